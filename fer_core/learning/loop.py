@@ -1,0 +1,203 @@
+"""The training loop of teachers and students: schedule, resume, steps, evaluation, selection, checkpoint."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+from timm.optim import param_groups_weight_decay
+from torch import Tensor
+from tqdm import tqdm
+
+from fer_core.data.bank import ImageBank
+from fer_core.errors import TrainingError
+from fer_core.labels import N_CLASSES
+from fer_core.learning.interrupt import Interruption
+from fer_core.learning.options import TrainOptions
+from fer_core.learning.sampling import balanced_batches, shuffled_batches
+from fer_core.learning.schedule import cosine_schedule
+from fer_core.learning.scratch import Scratch
+from fer_core.learning.task import Task
+from fer_core.logs import progress_off
+
+__all__ = ["TrainingData", "TrainingResult", "train", "validate"]
+
+log = logging.getLogger(__name__)
+
+_EVALUATION_BATCH = 256
+_STEPS_BETWEEN_CHECKS = 50
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and is selected on.
+
+    Attributes:
+        bank: images of the train and val rows.
+        labels: int8, class of every row of the pack's half.
+        train: row numbers to learn from.
+        val: row numbers to select on.
+    """
+
+    bank: ImageBank
+    labels: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Outcome of a run.
+
+    Attributes:
+        history: one record an epoch.
+        selected_epoch: epoch with the highest val macro-F1 (the earlier one of equals), counted from 0.
+        weights: state of the network after that epoch.
+        steps: optimiser steps of the whole run.
+        seconds: time spent in training epochs by this process.
+        images: images trained on by this process.
+    """
+
+    history: list[dict[str, Any]]
+    selected_epoch: int
+    weights: dict[str, Tensor]
+    steps: int
+    seconds: float
+    images: int
+
+
+def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scratch: Scratch, device: torch.device) -> TrainingResult:
+    """Train a task from its network's present weights, or from where an interrupted run of the same scratch folder ended.
+
+    Args:
+        task: network and loss; the network must be on `device`.
+        data: rows and images.
+        options: epochs, batch, schedule and so on.
+        seed: with the epoch number it decides order and dropout, so that a resumed run repeats an uninterrupted one.
+        scratch: held for the run.
+        device: of the network and the images.
+
+    Raises:
+        TrainingError: an empty set, a loss that is not finite, or no epoch that may be selected.
+        SystemExit: 128 + n after signal n.
+    """
+    if not len(data.train) or not len(data.val):
+        raise TrainingError("A set is empty.", where="train rows" if not len(data.train) else "val rows", remedy="see data/validation.json")
+    if not task.selectable(options.epochs - 1):
+        raise TrainingError("No epoch may be selected.", where="teacher.arcface.warmup_epochs", found=f"{options.epochs} epochs in all")
+    plan = _batch_plan(data, options, seed)
+    counts = [len(plan(epoch)) for epoch in range(options.epochs)]
+    rates = cosine_schedule(sum(counts), round(options.lr_warmup_epochs * counts[0]), options.lr, options.min_lr)
+    task.network.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(param_groups_weight_decay(task.network, options.weight_decay), lr=options.lr, fused=True)
+    labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
+    history: list[dict[str, Any]] = []
+    best: dict[str, Any] = {"epoch": -1, "score": -1.0, "weights": {}}
+    if state := scratch.load():
+        task.network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        history, best = state["history"], state["best"]
+        log.info("resumed after epoch %d", len(history))
+    seen = np.zeros(len(data.labels), dtype=bool)
+    for epoch in range(len(history)):
+        seen[np.concatenate(plan(epoch))] = True
+    started, images_done, seconds = time.perf_counter(), 0, 0.0
+
+    with Interruption() as interruption, _progress(sum(counts[len(history) :])) as bar:
+        for epoch in range(len(history), options.epochs):
+            torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+            task.network.train()
+            batches = plan(epoch)
+            view, step = task.train_view(epoch), sum(counts[:epoch])
+            loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
+            for number, rows in enumerate(batches):
+                images, truth = data.bank.view(rows, view), labels[torch.from_numpy(rows).to(device)]
+                for group in optimizer.param_groups:
+                    group["lr"] = float(rates[step + number])
+                with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+                    loss, logits = task.loss(images, rows, truth, epoch)
+                loss.backward()
+                if options.grad_clip:
+                    torch.nn.utils.clip_grad_norm_(task.network.parameters(), options.grad_clip)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                loss_sum += loss.detach() * len(rows)
+                right += (logits.detach().argmax(1) == truth).sum()
+                if number % _STEPS_BETWEEN_CHECKS == 0 or number == len(batches) - 1:
+                    _check_finite(loss_sum, epoch, number)
+                bar.update()
+                interruption.check(len(history))
+            trained = sum(map(len, batches))
+            seen[np.concatenate(batches)] = True
+            images_done += trained
+            scores = validate(task, data, epoch, options.precision, device)
+            history.append(
+                {
+                    "epoch": epoch,
+                    "phase": task.phase(epoch),
+                    "view": view,
+                    "lr": float(rates[step + len(batches) - 1]),
+                    "train_loss": float(loss_sum) / trained,
+                    "train_accuracy": int(right) / trained,
+                    **{f"val_{name}": value for name, value in scores.items()},
+                    "distinct_share": len(np.unique(np.concatenate(batches))) / len(data.train),
+                    "seen_share": float(seen[data.train].mean()),
+                }
+            )
+            if task.selectable(epoch) and scores["macro_f1"] > best["score"]:
+                weights = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
+                best = {"epoch": epoch, "score": scores["macro_f1"], "weights": weights}
+            scratch.save({"network": task.network.state_dict(), "optimizer": optimizer.state_dict(), "history": history, "best": best})
+            seconds = time.perf_counter() - started
+            log.info(
+                "epoch %d/%d %s: loss %.4f, val accuracy %.4f, val macro-F1 %.4f, %.0f images/s",
+                *(epoch + 1, options.epochs, history[-1]["phase"], history[-1]["train_loss"], scores["accuracy"], scores["macro_f1"]),
+                images_done / seconds,
+            )
+            interruption.check(len(history))
+    return TrainingResult(history, best["epoch"], best["weights"], sum(counts), seconds, images_done)
+
+
+def validate(task: Task, data: TrainingData, epoch: int, precision: str, device: torch.device) -> dict[str, float]:
+    """Accuracy, macro-F1 and NLL (nats) of the val rows' evaluation view."""
+    task.network.eval()
+    parts = []
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        for start in range(0, len(data.val), _EVALUATION_BATCH):
+            images = data.bank.view(data.val[start : start + _EVALUATION_BATCH], 0)
+            parts.append(task.predict(images, epoch).double().softmax(1).cpu())
+    probabilities, truth = torch.cat(parts).numpy(), data.labels[data.val]
+    if not np.isfinite(probabilities).all():
+        raise TrainingError("The network's output is not finite.", where=f"val rows after epoch {epoch}", remedy="lower the learning rate")
+    predicted, classes = probabilities.argmax(1), range(N_CLASSES)
+    return {
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "macro_f1": float(f1_score(truth, predicted, labels=list(classes), average="macro", zero_division=0)),
+        "nll": float(log_loss(truth, probabilities, labels=list(classes))),
+    }
+
+
+def _batch_plan(data: TrainingData, options: TrainOptions, seed: int) -> Callable[[int], list[np.ndarray]]:
+    """The batches of an epoch, by epoch number."""
+    if options.balance == "batches":
+        truth = data.labels[data.train]
+        return lambda epoch: balanced_batches(data.train, truth, options.batch, seed, epoch)
+    return lambda epoch: shuffled_batches(data.train, options.batch, seed, epoch)
+
+
+def _check_finite(loss_sum: Tensor, epoch: int, step: int) -> None:
+    if not torch.isfinite(loss_sum):
+        raise TrainingError(
+            "The loss is not finite.",
+            where=f"epoch {epoch}, step {step} or shortly before",
+            found=float(loss_sum),
+            remedy="lower the learning rate",
+        )
+
+
+def _progress(steps: int) -> "tqdm[Any]":
+    return tqdm(total=steps, desc="train", unit="step", leave=False, disable=progress_off())

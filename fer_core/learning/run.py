@@ -1,0 +1,166 @@
+"""A whole training run: from opened inputs to the two outs `model/` and `record/`."""
+
+import csv
+import io
+import logging
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+
+from fer_core.data.bank import ImageBank
+from fer_core.data.pack import Pack
+from fer_core.data.preprocessing import Preprocessing
+from fer_core.data.views import ViewOptions
+from fer_core.errors import TrainingError
+from fer_core.files import new_folder, write_json, write_text
+from fer_core.learning.loop import TrainingData, TrainingResult, train, validate
+from fer_core.learning.options import TrainOptions
+from fer_core.learning.scratch import code_hash, open_scratch
+from fer_core.learning.task import Task
+from fer_core.models.saved import ModelCard, load_model, save_model
+from fer_core.settings import Settings
+
+__all__ = ["budget_of", "open_training_data", "run_training"]
+
+log = logging.getLogger(__name__)
+
+
+def open_training_data(
+    pack: Pack, preprocessing: Preprocessing, views: ViewOptions, settings: Settings, device: torch.device
+) -> TrainingData:
+    """Decode the train and val rows of a pack's dev half.
+
+    Raises:
+        TrainingError: there is no train or no val row.
+    """
+    train_rows, val_rows = pack.rows.split("train"), pack.rows.split("val")
+    for name, rows in (("train", train_rows), ("val", val_rows)):
+        if not len(rows):
+            raise TrainingError(
+                "A split is empty.", where=f"{name} rows of the pack", remedy="see data/validation.json and params manifest"
+            )
+    bank = ImageBank(pack, np.concatenate([train_rows, val_rows]), preprocessing, views, settings.cpu_threads(), device)
+    return TrainingData(bank=bank, labels=pack.rows.labels, train=train_rows, val=val_rows)
+
+
+def budget_of(options: TrainOptions, init_sha256: str, rows_sha256: str, views_hash: str, train_rows: int) -> dict[str, Any]:
+    """What two runs must share before their results may be compared."""
+    return {
+        "init_sha256": init_sha256,
+        "rows_sha256": rows_sha256,
+        "views_hash": views_hash,
+        "train_rows": train_rows,
+        "schedule": options.model_dump(mode="json"),
+    }
+
+
+def run_training(
+    out: Path,
+    stage: str,
+    key: str,
+    task: Task,
+    card: ModelCard,
+    data: TrainingData,
+    options: TrainOptions,
+    seed: int,
+    settings: Settings,
+    device: torch.device,
+) -> None:
+    """Train (or go on with) a run, save the selected weights, read them back, and write the record.
+
+    Args:
+        out: folder of the outs `model/` and `record/`.
+        stage: name of the stage.
+        key: name of the run within the stage.
+        task: network, loss and views.
+        card: describes the model; `selected_epoch` and the optimiser steps are filled in here.
+        data: rows and images.
+        options: of the training.
+        seed: of order and dropout.
+        settings: machine settings.
+        device: to train on.
+
+    Raises:
+        TrainingError: as `train`; or the model read back does not score what the selected epoch scored.
+    """
+    identity = _identity(card, seed, device)
+    with open_scratch(settings.runs, stage, key, identity) as scratch:
+        result = train(task, data, options, seed, scratch, device)
+        task.network.load_state_dict(result.weights)
+        card = replace(card, selected_epoch=result.selected_epoch, budget=card.budget | {"optimiser_steps": result.steps})
+        saved = save_model(out / "model", task.network, card)
+        _check_read_back(out / "model", task, result, data, options, device)
+        _write_record(out / "record", result, saved, device)
+        scratch.remove()
+    log.info("%s %s: epoch %d of %d selected", stage, key, result.selected_epoch + 1, options.epochs)
+
+
+def _identity(card: ModelCard, seed: int, device: torch.device) -> Mapping[str, Any]:
+    return {
+        "seed": seed,
+        "arch": card.arch,
+        "params": card.params,
+        "budget": card.budget,
+        "preprocessing": card.preprocessing.hash(),
+        "rows": card.rows_sha256,
+        "init": card.init_sha256,
+        "targets": card.targets_sha256,
+        "device": device.type,
+        "versions": [torch.__version__, timm.__version__],
+        "code": code_hash(),
+    }
+
+
+def _check_read_back(
+    folder: Path, task: Task, result: TrainingResult, data: TrainingData, options: TrainOptions, device: torch.device
+) -> None:
+    """The model on disk must score on val what the selected epoch scored: the right weights were saved, and whole."""
+    network, _ = load_model(folder)
+    task.network.load_state_dict(network.state_dict())
+    scores = validate(task, data, result.selected_epoch, options.precision, device)
+    expected = {name: result.history[result.selected_epoch][f"val_{name}"] for name in scores}
+    for name, value in scores.items():
+        if abs(value - expected[name]) > 1e-3 * max(1, abs(expected[name])):
+            raise TrainingError(
+                "The saved model does not score what the selected epoch scored.", where=folder, found=scores, expected=expected
+            )
+
+
+def _write_record(folder: Path, result: TrainingResult, card: ModelCard, device: torch.device) -> None:
+    """History, environment and speed: facts about this run that no later result may depend on."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(result.history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(result.history)
+    speed = result.images / result.seconds if result.seconds else None
+    with new_folder(folder) as temporary:
+        write_text(temporary / "history.csv", text.getvalue())
+        write_json(
+            temporary / "summary.json",
+            {
+                "arch": card.arch,
+                "selected_epoch": result.selected_epoch,
+                "epochs": len(result.history),
+                "optimiser_steps": result.steps,
+                "val": {name[4:]: value for name, value in result.history[result.selected_epoch].items() if name.startswith("val_")},
+                "distinct_share": result.history[-1]["seen_share"],
+                "images_per_second": speed,
+                "seconds": result.seconds,
+            },
+        )
+        write_json(
+            temporary / "environment.json",
+            {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "timm": timm.__version__,
+                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+                "threads": torch.get_num_threads(),
+            },
+        )

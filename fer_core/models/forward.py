@@ -1,0 +1,55 @@
+"""A saved model's logits for one half of the pack, as the artifact that fusion, soft labels and evaluation read."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fer_core.data.bank import ImageBank
+from fer_core.data.logits import LogitsSet, logits_of_rows
+from fer_core.data.pack import Pack
+from fer_core.data.views import ViewOptions
+from fer_core.models.device import prepare_device
+from fer_core.models.inference import logits_of
+from fer_core.models.saved import load_model
+from fer_core.settings import Settings
+
+__all__ = ["forward_rows"]
+
+
+def forward_rows(
+    model: Path, name: str, pack: Pack, covers: tuple[str, ...], views: ViewOptions | None, precision: str, dtype: str, settings: Settings
+) -> LogitsSet:
+    """Run a model over every row of some splits.
+
+    Args:
+        model: folder of the saved model.
+        name: tag or key of the model.
+        pack: half of the pack.
+        covers: splits whose rows to run.
+        views: with options, the stored training views of the train rows are run as well.
+        precision: "fp32" or "bf16".
+        dtype: "float16" or "float32", type of the stored logits.
+        settings: machine settings.
+
+    Raises:
+        ArtifactError, ModelError: a damaged model or a logit that is not finite.
+    """
+    device = prepare_device(settings)
+    network, card = load_model(model)
+    network.to(device)
+    rows = pack.rows.split(*covers)
+    bank = ImageBank(pack, rows, card.preprocessing, views, settings.cpu_threads(), device)
+    evaluated = logits_of(network, bank, rows, range(1), precision)[:, 0]
+    seen = None
+    if views is not None:
+        seen = logits_of(network, bank, pack.rows.split("train"), range(1, views.count + 1), precision).astype(np.dtype(dtype))
+    return logits_of_rows(
+        pack.rows,
+        covers,
+        evaluated.astype(np.dtype(dtype)),
+        seen,
+        model=name,
+        model_sha256=card.weights_sha256,
+        preprocessing_hash=card.preprocessing.hash(),
+        views_hash=None if views is None else views.hash(),
+    )

@@ -1,0 +1,48 @@
+"""Logits of many rows of an image bank."""
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from fer_core.data.bank import ImageBank
+from fer_core.errors import ModelError
+from fer_core.labels import N_CLASSES
+from fer_core.logs import progress_off
+
+__all__ = ["logits_of"]
+
+_BATCH = 256
+
+
+def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: range, precision: str) -> np.ndarray:
+    """Forward pass of some views of some rows.
+
+    Args:
+        network: in evaluation mode, on the bank's device; images to logits [n, 7].
+        bank: holds the rows.
+        rows: row numbers [n].
+        views: numbers of the views; 0 is the evaluation view.
+        precision: "fp32" or "bf16" (autocast).
+
+    Returns:
+        float32 [n, len(views), 7].
+
+    Raises:
+        ModelError: a logit is not finite.
+    """
+    network = network.to(bank.device, memory_format=torch.channels_last)
+    logits = np.empty((len(rows), len(views), N_CLASSES), dtype=np.float32)
+    bar = tqdm(total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off())
+    with bar, torch.inference_mode(), torch.autocast(bank.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        for column, k in enumerate(views):
+            for start in range(0, len(rows), _BATCH):
+                batch = rows[start : start + _BATCH]
+                logits[start : start + len(batch), column] = network(bank.view(batch, k)).float().cpu().numpy()
+                bar.update(len(batch))
+    if not np.isfinite(logits).all():
+        row = int(rows[np.argwhere(~np.isfinite(logits))[0][0]])
+        raise ModelError(
+            "A logit is not finite.", where=f"row {row} of the pack", remedy="train the model again with a lower learning rate"
+        )
+    return logits

@@ -1,0 +1,50 @@
+"""Stage `evaluate`: every metric of one student or teacher on val, calib and every named test set, with intervals.
+
+Reads the model's card and, for a student, both halves of the pack (its forward pass happens here); for a teacher its stored
+logits. Writes `data/evaluation/<key>/`.
+"""
+
+from pathlib import Path
+
+from fer_core.data.logits import read_logits
+from fer_core.data.named_sets import SetFilter, evaluated_sets, select
+from fer_core.data.pack import Pack
+from fer_core.data.rows import read_rows
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.evaluation.record import record_evaluation
+from fer_core.models.forward import forward_rows
+from fer_core.models.saved import load_model
+from fer_core.params import load_section
+from fer_core.settings import load_settings
+from stages.entry import run_stage
+
+
+def main(key: str, model: Path, dev: Path, test: Path) -> None:
+    """Evaluate KEY, saved in MODEL, on DEV and TEST: halves of the pack for a student, stored logits for a teacher."""
+    settings = load_settings()
+    options = load_section("evaluation", EvaluationOptions)
+    filters = evaluated_sets(load_section("sets", dict[str, SetFilter]))
+    dev_rows, test_rows = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
+    _, card = load_model(model)
+    if card.kind == "student":
+        of_dev = forward_rows(model, key, Pack.open(dev), ("val", "calib"), None, "fp32", "float32", settings)
+        of_test = forward_rows(model, key, Pack.open(test), ("test",), None, "fp32", "float32", settings)
+    else:
+        of_dev, of_test = read_logits(dev, dev_rows), read_logits(test, test_rows)
+    record_evaluation(
+        Path("data/evaluation") / key,
+        key,
+        card.kind,
+        of_dev,
+        of_test,
+        dev_rows=dev_rows,
+        test_rows=test_rows,
+        sets={name: select(test_rows.frame, chosen, name) for name, chosen in filters.items()},
+        options=options,
+        seed=load_section("seed", int),
+        budget=card.budget,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,29 @@
+"""Stage `init`: the initial weights of one architecture.
+
+Reads nothing but params (and, with `init.pretrained`, the hub or a local weights file).
+Writes `data/init/<arch>/`: weights, and the share of parameters that pretrained weights covered.
+"""
+
+import logging
+from pathlib import Path
+
+from fer_core.data.preprocessing import Preprocessing
+from fer_core.models.initial import make_initial
+from fer_core.models.options import InitOptions
+from fer_core.params import load_section
+from fer_core.settings import load_settings
+from stages.entry import run_stage
+
+log = logging.getLogger(__name__)
+
+
+def main(arch: str) -> None:
+    """Make the initial weights of ARCH, a timm name."""
+    options = load_section("init", InitOptions)
+    size = load_section("preprocessing", Preprocessing).size
+    share = make_initial(Path("data/init") / arch, arch, size, load_section("seed", int), options, load_settings().weights)
+    log.info("%s: %s, %.1f %% of the parameters pretrained", arch, options.pretrained, 100 * share)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,27 @@
+"""Stage `logits_dev`: a teacher's logits of every row of the dev half, and of the K stored views of each train row.
+
+Reads `data/pack/dev` and the teacher's model; writes `data/logits/<tag>/dev`.
+"""
+
+from pathlib import Path
+
+from fer_core.data.logits import write_logits
+from fer_core.data.pack import Pack
+from fer_core.data.views import ViewOptions
+from fer_core.models.forward import forward_rows
+from fer_core.params import load_section
+from fer_core.settings import load_settings
+from stages.entry import run_stage
+
+
+def main(tag: str, model: Path) -> None:
+    """Run the teacher TAG, saved in MODEL, over the dev half."""
+    pack = Pack.open(Path("data/pack/dev"))
+    precision = load_section("teacher.train.precision", str)
+    views = load_section("views", ViewOptions)
+    logits = forward_rows(model, tag, pack, ("train", "val", "calib"), views, precision, "float16", load_settings())
+    write_logits(Path("data/logits") / tag / "dev", logits)
+
+
+if __name__ == "__main__":
+    run_stage(main)

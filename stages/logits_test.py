@@ -1,0 +1,24 @@
+"""Stage `logits_test`: a teacher's logits of every test row.
+
+Reads `data/pack/test` and the teacher's model; writes `data/logits/<tag>/test`.
+"""
+
+from pathlib import Path
+
+from fer_core.data.logits import write_logits
+from fer_core.data.pack import Pack
+from fer_core.models.forward import forward_rows
+from fer_core.params import load_section
+from fer_core.settings import load_settings
+from stages.entry import run_stage
+
+
+def main(tag: str, model: Path) -> None:
+    """Run the teacher TAG, saved in MODEL, over the test half."""
+    pack = Pack.open(Path("data/pack/test"))
+    precision = load_section("teacher.train.precision", str)
+    write_logits(Path("data/logits") / tag / "test", forward_rows(model, tag, pack, ("test",), None, precision, "float16", load_settings()))
+
+
+if __name__ == "__main__":
+    run_stage(main)

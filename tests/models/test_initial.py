@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fer_core.errors import ArtifactError, ModelError
+from fer_core.files import sha256_file
+from fer_core.models.arcface import ArcFaceNetwork
+from fer_core.models.backbone import build_classifier
+from fer_core.models.initial import load_initial, make_initial, start_classifier, start_trunk
+from fer_core.models.options import InitOptions
+
+ARCH = "test_resnet"
+SEEDED = InitOptions(pretrained="none", sha256={}, min_matched=0.6)
+
+
+def local(path: Path) -> InitOptions:
+    return InitOptions(pretrained="local", sha256={ARCH: sha256_file(path)}, min_matched=0.6)
+
+
+def test_seed_decides_the_weights(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        make_initial(tmp_path / name, ARCH, 32, seed, SEEDED, None)
+    a, b, c = (load_initial(tmp_path / name, ARCH).sha256 for name in "abc")
+    assert a == b != c
+
+
+def test_teacher_and_student_start_from_the_same_trunk(tmp_path: Path) -> None:
+    make_initial(tmp_path / "init", ARCH, 32, 3, SEEDED, None)
+    initial = load_initial(tmp_path / "init", ARCH)
+    student = start_classifier(initial, 32)
+    teacher = ArcFaceNetwork(ARCH, 32, 16, 0.0, 30.0)
+    start_trunk(teacher.trunk, initial)
+    for name, tensor in teacher.trunk.state_dict().items():
+        assert torch.equal(tensor, student.state_dict()[name])
+
+
+def test_local_weights_replace_the_backbone_and_leave_the_classifier(tmp_path: Path) -> None:
+    torch.manual_seed(9)
+    donor = build_classifier(ARCH, 32)
+    save_file(donor.state_dict(), tmp_path / f"{ARCH}.safetensors")
+    share = make_initial(tmp_path / "init", ARCH, 32, 3, local(tmp_path / f"{ARCH}.safetensors"), tmp_path)
+    weights = load_initial(tmp_path / "init", ARCH).weights
+    assert share == 1
+    assert torch.equal(weights["conv1.0.weight"], donor.state_dict()["conv1.0.weight"])
+    assert not torch.equal(weights["fc.weight"], donor.state_dict()["fc.weight"])
+
+
+def test_weights_that_fit_too_few_parameters_are_refused(tmp_path: Path) -> None:
+    state = {name.replace("layer", "stage"): tensor for name, tensor in build_classifier(ARCH, 32).state_dict().items()}
+    torch.save(state, tmp_path / f"{ARCH}.pth")
+    with pytest.raises(ModelError, match="Too few parameters"):
+        make_initial(tmp_path / "init", ARCH, 32, 3, local(tmp_path / f"{ARCH}.pth"), tmp_path)
+    assert not (tmp_path / "init").exists()
+
+
+def test_local_file_of_other_content_than_declared_is_refused_with_its_hash(tmp_path: Path) -> None:
+    save_file(build_classifier(ARCH, 32).state_dict(), tmp_path / f"{ARCH}.safetensors")
+    options = InitOptions(pretrained="local", sha256={ARCH: "0" * 64}, min_matched=0.6)
+    with pytest.raises(ModelError, match=sha256_file(tmp_path / f"{ARCH}.safetensors")):
+        make_initial(tmp_path / "init", ARCH, 32, 3, options, tmp_path)
+
+
+def test_missing_local_file_names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="FER_WEIGHTS"):
+        make_initial(tmp_path / "init", ARCH, 32, 3, InitOptions(pretrained="local", sha256={}, min_matched=0.6), None)
+
+
+def test_truncated_weights_are_refused(tmp_path: Path) -> None:
+    make_initial(tmp_path / "init", ARCH, 32, 3, SEEDED, None)
+    path = tmp_path / "init" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(ArtifactError, match="not those that"):
+        load_initial(tmp_path / "init", ARCH)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    make_initial(tmp_path / "init", ARCH, 32, 3, SEEDED, None)
+    with pytest.raises(ArtifactError, match="another architecture"):
+        load_initial(tmp_path / "init", "resnet18")
+
+
+def test_unknown_architecture_suggests_near_names(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="resnet18"):
+        make_initial(tmp_path / "init", "resnet_18", 32, 3, SEEDED, None)

@@ -1,0 +1,58 @@
+"""A project small enough to train in seconds: packs of coloured noise whose mean colour tells the class, and its params."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from fer_core.data.pack import PackOptions, write_pack
+from fer_core.data.rows import ROWS_SCHEMA
+
+ARCH = "test_resnet"
+SIDE = 32
+
+
+def write_half(folder: Path, splits: list[str], seed: int = 0, source: str = "tiny") -> None:
+    """A half of the pack with one PNG of 32 px per entry of `splits`; classes take turns."""
+    random = np.random.default_rng(seed)
+    colours = np.random.default_rng(7).integers(30, 226, (7, 3))
+    images, records = [], []
+    for number, split in enumerate(splits):
+        label = number % 7
+        pixels = colours[label] + random.normal(0, 40, (SIDE, SIDE, 3))
+        images.append(cv2.imencode(".png", np.clip(pixels, 0, 255).astype(np.uint8))[1].tobytes())
+        records.append({"sample_id": f"{source}/{number:05d}", "source": source, "label": label, "split": split, "usage": split})
+    frame = pd.DataFrame(records).assign(width=SIDE, height=SIDE, min_side=SIDE, confidence=None, weight=1.0, votes=None)
+    frame["group"] = frame["sample_id"]
+    columns = [name for name in ROWS_SCHEMA.names if name not in ("shard", "shard_row")]
+    sizes = np.array([len(image) for image in images], dtype=np.int64)
+    write_pack(folder, frame[columns], images.__getitem__, sizes, PackOptions(shard_megabytes=1))
+
+
+def dev_splits(train: int = 84, val: int = 28, calib: int = 28) -> list[str]:
+    """Split of every row of a dev half."""
+    return ["train"] * train + ["val"] * val + ["calib"] * calib
+
+
+def write_tiny_project(root: Path, **train: object) -> None:
+    """params.yaml and both halves of the pack; `train` overrides options of student and teacher training."""
+    yaml = YAML(typ="safe")
+    params = yaml.load(Path(__file__).parent.parent / "params.yaml")
+    options = {"epochs": 4, "batch": 14, "lr": 0.01, "lr_warmup_epochs": 1} | train
+    params["student"]["train"].update(options)
+    params["teacher"]["train"].update(options)
+    params["teacher"]["arcface"].update(warmup_epochs=1, ramp_end=3)
+    params["teacher"]["head"].update(embed_dim=16)
+    params["teachers"] = {"tiny": {"arch": ARCH}, "other": {"arch": "test_convnext"}}
+    params["student"].update(arch=ARCH, seeds=[1])
+    params["preprocessing"].update(size=SIDE)
+    params["views"].update(count=2)
+    params["sets"] = {"everything": {}}
+    params["evaluation"].update(bootstrap=100, compare_set="everything")
+    params["deploy"].update(student="kd-1")
+    with (root / "params.yaml").open("w") as stream:
+        yaml.dump(params, stream)
+    write_half(root / "data" / "pack" / "dev", dev_splits(), seed=1)
+    write_half(root / "data" / "pack" / "test", ["test"] * 42, seed=2)
