@@ -74,7 +74,8 @@ class Preprocessing:
         """
         if set(values) != (names := {field.name for field in fields(cls)}):
             raise ParamsError("This preprocessing is of another version.", found=sorted(values), expected=sorted(names))
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**plain)
 
     def hash(self) -> str:
         """Hexadecimal SHA-256 of the canonical JSON: equal for equal preprocessing, whatever made it."""

@@ -21,7 +21,7 @@ def test_view_of_an_image_does_not_depend_on_its_neighbours() -> None:
 def test_every_crop_lies_inside_the_image(sample_id: str, k: int) -> None:
     view = view_params(sample_keys([sample_id]), k, OPTIONS)
     for start, length in ((view.top, view.height), (view.left, view.width)):
-        assert 0 <= start[0]
+        assert start[0] >= 0
         assert 0 < length[0] <= 1
         assert start[0] + length[0] <= 1 + 1e-6
 
@@ -35,7 +35,7 @@ def test_draws_have_the_distribution_they_are_declared_to_have() -> None:
     assert abs(view.brightness.std() - 0.4 / np.sqrt(12)) < 0.003
     free = (view.height < 1) & (view.width < 1)
     area = (view.height * view.width)[free]
-    assert 0.7 - 1e-5 <= area.min()
+    assert area.min() >= 0.7 - 1e-5
     assert area.max() <= 1 + 1e-5
 
 

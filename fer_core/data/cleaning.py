@@ -1,0 +1,200 @@
+"""From a descriptor to a face store: every image is decoded once, looked at, and recorded; nothing is dropped without a word."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tqdm import tqdm
+
+from fer_core.data.imagehash import phash, pixel_sha256
+from fer_core.data.nonfaces import non_face
+from fer_core.data.store import StoreRow, write_store
+from fer_core.errors import DataError
+from fer_core.files import sha256_file
+from fer_core.logs import progress_off
+from fer_core.sources.decode import UndecodableImage, decode_rgb
+from fer_core.sources.descriptor import Descriptor, checked_root, read_descriptor
+from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally, word_of
+from fer_core.sources.options import CleanOptions
+from fer_core.sources.parallel import ordered_map
+from fer_core.sources.registry import reader_for
+from fer_core.sources.sample.options import SampleOptions
+from fer_core.sources.sample.render import render
+
+__all__ = ["CleanSummary", "clean", "examine"]
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class CleanSummary:
+    """What a run found: faces, exclusions by reason, flagged faces by flag, notes by text."""
+
+    faces: int
+    exclusions: dict[str, int]
+    flags: dict[str, int]
+    notes: dict[str, int]
+
+
+@dataclass
+class _Record:
+    """What has gone by so far."""
+
+    found: Announced = field(default_factory=dict)
+    exclusions: list[Exclusion] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    flags: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def summary(self) -> CleanSummary:
+        reasons = Counter(item.reason for item in self.exclusions)
+        return CleanSummary(len(self.ids) - len(self.exclusions), _sorted(reasons), _sorted(self.flags), _sorted(self.notes))
+
+
+def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) -> CleanSummary:
+    """Read one data set and write its face store.
+
+    Args:
+        descriptor_file: `data/sources/<name>.json`.
+        store: the file to write; left alone when anything raises.
+        options: section `clean`.
+        raw: folder that holds the raw data sets.
+
+    Raises:
+        DataError: the raw folder is missing or changed, a label list or image breaks its contract, more images than allowed
+            cannot be decoded, a sample_id occurs twice, or faces and exclusions do not add up to what the label files list.
+    """
+    descriptor = read_descriptor(descriptor_file)
+    reader = reader_for(descriptor.layout)
+    record = _Record()
+    meta: dict[str, Any] = {"source": descriptor.name, "layout": descriptor.layout, "adapter_version": reader.ADAPTER_VERSION}
+    meta |= {"descriptor_sha256": sha256_file(descriptor_file)}
+
+    def complete() -> dict[str, Any]:
+        exclusions = [{key: asdict(item)[key] for key in ("sample_id", "reason", "detail")} for item in record.exclusions]
+        return {**meta, "announced": announced, "exclusions": exclusions, "notes": _sorted(record.notes)}
+
+    if not descriptor.present:
+        announced: Announced = {}
+        write_store(store, [], complete)
+        log.info("%s is absent: no faces", descriptor.name)
+        return record.summary()
+    with _folder(descriptor, raw) as root:
+        announced = _in_order(reader.announce(root, options))
+        items = reader.scan(root, descriptor.name, options)
+        write_store(store, _rows(items, announced, record, options, descriptor.name), complete)
+    _report(descriptor.name, record.summary())
+    return record.summary()
+
+
+def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, StoreRow | None]:
+    """Decode a face and record what its pixels say; a face that cannot be decoded comes back as an exclusion."""
+    if isinstance(item, Exclusion):
+        return item, None
+    try:
+        image = decode_rgb(item.image, item.sample_id, max_pixels)
+    except UndecodableImage as error:
+        detail = f"{error.problem} {error.found}"
+        return Exclusion(item.sample_id, UNDECODABLE, detail, item.split, word_of(item)), None
+    top, left, bottom, right = item.box or (None, None, None, None)
+    return item, StoreRow(
+        sample_id=item.sample_id,
+        image=item.image,
+        label=item.label,
+        split=item.split,
+        usage=item.usage,
+        group=item.group,
+        pixel_sha256=pixel_sha256(image),
+        phash=phash(image),
+        width=image.shape[1],
+        height=image.shape[0],
+        confidence=item.confidence,
+        votes=item.votes,
+        orig_image=item.orig_image,
+        face_id=item.face_id,
+        bbox_top=top,
+        bbox_left=left,
+        bbox_bottom=bottom,
+        bbox_right=right,
+        flag=non_face(image),
+    )
+
+
+@contextmanager
+def _folder(descriptor: Descriptor, raw: Path) -> Iterator[Path]:
+    """The folder to read: the checked raw one, or a temporary one with the rendered sample."""
+    if descriptor.sample is None:
+        yield checked_root(descriptor, raw)
+        return
+    with TemporaryDirectory(prefix=f"fer-{descriptor.name}-") as temporary:
+        render(descriptor.layout, Path(temporary), SampleOptions.from_dict(descriptor.sample))
+        yield Path(temporary)
+
+
+def _rows(items: Iterable[Face | Exclusion], announced: Announced, record: _Record, options: CleanOptions, name: str) -> Iterator[StoreRow]:
+    total = sum(sum(counts.values()) for counts in announced.values())
+    examined = ordered_map(lambda item: examine(item, options.max_pixels), items, chunk=32)
+    for item, row in tqdm(examined, total=total, desc=f"clean {name}", unit="img", leave=False, disable=progress_off()):
+        if item.sample_id in record.ids:
+            raise DataError("A sample_id occurs twice.", where=name, found=item.sample_id, remedy="remove one of the two entries")
+        record.ids.add(item.sample_id)
+        tally(record.found, item.split, word_of(item))
+        if isinstance(item, Exclusion):
+            record.exclusions.append(item)
+        elif item.note:
+            record.notes[item.note] += 1
+        if row is not None:
+            if row.flag:
+                record.flags[row.flag] += 1
+            yield row
+    _check_undecodable(record, options, name)
+    _check_counts(announced, _in_order(record.found), name)
+
+
+def _check_undecodable(record: _Record, options: CleanOptions, name: str) -> None:
+    broken = [item for item in record.exclusions if item.reason == UNDECODABLE]
+    for item in broken:
+        log.warning("cannot be decoded: %s (%s)", item.sample_id, item.detail)
+    if len(broken) > options.allow_undecodable:
+        shown = [f"{item.sample_id}: {item.detail}" for item in broken[:_SHOWN]]
+        more = [f"and {len(broken) - _SHOWN} more"] if len(broken) > _SHOWN else []
+        raise DataError(
+            f"{len(broken)} images cannot be decoded.",
+            where=name,
+            found="\n    ".join(["", *shown, *more]),
+            expected=f"at most {options.allow_undecodable}",
+            remedy="mend or remove these files, or raise clean.allow_undecodable: they are then left out and listed",
+        )
+
+
+def _check_counts(announced: Announced, found: Announced, name: str) -> None:
+    if announced != found:
+        raise DataError(
+            "Faces and exclusions do not add up to what the label files list.",
+            where=name,
+            found=found,
+            expected=announced,
+            remedy="the raw files changed while they were read: `fer data refresh` and run again",
+        )
+
+
+def _report(name: str, summary: CleanSummary) -> None:
+    log.info("%s: %d faces", name, summary.faces)
+    for what, counts in (("excluded", summary.exclusions), ("flagged", summary.flags), ("noted", summary.notes)):
+        for reason, count in counts.items():
+            log.info("%s: %s %d: %s", name, what, count, reason)
+
+
+def _in_order(counts: Announced) -> Announced:
+    return {split: _sorted(words) for split, words in sorted(counts.items())}
+
+
+def _sorted(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

@@ -1,0 +1,207 @@
+"""The manifest: one row for every face of every listed source, with its final split or the reason why it is in none."""
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from fer_core.data.leakage import drop_leaks, group_codes, usable
+from fer_core.data.near_duplicates import Twins, find_twins, union
+from fer_core.data.splits import carve_sources
+from fer_core.data.store import FaceStore
+from fer_core.data.tables import read_table, write_table
+from fer_core.errors import DataError, ParamsError
+from fer_core.params import Section
+from fer_core.sources.decode import decode_rgb
+
+__all__ = [
+    "MANIFEST_SCHEMA",
+    "ManifestOptions",
+    "build_manifest",
+    "load_faces",
+    "open_stores",
+    "read_manifest",
+    "twins_of",
+    "write_manifest",
+]
+
+log = logging.getLogger(__name__)
+
+_KIND = "manifest/1"
+
+
+class ManifestOptions(Section):
+    """Section `manifest`.
+
+    Attributes:
+        sources: data sets in order of preference: of train twins the row of the first one stays.
+        val_fraction: share of a source's train rows carved into val where the source brings no val split.
+        calib_fraction: share carved into calib.
+        near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0 looks for exact twins only.
+        near_duplicate_correlation: least correlation of their thumbnails.
+    """
+
+    sources: list[str] = Field(min_length=1)
+    val_fraction: Annotated[float, Field(ge=0, lt=1)]
+    calib_fraction: Annotated[float, Field(ge=0, lt=1)]
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
+    near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ManifestOptions":
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError("a source is listed twice")
+        if self.val_fraction + self.calib_fraction >= 1:
+            raise ValueError("val_fraction and calib_fraction leave nothing to train on")
+        return self
+
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("usage", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("duplicate_of", pa.string(), nullable=False),
+        pa.field("weight", pa.float32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("min_side", pa.int32(), nullable=False),
+        pa.field("confidence", pa.float32()),
+        pa.field("votes", pa.list_(pa.float32())),
+        pa.field("image_path", pa.string(), nullable=False),
+        pa.field("orig_image", pa.string()),
+        pa.field("face_id", pa.int32()),
+        pa.field("bbox_top", pa.int32()),
+        pa.field("bbox_left", pa.int32()),
+        pa.field("bbox_right", pa.int32()),
+        pa.field("bbox_bottom", pa.int32()),
+    ]
+)
+
+
+def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
+    """The face stores of the listed sources, in that order.
+
+    Raises:
+        ParamsError: no data set of that name.
+        DataError: a listed data set has no faces on this machine.
+    """
+    stores = {}
+    for name in sources:
+        file = folder / f"{name}.arrow"
+        if not file.exists():
+            known = sorted(path.stem for path in folder.glob("*.arrow"))
+            raise ParamsError("Unknown data set.", where="params.yaml: manifest.sources", found=name, expected=", ".join(known))
+        stores[name] = FaceStore.open(file)
+        if len(stores[name]) == 0:
+            raise DataError(
+                "A listed data set has no faces.",
+                where=f"params.yaml: manifest.sources: {name}",
+                remedy=f"`fer data add {name} PATH` with the folder that holds it, or take it off the list",
+            )
+    return stores
+
+
+def load_faces(stores: Mapping[str, FaceStore]) -> pd.DataFrame:
+    """Everything but the images: the columns of the stores plus `source`, `row` and `preference`, sorted by `sample_id`."""
+    frames = []
+    for preference, (source, store) in enumerate(stores.items()):
+        frame = store.table_without_images()
+        frames.append(frame.assign(source=source, row=np.arange(len(frame), dtype=np.int32), preference=preference))
+    return pd.concat(frames, ignore_index=True).sort_values(["sample_id", "preference", "row"], ignore_index=True)
+
+
+def twins_of(faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: ManifestOptions) -> Twins:
+    """Exact and near twins among faces (columns `source`, `row`, `sample_id` and those of `find_twins`)."""
+    sources, rows, ids = (faces[column].tolist() for column in ("source", "row", "sample_id"))
+
+    def pixels(index: int) -> np.ndarray:
+        return decode_rgb(stores[sources[index]].image(rows[index]), where=ids[index])
+
+    return find_twins(faces, pixels, options.near_duplicate_bits, options.near_duplicate_correlation)
+
+
+def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, drop_non_faces: bool, seed: int) -> pd.DataFrame:
+    """Decide the final split of every face.
+
+    Args:
+        stores: the listed sources in order of preference.
+        options: section `manifest`.
+        drop_non_faces: param `clean.non_faces` is "drop": flagged train and val rows leave; test rows always stay.
+        seed: decides which units are carved.
+
+    Returns:
+        The columns of `MANIFEST_SCHEMA`, sorted by sample_id.
+
+    Raises:
+        DataError: two faces have one sample_id.
+    """
+    faces = load_faces(stores)
+    if len(repeated := faces.loc[faces["sample_id"].duplicated(), "sample_id"]):
+        raise DataError("A sample_id occurs twice.", where="data/clean", found=repeated.iloc[0], expected="one key for each face")
+    eligible = usable(faces)
+    cluster = np.arange(len(faces), 2 * len(faces))
+    cluster[eligible] = twins_of(faces[eligible], stores, options).cluster
+    manifest = drop_leaks(faces, cluster, drop_non_faces)
+
+    with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"])
+    manifest["unit"] = _units(faces, cluster)
+    train = manifest["split"] == "train"
+    manifest.loc[train, "split"] = carve_sources(manifest[train], with_val, options.val_fraction, options.calib_fraction, seed)
+
+    manifest["weight"] = np.float32(1)
+    manifest["min_side"] = manifest[["width", "height"]].min(axis=1)
+    manifest["image_path"] = [
+        re.sub(r"#\d+$", "", sample_id.removeprefix(f"{source}/"))
+        for sample_id, source in zip(manifest["sample_id"], manifest["source"], strict=True)
+    ]
+    log.info("rows by split: %s", manifest["split"].value_counts().sort_index().to_dict())
+    log.info("dropped by reason: %s", manifest.loc[manifest["reason"] != "", "reason"].value_counts().sort_index().to_dict())
+    return manifest[MANIFEST_SCHEMA.names]
+
+
+def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:
+    """The unit each train row is carved with, object [N]: the first sample_id among all train rows linked by group or twins.
+
+    Rows of other splits link nothing, so that one more test set does not move a single train row.
+    """
+    train = np.flatnonzero((faces["split"] == "train") & usable(faces))
+    units = faces["sample_id"].to_numpy(dtype=object).copy()
+    nodes = len(train)
+    links = [np.empty((0, 2), dtype=np.int64)]
+    for key in (cluster[train], group_codes(faces)[train]):
+        code = pd.factorize(key)[0]
+        links.append(np.stack([np.arange(len(train)), nodes + code], axis=1))
+        nodes += int(code.max(initial=-1)) + 1
+    component = union(nodes, np.concatenate(links))[: len(train)]
+    units[train] = pd.Series(units[train]).groupby(component).transform("min").to_numpy(dtype=object)
+    return units
+
+
+def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
+    """Write `manifest.parquet`: the same bytes for the same rows.
+
+    Raises:
+        ArtifactError: a column is missing or does not fit its type.
+    """
+    write_table(path, manifest, MANIFEST_SCHEMA, _KIND)
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """Read the manifest. Whether its contents are sound is for the gate (`fer_core.data.validation`) to say.
+
+    Raises:
+        ArtifactError: missing, damaged, of another schema or class order.
+    """
+    return read_table(path, MANIFEST_SCHEMA, _KIND)

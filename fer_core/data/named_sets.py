@@ -1,0 +1,93 @@
+"""Named sets: filters over rows, declared in the section `sets` of params.yaml.
+
+A set of val, train or calib rows serves training; a set of test rows is evaluated. No set crosses the two halves.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from fer_core.errors import DataError
+from fer_core.params import Section
+
+__all__ = ["NamedSets", "SetFilter", "evaluated_sets", "select"]
+
+
+class SetFilter(Section):
+    """Rows that meet every condition given; `null` is no condition.
+
+    Attributes:
+        split: final splits; null means test.
+        sources: data sets.
+        usage: the source's own words, such as "PrivateTest".
+        min_side: least length of the shorter side, in pixels.
+        min_confidence: least confidence of the face detector; rows that carry none pass.
+    """
+
+    split: list[Literal["train", "val", "calib", "test"]] | None = Field(None, min_length=1)
+    sources: list[str] | None = Field(None, min_length=1)
+    usage: list[str] | None = Field(None, min_length=1)
+    min_side: Annotated[int, Field(ge=1)] | None = None
+    min_confidence: float | None = None
+
+    @model_validator(mode="after")
+    def _one_half(self) -> "SetFilter":
+        if self.split and "test" in self.split and len(set(self.split)) > 1:
+            raise ValueError("a set holds test rows or rows of other splits, never both")
+        return self
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits it may take rows from."""
+        return tuple(self.split or ["test"])
+
+
+NamedSets = dict[str, SetFilter]
+"""The model of the section `sets`."""
+
+
+def evaluated_sets(sets: Mapping[str, SetFilter]) -> dict[str, SetFilter]:
+    """The sets that are evaluated: those of test rows."""
+    return {name: chosen for name, chosen in sets.items() if chosen.splits == ("test",)}
+
+
+def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndarray:
+    """Which rows belong to a set.
+
+    Args:
+        frame: columns `split`, `source`, `usage`, `min_side`, `confidence`.
+        chosen: the filter.
+        name: of the set, for the error text.
+
+    Returns:
+        bool [N].
+
+    Raises:
+        DataError: a source or usage that no row of these splits has, or a set without rows.
+    """
+    mask = frame["split"].isin(chosen.splits)
+    for column, wanted in (("source", chosen.sources), ("usage", chosen.usage)):
+        if wanted is None:
+            continue
+        present = set(frame.loc[mask, column])
+        if unknown := [value for value in wanted if value not in present]:
+            raise DataError(
+                f"The set {name} names a {column} that has no rows in {', '.join(chosen.splits)}.",
+                where=f"params.yaml: sets.{name}",
+                found=unknown,
+                expected=f"some of {sorted(present)}",
+                remedy="mend the name, or add the data set to manifest.sources",
+            )
+        mask &= frame[column].isin(wanted)
+    if chosen.min_side is not None:
+        mask &= frame["min_side"] >= chosen.min_side
+    if chosen.min_confidence is not None:
+        mask &= ~(frame["confidence"] < chosen.min_confidence)
+    if not mask.any():
+        raise DataError(
+            f"The set {name} is empty.", where=f"params.yaml: sets.{name}", found=chosen.model_dump(exclude_none=True), remedy="widen it"
+        )
+    return mask.to_numpy(dtype=bool)

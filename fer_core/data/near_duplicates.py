@@ -1,0 +1,154 @@
+"""Twins: faces that show the same picture, pixel for pixel (exact) or almost (near).
+
+Exact twins share `pixel_sha256`. Near twins have perceptual hashes within a few bits of each other *and* grey thumbnails that
+correlate; the hash finds the candidates without comparing all pairs, the thumbnails settle each one.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+import cv2
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
+
+from fer_core.data.imagehash import grey_plane
+from fer_core.logs import progress_off
+
+__all__ = ["THUMBNAIL", "Twins", "correlations", "find_twins", "hamming_pairs", "thumbnail", "union"]
+
+log = logging.getLogger(__name__)
+
+THUMBNAIL = 32
+"""Side of the grey thumbnails that are correlated, in pixels."""
+
+_HASH_BITS = 64
+_CHUNK = 16384  # pairs correlated at a time: 128 MB of int32
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Who is whose twin among N faces.
+
+    Attributes:
+        exact: int64 [N], equal numbers mean equal pixels.
+        cluster: int64 [N], equal numbers mean exact or near twins, transitively.
+        candidates: pairs of distinct pictures whose perceptual hashes are close.
+        near_pairs: how many of these the thumbnails confirmed.
+    """
+
+    exact: np.ndarray
+    cluster: np.ndarray
+    candidates: int
+    near_pairs: int
+
+
+def find_twins(faces: pd.DataFrame, pixels: Callable[[int], np.ndarray], bits: int, correlation: float) -> Twins:
+    """Exact and near twins among faces.
+
+    A picture that several faces share is hashed and decoded once. Faces with a `flag` (blank frames and other non-faces) have
+    exact twins only: the perceptual hash of a flat picture says nothing.
+
+    Args:
+        faces: columns `pixel_sha256`, `phash` (uint64), `flag`; any index, any order.
+        pixels: gives the picture of the i-th face as uint8 [height, width] or [height, width, 3].
+        bits: greatest Hamming distance of two candidates; 0 looks for exact twins only.
+        correlation: least normalised correlation of two thumbnails for near twins.
+    """
+    exact, uniques = pd.factorize(faces["pixel_sha256"].to_numpy(dtype=object))
+    exact = exact.astype(np.int64)
+    if bits == 0 or len(uniques) == 0:
+        return Twins(exact, exact, 0, 0)
+    first = np.full(len(uniques), len(faces), dtype=np.int64)
+    np.minimum.at(first, exact, np.arange(len(faces)))
+    shown = first[(faces["flag"].to_numpy(dtype=object) == "")[first]]  # one face for each distinct picture that shows a face
+    pairs = shown[hamming_pairs(faces["phash"].to_numpy(dtype=np.uint64)[shown], bits)]
+    confirmed = pairs[correlations(pairs, pixels) >= correlation]
+    log.info("%d faces, %d distinct pictures, %d candidate pairs, %d near twins", len(faces), len(uniques), len(pairs), len(confirmed))
+    return Twins(exact, union(len(uniques), exact[confirmed])[exact], len(pairs), len(confirmed))
+
+
+def hamming_pairs(hashes: np.ndarray, bits: int) -> np.ndarray:
+    """All pairs of 64-bit hashes that differ in at most `bits` bits.
+
+    The hash is cut into `bits + k` bands. Differing bits touch at most `bits` of them, so k bands agree in full: it is enough to
+    compare hashes that share k bands (pigeonhole), which are found by sorting. A greater k means fewer bits in a band, more
+    sorting and fewer vain comparisons.
+
+    Args:
+        hashes: uint64 [N].
+        bits: 0 to 16.
+
+    Returns:
+        int64 [P, 2], each pair once, the smaller index first, in ascending order.
+    """
+    shared = 2 if bits <= 5 else 3
+    edges = np.linspace(0, _HASH_BITS, bits + shared + 1).astype(int)
+    bands = [np.uint64((1 << int(high)) - (1 << int(low))) for low, high in pairwise(edges)]
+    masks = [np.bitwise_or.reduce(chosen) for chosen in combinations(bands, shared)]
+    found = [_pairs_with_equal_key(hashes & mask, hashes, bits) for mask in masks]
+    pairs = np.concatenate(found)
+    pairs.sort(axis=1)
+    codes = np.unique(pairs[:, 0] * len(hashes) + pairs[:, 1])
+    return np.stack(np.divmod(codes, max(len(hashes), 1)), axis=1)
+
+
+def _pairs_with_equal_key(keys: np.ndarray, hashes: np.ndarray, bits: int) -> np.ndarray:
+    """Pairs, int64 [P, 2], of entries whose keys are equal and whose hashes differ in at most `bits` bits."""
+    order = np.argsort(keys, kind="stable")
+    keys, hashes = keys[order], hashes[order]
+    found = [np.empty((0, 2), dtype=np.int64)]
+    left = np.arange(len(keys) - 1)
+    for offset in range(1, len(keys)):
+        left = left[left + offset < len(keys)]
+        left = left[keys[left] == keys[left + offset]]
+        if len(left) == 0:
+            break
+        close = left[np.bitwise_count(hashes[left] ^ hashes[left + offset]) <= bits]
+        found.append(np.stack([order[close], order[close + offset]], axis=1))
+    return np.concatenate(found)
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """The picture as a grey uint8 [THUMBNAIL, THUMBNAIL], resized by area; `image` is grey or RGB."""
+    return cv2.resize(grey_plane(image), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+
+
+def correlations(pairs: np.ndarray, pixels: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Pearson correlation of the two thumbnails of every pair, float64 [P]; 0 where one of them is flat.
+
+    Args:
+        pairs: int64 [P, 2], indices that `pixels` understands; only these pictures are decoded, each once.
+        pixels: as in `find_twins`.
+    """
+    used, place = np.unique(pairs, return_inverse=True)
+    place = place.reshape(pairs.shape)
+    thumbnails = np.empty((len(used), THUMBNAIL * THUMBNAIL), dtype=np.uint8)
+    for slot, index in enumerate(tqdm(used, desc="thumbnails", unit="img", leave=False, disable=progress_off())):
+        thumbnails[slot] = thumbnail(pixels(int(index))).reshape(-1)
+    result = np.empty(len(pairs), dtype=np.float64)
+    for start in range(0, len(pairs), _CHUNK):
+        one, other = thumbnails[place[start : start + _CHUNK].T].astype(np.int32)
+        result[start : start + _CHUNK] = _pearson(one, other)
+    return result
+
+
+def _pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Pearson correlation of int32 [P, K] with int32 [P, K], row by row; sums are exact, so every machine gets the same."""
+
+    def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        products = np.einsum("pk,pk->p", a, b).astype(np.int64)
+        return (a.shape[1] * products - a.sum(axis=1, dtype=np.int64) * b.sum(axis=1, dtype=np.int64)).astype(np.float64)
+
+    spread = np.sqrt(covariance(one, one)) * np.sqrt(covariance(other, other))
+    return np.divide(covariance(one, other), spread, out=np.zeros(len(one)), where=spread > 0)
+
+
+def union(n: int, links: np.ndarray) -> np.ndarray:
+    """Connected components of n things under links int64 [P, 2]: int64 [n], equal numbers for connected things."""
+    graph = coo_array((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(n, n))
+    return connected_components(graph, directed=False)[1].astype(np.int64)

@@ -1,0 +1,195 @@
+"""Soft labels: the ensemble's calibrated, fused logits of every train row, for the evaluation view and each stored training view.
+
+They are at T = 1; the student applies its distillation temperature. The folder is written by one function and verified in full by one:
+every file's hash, the rows, their ids, order, labels and sources, the class order, every array and every count.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from fer_core.data.rows import Rows
+from fer_core.data.tables import read_table, write_table
+from fer_core.errors import ArtifactError
+from fer_core.files import new_folder, read_json, sha256_file, write_json
+from fer_core.labels import CLASSES, N_CLASSES, check_class_order
+
+__all__ = ["SoftLabels", "read_softlabels", "write_softlabels"]
+
+_SCHEMA = 1
+_INDEX_KIND = "softlabels_index/1"
+_INDEX = pa.schema(
+    [
+        pa.field(name, kind, nullable=False)
+        for name, kind in [("i", pa.int32()), ("sample_id", pa.string()), ("source", pa.string()), ("y", pa.uint8())]
+    ]
+)
+_HASHED = ("softlabels.npz", "softlabels_index.parquet", "classorder.json", "alignmentreport.json", "ensemble_metrics.json")
+_REMEDY = "run `dvc repro softlabels` to make them again"
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """Targets of the N train rows, in the rows' order.
+
+    Attributes:
+        logits: float16 [N, K + 1, 7]; column k is view k, view 0 the evaluation view.
+        labels: uint8 [N].
+        rows_sha256: hash of the `rows.parquet` they belong to.
+        preprocessing_hash: of what the teachers' images went through: the student's must be equal.
+        views_hash: of the view options: the student's must be equal.
+        sha256: of `softlabels.npz`.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    rows_sha256: str
+    preprocessing_hash: str
+    views_hash: str
+    sha256: str
+
+
+def write_softlabels(
+    folder: Path,
+    rows: Rows,
+    logits: np.ndarray,
+    *,
+    preprocessing_hash: str,
+    views_hash: str,
+    ensemble: dict[str, Any],
+    metrics: dict[str, Any],
+) -> None:
+    """Write the folder in one step.
+
+    Args:
+        folder: the out.
+        rows: of the dev half; the train rows among them are the targets' rows.
+        logits: [N_train, K + 1, 7], finite in float16.
+        preprocessing_hash, views_hash: of the teachers.
+        ensemble: how the teachers were fused, for the alignment report.
+        metrics: of the ensemble, for `ensemble_metrics.json`.
+
+    Raises:
+        ArtifactError: logits that do not fit the train rows or are not finite in float16.
+    """
+    frame = rows.frame.iloc[rows.split("train")]
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(logits, dtype=np.float16)
+    labels = frame["label"].to_numpy(dtype=np.uint8)
+    _check_logits(stored, len(frame), folder)
+    with new_folder(folder) as temporary:
+        with (temporary / "softlabels.npz").open("wb") as stream:
+            np.savez(stream, logits=stored, y=labels)
+        index = pd.DataFrame(
+            {"i": np.arange(len(frame)), "sample_id": frame["sample_id"].to_numpy(), "source": frame["source"].to_numpy(), "y": labels}
+        )
+        write_table(temporary / "softlabels_index.parquet", index, _INDEX, _INDEX_KIND)
+        write_json(temporary / "classorder.json", list(CLASSES))
+        report = {
+            "schema": _SCHEMA,
+            "rows_sha256": rows.sha256,
+            "split": "train",
+            "rows": len(frame),
+            "views": stored.shape[1] - 1,
+            "preprocessing_hash": preprocessing_hash,
+            "views_hash": views_hash,
+            "logits_kind": "calibrated fused logits at T = 1",
+            "ensemble": ensemble,
+        }
+        write_json(temporary / "alignmentreport.json", report)
+        write_json(temporary / "ensemble_metrics.json", metrics)
+        hashes = {name: sha256_file(temporary / name) for name in _HASHED}
+        write_json(temporary / "hash_manifest.json", {"rows_sha256": rows.sha256, "files": hashes})
+
+
+def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
+    """Read soft labels and verify all of them against the dev rows they must belong to.
+
+    Raises:
+        ArtifactError: names the file and the first row at fault: a file missing, added or changed, other rows, ids, order, labels
+            or sources, another class order, another number of rows or views, a logit that is not finite.
+    """
+    manifest = read_json(folder / "hash_manifest.json")
+    if not isinstance(manifest, dict) or set(manifest.get("files", {})) != set(_HASHED):
+        raise ArtifactError(
+            "The hash manifest does not list the soft labels' files.", where=folder, found=manifest, expected=_HASHED, remedy=_REMEDY
+        )
+    for name, expected in manifest["files"].items():
+        if (found := sha256_file(folder / name)) != expected:
+            raise ArtifactError(
+                "A file of the soft labels was changed.", where=folder / name, found=found, expected=expected, remedy=_REMEDY
+            )
+    report = read_json(folder / "alignmentreport.json")
+    if report.get("schema") != _SCHEMA:
+        raise ArtifactError(
+            "These soft labels are of another version.", where=folder, found=report.get("schema"), expected=_SCHEMA, remedy=_REMEDY
+        )
+    for name, made_from in (("hash_manifest.json", manifest.get("rows_sha256")), ("alignmentreport.json", report.get("rows_sha256"))):
+        if made_from != rows.sha256:
+            raise ArtifactError(
+                "These soft labels belong to other rows.", where=folder / name, found=made_from, expected=rows.sha256, remedy=_REMEDY
+            )
+    check_class_order(read_json(folder / "classorder.json"), folder / "classorder.json")
+
+    frame = rows.frame.iloc[rows.split("train")]
+    index = read_table(folder / "softlabels_index.parquet", _INDEX, _INDEX_KIND)
+    logits, labels = _load(folder / "softlabels.npz")
+    counts = {"rows": len(index), "alignment report": report.get("rows"), "logits": len(logits), "labels": len(labels)}
+    if set(counts.values()) != {len(frame)}:
+        raise ArtifactError(
+            "Soft labels and train rows are not the same number.", where=folder, found=counts, expected=len(frame), remedy=_REMEDY
+        )
+    truth = frame["label"].to_numpy(dtype=np.uint8)
+    for name, mine, theirs in (
+        ("order", index["i"].to_numpy(), np.arange(len(frame))),
+        ("sample_id", index["sample_id"].to_numpy(dtype=object), frame["sample_id"].to_numpy(dtype=object)),
+        ("source", index["source"].to_numpy(dtype=object), frame["source"].to_numpy(dtype=object)),
+        ("y of the index", index["y"].to_numpy(), truth),
+        ("y of the arrays", labels, truth),
+    ):
+        if len(wrong := np.flatnonzero(mine != theirs)):
+            raise ArtifactError(
+                f"The {name} of {len(wrong)} soft labels is not the pack's.",
+                where=f"{folder}: row {wrong[0]}",
+                found=mine[wrong[0]],
+                expected=theirs[wrong[0]],
+                remedy=_REMEDY,
+            )
+    _check_logits(logits, len(frame), folder)
+    if report.get("views") != logits.shape[1] - 1:
+        raise ArtifactError(
+            "The number of views is not the one reported.", where=folder, found=logits.shape[1] - 1, expected=report.get("views")
+        )
+    hashes = {name: report.get(name) for name in ("preprocessing_hash", "views_hash")}
+    if not all(isinstance(value, str) for value in hashes.values()):
+        raise ArtifactError("The alignment report names no preprocessing or no views.", where=folder, found=hashes, remedy=_REMEDY)
+    return SoftLabels(logits, labels, rows.sha256, hashes["preprocessing_hash"], hashes["views_hash"], manifest["files"]["softlabels.npz"])
+
+
+def _load(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            if sorted(arrays.files) != ["logits", "y"]:
+                raise ArtifactError(
+                    "The arrays of the soft labels are not those expected.", where=file, found=arrays.files, expected=["logits", "y"]
+                )
+            logits, labels = arrays["logits"], arrays["y"]
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ArtifactError("The arrays of the soft labels are damaged.", where=file, found=error, remedy=_REMEDY) from error
+    if labels.ndim != 1 or labels.dtype != np.uint8:
+        raise ArtifactError("The labels beside the soft labels are of another type.", where=file, found=labels.dtype, expected="uint8 [N]")
+    return logits, labels
+
+
+def _check_logits(logits: np.ndarray, count: int, where: object) -> None:
+    if count == 0 or logits.ndim != 3 or logits.shape[0] != count or logits.shape[1] < 2 or logits.shape[2] != N_CLASSES:
+        raise ArtifactError("Soft labels do not fit the train rows.", where=where, found=logits.shape, expected=(count, "K + 1", N_CLASSES))
+    if logits.dtype != np.float16:
+        raise ArtifactError("Soft labels are of another type.", where=where, found=logits.dtype, expected="float16")
+    if not np.isfinite(logits).all():
+        raise ArtifactError("A soft label is not finite.", where=where, found=f"{int((~np.isfinite(logits)).any(axis=(1, 2)).sum())} rows")

@@ -1,0 +1,120 @@
+"""What every reader yields: a face, or the note that one was left out and why; and the interface of a reader."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fer_core.labels import CLASSES
+from fer_core.sources.options import CleanOptions
+
+__all__ = ["SPLITS", "UNDECODABLE", "Announced", "Exclusion", "Face", "Reader", "tally", "word_of"]
+
+SPLITS = ("train", "val", "test", "none")
+
+UNDECODABLE = "undecodable image"
+"""Reason of an exclusion that counts against `clean.allow_undecodable`."""
+
+Announced = dict[str, dict[str, int]]
+"""Entries of the label files: split -> class name, or the source's word for what is none of the seven -> count."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One labelled face of a raw data set.
+
+    Attributes:
+        sample_id: `<source>/<relative path>`, plus `#<face>` where a photo has several, or `<source>/<usage>-<row>` of a table.
+        image: an encoded image: the original file's bytes where nothing is cropped.
+        label: index into `CLASSES`, -1 where the source gives none.
+        split: train, val, test or none, as the source says.
+        usage: the source's own word for the split.
+        group: what must not straddle splits: the photo or subject; where nothing is known, the sample_id.
+        votes: annotators' votes or shares for the seven classes in canonical order, not normalised.
+        confidence: of the source's face detector, in the source's unit.
+        orig_image: the photo a crop was cut from, as the label file names it.
+        face_id: number of the face in its photo.
+        box: top, left, bottom, right in pixels of the photo, as the label file gives them.
+        note: what had to be done to read it ("box clipped to the photo"); counted, not an error.
+    """
+
+    sample_id: str
+    image: bytes
+    label: int
+    split: str
+    usage: str
+    group: str
+    votes: tuple[float, ...] | None = None
+    confidence: float | None = None
+    orig_image: str | None = None
+    face_id: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """An entry of the label files that gives no face.
+
+    Attributes:
+        sample_id: as of a face.
+        reason: one of a few fixed sentences per layout, so that reasons can be counted.
+        detail: the offending value; names no folder of this machine.
+        split: as of a face.
+        word: what it was announced under: a class name, or the source's word for what is none of the seven.
+    """
+
+    sample_id: str
+    reason: str
+    detail: str
+    split: str
+    word: str
+
+
+class Reader(Protocol):
+    """A module that reads one layout.
+
+    Attributes:
+        LAYOUT: the layout's name.
+        ADAPTER_VERSION: rises when the same tree gives other faces than before; kept in the face store.
+    """
+
+    LAYOUT: str
+    ADAPTER_VERSION: int
+
+    def recognise(self, root: Path) -> bool:
+        """True where the folder looks like this layout."""
+        ...
+
+    def files(self, root: Path) -> list[Path]:
+        """The files and folders under `root` that this reader may open: what the descriptor's fingerprint covers."""
+        ...
+
+    def announce(self, root: Path, options: CleanOptions) -> Announced:
+        """Count the entries of the label files without opening an image.
+
+        Raises:
+            DataError: a label file is missing or breaks its format; names file, line and text.
+        """
+        ...
+
+    def scan(self, root: Path, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+        """Yield one Face or Exclusion per entry, in the same order on every machine.
+
+        Raises:
+            DataError: as `announce`, and for a missing image, a box that is none or an id that is there twice.
+        """
+        ...
+
+
+def tally(announced: Announced, split: str, word: str) -> None:
+    """Add one entry to the counts."""
+    counts = announced.setdefault(split, {})
+    counts[word] = counts.get(word, 0) + 1
+
+
+def word_of(item: Face | Exclusion) -> str:
+    """What an item was announced under."""
+    if isinstance(item, Exclusion):
+        return item.word
+    return CLASSES[item.label] if item.label >= 0 else "unlabelled"

@@ -1,0 +1,47 @@
+"""All layouts and their readers."""
+
+from pathlib import Path
+
+from fer_core.errors import DataError
+from fer_core.sources import expw, fer2013, ferplus, folder7, rafdb_basic
+from fer_core.sources.faces import Reader
+
+__all__ = ["READERS", "reader_for", "recognise"]
+
+READERS: dict[str, Reader] = {reader.LAYOUT: reader for reader in (fer2013, ferplus, rafdb_basic, expw, folder7)}
+
+_LOOK = {
+    "fer2013": "fer2013.csv (or .csv.gz, .csv.zip)",
+    "ferplus": "fer2013new.csv beside fer2013.csv",
+    "rafdb_basic": "EmoLabel/list_patition_label.txt and Image/",
+    "expw": "label.lst and image/origin/",
+    "folder7": "{train,val,test}/{class}/ or {class}/",
+}
+
+
+def reader_for(layout: str, where: object = None) -> Reader:
+    """The reader of a layout.
+
+    Raises:
+        DataError: no such layout.
+    """
+    if layout not in READERS:
+        raise DataError("Unknown layout.", where=where, found=layout, expected=", ".join(READERS))
+    return READERS[layout]
+
+
+def recognise(folder: Path, preferred: str | None = None) -> str:
+    """The layout of a folder. A folder may fit several (FERPlus contains FER2013): `preferred` wins where it fits.
+
+    Raises:
+        DataError: the folder fits no layout; says what each looks like.
+    """
+    fitting = [layout for layout, reader in READERS.items() if reader.recognise(folder)]
+    if not fitting:
+        raise DataError(
+            "This folder has no layout that I know.",
+            where=folder,
+            expected="\n    ".join(["one of", *(f"{layout}: {look}" for layout, look in _LOOK.items())]),
+            remedy="give the folder that directly holds these",
+        )
+    return preferred if preferred in fitting else fitting[0]

@@ -1,0 +1,117 @@
+import json
+
+import pytest
+
+from fer_core.errors import DataError
+from fer_core.sources.descriptor import Descriptor, absent, checked_root, read_descriptor, scanned, write_descriptor
+from fer_core.sources.tree import fingerprint, walk
+from tests.sources.trees import put, rafdb
+
+ABSENT = Descriptor("rafdb_basic", "rafdb_basic", False, "research only")
+
+
+@pytest.fixture
+def raw(tmp_path):
+    rafdb(tmp_path / "raw/raf", ["train_00001.jpg 1", "test_0001.jpg 2"])
+    return tmp_path / "raw"
+
+
+def test_descriptor_round_trips_and_holds_no_machine_path(tmp_path, raw):
+    present = scanned(ABSENT, raw, "rafdb_basic", "raf")
+    path = write_descriptor(tmp_path / "sources", present)
+    assert read_descriptor(path) == present
+    assert str(tmp_path) not in path.read_text()
+    assert list(json.loads(path.read_text())) == ["name", "layout", "present", "root", "files", "bytes", "fingerprint", "licence"]
+    assert read_descriptor(write_descriptor(tmp_path / "sources", absent(present))) == ABSENT
+    sample = Descriptor("sample_rafdb", "rafdb_basic", True, "CC0", sample={"seed": 1})
+    assert read_descriptor(write_descriptor(tmp_path / "sources", sample)) == sample
+
+
+def test_unchanged_tree_is_accepted_wherever_the_raw_folder_lies(tmp_path, raw):
+    present = scanned(ABSENT, raw, "rafdb_basic", "raf")
+    raw.rename(tmp_path / "elsewhere")
+    assert checked_root(present, tmp_path / "elsewhere") == tmp_path / "elsewhere/raf"
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "renamed", "grown"])
+def test_changed_tree_is_refused(raw, change):
+    present = scanned(ABSENT, raw, "rafdb_basic", "raf")
+    image = raw / "raf/Image/aligned/aligned/test_0001_aligned.jpg"
+    if change == "added":
+        put(image.with_name("more.jpg"))
+    elif change == "removed":
+        image.unlink()
+    elif change == "renamed":
+        image.rename(image.with_name("test_0002_aligned.jpg"))
+    else:
+        image.write_bytes(image.read_bytes() + b"\0")
+    with pytest.raises(DataError, match=r"(?s)no longer.*fer data refresh rafdb_basic"):
+        checked_root(present, raw)
+
+
+def test_litter_and_unrelated_files_do_not_count(raw):
+    present = scanned(ABSENT, raw, "rafdb_basic", "raf")
+    (raw / "raf/Image/.DS_Store").write_text("x")
+    (raw / "raf/Image/Thumbs.db").write_text("x")
+    (raw / "raf/notes.txt").write_text("x")
+    checked_root(present, raw)
+
+
+def test_missing_raw_folder_names_the_remedy(tmp_path, raw):
+    present = scanned(ABSENT, raw, "rafdb_basic", "raf")
+    with pytest.raises(DataError, match=r"(?s)not on this machine.*fer data add rafdb_basic PATH.*FER_RAW"):
+        checked_root(present, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"root": "/abs"}, "root: /abs"),
+        ({"root": "a/../../b"}, "root: a"),
+        ({"root": "C:\\x"}, "root: C"),
+        ({"files": "3"}, "files: '3'"),
+        ({"present": 1}, "present: 1"),
+        ({"layout": "imagenet"}, "imagenet"),
+        ({"name": "other"}, "name: other"),
+        ({"colour": "red"}, "colour"),
+        ({"fingerprint": None}, "fingerprint: None"),
+    ],
+)
+def test_descriptor_that_breaks_its_contract_is_refused(tmp_path, raw, change, found):
+    path = write_descriptor(tmp_path / "sources", scanned(ABSENT, raw, "rafdb_basic", "raf"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError, match=found):
+        read_descriptor(path)
+
+
+def test_unknown_descriptor_lists_the_known_ones(tmp_path):
+    write_descriptor(tmp_path, ABSENT)
+    with pytest.raises(DataError, match="one of rafdb_basic"):
+        read_descriptor(tmp_path / "imagenet.json")
+
+
+def test_fingerprint_is_that_of_sorted_names_and_sizes(tmp_path):
+    import hashlib
+
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/x").write_text("12345")
+    (tmp_path / "a").write_text("1")
+    found = fingerprint(tmp_path, [tmp_path / "b", tmp_path / "a"])
+    assert (found.files, found.bytes) == (2, 6)
+    assert found.sha256 == hashlib.sha256(b"a\t1\nb/x\t5\n").hexdigest()
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    put(tmp_path / "far/a.png")
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near/link").symlink_to(tmp_path / "far")
+    assert [name for name, _ in walk(tmp_path / "near")] == ["link/a.png"]
+    (tmp_path / "far/back").symlink_to(tmp_path / "near")
+    with pytest.raises(DataError, match="circle"):
+        list(walk(tmp_path / "near"))
+
+
+def test_dead_link_is_an_error(tmp_path):
+    (tmp_path / "a.png").symlink_to(tmp_path / "nothing")
+    with pytest.raises(DataError, match="leads nowhere"):
+        list(walk(tmp_path))

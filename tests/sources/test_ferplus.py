@@ -1,0 +1,120 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core.errors import DataError
+from fer_core.labels import CLASSES
+from fer_core.sources import fer2013, ferplus
+from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, ferplus_csv, read
+
+# neutral happiness surprise sadness anger disgust fear contempt unknown NF
+CASES = {
+    "clear": ("6,0,1,1,0,0,0,0,2,0", "Neutral", "Neutral"),
+    "tie": ("4,0,0,4,1,0,0,0,1,0", "unknown", "Neutral"),
+    "single votes do not count": ("1,1,1,1,1,1,0,0,1,3", "no face", "no face"),
+    "half is no majority": ("0,5,5,0,0,0,0,0,0,0", "unknown", "Happy"),
+    "contempt": ("1,0,0,0,0,0,0,9,0,0", "contempt", "contempt"),
+    "unknown leads": ("2,0,0,0,0,0,0,0,8,0", "unknown", "unknown"),
+    "unknown second ends it": ("0,0,0,0,5,0,0,0,3,2", "unknown", "unknown"),
+    "no face": ("0,0,0,0,0,0,0,0,0,10", "no face", "no face"),
+    "four equal": ("2,2,2,2,0,0,0,0,0,0", "unknown", "unknown"),
+    "three equal": ("0,0,0,3,3,3,1,0,0,0", "unknown", "Sad"),
+    "nothing left": ("1,1,1,1,1,1,1,1,1,1", "unknown", "unknown"),
+    "fear": ("0,0,2,0,0,0,8,0,0,0", "Fear", "Fear"),
+}
+
+
+def tables(tmp_path: Path, lines: list[str], usages: list[str] | None = None) -> Path:
+    usages = usages or ["Training"] * len(lines)
+    fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows([(0, usage) for usage in usages]))
+    ferplus_csv(tmp_path / "fer2013new.csv", lines)
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_votes_become_the_label_of_the_authors_rules(case):
+    text, majority, probability = CASES[case]
+    counts = np.array([int(count) for count in text.split(",")])
+    assert ferplus.decide(counts, "majority").word == majority
+    assert ferplus.decide(counts, "probability").word == probability
+
+
+def test_votes_are_kept_in_canonical_order():
+    counts = np.array([1, 0, 8, 0, 0, 0, 0, 0, 1, 0])
+    vote = ferplus.decide(counts, "majority")
+    assert CLASSES[vote.label] == "Surprise"
+    assert vote.votes == (0, 0, 0, 0, 0, 8, 1)  # Angry … Surprise, Neutral
+    assert ferplus.decide(np.array([5, 1, 0, 0, 4, 0, 0, 0, 0, 0]), "probability").votes == (4, 0, 0, 0, 0, 0, 5)
+
+
+def test_rows_are_joined_by_order_and_not_by_the_number_in_the_name(tmp_path):
+    tables(tmp_path, ["Training,fer0000007.png,0,10,0,0,0,0,0,0,0,0", "Training,fer0000000.png,0,0,0,10,0,0,0,0,0,0"])
+    faces, _ = read(ferplus, tmp_path, "ferplus")
+    pictures, _ = read(fer2013, tmp_path, "ferplus")
+    assert [CLASSES[face.label] for face in faces] == ["Happy", "Sad"]
+    assert [(face.sample_id, face.image) for face in faces] == [(face.sample_id, face.image) for face in pictures]
+
+
+def test_what_is_none_of_the_seven_is_excluded_with_a_reason(tmp_path):
+    lines = [
+        "Training,fer0000000.png,0,0,0,0,0,0,0,10,0,0",
+        "Training,,0,0,0,0,0,0,0,0,0,10",
+        "Training,fer0000001.png,5,5,0,0,0,0,0,0,0,0",
+        "PublicTest,fer0000002.png,0,0,0,0,10,0,0,0,0,0",
+    ]
+    tables(tmp_path, lines, ["Training", "Training", "Training", "PublicTest"])
+    faces, exclusions = read(ferplus, tmp_path, "ferplus")
+    assert [(item.sample_id, item.reason) for item in exclusions] == [
+        ("ferplus/Training-0000000", "FERPlus: the votes say contempt"),
+        ("ferplus/Training-0000001", "FERPlus: no image name"),
+        ("ferplus/Training-0000002", "FERPlus: no majority"),
+    ]
+    assert [(face.split, face.usage, CLASSES[face.label]) for face in faces] == [("test", "PublicTest", "Angry")]
+    expected = {"train": {"contempt": 1, "no face": 1, "unknown": 1}, "test": {"Angry": 1}}
+    assert ferplus.announce(tmp_path, clean_options()) == expected
+
+
+ROW = "Training,fer0000000.png,10,0,0,0,0,0,0,0,0,0"
+
+
+def test_another_number_of_rows_is_refused_naming_both_tables(tmp_path):
+    tables(tmp_path, [ROW, ROW], ["Training"] * 3)
+    with pytest.raises(DataError, match=r"(?s)fer2013new\.csv.*2 rows of votes, 3 rows of pictures in .*fer2013\.csv"):
+        read(ferplus, tmp_path)
+    tables(tmp_path, [ROW, ROW, ROW], ["Training"] * 2)
+    with pytest.raises(DataError, match="3 rows of votes, 2 rows of pictures"):
+        ferplus.announce(tmp_path, clean_options())
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("PublicTest,fer0000000.png,10,0,0,0,0,0,0,0,0,0", "disagree about Usage"),
+        ("Training,fer0000000.png,10,0,0,0,0,0,0,0,0", "number of columns"),
+        ("Training,fer0000000.png,x,0,0,0,0,0,0,0,0,0", "no?t a whole number"),
+        ("Training,fer0000000.png,-1,0,0,0,0,0,0,0,0,0", "no?t a whole number"),
+    ],
+)
+def test_faulty_row_is_named_with_its_line(tmp_path, line, problem):
+    tables(tmp_path, [ROW, line])
+    with pytest.raises(DataError, match=rf"(?s){problem}.*fer2013new\.csv, line 3"):
+        read(ferplus, tmp_path)
+
+
+def test_wrong_header_is_refused(tmp_path):
+    tables(tmp_path, [ROW])
+    ferplus_csv(tmp_path / "fer2013new.csv", [ROW], header="Usage,Image name,neutral")
+    with pytest.raises(DataError, match=r"(?s)another header.*line 1"):
+        read(ferplus, tmp_path)
+
+
+def test_real_votes_give_the_counts_of_the_authors_program():
+    path = os.environ.get("FER_TEST_FER2013", "")
+    root = Path(path) if Path(path).is_dir() else Path(path).parent
+    if not path or not root.exists() or not ferplus.recognise(root):
+        pytest.skip("set FER_TEST_FER2013 to a folder with the official fer2013.csv and fer2013new.csv")
+    for mode, expected in {"majority": 25060, "probability": 27956}.items():
+        train = ferplus.announce(root, clean_options(ferplus_mode=mode))["train"]
+        assert sum(count for word, count in train.items() if word not in ("unknown", "no face")) == expected
