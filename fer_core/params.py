@@ -6,7 +6,7 @@ This module knows the names of the sections and nothing of their contents, so a 
 """
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -66,7 +66,13 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     return values
 
 
-def load_section(key: str, model: type[Value] | Any, path: Path = PARAMS_FILE) -> Value:
+@overload
+def load_section(key: str, model: type[Value], path: Path = ...) -> Value: ...
+@overload
+def load_section(key: str, model: Any, path: Path = ...) -> Any: ...
+
+
+def load_section(key: str, model: Any, path: Path = PARAMS_FILE) -> Any:
     """The section at a dotted key ("student.kd"), checked against its model (a pydantic model or any annotated type).
 
     Raises:
@@ -80,7 +86,7 @@ def load_section(key: str, model: type[Value] | Any, path: Path = PARAMS_FILE) -
     return parse_section(key, values, model, path)
 
 
-def parse_section(key: str, values: Any, model: type[Value] | Any, path: Path = PARAMS_FILE) -> Value:
+def parse_section(key: str, values: Any, model: type[Value], path: Path = PARAMS_FILE) -> Value:
     """Check plain values against a section's model; `key` and `path` only serve the error text."""
     try:
         return TypeAdapter(model).validate_python(values)

@@ -43,6 +43,7 @@ class ManifestOptions(Section):
         sources: data sets in order of preference: of train twins the row of the first one stays.
         val_fraction: share of a source's train rows carved into val where the source brings no val split.
         calib_fraction: share carved into calib.
+        test_fraction: source -> share carved into test, for sources that bring no test split (ExpW).
         near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0 looks for exact twins only.
         near_duplicate_correlation: least correlation of their thumbnails.
     """
@@ -50,6 +51,7 @@ class ManifestOptions(Section):
     sources: list[str] = Field(min_length=1)
     val_fraction: Annotated[float, Field(ge=0, lt=1)]
     calib_fraction: Annotated[float, Field(ge=0, lt=1)]
+    test_fraction: dict[str, Annotated[float, Field(gt=0, lt=1)]]
     near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)]
 
@@ -57,8 +59,10 @@ class ManifestOptions(Section):
     def _consistent(self) -> "ManifestOptions":
         if len(set(self.sources)) < len(self.sources):
             raise ValueError("a source is listed twice")
-        if self.val_fraction + self.calib_fraction >= 1:
-            raise ValueError("val_fraction and calib_fraction leave nothing to train on")
+        if unknown := set(self.test_fraction) - set(self.sources):
+            raise ValueError(f"test_fraction names {sorted(unknown)}, which sources does not list")
+        if self.val_fraction + self.calib_fraction + max(self.test_fraction.values(), default=0) >= 1:
+            raise ValueError("the fractions leave nothing to train on")
         return self
 
 
@@ -158,7 +162,15 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, dr
     with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"])
     manifest["unit"] = _units(faces, cluster)
     train = manifest["split"] == "train"
-    manifest.loc[train, "split"] = carve_sources(manifest[train], with_val, options.val_fraction, options.calib_fraction, seed)
+    if with_test := sorted(set(options.test_fraction) & set(faces.loc[faces["split"] == "test", "source"])):
+        raise ParamsError(
+            "A source brings a test split of its own: none may be carved.",
+            where=f"params.yaml: manifest.test_fraction.{with_test[0]}",
+            remedy="remove the key",
+        )
+    manifest.loc[train, "split"] = carve_sources(
+        manifest[train], with_val, options.val_fraction, options.calib_fraction, options.test_fraction, seed
+    )
 
     manifest["weight"] = np.float32(1)
     manifest["min_side"] = manifest[["width", "height"]].min(axis=1)

@@ -1,4 +1,4 @@
-"""Carving val and calib out of train: stratified by label, whole units, seeded, the same whatever the order of the rows.
+"""Carving val and calib (and test, for a source that has none) out of train: by label, whole units, seeded, in whatever row order.
 
 A unit is what must stay together: all faces of a photo or subject and all twins of these. Nothing re-splits after the manifest.
 """
@@ -14,27 +14,30 @@ from fer_core.labels import N_CLASSES
 __all__ = ["carve", "carve_sources", "quotas"]
 
 
-def carve_sources(train: pd.DataFrame, with_val: set[str], val_fraction: float, calib_fraction: float, seed: int) -> np.ndarray:
+def carve_sources(
+    train: pd.DataFrame, with_val: set[str], val_fraction: float, calib_fraction: float, test_fraction: Mapping[str, float], seed: int
+) -> np.ndarray:
     """Final split of every kept train row of all sources.
 
-    Each source gives its own shares. A unit that reaches over several sources counts for the most preferred of them.
+    Each source gives its own shares. A unit that reaches over several sources stays in train, which is right for all of them.
 
     Args:
-        train: columns `source`, `preference` (int, 0 the most preferred source), `label`, `unit` (string).
+        train: columns `source`, `label`, `unit` (string).
         with_val: sources that bring a val split of their own; they give calib rows only.
         val_fraction: share of a source's rows that becomes val.
         calib_fraction: share of a source's rows that becomes calib.
+        test_fraction: source -> share of its rows that becomes test.
         seed: the experiment's seed.
 
     Returns:
-        object [N] of "train", "val" and "calib".
+        object [N] of "train", "val", "calib" and "test".
     """
-    home = train.groupby("unit")["preference"].transform("min").to_numpy()
-    names = train.drop_duplicates("preference").set_index("preference")["source"].to_dict()
+    one_source = (train.groupby("unit")["source"].transform("nunique") == 1).to_numpy()
     split = np.full(len(train), "train", dtype=object)
-    for preference in np.unique(home):
-        mine = home == preference
-        shares = {"val": 0.0 if names[preference] in with_val else val_fraction, "calib": calib_fraction}
+    for source in sorted(train["source"].unique()):
+        mine = one_source & (train["source"] == source).to_numpy()
+        val = 0.0 if source in with_val else val_fraction
+        shares = {"test": test_fraction.get(source, 0.0), "val": val, "calib": calib_fraction}
         rows = train[mine]
         split[mine] = carve(rows["label"].to_numpy(), rows["unit"].to_numpy(dtype=object), shares, seed)
     return split

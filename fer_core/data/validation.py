@@ -91,7 +91,7 @@ def validate(
         *_keys(manifest),
         *_values(manifest),
         *_agreement(manifest, stored, faces),
-        *_final_splits(manifest, stored),
+        *_final_splits(manifest, stored, set(manifest_options.test_fraction)),
         *_decode_records(manifest, stored),
         *_boxes(manifest),
         *_announced(stores, faces),
@@ -200,8 +200,8 @@ def _agreement(manifest: pd.DataFrame, stored: pd.DataFrame, faces: pd.DataFrame
     return faults + _faults("face store", missing, np.ones(len(missing), dtype=bool), "this face is not in the manifest")
 
 
-def _final_splits(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
-    """Test rows of a source are its test rows in the end, all and alone; val likewise where the source brings val."""
+def _final_splits(manifest: pd.DataFrame, stored: pd.DataFrame, carved: set[str]) -> list[Fault]:
+    """Test rows of a source are its test rows in the end, all and (unless test was to be carved) alone; its own val likewise."""
     said = stored["split"].fillna("none").mask(stored["label"] == -1, "none")
     own_val = manifest["source"].isin(manifest.loc[said == "val", "source"])
     final = manifest["split"]
@@ -209,7 +209,7 @@ def _final_splits(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
         ((said == "test") & (final != "test"))
         | ((said == "none") & (final != "dropped"))
         | ((said == "val") & ~final.isin(["val", "dropped"]))
-        | ((said == "train") & ((final == "test") | ((final == "val") & own_val)))
+        | ((said == "train") & (((final == "test") & ~manifest["source"].isin(carved)) | ((final == "val") & own_val)))
     )
     return _faults("split", manifest, wrong, final + ", though the source says " + stored["split"].map(str))
 

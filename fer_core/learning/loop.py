@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, f1_score, log_loss
-from timm.optim import param_groups_weight_decay
+from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 from torch import Tensor
 from tqdm import tqdm
 
@@ -92,7 +92,7 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
     plan = _batch_plan(data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
     rates = cosine_schedule(sum(counts), round(options.lr_warmup_epochs * counts[0]), options.lr, options.min_lr)
-    task.network.to(device, memory_format=torch.channels_last)
+    task.network.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(param_groups_weight_decay(task.network, options.weight_decay), lr=options.lr, fused=True)
     labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
     history: list[dict[str, Any]] = []

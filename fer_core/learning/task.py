@@ -18,7 +18,9 @@ __all__ = ["StudentTask", "Task", "TeacherTask"]
 class Task(Protocol):
     """Contract between the loop and what it trains."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """The network to be trained."""
 
     def phase(self, epoch: int) -> str:
         """Name of what is trained in an epoch, for the history."""
@@ -50,7 +52,7 @@ class TeacherTask:
     def __init__(
         self, network: ArcFaceNetwork, options: ArcFaceOptions, view_of: Any, train_labels: np.ndarray | None, device: torch.device
     ) -> None:
-        self.network: ArcFaceNetwork = network
+        self.network = network
         self._options = options
         self._view_of = view_of
         self._weights = None if train_labels is None else torch.from_numpy(effective_number_weights(train_labels)).to(device)

@@ -5,6 +5,7 @@ s cos(theta) at inference (Deng et al., "ArcFace", CVPR 2019).
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,7 @@ class ArcFaceNetwork(nn.Module):
         super().__init__()
         self.scale = scale
         self.trunk = build_trunk(arch, size)
-        width = getattr(self.trunk, "head_hidden_size", None) or self.trunk.num_features
+        width: Any = getattr(self.trunk, "head_hidden_size", None) or self.trunk.num_features
         self.embedding = nn.Sequential(nn.Linear(int(width), embed_dim), nn.BatchNorm1d(embed_dim), nn.SiLU(), nn.Dropout(dropout))
         self.plain = nn.Linear(embed_dim, N_CLASSES)
         self.centres = nn.Parameter(nn.init.xavier_uniform_(torch.empty(N_CLASSES, embed_dim)))

@@ -1,6 +1,7 @@
 """timm networks by name, at the project's image size."""
 
 import difflib
+from typing import Any
 
 import timm
 from torch import nn
@@ -35,7 +36,7 @@ def _create(arch: str, size: int, classes: int) -> nn.Module:
         near = difflib.get_close_matches(arch, timm.list_models(), n=3)
         raise ModelError("timm knows no such network.", where="arch", found=arch, expected=f"a name of timm.list_models(), such as {near}")
     config = timm.get_pretrained_cfg(arch)
-    fixed = {"img_size": size} if config is not None and config.fixed_input_size else {}
+    fixed: dict[str, Any] = {"img_size": size} if config is not None and config.fixed_input_size else {}
     try:
         return timm.create_model(arch, pretrained=False, num_classes=classes, **fixed)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:

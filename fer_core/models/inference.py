@@ -31,7 +31,7 @@ def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: rang
     Raises:
         ModelError: a logit is not finite.
     """
-    network = network.to(bank.device, memory_format=torch.channels_last)
+    network = network.to(bank.device).to(memory_format=torch.channels_last)
     logits = np.empty((len(rows), len(views), N_CLASSES), dtype=np.float32)
     bar = tqdm(total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off())
     with bar, torch.inference_mode(), torch.autocast(bank.device.type, torch.bfloat16, enabled=precision == "bf16"):

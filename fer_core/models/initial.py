@@ -121,7 +121,7 @@ def _load_matching(network: nn.Module, pretrained: Mapping[str, Tensor], classif
 def _hub(arch: str) -> tuple[Mapping[str, Tensor], str]:
     try:
         return timm.create_model(arch, pretrained=True).state_dict(), "hub"
-    except Exception as error:  # noqa: BLE001 (hub clients raise many kinds; each means that the weights did not come)
+    except Exception as error:
         raise ModelError(
             "The pretrained weights could not be fetched.",
             where=arch,

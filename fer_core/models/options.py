@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from fer_core.params import Section
 
-__all__ = ["ArcFaceOptions", "InitOptions", "TeacherEntry", "TeacherHead"]
+__all__ = ["ArcFaceOptions", "InitOptions", "TeacherEntry", "TeacherHead", "Teachers"]
 
 
 class InitOptions(Section):
@@ -67,3 +67,7 @@ class TeacherHead(Section):
 
     embed_dim: Annotated[int, Field(ge=8)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+Teachers = dict[str, TeacherEntry]
+"""The model of the section `teachers`."""

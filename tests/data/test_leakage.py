@@ -89,6 +89,11 @@ def test_rows_without_label_or_split_leave_and_displace_nobody() -> None:
     assert result["b/1"][0] == result["b/2"][0] == "train"
 
 
+def test_a_row_that_left_keeps_its_first_reason() -> None:
+    result = decide(table(("a/1", "none", -1, 1), ("a/2", "train", -1, 2), flag={"a/1": "blank", "a/2": "blank"}))
+    assert [result[key][1] for key in ("a/1", "a/2")] == ["no_split", "unlabelled"]
+
+
 def test_every_reason_given_is_a_declared_one() -> None:
     faces = table(("a/1", "train", 0, 1), ("a/2", "test", 0, 1), ("a/3", "none", 0, 3), ("a/4", "train", 0, 4), ("a/5", "train", 0, 4))
     assert {reason for _, reason, _ in decide(faces).values()} - {""} <= set(REASONS)

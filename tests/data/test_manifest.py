@@ -12,14 +12,16 @@ from fer_core.errors import ArtifactError, DataError, ParamsError
 from fer_core.files import sha256_file
 from tests.data.tiny_stores import face, many, store
 
-VALUES = {"val_fraction": 0.1, "calib_fraction": 0.1, "near_duplicate_bits": 4, "near_duplicate_correlation": 0.98}
+VALUES = {"val_fraction": 0.1, "calib_fraction": 0.1, "test_fraction": {}, "near_duplicate_bits": 4, "near_duplicate_correlation": 0.98}
 
 
-def build(folder: Path, seed: int = 1337, drop_non_faces: bool = True, **sources: list[StoreRow]) -> pd.DataFrame:
+def build(
+    folder: Path, seed: int = 1337, drop_non_faces: bool = True, test_fraction: dict[str, float] | None = None, **sources: list[StoreRow]
+) -> pd.DataFrame:
     """Manifest of these sources, most preferred first, indexed by sample_id."""
     for source, rows in sources.items():
         store(folder, source, rows)
-    options = ManifestOptions(sources=list(sources), **VALUES)
+    options = ManifestOptions(**{"sources": list(sources), **VALUES, "test_fraction": test_fraction or {}})
     return build_manifest(open_stores(folder, options.sources), options, drop_non_faces, seed).set_index("sample_id", drop=False)
 
 
@@ -40,6 +42,19 @@ def test_a_source_without_val_gives_val_and_calib_and_test_stays_test(tmp_path: 
     assert counts["a"].to_dict() == {"train": 112, "val": 14, "calib": 14, "test": 14}
     assert counts["b"].to_dict() == {"train": 63, "val": 7, "calib": 7}
     assert (manifest["weight"] == 1).all()
+
+
+def test_a_source_without_test_gives_whole_photos_to_a_carved_test_split(tmp_path: Path) -> None:
+    rows = [face(f"a/{i:03}", "train", i % 7, i, group=f"photo{i // 2}") for i in range(140)]
+    manifest = build(tmp_path, test_fraction={"a": 0.25}, a=rows, b=many("b", "train", 70, 500))
+    assert abs((manifest.loc[manifest["source"] == "a", "split"] == "test").sum() - 35) <= 2
+    assert (manifest.loc[manifest["source"] == "b", "split"] != "test").all()
+    assert (manifest.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_a_source_with_a_test_split_of_its_own_is_not_carved(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"manifest\.test_fraction\.a"):
+        build(tmp_path, test_fraction={"a": 0.25}, a=[*many("a", "train", 70), *many("a", "test", 7, 300)])
 
 
 def test_near_twins_are_found_across_sources_by_their_pictures(tmp_path: Path) -> None:
@@ -94,6 +109,12 @@ def test_non_faces_leave_train_and_stay_in_test(tmp_path: Path) -> None:
 def test_unlabelled_and_splitless_faces_are_listed_with_the_reason(tmp_path: Path) -> None:
     manifest = build(tmp_path, a=[face("a/1", "train", -1, 1), face("a/2", "none", 0, 2), face("a/3", "train", 0, 1)])
     assert manifest["reason"].to_dict() == {"a/1": "unlabelled", "a/2": "no_split", "a/3": ""}
+
+
+def test_an_unlabelled_face_does_not_link_two_that_are_no_twins(tmp_path: Path) -> None:
+    ends = [face("a/1", "train", 0, 1, brighter=0), face("a/2", "test", 0, 1, brighter=0b11111)]  # perceptual hashes 5 bits apart
+    between = face("a/3", "train", -1, 1, brighter=0b111)
+    assert build(tmp_path, a=[*ends, between])["reason"].to_dict() == {"a/1": "", "a/2": "", "a/3": "unlabelled"}
 
 
 def test_columns_of_the_face_are_kept(tmp_path: Path) -> None:

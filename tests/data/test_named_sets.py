@@ -44,7 +44,7 @@ def test_a_source_without_rows_is_an_error_that_names_it() -> None:
 
 def test_a_source_that_only_trains_is_no_source_of_a_test_set() -> None:
     with pytest.raises(DataError, match="rafdb"):
-        select(rows(), SetFilter(sources=["rafdb"]))
+        select(rows(), SetFilter(sources=["fer2013", "rafdb"]))
 
 
 def test_an_empty_set_is_an_error() -> None:

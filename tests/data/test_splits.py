@@ -62,34 +62,44 @@ def test_the_seed_changes_who_is_carved() -> None:
     assert carve(labels, units, FRACTIONS, 1).tolist() != carve(labels, units, FRACTIONS, 2).tolist()
 
 
-def test_large_units_still_give_a_val_split_near_its_share() -> None:
+@pytest.mark.parametrize(("fraction", "rows"), [(0.2, 140), (0.13, 105), (0.12, 70), (0.03, 35)])
+def test_large_units_give_a_split_as_near_its_share_as_they_can(fraction: float, rows: int) -> None:
     labels = np.tile(np.arange(7), 100)
-    units = np.repeat([f"subject{i}" for i in range(20)], 35).astype(object)  # 5 of each label in each, 14 of each wanted
-    parts = Counter(carve(labels, units, FRACTIONS, 3))
-    assert parts == {"train": 490, "val": 140, "calib": 70}
+    units = np.repeat([f"subject{i}" for i in range(20)], 35).astype(object)  # each has 5 rows of each label
+    assert Counter(carve(labels, units, {"val": fraction}, 3)) == {"train": 700 - rows, "val": rows}
 
 
-def frame(source: str, preference: int, n: int, unit: str = "") -> pd.DataFrame:
+def frame(source: str, n: int, unit: str = "") -> pd.DataFrame:
     names = [unit or f"{source}/{i}" for i in range(n)]
-    return pd.DataFrame({"source": source, "preference": preference, "label": [i % 7 for i in range(n)], "unit": names})
+    return pd.DataFrame({"source": source, "label": [i % 7 for i in range(n)], "unit": names})
 
 
 def test_a_source_with_its_own_val_gives_calib_rows_only() -> None:
-    rows = pd.concat([frame("a", 0, 140), frame("b", 1, 140)], ignore_index=True)
-    rows["split"] = carve_sources(rows, {"a"}, 0.1, 0.1, 1337)
+    rows = pd.concat([frame("a", 140), frame("b", 140)], ignore_index=True)
+    rows["split"] = carve_sources(rows, {"a"}, 0.1, 0.1, {}, 1337)
     counts = rows.groupby("source")["split"].value_counts()
     assert counts["a"].to_dict() == {"train": 126, "calib": 14}
     assert counts["b"].to_dict() == {"train": 112, "val": 14, "calib": 14}
 
 
 def test_another_source_does_not_move_the_rows_of_the_first() -> None:
-    alone = carve_sources(frame("a", 0, 140), set(), 0.1, 0.1, 1337)
-    both = carve_sources(pd.concat([frame("a", 0, 140), frame("b", 1, 70)], ignore_index=True), set(), 0.1, 0.1, 1337)
+    alone = carve_sources(frame("a", 140), set(), 0.1, 0.1, {}, 1337)
+    both = carve_sources(pd.concat([frame("a", 140), frame("b", 70)], ignore_index=True), set(), 0.1, 0.1, {}, 1337)
     assert both[:140].tolist() == alone.tolist()
 
 
+def test_a_source_without_test_gives_test_rows_where_a_share_is_set() -> None:
+    rows = pd.concat([frame("a", 140), frame("b", 140)], ignore_index=True)
+    rows["split"] = carve_sources(rows, set(), 0.1, 0.1, {"b": 0.2}, 1337)
+    counts = rows.groupby("source")["split"].value_counts()
+    assert counts["a"].to_dict() == {"train": 112, "val": 14, "calib": 14}
+    assert counts["b"].to_dict() == {"train": 84, "test": 28, "val": 14, "calib": 14}
+
+
 @pytest.mark.parametrize("seed", range(10))
-def test_a_unit_across_sources_stays_whole(seed: int) -> None:
-    rows = pd.concat([frame("a", 0, 20), frame("a", 0, 2, "shared"), frame("b", 1, 2, "shared"), frame("b", 1, 20)], ignore_index=True)
-    parts = carve_sources(rows, set(), 0.3, 0.3, seed)
-    assert len(set(parts[rows["unit"] == "shared"])) == 1
+def test_a_unit_across_sources_stays_in_train(seed: int) -> None:
+    rows = pd.concat([frame("a", 20), frame("a", 2, "shared"), frame("b", 2, "shared"), frame("b", 20)], ignore_index=True)
+    parts = carve_sources(rows, {"a"}, 0.4, 0.2, {"b": 0.3}, seed)
+    assert set(parts[rows["unit"] == "shared"]) == {"train"}
+    assert set(parts[rows["source"] == "a"]) == {"train", "calib"}
+    assert set(parts[rows["source"] == "b"]) == {"train", "val", "calib", "test"}

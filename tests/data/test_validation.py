@@ -14,7 +14,9 @@ from fer_core.data.validation import MinPerClass, ValidateOptions, Validation, c
 from fer_core.errors import ArtifactError, DataError
 from tests.data.tiny_stores import face, many, store
 
-OPTIONS = ManifestOptions(sources=["a", "b"], val_fraction=0.1, calib_fraction=0.1, near_duplicate_bits=4, near_duplicate_correlation=0.98)
+OPTIONS = ManifestOptions(
+    sources=["a", "b"], val_fraction=0.1, calib_fraction=0.1, test_fraction={}, near_duplicate_bits=4, near_duplicate_correlation=0.98
+)
 LEAST = ValidateOptions(min_per_class=MinPerClass(train=2, val=1, calib=1, test=1))
 TWINS = [face("a/x1", "train", 0, 1), face("a/x2", "train", 3, 2, group="photo"), face("a/x3", "train", 3, 3, group="photo")]
 EXCLUDED = ({"sample_id": "b/9", "reason": "undecodable image", "detail": "cut"},)
@@ -103,6 +105,25 @@ def test_an_exact_twin_put_back_into_train_is_seen(clean: Path) -> None:
 
     faults = check(clean, change).faults
     assert [(fault.check, fault.where, fault.found) for fault in faults] == [("leakage", "a/x1", "train, its exact twin a/y1 in calib")]
+
+
+def test_a_train_row_made_val_of_a_source_with_its_own_val_is_seen(tmp_path: Path) -> None:
+    store(tmp_path, "a", [*many("a", "train", 140), *many("a", "val", 7, 300)])
+    store(tmp_path, "b", many("b", "test", 14, 500))
+    stores = open_stores(tmp_path, OPTIONS.sources)
+    manifest = build_manifest(stores, OPTIONS, True, 1)
+    key = manifest.loc[manifest["split"] == "train", "sample_id"].iloc[0]
+    setter(key, split="val")(manifest)
+    faults = validate(manifest, stores, OPTIONS, LEAST, {}).faults
+    assert [(fault.check, fault.where, fault.found) for fault in faults] == [("split", key, "val, though the source says train")]
+
+
+def test_a_face_without_proof_of_decoding_is_seen(tmp_path: Path) -> None:
+    store(tmp_path, "a", [*many("a", "train", 140), face("a/x", "train", 0, 1, pixel_sha256="")])
+    store(tmp_path, "b", many("b", "test", 14, 500))
+    stores = open_stores(tmp_path, OPTIONS.sources)
+    faults = validate(build_manifest(stores, OPTIONS, True, 1), stores, OPTIONS, LEAST, {}).faults
+    assert [(fault.check, fault.where) for fault in faults] == [("decode", "a/x")]
 
 
 def test_votes_of_another_length_are_seen(clean: Path) -> None:

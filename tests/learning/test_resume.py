@@ -41,7 +41,13 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[s
 
 
 def environment(root: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "FER_RUNS": str(root / "runs"), "FER_THREADS": "1", "FER_DEVICE": "cpu", "DVC_ROOT": str(root)}
+    return os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "FER_RUNS": str(root / "runs"),
+        "FER_THREADS": "1",
+        "FER_DEVICE": "cpu",
+        "DVC_ROOT": str(root),
+    }
 
 
 def stage(root: Path, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -78,9 +84,7 @@ def interrupt(root: Path, name: str, number: signal.Signals) -> int:
     return process.wait(timeout=60)
 
 
-@pytest.mark.parametrize(
-    ("name", "number"), [("student", signal.SIGINT), ("student", signal.SIGKILL), ("teacher_a", signal.SIGTERM)]
-)
+@pytest.mark.parametrize(("name", "number"), [("student", signal.SIGINT), ("student", signal.SIGKILL), ("teacher_a", signal.SIGTERM)])
 def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     project: Path, uninterrupted: dict[str, tuple[str, str]], name: str, number: signal.Signals
 ) -> None:

@@ -29,7 +29,7 @@ def render_ferplus(root: Path, options: SampleOptions) -> None:
         file.write(f"Usage,Image name,{','.join(_COLUMNS)}\n")
         for position, row in enumerate(fer_rows(options)):
             votes = _votes(options.seed, row)
-            name = "" if votes[-1] > _ANNOTATORS // 2 else f"fer{position:06d}.png"
+            name = "" if votes[-1] > _ANNOTATORS // 2 else f"fer{position:07d}.png"
             file.write(f"{row.split},{name},{','.join(map(str, votes))}\n")
 
 

@@ -1,0 +1,191 @@
+"""`fer dag`: keep dvc.yaml true to params.yaml and to the code.
+
+Three things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of teachers, students and
+initial weights (params.yaml), the fan-in lists over those keys, and code deps (what a stage file imports, directly or through
+other first-party modules). Labels, errors, logging and the plumbing that only carries values are exempt from code deps:
+they do not change results, and a new error text must not retrain a teacher.
+"""
+
+import ast
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typer
+from ruamel.yaml import YAML
+
+from fer_core.errors import ParamsError
+from fer_core.files import write_text
+from fer_core.params import PARAMS_FILE, read_params
+
+__all__ = ["app", "code_deps", "synced"]
+
+app = typer.Typer(no_args_is_help=True, help="Keep dvc.yaml true to params.yaml and to the code.")
+
+DVC_FILE = Path("dvc.yaml")
+_PACKAGES = ("fer_core", "stages")
+_EXEMPT = {f"fer_core/{name}.py" for name in ("errors", "files", "labels", "logs", "params", "settings")} | {"stages/entry.py"}
+_FAN_IN = {
+    "manifest": ["data/clean/{source}.arrow"],
+    "validate": ["data/clean/{source}.arrow"],
+    "pack": ["data/clean/{source}.arrow"],
+    "ensemble": ["data/logits/{teacher}/dev"],
+    "leaderboard": ["data/logits/{teacher}/test"],
+    "softlabels": ["data/logits/{teacher}/dev"],
+    "compare": ["data/evaluation/{student}", "data/evaluation/{teacher}"],
+    "report": [
+        "data/teachers/{teacher}/a/record",
+        "data/students/{student}/record",
+        "data/evaluation/{teacher}",
+        "data/evaluation/{student}",
+        "data/calibration/{teacher}",
+        "data/calibration/{student}",
+    ],
+}
+
+
+@app.callback()
+def _group() -> None:
+    """Keep dvc.yaml true to params.yaml and to the code."""
+
+
+@app.command()
+def sync() -> None:
+    """Rewrite keys, fan-in lists and code deps of dvc.yaml."""
+    before = DVC_FILE.read_text(encoding="utf-8")
+    after = synced(before, read_params(PARAMS_FILE))
+    if after != before:
+        write_text(DVC_FILE, after)
+    typer.echo("dvc.yaml rewritten" if after != before else "dvc.yaml is in step with params.yaml and the code")
+
+
+def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
+    """The text of dvc.yaml with keys, fan-in lists and code deps as params and code demand; comments and all else are kept.
+
+    Args:
+        text: of dvc.yaml.
+        params: all of params.yaml.
+        root: folder of the code.
+
+    Raises:
+        ParamsError: params name no teacher, method, seed or architecture.
+    """
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(text)
+    stages = document["stages"]
+    names = _names(params, list(stages["clean"]["foreach"]))
+    for stage, keys in _keys(params, names, root).items():
+        stages[stage]["foreach"] = keys
+    for stage, body in stages.items():
+        body = body.get("do", body)
+        fan_in = [
+            template.format(**{kind: name})
+            for template in _FAN_IN.get(stage, [])
+            for kind in names
+            if f"{{{kind}}}" in template
+            for name in names[kind]
+        ]
+        own = [dep for dep in body["deps"] if not _is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))]
+        per_item = [dep for dep in body["deps"] if _is_code(dep) and "${" in dep]
+        body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def code_deps(module: str, root: Path = Path()) -> list[str]:
+    """Files of a module and of every first-party module that it imports, directly or not, exempt ones left out."""
+    found: set[Path] = set()
+    open_ends = [module]
+    while open_ends:
+        path = _file(open_ends.pop(), root)
+        if path is None or path in found:
+            continue
+        found.add(path)
+        open_ends += _imports(path)
+    relative = {path.relative_to(root).as_posix() for path in found}
+    return sorted(relative - _EXEMPT, key=lambda name: (not name.startswith("stages/"), name))
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """First-party modules that a file imports anywhere in its text."""
+    modules: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in modules if name.split(".")[0] in _PACKAGES)
+
+
+def _file(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
+
+
+def _needs_targets(method: str, root: Path) -> bool:
+    """What the method's module says in its constant NEEDS_TARGETS."""
+    path = root / "fer_core" / "learning" / "losses" / f"{method}.py"
+    if not path.is_file():
+        known = sorted(file.stem for file in path.parent.glob("*.py") if file.stem != "__init__")
+        raise ParamsError("Unknown method.", where=f"{PARAMS_FILE}: student.methods", found=method, expected=", ".join(known))
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == "NEEDS_TARGETS" for name in node.targets):
+            return bool(ast.literal_eval(node.value))
+    raise ParamsError("This method does not say whether it needs targets.", where=path, expected="a constant NEEDS_TARGETS")
+
+
+def _names(params: dict[str, Any], sources: list[str]) -> dict[str, list[str]]:
+    try:
+        student = params["student"]
+        names = {
+            "source": sources,
+            "teacher": list(params["teachers"]),
+            "student": [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]],
+            "arch": sorted({student["arch"], *(entry["arch"] for entry in params["teachers"].values())}),
+        }
+    except (KeyError, TypeError) as error:
+        raise ParamsError(
+            "Teachers or students are not declared in full.", where=f"{PARAMS_FILE}: teachers, student", found=error
+        ) from error
+    for kind, values in names.items():
+        if not values:
+            raise ParamsError(f"There is no {kind}.", where=f"{PARAMS_FILE}: teachers, student.methods, student.seeds")
+    return names
+
+
+def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> dict[str, Any]:
+    """The foreach of every stage whose keys follow params."""
+    teachers = {tag: f"data/teachers/{tag}/a/model" for tag in names["teacher"]}
+    init = f"data/init/{params['student']['arch']}"
+    students = {}
+    for method in params["student"]["methods"]:
+        targets = "data/softlabels" if _needs_targets(method, root) else "data/pack/dev/rows.parquet"
+        for seed in params["student"]["seeds"]:
+            students[f"{method}-{seed}"] = {"method": method, "seed": seed, "init": init, "targets": targets}
+    evaluations = {
+        tag: {"model": model, "dev": f"data/logits/{tag}/dev", "test": f"data/logits/{tag}/test"} for tag, model in teachers.items()
+    } | {key: {"model": f"data/students/{key}/model", "dev": "data/pack/dev", "test": "data/pack/test"} for key in names["student"]}
+    return {
+        "init": names["arch"],
+        "teacher_a": {tag: {"init": f"data/init/{params['teachers'][tag]['arch']}"} for tag in teachers},
+        "logits_dev": {tag: {"model": model} for tag, model in teachers.items()},
+        "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
+        "student": students,
+        "evaluate": evaluations,
+        "calibrate": [*teachers, *names["student"]],
+    }
+
+
+def _is_code(dep: str) -> bool:
+    return dep.endswith(".py")
+
+
+def _matches(dep: str, templates: list[str]) -> bool:
+    """Whether a dep is an instance of a fan-in template: it begins and ends as the template does."""
+    ends = (template.partition("{")[::2] for template in templates)
+    return any(dep.startswith(head) and dep.endswith(tail.partition("}")[2]) for head, tail in ends)

@@ -1,0 +1,31 @@
+"""The `fer` command."""
+
+import logging
+import sys
+
+import typer
+
+from fer_cli import dag, data, predict, profile, run
+from fer_core.errors import FerError
+from fer_core.logs import setup_logging
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Facial-expression recognition as one pipeline."
+)
+app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.run)
+app.add_typer(data.app, name="data")
+app.add_typer(profile.app, name="profile")
+app.add_typer(dag.app, name="dag")
+app.command("predict")(predict.predict)
+
+
+def main() -> None:
+    """Run the command; errors of ours are shown as text, with status 1."""
+    setup_logging()
+    try:
+        app()
+    except FerError as error:
+        logging.getLogger("fer").error("%s", error)
+        sys.exit(1)

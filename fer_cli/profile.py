@@ -1,0 +1,63 @@
+"""`fer profile`: complete alternatives to params.yaml, with dvc.yaml brought in step."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_cli.dag import DVC_FILE, synced
+from fer_cli.schema import check_methods, check_params
+from fer_core.errors import ParamsError
+from fer_core.files import write_text
+from fer_core.params import PARAMS_FILE, read_params
+
+__all__ = ["app", "use_profile"]
+
+app = typer.Typer(no_args_is_help=True, help="Switch between complete parameter files.")
+
+PROFILES = Path("profiles")
+
+
+def _profiles() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+
+
+@app.command("list")
+def show() -> None:
+    """Name the profiles; the one in use is marked."""
+    present = PARAMS_FILE.read_text(encoding="utf-8")
+    for name, path in _profiles().items():
+        typer.echo(f"{'*' if path.read_text(encoding='utf-8') == present else ' '} {name}")
+
+
+@app.command()
+def use(name: str, force: Annotated[bool, typer.Option(help="Overwrite a params.yaml that no profile holds.")] = False) -> None:
+    """Make profiles/NAME.yaml the params.yaml and rewrite dvc.yaml to match."""
+    use_profile(name, force)
+    typer.echo(f"params.yaml and dvc.yaml now are those of profile {name}")
+    if name != "sample":
+        typer.echo(f"keep its dvc.lock, metrics and plots on a branch of their own: git switch -c profile/{name}")
+
+
+def use_profile(name: str, force: bool = False) -> None:
+    """Replace params.yaml and bring dvc.yaml in step.
+
+    Raises:
+        ParamsError: no such profile, the profile is not valid, or params.yaml was edited and would be lost.
+    """
+    profiles = _profiles()
+    if name not in profiles:
+        raise ParamsError("There is no such profile.", where=PROFILES, found=name, expected=", ".join(profiles))
+    present = PARAMS_FILE.read_text(encoding="utf-8") if PARAMS_FILE.exists() else ""
+    if present and not force and all(path.read_text(encoding="utf-8") != present for path in profiles.values()):
+        raise ParamsError(
+            "params.yaml has been edited and no profile holds its text.",
+            where=PARAMS_FILE,
+            remedy="keep it as profiles/<name>.yaml first, or pass --force to lose it",
+        )
+    params = read_params(profiles[name])
+    check_params(params, profiles[name])
+    dag = synced(DVC_FILE.read_text(encoding="utf-8"), params)
+    check_methods(params, profiles[name])
+    write_text(PARAMS_FILE, profiles[name].read_text(encoding="utf-8"))
+    write_text(DVC_FILE, dag)

@@ -1,0 +1,50 @@
+"""Parameters of export and of latency measurement: sections `deploy` and `latency`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from fer_core.params import Section
+
+__all__ = ["DeployOptions", "LatencyOptions", "Precision"]
+
+Precision = Literal["fp32", "fp16"]
+
+
+class DeployOptions(Section):
+    """Section `deploy`: what is exported, and how.
+
+    Attributes:
+        student: key of the student, such as "kd-1337".
+        opset: ONNX operator set; 18 is the first that torch's exporter writes without conversion.
+        precisions: one file each; "fp32" must be among them, for it is what the others are measured against.
+        licence: terms of use of the weights, written into every file; it follows the training data.
+    """
+
+    student: Annotated[str, Field(min_length=1)]
+    opset: Annotated[int, Field(ge=18, le=23)]
+    precisions: tuple[Precision, ...]
+    licence: Annotated[str, Field(min_length=1)]
+
+    @field_validator("precisions")
+    @classmethod
+    def _distinct_with_fp32(cls, value: tuple[Precision, ...]) -> tuple[Precision, ...]:
+        if "fp32" not in value or len(set(value)) != len(value):
+            raise ValueError("precisions must be distinct and hold fp32")
+        return value
+
+
+class LatencyOptions(Section):
+    """Section `latency`: how much is timed.
+
+    Attributes:
+        rounds: how often all combinations are gone through in turn, so that a slow spell of the machine hits all alike.
+        calls: timed calls of each combination in each round; rounds x calls >= 1000 makes p99 worth reading.
+        batches: batch sizes.
+        threads: thread counts; 0 means all that the process may use.
+    """
+
+    rounds: Annotated[int, Field(ge=1)]
+    calls: Annotated[int, Field(ge=1)]
+    batches: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    threads: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]

@@ -1,0 +1,208 @@
+"""Does an exported file give what the trained network gives? Measured on real faces, end to end.
+
+The reference is the network in torch on images prepared by the image bank, as in training; the other side is the predictor on the
+same decoded faces. Neither is fed by the other, so a fault in preprocessing, weights, precision or temperature shows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+from tqdm import tqdm
+
+from fer_core.data.bank import ImageBank
+from fer_core.data.pack import Pack
+from fer_core.deploy.options import Precision
+from fer_core.deploy.predictor import Predictions, Predictor
+from fer_core.errors import ArtifactError, ModelError
+from fer_core.evaluation.metrics import log_softmax, measure, outcome_of, softmax
+from fer_core.files import read_json, write_json
+from fer_core.logs import progress_off
+from fer_core.models.inference import logits_of
+from fer_core.sources.decode import decode_rgb
+
+__all__ = ["GATES", "Gate", "Parity", "check_parity", "measure_parity", "predict_pack", "read_parity", "torch_logits", "write_parity"]
+
+_SCHEMA = 1
+_CHUNK = 256
+# A row whose two greatest reference logits lie closer than this share of the logit scale has no decided class: rounding may turn it.
+_TIE = 1e-5
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported file is from the network.
+
+    Attributes:
+        rows: number of faces.
+        ties: rows that are too close to call in the reference; they do not count in the agreement.
+        scale: greatest absolute logit of the reference.
+        maxabsdiff, meanabsdiff: of the logits.
+        relative: maxabsdiff / scale.
+        agreement: share of rows with the same most probable class.
+        kl: mean KL divergence from the reference's probabilities to the file's, in nats.
+        max_probability_diff: greatest absolute difference of a probability.
+        max_softmax_error: greatest absolute difference between a probability of the file and softmax(its own logits / T): the part that
+            single precision computes in every file, so it is near zero unless the temperature is wrong.
+        macro_f1_reference, macro_f1: of both on the labels.
+    """
+
+    rows: int
+    ties: int
+    scale: float
+    maxabsdiff: float
+    meanabsdiff: float
+    relative: float
+    agreement: float
+    kl: float
+    max_probability_diff: float
+    max_softmax_error: float
+    macro_f1_reference: float
+    macro_f1: float
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Plain values for JSON, three significant digits of each difference, six decimals of each score."""
+        rounded = {name: float(f"{value:.2e}") if isinstance(value, float) else value for name, value in asdict(self).items()}
+        exact = {name: round(getattr(self, name), 6) for name in ("agreement", "macro_f1_reference", "macro_f1")}
+        return rounded | exact
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a file must reach to be handed out; see `Parity` for the quantities."""
+
+    relative: float
+    agreement: float
+    kl: float
+    probability: float
+    softmax: float
+    macro_f1: float
+
+    def broken_by(self, parity: Parity) -> list[str]:
+        """Sentences for every bound that is not kept."""
+        bounds = [
+            ("largest logit difference over the logit scale", parity.relative, self.relative),
+            ("share of rows with another class", 1 - parity.agreement, 1 - self.agreement),
+            ("mean KL divergence", parity.kl, self.kl),
+            ("largest probability difference", parity.max_probability_diff, self.probability),
+            ("largest softmax error at the calibrated temperature", parity.max_softmax_error, self.softmax),
+            ("macro-F1 difference", abs(parity.macro_f1 - parity.macro_f1_reference), self.macro_f1),
+        ]
+        return [f"{name} is {value:.3g}, allowed {bound:.3g}" for name, value, bound in bounds if not value <= bound + 1e-12]
+
+
+GATES: dict[Precision, Gate] = {
+    "fp32": Gate(relative=1e-4, agreement=1.0, kl=1e-6, probability=1e-4, softmax=1e-5, macro_f1=0.001),
+    "fp16": Gate(relative=2e-2, agreement=0.99, kl=1e-3, probability=5e-2, softmax=1e-5, macro_f1=0.01),
+}
+
+
+def torch_logits(network: nn.Module, bank: ImageBank, rows: int) -> np.ndarray:
+    """Reference logits float32 [rows, 7] of all rows of a bank, by the network in single precision."""
+    return logits_of(network, bank, np.arange(rows), range(1), "fp32")[:, 0]
+
+
+def predict_pack(predictor: Predictor, pack: Pack) -> Predictions:
+    """What the predictor says of every face of a half of the pack, decoded and prepared by itself."""
+    parts = []
+    for start in tqdm(range(0, len(pack), _CHUNK), desc="onnx", unit="batch", leave=False, disable=progress_off()):
+        rows = range(start, min(start + _CHUNK, len(pack)))
+        parts.append(predictor.predict([decode_rgb(pack.image(row), where=pack.rows.sample_ids[row]) for row in rows]))
+    return Predictions(np.concatenate([part.probabilities for part in parts]), np.concatenate([part.logits for part in parts]))
+
+
+def measure_parity(reference: np.ndarray, temperature: float, found: Predictions, labels: np.ndarray) -> Parity:
+    """Compare N rows.
+
+    Args:
+        reference: the network's logits [N, 7].
+        temperature: T that the calibration found; the file's own is not used.
+        found: the file's answers.
+        labels: class indices [N].
+
+    Raises:
+        ArtifactError: no row, or numbers of rows that differ.
+        ModelError: the file gives a value that is not finite.
+    """
+    if not len(reference) == len(found) == len(labels) or not len(labels):
+        raise ArtifactError("Parity needs the same faces on both sides.", found=f"{len(reference)}, {len(found)} and {len(labels)} rows")
+    if not (np.isfinite(found.logits).all() and np.isfinite(found.probabilities).all()):
+        raise ModelError("The exported network gives values that are not finite.", remedy="export in a wider precision")
+    reference = reference.astype(np.float64)
+    difference = np.abs(found.logits - reference)
+    scale = max(float(np.abs(reference).max()), float(np.finfo(np.float32).tiny))
+    second, first = np.sort(reference, axis=1)[:, -2:].T
+    decided = first - second > _TIE * scale
+    same = (reference.argmax(axis=1) == found.logits.argmax(axis=1))[decided]
+    log_p = log_softmax(reference, temperature)
+    log_q = np.log(np.maximum(found.probabilities.astype(np.float64), np.finfo(np.float64).tiny))
+    return Parity(
+        rows=len(labels),
+        ties=int((~decided).sum()),
+        scale=scale,
+        maxabsdiff=float(difference.max()),
+        meanabsdiff=float(difference.mean()),
+        relative=float(difference.max()) / scale,
+        agreement=float(same.mean()) if len(same) else 1.0,
+        kl=max(float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()), 0.0),
+        max_probability_diff=float(np.abs(np.exp(log_p) - found.probabilities).max()),
+        max_softmax_error=float(np.abs(softmax(found.logits, temperature) - found.probabilities).max()),
+        macro_f1_reference=_macro_f1(reference, labels),
+        macro_f1=_macro_f1(found.logits, labels),
+    )
+
+
+def check_parity(
+    reference: np.ndarray, temperature: float, pack: Pack, files: Mapping[Precision, Path], threads: int
+) -> dict[Precision, Parity]:
+    """Measure each file on a half of the pack and hold it against the gate of its precision.
+
+    Raises:
+        ModelError: a file breaks its gate; names file, bounds and values.
+    """
+    results: dict[Precision, Parity] = {}
+    for precision, path in files.items():
+        found = predict_pack(Predictor(path, threads=threads), pack)
+        results[precision] = measure_parity(reference, temperature, found, pack.rows.labels)
+        if faults := GATES[precision].broken_by(results[precision]):
+            raise ModelError(
+                "The exported file does not give what the trained network gives.",
+                where=path.name,
+                found="; ".join(faults),
+                remedy="leave this precision out of deploy.precisions, or choose another architecture",
+            )
+    return results
+
+
+def write_parity(path: Path, results: Mapping[Precision, Parity], temperature: float, rows_sha256: str, rows_expected: int) -> None:
+    """Write `onnxparity.json`: figures, gate and verdict of each precision."""
+    precisions = {
+        name: {**parity.to_dict(), "gate": asdict(GATES[name]), "pass": not GATES[name].broken_by(parity)}
+        for name, parity in results.items()
+    }
+    rows_used = min(parity.rows for parity in results.values())
+    facts = {"rows_sha256": rows_sha256, "rows_expected": rows_expected, "rows_used": rows_used, "temperature": temperature}
+    write_json(path, {"schema": _SCHEMA, "kind": "onnxparity", **facts, "precisions": precisions})
+
+
+def read_parity(path: Path) -> dict[str, Any]:
+    """Read `onnxparity.json`.
+
+    Raises:
+        ArtifactError: missing, of another schema, or without a figure.
+    """
+    values = read_json(path)
+    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (_SCHEMA, "onnxparity"):
+        raise ArtifactError("This is no parity record of our schema.", where=path, remedy="run the `onnx` stage again")
+    needed = {field.name for field in fields(Parity)} | {"gate", "pass"}
+    for name, record in values["precisions"].items():
+        if set(record) != needed:
+            raise ArtifactError("A parity record is not complete.", where=f"{path}: {name}", found=sorted(record), expected=sorted(needed))
+    return values
+
+
+def _macro_f1(logits: np.ndarray, labels: np.ndarray) -> float:
+    return measure(outcome_of(logits, labels, bins=1), names=("macro_f1",))["macro_f1"]

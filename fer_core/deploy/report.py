@@ -1,0 +1,67 @@
+"""`onnxexportreport.json`: what was exported from which weights, and whether it passed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fer_core.deploy.metadata import OnnxMetadata
+from fer_core.deploy.options import Precision
+from fer_core.deploy.parity import GATES, Parity
+from fer_core.errors import ArtifactError
+from fer_core.files import read_json, sha256_file, write_json
+
+__all__ = ["read_export_report", "write_export_report"]
+
+_SCHEMA = 1
+
+
+def write_export_report(
+    path: Path, files: Mapping[Precision, Path], parity: Mapping[Precision, Parity], metadata: OnnxMetadata, name: str, opset: int
+) -> None:
+    """Write one record for each exported file.
+
+    Args:
+        path: the report.
+        files, parity: of each precision.
+        metadata: embedded in the files.
+        name: key of the exported student.
+        opset: ONNX operator set.
+    """
+    size = metadata.preprocessing.size
+    exports = []
+    for precision, file in files.items():
+        figures = parity[precision].to_dict()
+        passed = not GATES[precision].broken_by(parity[precision])
+        exports.append(
+            {
+                "modelname": name,
+                "arch": metadata.arch,
+                "file": file.name,
+                "bytes": file.stat().st_size,
+                "sha256": sha256_file(file),
+                "checkpoint_hash": metadata.source_model_sha256,
+                "opset": opset,
+                "precision": precision,
+                "input_shape": ["batch", size, size, 3],
+                "temperature": metadata.temperature,
+                "preprocessing_hash": metadata.preprocessing.hash(),
+                "paritycheck": {"meanabsdiff": figures["meanabsdiff"], "maxabsdiff": figures["maxabsdiff"], "pass": passed},
+            }
+        )
+    write_json(path, {"schema": _SCHEMA, "kind": "onnxexportreport", "exports": exports})
+
+
+def read_export_report(path: Path) -> list[dict[str, Any]]:
+    """Read the records; each file named must lie beside the report and be the one that was exported.
+
+    Raises:
+        ArtifactError: the report is missing or of another schema, or a file is missing or another.
+    """
+    values = read_json(path)
+    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (_SCHEMA, "onnxexportreport"):
+        raise ArtifactError("This is no export report of our schema.", where=path, remedy="run the `onnx` stage again")
+    for record in values["exports"]:
+        file = path.parent / record["file"]
+        if (found := sha256_file(file)) != record["sha256"]:
+            raise ArtifactError("This ONNX file is not the one of its report.", where=file, found=found, expected=record["sha256"])
+    return values["exports"]

@@ -1,0 +1,71 @@
+"""HTML and SVG as strings that are safe by construction: text is escaped unless it is `Markup` already."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+__all__ = ["Markup", "join", "legend", "section", "table", "tag"]
+
+
+class Markup(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+_VOID = ("meta", "br")
+
+
+def tag(name: str, /, *children: object, **attributes: object) -> Markup:
+    """An element; `class_` becomes `class` and `stroke_width` `stroke-width`. None and False children and attributes are left out."""
+    pairs = [(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None and value is not False]
+    head = "".join(f' {key}="{escape(str(value), quote=True)}"' for key, value in pairs)
+    if not children and name in _VOID:
+        return Markup(f"<{name}{head}>")
+    return Markup(f"<{name}{head}>{join(children)}</{name}>")
+
+
+def join(children: Iterable[object]) -> Markup:
+    """Children one after the other; what is not markup is escaped."""
+    shown = (child for child in children if child is not None and child is not False)
+    return Markup("".join(child if isinstance(child, Markup) else escape(str(child)) for child in shown))
+
+
+def section(anchor: str, title: str, *children: object) -> Markup:
+    """A section of the page with a heading."""
+    return tag("section", tag("h2", title), *children, id=anchor, aria_label=title)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, first_is_name: bool = True) -> Markup:
+    """A table that scrolls sideways by itself where the page is narrow.
+
+    Cells may be text, numbers (set flush right) or whole `td` elements as `Markup`.
+    """
+    body = []
+    for row in rows:
+        cells = []
+        for place, cell in enumerate(row):
+            if isinstance(cell, Markup) and cell.startswith("<td"):
+                cells.append(cell)
+            elif place == 0 and first_is_name:
+                cells.append(tag("th", cell, scope="row"))
+            else:
+                cells.append(tag("td", cell, class_="number" if _is_number(cell) else None))
+        body.append(tag("tr", *cells))
+    titles = tag("tr", *(tag("th", title, scope="col") for title in head))
+    whole = tag("table", tag("thead", titles), tag("tbody", *body), aria_label=caption)
+    # beside the table, for inside it would scroll away
+    return join([tag("p", caption, class_="caption"), tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)])
+
+
+def legend(entries: Sequence[tuple[str, str]]) -> Markup:
+    """Names beside a sample of their line; entries are (CSS class, name)."""
+    samples = [
+        tag("li", tag("svg", tag("path", d="M0 5H24", class_=f"line {style}"), viewBox="0 0 24 10", aria_hidden="true"), name)
+        for style, name in entries
+    ]
+    return tag("ul", *samples, class_="legend")
+
+
+def _is_number(cell: object) -> bool:
+    text = str(cell).lstrip("−-+")
+    return not isinstance(cell, Markup) and (text[:1].isdigit() or text in ("", "–"))

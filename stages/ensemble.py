@@ -1,0 +1,39 @@
+"""Choose how to fuse the teachers.
+
+Reads the dev logits of every teacher (only their calib rows are used) and the dev rows.
+Writes `data/ensemble/`: per-teacher temperatures, space, weights, fused temperature, and every candidate of the search.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from fer_core.data.logits import read_logits
+from fer_core.data.rows import read_rows
+from fer_core.evaluation.ensemble import choose_ensemble, write_ensemble
+from fer_core.evaluation.fusion import EnsembleOptions
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.params import load_section
+from stages.entry import run_stage
+
+ROWS = Path("data/pack/dev/rows.parquet")
+LOGITS = Path("data/logits")
+OUT = Path("data/ensemble")
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Calibrate every teacher and choose the fusion weights on calib rows."""
+    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
+    options: EnsembleOptions = load_section("ensemble", EnsembleOptions)
+    evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
+    rows = read_rows(ROWS)
+    calib = {tag: read_logits(LOGITS / tag / "dev", rows).only("calib") for tag in teachers}
+    ensemble, candidates = choose_ensemble(calib, options, evaluation.bins)
+    write_ensemble(OUT, ensemble, candidates)
+    log.info("chosen of %d candidates: %s %s", len(candidates), ensemble.chosen.space, ensemble.chosen.weights)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,38 @@
+"""Measure teachers, alone and fused, on the test rows.
+
+Reads the test logits of every teacher, the ensemble and the test rows.
+Writes `data/leaderboard/`: every teacher raw and temperature scaled, best single, uniform and chosen weights on every named test set.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fer_core.data.logits import read_logits
+from fer_core.data.named_sets import NamedSets, evaluated_sets, select
+from fer_core.data.rows import read_rows
+from fer_core.evaluation.ensemble import read_ensemble
+from fer_core.evaluation.leaderboard import leaderboard, write_leaderboard
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.params import load_section
+from stages.entry import run_stage
+
+ROWS = Path("data/pack/test/rows.parquet")
+LOGITS = Path("data/logits")
+ENSEMBLE = Path("data/ensemble")
+OUT = Path("data/leaderboard")
+
+
+def main() -> None:
+    """Measure every entry on every named test set."""
+    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
+    options: EvaluationOptions = load_section("evaluation", EvaluationOptions)
+    rows = read_rows(ROWS)
+    chosen = evaluated_sets(load_section("sets", NamedSets))
+    sets = {name: select(rows.frame, rule, name) for name, rule in chosen.items()}
+    test = {tag: read_logits(LOGITS / tag / "test", rows) for tag in teachers}
+    board = leaderboard(test, read_ensemble(ENSEMBLE), sets, options, load_section("seed", int))
+    write_leaderboard(OUT, board, rows.sha256)
+
+
+if __name__ == "__main__":
+    run_stage(main)

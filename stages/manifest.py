@@ -1,0 +1,27 @@
+"""Stage `manifest`: gives every face of the listed sources its final split, or the reason why it has none.
+
+Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes `data/manifest.parquet`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, write_manifest
+from fer_core.params import load_section
+from stages.entry import run_stage
+
+CLEAN = Path("data/clean")
+MANIFEST = Path("data/manifest.parquet")
+
+
+def main() -> None:
+    """Find twins, drop leaks, carve val and calib."""
+    options: ManifestOptions = load_section("manifest", ManifestOptions)
+    non_faces: str = load_section("clean.non_faces", Literal["drop", "keep"])
+    seed: int = load_section("seed", int)
+    stores = open_stores(CLEAN, options.sources)
+    write_manifest(MANIFEST, build_manifest(stores, options, non_faces == "drop", seed))
+
+
+if __name__ == "__main__":
+    run_stage(main)

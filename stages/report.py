@@ -1,0 +1,69 @@
+"""Publish what lives in git, and one page to read.
+
+Reads the gate's report, every training record, evaluation and calibration, the leaderboard, the ensemble, its metrics as soft labels, the
+comparison and the reports of the ONNX export. Writes `data/report/index.html` and small files in `metrics/` and `plots/`.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_core.files import new_folder, write_json, write_text
+from fer_core.params import load_section
+from fer_core.report.inputs import Selection, read_inputs
+from fer_core.report.page import render_page
+from fer_core.report.summary import summary
+from fer_core.report.tables import (
+    comparison_table,
+    confusion_points,
+    history_points,
+    leaderboard_lines,
+    reliability_points,
+    students_lines,
+)
+from stages.entry import run_stage
+
+DATA = Path("data")
+METRICS, PLOTS, PAGE = Path("metrics"), Path("plots"), Path("data/report")
+SHOWN = ("seed", "manifest", "sets", "preprocessing", "views", "init", "teacher", "teachers", "ensemble", "student", "evaluation", "deploy")
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Read everything first, then write everything."""
+    params: dict[str, Any] = {name: load_section(name, Any) for name in SHOWN}
+    selection = Selection(
+        teachers=tuple(load_section("teachers", dict[str, Any])),
+        methods=tuple(load_section("student.methods", list[str])),
+        seeds=tuple(load_section("student.seeds", list[int])),
+        deployed=load_section("deploy.student", str),
+        compare_set=load_section("evaluation.compare_set", str),
+    )
+    inputs = read_inputs(DATA, selection)
+    values, page = summary(inputs), render_page(inputs, params)
+    tables = {
+        METRICS / "leaderboard.csv": pd.DataFrame(leaderboard_lines(inputs)),
+        METRICS / "comparison.csv": comparison_table(inputs),
+        METRICS / "resultssummarystudents.csv": pd.DataFrame(students_lines(inputs)),
+        PLOTS / "history_students.csv": history_points(inputs, selection.students),
+        PLOTS / "history_teachers.csv": history_points(inputs, selection.teachers),
+        PLOTS / "confusion.csv": confusion_points(inputs),
+        PLOTS / "reliability.csv": reliability_points(inputs),
+    }
+    write_json(METRICS / "summary.json", values)
+    for path, table in tables.items():
+        _write_csv(path, table)
+    with new_folder(PAGE) as folder:
+        write_text(folder / "index.html", page)
+    log.info("%d models on %s: %s", len(inputs.models), selection.compare_set, PAGE / "index.html")
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,56 @@
+"""Make the students' targets.
+
+Reads the dev logits of every teacher, the ensemble and the dev rows.
+Writes `data/softlabels/`: calibrated fused logits at T = 1 of every train row and stored view, and the ensemble's metrics.
+"""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fer_core.data.logits import read_logits
+from fer_core.data.rows import read_rows
+from fer_core.data.softlabels import write_softlabels
+from fer_core.evaluation.ensemble import read_ensemble
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.evaluation.targets import fused_targets, target_metrics
+from fer_core.params import load_section
+from stages.entry import run_stage
+
+ROWS = Path("data/pack/dev/rows.parquet")
+LOGITS = Path("data/logits")
+ENSEMBLE = Path("data/ensemble")
+OUT = Path("data/softlabels")
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Fuse the teachers' logits of every view of every train row."""
+    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
+    evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
+    rows = read_rows(ROWS)
+    dev = {tag: read_logits(LOGITS / tag / "dev", rows) for tag in teachers}
+    ensemble = read_ensemble(ENSEMBLE)
+    targets = fused_targets(dev, ensemble)
+    metrics = target_metrics(dev, ensemble, targets, evaluation.bins)
+    first = next(iter(dev.values()))
+    write_softlabels(
+        OUT,
+        rows,
+        targets,
+        preprocessing_hash=first.preprocessing_hash,
+        views_hash=first.views_hash or "",
+        ensemble={
+            "model_sha256": ensemble.model_sha256,
+            "temperatures": ensemble.temperatures,
+            **{name: value for name, value in asdict(ensemble.chosen).items() if name != "calib"},
+        },
+        metrics=metrics,
+    )
+    log.info("soft labels of %d faces and %d views", targets.shape[0], targets.shape[1] - 1)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,31 @@
+from typing import Any
+
+import pytest
+
+from fer_core.deploy.options import DeployOptions, LatencyOptions
+from fer_core.errors import ParamsError
+from fer_core.params import parse_section
+
+DEPLOY = {"student": "kd-1337", "opset": 18, "precisions": ["fp32", "fp16"], "licence": "research only"}
+LATENCY = {"rounds": 5, "calls": 10, "batches": [1, 8], "threads": [1, 0]}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"precisions": ["fp32", "int4"]}, r"deploy\.precisions\.1"),
+        ({"precisions": ["fp16"]}, r"deploy\.precisions"),
+        ({"precisions": ["fp32", "fp32"]}, r"deploy\.precisions"),
+        ({"opset": 17}, r"deploy\.opset"),
+        ({"quantise": True}, r"deploy\.quantise"),
+    ],
+)
+def test_deploy_value_that_does_not_fit_is_named(change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ParamsError, match=named):
+        parse_section("deploy", DEPLOY | change, DeployOptions)
+
+
+@pytest.mark.parametrize("change", [{"rounds": 0}, {"calls": 0}, {"batches": []}, {"batches": [0]}, {"threads": [-1]}])
+def test_latency_value_that_does_not_fit_is_named(change: dict[str, Any]) -> None:
+    with pytest.raises(ParamsError, match=rf"latency\.{next(iter(change))}"):
+        parse_section("latency", LATENCY | change, LatencyOptions)

@@ -1,0 +1,90 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fer_core.data.logits import LogitsSet
+from fer_core.errors import ArtifactError
+from fer_core.evaluation.ensemble import choose_ensemble, read_ensemble, write_ensemble
+from fer_core.evaluation.fusion import EnsembleOptions
+from fer_core.evaluation.metrics import measure, outcome_of, softmax
+from fer_core.files import read_json, write_json
+from tests.arrange_logits import DEV, logits_set, rows_of
+
+OPTIONS = EnsembleOptions(spaces=["prob", "logit"], step=0.25, objective="nll")
+
+
+def calib_logits(skills: dict[str, float] | None = None) -> dict[str, LogitsSet]:
+    rows = rows_of(DEV)
+    skills = skills or {"rn18": 1.5, "b3": 1.4}
+    return {tag: logits_set(rows, ("calib",), seed, model=tag, scale=8, skill=skill) for seed, (tag, skill) in enumerate(skills.items())}
+
+
+def test_chosen_weights_are_the_best_candidates_and_beat_single_and_uniform_on_calib():
+    ensemble, table = choose_ensemble(calib_logits(), OPTIONS, bins=15)
+    assert len(table) == 2 * 5
+    best = table.loc[table["nll"].idxmin()]
+    assert (best["weight_rn18"], best["weight_b3"]) == (ensemble.chosen.weights["rn18"], ensemble.chosen.weights["b3"])
+    assert ensemble.chosen.calib["nll"] <= min(ensemble.best_single.calib["nll"], ensemble.uniform.calib["nll"]) + 1e-4
+    assert max(ensemble.best_single.weights.values()) == 1
+    assert set(ensemble.uniform.weights.values()) == {0.5}
+
+
+def test_fused_logits_are_calibrated_at_temperature_one():
+    calib = calib_logits()
+    ensemble, _ = choose_ensemble(calib, OPTIONS, bins=15)
+    labels = calib["rn18"].labels
+    fused = ensemble.fused({tag: logits.eval for tag, logits in calib.items()})
+    nll = [measure(outcome_of(fused, labels, 15, t))["nll"] for t in (0.9, 1, 1.1)]
+    assert nll[1] == min(nll)
+    assert nll[1] == pytest.approx(ensemble.chosen.calib["nll"], abs=1e-6)
+    assert all(4 < t < 16 for t in ensemble.temperatures.values())  # the teachers were scaled by 8
+
+
+def test_objective_macro_f1_is_obeyed():
+    ensemble, table = choose_ensemble(calib_logits(), EnsembleOptions(spaces=["prob", "logit"], step=0.25, objective="macro_f1"), bins=15)
+    assert ensemble.chosen.calib["macro_f1"] == pytest.approx(table["macro_f1"].max(), abs=2e-6)
+
+
+def test_one_teacher_is_an_ensemble_of_one():
+    calib = calib_logits({"rn18": 1.5})
+    ensemble, table = choose_ensemble(calib, OPTIONS, bins=15)
+    assert len(table) == 2
+    assert ensemble.chosen.weights == {"rn18": 1}
+    scaled = softmax(calib["rn18"].eval, ensemble.temperatures["rn18"])
+    np.testing.assert_allclose(softmax(ensemble.fused({"rn18": calib["rn18"].eval})), scaled, atol=1e-4)
+
+
+def test_written_and_read_ensemble_is_the_same_and_so_are_the_bytes(tmp_path):
+    ensemble, table = choose_ensemble(calib_logits(), OPTIONS, bins=15)
+    write_ensemble(tmp_path / "a", ensemble, table)
+    write_ensemble(tmp_path / "b", *choose_ensemble(calib_logits(), OPTIONS, bins=15))
+    assert read_ensemble(tmp_path / "a") == ensemble
+    for name in ("ensemble.json", "search.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize("change", ["rows_sha256", "preprocessing_hash", "sample_ids"])
+def test_teachers_that_do_not_belong_together_are_refused(change):
+    calib = calib_logits()
+    other = list(reversed(calib["b3"].sample_ids)) if change == "sample_ids" else "0" * 64
+    calib["b3"] = dataclasses.replace(calib["b3"], **{change: other})
+    with pytest.raises(ArtifactError, match="cannot be fused"):
+        choose_ensemble(calib, OPTIONS, bins=15)
+
+
+def test_weights_are_never_chosen_on_other_rows_than_calib():
+    rows = rows_of(DEV)
+    with pytest.raises(ArtifactError, match="calib rows only"):
+        choose_ensemble({"rn18": logits_set(rows, ("val", "calib"), 0)}, OPTIONS, bins=15)
+    with pytest.raises(ArtifactError, match="no teacher"):
+        choose_ensemble({}, OPTIONS, bins=15)
+
+
+@pytest.mark.parametrize(("key", "value"), [("schema", 9), ("classes", ["Happy"]), ("teachers", ["rn18"]), ("weights", {"rn18": 1.0})])
+def test_damaged_ensemble_is_refused(tmp_path, key, value):
+    write_ensemble(tmp_path / "a", *choose_ensemble(calib_logits(), OPTIONS, bins=15))
+    file = tmp_path / "a" / "ensemble.json"
+    write_json(file, read_json(file) | {key: value})
+    with pytest.raises(ArtifactError):
+        read_ensemble(tmp_path / "a")

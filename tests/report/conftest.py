@@ -1,0 +1,177 @@
+"""A whole run's artifacts, made by the real stages and writers from logits of known skill; no training."""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fer_core.data.logits import write_logits
+from fer_core.data.preprocessing import Preprocessing
+from fer_core.data.rows import read_rows, write_rows
+from fer_core.data.validation import Validation, write_validation
+from fer_core.deploy.metadata import OnnxMetadata
+from fer_core.deploy.options import Precision
+from fer_core.deploy.parity import Parity, write_parity
+from fer_core.deploy.report import write_export_report
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.evaluation.record import record_evaluation
+from fer_core.files import read_json, write_text
+from fer_core.labels import CLASSES
+from fer_core.learning.loop import TrainingResult
+from fer_core.learning.run import _write_record
+from stages import calibrate, compare, ensemble, leaderboard, softlabels
+from tests.arrange_logits import DEV, TEST, frame, logits_set
+
+PARAMS = """
+seed: 1337
+manifest: {sources: [rafdb_basic]}
+sets:
+  everything: {}
+  large: {min_side: 64}
+preprocessing: {size: 48}
+views: {count: 2}
+init: {pretrained: none}
+teacher: {train: {epochs: 3}}
+teachers: {rn18: {arch: resnet18}, b3: {arch: efficientnet_b3}}
+ensemble: {spaces: [prob, logit], step: 0.5, objective: nll}
+student: {arch: tiny, methods: [ce, kd], seeds: [1, 2]}
+evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
+deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16], licence: "<script>none</script> & free"}
+"""
+TEACHERS, STUDENTS = ("rn18", "b3"), ("ce-1", "ce-2", "kd-1", "kd-2")
+SKILLS = {"rn18": 1.4, "b3": 1.7, "ce-1": 0.9, "ce-2": 0.95, "kd-1": 1.5, "kd-2": 1.45}
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with params.yaml and everything that the report reads."""
+    root = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        write_text(Path("params.yaml"), PARAMS)
+        for half, splits in (("dev", DEV), ("test", TEST)):
+            write_rows(Path(f"data/pack/{half}/rows.parquet"), frame(splits))
+        for seed, tag in enumerate(TEACHERS):
+            _teacher(tag, seed)
+        for seed, key in enumerate(STUDENTS):
+            _evaluation(key, "student", seed + 20)
+        for stage in (ensemble, leaderboard, softlabels, compare):
+            stage.main()
+        for key in (*TEACHERS, *STUDENTS):
+            calibrate.main(key)
+        for place, record in enumerate(
+            [*(f"data/teachers/{tag}/a/record" for tag in TEACHERS), *(f"data/students/{key}/record" for key in STUDENTS)]
+        ):
+            _record(Path(record), place)
+        _validation(Path("data/validation.json"))
+        _onnx(Path("data/onnx"))
+    return root
+
+
+@pytest.fixture
+def project(artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of it to change, and the working folder of the test."""
+    root = tmp_path / "project"
+    shutil.copytree(artifacts, root)
+    monkeypatch.chdir(root)
+    yield root
+
+
+def _teacher(tag: str, seed: int) -> None:
+    dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
+    skill = SKILLS[tag]
+    of_dev = logits_set(dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=5, skill=skill)
+    of_test = logits_set(test, ("test",), seed + 10, model=tag, scale=5, skill=skill)
+    write_logits(Path(f"data/logits/{tag}/dev"), of_dev)
+    write_logits(Path(f"data/logits/{tag}/test"), of_test)
+    _write_evaluation(tag, "teacher", of_dev, of_test)
+
+
+def _evaluation(key: str, kind: str, seed: int) -> None:
+    dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
+    of_dev = logits_set(dev, ("val", "calib"), seed, model=key, dtype="float32", scale=3, skill=SKILLS[key])
+    of_test = logits_set(test, ("test",), seed + 10, model=key, dtype="float32", scale=3, skill=SKILLS[key])
+    _write_evaluation(key, kind, of_dev, of_test)
+
+
+def _write_evaluation(key: str, kind: Any, of_dev: Any, of_test: Any) -> None:
+    dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
+    record_evaluation(
+        Path("data/evaluation") / key,
+        key,
+        kind,
+        of_dev,
+        of_test,
+        dev_rows=dev,
+        test_rows=test,
+        sets={"everything": np.ones(len(test), dtype=bool), "large": (test.frame["min_side"] >= 64).to_numpy()},
+        options=EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
+        seed=1337,
+        budget={"optimiser_steps": 10},
+    )
+
+
+def _record(folder: Path, place: int) -> None:
+    history = [
+        {
+            "epoch": epoch,
+            "phase": "warm-up" if epoch == 0 else "train",
+            "view": 1 + epoch % 2,
+            "lr": 1e-3 / (1 + epoch),
+            "train_loss": 2.0123456789 / (1 + epoch + place),
+            "train_accuracy": 0.2 + 0.1 * epoch,
+            "val_accuracy": 0.25 + 0.1 * epoch,
+            "val_macro_f1": 0.2 + 0.1 * epoch + 0.01 * place,
+            "val_nll": 1.9 - 0.2 * epoch - 0.01 * place,
+            "distinct_share": 1.0,
+            "seen_share": 1.0,
+        }
+        for epoch in range(3)
+    ]
+    result = TrainingResult(history, selected_epoch=2, weights={}, steps=10, seconds=98.76, images=12345)
+    _write_record(folder, result, SimpleNamespace(arch="tiny"), torch.device("cpu"))  # type: ignore[arg-type]
+
+
+def _validation(path: Path) -> None:
+    """The gate's report of such rows, with something of everything left out."""
+    counts = {split: dict.fromkeys(CLASSES, rows // 7) for split, rows in {**DEV, **TEST}.items()}
+    groups = {"groups": 4, "extra_copies": 5, "contradictory_groups": 1, "largest": 3}
+    report = {
+        "canonical": list(CLASSES),
+        "counts": {"by_source": {"rafdb_basic": 620}, "by_source_split_label": {"rafdb_basic": counts}},
+        "rows_by_split": {**DEV, **TEST, "dropped": 9},
+        "dropped": {
+            "by_reason": {"twin_in_test": 5, "contradictory_twins": 4},
+            "by_source_reason": {"rafdb_basic": {"twin_in_test": 5, "contradictory_twins": 4}},
+        },
+        "exclusions": {"rafdb_basic": {"<undecodable> image": 2}},
+        "twins": {"exact": groups, "exact_and_near": {**groups, "groups": 6}},
+        "sets": {"everything": 210, "large": 105},
+    }
+    manifest = path.with_name("manifest.parquet")
+    manifest.write_bytes(b"rows")
+    write_validation(path, Validation(report, []), manifest, path.with_name("clean"))
+
+
+def _onnx(folder: Path) -> None:
+    """The records of the onnx stage; the files are only named, for the report must not need them."""
+    folder.mkdir(parents=True)
+    temperature = read_json(Path("data/calibration/kd-1/calibration.json"))["temperature"]
+    rows_sha256 = read_json(Path("data/evaluation/kd-1/metrics.json"))["rows_sha256"]["test"]
+    single = Parity(210, 0, 21.5, 1.25e-05, 1e-06, 5.8e-07, 1.0, 3.1e-11, 2e-06, 0.612345, 0.612345)
+    parity: dict[Precision, Parity] = {"fp32": single, "fp16": dataclasses.replace(single, maxabsdiff=0.0123, agreement=0.995238)}
+    files: dict[Precision, Path] = {precision: folder / f"student.{precision}.onnx" for precision in parity}
+    for place, file in enumerate(files.values()):
+        file.write_bytes(b"x" * (6_000_000 >> place))
+    preprocessing = Preprocessing(48, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    metadata = OnnxMetadata("mobilenet", "fp32", preprocessing, temperature, "weights of kd-1", rows_sha256, "free")
+    write_parity(folder / "onnxparity.json", parity, temperature, rows_sha256, 210)
+    write_export_report(folder / "onnxexportreport.json", files, parity, metadata, "kd-1", 18)
+    for file in files.values():
+        file.unlink()

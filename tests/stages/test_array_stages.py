@@ -1,0 +1,125 @@
+"""The stages ensemble, leaderboard, softlabels, calibrate and compare, one after the other in a folder of their own."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_core.data.logits import read_logits, write_logits
+from fer_core.data.rows import Rows, read_rows, write_rows
+from fer_core.data.softlabels import read_softlabels
+from fer_core.errors import ArtifactError
+from fer_core.evaluation.calibration_report import read_calibration
+from fer_core.evaluation.comparison_report import read_comparison
+from fer_core.evaluation.ensemble import read_ensemble
+from fer_core.evaluation.leaderboard import read_leaderboard
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.evaluation.record import record_evaluation
+from fer_core.files import read_json
+from stages import calibrate, compare, ensemble, leaderboard, softlabels
+from tests.arrange_logits import DEV, TEST, K, frame, logits_set
+
+PARAMS = """
+seed: 1337
+sets:
+  everything: {}
+  large: {min_side: 64}
+  large_train: {split: [train], min_side: 64}
+teachers: {rn18: {arch: resnet18}, b3: {arch: efficientnet_b3}}
+ensemble: {spaces: [prob, logit], step: 0.5, objective: nll}
+student: {methods: [ce, kd], seeds: [1, 2]}
+evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
+"""
+
+
+@pytest.fixture
+def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Rows, Rows]:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PARAMS)
+    for half, splits in (("dev", DEV), ("test", TEST)):
+        write_rows(Path(f"data/pack/{half}/rows.parquet"), frame(splits))
+    dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
+    for seed, tag in enumerate(("rn18", "b3")):
+        write_logits(Path(f"data/logits/{tag}/dev"), logits_set(dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=6))
+        write_logits(Path(f"data/logits/{tag}/test"), logits_set(test, ("test",), seed, model=tag, scale=6))
+    return dev, test
+
+
+def record(halves: tuple[Rows, Rows], key: str, kind: str, seed: int, skill: float) -> None:
+    dev, test = halves
+    record_evaluation(
+        Path("data/evaluation") / key,
+        key,
+        kind,
+        logits_set(dev, ("val", "calib"), seed, model=key, dtype="float32", skill=skill),
+        logits_set(test, ("test",), seed, model=key, dtype="float32", skill=skill),
+        dev_rows=dev,
+        test_rows=test,
+        sets={"everything": np.ones(len(test), dtype=bool)},
+        options=EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
+        seed=1337,
+        budget={"optimiser_steps": 10},
+    )
+
+
+def test_teachers_are_fused_ranked_and_turned_into_targets(halves):
+    dev, _ = halves
+    ensemble.main()
+    chosen = read_ensemble(Path("data/ensemble"))
+    assert chosen.teachers == ("rn18", "b3")
+    assert len(pd.read_csv("data/ensemble/search.csv")) == 6
+
+    leaderboard.main()
+    assert {row["set"] for row in read_leaderboard(Path("data/leaderboard"))} == {"everything", "large"}
+
+    softlabels.main()
+    assert set(read_json(Path("data/softlabels/ensemble_metrics.json"))["splits"]) == {"train", "val", "calib"}
+    targets = read_softlabels(Path("data/softlabels"), dev)
+    assert targets.logits.shape == (60, K + 1, 7)
+    logits = {tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers}
+    np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
+
+
+def test_a_rerun_gives_the_same_bytes(halves):
+    for stage in (ensemble, leaderboard, softlabels):
+        stage.main()
+    outs = [file for name in ("ensemble", "leaderboard", "softlabels") for file in Path("data", name).iterdir()]
+    before = {file: file.read_bytes() for file in outs}
+    for stage in (ensemble, leaderboard, softlabels):
+        stage.main()
+    assert {file: file.read_bytes() for file in outs} == before
+
+
+def test_networks_are_calibrated_and_methods_compared(halves):
+    for seed in (1, 2):
+        record(halves, f"ce-{seed}", "student", seed, skill=0.9)
+        record(halves, f"kd-{seed}", "student", seed, skill=1.5)
+    for seed, tag in enumerate(("rn18", "b3")):
+        record(halves, tag, "teacher", seed, skill=1.5)
+    calibrate.main("kd-2")
+    assert read_calibration(Path("data/calibration/kd-2"), "weights of kd-2").n == 280
+    compare.main()
+    found = read_comparison(Path("data/comparison"))
+    assert [(pair["a"], pair["b"]) for pair in found["pairs"]] == [("kd", "ce")]
+    assert "kd has a higher macro-F1 than ce" in found["pairs"][0]["verdict"]
+    assert [run["key"] for run in found["runs"]] == ["ce-1", "ce-2", "kd-1", "kd-2", "rn18", "b3"]
+
+
+def test_logits_of_a_newer_teacher_leave_no_soft_labels(halves):
+    ensemble.main()
+    dev, _ = halves
+    folder = Path("data/logits/b3/dev")
+    write_logits(folder, dataclasses.replace(read_logits(folder, dev), model_sha256="newer"))
+    with pytest.raises(ArtifactError, match="other teachers"):
+        softlabels.main()
+    assert not Path("data/softlabels").exists()
+
+
+def test_these_stages_do_not_import_torch():
+    modules = ["ensemble", "leaderboard", "softlabels", "calibrate", "compare"]
+    code = f"import sys, importlib\nfor name in {modules}: importlib.import_module('stages.' + name)\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
