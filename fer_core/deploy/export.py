@@ -156,10 +156,7 @@ def _affine(preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _without_traces(model: ModelProto) -> ModelProto:
-    """Drop what the exporter notes of this machine and its source files; nothing of it is needed to run the graph."""
-    model.graph.ClearField("doc_string")
-    model.graph.ClearField("metadata_props")
-    model.graph.ClearField("value_info")
+    """Drop what the exporter notes of this machine and its source files; `assemble` keeps nothing of the graph but these parts."""
     functions = list(model.functions)
     for holder in [*functions, *model.graph.initializer, *model.graph.node, *(node for function in functions for node in function.node)]:
         holder.ClearField("doc_string")

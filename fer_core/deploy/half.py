@@ -15,6 +15,5 @@ def to_half(network: ModelProto) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(network)
     half = convert_float_to_float16(copy, keep_io_types=True)
-    half.graph.ClearField("value_info")
     OnnxModel(half).topological_sort(is_deterministic=True)  # the converter may leave its casts after the nodes that need them
     return half

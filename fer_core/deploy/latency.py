@@ -71,7 +71,7 @@ COLUMNS = (
 )
 _CROP_SIDE = 112
 _WARM_UP = 3
-_SAME_WORK = ["provider", "scope", "batch"]
+_SAME_WORK = ["provider", "scope", "batch", "threads"]
 
 
 @dataclass(frozen=True)

@@ -67,13 +67,25 @@ def read_reliability(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         Set -> rows, raw, temperature_scaled, ece_floor; and the diagrams' points: set, stage, bin, confidence, accuracy, count.
 
     Raises:
-        ArtifactError: missing, damaged or incomplete.
+        ArtifactError: missing, damaged or incomplete, or points that are not of every row.
     """
     file = folder / "reliabilitymetrics.json"
     metrics = _object(file, ())
     for name, measured in metrics.items():
         _complete(measured, ("rows", "raw", "temperature_scaled", "ece_floor"), f"{file}: {name}")
-    return metrics, _table(folder / "reliability.csv", _RELIABILITY)
+    points = _table(folder / "reliability.csv", _RELIABILITY)
+    for name, measured in metrics.items():
+        mine = points[points["set"] == name]
+        counts = {stage: mine.loc[mine["stage"] == stage, "count"].sum() for stage in ("raw", "scaled")}
+        if counts != {"raw": measured["rows"], "scaled": measured["rows"]}:
+            raise ArtifactError(
+                "The points of a reliability diagram are not of every row.",
+                where=f"{folder / 'reliability.csv'}: {name}",
+                found=counts,
+                expected=measured["rows"],
+                remedy=_REMEDY,
+            )
+    return metrics, points
 
 
 def read_target_metrics(path: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def headline(inputs: ReportInputs) -> Markup:
         f"The ensemble of its teachers reaches macro-F1 {bounds(fused)}.",
         f"One temperature, {model.calibration.temperature:.4g}, fitted on calib rows, takes the student's expected calibration error from "
         f"{number(raw['value'])} to {number(scaled['value'])}; a perfectly calibrated model would show about {number(floor['mean'])} "
-        "on so few rows.",
+        "on this many rows.",
     ]
     lines = [tag("p", " ".join(sentences), class_="lead")]
     if all(source.startswith("sample_") for source in inputs.validation["counts"]["by_source"]):

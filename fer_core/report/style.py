@@ -40,7 +40,7 @@ tbody th { font-weight: 600; position: sticky; left: 0; background: var(--card);
 td.number, td.heat { text-align: right; }
 td.heat { background: rgb(var(--heat) / calc(.7 * var(--share))); }
 td.right { outline: 1px solid var(--faint); outline-offset: -1px; }
-td.wrap, td.hash { white-space: normal; min-width: 16rem; }
+td.hash { white-space: normal; min-width: 16rem; }
 td.hash, pre { font-family: ui-monospace, "SFMono-Regular", Consolas, monospace; font-size: .8rem; overflow-wrap: anywhere; }
 pre { overflow-x: auto; margin: .5rem 0 0; overflow-wrap: normal; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); gap: 1rem; align-items: start; }

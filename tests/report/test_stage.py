@@ -1,0 +1,244 @@
+"""The stage `report` on a whole run's artifacts: what it publishes is what they say, or it publishes nothing."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from fer_core.data.logits import read_recorded_logits
+from fer_core.errors import ArtifactError, FerError, ParamsError
+from fer_core.files import read_json, write_json, write_text
+from fer_core.labels import CLASSES
+from stages import report
+from tests.report.conftest import STUDENTS, TEACHERS
+
+OUTS = (
+    "metrics/summary.json",
+    "metrics/leaderboard.csv",
+    "metrics/comparison.csv",
+    "metrics/resultssummarystudents.csv",
+    "plots/history_students.csv",
+    "plots/history_teachers.csv",
+    "plots/confusion.csv",
+    "plots/reliability.csv",
+    "data/report/index.html",
+)
+
+
+def edited(path: str, change: Callable[[dict], object]) -> Callable[[], None]:
+    def edit() -> None:
+        values = read_json(Path(path))
+        change(values)
+        write_json(Path(path), values)
+
+    return edit
+
+
+def replaced(path: str, old: str, new: str) -> Callable[[], None]:
+    def edit() -> None:
+        text = Path(path).read_text(encoding="utf-8")
+        assert old in text
+        write_text(Path(path), text.replace(old, new))
+
+    return edit
+
+
+def test_the_summary_says_what_the_artifacts_say(project: Path) -> None:
+    report.main()
+    found = read_json(Path("metrics/summary.json"))
+    assert list(found) == ["data", "everything", "onnx"]
+    assert list(found["everything"]) == ["ensemble", *TEACHERS, *STUDENTS]
+    for key in (*TEACHERS, *STUDENTS):
+        mine = dict(found["everything"][key])
+        recorded = read_json(Path(f"data/evaluation/{key}/metrics.json"))["sets"]["everything"]["metrics"]
+        scaled = read_json(Path(f"data/calibration/{key}/reliabilitymetrics.json"))["everything"]["temperature_scaled"]["metrics"]
+        assert mine == {
+            **{name: recorded[name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},
+            "nll_nats": recorded["nll"]["value"],
+            "nll_scaled_nats": scaled["nll"]["value"],
+            "ece": recorded["ece"]["value"],
+            "ece_scaled": scaled["ece"]["value"],
+            "temperature": read_json(Path(f"data/calibration/{key}/calibration.json"))["temperature"],
+        }
+        test = read_recorded_logits(Path(f"data/evaluation/{key}/test"))
+        assert mine["macro_f1"] == pytest.approx(f1_score(test.labels, test.eval.argmax(axis=1), average="macro"), abs=1e-6)
+        assert mine["accuracy"] == pytest.approx(accuracy_score(test.labels, test.eval.argmax(axis=1)), abs=1e-6)
+    board = read_json(Path("data/leaderboard/leaderboard.json"))["rows"]
+    (row,) = [row for row in board if row["set"] == "everything" and row["chosen"]]
+    ensemble = read_json(Path("data/ensemble/ensemble.json"))
+    assert found["everything"]["ensemble"] == {
+        **{name: row["metrics"][name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},
+        "nll_scaled_nats": row["metrics"]["nll"]["value"],
+        "ece_scaled": row["metrics"]["ece"]["value"],
+        "temperature": ensemble["fused_temperature"],
+    }
+    assert [found["data"][f"rows_{name}"] for name in ("train", "val", "calib", "test", "dropped")] == [60, 70, 280, 210, 9]
+    assert found["data"]["rows_dropped_by_reason"] == {"contradictory_twins": 4, "twin_in_test": 5}
+    parity, exports = read_json(Path("data/onnx/onnxparity.json")), read_json(Path("data/onnx/onnxexportreport.json"))["exports"]
+    for record in exports:
+        mine, figures = found["onnx"][record["precision"]], parity["precisions"][record["precision"]]
+        assert (mine["size_bytes"], mine["max_logit_difference"]) == (record["bytes"], figures["maxabsdiff"])
+        assert (mine["class_agreement"], mine["macro_f1"]) == (figures["agreement"], figures["macro_f1"])
+
+
+def test_the_tables_hold_everybody(project: Path) -> None:
+    report.main()
+    board = pd.read_csv("metrics/leaderboard.csv")
+    alone = [(key, calibrated) for key in (*TEACHERS, *STUDENTS) for calibrated in (False, True)]
+    expected = [*alone, *((name, True) for name in ("best_single", "uniform", "ensemble"))]
+    for name in ("everything", "large"):
+        mine = board[board["set"] == name]
+        assert sorted(zip(mine["entry"], mine["calibrated"], strict=True)) == sorted(expected)
+        assert mine["macro_f1"].is_monotonic_decreasing
+    large = board[(board["set"] == "large") & (board["entry"] == "kd-2") & board["calibrated"]].iloc[0]
+    recorded = read_json(Path("data/calibration/kd-2/reliabilitymetrics.json"))["large"]
+    assert (large["rows"], large["ece_high"]) == (105, recorded["temperature_scaled"]["metrics"]["ece"]["high"])
+
+    pair = read_json(Path("data/comparison/comparison.json"))["pairs"][0]
+    line = pd.read_csv("metrics/comparison.csv").iloc[0]
+    assert (line["a"], line["b"], line["verdict"]) == (pair["a"], pair["b"], pair["verdict"])
+    assert line["delta_nll_low"] == pair["delta_nll"]["low"]
+
+    seeds = pd.read_csv("metrics/resultssummarystudents.csv").set_index(["method", "metric"])
+    values = [read_json(Path("metrics/summary.json"))["everything"][f"kd-{seed}"]["ece_scaled"] for seed in (1, 2)]
+    spread = seeds.loc[("kd", "ece_scaled")]
+    assert spread["mean"] == pytest.approx(np.mean(values), abs=1e-6)
+    assert spread["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
+    assert (spread["min"], spread["max"], spread["seeds"]) == (min(values), max(values), 2)
+
+
+def test_the_plots_are_of_the_recorded_runs(project: Path) -> None:
+    report.main()
+    for who, keys in (("students", STUDENTS), ("teachers", TEACHERS)):
+        curves = pd.read_csv(f"plots/history_{who}.csv")
+        assert list(dict.fromkeys(curves["model"])) == list(keys)
+    kept = pd.read_csv("data/students/ce-2/record/history.csv")
+    curves = pd.read_csv("plots/history_students.csv")
+    mine = curves[curves["model"] == "ce-2"]
+    for name in ("epoch", "train_loss", "val_macro_f1", "val_nll"):
+        np.testing.assert_allclose(mine[name], kept[name], atol=1e-6)
+    pairs = pd.read_csv("plots/confusion.csv")
+    recorded = read_json(Path("data/evaluation/kd-1/metrics.json"))["sets"]["everything"]["confusion"]
+    assert confusion_matrix(pairs["actual"], pairs["predicted"], labels=list(CLASSES)).tolist() == recorded
+    points = pd.read_csv("plots/reliability.csv")
+    assert points.groupby("stage")["count"].sum().to_dict() == {"raw": 210, "scaled": 210}
+
+
+def test_a_second_run_writes_the_same_bytes_without_times_or_machines(project: Path) -> None:
+    report.main()
+    before = {name: Path(name).read_bytes() for name in OUTS}
+    for record in Path("data").glob("*/**/record"):
+        write_json(record / "summary.json", {"images_per_second": 999.0, "seconds": 1.0})
+        write_json(record / "environment.json", {"device": "elsewhere"})
+    report.main()
+    assert {name: Path(name).read_bytes() for name in OUTS} == before
+    assert sorted(str(path) for top in ("metrics", "plots", "data/report") for path in Path(top).iterdir()) == sorted(OUTS)
+    text = b"".join(before.values())
+    assert str(project).encode() not in text
+    assert b"98.76" not in text
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "data/validation.json",
+        "data/teachers/b3/a/record/history.csv",
+        "data/students/ce-2/record/history.csv",
+        "data/evaluation/rn18/metrics.json",
+        "data/evaluation/kd-2/metrics.json",
+        "data/evaluation/kd-2/test/eval.npy",
+        "data/calibration/ce-1/calibration.json",
+        "data/calibration/ce-1/reliabilitymetrics.json",
+        "data/calibration/ce-1/reliability.csv",
+        "data/leaderboard/leaderboard.json",
+        "data/ensemble/ensemble.json",
+        "data/softlabels/ensemble_metrics.json",
+        "data/comparison/comparison.json",
+        "data/onnx/onnxexportreport.json",
+        "data/onnx/onnxparity.json",
+    ],
+)
+def test_a_missing_or_cut_artifact_is_an_error_and_nothing_is_published(project: Path, gone: str) -> None:
+    whole = Path(gone).read_bytes()
+    Path(gone).unlink()
+    with pytest.raises(ArtifactError):
+        report.main()
+    Path(gone).write_bytes(whole[: len(whole) // 8])
+    with pytest.raises(ArtifactError):
+        report.main()
+    assert not any(Path(name).exists() for name in OUTS)
+
+
+STALE: dict[str, tuple[Callable[[], None], str]] = {
+    "gate not passed": (edited("data/validation.json", lambda v: v.update(ok=False)), "passed gate"),
+    "gate of other rows": (edited("data/validation.json", lambda v: v["rows_by_split"].update(calib=1)), "calib rows"),
+    "teacher trained again": (edited("data/ensemble/ensemble.json", lambda v: v["model_sha256"].update(b3="new")), "weights of b3"),
+    "temperature of other weights": (
+        edited("data/calibration/kd-1/calibration.json", lambda v: v.update(model_sha256="new")),
+        "other weights",
+    ),
+    "export of another student": (replaced("data/onnx/onnxexportreport.json", '"kd-1"', '"kd-2"'), "student of"),
+    "export of other weights": (replaced("data/onnx/onnxexportreport.json", "weights of kd-1", "old"), "weights of student.fp32.onnx"),
+    "export with another temperature": (
+        edited("data/onnx/onnxparity.json", lambda v: v.update(temperature=9.0)),
+        "temperature of the export",
+    ),
+    "parity on some rows": (edited("data/onnx/onnxparity.json", lambda v: v.update(rows_used=5)), "in full"),
+    "parity without a figure": (edited("data/onnx/onnxparity.json", lambda v: v["precisions"]["fp16"].pop("kl")), "key is missing"),
+    "comparison misses a run": (edited("data/comparison/comparison.json", lambda v: v["runs"].pop()), "runs of the comparison"),
+    "comparison of an older run": (
+        edited("data/comparison/comparison.json", lambda v: v["runs"][0]["metrics"]["nll"].update(value=0.0)),
+        "comparison and evaluation of ce-1",
+    ),
+    "leaderboard of an older teacher": (
+        edited("data/leaderboard/leaderboard.json", lambda v: [row["metrics"]["ece"].update(value=0.0) for row in v["rows"]]),
+        "leaderboard and rn18",
+    ),
+    "leaderboard without the ensemble": (
+        edited("data/leaderboard/leaderboard.json", lambda v: v.update(rows=[row for row in v["rows"] if not row["chosen"]])),
+        "misses an entry",
+    ),
+    "calibration of an older run": (
+        edited("data/calibration/kd-2/reliabilitymetrics.json", lambda v: v["large"]["raw"]["metrics"]["ece"].update(value=0.0)),
+        "calibration and evaluation of kd-2 on large",
+    ),
+    "confusion forged": (
+        edited("data/evaluation/kd-1/metrics.json", lambda v: v["sets"]["everything"]["confusion"][0].reverse()),
+        "logits and confusion",
+    ),
+    "history with a hole": (replaced("data/students/kd-1/record/history.csv", "\n1,", "\n7,"), "every epoch"),
+    "history not finite": (replaced("data/students/kd-1/record/history.csv", ",1.66,", ",nan,"), "finite"),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), STALE.values(), ids=STALE.keys())
+def test_artifacts_of_different_runs_are_refused(project: Path, change: Callable[[], None], says: str) -> None:
+    change()
+    with pytest.raises(ArtifactError, match=says):
+        report.main()
+    assert not any(Path(name).exists() for name in OUTS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("student: kd-1", "student: dkd-1", ParamsError),
+        ("compare_set: everything", "compare_set: small", ArtifactError),
+        ("seeds: [1, 2]", "seeds: [1, 2, 3]", ArtifactError),
+        ("teachers: {rn18: {arch: resnet18}, ", "teachers: {", ArtifactError),
+    ],
+)
+def test_params_that_ask_for_what_was_not_run_are_refused(project: Path, old: str, new: str, error: type[FerError]) -> None:
+    replaced("params.yaml", old, new)()
+    with pytest.raises(error):
+        report.main()
+
+
+def test_the_stage_does_not_import_torch() -> None:
+    code = "import sys, stages.report\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
