@@ -1,0 +1,83 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fer_cli.profile import use_profile
+from fer_cli.schema import check_methods, check_params
+from fer_core.errors import ParamsError
+from fer_core.params import read_params
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("profiles", "stages", "fer_core"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def texts(project: Path) -> tuple[str, str]:
+    return (project / "params.yaml").read_text(), (project / "dvc.yaml").read_text()
+
+
+def test_shipped_params_are_the_sample_profile() -> None:
+    assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles" / "sample.yaml").read_text()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_profile_is_valid(path: Path) -> None:
+    params = read_params(path)
+    check_params(params, path)
+    check_methods(params, path)
+
+
+def test_there_and_back_restores_every_byte(project: Path) -> None:
+    before = texts(project)
+    use_profile("fer2013")
+    assert texts(project)[0] == (project / "profiles" / "fer2013.yaml").read_text()
+    assert texts(project) != before
+    use_profile("sample")
+    assert texts(project) == before
+
+
+def test_edited_params_are_not_lost(project: Path) -> None:
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 1337", "seed: 7"))
+    before = texts(project)
+    with pytest.raises(ParamsError, match="no profile holds"):
+        use_profile("fer2013")
+    assert texts(project) == before
+    use_profile("fer2013", force=True)
+    assert texts(project) != before
+
+
+def test_unknown_profile_names_those_there_are(project: Path) -> None:
+    with pytest.raises(ParamsError, match="fer2013, sample"):
+        use_profile("ferr2013")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("  arch: test_resnet\n", "  archh: test_resnet\n", "student.arch"),
+        ("temperature: 2.0", "tau: 2.0", "student.kd.temperature"),
+        ("    epochs: 12", "    epochs: twelve", "teacher.train.epochs"),
+        ("  bootstrap: 1000", "  bootstrap: 1000\n  boostrap: 10", "evaluation.boostrap"),
+        ("deploy:\n  student: kd-1337", "deploy:\n  student: kd-1", "deploy.student"),
+        ("seed: 1337\n", "seed: 1337\nsede: 1\n", "sede"),
+        ("seed: 1337\n", "seed: 1337\nseed: 1338\n", "seed"),
+    ],
+)
+def test_faulty_profile_is_refused_by_key_and_changes_nothing(project: Path, old: str, new: str, named: str) -> None:
+    profile = project / "profiles" / "broken.yaml"
+    text = (ROOT / "profiles" / "sample.yaml").read_text()
+    assert old in text
+    profile.write_text(text.replace(old, new, 1))
+    before = texts(project)
+    with pytest.raises(ParamsError, match=named.replace(".", r"\.")):
+        use_profile("broken")
+    assert texts(project) == before

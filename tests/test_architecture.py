@@ -1,0 +1,136 @@
+"""The rules that keep the house easy to live in."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from fer_cli.dag import code_deps, synced
+from fer_core.params import SECTIONS, read_params
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["report", "live", "adapt", "deploy", "evaluation", "learning", "models", "data", "sources"]
+MAY_IMPORT = {
+    "report": {"deploy", "evaluation", "data", "models", "sources"},
+    "deploy": {"evaluation", "models", "data", "sources"},
+    "evaluation": {"data", "sources"},
+    "learning": {"models", "data", "sources"},
+    "models": {"data", "sources"},
+    "data": {"sources"},
+    "sources": set(),
+}
+LIGHT = ["clean", "manifest", "validate", "pack", "ensemble", "leaderboard", "softlabels", "calibrate", "compare", "report"]
+HEAVY_PACKAGES = {"torch", "timm", "torchvision"}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def stages() -> list[str]:
+    return sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem not in ("__init__", "entry"))
+
+
+def document() -> dict:  # type: ignore[type-arg]
+    return YAML(typ="safe").load(ROOT / "dvc.yaml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "fer_core").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_only_go_down(path: Path) -> None:
+    own = path.relative_to(ROOT / "fer_core").parts
+    for module in imports(path):
+        parts = module.split(".")
+        assert parts[0] not in ("stages", "fer_cli"), f"the library imports {module}"
+        if parts[0] == "fer_core" and len(parts) > 1 and parts[1] in LAYERS:
+            assert len(own) > 1, f"{path.name} is below every layer and imports {module}"
+            assert parts[1] == own[0] or parts[1] in MAY_IMPORT[own[0]], f"{own[0]} imports {module}"
+
+
+@pytest.mark.parametrize("stage", LIGHT)
+def test_light_stages_never_reach_torch(stage: str) -> None:
+    for file in code_deps(f"stages.{stage}", ROOT):
+        heavy = {module for module in imports(ROOT / file) if module.split(".")[0] in HEAVY_PACKAGES or module == "safetensors.torch"}
+        assert not heavy, f"{file} imports {heavy}"
+
+
+def test_package_files_are_empty() -> None:
+    for path in [*(ROOT / "fer_core").rglob("__init__.py"), ROOT / "stages/__init__.py", ROOT / "fer_cli/__init__.py"]:
+        assert path.read_text() == "", path
+
+
+def test_every_stage_file_is_a_stage_of_the_pipeline_and_the_reverse() -> None:
+    assert stages() == sorted(document()["stages"])
+
+
+@pytest.mark.parametrize("stage", stages())
+def test_every_stage_says_what_it_does_and_declares_its_code(stage: str) -> None:
+    body = document()["stages"][stage]
+    body = body.get("do", body)
+    assert len(body["desc"]) > 40
+    assert f"stages/{stage}.py" in body["deps"]
+    assert {dep for dep in body["deps"] if dep.endswith(".py") and "${" not in dep} == set(code_deps(f"stages.{stage}", ROOT))
+
+
+def test_dvc_yaml_is_in_step_with_params_and_code() -> None:
+    text = (ROOT / "dvc.yaml").read_text()
+    assert synced(text, read_params(ROOT / "params.yaml"), ROOT) == text
+
+
+def test_expensive_stages_have_cached_outs_only() -> None:
+    """One uncached out would keep DVC's run-cache from restoring the stage on another machine."""
+    for name, body in document()["stages"].items():
+        outs = body.get("do", body)["outs"]
+        if name not in ("latency", "report"):
+            assert all(isinstance(out, str) for out in outs), name
+
+
+def test_no_stage_depends_on_a_folder_of_several_outs() -> None:
+    outs, deps = set(), set()
+    for body in document()["stages"].values():
+        body = body.get("do", body)
+        outs |= {out if isinstance(out, str) else next(iter(out)) for out in body["outs"]}
+        deps |= set(body["deps"])
+    for dep in deps:
+        below = [out for out in outs if out.startswith(f"{dep}/")]
+        assert not below, f"{dep} holds the outs {below}"
+
+
+def test_nothing_persists_is_frozen_or_always_runs() -> None:
+    text = (ROOT / "dvc.yaml").read_text()
+    assert not any(word in text for word in ("persist:", "frozen:", "always_changed:"))
+
+
+def test_every_section_of_params_is_declared_by_a_stage() -> None:
+    declared = set()
+    for body in document()["stages"].values():
+        declared |= {param.split(".")[0] for param in body.get("do", body).get("params", [])}
+    assert declared == set(SECTIONS)
+
+
+def test_params_are_a_fixed_point_of_the_round_trip_that_dvc_makes() -> None:
+    """`dvc exp run -S` rewrites the file with ruamel: a style that it changes would show up in every diff."""
+    import io
+
+    yaml = YAML()
+    for path in (ROOT / "params.yaml", *(ROOT / "profiles").glob("*.yaml")):
+        stream = io.StringIO()
+        yaml.width = 4096
+        yaml.dump(yaml.load(path), stream)
+        changed = [
+            (before, after) for before, after in zip(path.read_text().split(), stream.getvalue().split(), strict=False) if before != after
+        ]
+        assert not changed, path
+
+
+def test_ci_and_makefile_install_from_hashed_locks_that_name_no_host() -> None:
+    for name in ("requirements.lock", "requirements-uv.lock"):
+        text = (ROOT / name).read_text()
+        assert "--hash=sha256:" in text
+        assert "://" not in text

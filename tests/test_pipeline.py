@@ -1,0 +1,217 @@
+"""The whole pipeline under DVC, on a data set of coloured noise: what runs, what does not run again, and what a clone can pull."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from fer_core.files import sha256_file
+from fer_core.labels import CLASSES
+from tests.tiny import ARCH, SIDE
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+def write_faces(root: Path, split: str, count: int, seed: int, confusion: float = 0.15) -> None:
+    """`folder7` tree: the mean colour tells the class, except for a share of wrong labels, so that no network gets all right."""
+    random = np.random.default_rng(seed)
+    colours = np.random.default_rng(7).integers(30, 226, (7, 3))
+    for number in range(count):
+        label = number % 7
+        seen = int(random.integers(7)) if random.random() < confusion else label
+        pixels = colours[seen] + random.normal(0, 45, (SIDE, SIDE, 3))
+        file = root / split / CLASSES[label] / f"{seed}_{number:04d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def small_params(path: Path) -> None:
+    yaml = YAML(typ="safe")
+    params = yaml.load(path)
+    train = {"epochs": 5, "batch": 28, "lr": 0.01}
+    params["manifest"].update(sources=["custom"], test_fraction={}, val_fraction=0.15, calib_fraction=0.15)
+    params["sets"] = {"everything": {}}
+    params["validate"]["min_per_class"] = {"train": 10, "val": 2, "calib": 2, "test": 2}
+    params["preprocessing"]["size"] = SIDE
+    params["views"]["count"] = 2
+    params["teacher"]["train"].update(train)
+    params["teacher"]["head"]["embed_dim"] = 16
+    params["teacher"]["arcface"].update(warmup_epochs=1, ramp_end=3)
+    params["teachers"] = {"a": {"arch": ARCH}, "b": {"arch": "test_efficientnet"}}
+    params["student"].update(arch=ARCH, methods=["ce", "kd"], seeds=[1])
+    params["student"].pop("dkd")
+    params["student"]["train"].update(train)
+    params["evaluation"].update(bootstrap=100, compare_set="everything")
+    params["deploy"]["student"] = "kd-1"
+    params["latency"].update(rounds=1, calls=5, batches=[1], threads=[1])
+    with path.open("w") as stream:
+        yaml.dump(params, stream)
+
+
+class Project:
+    """A clone of this project with a data set of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Output of a command; stdout and stderr joined."""
+        environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.root), "FER_DEVICE": "cpu"}
+        for name in ("FER_RAW", "FER_RUNS", "DVC_ROOT"):
+            environment.pop(name, None)
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done.stdout
+
+    def fer(self, *arguments: str, check: bool = True) -> str:
+        return self.run(sys.executable, "-c", "from fer_cli.main import main; main()", *arguments, check=check)
+
+    def commit(self) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "state")
+
+    def rerun(self) -> set[str]:
+        """Stages that `fer run` really ran."""
+        return set(re.findall(r"^Running stage '([^']+)'", self.fer("run"), flags=re.M))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    root = tmp_path_factory.mktemp("project")
+    for name in ("stages", "fer_core", "fer_cli", "profiles"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, root)
+    (root / ".dvc").mkdir()
+    for name in ("config", ".gitignore", "plots"):
+        source = ROOT / ".dvc" / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, root / ".dvc" / name)
+    (root / "data" / "sources").mkdir(parents=True)
+    for path in (ROOT / "data" / "sources").glob("*.json"):
+        descriptor = json.loads(path.read_text())
+        if path.stem.startswith("sample_"):
+            descriptor.pop("sample", None)
+        (root / "data" / "sources" / path.name).write_text(json.dumps(descriptor | {"present": False}))
+    small_params(root / "params.yaml")
+    write_faces(root / "raw" / "faces", "train", 420, seed=1)
+    write_faces(root / "raw" / "faces", "test", 70, seed=2)
+    made = Project(root)
+    made.run("git", "init", "-q", "-b", "main")
+    made.fer("dag", "sync")
+    made.fer("data", "add", "custom", "raw/faces")
+    made.fer("run")
+    made.commit()
+    return made
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_run_ends_with_a_model_a_report_and_metrics(project: Project) -> None:
+    for name in ("data/onnx/student.fp32.onnx", "data/onnx/student.fp16.onnx", "data/report/index.html", "metrics/latencybenchmarks.csv"):
+        assert (project.root / name).stat().st_size > 1000 or name.endswith(".csv")
+    summary = json.loads((project.root / "metrics" / "summary.json").read_text())
+    assert "everything" in summary
+    assert summary["data"]["test"] if "test" in summary["data"] else summary["data"]
+    accuracy = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]["everything"]
+    assert accuracy["rows_expected"] == accuracy["rows_used"] == 70
+    assert accuracy["metrics"]["accuracy"]["value"] > 0.4, "colour is all there is to learn, and it was not learnt"
+
+
+def test_no_absolute_path_and_no_host_is_in_any_small_out(project: Project) -> None:
+    for path in [*(project.root / "data").rglob("*.json"), *(project.root / "metrics").glob("*"), project.root / "dvc.lock"]:
+        assert str(project.root) not in path.read_text(), path
+
+
+def test_second_run_does_nothing(project: Project) -> None:
+    assert project.rerun() == set()
+    assert "up to date" in project.fer("run")
+
+
+def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project) -> None:
+    edit(project.root / "params.yaml", "temperature: 2.0", "temperature: 4.0")
+    after = {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1", "compare", "onnx", "latency", "report"}
+    assert project.rerun() == after
+    edit(project.root / "params.yaml", "temperature: 4.0", "temperature: 2.0")
+    assert not {stage for stage in project.rerun() if stage.startswith(("teacher", "logits", "softlabels", "student"))}
+
+
+def test_interrupted_dvc_run_goes_on_and_ends_with_the_same_weights(project: Project) -> None:
+    model = project.root / "data/students/ce-1/model/model.safetensors"
+    before = sha256_file(model)
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(project.root), "FER_DEVICE": "cpu"}
+    command = [sys.executable, "-c", "from fer_cli.main import main; main()", "run", "--force", "--single-item", "student@ce-1"]
+    process = subprocess.Popen(command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "epoch 2/" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stdout.read()
+    assert process.wait(timeout=60) != 0
+    assert "goes on from there" in rest
+    assert not model.exists()
+    time.sleep(0.1)
+    text = project.fer("run", "--single-item", "student@ce-1")
+    assert "resumed after epoch" in text
+    assert sha256_file(model) == before
+
+
+def test_another_clone_pulls_everything_and_runs_nothing(project: Project, tmp_path: Path) -> None:
+    project.fer("run")
+    project.commit()
+    project.run("dvc", "remote", "add", "-f", "--local", "-d", "store", str(tmp_path / "remote"))
+    project.run("dvc", "push", "-q", "--run-cache")
+    project.run("git", "clone", "-q", str(project.root), str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    clone.run("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "remote"))
+    clone.run("dvc", "pull", "-q")
+    assert clone.rerun() == set()
+    for name in ("data/students/kd-1/model/model.safetensors", "data/report/index.html"):
+        assert sha256_file(clone.root / name) == sha256_file(project.root / name)
+
+
+def test_a_source_with_test_rows_only_trains_nothing_again(project: Project) -> None:
+    write_faces(project.root / "raw" / "more", "test", 42, seed=3)
+    project.fer("data", "add", "custom", "raw/more")
+    ran = project.rerun()
+    assert {"clean@custom", "manifest", "validate", "pack", "logits_test@a", "evaluate@kd-1", "report"} <= ran
+    assert not {stage for stage in ran if stage.startswith(("init", "teacher", "logits_dev", "ensemble", "softlabels", "student"))}
+    assert {stage for stage in ran if stage.startswith("clean")} == {"clean@custom"}
+    sets = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]
+    assert sets["everything"]["rows_used"] == 112
+
+
+def test_a_leak_stops_the_pipeline_before_anything_is_trained(project: Project) -> None:
+    """The gate's verdict is a file that `pack` depends on: without it nothing moves."""
+    edit(project.root / "params.yaml", "train: 10", "train: 1000")
+    text = project.fer("run", check=False)
+    assert "do not pass the gate" in text
+    assert "Running stage 'pack'" not in text
+    assert not (project.root / "data" / "validation.json").exists()
+    edit(project.root / "params.yaml", "train: 1000", "train: 10")
+    project.fer("run")
+
+
+def test_an_unknown_key_in_params_is_named_before_anything_runs(project: Project) -> None:
+    edit(project.root / "params.yaml", "near_duplicate_bits", "near_duplicate_bitz")
+    text = project.fer("run", check=False)
+    assert "manifest.near_duplicate_bitz" in text
+    assert "Running stage" not in text
+    edit(project.root / "params.yaml", "near_duplicate_bitz", "near_duplicate_bits")
