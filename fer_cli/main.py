@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from fer_cli import dag, data, predict, profile, run
+from fer_cli import dag, data, predict, profile, results, run
 from fer_core.errors import FerError
 from fer_core.logs import setup_logging
 
@@ -19,6 +19,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(profile.app, name="profile")
 app.add_typer(dag.app, name="dag")
 app.command("predict")(predict.predict)
+app.command("results")(results.results)
 
 
 def main() -> None:
