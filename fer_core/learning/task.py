@@ -1,5 +1,6 @@
 """What is learnt: a network, its loss on a batch, and how it is evaluated. The loop around it is the same for every task."""
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -44,13 +45,18 @@ class TeacherTask:
     Args:
         network: to be trained.
         options: margin, scale and their schedule.
-        views: first view and those after it, by epoch.
+        view_of: view of an epoch.
         train_labels: class of every training row; None leaves classes unweighted, else effective-number weights are used.
         device: of the network.
     """
 
     def __init__(
-        self, network: ArcFaceNetwork, options: ArcFaceOptions, view_of: Any, train_labels: np.ndarray | None, device: torch.device
+        self,
+        network: ArcFaceNetwork,
+        options: ArcFaceOptions,
+        view_of: Callable[[int], int],
+        train_labels: np.ndarray | None,
+        device: torch.device,
     ) -> None:
         self.network = network
         self._options = options
@@ -67,7 +73,7 @@ class TeacherTask:
 
     def train_view(self, epoch: int) -> int:
         """A view of the teachers' own stream."""
-        return int(self._view_of(epoch))
+        return self._view_of(epoch)
 
     def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """Cross-entropy of the phase's head; the logits returned carry no margin."""
@@ -95,7 +101,7 @@ class StudentTask:
         view_of: view of an epoch.
     """
 
-    def __init__(self, network: nn.Module, method: ModuleType, options: Any, targets: Tensor | None, view_of: Any) -> None:
+    def __init__(self, network: nn.Module, method: ModuleType, options: Any, targets: Tensor | None, view_of: Callable[[int], int]) -> None:
         self.network = network
         self._method, self._options, self._targets, self._view_of = method, options, targets, view_of
 
@@ -109,7 +115,7 @@ class StudentTask:
 
     def train_view(self, epoch: int) -> int:
         """The view whose teacher logits are stored; the same for every method, with or without targets."""
-        return int(self._view_of(epoch))
+        return self._view_of(epoch)
 
     def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """The method's loss against the targets of the very view the images show."""

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from fer_core.errors import ParamsError
+from fer_core.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("DEVICE", "RAW", "RUNS", "THREADS", "WEIGHTS"):
+        monkeypatch.delenv(f"FER_{name}", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def test_defaults_lie_in_the_main_checkout(root: Path) -> None:
+    settings = load_settings()
+    assert (settings.device, settings.raw, settings.runs, settings.weights) == ("auto", root / "raw", root / "runs", None)
+    assert settings.cpu_threads() >= 1
+
+
+def test_environment_beats_the_local_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "fer.local.toml").write_text('raw = "/data/raw"\nthreads = 3\n')
+    assert (load_settings().raw, load_settings().cpu_threads()) == (Path("/data/raw"), 3)
+    monkeypatch.setenv("FER_RAW", "elsewhere")
+    assert load_settings().raw == root / "elsewhere"
+
+
+@pytest.mark.parametrize(("text", "message"), [("gpu = 1\n", "gpu"), ("raw = \n", "not valid TOML"), ("threads = 'two'\n", "two")])
+def test_faulty_local_file_is_named(root: Path, text: str, message: str) -> None:
+    (root / "fer.local.toml").write_text(text)
+    with pytest.raises(ParamsError, match=message):
+        load_settings()
