@@ -1,0 +1,48 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_cli.results import model_table
+from fer_core.errors import ArtifactError
+
+METRICS = ("accuracy", "macro_f1", "nll", "ece")
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rows = []
+    for set_name, entry, calibrated, macro_f1 in (
+        ("all", "low", True, 0.25),
+        ("all", "high", True, 0.75),
+        ("all", "high", False, 0.74),
+        ("other", "high", True, 0.5),
+    ):
+        values = {name: macro_f1 if name == "macro_f1" else 0.5 for name in METRICS}
+        edges = {f"{name}_{edge}": values[name] + shift for name in METRICS for edge, shift in (("low", -0.125), ("high", 0.125))}
+        rows.append({"set": set_name, "entry": entry, "kind": "student", "calibrated": calibrated, **values, **edges})
+    (tmp_path / "metrics").mkdir()
+    pd.DataFrame(rows).to_csv(tmp_path / "metrics" / "leaderboard.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_table_holds_the_calibrated_rows_of_the_set_best_first(board: Path) -> None:
+    lines = model_table("all").splitlines()[2:]
+    assert [line.split("|")[1].strip() for line in lines] == ["high", "low"]
+    assert "0.750 (0.625–0.875)" in lines[0]
+
+
+def test_unknown_set_and_missing_file_are_errors(board: Path) -> None:
+    with pytest.raises(ArtifactError, match="none"):
+        model_table("none")
+    (board / "metrics" / "leaderboard.csv").unlink()
+    with pytest.raises(ArtifactError, match=r"leaderboard\.csv"):
+        model_table("all")
+
+
+def test_the_command_starts_without_torch() -> None:
+    code = "import sys, fer_cli.main; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
