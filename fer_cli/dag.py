@@ -80,6 +80,8 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     for stage, keys in _keys(params, names, root).items():
         stages[stage]["foreach"] = keys
     for stage, body in stages.items():
+        if _file(f"stages.{stage}", root) is None:
+            continue  # a stage of the user's own
         body = body.get("do", body)
         fan_in = [
             template.format(**{kind: name})

@@ -60,6 +60,12 @@ def test_comments_and_hand_written_parts_survive() -> None:
     assert "# a comment of the user" in synced(text, changed(seeds=[1]), ROOT)
 
 
+def test_a_stage_of_the_users_own_is_left_alone() -> None:
+    own = "\n  mine:\n    cmd: python mine.py\n    deps:\n      - mine.py\n    outs:\n      - mine.txt\n"
+    text = TEXT.replace("\n  manifest:\n", own + "\n  manifest:\n", 1)
+    assert synced(text, PARAMS, ROOT) == text
+
+
 def test_unknown_method_names_the_known_ones() -> None:
     with pytest.raises(ParamsError, match="ce, dkd, kd"):
         synced(TEXT, changed(methods=["ce", "kdd"]), ROOT)
