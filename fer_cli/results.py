@@ -91,9 +91,11 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _provenance() -> str:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip() or "no git commit"
+    log = ["git", "log", "-1", "--format=%H", "--", "fer_core", "stages"]
+    commit = subprocess.run(log, capture_output=True, text=True, check=False).stdout.strip() or "no git commit"
+    profile = next((f"profile `{path.stem}`" for path in sorted(Path("profiles").glob("*.yaml")) if _same(path, PARAMS_FILE)), "no profile")
     lines = [
-        f"- code and parameters: commit `{commit}`, `params.yaml` sha256 `{sha256_file(PARAMS_FILE)[:16]}`",
+        f"- code: commit `{commit}`; parameters: {profile}, sha256 `{sha256_file(PARAMS_FILE)[:16]}`",
         f"- data: manifest sha256 `{read_json(Path('data/validation.json'))['manifest_sha256'][:16]}`",
     ]
     environment = next(iter(sorted(Path("data/students").glob("*/record/environment.json"))), None)
@@ -101,6 +103,10 @@ def _provenance() -> str:
         facts = read_json(environment)
         lines.append(f"- trained on {facts['device']}, {facts['threads']} threads, torch {facts['torch']}, timm {facts['timm']}")
     return "\n".join(lines)
+
+
+def _same(a: Path, b: Path) -> bool:
+    return sha256_file(a) == sha256_file(b)
 
 
 def _data(data: dict[str, Any]) -> str:
