@@ -7,6 +7,7 @@ Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json` and `on
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from fer_core.data.bank import ImageBank
@@ -14,10 +15,11 @@ from fer_core.data.pack import Pack
 from fer_core.deploy.export import export_files
 from fer_core.deploy.metadata import OnnxMetadata
 from fer_core.deploy.options import DeployOptions
-from fer_core.deploy.parity import check_parity, torch_logits, write_parity
+from fer_core.deploy.parity import check_parity, write_parity
 from fer_core.deploy.report import write_export_report
 from fer_core.evaluation.calibration_report import read_calibration
 from fer_core.files import new_folder
+from fer_core.models.inference import logits_of
 from fer_core.models.saved import load_model
 from fer_core.params import load_section
 from fer_core.settings import load_settings
@@ -38,7 +40,7 @@ def main() -> None:
     temperature = read_calibration(Path("data/calibration") / options.student, card.weights_sha256).temperature
     pack = Pack.open(PACK)
     bank = ImageBank(pack, range(len(pack)), card.preprocessing, None, threads, torch.device("cpu"))
-    reference = torch_logits(network, bank, len(pack))
+    reference = logits_of(network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
     metadata = OnnxMetadata(card.arch, "fp32", card.preprocessing, temperature, card.weights_sha256, card.rows_sha256, options.licence)
     with new_folder(OUT) as folder:
         files = export_files(network, metadata, options.opset, options.precisions, folder, "student")

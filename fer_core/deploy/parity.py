@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 from tqdm import tqdm
 
-from fer_core.data.bank import ImageBank
 from fer_core.data.pack import Pack
 from fer_core.deploy.options import Precision
 from fer_core.deploy.predictor import Predictions, Predictor
@@ -21,10 +19,9 @@ from fer_core.errors import ArtifactError, ModelError
 from fer_core.evaluation.metrics import log_softmax, measure, outcome_of, softmax
 from fer_core.files import read_json, write_json
 from fer_core.logs import progress_off
-from fer_core.models.inference import logits_of
 from fer_core.sources.decode import decode_rgb
 
-__all__ = ["GATES", "Gate", "Parity", "check_parity", "measure_parity", "predict_pack", "read_parity", "torch_logits", "write_parity"]
+__all__ = ["GATES", "Gate", "Parity", "check_parity", "measure_parity", "predict_pack", "read_parity", "write_parity"]
 
 _SCHEMA = 1
 _CHUNK = 256
@@ -98,11 +95,6 @@ GATES: dict[Precision, Gate] = {
     "fp32": Gate(relative=1e-4, agreement=1.0, kl=1e-6, probability=1e-4, softmax=1e-5, macro_f1=0.001),
     "fp16": Gate(relative=2e-2, agreement=0.99, kl=1e-3, probability=5e-2, softmax=1e-5, macro_f1=0.01),
 }
-
-
-def torch_logits(network: nn.Module, bank: ImageBank, rows: int) -> np.ndarray:
-    """Reference logits float32 [rows, 7] of all rows of a bank, by the network in single precision."""
-    return logits_of(network, bank, np.arange(rows), range(1), "fp32")[:, 0]
 
 
 def predict_pack(predictor: Predictor, pack: Pack) -> Predictions:
@@ -192,11 +184,15 @@ def read_parity(path: Path) -> dict[str, Any]:
     """Read `onnxparity.json`.
 
     Raises:
-        ArtifactError: missing, of another schema, or without a figure.
+        ArtifactError: missing, damaged, of another schema, without a figure, or not measured on every row.
     """
     values = read_json(path)
     if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (_SCHEMA, "onnxparity"):
         raise ArtifactError("This is no parity record of our schema.", where=path, remedy="run the `onnx` stage again")
+    if missing := [name for name in ("rows_sha256", "temperature", "precisions") if name not in values]:
+        raise ArtifactError("A key is missing.", where=path, expected=", ".join(missing), remedy="run the `onnx` stage again")
+    if values.get("rows_used") != values.get("rows_expected"):
+        raise ArtifactError("Parity was not measured in full.", where=path, found=values["rows_used"], expected=values["rows_expected"])
     needed = {field.name for field in fields(Parity)} | {"gate", "pass"}
     for name, record in values["precisions"].items():
         if set(record) != needed:

@@ -10,9 +10,11 @@ from fer_core.deploy.parity import GATES, Parity
 from fer_core.errors import ArtifactError
 from fer_core.files import read_json, sha256_file, write_json
 
-__all__ = ["read_export_report", "write_export_report"]
+__all__ = ["read_export_records", "read_export_report", "write_export_report"]
 
 _SCHEMA = 1
+_KEYS = ("modelname", "arch", "file", "bytes", "sha256", "checkpoint_hash", "opset", "precision", "preprocessing_hash", "paritycheck")
+_REMEDY = "run the `onnx` stage again"
 
 
 def write_export_report(
@@ -51,17 +53,32 @@ def write_export_report(
     write_json(path, {"schema": _SCHEMA, "kind": "onnxexportreport", "exports": exports})
 
 
+def read_export_records(path: Path) -> list[dict[str, Any]]:
+    """Read the records alone, one an exported file; `read_export_report` is right wherever the files are at hand.
+
+    Raises:
+        ArtifactError: the report is missing, damaged, of another schema, names no file, or a record lacks a key.
+    """
+    values = read_json(path)
+    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (_SCHEMA, "onnxexportreport"):
+        raise ArtifactError("This is no export report of our schema.", where=path, remedy=_REMEDY)
+    if not values.get("exports"):
+        raise ArtifactError("This report names no exported file.", where=path, remedy=_REMEDY)
+    for record in values["exports"]:
+        if missing := [key for key in _KEYS if key not in record]:
+            raise ArtifactError("A key is missing.", where=path, expected=", ".join(missing), remedy=_REMEDY)
+    return values["exports"]
+
+
 def read_export_report(path: Path) -> list[dict[str, Any]]:
     """Read the records; each file named must lie beside the report and be the one that was exported.
 
     Raises:
-        ArtifactError: the report is missing or of another schema, or a file is missing or another.
+        ArtifactError: as `read_export_records`, or a file is missing or another.
     """
-    values = read_json(path)
-    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (_SCHEMA, "onnxexportreport"):
-        raise ArtifactError("This is no export report of our schema.", where=path, remedy="run the `onnx` stage again")
-    for record in values["exports"]:
+    records = read_export_records(path)
+    for record in records:
         file = path.parent / record["file"]
         if (found := sha256_file(file)) != record["sha256"]:
             raise ArtifactError("This ONNX file is not the one of its report.", where=file, found=found, expected=record["sha256"])
-    return values["exports"]
+    return records

@@ -29,5 +29,6 @@ def prepare_device(settings: Settings) -> torch.device:
             "Unknown device.", where="FER_DEVICE or fer.local.toml", found=name, expected="auto, cpu, cuda or cuda:N"
         ) from error
     torch.use_deterministic_algorithms(device.type == "cpu")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and guards against bugs that torch itself does not have
+    # Filling fresh memory costs time and only helps to find reads of unwritten memory in torch itself.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return device

@@ -15,9 +15,7 @@ from fer_core.files import read_json
 from fer_core.labels import check_class_order
 
 __all__ = [
-    "read_exports",
     "read_history",
-    "read_parity_record",
     "read_reliability",
     "read_target_metrics",
     "read_validation",
@@ -26,8 +24,6 @@ __all__ = [
 _REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 _HISTORY = ("epoch", "phase", "train_loss", "train_accuracy", "val_accuracy", "val_macro_f1", "val_nll")
 _VALIDATION = ("manifest_sha256", "canonical", "counts", "rows_by_split", "dropped", "exclusions", "twins", "sets")
-_EXPORT = ("modelname", "arch", "file", "bytes", "sha256", "checkpoint_hash", "opset", "precision", "preprocessing_hash", "paritycheck")
-_PARITY = ("rows", "maxabsdiff", "relative", "agreement", "kl", "max_probability_diff", "macro_f1_reference", "macro_f1", "pass")
 _RELIABILITY = ("set", "stage", "bin", "confidence", "accuracy", "count")
 
 
@@ -98,43 +94,6 @@ def read_target_metrics(path: Path) -> dict[str, Any]:
     _complete(values["splits"], ("train", "val", "calib"), path)
     for point in values["sharpness"]:
         _complete(point, ("temperature", "max_probability", "entropy"), path)
-    return values
-
-
-def read_exports(path: Path) -> list[dict[str, Any]]:
-    """Records of `onnxexportreport.json`, one an exported file; the files themselves are not looked at.
-
-    Raises:
-        ArtifactError: missing, damaged, incomplete, of another version, without a file, or with one that failed its parity check.
-    """
-    values = _of_kind(path, "onnxexportreport", ("exports",))
-    for record in values["exports"]:
-        _complete(record, _EXPORT, path)
-        if record["paritycheck"].get("pass") is not True:
-            raise ArtifactError("An exported file did not pass its parity check.", where=path, found=record["file"], remedy=_REMEDY)
-    if not values["exports"]:
-        raise ArtifactError("This report names no exported file.", where=path, remedy=_REMEDY)
-    return values["exports"]
-
-
-def read_parity_record(path: Path) -> dict[str, Any]:
-    """`onnxparity.json`: rows_sha256, temperature, rows, and the figures of each precision.
-
-    Raises:
-        ArtifactError: missing, damaged, incomplete, of another version, or not measured on every row.
-    """
-    values = _of_kind(path, "onnxparity", ("rows_sha256", "rows_expected", "rows_used", "temperature", "precisions"))
-    for name, figures in values["precisions"].items():
-        _complete(figures, _PARITY, f"{path}: {name}")
-    if values["rows_used"] != values["rows_expected"]:
-        raise ArtifactError("Parity was not measured in full.", where=path, found=values["rows_used"], expected=values["rows_expected"])
-    return values
-
-
-def _of_kind(path: Path, kind: str, keys: Collection[str]) -> dict[str, Any]:
-    values = _object(path, keys)
-    if (values.get("schema"), values.get("kind")) != (1, kind):
-        raise ArtifactError("This record is of another version or kind.", where=path, expected=f"schema 1, kind {kind}", remedy=_REMEDY)
     return values
 
 

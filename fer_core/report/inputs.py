@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_core.deploy.parity import read_parity
+from fer_core.deploy.report import read_export_records
 from fer_core.errors import ArtifactError, ParamsError
 from fer_core.evaluation.calibration_report import Calibration, read_calibration
 from fer_core.evaluation.comparison_report import read_comparison
@@ -16,9 +18,7 @@ from fer_core.evaluation.leaderboard import read_leaderboard
 from fer_core.evaluation.record import Evaluation, read_evaluation
 from fer_core.labels import N_CLASSES
 from fer_core.report.artifacts import (
-    read_exports,
     read_history,
-    read_parity_record,
     read_reliability,
     read_target_metrics,
     read_validation,
@@ -149,8 +149,8 @@ def read_inputs(data: Path, selection: Selection) -> ReportInputs:
         ensemble=read_ensemble(data / "ensemble"),
         targets=read_target_metrics(data / "softlabels" / "ensemble_metrics.json"),
         comparison=read_comparison(data / "comparison"),
-        exports=read_exports(data / "onnx" / "onnxexportreport.json"),
-        parity=read_parity_record(data / "onnx" / "onnxparity.json"),
+        exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
+        parity=read_parity(data / "onnx" / "onnxparity.json"),
     )
     try:
         for found, expected, what in _agreements(inputs):
@@ -206,6 +206,7 @@ def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:
         yield compared[key], model.evaluation.metrics[name]["metrics"], f"comparison and evaluation of {key}"
     for record in inputs.exports:
         yield record["modelname"], selection.deployed, f"student of {record['file']} and of params.yaml"
+        yield record["paritycheck"]["pass"], True, f"verdict on {record['file']} and what may be published"
         yield record["checkpoint_hash"], first.test.model_sha256, f"weights of {record['file']} and of the evaluation"
     yield list(inputs.parity["precisions"]), [record["precision"] for record in inputs.exports], "precisions exported and compared"
     yield inputs.parity["temperature"], inputs.deployed.calibration.temperature, "temperature of the export and of the calibration"

@@ -17,8 +17,15 @@ def preprocessing(**changes: object) -> Preprocessing:
 
 def view(count: int, **changes: float | bool) -> ViewParams:
     values: dict[str, float | bool] = {
-        "top": 0.0, "left": 0.0, "height": 1.0, "width": 1.0, "flip": False,
-        "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0,
+        "top": 0.0,
+        "left": 0.0,
+        "height": 1.0,
+        "width": 1.0,
+        "flip": False,
+        "brightness": 1.0,
+        "contrast": 1.0,
+        "saturation": 1.0,
+        "hue": 0.0,
     }
     kinds = {"flip": np.bool_}
     return ViewParams(**{name: np.full(count, value, kinds.get(name, np.float32)) for name, value in (values | changes).items()})

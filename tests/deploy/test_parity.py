@@ -14,17 +14,18 @@ from fer_core.data.bank import ImageBank
 from fer_core.data.pack import Pack
 from fer_core.deploy.export import save_onnx
 from fer_core.deploy.options import Precision
-from fer_core.deploy.parity import GATES, check_parity, measure_parity, predict_pack, read_parity, torch_logits, write_parity
+from fer_core.deploy.parity import GATES, check_parity, measure_parity, predict_pack, read_parity, write_parity
 from fer_core.deploy.predictor import Predictions, Predictor
 from fer_core.errors import ArtifactError, ModelError
 from fer_core.files import read_json, write_json
+from fer_core.models.inference import logits_of
 from tests.deploy.conftest import PREPROCESSING, TEMPERATURE, Exported
 
 
 @pytest.fixture(scope="module")
 def reference(exported: Exported, pack: Pack) -> np.ndarray:
     bank = ImageBank(pack, range(len(pack)), PREPROCESSING, None, 1, torch.device("cpu"))
-    return torch_logits(exported.network, bank, len(pack))
+    return logits_of(exported.network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
 
 
 def _changed(exported: Exported, path: Path, change: Callable[[onnx.ModelProto], None], precision: Precision = "fp32") -> Path:

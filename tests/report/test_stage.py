@@ -189,7 +189,8 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
         "temperature of the export",
     ),
     "parity on some rows": (edited("data/onnx/onnxparity.json", lambda v: v.update(rows_used=5)), "in full"),
-    "parity without a figure": (edited("data/onnx/onnxparity.json", lambda v: v["precisions"]["fp16"].pop("kl")), "key is missing"),
+    "parity without a figure": (edited("data/onnx/onnxparity.json", lambda v: v["precisions"]["fp16"].pop("kl")), "not complete"),
+    "export that failed its parity check": (replaced("data/onnx/onnxexportreport.json", '"pass": true', '"pass": false'), "verdict on"),
     "comparison misses a run": (edited("data/comparison/comparison.json", lambda v: v["runs"].pop()), "runs of the comparison"),
     "comparison of an older run": (
         edited("data/comparison/comparison.json", lambda v: v["runs"][0]["metrics"]["nll"].update(value=0.0)),
