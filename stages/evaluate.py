@@ -12,8 +12,7 @@ from fer_core.data.pack import Pack
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import record_evaluation
-from fer_core.models.forward import forward_rows
-from fer_core.models.saved import load_model
+from fer_core.models.card import read_card
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 from stages.entry import run_stage
@@ -25,8 +24,10 @@ def main(key: str, model: Path, dev: Path, test: Path) -> None:
     options = load_section("evaluation", EvaluationOptions)
     filters = evaluated_sets(load_section("sets", dict[str, SetFilter]))
     dev_rows, test_rows = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
-    _, card = load_model(model)
+    card = read_card(model)
     if card.kind == "student":
+        from fer_core.models.forward import forward_rows  # a teacher is evaluated without loading torch
+
         of_dev = forward_rows(model, key, Pack.open(dev), ("val", "calib"), None, "fp32", "float32", settings)
         of_test = forward_rows(model, key, Pack.open(test), ("test",), None, "fp32", "float32", settings)
     else:

@@ -13,9 +13,9 @@ from fer_core.learning.options import TrainOptions
 from fer_core.learning.run import budget_of, open_training_data, run_training
 from fer_core.learning.targets import open_targets
 from fer_core.learning.task import StudentTask
+from fer_core.models.card import ModelCard
 from fer_core.models.device import prepare_device
 from fer_core.models.initial import load_initial, start_classifier
-from fer_core.models.saved import ModelCard
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 from stages.entry import run_stage

@@ -23,7 +23,8 @@ from fer_core.learning.loop import TrainingData, TrainingResult, train, validate
 from fer_core.learning.options import TrainOptions
 from fer_core.learning.scratch import code_hash, open_scratch
 from fer_core.learning.task import Task
-from fer_core.models.saved import ModelCard, load_model, save_model
+from fer_core.models.card import ModelCard
+from fer_core.models.saved import load_model, save_model
 from fer_core.settings import Settings
 
 __all__ = ["budget_of", "open_training_data", "run_training"]

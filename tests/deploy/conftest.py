@@ -16,7 +16,8 @@ from fer_core.deploy.export import export_files
 from fer_core.deploy.metadata import OnnxMetadata
 from fer_core.deploy.options import Precision
 from fer_core.models.backbone import build_classifier
-from fer_core.models.saved import ModelCard, load_model, save_model
+from fer_core.models.card import ModelCard
+from fer_core.models.saved import load_model, save_model
 
 ARCH = "test_resnet"
 PREPROCESSING = Preprocessing(32, 1 / 1.15, True, 2.0, 4, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -65,7 +65,7 @@ def test_unknown_profile_names_those_there_are(project: Path) -> None:
     [
         ("  arch: test_resnet\n", "  archh: test_resnet\n", "student.arch"),
         ("temperature: 2.0", "tau: 2.0", "student.kd.temperature"),
-        ("    epochs: 24", "    epochs: many", "teacher.train.epochs"),
+        ("    epochs: 16", "    epochs: many", "teacher.train.epochs"),
         ("  bootstrap: 1000", "  bootstrap: 1000\n  boostrap: 10", "evaluation.boostrap"),
         ("deploy:\n  student: kd-1337", "deploy:\n  student: kd-1", "deploy.student"),
         ("seed: 1337\n", "seed: 1337\nsede: 1\n", "sede"),

@@ -7,7 +7,8 @@ import torch
 
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.errors import ArtifactError
-from fer_core.models.saved import ModelCard, build_network, load_model, save_model
+from fer_core.models.card import ModelCard
+from fer_core.models.saved import build_network, load_model, save_model
 
 PREPROCESSING = Preprocessing(32, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CARD = ModelCard(
