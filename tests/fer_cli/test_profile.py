@@ -65,8 +65,8 @@ def test_unknown_profile_names_those_there_are(project: Path) -> None:
     [
         ("  arch: test_resnet\n", "  archh: test_resnet\n", "student.arch"),
         ("temperature: 2.0", "tau: 2.0", "student.kd.temperature"),
-        ("    epochs: 12", "    epochs: many", "teacher.train.epochs"),
-        ("  bootstrap: 500", "  bootstrap: 500\n  boostrap: 10", "evaluation.boostrap"),
+        ("    epochs: 14", "    epochs: many", "teacher.train.epochs"),
+        ("  bootstrap: 400", "  bootstrap: 400\n  boostrap: 10", "evaluation.boostrap"),
         ("deploy:\n  student: kd-1337", "deploy:\n  student: kd-1", "deploy.student"),
         ("seed: 1337\n", "seed: 1337\nsede: 1\n", "sede"),
         ("seed: 1337\n", "seed: 1337\nseed: 1338\n", "seed"),
