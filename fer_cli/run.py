@@ -16,6 +16,8 @@ from fer_core.params import PARAMS_FILE, read_params
 
 __all__ = ["run"]
 
+_LOCK = Path("dvc.lock")
+
 
 def run(context: typer.Context) -> None:
     """Run the pipeline: `dvc repro` with all its options, safe to interrupt.
@@ -24,7 +26,8 @@ def run(context: typer.Context) -> None:
     the stage, which DVC itself does not.
     """
     params = read_params()
-    check_params(params, PARAMS_FILE)
+    if not _LOCK.exists() or _LOCK.stat().st_mtime < PARAMS_FILE.stat().st_mtime:
+        check_params(params, PARAMS_FILE)  # loads what each section belongs to, so only after an edit; stages check their own anyway
     text = DVC_FILE.read_text(encoding="utf-8")
     if synced(text, params) != text:
         raise ParamsError("dvc.yaml does not fit params.yaml or the code.", where=DVC_FILE, remedy="run `fer dag sync`")
