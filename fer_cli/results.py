@@ -2,14 +2,16 @@
 
 import subprocess
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 
 from fer_core.errors import ArtifactError
 from fer_core.files import read_json, sha256_file, write_text
 from fer_core.params import PARAMS_FILE, read_params
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["model_table", "results", "results_page", "with_table"]
 
@@ -83,7 +85,9 @@ def results_page(title: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> "pd.DataFrame":
+    import pandas as pd  # every `fer` command would wait for it
+
     try:
         return pd.read_csv(path)
     except FileNotFoundError as error:
