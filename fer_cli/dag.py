@@ -1,7 +1,7 @@
 """`fer dag`: keep dvc.yaml true to params.yaml and to the code.
 
-Three things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of teachers, students and
-initial weights (params.yaml), the fan-in lists over those keys, and code deps (what a stage file imports, directly or through
+Three things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of data sets, teachers, students
+and initial weights (params.yaml), the fan-in lists over those keys, and code deps (what a stage file imports, directly or through
 other first-party modules). Labels, errors, logging and the plumbing that only carries values are exempt from code deps:
 they do not change results, and a new error text must not retrain a teacher.
 """
@@ -76,7 +76,7 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text)
     stages = document["stages"]
-    names = _names(params, list(stages["clean"]["foreach"]))
+    names = _names(params)
     for stage, keys in _keys(params, names, root).items():
         stages[stage]["foreach"] = keys
     for stage, body in stages.items():
@@ -91,7 +91,7 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             for name in names[kind]
         ]
         own = [dep for dep in body["deps"] if not _is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))]
-        per_item = [dep for dep in body["deps"] if _is_code(dep) and "${" in dep]
+        per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
         body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root)
     stream = io.StringIO()
     yaml.dump(document, stream)
@@ -99,7 +99,10 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
 
 
 def code_deps(module: str, root: Path = Path()) -> list[str]:
-    """Files of a module and of every first-party module that it imports, directly or not, exempt ones left out."""
+    """Files of a module and of every first-party module that it imports, directly or not, exempt ones left out.
+
+    A package all of whose files are among them stands for them: dvc.lock, which DVC rewrites after every stage, stays short.
+    """
     found: set[Path] = set()
     open_ends = [module]
     while open_ends:
@@ -108,8 +111,12 @@ def code_deps(module: str, root: Path = Path()) -> list[str]:
             continue
         found.add(path)
         open_ends += _imports(path)
-    relative = {path.relative_to(root).as_posix() for path in found}
-    return sorted(relative - _EXEMPT, key=lambda name: (not name.startswith("stages/"), name))
+    files = {path.relative_to(root).as_posix() for path in found} - _EXEMPT
+    for package in sorted({str(Path(name).parent) for name in files} - set(_PACKAGES)):
+        whole = {path.relative_to(root).as_posix() for path in (root / package).rglob("*.py") if path.name != "__init__.py"}
+        if len(whole) > 1 and whole <= files:
+            files = {name for name in files if not name.startswith(f"{package}/")} | {package}
+    return sorted(files, key=lambda name: (not name.startswith("stages/"), name))
 
 
 @cache
@@ -141,22 +148,22 @@ def _needs_targets(method: str, root: Path) -> bool:
     raise ParamsError("This method does not say whether it needs targets.", where=path, expected="a constant NEEDS_TARGETS")
 
 
-def _names(params: dict[str, Any], sources: list[str]) -> dict[str, list[str]]:
+def _names(params: dict[str, Any]) -> dict[str, list[str]]:
     try:
         student = params["student"]
         names = {
-            "source": sources,
+            "source": list(params["manifest"]["sources"]),
             "teacher": list(params["teachers"]),
             "student": [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]],
             "arch": sorted({student["arch"], *(entry["arch"] for entry in params["teachers"].values())}),
         }
     except (KeyError, TypeError) as error:
         raise ParamsError(
-            "Teachers or students are not declared in full.", where=f"{PARAMS_FILE}: teachers, student", found=error
+            "Sources, teachers or students are not declared in full.", where=f"{PARAMS_FILE}: manifest, teachers, student", found=error
         ) from error
     for kind, values in names.items():
         if not values:
-            raise ParamsError(f"There is no {kind}.", where=f"{PARAMS_FILE}: teachers, student.methods, student.seeds")
+            raise ParamsError(f"There is no {kind}.", where=f"{PARAMS_FILE}: manifest.sources, teachers, student.methods, student.seeds")
     return names
 
 
@@ -173,6 +180,7 @@ def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> di
         tag: {"model": model, "dev": f"data/logits/{tag}/dev", "test": f"data/logits/{tag}/test"} for tag, model in teachers.items()
     } | {key: {"model": f"data/students/{key}/model", "dev": "data/pack/dev", "test": "data/pack/test"} for key in names["student"]}
     return {
+        "clean": names["source"],
         "init": names["arch"],
         "teacher_a": {tag: {"init": f"data/init/{params['teachers'][tag]['arch']}"} for tag in teachers},
         "logits_dev": {tag: {"model": model} for tag, model in teachers.items()},
@@ -184,7 +192,7 @@ def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> di
 
 
 def _is_code(dep: str) -> bool:
-    return dep.endswith(".py")
+    return dep.endswith(".py") or dep.split("/")[0] in _PACKAGES
 
 
 def _matches(dep: str, templates: list[str]) -> bool:

@@ -14,12 +14,12 @@ from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.params import load_section
 from fer_core.settings import load_settings
-from fer_core.sources.descriptor import Descriptor, absent, checked_root, read_descriptor, scanned, write_descriptor
+from fer_core.sources.descriptor import Descriptor, absent, checked_tree, read_descriptor, scanned, write_descriptor
 from fer_core.sources.faces import SPLITS, Announced
 from fer_core.sources.folder7 import is_split_or_class
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.registry import reader_for, recognise
-from fer_core.sources.tree import is_litter
+from fer_core.sources.tree import is_litter, open_tree
 
 __all__ = ["app"]
 
@@ -45,10 +45,11 @@ def add(
     folder = _folder_of(path)
     if layout is not None:
         reader_for(layout)
-    chosen = layout or recognise(folder, preferred=before.layout)
+    tree = open_tree(folder)
+    chosen = layout or recognise(tree, preferred=before.layout)
     if name == _COLLECTION and chosen != "folder7":
         raise DataError("`custom` takes folders of class folders.", where=folder, found=f"layout {chosen}", expected="layout folder7")
-    counts = reader_for(chosen).announce(folder, _options())  # a faulty label list is refused before anything is written
+    counts = reader_for(chosen).announce(tree, _options())  # a faulty label list is refused before anything is written
     raw = load_settings().raw
     link, root = _reach(name, folder, raw)
     if link is not None:
@@ -70,7 +71,7 @@ def refresh(name: Annotated[str | None, typer.Argument(help="One data set; all t
     for before in present:
         assert before.root is not None
         after = scanned(before, raw, before.layout, before.root)
-        counts = reader_for(after.layout).announce(raw / before.root, _options())
+        counts = reader_for(after.layout).announce(open_tree(raw / before.root), _options())
         write_descriptor(DESCRIPTORS, after)
         _show_counts(counts)
         typer.echo(f"{after.name}: {'unchanged' if after == before else 'changed'}, {_size(after)}")
@@ -205,7 +206,7 @@ def _state(descriptor: Descriptor, raw: Path) -> str:
     if not descriptor.present or descriptor.root is None:
         return f"absent            (`fer data add {descriptor.name} PATH`)"
     try:
-        checked_root(descriptor, raw)
+        checked_tree(descriptor, raw)
     except DataError as error:
         return f"NOT USABLE HERE   {error.problem}"
     return f"present           {_size(descriptor)}"

@@ -53,7 +53,7 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as stream:
-            values = YAML(typ="safe", pure=True).load(stream)
+            values = YAML(typ="safe").load(stream)
     except FileNotFoundError as error:
         raise ParamsError("The parameter file is missing.", where=path, remedy="run from the project's root") from error
     except YAMLError as error:

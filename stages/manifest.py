@@ -4,7 +4,6 @@ Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes `d
 """
 
 from pathlib import Path
-from typing import Literal
 
 from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, write_manifest
 from fer_core.params import load_section
@@ -17,10 +16,9 @@ MANIFEST = Path("data/manifest.parquet")
 def main() -> None:
     """Find twins, drop leaks, carve val and calib."""
     options: ManifestOptions = load_section("manifest", ManifestOptions)
-    non_faces: str = load_section("clean.non_faces", Literal["drop", "keep"])
     seed: int = load_section("seed", int)
     stores = open_stores(CLEAN, options.sources)
-    write_manifest(MANIFEST, build_manifest(stores, options, non_faces == "drop", seed))
+    write_manifest(MANIFEST, build_manifest(stores, options, seed))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,14 @@ from fer_core.errors import DataError
 from fer_core.files import sha256_file
 from fer_core.logs import progress_off
 from fer_core.sources.decode import UndecodableImage, decode_rgb
-from fer_core.sources.descriptor import Descriptor, checked_root, read_descriptor
+from fer_core.sources.descriptor import Descriptor, checked_tree, read_descriptor
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally, word_of
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.registry import reader_for
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.render import render
+from fer_core.sources.tree import RawTree, open_tree
 
 __all__ = ["CleanSummary", "clean", "examine"]
 
@@ -86,9 +87,9 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
         write_store(store, [], complete)
         log.info("%s is absent: no faces", descriptor.name)
         return record.summary()
-    with _folder(descriptor, raw) as root:
-        announced = _in_order(reader.announce(root, options))
-        items = reader.scan(root, descriptor.name, options)
+    with _files(descriptor, raw) as tree:
+        announced = _in_order(reader.announce(tree, options))
+        items = reader.scan(tree, descriptor.name, options)
         write_store(store, _rows(items, announced, record, options, descriptor.name), complete)
     _report(descriptor.name, record.summary())
     return record.summary()
@@ -128,14 +129,14 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
 
 
 @contextmanager
-def _folder(descriptor: Descriptor, raw: Path) -> Iterator[Path]:
-    """The folder to read: the checked raw one, or a temporary one with the rendered sample."""
+def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
+    """The files to read: the checked raw ones, or temporary ones with the rendered sample."""
     if descriptor.sample is None:
-        yield checked_root(descriptor, raw)
+        yield checked_tree(descriptor, raw)
         return
     with TemporaryDirectory(prefix=f"fer-{descriptor.name}-") as temporary:
         render(descriptor.layout, Path(temporary), SampleOptions.from_dict(descriptor.sample))
-        yield Path(temporary)
+        yield open_tree(Path(temporary))
 
 
 def _rows(items: Iterable[Face | Exclusion], announced: Announced, record: _Record, options: CleanOptions, name: str) -> Iterator[StoreRow]:

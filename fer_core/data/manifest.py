@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,7 @@ class ManifestOptions(Section):
         val_fraction: share of a source's train rows carved into val where the source brings no val split.
         calib_fraction: share carved into calib.
         test_fraction: source -> share carved into test, for sources that bring no test split (ExpW).
+        non_faces: "drop" flagged train and val rows (blank frames, text), or "keep" them; test rows always stay.
         near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0 looks for exact twins only.
         near_duplicate_correlation: least correlation of their thumbnails.
     """
@@ -52,6 +53,7 @@ class ManifestOptions(Section):
     val_fraction: Annotated[float, Field(ge=0, lt=1)]
     calib_fraction: Annotated[float, Field(ge=0, lt=1)]
     test_fraction: dict[str, Annotated[float, Field(gt=0, lt=1)]]
+    non_faces: Literal["drop", "keep"]
     near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)]
 
@@ -136,13 +138,12 @@ def twins_of(faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: Mani
     return find_twins(faces, pixels, options.near_duplicate_bits, options.near_duplicate_correlation)
 
 
-def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, drop_non_faces: bool, seed: int) -> pd.DataFrame:
+def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int) -> pd.DataFrame:
     """Decide the final split of every face.
 
     Args:
         stores: the listed sources in order of preference.
         options: section `manifest`.
-        drop_non_faces: param `clean.non_faces` is "drop": flagged train and val rows leave; test rows always stay.
         seed: decides which units are carved.
 
     Returns:
@@ -157,7 +158,7 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, dr
     eligible = usable(faces)
     cluster = np.arange(len(faces), 2 * len(faces))
     cluster[eligible] = twins_of(faces[eligible], stores, options).cluster
-    manifest = drop_leaks(faces, cluster, drop_non_faces)
+    manifest = drop_leaks(faces, cluster, options.non_faces == "drop")
 
     with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"])
     manifest["unit"] = _units(faces, cluster)

@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, f1_score, log_loss
 from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 from torch import Tensor
 from tqdm import tqdm
 
 from fer_core.data.bank import ImageBank
 from fer_core.errors import TrainingError
-from fer_core.labels import N_CLASSES
 from fer_core.learning.interrupt import Interruption
 from fer_core.learning.options import TrainOptions
 from fer_core.learning.sampling import balanced_batches, shuffled_batches
 from fer_core.learning.schedule import cosine_schedule
+from fer_core.learning.scores import val_scores
 from fer_core.learning.scratch import Scratch
 from fer_core.learning.task import Task
 from fer_core.logs import progress_off
@@ -173,12 +172,7 @@ def validate(task: Task, data: TrainingData, epoch: int, precision: str, device:
     probabilities, truth = torch.cat(parts).numpy(), data.labels[data.val]
     if not np.isfinite(probabilities).all():
         raise TrainingError("The network's output is not finite.", where=f"val rows after epoch {epoch}", remedy="lower the learning rate")
-    predicted, classes = probabilities.argmax(1), range(N_CLASSES)
-    return {
-        "accuracy": float(accuracy_score(truth, predicted)),
-        "macro_f1": float(f1_score(truth, predicted, labels=list(classes), average="macro", zero_division=0)),
-        "nll": float(log_loss(truth, probabilities, labels=list(classes))),
-    }
+    return val_scores(probabilities, truth)
 
 
 def _batch_plan(data: TrainingData, options: TrainOptions, seed: int) -> Callable[[int], list[np.ndarray]]:

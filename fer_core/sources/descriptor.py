@@ -12,9 +12,9 @@ from typing import Any
 from fer_core.errors import ArtifactError, DataError
 from fer_core.files import read_json, write_json
 from fer_core.sources.registry import reader_for
-from fer_core.sources.tree import Fingerprint, fingerprint
+from fer_core.sources.tree import Fingerprint, RawTree, open_tree
 
-__all__ = ["Descriptor", "absent", "checked_root", "read_descriptor", "scanned", "write_descriptor"]
+__all__ = ["Descriptor", "absent", "checked_tree", "read_descriptor", "scanned", "write_descriptor"]
 
 _OF_TREE = {"root": str, "files": int, "bytes": int, "fingerprint": str}
 _ALWAYS = {"name": str, "layout": str, "present": bool}
@@ -29,7 +29,7 @@ class Descriptor:
         layout: which reader reads it.
         present: False gives zero faces.
         licence: terms of use, as text.
-        root: its folder relative to the raw folder; None unless present and no sample.
+        root: its folder or archive relative to the raw folder; None unless present and no sample.
         tree: what the folder held when it was scanned; None as `root`.
         sample: options of the renderer; None for real data.
     """
@@ -109,9 +109,8 @@ def scanned(descriptor: Descriptor, raw: Path, layout: str, root: str) -> Descri
     Raises:
         DataError: the folder or its label file is missing.
     """
-    folder = _existing(descriptor.name, raw, root)
-    tree = fingerprint(folder, reader_for(layout).files(folder))
-    return replace(descriptor, layout=layout, present=True, root=root, tree=tree)
+    tree = _existing(descriptor.name, raw, root)
+    return replace(descriptor, layout=layout, present=True, root=root, tree=tree.fingerprint(reader_for(layout).files(tree)))
 
 
 def absent(descriptor: Descriptor) -> Descriptor:
@@ -119,37 +118,37 @@ def absent(descriptor: Descriptor) -> Descriptor:
     return replace(descriptor, present=False, root=None, tree=None)
 
 
-def checked_root(descriptor: Descriptor, raw: Path) -> Path:
-    """The data set's folder, after a scan of names and sizes has shown that it still fits the descriptor.
+def checked_tree(descriptor: Descriptor, raw: Path) -> RawTree:
+    """The data set's files, after a scan of names and sizes has shown that it still fits the descriptor.
 
     Raises:
         DataError: the folder is missing or holds other files than when it was added.
     """
     if descriptor.root is None or descriptor.tree is None:
         raise DataError("This data set has no folder.", where=f"data/sources/{descriptor.name}.json", remedy=_add(descriptor.name))
-    folder = _existing(descriptor.name, raw, descriptor.root)
-    now = fingerprint(folder, reader_for(descriptor.layout).files(folder))
+    tree = _existing(descriptor.name, raw, descriptor.root)
+    now = tree.fingerprint(reader_for(descriptor.layout).files(tree))
     if now != descriptor.tree:
         raise DataError(
             "The raw files are no longer those that the descriptor describes.",
-            where=folder,
+            where=tree.place,
             found=_words(now),
             expected=_words(descriptor.tree),
             remedy=f"restore the files, or `fer data refresh {descriptor.name}` to take them as they are now",
         )
-    return folder
+    return tree
 
 
-def _existing(name: str, raw: Path, root: str) -> Path:
-    folder = raw / root
-    if not folder.is_dir():
+def _existing(name: str, raw: Path, root: str) -> RawTree:
+    place = raw / root
+    if not place.exists() and not any(above.is_file() for above in place.parents):
         raise DataError(
             f"The raw folder of data set {name!r} is not on this machine.",
-            where=folder,
+            where=place,
             remedy=f"{_add(name)}; or point FER_RAW (or `raw` in fer.local.toml) at the folder that holds {root!r}; "
             f"or fetch the packed faces with `dvc pull`; or `fer data remove {name}` to go on without it",
         )
-    return folder
+    return open_tree(place)
 
 
 def _add(name: str) -> str:

@@ -9,21 +9,19 @@ the manifest carves val and calib by whole photos.
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
-
-import cv2
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES, N_CLASSES
+from fer_core.sources.crops import Box, crop_box, encode_crop
 from fer_core.sources.decode import UndecodableImage, decode_rgb
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import names_in
+from fer_core.sources.tree import RawTree
 
-__all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "crop_box", "files", "recognise", "scan"]
+__all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 
 LAYOUT = "expw"
 ADAPTER_VERSION = 1
@@ -32,8 +30,6 @@ _LISTS = ["label.lst", "label/label.lst"]
 _FOLDERS = ("image/origin", "origin", "origin/origin", "image/origin/origin", "image")
 _SPLIT = "train"
 _COLUMNS = "image_name face_id top left right bottom confidence expression"
-
-Box = tuple[int, int, int, int]
 
 
 class _Entry(NamedTuple):
@@ -45,72 +41,54 @@ class _Entry(NamedTuple):
     line: Line
 
 
-def recognise(root: Path) -> bool:
+def recognise(tree: RawTree) -> bool:
     """True where the label list lies in the folder."""
-    return any((root / name).is_file() for name in _LISTS)
+    return any(tree.is_file(name) for name in _LISTS)
 
 
-def files(root: Path) -> list[Path]:
+def files(tree: RawTree) -> list[str]:
     """The label list and the photos."""
-    tops = [root / name for name in ("image", "origin") if (root / name).is_dir()]
-    return [find_file(root, _LISTS, "ExpW label list"), *tops]
+    return [find_file(tree, _LISTS, "ExpW label list"), *[name for name in ("image", "origin") if tree.is_dir(name)]]
 
 
-def announce(root: Path, options: CleanOptions) -> Announced:
+def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Listed faces per class."""
     announced: Announced = {}
-    for entry in _entries(files(root)[0]):
+    for entry in _entries(tree, files(tree)[0]):
         tally(announced, _SPLIT, CLASSES[entry.label])
     return announced
 
 
-def scan(root: Path, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
     """One face or exclusion a line, photo by photo in the order of the list; each photo is decoded once."""
-    label_file = files(root)[0]
+    labels = files(tree)[0]
     photos: dict[str, list[_Entry]] = defaultdict(list)
-    for entry in _entries(label_file):
+    for entry in _entries(tree, labels):
         photos[entry.photo].append(entry)
-    folder = _photo_folder(root, photos, label_file)
+    folder = _photo_folder(tree, photos, labels)
 
     def items(entries: list[_Entry]) -> list[Face | Exclusion]:
-        return _faces_of_photo(folder / entries[0].photo, entries, source, options)
+        return _faces_of_photo(tree, f"{folder}/{entries[0].photo}", entries, source, options)
 
     return (item for of_photo in ordered_map(items, photos.values(), chunk=4) for item in of_photo)
 
 
-def crop_box(box: Box, pad_ratio: float, width: int, height: int) -> tuple[Box, bool]:
-    """The box to cut out: padded on each side by `pad_ratio` of its own size, rounded, kept inside the photo.
+def _faces_of_photo(tree: RawTree, path: str, entries: list[_Entry], source: str, options: CleanOptions) -> list[Face | Exclusion]:
+    where = tree.where(path)
 
-    Args:
-        box: top, left, bottom, right in pixels; bottom and right are the first row and column outside.
-        pad_ratio: 0 leaves it as it is.
-        width: of the photo.
-        height: of the photo.
-
-    Returns:
-        The box and whether the photo's edge cut it. It has no area where the face lies outside the photo.
-    """
-    top, left, bottom, right = box
-    tall, wide = round((bottom - top) * pad_ratio), round((right - left) * pad_ratio)
-    wanted = (top - tall, left - wide, bottom + tall, right + wide)
-    inside = (max(wanted[0], 0), max(wanted[1], 0), min(wanted[2], height), min(wanted[3], width))
-    return inside, inside != wanted
-
-
-def _faces_of_photo(path: Path, entries: list[_Entry], source: str, options: CleanOptions) -> list[Face | Exclusion]:
     def excluded(entry: _Entry, reason: str, detail: object) -> Exclusion:
         return Exclusion(f"{source}/{entry.photo}#{entry.face_id}", reason, str(detail), _SPLIT, CLASSES[entry.label])
 
-    if all(entry.confidence < options.expw_min_confidence for entry in entries):
+    if all(entry.confidence < options.expw.min_confidence for entry in entries):
         return [excluded(entry, "ExpW: confidence below the minimum", entry.confidence) for entry in entries]
     try:
-        photo = cv2.cvtColor(decode_rgb(path.read_bytes(), path, options.max_pixels), cv2.COLOR_RGB2BGR)
+        photo = decode_rgb(tree.read(path), where, options.max_pixels)
     except UndecodableImage as error:
         return [excluded(entry, UNDECODABLE, f"{entry.photo}: {error.problem} {error.found}") for entry in entries]
     items: list[Face | Exclusion] = []
     for entry in entries:
-        (top, left, bottom, right), clipped = crop_box(entry.box, options.expw_pad_ratio, photo.shape[1], photo.shape[0])
-        if entry.confidence < options.expw_min_confidence:
+        (top, left, bottom, right), clipped = crop_box(entry.box, options.expw.pad_ratio, photo.shape[1], photo.shape[0])
+        if entry.confidence < options.expw.min_confidence:
             items.append(excluded(entry, "ExpW: confidence below the minimum", entry.confidence))
         elif bottom <= top or right <= left:
             items.append(excluded(entry, "ExpW: box without area inside the photo", entry.box))
@@ -118,7 +96,7 @@ def _faces_of_photo(path: Path, entries: list[_Entry], source: str, options: Cle
             items.append(
                 Face(
                     sample_id=f"{source}/{entry.photo}#{entry.face_id}",
-                    image=_jpeg(photo[top:bottom, left:right], options.jpeg_quality, path),
+                    image=encode_crop(photo[top:bottom, left:right], options.crops, where),
                     label=entry.label,
                     split=_SPLIT,
                     usage="",
@@ -133,24 +111,16 @@ def _faces_of_photo(path: Path, entries: list[_Entry], source: str, options: Cle
     return items
 
 
-def _jpeg(crop: cv2.typing.MatLike, quality: int, where: Path) -> bytes:
-    """JPEG without chroma subsampling."""
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    done, data = cv2.imencode(".jpg", crop, settings)
-    if not done:
-        raise DataError("A face cannot be encoded as JPEG.", where=where)
-    return data.tobytes()
-
-
-def _entries(file: Path) -> list[_Entry]:
+def _entries(tree: RawTree, labels: str) -> list[_Entry]:
     """The list with names, numbers and ids checked.
 
     Raises:
         DataError: wrong number of columns, not a number, unknown id, a path that leaves the data set, a face listed twice.
     """
+    file = tree.where(labels)
     entries: list[_Entry] = []
     seen: dict[tuple[str, int], int] = {}
-    for line in read_lines(file):
+    for line in read_lines(tree, labels):
         columns = line.text.split()
         if len(columns) != 8:
             raise line_error("A line has the wrong number of columns.", file, line, expected=f"8: {_COLUMNS}")
@@ -172,22 +142,21 @@ def _entries(file: Path) -> list[_Entry]:
     return entries
 
 
-def _photo_folder(root: Path, photos: dict[str, list[_Entry]], label_file: Path) -> Path:
+def _photo_folder(tree: RawTree, photos: dict[str, list[_Entry]], labels: str) -> str:
     """The folder that holds the photos.
 
     Raises:
         DataError: photos are missing there; names the first and says how many.
     """
     first = next(iter(photos), "")
-    folder = next((root / name for name in _FOLDERS if (root / name / first).is_file()), root / _FOLDERS[0])
-    listed = names_in(folder)
-    missing = [name for name in photos if name not in listed and not (folder / name).is_file()]
+    folder = next((name for name in _FOLDERS if tree.is_file(f"{name}/{first}")), _FOLDERS[0])
+    missing = [name for name in photos if not tree.is_file(f"{folder}/{name}")]
     if missing:
         raise DataError(
             f"{len(missing)} of {len(photos)} listed photos are missing.",
-            where=f"{label_file}, line {photos[missing[0]][0].line.number}",
+            where=f"{tree.where(labels)}, line {photos[missing[0]][0].line.number}",
             found=f"no file {missing[0]!r}",
-            expected=f"it in {folder} (looked in {', '.join(_FOLDERS)})",
+            expected=f"it in {tree.where(folder)} (looked in {', '.join(_FOLDERS)})",
             remedy="unpack all volumes of the image archive; the first is misnamed origin.7z.001.001 and must be called origin.7z.001",
         )
     return folder

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from fer_core.labels import CLASSES
 from fer_core.sources.options import CleanOptions
+from fer_core.sources.tree import RawTree
 
 __all__ = ["SPLITS", "UNDECODABLE", "Announced", "Exclusion", "Face", "Reader", "tally", "word_of"]
 
@@ -82,15 +82,15 @@ class Reader(Protocol):
     LAYOUT: str
     ADAPTER_VERSION: int
 
-    def recognise(self, root: Path) -> bool:
-        """True where the folder looks like this layout."""
+    def recognise(self, tree: RawTree) -> bool:
+        """True where the data set looks like this layout."""
         ...
 
-    def files(self, root: Path) -> list[Path]:
-        """The files and folders under `root` that this reader may open: what the descriptor's fingerprint covers."""
+    def files(self, tree: RawTree) -> list[str]:
+        """The files and folders that this reader may open: what the descriptor's fingerprint covers."""
         ...
 
-    def announce(self, root: Path, options: CleanOptions) -> Announced:
+    def announce(self, tree: RawTree, options: CleanOptions) -> Announced:
         """Count the entries of the label files without opening an image.
 
         Raises:
@@ -98,7 +98,7 @@ class Reader(Protocol):
         """
         ...
 
-    def scan(self, root: Path, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+    def scan(self, tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
         """Yield one Face or Exclusion per entry, in the same order on every machine.
 
         Raises:

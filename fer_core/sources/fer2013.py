@@ -16,13 +16,15 @@ from fer_core.sources.faces import Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
+from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "SPLIT_OF_USAGE", "TABLES", "Row", "announce", "encode", "files", "read_rows", "recognise", "scan"]
 
 LAYOUT = "fer2013"
 ADAPTER_VERSION = 1
 
-TABLES = ["fer2013.csv", "fer2013.csv.gz", "fer2013.csv.zip", "fer2013.zip"]
+_FOLDERS = ("", "fer2013/", "fer2013/fer2013/", "fer2013.csv/", "fer2013.csv/fer2013/")  # unpacked, or in the archives people have
+TABLES = [f"{folder}{name}" for folder in _FOLDERS for name in ("fer2013.csv", "fer2013.csv.gz")]
 SPLIT_OF_USAGE = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
 
 _HEADER = "emotion,pixels,Usage"
@@ -44,42 +46,44 @@ class Row(NamedTuple):
         return f"{self.usage}-{self.number:07d}"
 
 
-def recognise(root: Path) -> bool:
+def recognise(tree: RawTree) -> bool:
     """True where the table lies in the folder."""
-    return any((root / name).is_file() for name in TABLES)
+    return any(tree.is_file(name) for name in TABLES)
 
 
-def files(root: Path) -> list[Path]:
+def files(tree: RawTree) -> list[str]:
     """The table."""
-    return [find_file(root, TABLES, "FER2013 table")]
+    return [find_file(tree, TABLES, "FER2013 table")]
 
 
-def announce(root: Path, options: CleanOptions) -> Announced:
+def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Rows per split and class; reads labels only."""
     announced: Announced = {}
-    for row in read_rows(files(root)[0]):
+    for row in read_rows(tree, files(tree)[0]):
         tally(announced, SPLIT_OF_USAGE[row.usage], CLASSES[row.label])
     return announced
 
 
-def scan(root: Path, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
     """One face a row, in the order of the table."""
-    file = files(root)[0]
+    table = files(tree)[0]
+    file = tree.where(table)
 
     def face(row: Row) -> Face:
         key = f"{source}/{row.key}"
         return Face(key, encode(row, file), row.label, SPLIT_OF_USAGE[row.usage], row.usage, key)
 
-    return ordered_map(face, read_rows(file), chunk=64)
+    return ordered_map(face, read_rows(tree, table), chunk=64)
 
 
-def read_rows(file: Path) -> Iterator[Row]:
+def read_rows(tree: RawTree, table: str) -> Iterator[Row]:
     """Rows of the table with label and usage checked.
 
     Raises:
         DataError: wrong header, number of columns, emotion or Usage; names the line.
     """
-    lines = read_lines(file)
+    file = tree.where(table)
+    lines = read_lines(tree, table)
     header = next(lines, Line(1, ""))
     if header.text != _HEADER:
         raise line_error("The table has another header.", file, header, expected=_HEADER)

@@ -18,20 +18,21 @@ from fer_core.sources.faces import Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
+from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "Vote", "announce", "decide", "files", "recognise", "scan"]
 
 LAYOUT = "ferplus"
 ADAPTER_VERSION = 1
 
-_TABLES = ["fer2013new.csv", "fer2013new.csv.gz"]
+_TABLES = [f"{folder}{name}" for folder in ("", "FERPlus/") for name in ("fer2013new.csv", "fer2013new.csv.gz")]
 _WORDS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 _HEADER = ",".join(("Usage", "Image name", *_WORDS))
 _N_EMOTIONS = 8  # the last two columns, unknown and NF (no face), are no emotions
 _LABELS = [class_index(word) for word in _WORDS]
 _CANONICAL = [_LABELS.index(index) for index in range(len(CLASSES))]
 
-Mode = Literal["majority", "probability"]
+Mode = Literal["majority", "probability", "multi_target"]
 
 
 class Vote(NamedTuple):
@@ -49,27 +50,27 @@ class _Pair(NamedTuple):
     line: Line
 
 
-def recognise(root: Path) -> bool:
+def recognise(tree: RawTree) -> bool:
     """True where both tables lie in the folder."""
-    return fer2013.recognise(root) and any((root / name).is_file() for name in _TABLES)
+    return fer2013.recognise(tree) and any(tree.is_file(name) for name in _TABLES)
 
 
-def files(root: Path) -> list[Path]:
+def files(tree: RawTree) -> list[str]:
     """The table of votes and that of the pictures."""
-    return [find_file(root, _TABLES, "FERPlus table"), find_file(root, fer2013.TABLES, "FER2013 table that FERPlus labels")]
+    return [find_file(tree, _TABLES, "FERPlus table"), find_file(tree, fer2013.TABLES, "FER2013 table that FERPlus labels")]
 
 
-def announce(root: Path, options: CleanOptions) -> Announced:
+def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Rows per split and outcome of the vote; reads labels only."""
     announced: Announced = {}
-    for pair in _pairs(root, options.ferplus_mode):
+    for pair in _pairs(tree, options.ferplus.mode):
         tally(announced, fer2013.SPLIT_OF_USAGE[pair.row.usage], pair.vote.word)
     return announced
 
 
-def scan(root: Path, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
     """One face or exclusion a row, in the order of the tables."""
-    pictures = files(root)[1]
+    pictures = tree.where(files(tree)[1])
 
     def item(pair: _Pair) -> Face | Exclusion:
         row, vote = pair.row, pair.vote
@@ -78,7 +79,7 @@ def scan(root: Path, source: str, options: CleanOptions) -> Iterator[Face | Excl
             return Exclusion(key, vote.reason, pair.line.text, split, vote.word)
         return Face(key, fer2013.encode(row, pictures), vote.label, split, row.usage, key, votes=vote.votes)
 
-    return ordered_map(item, _pairs(root, options.ferplus_mode), chunk=64)
+    return ordered_map(item, _pairs(tree, options.ferplus.mode), chunk=64)
 
 
 def decide(counts: np.ndarray, mode: Mode) -> Vote:
@@ -129,18 +130,19 @@ def _taken(left: np.ndarray, total: int) -> np.ndarray:
     return kept
 
 
-def _pairs(root: Path, mode: Mode) -> Iterator[_Pair]:
+def _pairs(tree: RawTree, mode: Mode) -> Iterator[_Pair]:
     """Both tables row by row.
 
     Raises:
         DataError: the tables have not the same number of rows, or a Usage differs; names both.
     """
-    votes_file, pictures_file = files(root)
-    lines = read_lines(votes_file)
+    votes_table, pictures_table = files(tree)
+    votes_file, pictures_file = tree.where(votes_table), tree.where(pictures_table)
+    lines = read_lines(tree, votes_table)
     header = next(lines, Line(1, ""))
     if header.text != _HEADER:
         raise line_error("The table has another header.", votes_file, header, expected=_HEADER)
-    rows, n_rows, n_votes = fer2013.read_rows(pictures_file), 0, 0
+    rows, n_rows, n_votes = fer2013.read_rows(tree, pictures_table), 0, 0
     for row, line in zip_longest(rows, lines):
         n_rows += row is not None
         n_votes += line is not None

@@ -5,7 +5,7 @@ Covers the FER2013 folders of Kaggle, AffectNet folder copies and one's own pict
 """
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from fer_core.errors import DataError
@@ -13,7 +13,7 @@ from fer_core.labels import CLASSES, class_index
 from fer_core.sources.faces import Announced, Exclusion, Face, tally
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import is_litter, walk
+from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "is_split_or_class", "recognise", "scan"]
 
@@ -33,34 +33,34 @@ class _Entry(NamedTuple):
     reason: str  # "" for a face
 
 
-def recognise(root: Path) -> bool:
+def recognise(tree: RawTree) -> bool:
     """True where the folder, or each folder in it, holds split or class folders."""
-    return _form(root) is not None or any(_form(folder) is not None for folder in _folders(root))
+    return _form(tree, "") is not None or any(_form(tree, folder) is not None for folder in tree.folders())
 
 
-def files(root: Path) -> list[Path]:
+def files(tree: RawTree) -> list[str]:
     """The whole folder."""
-    return [root]
+    return [""]
 
 
-def announce(root: Path, options: CleanOptions) -> Announced:
+def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Files per split and class folder."""
     announced: Announced = {}
-    for entry in _entries(root):
+    for entry in _entries(tree):
         tally(announced, entry.split, entry.word)
     return announced
 
 
-def scan(root: Path, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
     """One face or exclusion a file, sorted by path; the bytes are the original file's."""
 
     def item(entry: _Entry) -> Face | Exclusion:
         key = f"{source}/{entry.path}"
         if entry.reason:
             return Exclusion(key, entry.reason, entry.path, entry.split, entry.word)
-        return Face(key, (root / entry.path).read_bytes(), entry.label, entry.split, entry.usage, key)
+        return Face(key, tree.read(entry.path), entry.label, entry.split, entry.usage, key)
 
-    return ordered_map(item, _entries(root), chunk=16)
+    return ordered_map(item, _entries(tree), chunk=16)
 
 
 def is_split_or_class(name: str) -> bool:
@@ -68,43 +68,48 @@ def is_split_or_class(name: str) -> bool:
     return name.lower() in _SPLITS or class_index(name) is not None
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not is_litter(path.name)) if root.is_dir() else []
-
-
-def _form(folder: Path) -> str | None:
+def _form(tree: RawTree, folder: str) -> str | None:
     """ "splits" or "classes" by the names of the folders in it; None where neither is there."""
-    names = [path.name for path in _folders(folder)]
+    names = tree.folders(folder)
     if any(name.lower() in _SPLITS for name in names):
         return "splits"
     return "classes" if any(class_index(name) is not None for name in names) else None
 
 
-def _entries(root: Path) -> Iterator[_Entry]:
-    """All files with what their folders say.
+def _entries(tree: RawTree) -> Iterator[_Entry]:
+    """All files with what their folders say. An archive beside folders with a meaning is what they were unpacked from: left alone.
 
     Raises:
-        DataError: no class folder anywhere, or two files whose paths differ only by what the system ignores.
+        DataError: no class folder anywhere.
     """
-    if (form := _form(root)) is not None:
-        yield from _entries_of(root, root, form)
+    if (form := _form(tree, "")) is not None:
+        yield from _entries_of(tree, "", form)
         return
-    collections = [(folder, _form(folder)) for folder in _folders(root)]
+    collections = [(folder, _form(tree, folder)) for folder in tree.folders()]
     if not any(form for _, form in collections):
         raise DataError(
             "No class folders here.",
-            where=root,
-            found=", ".join(folder.name for folder, _ in collections[:8]) or "no folders",
+            where=tree.place,
+            found=", ".join(folder for folder, _ in collections[:8]) or "no folders",
             expected=f"{{train,val,test}}/{{{','.join(CLASSES)}}}/ or {{{','.join(CLASSES)}}}/",
             remedy="name the folders after the classes",
         )
     for folder, form in collections:
-        yield from _entries_of(root, folder, form or "unknown")
+        yield from _entries_of(tree, folder, form or "unknown")
 
 
-def _entries_of(root: Path, base: Path, form: str) -> Iterator[_Entry]:
-    depth = len(base.relative_to(root).parts)
-    for path, _ in walk(root, base):
+def _paths(tree: RawTree, base: str) -> Iterator[str]:
+    for name in tree.names(base):
+        path = f"{base}/{name}" if base else name
+        if tree.is_file(path):
+            yield path
+        elif is_split_or_class(name) or not tree.is_archive(path):
+            yield from tree.walk(path)
+
+
+def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
+    depth = len(PurePosixPath(base).parts)
+    for path in _paths(tree, base):
         folders = PurePosixPath(path).parts[depth:-1]
         usage = folders[0] if form == "splits" and folders else ""
         split = _SPLITS.get(usage.lower(), "none") if form == "splits" else "train"

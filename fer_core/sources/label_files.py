@@ -3,14 +3,16 @@
 import gzip
 import io
 import re
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from fer_core.errors import DataError
+from fer_core.sources.tree import RawTree
 
 __all__ = ["Line", "find_file", "line_error", "open_table", "read_lines", "relative_path"]
 
@@ -31,59 +33,51 @@ def line_error(problem: str, file: Path, line: Line, *, expected: object = None,
     return DataError(problem, where=f"{file}, line {line.number}", found=repr(text), expected=expected, remedy=remedy)
 
 
-def find_file(root: Path, names: list[str], what: str) -> Path:
-    """The first of `names` (relative paths) that exists under `root`.
+def find_file(tree: RawTree, names: Iterable[str], what: str) -> str:
+    """The first of `names` that is a file of the data set.
 
     Raises:
-        DataError: none does.
+        DataError: none is.
     """
+    names = list(names)
     for name in names:
-        if (file := root / name).is_file():
-            return file
+        if tree.is_file(name):
+            return name
     raise DataError(
         f"The {what} is missing.",
-        where=root,
+        where=tree.place,
         expected=" or ".join(names),
         remedy="give the folder that holds it: `fer data add NAME PATH`",
     )
 
 
 @contextmanager
-def open_table(file: Path) -> Iterator[IO[bytes]]:
-    """Open a label file for reading bytes: plain, `.gz`, or `.zip` with one member of the archive's name (never extracted).
+def open_table(tree: RawTree, name: str) -> Iterator[IO[bytes]]:
+    """Open a label file for reading bytes, plain or `.gz`.
 
     Raises:
-        DataError: the archive is damaged or lacks the member, also when that shows only while reading.
+        DataError: it is missing or damaged, also when that shows only while reading.
     """
     try:
-        if file.suffix == ".gz":
-            with gzip.open(file) as stream:
-                yield io.BufferedReader(stream, 1 << 20)
-        elif file.suffix == ".zip":
-            with zipfile.ZipFile(file) as archive, archive.open(_member(archive, file)) as member:
-                yield member
-        else:
-            with file.open("rb") as plain:
-                yield plain
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError("A compressed label file is damaged.", where=file, found=error, remedy="fetch the file again") from error
+        with tree.open(name) as stream:
+            if name.endswith(".gz"):
+                with gzip.open(stream) as unpacked:
+                    yield io.BufferedReader(unpacked, 1 << 20)
+            else:
+                yield stream
+    except (gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        where = tree.where(name)
+        raise DataError("A compressed label file is damaged.", where=where, found=error, remedy="fetch the file again") from error
 
 
-def _member(archive: zipfile.ZipFile, file: Path) -> str:
-    wanted = re.sub(r"(\.csv)?\.zip$", ".csv", file.name)
-    for name in archive.namelist():
-        if name.rsplit("/", 1)[-1] == wanted:
-            return name
-    raise DataError("The archive lacks the label file.", where=file, found=", ".join(archive.namelist()[:8]), expected=wanted)
-
-
-def read_lines(file: Path) -> Iterator[Line]:
-    """Lines of a UTF-8 label file, blank ones left out.
+def read_lines(tree: RawTree, name: str) -> Iterator[Line]:
+    """Lines of a UTF-8 label file, blank ones left out; line ends of Windows and a byte order mark are no part of them.
 
     Raises:
-        DataError: a line is not UTF-8 or absurdly long, or the file is a damaged archive.
+        DataError: a line is not UTF-8 or absurdly long, or the file is missing or damaged.
     """
-    with open_table(file) as stream:
+    file = tree.where(name)
+    with open_table(tree, name) as stream:
         number = 0
         while raw := stream.readline(_LONGEST_LINE):
             number += 1

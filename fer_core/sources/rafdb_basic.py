@@ -5,7 +5,7 @@ Aligned faces are preferred (`Image/aligned`, which the archive nests once more)
 """
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from fer_core.errors import DataError
@@ -14,7 +14,7 @@ from fer_core.sources.faces import Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import names_in
+from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LABEL_OF_ID", "LAYOUT", "announce", "files", "recognise", "scan"]
 
@@ -45,48 +45,54 @@ class _Entry(NamedTuple):
     line: Line
 
 
-def recognise(root: Path) -> bool:
+def recognise(tree: RawTree) -> bool:
     """True where the label list lies in the folder."""
-    return any((root / name).is_file() for name in _LISTS)
+    return any(tree.is_file(name) for name in _LISTS)
 
 
-def files(root: Path) -> list[Path]:
+def files(tree: RawTree) -> list[str]:
     """The label list and the pictures."""
-    label_file = find_file(root, _LISTS, "RAF-DB label list")
-    return [label_file, *[folder for folder in [label_file.parent.parent / "Image"] if folder.is_dir()]]
+    labels = find_file(tree, _LISTS, "RAF-DB label list")
+    return [labels, *[folder for folder in [_images(labels)] if tree.is_dir(folder)]]
 
 
-def announce(root: Path, options: CleanOptions) -> Announced:
+def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Listed faces per split and class."""
     announced: Announced = {}
-    for entry in _entries(files(root)[0]):
+    for entry in _entries(tree, files(tree)[0]):
         tally(announced, entry.split, CLASSES[entry.label])
     return announced
 
 
-def scan(root: Path, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
     """One face a line, in the order of the list; the bytes are the original file's."""
-    label_file = files(root)[0]
-    entries = _entries(label_file)
-    paths = _locate(entries, label_file)
+    labels = files(tree)[0]
+    entries = _entries(tree, labels)
+    paths = _locate(entries, tree, labels)
 
     def face(entry: _Entry) -> Face:
         key, path = f"{source}/{entry.name}", paths[entry.name]
-        note = "" if "aligned" in path.parts[-3:-1] else "original picture instead of the aligned face"
-        return Face(key, path.read_bytes(), entry.label, entry.split, entry.name.split("_")[0], key, note=note)
+        note = "" if "aligned" in path.split("/")[:-1] else "original picture instead of the aligned face"
+        return Face(key, tree.read(path), entry.label, entry.split, entry.name.split("_")[0], key, note=note)
 
     return ordered_map(face, entries, chunk=16)
 
 
-def _entries(file: Path) -> list[_Entry]:
+def _images(labels: str) -> str:
+    """The folder of the pictures, beside that of the list."""
+    return labels.rpartition("EmoLabel/")[0] + "Image"
+
+
+def _entries(tree: RawTree, labels: str) -> list[_Entry]:
     """The list with names, ids and prefixes checked.
 
     Raises:
         DataError: wrong number of columns, unknown id or prefix, a path that leaves the data set, a name listed twice.
     """
+    file = tree.where(labels)
     entries: list[_Entry] = []
     seen: dict[str, int] = {}
-    for line in read_lines(file):
+    for line in read_lines(tree, labels):
         columns = line.text.split()
         if len(columns) != 2:
             raise line_error("A line has the wrong number of columns.", file, line, expected="2: file name and emotion id")
@@ -103,15 +109,14 @@ def _entries(file: Path) -> list[_Entry]:
     return entries
 
 
-def _locate(entries: list[_Entry], label_file: Path) -> dict[str, Path]:
+def _locate(entries: list[_Entry], tree: RawTree, labels: str) -> dict[str, str]:
     """Path of each listed face.
 
     Raises:
         DataError: some are missing; names the first and says how many.
     """
-    images = label_file.parent.parent / "Image"
-    present = {folder: names_in(images / folder) for folder in _FOLDERS}
-    paths: dict[str, Path] = {}
+    images, label_file = _images(labels), tree.where(labels)
+    paths: dict[str, str] = {}
     missing: list[_Entry] = []
     for entry in entries:
         plain = PurePosixPath(entry.name)
@@ -119,17 +124,17 @@ def _locate(entries: list[_Entry], label_file: Path) -> dict[str, Path]:
         # the suffixed name is tried in both aligned folders before the plain one
         places = [(folder, name) for name in (suffixed, plain.name) for folder in _FOLDERS[:2]]
         places += [(folder, plain.name) for folder in _FOLDERS[2:]]
-        found = next(((folder, name) for folder, name in places if name in present[folder]), None)
+        found = next((path for folder, name in places if tree.is_file(path := f"{images}/{folder}/{name}")), None)
         if found is None:
             missing.append(entry)
         else:
-            paths[entry.name] = images / found[0] / found[1]
+            paths[entry.name] = found
     if missing:
         raise DataError(
             f"{len(missing)} of {len(entries)} listed images are missing.",
             where=f"{label_file}, line {missing[0].line.number}",
             found=f"no file for {missing[0].name!r}",
-            expected=f"{PurePosixPath(missing[0].name).stem}_aligned.jpg in {images / 'aligned'}, or the original in {images / 'original'}",
+            expected=f"{PurePosixPath(missing[0].name).stem}_aligned.jpg in {images}/aligned, or the original in {images}/original",
             remedy="unpack the image archive completely",
         )
     return paths

@@ -1,10 +1,9 @@
 """All layouts and their readers."""
 
-from pathlib import Path
-
 from fer_core.errors import DataError
 from fer_core.sources import expw, fer2013, ferplus, folder7, rafdb_basic
 from fer_core.sources.faces import Reader
+from fer_core.sources.tree import RawTree
 
 __all__ = ["READERS", "reader_for", "recognise"]
 
@@ -30,17 +29,17 @@ def reader_for(layout: str, where: object = None) -> Reader:
     return READERS[layout]
 
 
-def recognise(folder: Path, preferred: str | None = None) -> str:
-    """The layout of a folder. A folder may fit several (FERPlus contains FER2013): `preferred` wins where it fits.
+def recognise(tree: RawTree, preferred: str | None = None) -> str:
+    """The layout of a folder. It may fit several (FERPlus contains FER2013): `preferred` wins where it fits.
 
     Raises:
         DataError: the folder fits no layout; says what each looks like.
     """
-    fitting = [layout for layout, reader in READERS.items() if reader.recognise(folder)]
+    fitting = [layout for layout, reader in READERS.items() if reader.recognise(tree)]
     if not fitting:
         raise DataError(
             "This folder has no layout that I know.",
-            where=folder,
+            where=tree.place,
             expected="\n    ".join(["one of", *(f"{layout}: {look}" for layout, look in _LOOK.items())]),
             remedy="give the folder that directly holds these",
         )

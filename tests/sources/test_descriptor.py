@@ -3,8 +3,7 @@ import json
 import pytest
 
 from fer_core.errors import DataError
-from fer_core.sources.descriptor import Descriptor, absent, checked_root, read_descriptor, scanned, write_descriptor
-from fer_core.sources.tree import fingerprint, walk
+from fer_core.sources.descriptor import Descriptor, absent, checked_tree, read_descriptor, scanned, write_descriptor
 from tests.sources.trees import put, rafdb
 
 ABSENT = Descriptor("rafdb_basic", "rafdb_basic", False, "research only")
@@ -30,7 +29,7 @@ def test_descriptor_round_trips_and_holds_no_machine_path(tmp_path, raw):
 def test_unchanged_tree_is_accepted_wherever_the_raw_folder_lies(tmp_path, raw):
     present = scanned(ABSENT, raw, "rafdb_basic", "raf")
     raw.rename(tmp_path / "elsewhere")
-    assert checked_root(present, tmp_path / "elsewhere") == tmp_path / "elsewhere/raf"
+    assert checked_tree(present, tmp_path / "elsewhere").place == tmp_path / "elsewhere/raf"
 
 
 @pytest.mark.parametrize("change", ["added", "removed", "renamed", "grown"])
@@ -46,7 +45,7 @@ def test_changed_tree_is_refused(raw, change):
     else:
         image.write_bytes(image.read_bytes() + b"\0")
     with pytest.raises(DataError, match=r"(?s)no longer.*fer data refresh rafdb_basic"):
-        checked_root(present, raw)
+        checked_tree(present, raw)
 
 
 def test_litter_and_unrelated_files_do_not_count(raw):
@@ -54,13 +53,13 @@ def test_litter_and_unrelated_files_do_not_count(raw):
     (raw / "raf/Image/.DS_Store").write_text("x")
     (raw / "raf/Image/Thumbs.db").write_text("x")
     (raw / "raf/notes.txt").write_text("x")
-    checked_root(present, raw)
+    checked_tree(present, raw)
 
 
 def test_missing_raw_folder_names_the_remedy(tmp_path, raw):
     present = scanned(ABSENT, raw, "rafdb_basic", "raf")
     with pytest.raises(DataError, match=r"(?s)not on this machine.*fer data add rafdb_basic PATH.*FER_RAW"):
-        checked_root(present, tmp_path / "nowhere")
+        checked_tree(present, tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -88,30 +87,3 @@ def test_unknown_descriptor_lists_the_known_ones(tmp_path):
     write_descriptor(tmp_path, ABSENT)
     with pytest.raises(DataError, match="one of rafdb_basic"):
         read_descriptor(tmp_path / "imagenet.json")
-
-
-def test_fingerprint_is_that_of_sorted_names_and_sizes(tmp_path):
-    import hashlib
-
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b/x").write_text("12345")
-    (tmp_path / "a").write_text("1")
-    found = fingerprint(tmp_path, [tmp_path / "b", tmp_path / "a"])
-    assert (found.files, found.bytes) == (2, 6)
-    assert found.sha256 == hashlib.sha256(b"a\t1\nb/x\t5\n").hexdigest()
-
-
-def test_links_are_followed_but_not_in_circles(tmp_path):
-    put(tmp_path / "far/a.png")
-    (tmp_path / "near").mkdir()
-    (tmp_path / "near/link").symlink_to(tmp_path / "far")
-    assert [name for name, _ in walk(tmp_path / "near")] == ["link/a.png"]
-    (tmp_path / "far/back").symlink_to(tmp_path / "near")
-    with pytest.raises(DataError, match="circle"):
-        list(walk(tmp_path / "near"))
-
-
-def test_dead_link_is_an_error(tmp_path):
-    (tmp_path / "a.png").symlink_to(tmp_path / "nothing")
-    with pytest.raises(DataError, match="leads nowhere"):
-        list(walk(tmp_path))

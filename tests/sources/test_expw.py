@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.sources import expw
+from fer_core.sources.crops import crop_box
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.faces import UNDECODABLE
+from fer_core.sources.tree import open_tree
 from tests.sources import trees
 from tests.sources.trees import clean_options, read
 
@@ -37,7 +39,7 @@ def test_faces_of_one_photo_are_one_group(tmp_path):
 
 
 def test_crop_shows_what_is_in_the_box(tmp_path):
-    faces, _ = read(expw, trees.expw(tmp_path, LISTED), jpeg_quality=100)
+    faces, _ = read(expw, trees.expw(tmp_path, LISTED), crops={"quality": 100})
     photo = decode_rgb((tmp_path / "image/origin/happy_actor_1.jpg").read_bytes(), "")
     wanted = photo[10:40, 20:50].astype(int)
     assert np.abs(decode_rgb(faces[0].image, "").astype(int) - wanted).mean() < 2
@@ -51,7 +53,7 @@ def test_box_over_the_edge_is_clipped_and_noted(tmp_path):
 
 
 def test_padding_grows_the_crop_by_its_share(tmp_path):
-    faces, _ = read(expw, trees.expw(tmp_path, LISTED[:1]), expw_pad_ratio=0.2)
+    faces, _ = read(expw, trees.expw(tmp_path, LISTED[:1]), expw={"pad_ratio": 0.2})
     assert decode_rgb(faces[0].image, "").shape == (42, 42, 3)
 
 
@@ -62,7 +64,7 @@ def test_padding_grows_the_crop_by_its_share(tmp_path):
     height=st.integers(1, 120),
 )
 def test_crop_never_leaves_the_photo(box, pad, width, height):
-    (top, left, bottom, right), clipped = expw.crop_box(box, pad, width, height)
+    (top, left, bottom, right), clipped = crop_box(box, pad, width, height)
     assert top >= 0 and left >= 0 and bottom <= height and right <= width
     if 0 <= box[0] < box[2] <= height and 0 <= box[1] < box[3] <= width and pad == 0:
         assert (top, left, bottom, right) == box and not clipped
@@ -70,14 +72,14 @@ def test_crop_never_leaves_the_photo(box, pad, width, height):
 
 def test_low_confidence_and_empty_boxes_are_excluded_with_reasons(tmp_path):
     listed = [*LISTED, "angry_man_2.jpg 1 10 90 99 40 90 2", "angry_man_2.jpg 2 40 10 20 40 90 2"]
-    faces, exclusions = read(expw, trees.expw(tmp_path, listed), "expw", expw_min_confidence=60.0)
+    faces, exclusions = read(expw, trees.expw(tmp_path, listed), "expw", expw={"min_confidence": 60.0})
     assert [face.confidence for face in faces] == [88.5, 60]
     assert [(item.sample_id, item.reason, item.word) for item in exclusions] == [
         ("expw/happy_actor_1.jpg#1", "ExpW: confidence below the minimum", "Neutral"),
         ("expw/angry_man_2.jpg#1", "ExpW: box without area inside the photo", "Fear"),
         ("expw/angry_man_2.jpg#2", "ExpW: box without area inside the photo", "Fear"),
     ]
-    assert expw.announce(tmp_path, clean_options()) == {"train": {"Happy": 1, "Neutral": 1, "Angry": 1, "Fear": 2}}
+    assert expw.announce(open_tree(tmp_path), clean_options()) == {"train": {"Happy": 1, "Neutral": 1, "Angry": 1, "Fear": 2}}
 
 
 @pytest.mark.parametrize("folder", ["image/origin", "origin", "origin/origin"])

@@ -10,6 +10,7 @@ from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.sources import fer2013
 from fer_core.sources.decode import decode_rgb
+from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, picture, read
 
 LABELS = [(0, "Training"), (6, "Training"), (3, "PublicTest"), (5, "PrivateTest")]
@@ -36,7 +37,7 @@ def test_rows_become_png_faces_with_official_ids_splits_and_keys(tmp_path):
 def test_announces_counts_per_class_and_split(tmp_path):
     table(tmp_path)
     expected = {"train": {"Angry": 1, "Neutral": 1}, "test": {"Happy": 1, "Surprise": 1}}
-    assert fer2013.announce(tmp_path, clean_options()) == expected
+    assert fer2013.announce(open_tree(tmp_path), clean_options()) == expected
 
 
 def test_compressed_tables_give_the_same_faces(tmp_path):
@@ -50,7 +51,7 @@ def test_compressed_tables_give_the_same_faces(tmp_path):
             archive.writestr("fer2013/fer2013.csv", plain.read_text().replace("\n", "\r\n"))
     wanted = read(fer2013, tmp_path / "plain")
     for name in ("gz", "zip", "kaggle"):
-        assert fer2013.recognise(tmp_path / name)
+        assert fer2013.recognise(open_tree(tmp_path / name))
         assert read(fer2013, tmp_path / name) == wanted
 
 
@@ -110,7 +111,7 @@ def test_real_training_and_public_test_rows_have_the_official_counts():
     path = os.environ.get("FER_TEST_FER2013", "")
     if not path or not Path(path).exists():
         pytest.skip("set FER_TEST_FER2013 to the folder of the official fer2013.csv")
-    announced = fer2013.announce(Path(path) if Path(path).is_dir() else Path(path).parent, clean_options())
+    announced = fer2013.announce(open_tree(Path(path) if Path(path).is_dir() else Path(path).parent), clean_options())
     assert announced["train"] == dict(zip(CLASSES, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=True))
     test = sum(announced["test"].values())
     assert test in (3589, 7178)

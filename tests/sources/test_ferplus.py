@@ -7,6 +7,7 @@ import pytest
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.sources import fer2013, ferplus
+from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, ferplus_csv, read
 
 # neutral happiness surprise sadness anger disgust fear contempt unknown NF
@@ -73,7 +74,7 @@ def test_what_is_none_of_the_seven_is_excluded_with_a_reason(tmp_path):
     ]
     assert [(face.split, face.usage, CLASSES[face.label]) for face in faces] == [("test", "PublicTest", "Angry")]
     expected = {"train": {"contempt": 1, "no face": 1, "unknown": 1}, "test": {"Angry": 1}}
-    assert ferplus.announce(tmp_path, clean_options()) == expected
+    assert ferplus.announce(open_tree(tmp_path), clean_options()) == expected
 
 
 ROW = "Training,fer0000000.png,10,0,0,0,0,0,0,0,0,0"
@@ -85,7 +86,7 @@ def test_another_number_of_rows_is_refused_naming_both_tables(tmp_path):
         read(ferplus, tmp_path)
     tables(tmp_path, [ROW, ROW, ROW], ["Training"] * 2)
     with pytest.raises(DataError, match="3 rows of votes, 2 rows of pictures"):
-        ferplus.announce(tmp_path, clean_options())
+        ferplus.announce(open_tree(tmp_path), clean_options())
 
 
 @pytest.mark.parametrize(
@@ -113,8 +114,8 @@ def test_wrong_header_is_refused(tmp_path):
 def test_real_votes_give_the_counts_of_the_authors_program():
     path = os.environ.get("FER_TEST_FER2013", "")
     root = Path(path) if Path(path).is_dir() else Path(path).parent
-    if not path or not root.exists() or not ferplus.recognise(root):
+    if not path or not root.exists() or not ferplus.recognise(open_tree(root)):
         pytest.skip("set FER_TEST_FER2013 to a folder with the official fer2013.csv and fer2013new.csv")
     for mode, expected in {"majority": 25060, "probability": 27956}.items():
-        train = ferplus.announce(root, clean_options(ferplus_mode=mode))["train"]
+        train = ferplus.announce(open_tree(root), clean_options(ferplus={"mode": mode}))["train"]
         assert sum(count for word, count in train.items() if word not in ("unknown", "no face")) == expected

@@ -3,6 +3,7 @@ import pytest
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.sources import folder7
+from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, read
 
 
@@ -54,12 +55,12 @@ def test_unknown_folders_and_other_files_are_excluded_and_counted(tmp_path):
         ("folder name is none of the seven classes", "train/Contempt/b.png"),
         ("not an image file", "train/happy/notes.txt"),
     ]
-    announced = folder7.announce(tmp_path, clean_options())
+    announced = folder7.announce(open_tree(tmp_path), clean_options())
     assert announced == {"none": {"extra": 1}, "train": {"Happy": 1, "contempt": 1, "(other file)": 1}}
 
 
 def test_folder_without_class_folders_is_refused(tmp_path):
     put(tmp_path / "holiday/a.png")
-    assert not folder7.recognise(tmp_path)
+    assert not folder7.recognise(open_tree(tmp_path))
     with pytest.raises(DataError, match="holiday"):
         read(folder7, tmp_path)

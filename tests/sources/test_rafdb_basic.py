@@ -3,6 +3,7 @@ import pytest
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.sources import rafdb_basic
+from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read
 
 LISTED = [
@@ -29,7 +30,7 @@ def test_official_ids_and_prefixes_become_labels_and_splits(tmp_path):
         ("rafdb_basic/test_0003.jpg", "Neutral", "test"),
     ]
     assert faces[4].image == encoded(picture(4), ".jpg")
-    assert rafdb_basic.announce(tmp_path, clean_options())["test"] == {"Sad": 1, "Angry": 1, "Neutral": 1}
+    assert rafdb_basic.announce(open_tree(tmp_path), clean_options())["test"] == {"Sad": 1, "Angry": 1, "Neutral": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Raw data sets typed by hand after the official descriptions, with tiny pictures."""
 
 import csv
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 
 from fer_core.sources.faces import Exclusion, Face, Reader
 from fer_core.sources.options import CleanOptions
+from fer_core.sources.tree import open_tree
 
 FERPLUS_HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 
@@ -16,11 +18,6 @@ def clean_options(**changes: object) -> CleanOptions:
     values = {
         "allow_undecodable": 0,
         "max_pixels": 1_000_000,
-        "non_faces": "drop",
-        "ferplus_mode": "majority",
-        "expw_min_confidence": 0.0,
-        "expw_pad_ratio": 0.0,
-        "jpeg_quality": 92,
     }
     return CleanOptions.model_validate(values | changes)
 
@@ -86,7 +83,16 @@ def expw(root: Path, listed: list[str], folder: str = "image/origin") -> Path:
 def read(reader: Reader, root: Path, source: str = "set", **changes: object) -> tuple[list[Face], list[Exclusion]]:
     """All faces and exclusions of a tree, after checking that they add up to what was announced."""
     options = clean_options(**changes)
-    items = list(reader.scan(root, source, options))
-    announced = reader.announce(root, options)
+    tree = open_tree(root)
+    items = list(reader.scan(tree, source, options))
+    announced = reader.announce(tree, options)
     assert sum(sum(words.values()) for words in announced.values()) == len(items)
     return [item for item in items if isinstance(item, Face)], [item for item in items if isinstance(item, Exclusion)]
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    """A zip archive with these members."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path

@@ -15,12 +15,12 @@ from tests.data.tiny_stores import face, many, store
 
 PARAMS = """
 seed: 1337
-clean: {non_faces: drop}
 manifest:
   sources: [SOURCES]
   val_fraction: 0.1
   calib_fraction: 0.1
   test_fraction: {}
+  non_faces: drop
   near_duplicate_bits: 4
   near_duplicate_correlation: 0.98
 sets:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from fer_core.sources.sample.pictures import blank_frame, text_frame
 from fer_core.sources.sample.plan import Row, plan_rows
 from fer_core.sources.sample.portrait import add_occluder, background, degrade, draw_sitter, invent
 from fer_core.sources.sample.randomness import stream
+from fer_core.sources.sample.workers import drawn
 
 __all__ = ["render_expw"]
 
@@ -43,10 +45,10 @@ def render_expw(root: Path, options: SampleOptions) -> None:
     folder = root / "image" / "origin"
     folder.mkdir(parents=True)
     lines: list[str] = []
-    for position, group in enumerate(_photos(options, rows)):
+    photos = _photos(options, rows)
+    for position, (group, (jpeg, boxes)) in enumerate(zip(photos, drawn(partial(_taken, options.seed), photos), strict=True)):
         name = f"photo_{position:05d}.jpg"
-        image, boxes = _photo(options.seed, group)
-        (folder / name).write_bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+        (folder / name).write_bytes(jpeg)
         for face, (row, box) in enumerate(zip(group, boxes, strict=True)):
             lines.append(f"{name} {face} {box.top} {box.left} {box.right} {box.bottom} {box.confidence:.4f} {row.label}\n")
     (root / "label.lst").write_text("".join(lines), encoding="ascii", newline="\n")
@@ -69,6 +71,11 @@ def _photos(options: SampleOptions, rows: Sequence[Row]) -> list[list[Row]]:
             photos.append(crowd)
             crowd, wanted = [], 0
     return photos + ([crowd] if crowd else [])
+
+
+def _taken(seed: int, group: Sequence[Row]) -> tuple[bytes, list[_Box]]:
+    image, boxes = _photo(seed, group)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes(), boxes
 
 
 def _photo(seed: int, group: Sequence[Row]) -> tuple[np.ndarray, list[_Box]]:

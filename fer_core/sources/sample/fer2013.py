@@ -1,13 +1,16 @@
 """The sample in the layout of FER2013: one `fer2013.csv` with a row of grey pixels a face."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from fer_core.labels import INDEX
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.pictures import picture
 from fer_core.sources.sample.plan import Row, plan_rows
+from fer_core.sources.sample.workers import drawn
 
 __all__ = ["DOMAIN", "SIZE", "fer_rows", "render_fer2013"]
 
@@ -25,6 +28,10 @@ def render_fer2013(root: Path, options: SampleOptions) -> None:
     """Write `fer2013.csv`: emotion (0 to 6), pixels (48 x 48 grey levels, row by row), Usage."""
     with (root / "fer2013.csv").open("w", encoding="ascii", newline="\n") as stream:
         stream.write("emotion,pixels,Usage\n")
-        for row in fer_rows(options):
-            grey = cv2.cvtColor(picture(options.seed, DOMAIN, row, SIZE, 4, freedom=1.0), cv2.COLOR_BGR2GRAY)
+        rows = fer_rows(options)
+        for row, grey in zip(rows, drawn(partial(_grey, options.seed), rows), strict=True):
             stream.write(f"{row.label},{' '.join(map(str, grey.ravel().tolist()))},{row.split}\n")
+
+
+def _grey(seed: int, row: Row) -> np.ndarray:
+    return cv2.cvtColor(picture(seed, DOMAIN, row, SIZE, 4, freedom=1.0), cv2.COLOR_BGR2GRAY)

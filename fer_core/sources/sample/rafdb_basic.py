@@ -1,5 +1,6 @@
 """The sample in the layout of the basic set of RAF-DB: aligned colour faces and one list of labels."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,8 @@ import cv2
 from fer_core.labels import INDEX
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.pictures import picture
-from fer_core.sources.sample.plan import plan_rows
+from fer_core.sources.sample.plan import Row, plan_rows
+from fer_core.sources.sample.workers import drawn
 
 __all__ = ["render_rafdb_basic"]
 
@@ -25,10 +27,15 @@ def render_rafdb_basic(root: Path, options: SampleOptions) -> None:
     (root / "EmoLabel").mkdir()
     last = {"train": 0, "test": 0}
     lines: list[str] = []
-    for row in plan_rows(options, _DOMAIN, ("train", "test"), {INDEX[name]: share for name, share in _SHARES.items()}):
+    rows = plan_rows(options, _DOMAIN, ("train", "test"), {INDEX[name]: share for name, share in _SHARES.items()})
+    for row, jpeg in zip(rows, drawn(partial(_jpeg, options.seed), rows), strict=True):
         last[row.split] += 1
         stem = f"{row.split}_{last[row.split]:0{5 if row.split == 'train' else 4}d}"
         lines.append(f"{stem}.jpg {ids[row.label]}\n")
-        image = picture(options.seed, _DOMAIN, row, _SIZE, 2, freedom=0.75)
-        (folder / f"{stem}_aligned.jpg").write_bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
+        (folder / f"{stem}_aligned.jpg").write_bytes(jpeg)
     (root / "EmoLabel" / "list_patition_label.txt").write_text("".join(lines), encoding="ascii", newline="\n")
+
+
+def _jpeg(seed: int, row: Row) -> bytes:
+    image = picture(seed, _DOMAIN, row, _SIZE, 2, freedom=0.75)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()

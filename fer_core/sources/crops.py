@@ -1,0 +1,46 @@
+"""Faces cut out of photos by the boxes of a label file."""
+
+import cv2
+import numpy as np
+
+from fer_core.errors import DataError
+from fer_core.sources.options import CropOptions
+
+__all__ = ["Box", "crop_box", "encode_crop"]
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right in pixels; bottom and right are the first row and column outside."""
+
+_SUBSAMPLING = {444: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, 420: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420}
+
+
+def crop_box(box: Box, pad_ratio: float, width: int, height: int) -> tuple[Box, bool]:
+    """The box to cut out: padded on each side by `pad_ratio` of its own size, rounded, kept inside the photo.
+
+    Args:
+        box: as the label file gives it.
+        pad_ratio: 0 leaves it as it is.
+        width: of the photo.
+        height: of the photo.
+
+    Returns:
+        The box and whether the photo's edge cut it. It has no area where the face lies outside the photo.
+    """
+    top, left, bottom, right = box
+    tall, wide = round((bottom - top) * pad_ratio), round((right - left) * pad_ratio)
+    wanted = (top - tall, left - wide, bottom + tall, right + wide)
+    inside = (max(wanted[0], 0), max(wanted[1], 0), min(wanted[2], height), min(wanted[3], width))
+    return inside, inside != wanted
+
+
+def encode_crop(crop: np.ndarray, options: CropOptions, where: object) -> bytes:
+    """A crop, uint8 [height, width, 3] RGB, as JPEG.
+
+    Raises:
+        DataError: the encoder refuses it (an area of nothing).
+    """
+    settings = [cv2.IMWRITE_JPEG_QUALITY, options.quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SUBSAMPLING[options.subsampling]]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), settings)
+    if not done:
+        raise DataError("A face cannot be encoded as JPEG.", where=where)
+    return data.tobytes()

@@ -1,0 +1,78 @@
+import io
+import stat
+import tarfile
+import zipfile
+
+import pytest
+
+from fer_core.errors import DataError
+from fer_core.sources.tree import open_tree
+from tests.sources.trees import zipped
+
+
+def tarred(path, files, mode="w"):
+    with tarfile.open(path, mode) as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.zip"])
+def test_members_are_read_in_place(tmp_path, name):
+    files = {"d/x": b"1" * 1000, "d/y": b"2", "__MACOSX/z": b"3", "d/.DS_Store": b"4"}
+    path = tmp_path / name
+    zipped(path, files) if name.endswith("zip") else tarred(path, files, "w:gz" if "gz" in name else "w")
+    tree = open_tree(path)
+    assert list(tree.walk()) == ["d/x", "d/y"]
+    assert (tree.read("d/x"), tree.read("d/y")) == (b"1" * 1000, b"2")
+    with tree.open("d/x") as stream:
+        assert stream.read(3) == b"111"
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "C:/x", "a\\..\\x"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_members_that_leave_the_archive_refuse_it(tmp_path, name, kind):
+    path = tmp_path / f"a.{kind}"
+    (zipped if kind == "zip" else tarred)(path, {"good": b"", name: b""})
+    with pytest.raises(DataError, match="member of this archive"):
+        open_tree(path).names()
+
+
+def test_links_and_repeated_names_refuse_the_archive(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        info = tarfile.TarInfo("link")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    with pytest.raises(DataError, match=r"(?s)link or device.*found: link"):
+        open_tree(tmp_path / "a.tar").names()
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(DataError, match="link or device"):
+        open_tree(tmp_path / "b.zip").names()
+    tarred(tmp_path / "c.tar", {"x": b"1"})
+    with tarfile.open(tmp_path / "c.tar", "a") as archive:
+        archive.addfile(tarfile.TarInfo("./x"))
+    with pytest.raises(DataError, match="there twice"):
+        open_tree(tmp_path / "c.tar").names()
+
+
+def test_a_damaged_archive_says_so(tmp_path):
+    zipped(tmp_path / "a.zip", {"x": b"123456789" * 100})
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[40] ^= 255
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(DataError, match=r"(?s)damaged.*a\.zip"):
+        open_tree(tmp_path / "a.zip").read("x")
+    (tmp_path / "b.zip").write_bytes(b"PK\x03\x04 but no more")
+    with pytest.raises(DataError, match="damaged"):
+        open_tree(tmp_path / "b.zip").names()
+
+
+def test_a_compressed_tar_of_many_files_is_refused_with_the_remedy(tmp_path):
+    tarred(tmp_path / "a.tar.gz", {f"{n}.png": b"1" for n in range(65)}, "w:gz")
+    with pytest.raises(DataError, match="gzip -d"):
+        open_tree(tmp_path / "a.tar.gz").names()
