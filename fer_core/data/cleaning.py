@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from fer_core.data.imagehash import phash, pixel_sha256
+from fer_core.data.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.data.nonfaces import non_face
 from fer_core.data.store import StoreRow, write_store
 from fer_core.errors import DataError
@@ -104,6 +104,7 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     except UndecodableImage as error:
         detail = f"{error.problem} {error.found}"
         return Exclusion(item.sample_id, UNDECODABLE, detail, item.split, word_of(item)), None
+    small = thumbnail(image)
     top, left, bottom, right = item.box or (None, None, None, None)
     return item, StoreRow(
         sample_id=item.sample_id,
@@ -113,7 +114,8 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
         usage=item.usage,
         group=item.group,
         pixel_sha256=pixel_sha256(image),
-        phash=phash(image),
+        phash=phash(small),
+        thumbnail=small.tobytes(),
         width=image.shape[1],
         height=image.shape[0],
         confidence=item.confidence,

@@ -1,13 +1,16 @@
-"""Two fingerprints of a picture: one of its exact pixels, one that survives rescaling and recompression."""
+"""What tells two pictures apart: a hash of the exact pixels, one that survives rescaling and recompression, and a thumbnail."""
 
 import hashlib
 
 import cv2
 import numpy as np
 
-__all__ = ["grey_plane", "phash", "pixel_sha256"]
+__all__ = ["THUMBNAIL", "grey_plane", "phash", "pixel_sha256", "thumbnail"]
 
-_SIDE, _BLOCK = 32, 8
+THUMBNAIL = 32
+"""Side of the grey thumbnails, in pixels."""
+
+_BLOCK = 8
 
 
 def pixel_sha256(image: np.ndarray) -> str:
@@ -30,7 +33,12 @@ def grey_plane(image: np.ndarray) -> np.ndarray:
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
-def phash(image: np.ndarray) -> int:
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """The picture as a grey uint8 [THUMBNAIL, THUMBNAIL], resized by area; `image` is grey or RGB."""
+    return cv2.resize(grey_plane(image), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+
+
+def phash(small: np.ndarray) -> int:
     """64-bit perceptual hash: signs of the low frequencies of a 32 x 32 grey thumbnail against their median.
 
     Bit i (from the highest) is coefficient i of the 8 x 8 lowest of the DCT in row order, 1 where it exceeds the median of the
@@ -38,10 +46,9 @@ def phash(image: np.ndarray) -> int:
     Method: Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010, section 3.2.1.
 
     Args:
-        image: uint8 [height, width] or [height, width, 3] RGB.
+        small: its thumbnail, uint8 [32, 32].
     """
-    thumbnail = cv2.resize(grey_plane(image), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(thumbnail.astype(np.float64))[:_BLOCK, :_BLOCK].ravel()
+    low = cv2.dct(small.astype(np.float64))[:_BLOCK, :_BLOCK].ravel()
     bits = low > np.median(low[1:])
     bits[0] = False
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -1,22 +1,26 @@
 """Who leaves, so that no face and no group stands on both sides of a split; and the independent check that nobody was missed.
 
-The order of the rules: rows that no split can use; non-faces; val and train rows with a twin or group member in test; train rows
-with one in val; train twins that contradict each other; train twins that merely repeat. Test rows always stay, for official
-test sets are only comparable when whole.
+The order of the rules: rows that no split can use; rows of sources that only evaluate; non-faces; val and train rows with a twin or
+group member in test; train rows with one in val; train twins that contradict each other; train twins that merely repeat. Test rows
+always stay, for official test sets are only comparable when whole.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from fer_core.labels import UNLABELLED
+from fer_core.params import Section
 
-__all__ = ["REASONS", "Leak", "drop_leaks", "find_leaks", "group_codes", "usable"]
+__all__ = ["REASONS", "Leak", "TwinOptions", "drop_leaks", "find_leaks", "group_codes", "usable"]
 
 REASONS = (
     "unlabelled",
     "no_split",
+    "eval_only",
     "non_face",
     "twin_in_test",
     "group_in_test",
@@ -25,6 +29,22 @@ REASONS = (
     "contradictory_twins",
     "duplicate_in_train",
 )
+
+
+class TwinOptions(Section):
+    """Section `manifest.twins`: what happens to faces that show the same picture.
+
+    Attributes:
+        across_splits: a train or val row with a twin or group member in a split that is held out leaves ("drop"); or it stays and
+            the gate closes ("fail"), or it stays and the gate counts it ("report").
+        contradictory: train twins to which one source gives different labels all leave ("drop"), only the minority leaves
+            ("majority"; all where no label has most rows), or all stay ("keep").
+        repeated: of train twins the first stays ("drop"), or all ("keep").
+    """
+
+    across_splits: Literal["drop", "fail", "report"]
+    contradictory: Literal["drop", "majority", "keep"]
+    repeated: Literal["drop", "keep"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +68,9 @@ def group_codes(faces: pd.DataFrame) -> np.ndarray:
     return faces.groupby(["source", "group"], sort=False).ngroup().to_numpy(dtype=np.int64)
 
 
-def drop_leaks(faces: pd.DataFrame, cluster: np.ndarray, drop_non_faces: bool) -> pd.DataFrame:
+def drop_leaks(
+    faces: pd.DataFrame, cluster: np.ndarray, drop_non_faces: bool, twins: TwinOptions, eval_only: Collection[str] = ()
+) -> pd.DataFrame:
     """Decide who stays, before anything is carved.
 
     Args:
@@ -56,6 +78,8 @@ def drop_leaks(faces: pd.DataFrame, cluster: np.ndarray, drop_non_faces: bool) -
             says: train, val, test, none), `group`, `flag`; sorted by sample_id, index 0..N-1.
         cluster: int64 [N], twin clusters.
         drop_non_faces: flagged train and val rows leave.
+        twins: section `manifest.twins`.
+        eval_only: sources of which no train or val row stays.
 
     Returns:
         Frame like `faces` with `split` (train, val, test or dropped), `reason` ("" for those who stay) and `duplicate_of`: the
@@ -66,15 +90,19 @@ def drop_leaks(faces: pd.DataFrame, cluster: np.ndarray, drop_non_faces: bool) -
     state["cluster"], state["group"] = cluster, group_codes(faces)
     _drop(state, state["split"] == "none", "no_split")
     _drop(state, faces["label"] == UNLABELLED, "unlabelled")
+    _drop(state, faces["source"].isin(list(eval_only)) & (state["split"] != "test"), "eval_only")
     if drop_non_faces:
         _drop(state, (faces["flag"] != "") & (state["split"] != "test"), "non_face")
-    for held, losers in (("test", ("train", "val")), ("val", ("train",))):
-        for key, word in (("cluster", "twin"), ("group", "group")):
-            _drop_beside(state, key, held, losers, f"{word}_in_{held}")
-    _drop_contradictions(state)
+    if twins.across_splits == "drop":
+        for held, losers in (("test", ("train", "val")), ("val", ("train",))):
+            for key, word in (("cluster", "twin"), ("group", "group")):
+                _drop_beside(state, key, held, losers, f"{word}_in_{held}")
+    if twins.contradictory != "keep":
+        _drop_contradictions(state, keep_majority=twins.contradictory == "majority")
     repeated = _earlier_twin(state, "train")
-    _drop(state, repeated.notna(), "duplicate_in_train", repeated)
-    for split in ("val", "test"):
+    if twins.repeated == "drop":
+        _drop(state, repeated.notna(), "duplicate_in_train", repeated)
+    for split in ("train", "val", "test"):
         twin = _earlier_twin(state, split)
         state["duplicate_of"] = twin.where(twin.notna(), state["duplicate_of"])
     return faces.assign(split=state["split"], reason=state["reason"], duplicate_of=state["duplicate_of"])
@@ -116,8 +144,8 @@ def _drop_beside(state: pd.DataFrame, key: str, held: str, losers: tuple[str, ..
     _drop(state, state["split"].isin(losers) & beside.notna(), reason, beside)
 
 
-def _drop_contradictions(state: pd.DataFrame) -> None:
-    """Train twins to which one source gives different labels leave, all of them."""
+def _drop_contradictions(state: pd.DataFrame, keep_majority: bool) -> None:
+    """Train twins to which one source gives different labels leave: all of them, or those outside the majority."""
     train = state[state["split"] == "train"]
     keys = ["cluster", "source"]
     at_odds = train[train.groupby(keys)["label"].transform("nunique") > 1]
@@ -126,9 +154,12 @@ def _drop_contradictions(state: pd.DataFrame) -> None:
     other = pd.Series("", index=state.index, dtype=object)
     for _, members in at_odds.groupby(keys):
         labels = members["label"].to_numpy()
+        most = members["label"].value_counts()
+        winner = most.index[0] if keep_majority and most.iloc[0] > most.iloc[1] else UNLABELLED
         for index, label in zip(members.index, labels, strict=True):
-            other[index] = members["sample_id"].iloc[int(np.argmax(labels != label))]
-    _drop(state, pd.Series(state.index.isin(at_odds.index), index=state.index), "contradictory_twins", other)
+            if label != winner:
+                other[index] = members["sample_id"].iloc[int(np.argmax(labels == winner if winner != UNLABELLED else labels != label))]
+    _drop(state, other != "", "contradictory_twins", other)
 
 
 def _earlier_twin(state: pd.DataFrame, split: str) -> pd.Series:

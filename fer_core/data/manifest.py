@@ -11,14 +11,13 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from fer_core.data.leakage import drop_leaks, group_codes, usable
+from fer_core.data.leakage import TwinOptions, drop_leaks, group_codes, usable
 from fer_core.data.near_duplicates import Twins, find_twins, union
 from fer_core.data.splits import carve_sources
 from fer_core.data.store import FaceStore
 from fer_core.data.tables import read_table, write_table
 from fer_core.errors import DataError, ParamsError
 from fer_core.params import Section
-from fer_core.sources.decode import decode_rgb
 
 __all__ = [
     "MANIFEST_SCHEMA",
@@ -41,19 +40,23 @@ class ManifestOptions(Section):
 
     Attributes:
         sources: data sets in order of preference: of train twins the row of the first one stays.
+        eval_only: those of them of which only test rows are used.
         val_fraction: share of a source's train rows carved into val where the source brings no val split.
         calib_fraction: share carved into calib.
         test_fraction: source -> share carved into test, for sources that bring no test split (ExpW).
         non_faces: "drop" flagged train and val rows (blank frames, text), or "keep" them; test rows always stay.
+        twins: what happens to faces that show the same picture.
         near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0 looks for exact twins only.
         near_duplicate_correlation: least correlation of their thumbnails.
     """
 
     sources: list[str] = Field(min_length=1)
+    eval_only: list[str] = Field(default_factory=list)
     val_fraction: Annotated[float, Field(ge=0, lt=1)]
     calib_fraction: Annotated[float, Field(ge=0, lt=1)]
     test_fraction: dict[str, Annotated[float, Field(gt=0, lt=1)]]
     non_faces: Literal["drop", "keep"]
+    twins: TwinOptions
     near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)]
 
@@ -61,6 +64,10 @@ class ManifestOptions(Section):
     def _consistent(self) -> "ManifestOptions":
         if len(set(self.sources)) < len(self.sources):
             raise ValueError("a source is listed twice")
+        if unknown := set(self.eval_only) - set(self.sources):
+            raise ValueError(f"eval_only names {sorted(unknown)}, which sources does not list")
+        if set(self.eval_only) == set(self.sources):
+            raise ValueError("eval_only leaves nothing to train on")
         if unknown := set(self.test_fraction) - set(self.sources):
             raise ValueError(f"test_fraction names {sorted(unknown)}, which sources does not list")
         if self.val_fraction + self.calib_fraction + max(self.test_fraction.values(), default=0) >= 1:
@@ -129,13 +136,13 @@ def load_faces(stores: Mapping[str, FaceStore]) -> pd.DataFrame:
 
 
 def twins_of(faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: ManifestOptions) -> Twins:
-    """Exact and near twins among faces (columns `source`, `row`, `sample_id` and those of `find_twins`)."""
-    sources, rows, ids = (faces[column].tolist() for column in ("source", "row", "sample_id"))
+    """Exact and near twins among faces (columns `source`, `row` and those of `find_twins`)."""
+    sources, rows = (faces[column].tolist() for column in ("source", "row"))
 
-    def pixels(index: int) -> np.ndarray:
-        return decode_rgb(stores[sources[index]].image(rows[index]), where=ids[index])
+    def thumbnail(index: int) -> bytes:
+        return stores[sources[index]].thumbnail(rows[index])
 
-    return find_twins(faces, pixels, options.near_duplicate_bits, options.near_duplicate_correlation)
+    return find_twins(faces, thumbnail, options.near_duplicate_bits, options.near_duplicate_correlation)
 
 
 def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int) -> pd.DataFrame:
@@ -158,12 +165,14 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, se
     eligible = usable(faces)
     cluster = np.arange(len(faces), 2 * len(faces))
     cluster[eligible] = twins_of(faces[eligible], stores, options).cluster
-    manifest = drop_leaks(faces, cluster, options.non_faces == "drop")
+    own_test = set(faces.loc[faces["split"] == "test", "source"])
+    faces.loc[faces["source"].isin(options.eval_only), "preference"] += len(stores)  # what trains comes first
+    manifest = drop_leaks(faces, cluster, options.non_faces == "drop", options.twins, set(options.eval_only) & own_test)
 
     with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"])
     manifest["unit"] = _units(faces, cluster)
     train = manifest["split"] == "train"
-    if with_test := sorted(set(options.test_fraction) & set(faces.loc[faces["split"] == "test", "source"])):
+    if with_test := sorted(set(options.test_fraction) & own_test):
         raise ParamsError(
             "A source brings a test split of its own: none may be carved.",
             where=f"params.yaml: manifest.test_fraction.{with_test[0]}",
@@ -172,6 +181,8 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, se
     manifest.loc[train, "split"] = carve_sources(
         manifest[train], with_val, options.val_fraction, options.calib_fraction, options.test_fraction, seed
     )
+    only_tested = manifest["source"].isin(options.eval_only) & manifest["split"].isin(["train", "val", "calib"])
+    manifest.loc[only_tested, ["split", "reason"]] = ["dropped", "eval_only"]
 
     manifest["weight"] = np.float32(1)
     manifest["min_side"] = manifest[["width", "height"]].min(axis=1)

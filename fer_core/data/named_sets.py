@@ -25,6 +25,7 @@ class SetFilter(Section):
         usage: the source's own words, such as "PrivateTest".
         min_side: least length of the shorter side, in pixels.
         min_confidence: least confidence of the face detector; rows that carry none pass.
+        rows: how many rows the set must have; the gate closes on any other number.
     """
 
     split: list[Literal["train", "val", "calib", "test"]] | None = Field(None, min_length=1)
@@ -32,6 +33,7 @@ class SetFilter(Section):
     usage: list[str] | None = Field(None, min_length=1)
     min_side: Annotated[int, Field(ge=1)] | None = None
     min_confidence: float | None = None
+    rows: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _one_half(self) -> "SetFilter":

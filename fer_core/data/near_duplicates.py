@@ -9,22 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-import cv2
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm import tqdm
 
-from fer_core.data.imagehash import grey_plane
-from fer_core.logs import progress_off
+from fer_core.data.imagehash import THUMBNAIL
 
-__all__ = ["THUMBNAIL", "Twins", "correlations", "find_twins", "hamming_pairs", "thumbnail", "union"]
+__all__ = ["Twins", "correlations", "find_twins", "hamming_pairs", "union"]
 
 log = logging.getLogger(__name__)
-
-THUMBNAIL = 32
-"""Side of the grey thumbnails that are correlated, in pixels."""
 
 _HASH_BITS = 64
 _CHUNK = 16384  # pairs correlated at a time: 128 MB of int32
@@ -47,15 +41,15 @@ class Twins:
     near_pairs: int
 
 
-def find_twins(faces: pd.DataFrame, pixels: Callable[[int], np.ndarray], bits: int, correlation: float) -> Twins:
+def find_twins(faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int, correlation: float) -> Twins:
     """Exact and near twins among faces.
 
-    A picture that several faces share is hashed and decoded once. Faces with a `flag` (blank frames and other non-faces) have
+    A picture that several faces share is compared once. Faces with a `flag` (blank frames and other non-faces) have
     exact twins only: the perceptual hash of a flat picture says nothing.
 
     Args:
         faces: columns `pixel_sha256`, `phash` (uint64), `flag`; any index, any order.
-        pixels: gives the picture of the i-th face as uint8 [height, width] or [height, width, 3].
+        thumbnail: gives the bytes of the i-th face's grey thumbnail.
         bits: greatest Hamming distance of two candidates; 0 looks for exact twins only.
         correlation: least normalised correlation of two thumbnails for near twins.
     """
@@ -67,7 +61,7 @@ def find_twins(faces: pd.DataFrame, pixels: Callable[[int], np.ndarray], bits: i
     np.minimum.at(first, exact, np.arange(len(faces)))
     shown = first[(faces["flag"].to_numpy(dtype=object) == "")[first]]  # one face for each distinct picture that shows a face
     pairs = shown[hamming_pairs(faces["phash"].to_numpy(dtype=np.uint64)[shown], bits)]
-    confirmed = pairs[correlations(pairs, pixels) >= correlation]
+    confirmed = pairs[correlations(pairs, thumbnail) >= correlation]
     log.info("%d faces, %d distinct pictures, %d candidate pairs, %d near twins", len(faces), len(uniques), len(pairs), len(confirmed))
     return Twins(exact, union(len(uniques), exact[confirmed])[exact], len(pairs), len(confirmed))
 
@@ -113,23 +107,18 @@ def _pairs_with_equal_key(keys: np.ndarray, hashes: np.ndarray, bits: int) -> np
     return np.concatenate(found)
 
 
-def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The picture as a grey uint8 [THUMBNAIL, THUMBNAIL], resized by area; `image` is grey or RGB."""
-    return cv2.resize(grey_plane(image), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-
-
-def correlations(pairs: np.ndarray, pixels: Callable[[int], np.ndarray]) -> np.ndarray:
+def correlations(pairs: np.ndarray, thumbnail: Callable[[int], bytes]) -> np.ndarray:
     """Pearson correlation of the two thumbnails of every pair, float64 [P]; 0 where one of them is flat.
 
     Args:
-        pairs: int64 [P, 2], indices that `pixels` understands; only these pictures are decoded, each once.
-        pixels: as in `find_twins`.
+        pairs: int64 [P, 2], indices that `thumbnail` understands; it is asked once for each.
+        thumbnail: as in `find_twins`.
     """
     used, place = np.unique(pairs, return_inverse=True)
     place = place.reshape(pairs.shape)
     thumbnails = np.empty((len(used), THUMBNAIL * THUMBNAIL), dtype=np.uint8)
-    for slot, index in enumerate(tqdm(used, desc="thumbnails", unit="img", leave=False, disable=progress_off())):
-        thumbnails[slot] = thumbnail(pixels(int(index))).reshape(-1)
+    for slot, index in enumerate(used.tolist()):
+        thumbnails[slot] = np.frombuffer(thumbnail(index), dtype=np.uint8)
     result = np.empty(len(pairs), dtype=np.float64)
     for start in range(0, len(pairs), _CHUNK):
         one, other = thumbnails[place[start : start + _CHUNK].T].astype(np.int32)

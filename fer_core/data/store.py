@@ -15,14 +15,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from fer_core.data.imagehash import THUMBNAIL
 from fer_core.errors import ArtifactError
 from fer_core.files import new_file
 from fer_core.labels import CLASSES, check_class_order
 
 __all__ = ["STORE_SCHEMA", "FaceStore", "StoreRow", "write_store"]
 
-_KIND = "face store/1"
+_KIND = "face store/2"
 _BATCH = 1000
+_BYTES = ("image", "thumbnail")
 _REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 
 STORE_SCHEMA = pa.schema(
@@ -35,6 +37,7 @@ STORE_SCHEMA = pa.schema(
         pa.field("group", pa.string(), nullable=False),
         pa.field("pixel_sha256", pa.string(), nullable=False),
         pa.field("phash", pa.uint64(), nullable=False),
+        pa.field("thumbnail", pa.binary(THUMBNAIL * THUMBNAIL), nullable=False),
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("confidence", pa.float32()),
@@ -52,7 +55,10 @@ STORE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class StoreRow:
-    """One row; the fields are the columns of `STORE_SCHEMA` in its order (`phash` unsigned, `flag` "" for a face)."""
+    """One row; the fields are the columns of `STORE_SCHEMA` in its order.
+
+    `phash` is unsigned, `thumbnail` holds 32 x 32 grey pixels, `flag` is "" for a face.
+    """
 
     sample_id: str
     image: bytes
@@ -62,6 +68,7 @@ class StoreRow:
     group: str
     pixel_sha256: str
     phash: int
+    thumbnail: bytes
     width: int
     height: int
     confidence: float | None = None
@@ -170,18 +177,25 @@ class FaceStore:
 
     def image(self, row: int) -> bytes:
         """The encoded image of a row, 0 to len - 1."""
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)} in {self.path}")
-        number = bisect_right(self._starts, row) - 1
-        return self._batches[number].column("image")[row - self._starts[number]].as_py()
+        return self._cell("image", row)
+
+    def thumbnail(self, row: int) -> bytes:
+        """The grey thumbnail of a row: 32 x 32 bytes."""
+        return self._cell("thumbnail", row)
 
     def images(self) -> Iterator[bytes]:
         """All encoded images in order."""
         return (self.image(row) for row in range(len(self)))
 
+    def _cell(self, column: str, row: int) -> bytes:
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} in {self.path}")
+        number = bisect_right(self._starts, row) - 1
+        return self._batches[number].column(column)[row - self._starts[number]].as_py()
+
     def table_without_images(self) -> pd.DataFrame:
-        """All columns but `image`; nullable integers come as pandas' `Int32`, `votes` as arrays or None."""
-        names = [name for name in STORE_SCHEMA.names if name != "image"]
+        """All columns but `image` and `thumbnail`; nullable integers come as pandas' `Int32`, `votes` as arrays or None."""
+        names = [name for name in STORE_SCHEMA.names if name not in _BYTES]
         table = pa.Table.from_batches(self._batches, STORE_SCHEMA).select(names)
         frame = table.to_pandas()
         for name in names:

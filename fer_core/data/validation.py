@@ -87,19 +87,25 @@ def validate(
     twins = twins_of(eligible, stores, manifest_options)
     stored = manifest[["source", "row"]].merge(faces, on=["source", "row"], how="left", suffixes=("", "_store"))
     set_rows, set_faults = _sets(manifest, sets)
+    leaks = _leaks(manifest, eligible, twins)
     faults = [
         *_keys(manifest),
         *_values(manifest),
         *_agreement(manifest, stored, faces),
-        *_final_splits(manifest, stored, set(manifest_options.test_fraction)),
+        *_final_splits(manifest, stored, manifest_options),
         *_decode_records(manifest, stored),
         *_boxes(manifest),
         *_announced(stores, faces),
-        *_leaks(manifest, eligible, twins),
+        *(() if manifest_options.twins.across_splits == "report" else leaks),
         *_minima(manifest, options.min_per_class),
         *set_faults,
     ]
-    report = {**original_figures(manifest, stores), **data_figures(manifest, eligible, twins, stores), "sets": set_rows}
+    report = {
+        **original_figures(manifest, stores),
+        **data_figures(manifest, eligible, twins, stores),
+        "leaks": len(leaks),
+        "sets": set_rows,
+    }
     return Validation(report, faults)
 
 
@@ -200,8 +206,9 @@ def _agreement(manifest: pd.DataFrame, stored: pd.DataFrame, faces: pd.DataFrame
     return faults + _faults("face store", missing, np.ones(len(missing), dtype=bool), "this face is not in the manifest")
 
 
-def _final_splits(manifest: pd.DataFrame, stored: pd.DataFrame, carved: set[str]) -> list[Fault]:
+def _final_splits(manifest: pd.DataFrame, stored: pd.DataFrame, options: ManifestOptions) -> list[Fault]:
     """Test rows of a source are its test rows in the end, all and (unless test was to be carved) alone; its own val likewise."""
+    carved = list(options.test_fraction)
     said = stored["split"].fillna("none").mask(stored["label"] == -1, "none")
     own_val = manifest["source"].isin(manifest.loc[said == "val", "source"])
     final = manifest["split"]
@@ -211,7 +218,11 @@ def _final_splits(manifest: pd.DataFrame, stored: pd.DataFrame, carved: set[str]
         | ((said == "val") & ~final.isin(["val", "dropped"]))
         | ((said == "train") & (((final == "test") & ~manifest["source"].isin(carved)) | ((final == "val") & own_val)))
     )
-    return _faults("split", manifest, wrong, final + ", though the source says " + stored["split"].map(str))
+    tested_only = manifest["source"].isin(options.eval_only) & ~final.isin(["test", "dropped"])
+    return [
+        *_faults("split", manifest, wrong, final + ", though the source says " + stored["split"].map(str)),
+        *_faults("split", manifest, tested_only, final + ", though the source is listed under eval_only"),
+    ]
 
 
 def _decode_records(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
@@ -278,6 +289,8 @@ def _sets(manifest: pd.DataFrame, sets: Mapping[str, SetFilter]) -> tuple[dict[s
     for name, chosen in sets.items():
         try:
             rows[name] = int(select(manifest, chosen, name).sum())
+            if chosen.rows not in (None, rows[name]):
+                faults.append(Fault("named set", name, f"{rows[name]} rows, sets.{name}.rows is {chosen.rows}"))
         except DataError as error:
             faults.append(Fault("named set", name, " ".join(f"{error.problem} {error.found or ''}".split())))
     return rows, faults

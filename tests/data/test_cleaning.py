@@ -6,7 +6,7 @@ import pytest
 
 from fer_core.data import cleaning
 from fer_core.data.cleaning import clean
-from fer_core.data.imagehash import phash, pixel_sha256
+from fer_core.data.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.data.store import FaceStore
 from fer_core.errors import DataError, FerError
 from fer_core.files import sha256_file
@@ -41,7 +41,8 @@ def test_every_image_is_decoded_and_recorded(tmp_path):
     frame = store.table_without_images()
     pixels = decode_rgb(store.image(0), "")
     assert frame["sample_id"].tolist() == ["set/train_00001.jpg", "set/test_0001.jpg"]
-    assert (frame["pixel_sha256"][0], frame["phash"][0]) == (pixel_sha256(pixels), phash(pixels))
+    assert (frame["pixel_sha256"][0], frame["phash"][0]) == (pixel_sha256(pixels), phash(thumbnail(pixels)))
+    assert store.thumbnail(0) == thumbnail(pixels).tobytes()
     assert frame[["width", "height"]].to_numpy().tolist() == [[20, 20], [30, 12]]
     assert frame["flag"].tolist() == ["", "blank"] and summary.flags == {"blank": 1}
     assert store.meta["announced"] == {"test": {"Neutral": 1}, "train": {"Surprise": 1}}

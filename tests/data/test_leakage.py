@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fer_core.data.leakage import REASONS, drop_leaks, find_leaks, usable
+from fer_core.data.leakage import REASONS, TwinOptions, drop_leaks, find_leaks, usable
 
 ORDER = ("a", "b", "c")
 
@@ -18,9 +18,15 @@ def table(*rows: tuple[str, str, int, int], group: dict[str, str] | None = None,
     return frame
 
 
-def decide(faces: pd.DataFrame, drop_non_faces: bool = True) -> dict[str, tuple[str, str, str]]:
+def policy(**changes: str) -> TwinOptions:
+    return TwinOptions.model_validate({"across_splits": "drop", "contradictory": "drop", "repeated": "drop"} | changes)
+
+
+def decide(
+    faces: pd.DataFrame, drop_non_faces: bool = True, eval_only: tuple[str, ...] = (), **changes: str
+) -> dict[str, tuple[str, str, str]]:
     """Split, reason and duplicate_of of every row."""
-    result = drop_leaks(faces, faces["cluster"].to_numpy(), drop_non_faces)
+    result = drop_leaks(faces, faces["cluster"].to_numpy(), drop_non_faces, policy(**changes), eval_only)
     return {row.sample_id: (row.split, row.reason, row.duplicate_of) for row in result.itertuples()}
 
 
@@ -89,6 +95,35 @@ def test_rows_without_label_or_split_leave_and_displace_nobody() -> None:
     assert result["b/1"][0] == result["b/2"][0] == "train"
 
 
+@pytest.mark.parametrize("choice", ["fail", "report"])
+def test_twins_across_splits_stay_when_the_gate_is_to_see_them(choice: str) -> None:
+    faces = table(("a/1", "train", 0, 1), ("b/1", "test", 3, 1))
+    assert decide(faces, across_splits=choice)["a/1"] == ("train", "", "")
+    assert decide(faces)["a/1"][0] == "dropped"
+
+
+def test_the_majority_of_contradictory_twins_may_stay() -> None:
+    faces = table(("a/1", "train", 0, 1), ("a/2", "train", 4, 1), ("a/3", "train", 0, 1), ("a/8", "train", 1, 2), ("a/9", "train", 2, 2))
+    result = decide(faces, contradictory="majority", repeated="keep")
+    assert (result["a/1"], result["a/3"][0]) == (("train", "", ""), "train")
+    assert result["a/2"] == ("dropped", "contradictory_twins", "a/1")
+    assert result["a/8"][1] == result["a/9"][1] == "contradictory_twins", "a tie has no majority"
+    assert {value[0] for value in decide(faces, contradictory="keep", repeated="keep").values()} == {"train"}
+
+
+def test_repeated_twins_may_stay_and_name_the_first() -> None:
+    result = decide(table(("a/2", "train", 0, 1), ("a/1", "train", 0, 1)), repeated="keep")
+    assert result == {"a/1": ("train", "", ""), "a/2": ("train", "", "a/1")}
+
+
+def test_of_sources_that_only_evaluate_test_rows_stay() -> None:
+    faces = table(("a/1", "train", 0, 1), ("a/2", "val", 0, 2), ("a/3", "test", 0, 3), ("b/1", "train", 0, 1), ("b/3", "train", 0, 3))
+    result = decide(faces, eval_only=("a",))
+    assert [result[key][1] for key in ("a/1", "a/2", "a/3")] == ["eval_only", "eval_only", ""]
+    assert result["b/1"] == ("train", "", ""), "a row that only evaluates displaces no train row"
+    assert result["b/3"] == ("dropped", "twin_in_test", "a/3")
+
+
 def test_a_row_that_left_keeps_its_first_reason() -> None:
     result = decide(table(("a/1", "none", -1, 1), ("a/2", "train", -1, 2), flag={"a/1": "blank", "a/2": "blank"}))
     assert [result[key][1] for key in ("a/1", "a/2")] == ["no_split", "unlabelled"]
@@ -122,6 +157,6 @@ def test_what_drop_leaks_leaves_has_no_leaks() -> None:
     splits = ["train", "val", "test"]
     faces = table(*((f"{'abc'[i % 3]}/{i:02}", splits[i * 7 % 11 % 3], i % 4, i % 5) for i in range(40)))
     faces["group"] = [f"g{i % 9}" for i in range(40)]
-    result = drop_leaks(faces, faces["cluster"].to_numpy(), True)
+    result = drop_leaks(faces, faces["cluster"].to_numpy(), True, policy())
     stay = result[result["split"] != "dropped"]
     assert find_leaks(stay, stay["cluster"].to_numpy(), stay["cluster"].to_numpy()) == []

@@ -12,17 +12,23 @@ from fer_core.errors import ArtifactError, DataError, ParamsError
 from fer_core.files import sha256_file
 from tests.data.tiny_stores import face, many, store
 
-VALUES = {"val_fraction": 0.1, "calib_fraction": 0.1, "test_fraction": {}, "near_duplicate_bits": 4, "near_duplicate_correlation": 0.98}
+VALUES = {
+    "val_fraction": 0.1,
+    "calib_fraction": 0.1,
+    "test_fraction": {},
+    "non_faces": "drop",
+    "twins": {"across_splits": "drop", "contradictory": "drop", "repeated": "drop"},
+    "near_duplicate_bits": 4,
+    "near_duplicate_correlation": 0.98,
+}
 
 
-def build(
-    folder: Path, seed: int = 1337, drop_non_faces: bool = True, test_fraction: dict[str, float] | None = None, **sources: list[StoreRow]
-) -> pd.DataFrame:
+def build(folder: Path, seed: int = 1337, changes: dict[str, object] | None = None, **sources: list[StoreRow]) -> pd.DataFrame:
     """Manifest of these sources, most preferred first, indexed by sample_id."""
     for source, rows in sources.items():
         store(folder, source, rows)
-    options = ManifestOptions(**{"sources": list(sources), **VALUES, "test_fraction": test_fraction or {}})
-    return build_manifest(open_stores(folder, options.sources), options, drop_non_faces, seed).set_index("sample_id", drop=False)
+    options = ManifestOptions.model_validate({"sources": list(sources)} | VALUES | (changes or {}))
+    return build_manifest(open_stores(folder, options.sources), options, seed).set_index("sample_id", drop=False)
 
 
 def test_every_face_has_one_row_that_leads_back_to_its_store(tmp_path: Path) -> None:
@@ -46,7 +52,7 @@ def test_a_source_without_val_gives_val_and_calib_and_test_stays_test(tmp_path: 
 
 def test_a_source_without_test_gives_whole_photos_to_a_carved_test_split(tmp_path: Path) -> None:
     rows = [face(f"a/{i:03}", "train", i % 7, i, group=f"photo{i // 2}") for i in range(140)]
-    manifest = build(tmp_path, test_fraction={"a": 0.25}, a=rows, b=many("b", "train", 70, 500))
+    manifest = build(tmp_path, changes={"test_fraction": {"a": 0.25}}, a=rows, b=many("b", "train", 70, 500))
     assert abs((manifest.loc[manifest["source"] == "a", "split"] == "test").sum() - 35) <= 2
     assert (manifest.loc[manifest["source"] == "b", "split"] != "test").all()
     assert (manifest.groupby("group")["split"].nunique() == 1).all()
@@ -54,7 +60,7 @@ def test_a_source_without_test_gives_whole_photos_to_a_carved_test_split(tmp_pat
 
 def test_a_source_with_a_test_split_of_its_own_is_not_carved(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"manifest\.test_fraction\.a"):
-        build(tmp_path, test_fraction={"a": 0.25}, a=[*many("a", "train", 70), *many("a", "test", 7, 300)])
+        build(tmp_path, changes={"test_fraction": {"a": 0.25}}, a=[*many("a", "train", 70), *many("a", "test", 7, 300)])
 
 
 def test_near_twins_are_found_across_sources_by_their_pictures(tmp_path: Path) -> None:
@@ -102,7 +108,7 @@ def test_a_source_of_test_rows_moves_no_other_row_unless_it_holds_a_twin(tmp_pat
 def test_non_faces_leave_train_and_stay_in_test(tmp_path: Path) -> None:
     rows = [face(f"a/{split}", split, 0, i, flag="blank") for i, split in enumerate(("train", "val", "test"))]
     assert build(tmp_path / "1", a=rows)["reason"].to_dict() == {"a/train": "non_face", "a/val": "non_face", "a/test": ""}
-    kept = build(tmp_path / "2", a=rows, drop_non_faces=False)
+    kept = build(tmp_path / "2", a=rows, changes={"non_faces": "keep"})
     assert kept["reason"].to_dict() == {"a/train": "", "a/val": "", "a/test": ""}
 
 
@@ -155,7 +161,18 @@ def test_an_unknown_source_is_an_error_that_lists_the_known(tmp_path: Path) -> N
         open_stores(tmp_path, ["fer2031"])
 
 
-@pytest.mark.parametrize("wrong", [{"sources": []}, {"sources": ["a", "a"]}, {"val_fraction": 0.9}, {"near_duplicate_bits": 17}, {"x": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sources": []},
+        {"sources": ["a", "a"]},
+        {"val_fraction": 0.9},
+        {"near_duplicate_bits": 17},
+        {"x": 1},
+        {"eval_only": ["b"]},
+        {"eval_only": ["a"]},
+    ],
+)
 def test_options_that_make_no_sense_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         ManifestOptions(**{"sources": ["a"], "calib_fraction": 0.1, **VALUES, **wrong})
@@ -165,3 +182,20 @@ def test_another_table_is_no_manifest(tmp_path: Path) -> None:
     pd.DataFrame({"sample_id": ["a"]}).to_parquet(tmp_path / "m.parquet")
     with pytest.raises(ArtifactError, match="another kind"):
         read_manifest(tmp_path / "m.parquet")
+
+
+def test_a_source_that_only_evaluates_gives_test_rows_and_displaces_nobody(tmp_path: Path) -> None:
+    twin = face("e/twin", "train", 0, 10_000)  # the picture of a/train-0000
+    manifest = build(
+        tmp_path,
+        changes={"eval_only": ["e", "c"], "test_fraction": {"c": 0.5}},
+        e=[*many("e", "train", 14, 300), *many("e", "test", 7, 400), twin],
+        c=many("c", "train", 28, 600),
+        a=many("a", "train", 140),
+    )
+    assert set(manifest.loc[manifest["source"] == "e", "split"]) == {"test", "dropped"}
+    assert manifest.loc["e/twin", "reason"] == "eval_only"
+    assert manifest.loc["a/train-0000", "split"] != "dropped"
+    carved = manifest[manifest["source"] == "c"]
+    assert carved["split"].value_counts().to_dict() == {"test": 14, "dropped": 14}
+    assert set(carved.loc[carved["split"] == "dropped", "reason"]) == {"eval_only"}

@@ -1,5 +1,6 @@
 """Twins are found, and only twins."""
 
+from collections.abc import Callable
 from itertools import combinations
 
 import cv2
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_core.data.near_duplicates import THUMBNAIL, correlations, find_twins, hamming_pairs, union
+from fer_core.data.imagehash import THUMBNAIL, thumbnail
+from fer_core.data.near_duplicates import correlations, find_twins, hamming_pairs, union
 
 
 def brute_force(hashes: list[int], bits: int) -> list[tuple[int, int]]:
@@ -18,6 +20,11 @@ def brute_force(hashes: list[int], bits: int) -> list[tuple[int, int]]:
 
 def faces(sha: list[str], phash: list[int], flag: list[str] | None = None) -> pd.DataFrame:
     return pd.DataFrame({"pixel_sha256": sha, "phash": np.array(phash, dtype=np.uint64), "flag": flag or [""] * len(sha)})
+
+
+def small(pictures: list[np.ndarray]) -> Callable[[int], bytes]:
+    """Thumbnails by index."""
+    return lambda index: thumbnail(pictures[index]).tobytes()
 
 
 def picture(seed: int) -> np.ndarray:
@@ -46,23 +53,23 @@ def test_correlation_is_pearsons_of_the_thumbnails() -> None:
         np.corrcoef(*(cv2.resize(pictures[i], (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel() for i in pair))[0, 1]
         for pair in pairs
     ]
-    np.testing.assert_allclose(correlations(pairs, pictures.__getitem__), expected, atol=1e-12)
+    np.testing.assert_allclose(correlations(pairs, small(pictures)), expected, atol=1e-12)
 
 
 def test_correlation_with_a_flat_picture_is_zero() -> None:
     pictures = [np.full((48, 48), 7, np.uint8), picture(0)]
-    assert correlations(np.array([[0, 1], [0, 0]]), pictures.__getitem__).tolist() == [0, 0]
+    assert correlations(np.array([[0, 1], [0, 0]]), small(pictures)).tolist() == [0, 0]
 
 
 def test_colour_and_grey_copies_of_a_picture_correlate() -> None:
     grey = picture(3)
     pictures = [grey, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)]
-    assert correlations(np.array([[0, 1]]), pictures.__getitem__) == pytest.approx([1])
+    assert correlations(np.array([[0, 1]]), small(pictures)) == pytest.approx([1])
 
 
 def test_close_hashes_need_the_thumbnails_to_agree() -> None:
     pictures = [picture(0), np.clip(picture(0).astype(int) + 3, 0, 255).astype(np.uint8), picture(9)]
-    twins = find_twins(faces(["a", "b", "c"], [0, 1, 2]), pictures.__getitem__, 4, 0.98)
+    twins = find_twins(faces(["a", "b", "c"], [0, 1, 2]), small(pictures), 4, 0.98)
     assert twins.cluster[0] == twins.cluster[1] != twins.cluster[2]
     assert (twins.candidates, twins.near_pairs) == (3, 1)
     assert len(set(twins.exact)) == 3
@@ -70,32 +77,32 @@ def test_close_hashes_need_the_thumbnails_to_agree() -> None:
 
 def test_near_twins_are_transitive_and_bring_their_exact_twins() -> None:
     pictures = [picture(0)] * 4
-    twins = find_twins(faces(["a", "b", "c", "a"], [0, 0b1111, 0b11111111, 0]), pictures.__getitem__, 4, 0.98)
+    twins = find_twins(faces(["a", "b", "c", "a"], [0, 0b1111, 0b11111111, 0]), small(pictures), 4, 0.98)
     assert len(set(twins.cluster)) == 1
     assert twins.exact[0] == twins.exact[3] != twins.exact[1]
 
 
-def test_zero_bits_means_exact_twins_only_and_decodes_nothing() -> None:
-    def refuse(index: int) -> np.ndarray:
-        raise AssertionError(f"decoded {index}")
+def test_zero_bits_means_exact_twins_only_and_looks_at_nothing() -> None:
+    def refuse(index: int) -> bytes:
+        raise AssertionError(f"asked for {index}")
 
     twins = find_twins(faces(["a", "b", "a"], [0, 0, 0]), refuse, 0, 0.9)
     assert twins.cluster[0] == twins.cluster[2] != twins.cluster[1]
 
 
-def test_a_picture_without_candidates_is_not_decoded() -> None:
+def test_a_picture_without_candidates_is_not_looked_at() -> None:
     asked: list[int] = []
 
-    def pixels(index: int) -> np.ndarray:
+    def look(index: int) -> bytes:
         asked.append(index)
-        return picture(0)
+        return thumbnail(picture(0)).tobytes()
 
-    find_twins(faces(["a", "b", "c", "a"], [0, 1, 2**64 - 1, 0]), pixels, 4, 0.9)
+    find_twins(faces(["a", "b", "c", "a"], [0, 1, 2**64 - 1, 0]), look, 4, 0.9)
     assert sorted(asked) == [0, 1]
 
 
 def test_non_faces_have_exact_twins_only() -> None:
-    twins = find_twins(faces(["a", "b", "a"], [0, 0, 0], ["blank", "blank", "blank"]), lambda _: picture(0), 4, 0.9)
+    twins = find_twins(faces(["a", "b", "a"], [0, 0, 0], ["blank", "blank", "blank"]), small([picture(0)] * 8), 4, 0.9)
     assert twins.cluster[0] == twins.cluster[2] != twins.cluster[1]
 
 
@@ -103,7 +110,7 @@ def test_non_faces_have_exact_twins_only() -> None:
 @given(st.permutations(range(8)))
 def test_clusters_do_not_depend_on_row_order(order: list[int]) -> None:
     table = faces(list("abcadefb"), [0, 1, 2**40, 0, 0xFFFF << 40, (0xFFFF << 40) + 1, 3, 1])
-    twins = find_twins(table.iloc[order], lambda _: picture(0), 4, 0.9)
+    twins = find_twins(table.iloc[order], small([picture(0)] * 8), 4, 0.9)
     clusters = {frozenset(np.array(order)[twins.cluster == number].tolist()) for number in set(twins.cluster)}
     assert clusters == {frozenset({0, 1, 3, 6, 7, 2}), frozenset({4, 5})}
 
@@ -115,5 +122,5 @@ def test_union_joins_what_is_linked() -> None:
 
 
 def test_no_faces_have_no_twins() -> None:
-    twins = find_twins(faces([], []), picture, 4, 0.9)
+    twins = find_twins(faces([], []), small([]), 4, 0.9)
     assert len(twins.cluster) == 0

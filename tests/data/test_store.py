@@ -27,6 +27,7 @@ def row(number: int, **changes: object) -> StoreRow:
         "group": f"g{number // 2}",
         "pixel_sha256": f"{number:064x}",
         "phash": 2**64 - 1 - number,
+        "thumbnail": bytes([number % 256]) * 1024,
         "width": 48,
         "height": 32,
     }
@@ -41,9 +42,10 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     store = FaceStore.open(path)
     assert len(store) == 2500
     assert [store.image(number) for number in (0, 7, 999, 1000, 2499)] == [rows[number].image for number in (0, 7, 999, 1000, 2499)]
+    assert [store.thumbnail(number)[:1] for number in (0, 7, 999)] == [bytes([number % 256]) for number in (0, 7, 999)]
     assert list(store.images()) == [item.image for item in rows]
     frame = store.table_without_images()
-    assert list(frame.columns) == [name for name in STORE_SCHEMA.names if name != "image"]
+    assert list(frame.columns) == [name for name in STORE_SCHEMA.names if name not in ("image", "thumbnail")]
     assert frame["sample_id"].tolist() == [item.sample_id for item in rows]
     assert frame["phash"].tolist() == [item.phash for item in rows]
     assert frame["face_id"].dtype == pd.Int32Dtype() and frame["face_id"][7] == 3 and frame["face_id"].isna().sum() == 2499
@@ -99,7 +101,7 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["set.arrow"]
 
 
-@pytest.mark.parametrize("change", [{"label": 300}, {"phash": -1}, {"sample_id": None}, {"votes": ("x",)}])
+@pytest.mark.parametrize("change", [{"label": 300}, {"phash": -1}, {"sample_id": None}, {"votes": ("x",)}, {"thumbnail": b"short"}])
 def test_value_that_does_not_fit_is_refused(tmp_path, change):
     with pytest.raises(ArtifactError):
         write_store(tmp_path / "set.arrow", [row(1, **change)], META)

@@ -14,8 +14,18 @@ from fer_core.data.validation import MinPerClass, ValidateOptions, Validation, c
 from fer_core.errors import ArtifactError, DataError
 from tests.data.tiny_stores import face, many, store
 
-OPTIONS = ManifestOptions(
-    sources=["a", "b"], val_fraction=0.1, calib_fraction=0.1, test_fraction={}, near_duplicate_bits=4, near_duplicate_correlation=0.98
+TWIN_POLICY = {"across_splits": "drop", "contradictory": "drop", "repeated": "drop"}
+OPTIONS = ManifestOptions.model_validate(
+    {
+        "sources": ["a", "b"],
+        "val_fraction": 0.1,
+        "calib_fraction": 0.1,
+        "test_fraction": {},
+        "non_faces": "drop",
+        "twins": TWIN_POLICY,
+        "near_duplicate_bits": 4,
+        "near_duplicate_correlation": 0.98,
+    }
 )
 LEAST = ValidateOptions(min_per_class=MinPerClass(train=2, val=1, calib=1, test=1))
 TWINS = [face("a/x1", "train", 0, 1), face("a/x2", "train", 3, 2, group="photo"), face("a/x3", "train", 3, 3, group="photo")]
@@ -40,7 +50,7 @@ def check(clean: Path, change: Callable[[pd.DataFrame], object] = lambda manifes
     """The gate's view of the manifest after it went through its file and was changed."""
     stores = open_stores(clean, OPTIONS.sources)
     file = clean.parent / "manifest.parquet"
-    write_manifest(file, build_manifest(stores, OPTIONS, True, 1337))
+    write_manifest(file, build_manifest(stores, OPTIONS, 1337))
     manifest = read_manifest(file)
     changed = change(manifest)
     return validate(manifest if changed is None else changed, stores, OPTIONS, LEAST, sets or {"all": SetFilter()})  # type: ignore[arg-type]
@@ -111,7 +121,7 @@ def test_a_train_row_made_val_of_a_source_with_its_own_val_is_seen(tmp_path: Pat
     store(tmp_path, "a", [*many("a", "train", 140), *many("a", "val", 7, 300)])
     store(tmp_path, "b", many("b", "test", 14, 500))
     stores = open_stores(tmp_path, OPTIONS.sources)
-    manifest = build_manifest(stores, OPTIONS, True, 1)
+    manifest = build_manifest(stores, OPTIONS, 1)
     key = manifest.loc[manifest["split"] == "train", "sample_id"].iloc[0]
     setter(key, split="val")(manifest)
     faults = validate(manifest, stores, OPTIONS, LEAST, {}).faults
@@ -122,7 +132,7 @@ def test_a_face_without_proof_of_decoding_is_seen(tmp_path: Path) -> None:
     store(tmp_path, "a", [*many("a", "train", 140), face("a/x", "train", 0, 1, pixel_sha256="")])
     store(tmp_path, "b", many("b", "test", 14, 500))
     stores = open_stores(tmp_path, OPTIONS.sources)
-    faults = validate(build_manifest(stores, OPTIONS, True, 1), stores, OPTIONS, LEAST, {}).faults
+    faults = validate(build_manifest(stores, OPTIONS, 1), stores, OPTIONS, LEAST, {}).faults
     assert [(fault.check, fault.where) for fault in faults] == [("decode", "a/x")]
 
 
@@ -136,7 +146,7 @@ def test_votes_of_another_length_are_seen(clean: Path) -> None:
 def test_a_class_without_enough_rows_is_seen(clean: Path) -> None:
     least = ValidateOptions(min_per_class=MinPerClass(train=2, val=1, calib=1, test=3))
     stores = open_stores(clean, OPTIONS.sources)
-    faults = validate(build_manifest(stores, OPTIONS, True, 1337), stores, OPTIONS, least, {}).faults
+    faults = validate(build_manifest(stores, OPTIONS, 1337), stores, OPTIONS, least, {}).faults
     assert faults
     assert {fault.check for fault in faults} == {"minimum"}
     assert "test/Angry" in [fault.where for fault in faults]
@@ -155,7 +165,7 @@ def test_a_face_that_was_announced_and_vanished_or_changed_is_seen(tmp_path: Pat
     store(tmp_path, "a", many("a", "train", 140), announced={"train": counts})
     store(tmp_path, "b", many("b", "test", 14, 500))
     stores = open_stores(tmp_path, OPTIONS.sources)
-    faults = validate(build_manifest(stores, OPTIONS, True, 1), stores, OPTIONS, LEAST, {}).faults
+    faults = validate(build_manifest(stores, OPTIONS, 1), stores, OPTIONS, LEAST, {}).faults
     assert [(fault.check, fault.where) for fault in faults] == [("announced", key) for key in where]
 
 
@@ -209,3 +219,30 @@ def test_only_the_manifest_that_passed_may_go_on(clean: Path, tmp_path: Path, mo
     write_manifest(manifest, table.assign(weight=2.0))
     with pytest.raises(ArtifactError, match="another manifest"):
         check_passed(passed, manifest)
+
+
+def test_leaks_that_are_only_to_be_reported_are_counted_and_close_nothing(clean: Path) -> None:
+    """The train twin of a test row stays under both policies; the gate tells them apart."""
+    stores = open_stores(clean, OPTIONS.sources)
+    for choice in ("fail", "report"):
+        options = OPTIONS.model_copy(update={"twins": OPTIONS.twins.model_copy(update={"across_splits": choice})})
+        manifest = build_manifest(stores, options, 1337)
+        seen = validate(manifest, stores, options, LEAST, {"all": SetFilter()})
+        assert seen.report["leaks"] > 0
+        assert ({fault.check for fault in seen.faults} == {"leakage"}) == (choice == "fail")
+
+
+def test_a_set_must_have_as_many_rows_as_it_says(clean: Path) -> None:
+    rows = int((build_manifest(open_stores(clean, OPTIONS.sources), OPTIONS, 1337)["split"] == "test").sum())
+    assert not check(clean, sets={"all": SetFilter(rows=rows)}).faults
+    (fault,) = check(clean, sets={"all": SetFilter(rows=rows + 1)}).faults
+    assert fault.check == "named set" and f"{rows} rows" in fault.found
+
+
+def test_a_source_that_only_evaluates_must_not_train(clean: Path) -> None:
+    stores = open_stores(clean, OPTIONS.sources)
+    manifest = build_manifest(stores, OPTIONS, 1337)
+    options = OPTIONS.model_copy(update={"eval_only": ["a"]})
+    faults = validate(manifest, stores, options, LEAST, {"all": SetFilter()}).faults
+    assert "split" in {fault.check for fault in faults}
+    assert any("eval_only" in fault.found for fault in faults)

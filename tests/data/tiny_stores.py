@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer_core.data.imagehash import thumbnail
 from fer_core.data.store import StoreRow, write_store
 from fer_core.labels import CLASSES
 
@@ -31,6 +32,7 @@ def face(sample_id: str, split: str, label: int, number: int, *, brighter: int =
         "group": sample_id,
         "pixel_sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
         "phash": phash,
+        "thumbnail": thumbnail(pixels).tobytes(),
         "width": 24,
         "height": 24,
     }

@@ -21,6 +21,7 @@ manifest:
   calib_fraction: 0.1
   test_fraction: {}
   non_faces: drop
+  twins: {across_splits: drop, contradictory: drop, repeated: drop}
   near_duplicate_bits: 4
   near_duplicate_correlation: 0.98
 sets:
