@@ -1,7 +1,8 @@
 """Facts of the machine, never of the experiment: they change how fast a result comes, not the result.
 
-Read from the environment (`FER_DEVICE`, `FER_RAW`, `FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in the project's
-root, else defaults. `$DVC_ROOT` names the root during `dvc exp run --temp` and queued runs, whose working copies are elsewhere.
+Read from the environment (`FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_RAW`, `FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from
+`fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root during `dvc exp run --temp` and queued runs, whose
+working copies are elsewhere.
 """
 
 import os
@@ -13,7 +14,7 @@ from fer_core.errors import ParamsError
 
 __all__ = ["Settings", "load_settings", "project_root"]
 
-_KEYS = ("device", "raw", "runs", "threads", "weights")
+_KEYS = ("device", "devices", "jobs", "raw", "runs", "threads", "weights")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Settings:
 
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:N".
+        devices: what `fer run` pins stages to that use one, such as "cuda:0,cuda:1"; empty means all that are there.
+        jobs: stages that `fer run` runs at a time; 0 means as many as the machine is good for.
         raw: folder that holds the raw data sets; descriptors name roots relative to it.
         runs: scratch folder for interrupted training runs.
         threads: CPU threads for decoding and training; 0 means all that the process may use.
@@ -33,6 +36,8 @@ class Settings:
     runs: Path
     threads: int
     weights: Path | None = None
+    devices: tuple[str, ...] = ()
+    jobs: int = 0
 
     def cpu_threads(self) -> int:
         """Number of CPU threads to use."""
@@ -64,14 +69,19 @@ def load_settings() -> Settings:
     def value(key: str, default: str) -> str:
         return os.environ.get(f"FER_{key.upper()}") or str(local.get(key, default))
 
-    threads = value("threads", "0")
-    if not threads.isdecimal():
-        raise ParamsError("The number of threads is not a whole number.", where=f"FER_THREADS or {file}", found=threads)
+    def number(key: str) -> int:
+        text = value(key, "0")
+        if not text.isdecimal():
+            raise ParamsError(f"The number of {key} is not a whole number.", where=f"FER_{key.upper()} or {file}", found=text)
+        return int(text)
+
     weights = value("weights", "")
     return Settings(
         device=value("device", "auto"),
         raw=root / Path(value("raw", "raw")).expanduser(),
         runs=root / Path(value("runs", "runs")).expanduser(),
-        threads=int(threads),
+        threads=number("threads"),
         weights=root / Path(weights).expanduser() if weights else None,
+        devices=tuple(name.strip() for name in value("devices", "").split(",") if name.strip()),
+        jobs=number("jobs"),
     )

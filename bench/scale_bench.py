@@ -1,0 +1,199 @@
+"""The data stages at the size of the unified set: 466,284 synthetic faces in seven sources, run by DVC in a clone of their own.
+
+Run: python -m bench.scale_bench --faces 466284 --work FOLDER     (about 10 GB there; --faces 50000 takes a minute or two)
+
+Each face is a JPEG of 100 x 100 pixels and at least 3 KB. A common face-like pattern makes perceptual hashes crowd as those of
+real faces do (FER2013: 8 in a million pairs within 8 bits), one face in 200 repeats an earlier one exactly and one in 200 is an
+earlier one compressed again. Prints a Markdown table: wall time of `dvc repro --single-item STAGE` with all its hashing and
+caching, peak memory of its processes (resident, and without shared file pages), and the rate of random reads from the pack.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from fer_core.data.pack import Pack
+from fer_core.labels import CLASSES
+from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
+
+ROOT = Path(__file__).parent.parent
+UNIFIED = 466_284
+SOURCES = {  # rows of train, val and test in the unified set of the original system
+    "uniform": (112_000, 14_000, 14_000),
+    "ferplus_folders": (116_758, 14_682, 7_086),
+    "expw_folders": (73_434, 9_180, 9_179),
+    "affectnet_folders": (57_414, 0, 14_350),
+    "raf_folders": (12_271, 0, 3_068),
+    "rafml_folders": (3_926, 0, 982),
+    "compound_folders": (3_162, 0, 792),
+}
+SIDE, QUALITY, REPEATS = 100, 85, 200
+READS = 20_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faces", type=int, default=UNIFIED)
+    parser.add_argument("--work", type=Path, required=True, help="folder that is made anew")
+    options = parser.parse_args()
+    shutil.rmtree(options.work, ignore_errors=True)
+    raw, project = options.work / "raw", options.work / "project"
+    faces = render(raw, options.faces / UNIFIED)
+    prepare(project, raw)
+    print(f"\n{faces} faces, {sum(f.stat().st_size for f in raw.rglob('*.jpg')) / 1e6:.0f} MB of JPEG, {os.cpu_count()} cores\n")
+    print("| stage | wall s | faces/s | peak MB resident | of it private |\n|---|---|---|---|---|")
+    cleaned = [measure(project, raw, f"clean@{name}") for name in SOURCES]
+    wall = sum(row[0] for row in cleaned)
+    show("clean (7 sources)", (wall, max(row[1] for row in cleaned), max(row[2] for row in cleaned)), faces)
+    for stage in ("manifest", "validate", "pack"):
+        show(stage, measure(project, raw, stage), faces)
+    started = time.perf_counter()
+    dvc(project, raw, "repro", "pack")
+    show("nothing changed: `dvc repro pack`", (time.perf_counter() - started, 0, 0), faces)
+    add_a_face(project, raw)
+    for stage in ("clean@compound_folders", "manifest", "validate", "pack"):
+        show(f"one small source changed: {stage}", measure(project, raw, stage), faces)
+    reads(project)
+
+
+def render(raw: Path, share: float) -> int:
+    """Write the raw folders; returns the number of faces."""
+    paths = []
+    for source, rows in SOURCES.items():
+        for split, n in zip(("train", "val", "test"), rows, strict=True):
+            paths += [raw / source / split / CLASSES[i % 7].lower() / f"{i:07}.jpg" for i in range(round(n * share))]
+    for folder in {path.parent for path in paths}:
+        folder.mkdir(parents=True)
+    with ProcessPoolExecutor() as pool:
+        jobs = pool.map(partial(write_face, total=len(paths)), range(len(paths)), paths, chunksize=500)
+        for _ in tqdm(jobs, total=len(paths), desc="render", unit="img", mininterval=5):
+            pass
+    return len(paths)
+
+
+def write_face(number: int, path: Path, total: int) -> None:
+    """One face; one in `REPEATS` is another one's copy, the next one is another one compressed again."""
+    copy, again = number % REPEATS == 0, number % REPEATS == 1
+    shown = (number * 7919 + 13) % total if copy or again else number
+    data = encoded(shown, QUALITY)
+    path.write_bytes(encoded(shown, QUALITY, again=True) if again else data)
+
+
+def encoded(number: int, quality: int, *, again: bool = False) -> bytes:
+    rng = np.random.default_rng(number)
+    low = cv2.resize(rng.normal(0, 12, (7, 7)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    middle = cv2.resize(rng.normal(0, 12, (40, 40)).astype(np.float32), (SIDE, SIDE))
+    grey = pattern() + low + middle + rng.normal(0, 6, (SIDE, SIDE))
+    tint = rng.uniform(0.85, 1.15, 3)
+    image = np.clip(grey[..., None] * tint, 0, 255).astype(np.uint8)
+    if again:
+        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def pattern() -> np.ndarray:
+    """What all faces share: a light oval with darker eyes and mouth, float [SIDE, SIDE]."""
+    y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
+    face = 60 + 110 * np.exp(-(((x / 0.62) ** 2 + (y / 0.8) ** 2) ** 2))
+    for centre in (-0.28, 0.28):
+        face -= 70 * np.exp(-(((x - centre) / 0.13) ** 2 + ((y + 0.2) / 0.07) ** 2))
+    return face - 60 * np.exp(-((x / 0.25) ** 2 + ((y - 0.45) / 0.07) ** 2))
+
+
+def prepare(project: Path, raw: Path) -> None:
+    """A clone of this repository with the seven sources in its descriptors, params.yaml and dvc.yaml."""
+    subprocess.run(["git", "clone", "--quiet", "--local", ROOT, project], check=True)
+    yaml = YAML()
+    params = yaml.load(project / "params.yaml")
+    params["manifest"] |= {"sources": list(SOURCES), "test_fraction": {}}
+    params["sets"] = {"test_all_sources": {}}
+    yaml.dump(params, project / "params.yaml")
+    for name in SOURCES:
+        write_descriptor(project / "data/sources", scanned(Descriptor(name, "folder7", False), raw, "folder7", name))
+    run(project, raw, [str(Path(sys.executable).parent / "fer"), "dag", "sync"])
+
+
+def add_a_face(project: Path, raw: Path) -> None:
+    """The smallest source gets one more test face."""
+    write_face(10**9 + 7, raw / "compound_folders/test/happy/9999999.jpg", 10**9)
+    run(project, raw, [str(Path(sys.executable).parent / "fer"), "data", "refresh", "compound_folders"])
+
+
+def dvc(project: Path, raw: Path, *arguments: str) -> None:
+    run(project, raw, [sys.executable, "-m", "dvc", *arguments])
+
+
+def run(project: Path, raw: Path, command: list[str]) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "FER_RAW": str(raw.resolve()), "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+
+
+def measure(project: Path, raw: Path, stage: str) -> tuple[float, float, float]:
+    """Wall seconds of one stage, and the peak of resident and of private memory of all its processes, in MB."""
+    peaks, over = [0.0, 0.0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            sizes = [memory(process) for process in psutil.Process().children(recursive=True)]
+            for place in (0, 1):
+                peaks[place] = max(peaks[place], sum(size[place] for size in sizes) / 1e6)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started = time.perf_counter()
+    try:
+        dvc(project, raw, "repro", "--single-item", stage)
+    finally:
+        wall = time.perf_counter() - started
+        over.set()
+        watcher.join()
+    return wall, peaks[0], peaks[1]
+
+
+def memory(process: psutil.Process) -> tuple[int, int]:
+    try:
+        info = process.memory_info()
+    except psutil.Error:
+        return 0, 0
+    return info.rss, info.rss - getattr(info, "shared", 0)
+
+
+def show(what: str, row: tuple[float, float, float], faces: int) -> None:
+    wall, resident, private = row
+    print(f"| {what} | {wall:.1f} | {faces / wall:,.0f} | {resident:,.0f} | {private:,.0f} |", flush=True)
+
+
+def reads(project: Path) -> None:
+    """Random access: decode faces of the pack in random order, against the same bytes decoded from a list in memory."""
+    pack = Pack.open(project / "data/pack/dev")
+    rows = np.random.default_rng(0).permutation(len(pack.rows))[:READS]
+    cv2.setNumThreads(1)
+    held = [pack.image(int(row)) for row in rows]
+    rates = []
+    for images in (held, (pack.image(int(row)) for row in rows)):
+        started = time.perf_counter()
+        for image in images:
+            cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+        rates.append(len(rows) / (time.perf_counter() - started))
+    memory_rate, pack_rate = rates
+    print(f"\nRandom reads with decoding, one thread: {pack_rate:,.0f} faces/s from the pack, {memory_rate:,.0f} from memory.")
+
+
+if __name__ == "__main__":
+    main()
