@@ -1,20 +1,20 @@
-"""Views applied to images: crop, flip, CLAHE, colour and normalisation, batched on the images' device."""
+"""Views applied to a batch of images on an accelerator: crop, flip, CLAHE, colour and normalisation.
 
-import math
+Pixels are rounded to 8 bits after the crop and after the colour, as in `augment_cpu`, which does the same work through OpenCV:
+crop and CLAHE are equal bit for bit (CLAHE would magnify any difference), the colour within one grey level.
+"""
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from fer_core.data.clahe import clahe_rgb
 from fer_core.data.preprocessing import Preprocessing
-from fer_core.data.views import ViewParams
+from fer_core.data.views import ViewParams, boxes, colour_matrices
 
 __all__ = ["evaluation_view", "training_view"]
 
 _LUMA = (0.299, 0.587, 0.114)
-_RGB_TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], dtype=torch.float64)
 
 
 def evaluation_view(images: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -28,7 +28,7 @@ def evaluation_view(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     """
     offset, size = (preprocessing.resized - preprocessing.size) // 2, preprocessing.size
     crops = images[:, :, offset : offset + size, offset : offset + size]
-    return _normalise(_equalise(crops, preprocessing).float() / 255, preprocessing)
+    return _normalise(_equalise(crops, preprocessing), preprocessing)
 
 
 def training_view(images: Tensor, view: ViewParams, preprocessing: Preprocessing) -> Tensor:
@@ -41,51 +41,53 @@ def training_view(images: Tensor, view: ViewParams, preprocessing: Preprocessing
     Returns:
         float32 [n, 3, size, size], normalised, channels last.
     """
-    crops = _crop(images, view, preprocessing.size)
-    if preprocessing.clahe:
-        crops = _equalise((crops * 255).round().to(torch.uint8), preprocessing).float() / 255
+    crops = _equalise(_crop(images, view, preprocessing.size), preprocessing)
     return _normalise(_colour(crops, view), preprocessing)
 
 
 def _crop(images: Tensor, view: ViewParams, size: int) -> Tensor:
-    """Bilinear resampling of each crop to size x size; float32 in [0, 1]."""
-    top, left, height, width = (torch.from_numpy(v).to(images.device) for v in (view.top, view.left, view.height, view.width))
-    sign = torch.from_numpy(np.where(view.flip, -1, 1).astype(np.float32)).to(images.device)
-    zero = torch.zeros_like(top)
-    theta = torch.stack(
-        [
-            torch.stack([width * sign, zero, 2 * left + width - 1], dim=1),
-            torch.stack([zero, height, 2 * top + height - 1], dim=1),
-        ],
-        dim=1,
-    )
-    grid = functional.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
-    return functional.grid_sample(images.float() / 255, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    """Bilinear resampling of each crop to size x size, uint8; bit-exact with OpenCV's INTER_LINEAR_EXACT on the crop alone.
+
+    Weights are whole 256ths, sums are integers rounded once at the end: the arithmetic of OpenCV's bit-exact resize.
+    """
+    box = boxes(view, images.shape[-1])
+    x_low, x_high, x_weight = _sources(box.left, box.width, size, images.device)
+    y_low, y_high, y_weight = _sources(box.top, box.height, size, images.device)
+    mirrored = torch.from_numpy(view.flip).to(images.device)[:, None]
+    x_low, x_high, x_weight = (torch.where(mirrored, values.flip(1), values) for values in (x_low, x_high, x_weight))
+
+    def columns(index: Tensor) -> Tensor:
+        return images.gather(3, index[:, None, None, :].expand(-1, 3, images.shape[2], -1)).int()
+
+    rows = columns(x_low) * (256 - x_weight)[:, None, None, :] + columns(x_high) * x_weight[:, None, None, :]
+
+    def lines(index: Tensor) -> Tensor:
+        return rows.gather(2, index[:, None, :, None].expand(-1, 3, -1, size))
+
+    sums = lines(y_low) * (256 - y_weight)[:, None, :, None] + lines(y_high) * y_weight[:, None, :, None]
+    return ((sums + (1 << 15)) >> 16).to(torch.uint8)
+
+
+def _sources(start: np.ndarray, length: np.ndarray, size: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of `size` places the two source pixels, int64 [n, size], and the second one's weight in 256ths, int32 [n, size]."""
+    place = (np.arange(size) + 0.5) * (length[:, None] / size) - 0.5
+    low = np.floor(place)
+    weight = np.rint((place - low) * 256).astype(np.int32)
+    last = length[:, None] - 1
+    weight[(low < 0) | (low >= last)] = 0
+    low = np.clip(low.astype(np.int64), 0, last)
+    high = np.minimum(low + 1, last)
+    one, other = (torch.from_numpy(start[:, None] + index).to(device) for index in (low, high))
+    return one, other, torch.from_numpy(weight).to(device)
 
 
 def _colour(images: Tensor, view: ViewParams) -> Tensor:
-    """All four colour changes as one 3x3 matrix and one grey offset an image.
-
-    Contrast blends with the image's mean grey, saturation with each pixel's grey (as torchvision's ColorJitter);
-    hue turns the chroma plane of YIQ, which leaves grey pixels grey.
-    """
-
-    def tensor(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values.astype(np.float64))
-
-    brightness, contrast, saturation = tensor(view.brightness), tensor(view.contrast), tensor(view.saturation)
-    angle = tensor(view.hue) * 2 * math.pi
-    rotation = torch.zeros(len(images), 3, 3, dtype=torch.float64)
-    rotation[:, 0, 0] = 1
-    rotation[:, 1, 1] = rotation[:, 2, 2] = angle.cos() * saturation
-    rotation[:, 1, 2], rotation[:, 2, 1] = -angle.sin() * saturation, angle.sin() * saturation
-    matrix = _RGB_TO_YIQ.inverse() @ rotation @ _RGB_TO_YIQ * (brightness * contrast)[:, None, None]
-    matrix = matrix.to(images.device, torch.float32)
-    luma = images.new_tensor(_LUMA)[None, :, None, None]
-    grey = (images * luma).sum(dim=1).mean(dim=(1, 2))
-    offset = grey * ((1 - contrast) * brightness).to(images.device, torch.float32)
-    flat = images.flatten(2)
-    return torch.baddbmm(offset[:, None, None].expand(-1, 3, 1), matrix, flat).clamp_(0, 1).view_as(images)
+    matrix, of_grey = (torch.from_numpy(values).to(images.device) for values in colour_matrices(view))
+    pixels = images.float()
+    grey = (pixels * pixels.new_tensor(_LUMA)[None, :, None, None]).sum(dim=1).mean(dim=(1, 2))
+    offset = (grey * of_grey)[:, None, None].expand(-1, 3, 1)
+    coloured = torch.baddbmm(offset, matrix, pixels.flatten(2)).clamp_(0, 255)
+    return coloured.round_().view_as(pixels).to(torch.uint8)
 
 
 def _equalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -96,6 +98,6 @@ def _equalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def _normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    mean = images.new_tensor(preprocessing.mean)[None, :, None, None]
-    std = images.new_tensor(preprocessing.std)[None, :, None, None]
-    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+    mean = torch.tensor(preprocessing.mean, device=images.device)[None, :, None, None]
+    std = torch.tensor(preprocessing.std, device=images.device)[None, :, None, None]
+    return ((images.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)

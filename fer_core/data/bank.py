@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fer_core.data.augment import evaluation_view, training_view
+from fer_core.data.augment_cpu import CpuViews
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions, sample_keys, view_params
@@ -29,7 +31,7 @@ class ImageBank:
         rows: row numbers to hold; others cannot be asked for.
         preprocessing: decides the size at which images are kept.
         options: strength of the augmentation; only needed for k >= 1.
-        threads: decoding threads.
+        threads: for decoding, and for views on the CPU.
         device: where the pixels are kept and views are computed.
     """
 
@@ -51,20 +53,21 @@ class ImageBank:
         self._slot = np.full(len(ids), -1, dtype=np.int64)
         self._slot[rows] = np.arange(len(rows))
         side = preprocessing.resized
-        pixels = torch.empty(len(rows), 3, side, side, dtype=torch.uint8)
-        planes = pixels.numpy()
+        on_cpu = device.type == "cpu"
+        pixels = np.empty((len(rows), side, side, 3) if on_cpu else (len(rows), 3, side, side), dtype=np.uint8)
 
         def decode(slot: int) -> None:
             row = int(rows[slot])
             image = preprocessing.square(decode_rgb(pack.image(row), where=ids[row]))
-            planes[slot] = image.transpose(2, 0, 1)
+            pixels[slot] = image if on_cpu else image.transpose(2, 0, 1)
 
         with ThreadPoolExecutor(threads) as pool:
             for _ in tqdm(
                 pool.map(decode, range(len(rows))), total=len(rows), desc="decode", unit="img", leave=False, disable=progress_off()
             ):
                 pass
-        self._pixels = pixels.to(device)
+        self._cpu = CpuViews(preprocessing, threads) if on_cpu else None
+        self._pixels: Any = pixels if on_cpu else torch.from_numpy(pixels).to(device)
         log.info("decoded %d images at %d px", len(rows), side)
 
     def view(self, rows: np.ndarray, k: int) -> Tensor:
@@ -80,9 +83,10 @@ class ImageBank:
         slots = self._slot[rows]
         if (slots < 0).any():
             raise IndexError(f"row {int(np.asarray(rows)[slots < 0][0])} is not in this image bank")
-        images = self._pixels[torch.from_numpy(slots).to(self.device)]
-        if k == 0:
-            return evaluation_view(images, self.preprocessing)
-        if self._options is None:
+        if k and self._options is None:
             raise ValueError("this image bank was made without augmentation options")
-        return training_view(images, view_params(self._keys[slots], k, self._options), self.preprocessing)
+        drawn = view_params(self._keys[slots], k, self._options) if k and self._options else None
+        if self._cpu is not None:
+            return self._cpu.evaluation(self._pixels, slots) if drawn is None else self._cpu.training(self._pixels, slots, drawn)
+        on_device = self._pixels[torch.from_numpy(slots).to(self.device)]
+        return evaluation_view(on_device, self.preprocessing) if drawn is None else training_view(on_device, drawn, self.preprocessing)

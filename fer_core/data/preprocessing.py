@@ -6,6 +6,7 @@ every ONNX file. Only numpy and OpenCV are needed, so that a deployed predictor 
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -111,8 +112,18 @@ class Preprocessing:
         image = self.square(image)
         offset = (self.resized - self.size) // 2
         image = np.ascontiguousarray(image[offset : offset + self.size, offset : offset + self.size])
+        equaliser = self.equaliser()
+        return image if equaliser is None else equaliser(image)
+
+    def equaliser(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """CLAHE on the lightness of an RGB image, uint8 [H, W, 3] to the same; None where it is off. Not for several threads at once."""
         if not self.clahe:
-            return image
-        lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-        lab[:, :, 0] = cv2.createCLAHE(self.clahe_clip, (self.clahe_tile, self.clahe_tile)).apply(lab[:, :, 0])
-        return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+            return None
+        clahe = cv2.createCLAHE(self.clahe_clip, (self.clahe_tile, self.clahe_tile))
+
+        def equalise(image: np.ndarray) -> np.ndarray:
+            lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+            cv2.insertChannel(clahe.apply(cv2.extractChannel(lab, 0)), lab, 0)
+            return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+
+        return equalise

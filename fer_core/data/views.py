@@ -17,12 +17,14 @@ from pydantic import Field, model_validator
 
 from fer_core.params import Section
 
-__all__ = ["ViewOptions", "ViewParams", "sample_keys", "student_view", "teacher_view", "view_params"]
+__all__ = ["Boxes", "ViewOptions", "ViewParams", "boxes", "colour_matrices", "sample_keys", "student_view", "teacher_view", "view_params"]
 
-_VERSION = 1
+_VERSION = 2
 _FIRST_TEACHER_VIEW = 1 << 20
 _DRAWS = 9
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+_RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 Strength = Annotated[float, Field(ge=0, lt=1)]
 
@@ -81,6 +83,46 @@ class ViewParams:
     contrast: np.ndarray
     saturation: np.ndarray
     hue: np.ndarray
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Crops of N square images in whole pixels; int64 [N] each."""
+
+    top: np.ndarray
+    left: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
+
+
+def boxes(view: ViewParams, side: int) -> Boxes:
+    """The crops of images of `side` pixels, rounded to whole pixels so that every device cuts the same ones."""
+    height = np.maximum(np.rint(view.height * np.float32(side)), 1).astype(np.int64)
+    width = np.maximum(np.rint(view.width * np.float32(side)), 1).astype(np.int64)
+    top = np.minimum(np.rint(view.top * np.float32(side)).astype(np.int64), side - height)
+    left = np.minimum(np.rint(view.left * np.float32(side)).astype(np.int64), side - width)
+    return Boxes(top, left, height, width)
+
+
+def colour_matrices(view: ViewParams) -> tuple[np.ndarray, np.ndarray]:
+    """All four colour changes as one affine map of an RGB pixel p: matrix @ p + offset x (mean grey of the image).
+
+    Contrast blends with the image's mean grey, saturation with each pixel's grey (as torchvision's ColorJitter); hue turns the
+    chroma plane of YIQ, which leaves grey pixels grey.
+
+    Returns:
+        float32 [N, 3, 3], and float32 [N], the same for the three channels.
+    """
+    angle = view.hue.astype(np.float64) * 2 * np.pi
+    saturation = view.saturation.astype(np.float64)
+    turn = np.zeros((len(angle), 3, 3))
+    turn[:, 0, 0] = 1
+    turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle) * saturation
+    turn[:, 2, 1] = np.sin(angle) * saturation
+    turn[:, 1, 2] = -turn[:, 2, 1]
+    scale = view.brightness.astype(np.float64) * view.contrast
+    matrix = np.linalg.inv(_RGB_TO_YIQ) @ turn @ _RGB_TO_YIQ * scale[:, None, None]
+    return matrix.astype(np.float32), ((1 - view.contrast) * view.brightness).astype(np.float32)
 
 
 def student_view(epoch: int, count: int) -> int:
