@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from fer_cli import dag, data, predict, profile, results, run
+from fer_cli import dag, data, doctor, manifest, predict, profile, results, run
 from fer_core.errors import FerError
 from fer_core.logs import setup_logging
 
@@ -16,8 +16,10 @@ app = typer.Typer(
 )
 app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.run)
 app.add_typer(data.app, name="data")
+app.add_typer(manifest.app, name="manifest")
 app.add_typer(profile.app, name="profile")
 app.add_typer(dag.app, name="dag")
+app.command("doctor")(doctor.doctor)
 app.command("predict")(predict.predict)
 app.command("results")(results.results)
 

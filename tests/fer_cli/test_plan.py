@@ -37,7 +37,8 @@ def test_longer_chains_rank_higher():
 
 
 @pytest.mark.parametrize(
-    ("stage", "expected"), [("teacher_a@rn18", True), ("student@kd-1", True), ("logits_dev@b3", True), ("manifest", False), ("report", False)]
+    ("stage", "expected"),
+    [("teacher_a@rn18", True), ("student@kd-1", True), ("logits_dev@b3", True), ("manifest", False), ("report", False)],
 )
 def test_stages_that_want_a_device_are_known_by_their_imports(stage, expected):
     assert uses_torch(stage, Path(__file__).parent.parent.parent) is expected

@@ -1,0 +1,87 @@
+"""`fer doctor`: everything that a run needs and that can be missing or wrong on a machine, looked at before the run.
+
+One line for each finding, ok, warn or FAIL, with what to do about it. Nothing is changed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from fer_core.errors import FerError
+from fer_core.params import PARAMS_FILE, read_params
+from fer_core.settings import load_settings
+
+if TYPE_CHECKING:
+    from fer_cli.doctor_finding import Finding
+
+__all__ = ["doctor", "examine"]
+
+_LOCK, _PYPROJECT, _DVC, _DVC_FILE = Path("requirements.lock"), Path("pyproject.toml"), Path(".dvc"), Path("dvc.yaml")
+_DESCRIPTORS = Path("data/sources")
+
+
+def doctor() -> None:
+    """Check this machine and project: packages, devices, disks, settings, raw data, params.yaml and dvc.yaml.
+
+    Ends with status 1 when anything is FAIL.
+    """
+    from fer_cli.doctor_finding import Level
+
+    found: Counter[Level] = Counter()
+    for finding in examine():
+        typer.echo(str(finding))
+        found[finding.level] += 1
+    typer.echo(", ".join(f"{found[level]} {level}" for level in Level))
+    if found[Level.FAIL]:
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator["Finding"]:
+    """All findings about the project in the working folder, as they are made."""
+    from fer_cli import doctor_machine, doctor_project, doctor_software
+    from fer_cli.doctor_finding import Finding, Level, guarded, of_error
+
+    yield from guarded("Python", partial(doctor_software.check_python, _PYPROJECT))
+    yield from guarded("packages", partial(doctor_software.check_packages, _LOCK, _PYPROJECT))
+    for what, check in (
+        ("ONNX Runtime", doctor_software.check_onnxruntime),
+        ("OpenCV", doctor_software.check_opencv),
+        ("YAML", doctor_software.check_yaml),
+        ("DVC", doctor_software.check_dvc),
+        ("git", doctor_software.check_git),
+        ("memory", lambda: doctor_machine.check_memory(doctor_machine.memory_limit())),
+        ("settings", doctor_project.check_settings),
+    ):
+        yield from guarded(what, check)
+    listed: list[str] = []
+    try:
+        params = read_params()
+    except FerError as error:
+        yield of_error("params.yaml", error)
+    else:
+        from fer_cli.data_report import sources_listed
+
+        listed = sources_listed()
+        yield from guarded("params.yaml", partial(doctor_project.check_params_file, params, PARAMS_FILE))
+        yield from guarded("dvc.yaml", partial(doctor_project.check_dag, params, _DVC_FILE))
+    descriptors, faulty = doctor_project.readable_descriptors(_DESCRIPTORS)
+    yield from faulty
+    try:
+        settings = load_settings()
+    except FerError:
+        yield Finding(Level.WARN, "machine", "device, threads, disks and raw data are not checked, for the settings cannot be read")
+        return
+    yield from guarded("data sets", partial(doctor_project.check_data, descriptors, settings.raw, listed))
+    yield from guarded("CPU threads", partial(doctor_machine.check_threads, settings))
+    yield from guarded("device", partial(doctor_software.check_device, settings))
+
+    def disks() -> Iterator[Finding]:
+        cache, kinds = doctor_machine.cache_of(_DVC)
+        yield from doctor_machine.check_cache(cache, kinds)
+        yield from doctor_machine.check_disks(Path().absolute(), cache, settings, doctor_machine.bytes_needed(descriptors, listed))
+
+    yield from guarded("disk", disks)

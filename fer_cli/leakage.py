@@ -1,0 +1,87 @@
+"""`fer manifest leakage`: twins, contradictions and leaks of the data, as Markdown, from the gate's report and nothing else."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fer_core.errors import ArtifactError
+from fer_core.files import read_json, sha256_file, write_text
+from fer_core.params import PARAMS_FILE, read_params
+
+__all__ = ["leakage", "leakage_page"]
+
+_VALIDATION = Path("data/validation.json")
+
+
+def leakage(
+    out: Annotated[Path | None, typer.Option(help="Write the page here instead of printing it.")] = None,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Duplicates and leakage",
+) -> None:
+    """Show who shares pictures with whom, and what the manifest did about it."""
+    page = leakage_page(title, read_json(_VALIDATION), read_params()["manifest"])
+    if out is None:
+        typer.echo(page)
+        return
+    write_text(out, page)
+    typer.echo(f"wrote {out}")
+
+
+def leakage_page(title: str, report: dict[str, Any], options: dict[str, Any]) -> str:
+    """The page.
+
+    Args:
+        title: its heading.
+        report: the gate's report, `data/validation.json`.
+        options: section `manifest` of the parameters it was made with.
+
+    Raises:
+        ArtifactError: the report lacks a key.
+    """
+    try:
+        twins, dropped = report["twins"], report["dropped"]
+        near = f"{options['near_duplicate_bits']} bits, correlation {options['near_duplicate_correlation']}"
+        kept = ", ".join(f"{rows:,} {split}" for split, rows in report["rows_by_split"].items() if split != "dropped")
+        facts = [
+            f"- manifest sha256 `{report['manifest_sha256'][:16]}`, parameters sha256 `{sha256_file(PARAMS_FILE)[:16]}`",
+            f"- faces: {report['rows_total']:,}; kept: {kept}; dropped: {report['rows_by_split']['dropped']:,}",
+            f"- exact twins have equal pixels; near twins lie within {near} ({twins['near_candidates']:,} candidate pairs, "
+            f"{twins['near_pairs']:,} confirmed)",
+            f"- leaks left among the kept rows: {report['leaks']:,}",
+        ]
+        kinds = [("all sources together", twins), *twins["by_source"].items()]
+        rows = [
+            f"| {name} | {what} | {found[key]['groups']:,} | {found[key]['extra_copies']:,} | {found[key]['contradictory_groups']:,} "
+            f"| {found[key]['largest']:,} |"
+            for name, found in kinds
+            for what, key in (("exact", "exact"), ("exact and near", "exact_and_near"))
+        ]
+        sources = sorted(dropped["by_source_reason"])
+        reasons = []
+        for reason, total in dropped["by_reason"].items():
+            counts = [dropped["by_source_reason"][source].get(reason, 0) for source in sources]
+            reasons.append(f"| {reason} | {' | '.join(f'{count:,}' for count in counts)} | {total:,} |")
+    except KeyError as error:
+        raise ArtifactError("The gate's report lacks a key.", where=_VALIDATION, found=error, remedy="run `fer run validate`") from error
+    return "\n".join(
+        [
+            f"# {title}",
+            "",
+            *facts,
+            "",
+            "## Pictures that several faces share",
+            "",
+            "| among | twins | groups | extra copies | groups with contradictory labels | largest group |",
+            "|---|---|---:|---:|---:|---:|",
+            *rows,
+            "",
+            "## Rows that left, by the first reason that applied",
+            "",
+            f"| reason | {' | '.join(sources)} | all |",
+            f"|---|{'---:|' * (len(sources) + 1)}",
+            *reasons,
+            "",
+            "Written by `fer manifest leakage` from `data/validation.json`.",
+            "",
+        ]
+    )
