@@ -17,7 +17,7 @@ from fer_core.logs import progress_off
 __all__ = ["Interval", "confidence_intervals", "paired_differences", "stratified_weights"]
 
 _LEVEL = 0.95
-_BIASED = ("ece", "ace")
+_BIASED = ("ece", "ace", "classwise_ece")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def stratified_weights(labels: np.ndarray, resamples: int, seed: int) -> Iterato
 def confidence_intervals(outcome: Outcome, resamples: int, seed: int, names: Sequence[str] = METRICS) -> dict[str, Interval]:
     """Metrics of one model with their intervals.
 
-    A resample repeats rows and so always shows a greater calibration gap than the sample itself; the intervals of ece and ace are
-    shifted down by that bias (mean of the resamples minus the value) and end at 0.
+    A resample repeats rows and so always shows a greater calibration gap than the sample itself; the intervals of ece, ace and
+    classwise_ece are shifted down by that bias (mean of the resamples minus the value) and end at 0.
     """
     value = measure(outcome, names=names)
     drawn = np.array([list(measure(outcome, weights, names).values()) for weights in stratified_weights(outcome.labels, resamples, seed)])

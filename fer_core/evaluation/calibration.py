@@ -11,12 +11,24 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 
 from fer_core.errors import ArtifactError
-from fer_core.evaluation.metrics import log_softmax, outcome_of, softmax
+from fer_core.evaluation.metrics import log_softmax, outcome_of, softmax, width_bins
 
-__all__ = ["LOG_BOUNDS", "TemperatureFit", "ece_floor", "fit_temperature", "interior_temperature", "reliability_table"]
+__all__ = [
+    "LOG_BOUNDS",
+    "TemperatureFit",
+    "Undetermined",
+    "calibration_floor",
+    "fit_temperature",
+    "interior_temperature",
+    "reliability_table",
+]
 
 LOG_BOUNDS = (-5.0, 5.0)
 _SIMULATIONS = 200
+
+
+class Undetermined(ArtifactError):
+    """The rows do not determine a calibration: no finite parameters are best on them."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +71,13 @@ def interior_temperature(logits: np.ndarray, labels: np.ndarray, where: object) 
     """`fit_temperature`, refused where there is no optimum.
 
     Raises:
-        ArtifactError: the optimum is at a bound; says which, what it means and for whom (`where`).
+        Undetermined: the optimum is at a bound; says which, what it means and for whom (`where`).
     """
     fit = fit_temperature(logits, labels)
     if not fit.at_bound:
         return fit
     wrong = int((np.asarray(logits).argmax(axis=1) != np.asarray(labels)).sum())
-    raise ArtifactError(
+    raise Undetermined(
         "No temperature calibrates this model: the search ended at its bound.",
         where=where,
         found=f"T = {fit.temperature:.4g}; {wrong} of {fit.n} calibration rows are classified wrong",
@@ -76,22 +88,37 @@ def interior_temperature(logits: np.ndarray, labels: np.ndarray, where: object) 
     )
 
 
-def ece_floor(logits: np.ndarray, bins: int, seed: int, temperature: float = 1.0) -> dict[str, float]:
-    """ECE that a perfectly calibrated model with these confidences would still show on so few rows.
+def calibration_floor(logits: np.ndarray, bins: int, seed: int) -> dict[str, dict[str, float]]:
+    """What a perfectly calibrated model with these probabilities would still show on so few rows.
 
-    Simulates labels from the model's own probabilities: a row is right with probability equal to its confidence.
+    Each simulation draws every row's label from the row's own probabilities, softmax(logits), and measures the gaps as `metrics` does.
 
     Returns:
-        mean and p95 (95th percentile) over the simulations.
+        ece, ace and classwise_ece, of each the mean and p95 (95th percentile) over the simulations.
     """
-    confidence = softmax(logits, temperature).max(axis=1)
-    bin_of_row = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    p = softmax(logits)
+    count, classes = p.shape
+    confidence, predictions, upper = p.max(axis=1), p.argmax(axis=1), p.cumsum(axis=1)[:, :-1].T
+    width_bin = width_bins(confidence, bins)
+    mass_bin = np.searchsorted(np.sort(confidence), confidence) * bins // count
+    class_bin = np.arange(classes) * bins + width_bins(p, bins)
+    expected = np.bincount(class_bin.ravel(), weights=p.ravel(), minlength=classes * bins)
     rng = np.random.default_rng(seed)
-    simulated = np.empty(_SIMULATIONS)
+    simulated = np.empty((_SIMULATIONS, 3))
     for i in range(_SIMULATIONS):
-        surplus = (rng.random(len(confidence)) < confidence) - confidence
-        simulated[i] = np.abs(np.bincount(bin_of_row, weights=surplus, minlength=bins)).sum() / len(confidence)
-    return {"mean": round(float(simulated.mean()), 6), "p95": round(float(np.quantile(simulated, 0.95)), 6)}
+        labels = (rng.random(count) > upper).sum(axis=0, dtype=np.int8)
+        surplus = (labels == predictions) - confidence
+        drawn = np.bincount(class_bin[np.arange(count), labels], minlength=classes * bins)
+        simulated[i] = (
+            np.abs(np.bincount(width_bin, weights=surplus, minlength=bins)).sum(),
+            np.abs(np.bincount(mass_bin, weights=surplus, minlength=bins)).sum(),
+            np.abs(drawn - expected).sum() / classes,
+        )
+    simulated /= count
+    return {
+        name: {"mean": round(float(found.mean()), 6), "p95": round(float(np.quantile(found, 0.95)), 6)}
+        for name, found in zip(("ece", "ace", "classwise_ece"), simulated.T, strict=True)
+    }
 
 
 def reliability_table(logits: np.ndarray, labels: np.ndarray, bins: int, temperature: float = 1.0) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from fer_core.errors import ArtifactError
 from fer_core.labels import CLASSES, N_CLASSES
@@ -28,9 +29,10 @@ __all__ = [
     "minority_f1",
     "outcome_of",
     "softmax",
+    "width_bins",
 ]
 
-METRICS = ("accuracy", "macro_f1", "minority_f1", "nll", "brier", "ece", "ace")
+METRICS = ("accuracy", "macro_f1", "minority_f1", "nll", "brier", "ece", "ace", "classwise_ece")
 _MINORITY = 3
 
 
@@ -46,6 +48,11 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return np.exp(log_softmax(logits, temperature))
 
 
+def width_bins(p: np.ndarray, bins: int) -> np.ndarray:
+    """Equal-width bin of each probability, int64 in p's shape: b of B holds [b/B, (b + 1)/B), the last one 1 too."""
+    return np.minimum((p * bins).astype(np.int64), bins - 1)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What the metrics need of each of N rows.
@@ -56,6 +63,8 @@ class Outcome:
         brier: float64 [N], squared distance between the probabilities and the one-hot label (0 … 2).
         surplus: float64 [N], (1 if correct else 0) − confidence, confidence being the greatest probability.
         width_bin: int64 [N], the row's equal-width bin of confidence.
+        class_surplus: float64 [7 × bins, N], sparse: (1 if the label is class c else 0) − p_c of every row and class, in line
+            c × bins + the equal-width bin of p_c.
         order: int64 [N], row numbers by rising confidence.
         first: int64 [N], for each place in that order the first place with the same confidence.
         bins: number of confidence bins.
@@ -66,6 +75,7 @@ class Outcome:
     brier: np.ndarray
     surplus: np.ndarray
     width_bin: np.ndarray
+    class_surplus: csr_array
     order: np.ndarray
     first: np.ndarray
     bins: int
@@ -87,7 +97,7 @@ class Outcome:
 def outcome_of(logits: np.ndarray, labels: np.ndarray, bins: int, temperature: float = 1.0) -> Outcome:
     """Reduce logits [N, 7] and labels [N] to what the metrics need.
 
-    The prediction is the argmax of the logits (first of equals). Bin b of B holds confidences in [b/B, (b + 1)/B), the last one 1 too.
+    The prediction is the argmax of the logits (first of equals).
 
     Raises:
         ArtifactError: no row, shapes that do not fit, a label outside 0 … 6, or a logit that is not finite.
@@ -114,7 +124,8 @@ def outcome_of(logits: np.ndarray, labels: np.ndarray, bins: int, temperature: f
         nll=-log_p[rows, labels],
         brier=(p**2).sum(axis=1) - 2 * p[rows, labels] + 1,
         surplus=(predictions == labels) - confidence,
-        width_bin=np.minimum((confidence * bins).astype(np.int64), bins - 1),
+        width_bin=width_bins(confidence, bins),
+        class_surplus=_class_surplus(p, labels, bins),
         order=order,
         first=np.maximum.accumulate(np.where(starts, rows, 0)),
         bins=bins,
@@ -145,27 +156,31 @@ def measure(outcome: Outcome, weights: np.ndarray | None = None, names: Collecti
     Returns:
         accuracy, macro_f1, minority_f1 (see the module), nll (mean −log p), brier (mean multiclass sum, Brier 1950),
         ece (equal-width bins, Guo et al. 2017), ace (equal-mass bins, Nixon et al. 2019: a row's bin is
-        floor(bins × share of rows with lower confidence), so equal confidences share a bin and row order plays no part).
+        floor(bins × share of rows with lower confidence), so equal confidences share a bin and row order plays no part),
+        classwise_ece (the static calibration error of Nixon et al. 2019, "Measuring Calibration in Deep Learning": the gap between the
+        probabilities of a class and how often it is the label, in equal-width bins of that probability, mean over the seven classes).
     """
     if weights is None:
         weights = np.ones(len(outcome), dtype=np.int64)
-    total = int(weights.sum())
+    total, counts = int(weights.sum()), weights.astype(np.float64)
     values: dict[str, float] = {}
     if not {"accuracy", "macro_f1", "minority_f1"}.isdisjoint(names):
-        confusion = np.bincount(outcome.cell, weights=weights, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
+        confusion = np.bincount(outcome.cell, weights=counts, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
         values["accuracy"] = float(np.trace(confusion)) / total
         values["macro_f1"] = float(f1_scores(confusion).mean())
         values["minority_f1"] = minority_f1(confusion)
     if "nll" in names:
-        values["nll"] = float((weights * outcome.nll).sum()) / total
+        values["nll"] = float(counts @ outcome.nll) / total
     if "brier" in names:
-        values["brier"] = float((weights * outcome.brier).sum()) / total
+        values["brier"] = float(counts @ outcome.brier) / total
     if "ece" in names:
-        values["ece"] = _gap(outcome.width_bin, weights * outcome.surplus, outcome.bins) / total
+        values["ece"] = _gap(outcome.width_bin, counts * outcome.surplus, outcome.bins) / total
     if "ace" in names:
         ranked = weights[outcome.order]
         lower = (np.cumsum(ranked) - ranked)[outcome.first]
         values["ace"] = _gap(lower * outcome.bins // total, ranked * outcome.surplus[outcome.order], outcome.bins) / total
+    if "classwise_ece" in names:
+        values["classwise_ece"] = float(np.abs(outcome.class_surplus @ counts).sum()) / (N_CLASSES * total)
     return {name: values[name] for name in METRICS if name in names}
 
 
@@ -184,6 +199,13 @@ def class_details(outcome: Outcome) -> dict[str, Any]:
         "per_class_f1": {name: round(float(f1[i]), 6) if present[i] else None for i, name in enumerate(CLASSES)},
         "confusion": confusion.tolist(),
     }
+
+
+def _class_surplus(p: np.ndarray, labels: np.ndarray, bins: int) -> csr_array:
+    lines = np.arange(N_CLASSES) * bins + width_bins(p, bins)
+    surplus = np.eye(N_CLASSES)[labels] - p
+    columns = np.repeat(np.arange(len(p)), N_CLASSES)
+    return csr_array((surplus.ravel(), (lines.ravel(), columns)), shape=(N_CLASSES * bins, len(p)))
 
 
 def _gap(bin_of_row: np.ndarray, surplus: np.ndarray, bins: int) -> float:

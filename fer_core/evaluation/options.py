@@ -1,12 +1,35 @@
 """Parameters of every evaluation: section `evaluation`."""
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fer_core.params import Section
 
-__all__ = ["EvaluationOptions"]
+__all__ = ["METHODS", "CalibrationOptions", "EvaluationOptions", "Method"]
+
+Method = Literal["temperature", "bias_corrected", "vector", "per_source"]
+METHODS: tuple[Method, ...] = get_args(Method)
+"""From the simplest on; what asks for a face's source is least simple, for a picture from a camera has none."""
+
+
+class CalibrationOptions(Section):
+    """How networks are calibrated.
+
+    Attributes:
+        methods: what is fitted; temperature must be among them, for an exported file holds it.
+        folds: of the cross-validation that chooses between them.
+    """
+
+    methods: tuple[Method, ...] = METHODS
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+
+    @field_validator("methods")
+    @classmethod
+    def _once_each(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        if len(set(methods)) != len(methods) or "temperature" not in methods:
+            raise ValueError("expected each method once, and temperature among them")
+        return methods
 
 
 class EvaluationOptions(Section):
@@ -14,10 +37,12 @@ class EvaluationOptions(Section):
 
     Attributes:
         bootstrap: resamples behind each confidence interval.
-        bins: confidence bins of ece, ace and the reliability diagram.
+        bins: confidence bins of ece, ace, classwise_ece and the reliability diagram.
         compare_set: the named test set on which methods are compared.
+        calibration: how networks are calibrated.
     """
 
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]
     bins: Annotated[int, Field(ge=2, le=100)]
     compare_set: Annotated[str, Field(min_length=1)]
+    calibration: CalibrationOptions = CalibrationOptions()

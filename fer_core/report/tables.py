@@ -106,7 +106,8 @@ def confusion_points(inputs: ReportInputs) -> pd.DataFrame:
 def reliability_points(inputs: ReportInputs) -> pd.DataFrame:
     """Reliability of the deployed student on `compare_set`, empty bins left out: stage (raw, scaled), bin, confidence, accuracy, count."""
     points = inputs.deployed.points
-    points = points[(points["set"] == inputs.selection.compare_set) & (points["count"] > 0)]
+    # a deployed file holds a temperature, so the points of the other methods of calibration are not its own
+    points = points[(points["set"] == inputs.selection.compare_set) & (points["count"] > 0) & points["stage"].isin(["raw", "scaled"])]
     return points[["stage", "bin", "confidence", "accuracy", "count"]].reset_index(drop=True)
 
 

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 
 from fer_core.errors import ArtifactError
-from fer_core.evaluation.calibration import ece_floor, fit_temperature, interior_temperature, reliability_table
+from fer_core.evaluation.calibration import calibration_floor, fit_temperature, interior_temperature, reliability_table
 from fer_core.evaluation.metrics import measure, outcome_of, softmax
 from tests.arrange_logits import noisy_logits
 
@@ -27,8 +28,6 @@ class Linear:
         return x.argmax(1)
 
     def __sklearn_tags__(self):
-        from sklearn.linear_model import LogisticRegression
-
         return LogisticRegression().__sklearn_tags__()
 
     def __sklearn_is_fitted__(self):
@@ -64,6 +63,16 @@ def test_temperature_equals_scikit_learns():
     assert ours.nll_before == pytest.approx(measure(outcome_of(logits, labels, 15))["nll"])
 
 
+def test_temperature_of_two_classes_is_a_logistic_regression():
+    rng = np.random.default_rng(3)
+    logits = np.full((1200, 7), -1e4)
+    logits[:, :2] = rng.normal(size=(1200, 2))
+    difference = logits[:, 1] - logits[:, 0]
+    labels = (rng.random(1200) < 1 / (1 + np.exp(-2 * difference))).astype(int)
+    reference = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(difference[:, None], labels)
+    assert fit_temperature(logits, labels).temperature == pytest.approx(1 / reference.coef_[0, 0], abs=1e-4)
+
+
 def test_gradient_at_the_optimum_is_zero():
     labels = labels_of(800)
     logits = noisy_logits(labels, 3, scale=0.4)
@@ -85,16 +94,32 @@ def test_a_narrow_range_is_flagged_too():
     assert fit_temperature(noisy_logits(labels, 1, scale=20), labels, (-1, 1)).at_bound
 
 
+GAPS = ["ece", "ace", "classwise_ece"]
+
+
 @pytest.mark.parametrize("count", [400, 4000])
-def test_floor_is_the_ece_of_truly_calibrated_models(count):
+def test_floor_is_what_truly_calibrated_models_show(count):
     logits = 2 * np.random.default_rng(0).normal(size=(count, 7))
-    floor = ece_floor(logits, 15, seed=1)
+    floor = calibration_floor(logits, 15, seed=1)
     rng, p, seen = np.random.default_rng(9), softmax(logits), []
-    for _ in range(60):
+    for _ in range(100):
         labels = (rng.random((count, 1)) > p.cumsum(1)[:, :-1]).sum(1)
-        seen.append(measure(outcome_of(logits, labels, 15), names=["ece"])["ece"])
-    assert floor["mean"] == pytest.approx(np.mean(seen), rel=0.1)
-    assert floor["p95"] > floor["mean"]
+        seen.append(list(measure(outcome_of(logits, labels, 15), names=GAPS).values()))
+    for name, values in zip(GAPS, np.array(seen).T, strict=True):
+        assert floor[name]["mean"] == pytest.approx(values.mean(), rel=0.06)
+        assert floor[name]["p95"] == pytest.approx(np.quantile(values, 0.95), rel=0.12)
+
+
+def test_floor_falls_with_the_rows_and_follows_the_seed():
+    logits = 2 * np.random.default_rng(0).normal(size=(6400, 7))
+    few, many = calibration_floor(logits[:400], 15, 1), calibration_floor(logits, 15, 1)
+    for name in GAPS:
+        assert many[name]["mean"] == pytest.approx(few[name]["mean"] / 4, rel=0.2)  # by the square root of 16
+    assert calibration_floor(logits, 15, 1) == many != calibration_floor(logits, 15, 2)
+
+
+def test_a_model_that_is_sure_and_right_has_no_floor():
+    assert calibration_floor(100 * np.eye(7), 15, 1) == {name: {"mean": 0, "p95": 0} for name in GAPS}
 
 
 def test_reliability_points_equal_scikit_learns_and_give_the_ece():

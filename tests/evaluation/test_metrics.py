@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax as scipy_log_softmax
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, f1_score, log_loss
-from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.metrics import METRICS, all_metrics, f1_scores, log_softmax, measure, outcome_of, softmax
@@ -56,6 +56,23 @@ def test_ece_equals_torchmetrics(case, bins):
     logits, labels = case
     reference = multiclass_calibration_error(torch.tensor(softmax(logits)), torch.tensor(labels), 7, n_bins=bins, norm="l1")
     assert measure(outcome_of(logits, labels, bins))["ece"] == pytest.approx(float(reference), abs=1e-6)
+
+
+@pytest.mark.parametrize("bins", [10, 15, 20])
+def test_classwise_ece_is_the_mean_of_torchmetrics_binary_errors(case, bins):
+    logits, labels = case
+    p = torch.tensor(softmax(logits).T.copy())
+    each = [float(binary_calibration_error(p[c], torch.tensor(labels == c).int(), n_bins=bins, norm="l1")) for c in range(7)]
+    assert measure(outcome_of(logits, labels, bins))["classwise_ece"] == pytest.approx(np.mean(each), abs=1e-6)
+
+
+def test_classwise_ece_sees_what_top_label_ece_cannot():
+    """Every prediction is right half the time at confidence one half, but the other half of each row is put on the wrong class."""
+    logits = np.log(np.tile([0.5, 0.5 - 5e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6], (200, 1)))
+    labels = np.repeat([0, 2], 100)
+    found = measure(outcome_of(logits, labels, 15))
+    assert found["ece"] == pytest.approx(0, abs=1e-6)
+    assert found["classwise_ece"] == pytest.approx((0.5 + 0.5) / 7, abs=1e-5)
 
 
 def test_adaptive_ece_has_bins_of_equal_mass(case):
@@ -111,7 +128,7 @@ def test_weights_mean_repeated_rows(seed, ties):
 def test_perfect_and_sure_is_perfect():
     labels = np.arange(7)
     found = measure(outcome_of(100.0 * np.eye(7), labels, 15))
-    assert found == pytest.approx(dict(zip(METRICS, [1, 1, 1, 0, 0, 0, 0], strict=True)), abs=1e-12)
+    assert found == pytest.approx(dict(zip(METRICS, [1, 1, 1, 0, 0, 0, 0, 0], strict=True)), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from fer_core.deploy.predictor import Predictor
 from fer_core.deploy.report import read_export_report
 from fer_core.errors import ArtifactError, ModelError
 from fer_core.evaluation.calibration_report import Calibration, CalibrationReport, write_calibration
+from fer_core.evaluation.calibrator_choice import CalibrationChoice, FittedMethod
+from fer_core.evaluation.calibrators import Temperature
 from stages import latency, onnx
 from tests.deploy.conftest import ARCH, TEMPERATURE, save_tiny, write_test_pack
 
@@ -29,7 +31,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calibration:
     Path("params.yaml").write_text(PARAMS)
     card = save_tiny(Path("data/students/kd-1/model"))
     pack = write_test_pack(Path("data/pack/test"), 28)
-    calibration = Calibration("kd-1", TEMPERATURE, 28, 2.0, 1.9, pack.rows.sha256, card.weights_sha256)
+    choice = CalibrationChoice("temperature", 5, {"temperature": FittedMethod(Temperature(TEMPERATURE), 1.9, 1.9, 0.1, 0.0, 0.0)}, {})
+    calibration = Calibration("kd-1", TEMPERATURE, 28, 2.0, 1.9, pack.rows.sha256, card.weights_sha256, choice)
     write_calibration(Path("data/calibration/kd-1"), CalibrationReport(calibration, {}, pd.DataFrame()))
     return calibration
 
