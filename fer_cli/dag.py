@@ -33,6 +33,7 @@ _FAN_IN = {
     "ensemble": ["data/logits/{teacher}/dev"],
     "leaderboard": ["data/logits/{teacher}/test"],
     "softlabels": ["data/logits/{teacher}/dev"],
+    "hard_cases": ["data/logits/{teacher}/dev", "data/evaluation/{student}"],
     "compare": ["data/evaluation/{student}", "data/evaluation/{teacher}"],
     "report": [
         "data/teachers/{teacher}/a/record",

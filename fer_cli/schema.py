@@ -74,6 +74,7 @@ def _models() -> dict[str, Any]:
         "student.methods": list[str],
         "student.seeds": list[int],
         "student.train": train,
+        "hard_cases": named("evaluation.hard_cases", "HardCaseOptions"),
         "evaluation": named("evaluation.options", "EvaluationOptions"),
         "deploy": named("deploy.options", "DeployOptions"),
         "latency": named("deploy.options", "LatencyOptions"),

@@ -32,6 +32,7 @@ SECTIONS = (
     "ensemble",
     "student",
     "evaluation",
+    "hard_cases",
     "deploy",
     "latency",
 )

@@ -11,7 +11,6 @@ from fer_core.data.logits import read_logits
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.ensemble import read_ensemble
 from fer_core.evaluation.hard_cases import HardCaseOptions, find_hard_cases, scores_on, write_hard_cases
-from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import read_evaluation
 from fer_core.params import load_section
 from stages.entry import run_stage
@@ -26,7 +25,7 @@ OUT = Path("data/hard_cases")
 def main() -> None:
     """Judge every val row, then score teachers, ensemble and students on those found hard."""
     options: HardCaseOptions = load_section("hard_cases", HardCaseOptions)
-    bins = load_section("evaluation", EvaluationOptions).bins
+    bins: int = load_section("evaluation.bins", int)
     teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
     methods: list[str] = load_section("student.methods", list[str])
     seeds: list[int] = load_section("student.seeds", list[int])
