@@ -19,12 +19,16 @@ from typing import IO
 
 from fer_core.errors import DataError
 
-__all__ = ["ArchiveFolder", "Member", "archive_stem", "is_litter", "open_archive"]
+__all__ = ["DAMAGE", "ArchiveFolder", "Member", "archive_stem", "is_litter", "open_archive"]
+
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
+"""What reading from a damaged archive or `.gz` file may raise."""
 
 _SUFFIXES = (".tar.gz", ".tgz", ".zip", ".tar")
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 _MOST_COMPRESSED = 64
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
+_DEEPEST = 64
+_DAMAGE = (*DAMAGE, NotImplementedError, RuntimeError, ValueError)
 
 
 def is_litter(name: str) -> bool:
@@ -60,14 +64,14 @@ class Member:
             raise _damaged(self.archive.path, f"{self.name}: {error}") from error
 
     def read(self) -> bytes:
-        """All its bytes.
+        """All its bytes, and never more than its size says.
 
         Raises:
             DataError: as `open`, or the checksum is wrong.
         """
         try:
             with self.open() as stream:
-                return stream.read()
+                return stream.read(self.size)
         except _DAMAGE as error:
             raise _damaged(self.archive.path, f"{self.name}: {error}") from error
 
@@ -109,7 +113,7 @@ class _Tar:
             for info in archive:
                 if info.isdir():
                     continue
-                if not info.isreg():
+                if not info.isreg() or info.issparse():
                     raise _unsafe(self.path, info.name, "a link or device")
                 self._places[info.name] = (info.offset_data, info.size)
                 if not self._plain and len(self._places) > _MOST_COMPRESSED:
@@ -165,6 +169,8 @@ def _parts(name: str, archive: Path) -> list[str]:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or not parts:
         raise _unsafe(archive, name, "a path that leaves the archive")
+    if len(parts) > _DEEPEST:
+        raise _unsafe(archive, f"{name[:100]}...", "in too many folders")
     try:
         name.encode()
     except UnicodeEncodeError as error:

@@ -146,7 +146,7 @@ def _existing(name: str, raw: Path, root: str) -> RawTree:
             f"The raw folder of data set {name!r} is not on this machine.",
             where=place,
             remedy=f"{_add(name)}; or point FER_RAW (or `raw` in fer.local.toml) at the folder that holds {root!r}; "
-            f"or fetch the packed faces with `dvc pull`; or `fer data remove {name}` to go on without it",
+            f"or fetch the packed faces with `dvc pull`; or `fer data remove {name} --force` to go on without it",
         )
     return open_tree(place)
 

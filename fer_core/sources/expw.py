@@ -6,7 +6,6 @@ top, left, RIGHT, BOTTOM. Expression ids are the canonical class order. The data
 the manifest carves val and calib by whole photos.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from fer_core.sources.crops import Box, crop_box, encode_crop
 from fer_core.sources.decode import UndecodableImage, decode_rgb
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
+from fer_core.sources.official_counts import check_official_counts
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.tree import RawTree
@@ -29,6 +29,7 @@ ADAPTER_VERSION = 1
 _LISTS = ["label.lst", "label/label.lst"]
 _FOLDERS = ("image/origin", "origin", "origin/origin", "image/origin/origin", "image")
 _SPLIT = "train"
+_LARGEST = 1_000_000  # of any number: more is a slip
 _COLUMNS = "image_name face_id top left right bottom confidence expression"
 
 
@@ -53,9 +54,11 @@ def files(tree: RawTree) -> list[str]:
 
 def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Listed faces per class."""
+    labels = files(tree)[0]
     announced: Announced = {}
-    for entry in _entries(tree, files(tree)[0]):
+    for entry in _entries(tree, labels):
         tally(announced, _SPLIT, CLASSES[entry.label])
+    check_official_counts(LAYOUT, announced, tree.where(labels))
     return announced
 
 
@@ -130,8 +133,9 @@ def _entries(tree: RawTree, labels: str) -> list[_Entry]:
             confidence = float(columns[6])
         except ValueError as error:
             raise line_error("A column is not a number.", file, line, expected=_COLUMNS) from error
-        if not math.isfinite(confidence) or face_id < 0:
-            raise line_error("A number is out of range.", file, line, expected="a finite confidence and a face id of 0 or more")
+        if face_id < 0 or not all(abs(number) <= _LARGEST for number in (face_id, top, left, right, bottom, confidence)):
+            expected = f"a face id of 0 or more, and numbers of at most {_LARGEST}"
+            raise line_error("A number is out of range.", file, line, expected=expected)
         if columns[7] not in [str(index) for index in range(N_CLASSES)]:
             raise line_error(f"Unknown expression id {columns[7]!r}.", file, line, expected="0 to 6")
         if (photo, face_id) in seen:

@@ -4,7 +4,7 @@ Barsoum et al., "Training deep networks for facial expression recognition with c
 The number in `ferNNNNNNN.png` is not the row number (some rows have no name), so only the order joins the two tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -52,7 +52,7 @@ class _Pair(NamedTuple):
 
 def recognise(tree: RawTree) -> bool:
     """True where both tables lie in the folder."""
-    return fer2013.recognise(tree) and any(tree.is_file(name) for name in _TABLES)
+    return all(any(tree.is_file(name) for name in names) for names in (fer2013.TABLES, _TABLES))
 
 
 def files(tree: RawTree) -> list[str]:
@@ -88,18 +88,21 @@ def decide(counts: np.ndarray, mode: Mode) -> Vote:
     Single votes count as slips and are dropped. *majority*: the leading column needs more than half of what is left.
     *probability*: columns are taken in order of votes (equal ones together) until they hold three quarters, three are taken or
     unknown or NF is reached, which ends it and counts only if it leads; refused if they hold no more than half or are more than
-    three; the leading one is the label. Equal leaders: the first in the order of the table.
+    three; the leading one is the label. *multi_target*: every column with at least 30 % is a target; refused if they hold no more
+    than half; the leading one is the label, and the targets among the seven classes count alike. Equal leaders: the first in the
+    order of the table.
 
     Args:
         counts: int [10], votes in the order of the table's columns.
         mode: see above.
 
     Returns:
-        `votes` for the seven classes in canonical order: as cast with *majority*, only those taken with *probability*.
+        `votes` for the seven classes in canonical order: as cast with *majority*, only those taken with *probability*, 1 for a
+        target and 0 for the rest with *multi_target*.
     """
     left = np.where(counts > 1, counts, 0)
     total = int(left.sum())
-    kept = _leading(left) if mode == "majority" else _taken(left, total)
+    kept = _RULES[mode](left, total)
     if 2 * int(kept.sum()) <= total or np.count_nonzero(kept) > 3:
         return Vote(-1, "unknown", "FERPlus: no majority", ())
     winner = int(kept.argmax())
@@ -107,11 +110,11 @@ def decide(counts: np.ndarray, mode: Mode) -> Vote:
     if label is None:
         word = "no face" if _WORDS[winner] == "NF" else _WORDS[winner]
         return Vote(-1, word, f"FERPlus: the votes say {word}", ())
-    votes = counts if mode == "majority" else kept
+    votes = {"majority": counts, "probability": kept, "multi_target": kept > 0}[mode]
     return Vote(label, CLASSES[label], "", tuple(float(votes[column]) for column in _CANONICAL))
 
 
-def _leading(left: np.ndarray) -> np.ndarray:
+def _leading(left: np.ndarray, total: int) -> np.ndarray:
     kept = np.zeros_like(left)
     kept[left.argmax()] = left.max()
     return kept
@@ -130,6 +133,13 @@ def _taken(left: np.ndarray, total: int) -> np.ndarray:
     return kept
 
 
+def _targets(left: np.ndarray, total: int) -> np.ndarray:
+    return np.where(10 * left >= 3 * total, left, 0)
+
+
+_RULES: dict[Mode, Callable[[np.ndarray, int], np.ndarray]] = {"majority": _leading, "probability": _taken, "multi_target": _targets}
+
+
 def _pairs(tree: RawTree, mode: Mode) -> Iterator[_Pair]:
     """Both tables row by row.
 
@@ -139,7 +149,7 @@ def _pairs(tree: RawTree, mode: Mode) -> Iterator[_Pair]:
     votes_table, pictures_table = files(tree)
     votes_file, pictures_file = tree.where(votes_table), tree.where(pictures_table)
     lines = read_lines(tree, votes_table)
-    header = next(lines, Line(1, ""))
+    header = next(lines)
     if header.text != _HEADER:
         raise line_error("The table has another header.", votes_file, header, expected=_HEADER)
     rows, n_rows, n_votes = fer2013.read_rows(tree, pictures_table), 0, 0
@@ -170,8 +180,8 @@ def _vote(line: Line, row: fer2013.Row, votes_file: Path, pictures_file: Path, m
             expected=f"{row.usage!r}, as in {pictures_file}, line {row.line.number}",
             remedy="fetch both official tables again; neither may be sorted or filtered",
         )
-    if not all(count.isascii() and count.isdigit() for count in counts):
-        raise line_error("A vote is not a whole number.", votes_file, line, expected="10 counts")
+    if not all(count.isascii() and count.isdigit() and len(count) <= 3 for count in counts):
+        raise line_error("A vote is not a whole number.", votes_file, line, expected="10 counts of up to 3 digits")
     if not name:
         return Vote(-1, "no face", "FERPlus: no image name", ())
     return decide(np.array([int(count) for count in counts]), mode)

@@ -1,7 +1,8 @@
 """Folders named after classes: `{train,val,test}/{class}/file`, or `{class}/file` (then all is train), or several of these side by side.
 
-Covers the FER2013 folders of Kaggle, AffectNet folder copies and one's own pictures. A class folder may bear any alias that
-`fer_core.labels` knows; faces in other folders (contempt, none, …) are excluded and counted.
+Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A class folder may bear any
+alias that `fer_core.labels` knows; faces in other folders (contempt, none, …) are excluded and counted. A split may be an
+archive, also one that holds the folder of its own name once more (`train.zip` with `train/{class}/`).
 """
 
 from collections.abc import Iterator
@@ -15,13 +16,15 @@ from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.tree import RawTree
 
-__all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "is_split_or_class", "recognise", "scan"]
+__all__ = ["ADAPTER_VERSION", "IMAGE_SUFFIXES", "LAYOUT", "announce", "files", "is_split_or_class", "recognise", "scan"]
 
 LAYOUT = "folder7"
-ADAPTER_VERSION = 1
+ADAPTER_VERSION = 2
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
+"""Endings, in small letters, of files that are taken for images where no list names them."""
 
 _SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"}
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 
 
 class _Entry(NamedTuple):
@@ -114,10 +117,12 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
         usage = folders[0] if form == "splits" and folders else ""
         split = _SPLITS.get(usage.lower(), "none") if form == "splits" else "train"
         inner = folders[1:] if form == "splits" else folders
+        if form == "splits" and inner and inner[0].lower() == usage.lower():
+            inner = inner[1:]
         word = inner[0] if inner else ""
         label = class_index(word)
         reason = ""
-        if PurePosixPath(path).suffix.lower() not in _SUFFIXES:
+        if PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
             reason, word = "not an image file", "(other file)"
         elif form == "unknown" or split == "none":
             reason, word = "folder name is no split", folders[0] if folders else "(no folder)"

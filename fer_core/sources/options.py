@@ -2,11 +2,30 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from fer_core.labels import CLASSES
 from fer_core.params import Section
 
-__all__ = ["CleanOptions", "CropOptions", "ExpwOptions", "FerplusOptions"]
+__all__ = ["EXCLUDE", "CleanOptions", "CropOptions", "ExpwOptions", "FerplusOptions", "RafCompoundOptions"]
+
+EXCLUDE = "exclude"
+"""Target of a mapping for what shall not become a face."""
+
+
+_FIRST_NAMED = {
+    1: "Happy",
+    2: "Happy",
+    3: "Sad",
+    4: "Sad",
+    5: "Sad",
+    6: "Sad",
+    7: "Fear",
+    8: "Fear",
+    9: "Angry",
+    10: "Angry",
+    11: "Disgust",
+}
 
 
 class CropOptions(Section):
@@ -43,6 +62,25 @@ class ExpwOptions(Section):
     pad_ratio: Annotated[float, Field(ge=0, le=2)] = 0.0
 
 
+class RafCompoundOptions(Section):
+    """Layout `rafdb_compound`.
+
+    Attributes:
+        mapping: class of each of the eleven compound emotions, by id, or "exclude". As shipped the emotion that is named first.
+    """
+
+    mapping: dict[int, str] = _FIRST_NAMED
+
+    @field_validator("mapping")
+    @classmethod
+    def _complete(cls, mapping: dict[int, str]) -> dict[int, str]:
+        if set(mapping) != set(range(1, 12)):
+            raise ValueError("every id from 1 to 11 needs a class, and there are no others")
+        if unknown := sorted(set(mapping.values()) - {*CLASSES, EXCLUDE}):
+            raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(CLASSES)} or {EXCLUDE}")
+        return mapping
+
+
 class CleanOptions(Section):
     """How raw data become faces.
 
@@ -52,6 +90,7 @@ class CleanOptions(Section):
         crops: encoding of faces cut out of photos.
         ferplus: options of that layout.
         expw: options of that layout.
+        rafdb_compound: options of that layout.
     """
 
     allow_undecodable: int = Field(ge=0)
@@ -59,3 +98,4 @@ class CleanOptions(Section):
     crops: CropOptions = CropOptions()
     ferplus: FerplusOptions = FerplusOptions()
     expw: ExpwOptions = ExpwOptions()
+    rafdb_compound: RafCompoundOptions = RafCompoundOptions()

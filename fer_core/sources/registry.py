@@ -1,21 +1,28 @@
 """All layouts and their readers."""
 
 from fer_core.errors import DataError
-from fer_core.sources import expw, fer2013, ferplus, folder7, rafdb_basic
+from fer_core.sources import expw, fer2013, ferplus, folder7, rafdb_basic, rafdb_compound, rafml, unlabelled
 from fer_core.sources.faces import Reader
 from fer_core.sources.tree import RawTree
 
 __all__ = ["READERS", "reader_for", "recognise"]
 
-READERS: dict[str, Reader] = {reader.LAYOUT: reader for reader in (fer2013, ferplus, rafdb_basic, expw, folder7)}
+READERS: dict[str, Reader] = {
+    reader.LAYOUT: reader for reader in (fer2013, ferplus, rafdb_basic, rafdb_compound, rafml, expw, folder7, unlabelled)
+}
 
 _LOOK = {
-    "fer2013": "fer2013.csv (or .csv.gz, .csv.zip)",
+    "fer2013": "fer2013.csv (or .csv.gz, .csv.zip), or Kaggle's icml_face_data.csv",
     "ferplus": "fer2013new.csv beside fer2013.csv",
-    "rafdb_basic": "EmoLabel/list_patition_label.txt and Image/",
+    "rafdb_basic": "EmoLabel/list_patition_label.txt with ids 1 to 7, and Image/",
+    "rafdb_compound": "EmoLabel/list_patition_label.txt with ids 1 to 11, and Image/",
+    "rafml": "EmoLabel/distribution.txt and partition_label.txt, and Image/",
     "expw": "label.lst and image/origin/",
     "folder7": "{train,val,test}/{class}/ or {class}/",
+    "unlabelled": "images, and nothing that looks like labels",
 }
+
+_ALIKE = {"rafdb_basic", "rafdb_compound"}  # lists of one name: asked for the wrong one, its reader says so and names the line
 
 
 def reader_for(layout: str, where: object = None) -> Reader:
@@ -32,10 +39,14 @@ def reader_for(layout: str, where: object = None) -> Reader:
 def recognise(tree: RawTree, preferred: str | None = None) -> str:
     """The layout of a folder. It may fit several (FERPlus contains FER2013): `preferred` wins where it fits.
 
+    Pictures are unlabelled only where nothing else fits.
+
     Raises:
         DataError: the folder fits no layout; says what each looks like.
     """
-    fitting = [layout for layout, reader in READERS.items() if reader.recognise(tree)]
+    fitting = [layout for layout, reader in READERS.items() if reader is not unlabelled and reader.recognise(tree)]
+    if not fitting and unlabelled.recognise(tree):
+        return unlabelled.LAYOUT
     if not fitting:
         raise DataError(
             "This folder has no layout that I know.",
@@ -43,4 +54,4 @@ def recognise(tree: RawTree, preferred: str | None = None) -> str:
             expected="\n    ".join(["one of", *(f"{layout}: {look}" for layout, look in _LOOK.items())]),
             remedy="give the folder that directly holds these",
         )
-    return preferred if preferred in fitting else fitting[0]
+    return preferred if preferred in fitting or (preferred in _ALIKE and not _ALIKE.isdisjoint(fitting)) else fitting[0]

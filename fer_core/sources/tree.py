@@ -18,6 +18,7 @@ from fer_core.sources.archives import ArchiveFolder, Member, archive_stem, is_li
 __all__ = ["Fingerprint", "RawTree", "is_litter", "open_tree"]
 
 _LARGEST = 1 << 28  # bytes of a file that is read whole
+_DEEPEST = 64  # folders inside each other
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,13 @@ class _Folder:
         """What lies in it, sorted by name.
 
         Raises:
-            DataError: a link leads out of the data set, nowhere or in a circle, or a name is not UTF-8.
+            DataError: a link leads out of the data set, nowhere or in a circle, a name is not UTF-8, something is neither file nor
+                folder, or there are too many folders inside each other.
         """
+        if len(self.above) > _DEEPEST:
+            raise DataError(
+                "Too many folders lie inside each other.", where=self.path, expected=f"at most {_DEEPEST}", remedy="remove them"
+            )
         found: dict[str, _File | _Folder] = {}
         real = os.path.realpath(self.path)
         with os.scandir(self.path) as listing:
@@ -80,6 +86,8 @@ class _Folder:
                         "A file name is not UTF-8.", where=self.path, found=repr(entry.name), remedy="rename the file"
                     ) from error
                 homes = self._homes_of(path) if entry.is_symlink() else self.homes
+                if not (entry.is_dir() or entry.is_file()):
+                    raise DataError("This is neither a file nor a folder.", where=path, remedy="remove it")
                 found[entry.name] = _Folder(path, homes, (*self.above, real)) if entry.is_dir() else _File(path)
         return found
 
@@ -194,7 +202,7 @@ class RawTree:
             DataError: no such file, one of more than 256 MiB, or its archive is damaged.
         """
         file = self._file(name)
-        if isinstance(file, Member) and file.size > _LARGEST:
+        if file.size > _LARGEST:
             raise DataError("A file is too large for a picture.", where=self.where(name), found=f"{file.size} bytes", remedy="look at it")
         return file.read()
 
@@ -233,6 +241,8 @@ class RawTree:
         return node
 
     def _node(self, name: str) -> _Node | None:
+        if name.count("/") > 2 * _DEEPEST:  # those of the file system and those of an archive
+            return None
         folder, _, last = name.rpartition("/")
         if not last:
             return self._folders[""]

@@ -1,6 +1,9 @@
+import gzip
 import io
 import stat
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -76,3 +79,53 @@ def test_a_compressed_tar_of_many_files_is_refused_with_the_remedy(tmp_path):
     tarred(tmp_path / "a.tar.gz", {f"{n}.png": b"1" for n in range(65)}, "w:gz")
     with pytest.raises(DataError, match="gzip -d"):
         open_tree(tmp_path / "a.tar.gz").names()
+
+
+def test_a_bomb_gives_no_more_bytes_than_its_size_says(tmp_path):
+    zipped(tmp_path / "a.zip", {"x": bytes(100_000_000)})
+    data = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(data.replace(struct.pack("<I", 100_000_000), struct.pack("<I", 100)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="damaged"):
+            open_tree(tmp_path / "a.zip").read("x")
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_a_member_that_is_cut_short_is_refused(tmp_path, name):
+    tarred(tmp_path / "whole.tar", {"x": b"1" * 5000})
+    data = (tmp_path / "whole.tar").read_bytes()[:3000]
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    with pytest.raises(DataError, match=r"(?s)damaged.*a\.tar"):
+        open_tree(tmp_path / name).read("x")
+
+
+def test_a_member_of_absurd_size_is_refused_without_making_room_for_it(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        info = tarfile.TarInfo("x")
+        info.size = 1 << 40
+        archive.addfile(info)
+    with pytest.raises(DataError, match=r"damaged|too large"):
+        open_tree(tmp_path / "a.tar").read("x")
+    with pytest.raises(DataError, match="damaged"), open_tree(tmp_path / "a.tar").open("x"):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_folders_inside_each_other_without_end_are_refused(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    (zipped if kind == "zip" else tarred)(path, {"d/" * 5000 + "x": b"1"})
+    with pytest.raises(DataError, match="too many folders"):
+        list(open_tree(path).walk())
+
+
+def test_sparse_members_are_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+        info = tarfile.TarInfo("x")
+        info.type = tarfile.GNUTYPE_SPARSE
+        archive.addfile(info)
+    with pytest.raises(DataError, match="link or device"):
+        open_tree(tmp_path / "a.tar").names()

@@ -1,6 +1,7 @@
 import gzip
 import os
 import zipfile
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,46 @@ def test_compressed_tables_give_the_same_faces(tmp_path):
         assert read(fer2013, tmp_path / name) == wanted
 
 
+def kaggle(path: Path, header: str = "emotion, Usage, pixels") -> Path:
+    """Kaggle's table: other columns first, blanks in the header alone."""
+    return fer2013_csv(path, [[label, usage, pixels] for label, pixels, usage in fer2013_rows(LABELS)], header)
+
+
+def test_kaggles_table_gives_the_same_faces(tmp_path):
+    table(tmp_path / "official")
+    kaggle(tmp_path / "kaggle/icml_face_data.csv")
+    (tmp_path / "zip").mkdir()
+    with zipfile.ZipFile(tmp_path / "zip/icml_face_data.csv.zip", "w") as archive:
+        archive.write(tmp_path / "kaggle/icml_face_data.csv", "icml_face_data.csv")
+    wanted = read(fer2013, tmp_path / "official")
+    for name in ("kaggle", "zip"):
+        assert fer2013.recognise(open_tree(tmp_path / name))
+        assert read(fer2013, tmp_path / name) == wanted
+
+
+@pytest.mark.parametrize("order", list(permutations((0, 1, 2))))
+def test_columns_may_stand_in_any_order(tmp_path, order):
+    table(tmp_path / "official")
+    names = ("emotion", "pixels", "Usage")
+    rows = [[row[column] for column in order] for row in fer2013_rows(LABELS)]
+    fer2013_csv(tmp_path / "other/fer2013.csv", rows, header=", ".join(names[column] for column in order))
+    assert read(fer2013, tmp_path / "other") == read(fer2013, tmp_path / "official")
+
+
+@pytest.mark.parametrize("header", ["emotion, Usage", "emotion,Usage,pixels,extra", "emotion,emotion,pixels", "Emotion,Usage,pixels", "x"])
+def test_another_header_is_refused(tmp_path, header):
+    kaggle(tmp_path / "icml_face_data.csv", header)
+    with pytest.raises(DataError, match=r"(?s)another header.*icml_face_data\.csv, line 1.*emotion,pixels,Usage"):
+        read(fer2013, tmp_path)
+
+
+def test_the_official_table_is_preferred_to_kaggles(tmp_path):
+    table(tmp_path)
+    kaggle(tmp_path / "icml_face_data.csv", "damaged")
+    assert fer2013.files(open_tree(tmp_path)) == ["fer2013.csv"]
+    assert len(read(fer2013, tmp_path)[0]) == len(LABELS)
+
+
 def test_cut_archive_is_refused(tmp_path):
     packed = gzip.compress(table(tmp_path / "plain").read_bytes())
     (tmp_path / "fer2013.csv.gz").write_bytes(packed[: len(packed) // 2])
@@ -67,6 +108,7 @@ def test_cut_archive_is_refused(tmp_path):
     [
         (0, "7", "Unknown emotion id"),
         (0, "-1", "Unknown emotion id"),
+        (0, "1" * 5000, "Unknown emotion id"),
         (2, "Test", "Unknown Usage"),
         (1, "1 2 3", "no picture"),
         (1, " ".join(["256"] * 2304), "no picture"),
@@ -74,6 +116,8 @@ def test_cut_archive_is_refused(tmp_path):
         (1, " ".join(["1.5"] * 2304), "no picture"),
         (1, " ".join(["99999999999999999999999"] * 2304), "no picture"),
         (1, "", "no picture"),
+        (1, "0", "no picture"),
+        (1, "12", "no picture"),
         (1, " ".join(["12"] * 2304) + " ", "no picture"),
         (1, "  ".join(["12"] * 2304), "no picture"),
     ],
@@ -93,12 +137,18 @@ def test_numbers_of_any_length_are_read_exactly(tmp_path):
     np.testing.assert_array_equal(decode_rgb(faces[0].image, "")[..., 0].ravel(), values)
 
 
-def test_wrong_header_and_columns_are_refused(tmp_path):
+def test_a_header_that_does_not_fit_its_rows_is_refused(tmp_path):
     fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows(LABELS), header="emotion, Usage, pixels")
-    with pytest.raises(DataError, match="line 1"):
+    with pytest.raises(DataError, match=r"(?s)Unknown Usage.*line 2"):
         read(fer2013, tmp_path)
     fer2013_csv(tmp_path / "fer2013.csv", [["0", "1 2 3"]])
     with pytest.raises(DataError, match=r"(?s)number of columns.*line 2"):
+        read(fer2013, tmp_path)
+
+
+def test_table_without_rows_is_refused(tmp_path):
+    fer2013_csv(tmp_path / "fer2013.csv", [])
+    with pytest.raises(DataError, match=r"(?s)no rows.*fer2013\.csv"):
         read(fer2013, tmp_path)
 
 

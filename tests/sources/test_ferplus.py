@@ -3,12 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.sources import fer2013, ferplus
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, ferplus_csv, read
+
+MODES = ("majority", "probability", "multi_target")
 
 # neutral happiness surprise sadness anger disgust fear contempt unknown NF
 CASES = {
@@ -34,6 +38,54 @@ def tables(tmp_path: Path, lines: list[str], usages: list[str] | None = None) ->
     return tmp_path
 
 
+# what comes out, then the other targets
+TARGETS = {
+    "6,0,1,1,0,0,0,0,2,0": ["Neutral"],  # 6 of 8
+    "4,0,0,4,1,0,0,0,1,0": ["Neutral", "Sad"],  # equal leaders: the first in the order of the table
+    "3,0,0,7,0,0,0,0,0,0": ["Sad", "Neutral"],  # exactly 30 % is enough
+    "2,0,0,8,0,0,0,0,0,0": ["Sad"],
+    "0,0,0,3,3,3,1,0,0,0": ["Sad", "Angry", "Disgust"],
+    "4,2,2,0,0,0,0,0,0,0": ["unknown"],  # 4 of 8: no more than half
+    "2,2,2,2,2,0,0,0,0,0": ["unknown"],  # none reaches 30 %
+    "1,1,1,1,1,1,1,1,1,1": ["unknown"],  # nothing left
+    "0,0,0,0,5,0,0,0,3,2": ["Angry"],  # unknown is a target too, but no class
+    "0,0,0,0,3,0,0,0,3,4": ["no face"],
+    "2,0,0,0,0,0,0,0,8,0": ["unknown"],
+    "5,0,0,0,0,0,0,5,0,0": ["Neutral"],  # contempt is a target too, but no class
+    "4,0,0,0,0,0,0,6,0,0": ["contempt"],
+}
+
+
+@pytest.mark.parametrize("text", TARGETS)
+def test_multi_target_takes_every_emotion_with_thirty_percent(text):
+    vote = ferplus.decide(np.array([int(count) for count in text.split(",")]), "multi_target")
+    word, targets = TARGETS[text][0], TARGETS[text]
+    assert vote.word == word
+    if word in CLASSES:
+        assert vote.votes == tuple(float(name in targets) for name in CLASSES)
+    else:
+        assert (vote.label, vote.votes) == (-1, ())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.integers(0, 10), min_size=10, max_size=10), st.sampled_from(MODES))
+def test_the_label_has_votes_and_no_other_class_has_more(counts, mode):
+    vote = ferplus.decide(np.array(counts), mode)
+    assert (vote.label < 0) == bool(vote.reason)
+    if vote.label >= 0:
+        assert vote.votes[vote.label] == max(vote.votes) > 0
+        assert vote.word == CLASSES[vote.label]
+
+
+@given(st.integers(2, 10), st.integers(0, 9))
+def test_all_modes_agree_where_one_column_has_all_votes(count, column):
+    counts = np.zeros(10, dtype=int)
+    counts[column] = count
+    majority, probability, targets = (ferplus.decide(counts, mode) for mode in MODES)
+    assert majority == probability
+    assert targets == majority._replace(votes=tuple(float(votes > 0) for votes in majority.votes))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_votes_become_the_label_of_the_authors_rules(case):
     text, majority, probability = CASES[case]
@@ -56,6 +108,14 @@ def test_rows_are_joined_by_order_and_not_by_the_number_in_the_name(tmp_path):
     pictures, _ = read(fer2013, tmp_path, "ferplus")
     assert [CLASSES[face.label] for face in faces] == ["Happy", "Sad"]
     assert [(face.sample_id, face.image) for face in faces] == [(face.sample_id, face.image) for face in pictures]
+
+
+def test_mode_is_an_option_of_the_data_set(tmp_path):
+    tables(tmp_path, ["Training,fer0000000.png,4,0,0,3,1,0,0,0,1,1"])  # 4 and 3 of 7
+    votes = {mode: read(ferplus, tmp_path, ferplus={"mode": mode})[0][0].votes for mode in MODES}
+    assert votes["majority"] == (1, 0, 0, 0, 3, 0, 4)
+    assert votes["probability"] == (0, 0, 0, 0, 3, 0, 4)
+    assert votes["multi_target"] == (0, 0, 0, 0, 1, 0, 1)
 
 
 def test_what_is_none_of_the_seven_is_excluded_with_a_reason(tmp_path):
@@ -96,11 +156,20 @@ def test_another_number_of_rows_is_refused_naming_both_tables(tmp_path):
         ("Training,fer0000000.png,10,0,0,0,0,0,0,0,0", "number of columns"),
         ("Training,fer0000000.png,x,0,0,0,0,0,0,0,0,0", "no?t a whole number"),
         ("Training,fer0000000.png,-1,0,0,0,0,0,0,0,0,0", "no?t a whole number"),
+        (f"Training,fer0000000.png,{'1' * 5000},0,0,0,0,0,0,0,0,0", "no?t a whole number"),
     ],
 )
 def test_faulty_row_is_named_with_its_line(tmp_path, line, problem):
     tables(tmp_path, [ROW, line])
     with pytest.raises(DataError, match=rf"(?s){problem}.*fer2013new\.csv, line 3"):
+        read(ferplus, tmp_path)
+
+
+def test_kaggles_table_is_no_ferplus_table_because_nobody_says_that_its_rows_are_in_the_same_order(tmp_path):
+    tables(tmp_path, [ROW])
+    (tmp_path / "fer2013.csv").rename(tmp_path / "icml_face_data.csv")
+    assert not ferplus.recognise(open_tree(tmp_path))
+    with pytest.raises(DataError, match=r"(?s)FER2013 table that FERPlus labels is missing.*fer2013\.csv"):
         read(ferplus, tmp_path)
 
 
@@ -116,6 +185,6 @@ def test_real_votes_give_the_counts_of_the_authors_program():
     root = Path(path) if Path(path).is_dir() else Path(path).parent
     if not path or not root.exists() or not ferplus.recognise(open_tree(root)):
         pytest.skip("set FER_TEST_FER2013 to a folder with the official fer2013.csv and fer2013new.csv")
-    for mode, expected in {"majority": 25060, "probability": 27956}.items():
+    for mode, expected in {"majority": 25060, "probability": 27956, "multi_target": 27671}.items():
         train = ferplus.announce(open_tree(root), clean_options(ferplus={"mode": mode}))["train"]
         assert sum(count for word, count in train.items() if word not in ("unknown", "no face")) == expected

@@ -3,8 +3,9 @@ import pytest
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
 from fer_core.sources import folder7
+from fer_core.sources.registry import recognise
 from fer_core.sources.tree import open_tree
-from tests.sources.trees import clean_options, encoded, picture, put, read
+from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 
 
 def test_split_and_class_folders_with_aliases_become_faces(tmp_path):
@@ -64,3 +65,78 @@ def test_folder_without_class_folders_is_refused(tmp_path):
     assert not folder7.recognise(open_tree(tmp_path))
     with pytest.raises(DataError, match="holiday"):
         read(folder7, tmp_path)
+
+
+# class folders of Kaggle's FER2013 (msambare), with a file of each split and its class
+KAGGLE = {
+    "test/angry/PrivateTest_10131363.jpg": "Angry",
+    "test/disgust/PrivateTest_11895083.jpg": "Disgust",
+    "test/fear/PublicTest_10008845.jpg": "Fear",
+    "test/happy/PublicTest_99999.jpg": "Happy",
+    "test/neutral/PrivateTest_10086748.jpg": "Neutral",
+    "test/sad/PublicTest_1005930.jpg": "Sad",
+    "test/surprise/PublicTest_10072988.jpg": "Surprise",
+    "train/angry/Training_10118481.jpg": "Angry",
+    "train/disgust/Training_10371709.jpg": "Disgust",
+    "train/fear/Training_10018621.jpg": "Fear",
+    "train/happy/Training_10019449.jpg": "Happy",
+    "train/neutral/Training_10002154.jpg": "Neutral",
+    "train/sad/Training_10022789.jpg": "Sad",
+    "train/surprise/Training_10013223.jpg": "Surprise",
+}
+
+
+def faces_of(root, above=""):
+    """Class of each face by its path, `above` cut off; splits checked on the way."""
+    assert recognise(open_tree(root)) == "folder7"
+    faces, exclusions = read(folder7, root, "set")
+    assert exclusions == []
+    found = {face.sample_id.removeprefix(f"set/{above}"): CLASSES[face.label] for face in faces}
+    for face, path in zip(faces, found, strict=True):
+        assert (face.split, face.usage, face.group) == (path.split("/")[0], path.split("/")[0], face.sample_id)
+        assert face.image == encoded(picture(0, 48, 48, 1), ".jpg")
+    return found
+
+
+def test_kaggle_folders_of_fer2013(tmp_path):
+    for path in KAGGLE:
+        put(tmp_path / path, height=48, width=48, channels=1)
+    assert faces_of(tmp_path) == KAGGLE
+
+
+def test_kaggle_folders_of_fer2013_in_the_archives_they_come_in(tmp_path):
+    grey = encoded(picture(0, 48, 48, 1), ".jpg")
+    whole = zipped(tmp_path / "whole/archive.zip", dict.fromkeys(KAGGLE, grey))
+    assert faces_of(whole) == KAGGLE
+    assert faces_of(whole.parent, "archive/") == KAGGLE
+    for split in ("train", "test"):
+        inner = {path.removeprefix(f"{split}/"): grey for path in KAGGLE if path.startswith(split)}
+        zipped(tmp_path / f"halves/{split}.zip", inner)
+        zipped(tmp_path / f"nested/{split}.zip", {f"{split}/{path}": grey for path in inner})
+    assert faces_of(tmp_path / "halves") == KAGGLE
+    assert faces_of(tmp_path / "nested") == {path.replace("/", f"/{path.split('/')[0]}/", 1): name for path, name in KAGGLE.items()}
+
+
+def test_uniform_edition_of_fer2013_has_val_and_may_lie_below_one_folder(tmp_path):
+    top = "FER2013_7emotions_Uniform_Augmented_Dataset/"
+    wanted = {f"{split}/{name.lower()}/aug_{n}.jpg": name for split in ("test", "train", "val") for n, name in enumerate(sorted(CLASSES))}
+    for path in wanted:
+        put(tmp_path / "below" / top / path, height=48, width=48, channels=1)
+    assert faces_of(tmp_path / "below" / top) == wanted
+    assert faces_of(tmp_path / "below", top) == wanted
+
+
+def test_ferplus_folders_drop_contempt(tmp_path):
+    names = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "suprise")
+    for split in ("train", "validation", "test"):
+        for n, name in enumerate(names):
+            put(tmp_path / split / name / f"fer{n:07d}.png", height=48, width=48, channels=1)
+    tree = open_tree(tmp_path)
+    assert recognise(tree) == "folder7"
+    faces, exclusions = read(folder7, tmp_path)
+    seven = ["Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
+    assert [(face.split, CLASSES[face.label]) for face in faces] == [(split, name) for split in ("test", "train", "val") for name in seven]
+    assert [(item.split, item.word, item.reason) for item in exclusions] == [
+        (split, "contempt", "folder name is none of the seven classes") for split in ("test", "train", "val")
+    ]
+    assert folder7.announce(tree, clean_options()) == {split: dict.fromkeys([*seven, "contempt"], 1) for split in ("train", "val", "test")}

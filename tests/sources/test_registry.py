@@ -3,7 +3,7 @@ import pytest
 from fer_core.errors import DataError
 from fer_core.sources.registry import READERS, reader_for, recognise
 from fer_core.sources.tree import open_tree
-from tests.sources.trees import expw, fer2013_csv, fer2013_rows, ferplus_csv, put, rafdb
+from tests.sources.trees import clean_options, expw, fer2013_csv, fer2013_rows, ferplus_csv, put, rafdb
 
 
 def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
@@ -11,8 +11,12 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
     fer2013_csv(tmp_path / "ferplus/fer2013.csv", fer2013_rows([(0, "Training")]))
     ferplus_csv(tmp_path / "ferplus/fer2013new.csv", [])
     rafdb(tmp_path / "rafdb_basic", ["train_00001.jpg 1"])
+    rafdb(tmp_path / "rafdb_compound", ["train_0001.jpg 1", "test_0001.jpg 11"])
+    (tmp_path / "rafml/EmoLabel").mkdir(parents=True)
+    (tmp_path / "rafml/EmoLabel/distribution.txt").touch()
     expw(tmp_path / "expw", ["a.jpg 0 1 1 9 9 50 0"])
     put(tmp_path / "folder7/train/happy/a.png")
+    put(tmp_path / "unlabelled/a.png")
     for layout in READERS:
         assert recognise(open_tree(tmp_path / layout), preferred=layout) == layout
     assert recognise(open_tree(tmp_path / "ferplus")) == "fer2013"  # holds both: the name decides
@@ -24,3 +28,19 @@ def test_unknown_folder_and_layout_say_what_is_known(tmp_path):
         recognise(open_tree(tmp_path))
     with pytest.raises(DataError, match="rafdb_basic"):
         reader_for("imagenet")
+
+
+def test_raf_lists_of_one_name_are_told_apart_by_their_ids(tmp_path):
+    basic = open_tree(rafdb(tmp_path / "basic", [f"train_0000{number}.jpg {number}" for number in range(1, 8)]))
+    compound = open_tree(rafdb(tmp_path / "compound", ["train_0001.jpg 1", "train_0002.jpg 8"]))
+    assert [recognise(tree) for tree in (basic, compound)] == ["rafdb_basic", "rafdb_compound"]
+    assert [recognise(tree, "expw") for tree in (basic, compound)] == ["rafdb_basic", "rafdb_compound"]
+
+
+def test_raf_set_that_was_asked_for_is_read_as_such_and_its_reader_refuses_the_other(tmp_path):
+    either = open_tree(rafdb(tmp_path / "either", ["train_0001.jpg 1", "train_0002.jpg 4"]))
+    assert [recognise(either, preferred) for preferred in (None, "rafdb_compound")] == ["rafdb_basic", "rafdb_compound"]
+    compound = open_tree(rafdb(tmp_path / "compound", ["train_0001.jpg 1", "train_0002.jpg 8"]))
+    assert recognise(compound, "rafdb_basic") == "rafdb_basic"
+    with pytest.raises(DataError, match=r"(?s)line 2.*fer data add rafdb_compound"):
+        READERS["rafdb_basic"].announce(compound, clean_options())

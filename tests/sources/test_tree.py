@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import pytest
 
@@ -84,3 +85,23 @@ def test_a_whole_data_set_or_a_folder_of_it_in_an_archive(tmp_path):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"(?s)missing.*b/c\.png"):
         open_tree(tmp_path).read("b/c.png")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"(?s)neither a file nor a folder.*a\.png"):
+        list(open_tree(tmp_path).walk())
+
+
+def test_folders_inside_each_other_without_end_are_refused(tmp_path):
+    (tmp_path / "/".join("d" * 200)).mkdir(parents=True)
+    with pytest.raises(DataError, match="Too many folders"):
+        list(open_tree(tmp_path).walk())
+    assert not open_tree(tmp_path).is_file("x/" * 5000 + "a.png")
+
+
+def test_a_file_too_large_for_a_picture_is_not_read(tmp_path):
+    with (tmp_path / "a.png").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(DataError, match=r"(?s)too large.*a\.png"):
+        open_tree(tmp_path).read("a.png")

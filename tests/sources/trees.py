@@ -92,6 +92,7 @@ def read(reader: Reader, root: Path, source: str = "set", **changes: object) -> 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:
     """A zip archive with these members."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
