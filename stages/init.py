@@ -22,7 +22,7 @@ def main(arch: str) -> None:
     options = load_section("init", InitOptions)
     size = load_section("preprocessing", Preprocessing).size
     share = make_initial(Path("data/init") / arch, arch, size, load_section("seed", int), options, load_settings().weights)
-    log.info("%s: %s, %.1f %% of the parameters pretrained", arch, options.pretrained, 100 * share)
+    log.info("%s: %s, %.1f %% of the parameters pretrained", arch, options.origin_of(arch), 100 * share)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fer_core.errors import ArtifactError, ModelError
 from fer_core.files import new_folder, read_json, sha256_file, write_json
 from fer_core.models.backbone import build_classifier, classifier_parameters
+from fer_core.models.lite0 import ARCH, in_timm_names, is_of_package
 from fer_core.models.options import InitOptions
 
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
@@ -56,8 +57,8 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
     torch.manual_seed(seed)
     network = build_classifier(arch, size)
     share, source = 0.0, "seeded"
-    if options.pretrained != "none":
-        pretrained, source = _hub(arch) if options.pretrained == "hub" else _local(arch, options, weights_folder)
+    if (origin := options.origin_of(arch)) != "none":
+        pretrained, source = _hub(arch) if origin == "hub" else _local(arch, options, weights_folder)
         share = _load_matching(network, pretrained, classifier_parameters(arch, size))
         if share < options.min_matched:
             raise ModelError(
@@ -156,4 +157,4 @@ def _local(arch: str, options: InitOptions, folder: Path | None) -> tuple[Mappin
     state = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else state
     if not isinstance(state, dict):
         raise ModelError("This weights file holds no state dictionary.", where=path, found=type(state).__name__)
-    return state, f"local:{digest}"
+    return in_timm_names(state) if arch == ARCH and is_of_package(state) else state, f"local:{digest}"

@@ -9,18 +9,27 @@ from fer_core.params import Section
 __all__ = ["ArcFaceOptions", "InitOptions", "TeacherEntry", "TeacherHead", "Teachers"]
 
 
+Origin = Literal["none", "hub", "local"]
+
+
 class InitOptions(Section):
     """Section `init`: where initial weights come from.
 
     Attributes:
         pretrained: "none" (random, seeded), "hub" (timm's own download) or "local" (a file of the weights folder, `FER_WEIGHTS`).
+        archs: architectures with another source than that, so that one pretrained network can stand beside others from scratch.
         sha256: with "local", the hash of each architecture's file, so that the result depends on the file's content.
         min_matched: least share of the backbone's parameters that loaded weights must cover.
     """
 
-    pretrained: Literal["none", "hub", "local"]
+    pretrained: Origin
+    archs: dict[str, Origin] = Field(default_factory=dict)
     sha256: dict[str, str]
     min_matched: Annotated[float, Field(ge=0, le=1)]
+
+    def origin_of(self, arch: str) -> Origin:
+        """Where the weights of an architecture come from."""
+        return self.archs.get(arch, self.pretrained)
 
 
 class ArcFaceOptions(Section):

@@ -84,3 +84,10 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
 def test_unknown_architecture_suggests_near_names(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="resnet18"):
         make_initial(tmp_path / "init", "resnet_18", 32, 3, SEEDED, None)
+
+
+def test_one_architecture_may_have_another_origin(tmp_path: Path) -> None:
+    options = InitOptions(pretrained="none", archs={"test_vit": "local"}, sha256={}, min_matched=0.6)
+    assert make_initial(tmp_path / "a", ARCH, 32, 1, options, None) == 0
+    with pytest.raises(ModelError, match="no local weights file"):
+        make_initial(tmp_path / "b", "test_vit", 32, 1, options, tmp_path)
