@@ -146,7 +146,7 @@ def test_second_run_does_nothing(project: Project) -> None:
 
 def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project) -> None:
     edit(project.root / "params.yaml", "temperature: 2.0", "temperature: 4.0")
-    after = {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1", "compare", "onnx", "latency", "report"}
+    after = {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1", "hard_cases", "compare", "onnx", "latency", "report"}
     assert project.rerun() == after
     edit(project.root / "params.yaml", "temperature: 4.0", "temperature: 2.0")
     assert not {stage for stage in project.rerun() if stage.startswith(("teacher", "logits", "softlabels", "student"))}
