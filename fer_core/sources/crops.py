@@ -1,12 +1,14 @@
 """Faces cut out of photos by the boxes of a label file."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
 from fer_core.errors import DataError
 from fer_core.sources.options import CropOptions
 
-__all__ = ["Box", "crop_box", "encode_crop"]
+__all__ = ["Box", "Cut", "crop_box", "cut_face", "encode_crop"]
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels; bottom and right are the first row and column outside."""
@@ -31,6 +33,37 @@ def crop_box(box: Box, pad_ratio: float, width: int, height: int) -> tuple[Box, 
     wanted = (top - tall, left - wide, bottom + tall, right + wide)
     inside = (max(wanted[0], 0), max(wanted[1], 0), min(wanted[2], height), min(wanted[3], width))
     return inside, inside != wanted
+
+
+class Cut(NamedTuple):
+    """An encoded face, and the note that the photo's edge cut its box, or ""."""
+
+    image: bytes
+    note: str
+
+
+def cut_face(data: bytes, photo: np.ndarray, box: Box, pad_ratio: float, options: CropOptions, where: object) -> Cut | None:
+    """The face in a box; a box that is the whole photo gives the photo's own bytes, nothing is encoded again.
+
+    Args:
+        data: the encoded photo.
+        photo: the same decoded, uint8 [height, width, 3] RGB.
+        box: as the label file gives it.
+        pad_ratio: as for `crop_box`.
+        where: names the photo in errors.
+
+    Returns:
+        None where no part of the box lies inside the photo.
+
+    Raises:
+        DataError: as `encode_crop`.
+    """
+    height, width = photo.shape[:2]
+    (top, left, bottom, right), clipped = crop_box(box, pad_ratio, width, height)
+    if bottom <= top or right <= left:
+        return None
+    whole = (top, left, bottom, right) == (0, 0, height, width)
+    return Cut(data if whole else encode_crop(photo[top:bottom, left:right], options, where), "box clipped to the photo" if clipped else "")
 
 
 def encode_crop(crop: np.ndarray, options: CropOptions, where: object) -> bytes:

@@ -2,9 +2,11 @@
 
 Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A class folder may bear any
 alias that `fer_core.labels` knows; faces in other folders (contempt, none, …) are excluded and counted. A split may be an
-archive, also one that holds the folder of its own name once more (`train.zip` with `train/{class}/`).
+archive, also one that holds the folder of its own name once more (`train.zip` with `train/{class}/`). Class folders that bear
+numbers are refused: data sets number the same classes differently.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -25,6 +27,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 """Endings, in small letters, of files that are taken for images where no list names them."""
 
 _SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"}
+_NUMBER = re.compile("[0-9]{1,2}")
 
 
 class _Entry(NamedTuple):
@@ -111,6 +114,11 @@ def _paths(tree: RawTree, base: str) -> Iterator[str]:
 
 
 def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
+    """Files of one collection.
+
+    Raises:
+        DataError: a class folder bears a number.
+    """
     depth = len(PurePosixPath(base).parts)
     for path in _paths(tree, base):
         folders = PurePosixPath(path).parts[depth:-1]
@@ -126,6 +134,14 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
             reason, word = "not an image file", "(other file)"
         elif form == "unknown" or split == "none":
             reason, word = "folder name is no split", folders[0] if folders else "(no folder)"
+        elif _NUMBER.fullmatch(word):
+            raise DataError(
+                "A class folder bears a number, and which class it means is not known.",
+                where=tree.where(path.rpartition("/")[0]),
+                found=word,
+                expected=f"names of classes: {', '.join(CLASSES)}",
+                remedy="rename the folders after the classes, by the description that came with them",
+            )
         elif label is None:
             reason, word = "folder name is none of the seven classes", word.lower() or "(no folder)"
         else:

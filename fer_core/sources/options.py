@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from fer_core.labels import CLASSES
 from fer_core.params import Section
 
-__all__ = ["EXCLUDE", "CleanOptions", "CropOptions", "ExpwOptions", "FerplusOptions", "RafCompoundOptions"]
+__all__ = ["EXCLUDE", "AffectnetOptions", "CleanOptions", "CropOptions", "ExpwOptions", "FerplusOptions", "RafCompoundOptions"]
 
 EXCLUDE = "exclude"
 """Target of a mapping for what shall not become a face."""
@@ -62,6 +62,16 @@ class ExpwOptions(Section):
     pad_ratio: Annotated[float, Field(ge=0, le=2)] = 0.0
 
 
+class AffectnetOptions(Section):
+    """Layouts `affectnet` and `affectnet_yolo`.
+
+    Attributes:
+        pad_ratio: share of the box's width and height that is added on every side before the crop.
+    """
+
+    pad_ratio: Annotated[float, Field(ge=0, le=2)] = 0.0
+
+
 class RafCompoundOptions(Section):
     """Layout `rafdb_compound`.
 
@@ -90,6 +100,7 @@ class CleanOptions(Section):
         crops: encoding of faces cut out of photos.
         ferplus: options of that layout.
         expw: options of that layout.
+        affectnet: options of that layout and of `affectnet_yolo`.
         rafdb_compound: options of that layout.
     """
 
@@ -98,4 +109,5 @@ class CleanOptions(Section):
     crops: CropOptions = CropOptions()
     ferplus: FerplusOptions = FerplusOptions()
     expw: ExpwOptions = ExpwOptions()
+    affectnet: AffectnetOptions = AffectnetOptions()
     rafdb_compound: RafCompoundOptions = RafCompoundOptions()

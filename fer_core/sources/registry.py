@@ -1,14 +1,39 @@
 """All layouts and their readers."""
 
 from fer_core.errors import DataError
-from fer_core.sources import expw, fer2013, ferplus, folder7, rafdb_basic, rafdb_compound, rafml, unlabelled
+from fer_core.sources import (
+    affectnet,
+    affectnet_npy,
+    affectnet_yolo,
+    expw,
+    fer2013,
+    ferplus,
+    folder7,
+    rafdb_basic,
+    rafdb_compound,
+    rafml,
+    unlabelled,
+)
 from fer_core.sources.faces import Reader
 from fer_core.sources.tree import RawTree
 
 __all__ = ["READERS", "reader_for", "recognise"]
 
 READERS: dict[str, Reader] = {
-    reader.LAYOUT: reader for reader in (fer2013, ferplus, rafdb_basic, rafdb_compound, rafml, expw, folder7, unlabelled)
+    reader.LAYOUT: reader
+    for reader in (
+        fer2013,
+        ferplus,
+        rafdb_basic,
+        rafdb_compound,
+        rafml,
+        expw,
+        affectnet,
+        affectnet_npy,
+        affectnet_yolo,  # before folder7: its splits are folders too
+        folder7,
+        unlabelled,
+    )
 }
 
 _LOOK = {
@@ -18,6 +43,9 @@ _LOOK = {
     "rafdb_compound": "EmoLabel/list_patition_label.txt with ids 1 to 11, and Image/",
     "rafml": "EmoLabel/distribution.txt and partition_label.txt, and Image/",
     "expw": "label.lst and image/origin/",
+    "affectnet": "Manually_Annotated_file_lists/training.csv and validation.csv, and Manually_Annotated_Images/",
+    "affectnet_npy": "{train_set,val_set}/ with images/ID.jpg and annotations/ID_exp.npy",
+    "affectnet_yolo": "data.yaml, and {train,valid,test}/ with images/ and labels/",
     "folder7": "{train,val,test}/{class}/ or {class}/",
     "unlabelled": "images, and nothing that looks like labels",
 }

@@ -140,3 +140,47 @@ def test_ferplus_folders_drop_contempt(tmp_path):
         (split, "contempt", "folder name is none of the seven classes") for split in ("test", "train", "val")
     ]
     assert folder7.announce(tree, clean_options()) == {split: dict.fromkeys([*seven, "contempt"], 1) for split in ("train", "val", "test")}
+
+
+# class folders of AffectNet's balanced folder edition, which has train and test
+AFFECTNET = ["anger", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+
+
+@pytest.mark.parametrize("above", ["", "affectnet_full_balanced/"])
+def test_balanced_folders_of_affectnet_drop_contempt(tmp_path, above):
+    for split, copies in (("train", 2), ("test", 1)):
+        for n, name in enumerate(AFFECTNET):
+            for copy in range(copies):
+                put(tmp_path / f"{above}{split}/{name}/image{n:04}{copy:03}.jpg", n, height=96, width=96)
+    tree = open_tree(tmp_path)
+    assert recognise(tree) == "folder7"
+    faces, exclusions = read(folder7, tmp_path, "affectnet_full_balanced")
+    seven = ["Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
+    assert [(face.split, CLASSES[face.label]) for face in faces] == [
+        *[("test", name) for name in seven],
+        *[("train", name) for name in seven for _ in range(2)],
+    ]
+    assert faces[0].sample_id == f"affectnet_full_balanced/{above}test/anger/image0000000.jpg"
+    assert faces[0].image == encoded(picture(0, 96, 96), ".jpg")
+    assert [(item.split, item.word) for item in exclusions] == [("test", "contempt"), ("train", "contempt"), ("train", "contempt")]
+    assert folder7.announce(tree, clean_options()) == {
+        "train": dict.fromkeys([*seven, "contempt"], 2),
+        "test": dict.fromkeys([*seven, "contempt"], 1),
+    }
+
+
+@pytest.mark.parametrize("above", ["", "AffectNet/"])
+def test_class_folders_that_bear_numbers_are_refused(tmp_path, above):
+    for number in range(8):
+        put(tmp_path / f"{above}train/{number}/a.jpg")
+    for read_all in (folder7.announce, lambda tree, options: list(folder7.scan(tree, "set", options))):
+        with pytest.raises(DataError, match=rf"(?s)class folder bears a number.*{above}train/0\n.*found: 0\n.*Angry.*rename the folders"):
+            read_all(open_tree(tmp_path), clean_options())
+
+
+def test_flat_folders_that_bear_numbers_are_no_class_folders(tmp_path):
+    for number in range(8):
+        put(tmp_path / f"{number}/a.jpg")
+    assert not folder7.recognise(open_tree(tmp_path))
+    with pytest.raises(DataError, match=r"(?s)No class folders here.*found: 0, 1, 2.*name the folders after the classes"):
+        read(folder7, tmp_path)

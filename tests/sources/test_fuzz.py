@@ -29,7 +29,7 @@ fuzz = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 
-LABELS = [(layout, label) for layout in LAYOUTS for label in LAYOUTS[layout].labels]
+LABELS = [(layout, label) for layout, tree in LAYOUTS.items() for label in (*tree.labels, *tree.others)]
 NASTY = [
     *(b"", b" ", b",", b"\n", b"\r", b"\0", b"\t", b'"', b"\xff", b"\xef\xbb\xbf", b"\xe2\x80\xa8", "é".encode(), "１".encode()),
     *(

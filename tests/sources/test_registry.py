@@ -15,16 +15,31 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
     (tmp_path / "rafml/EmoLabel").mkdir(parents=True)
     (tmp_path / "rafml/EmoLabel/distribution.txt").touch()
     expw(tmp_path / "expw", ["a.jpg 0 1 1 9 9 50 0"])
+    (tmp_path / "affectnet/Manually_Annotated_file_lists").mkdir(parents=True)
+    (tmp_path / "affectnet/Manually_Annotated_file_lists/training.csv").touch()
+    put(tmp_path / "affectnet_npy/val_set/images/0.jpg")
+    put(tmp_path / "affectnet_npy/val_set/annotations/0_exp.png")
+    put(tmp_path / "affectnet_yolo/train/images/a.png")
+    (tmp_path / "affectnet_yolo/train/labels").mkdir()
+    (tmp_path / "affectnet_yolo/data.yaml").touch()
     put(tmp_path / "folder7/train/happy/a.png")
     put(tmp_path / "unlabelled/a.png")
     for layout in READERS:
         assert recognise(open_tree(tmp_path / layout), preferred=layout) == layout
     assert recognise(open_tree(tmp_path / "ferplus")) == "fer2013"  # holds both: the name decides
     assert recognise(open_tree(tmp_path / "expw"), preferred="ferplus") == "expw"
+    for layout in ("affectnet", "affectnet_npy", "affectnet_yolo"):  # the last has folders named after splits, as folder7
+        assert recognise(open_tree(tmp_path / layout)) == layout
+
+
+def test_every_layout_says_what_it_looks_like(tmp_path):
+    with pytest.raises(DataError) as caught:
+        recognise(open_tree(tmp_path))
+    assert all(f"{layout}: " in str(caught.value) for layout in READERS)
 
 
 def test_unknown_folder_and_layout_say_what_is_known(tmp_path):
-    with pytest.raises(DataError, match="list_patition_label"):
+    with pytest.raises(DataError, match=r"(?s)list_patition_label.*Manually_Annotated_file_lists.*_exp\.npy.*data\.yaml"):
         recognise(open_tree(tmp_path))
     with pytest.raises(DataError, match="rafdb_basic"):
         reader_for("imagenet")

@@ -17,9 +17,10 @@ from fer_core.sources.tree import open_tree
 from tests.sources.layouts import LAYOUTS, cleaned
 from tests.sources.trees import clean_options, encoded, picture
 
-LABELS = [(layout, label) for layout in LAYOUTS for label in LAYOUTS[layout].labels]
-IMAGES = [(layout, image) for layout in LAYOUTS for image in LAYOUTS[layout].images]
-ENTRIES = [layout for layout in LAYOUTS if LAYOUTS[layout].entry]
+LABELS = [(layout, label) for layout, tree in LAYOUTS.items() for label in tree.labels]
+OTHERS = [(layout, label) for layout, tree in LAYOUTS.items() for label in tree.others]
+IMAGES = [(layout, image) for layout, tree in LAYOUTS.items() for image in tree.images]
+ENTRIES = [layout for layout, tree in LAYOUTS.items() if tree.entry]
 
 each_label_file = pytest.mark.parametrize(("layout", "label"), LABELS)
 each_image = pytest.mark.parametrize(("layout", "image"), IMAGES)
@@ -149,7 +150,7 @@ def test_line_of_a_million_columns_is_refused_without_reading_it_whole(tmp_path,
         stream.write("0," * 10_000_000)
     tracemalloc.start()
     try:
-        refused(root, layout, rf"too long.*{Path(label).name}, line")
+        refused(root, layout, rf"too (long|large).*{Path(label).name}")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -184,7 +185,7 @@ def test_label_file_that_is_cut_short_is_refused(tmp_path, layout, label):
     refused(root, layout, Path(label).name)
 
 
-@each_label_file
+@pytest.mark.parametrize(("layout", "label"), [pair for pair in LABELS if not LAYOUTS[pair[0]].may_be_empty])
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n \r\n\n", b"\xef\xbb\xbf"])
 def test_empty_label_file_is_refused(tmp_path, layout, label, data):
     root = built(tmp_path, layout)
@@ -192,12 +193,28 @@ def test_empty_label_file_is_refused(tmp_path, layout, label, data):
     refused(root, layout, rf"(empty|header).*{Path(label).name}")
 
 
-@each_label_file
+@pytest.mark.parametrize(("layout", "label"), LABELS + OTHERS)
 def test_label_file_that_is_a_folder_is_refused(tmp_path, layout, label):
     root = built(tmp_path, layout)
     (root / label).unlink()
     (root / label).mkdir()
-    refused(root, layout, rf"missing.*expected: .*{Path(label).name}")
+    refused(root, layout, rf"missing.*{Path(label).name}")
+
+
+@pytest.mark.parametrize(("layout", "label"), OTHERS)
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 200, b"\xff\xfe" * 99, b"0," * 10_000_000, b"[" * 100_000], ids=["empty", "NUL", "binary", "long", "deep"]
+)
+def test_other_label_file_of_nonsense_is_refused_in_little_memory(tmp_path, layout, label, data):
+    root = built(tmp_path, layout)
+    (root / label).write_bytes(data)
+    tracemalloc.start()
+    try:
+        refused(root, layout, Path(label).name)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 @each_label_file
@@ -219,6 +236,6 @@ def test_case_of_file_names_does_not_matter(tmp_path, layout, change):
 
     root = built(tmp_path, layout)
     wanted = facts()
-    for name in (*LAYOUTS[layout].labels, *LAYOUTS[layout].images):
+    for name in (*LAYOUTS[layout].labels, *LAYOUTS[layout].others, *LAYOUTS[layout].images):
         (root / name).rename((root / name).with_name(change(Path(name).name)))
     assert facts() == wanted
