@@ -1,9 +1,9 @@
 """`fer dag`: keep dvc.yaml true to params.yaml and to the code.
 
-Three things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of data sets, teachers, students
-and initial weights (params.yaml), the fan-in lists over those keys, and code deps (what a stage file imports, directly or through
-other first-party modules). Labels, errors, logging and the plumbing that only carries values are exempt from code deps:
-they do not change results, and a new error text must not retrain a teacher.
+Four things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of data sets, teachers, students
+and initial weights (params.yaml), the fan-in lists over those keys, the named set that a training stage learns from, and code deps
+(what a stage file imports, directly or through other first-party modules). Labels, errors, logging and the plumbing that only
+carries values are exempt from code deps: they do not change results, and a new error text must not retrain a teacher.
 """
 
 import ast
@@ -28,6 +28,7 @@ _PACKAGES = ("fer_core", "stages")
 _EXEMPT = {f"fer_core/{name}.py" for name in ("errors", "files", "labels", "logs", "params", "settings")} | {"stages/entry.py"}
 _FAN_IN = {
     "manifest": ["data/clean/{source}.arrow"],
+    "datasheet": ["data/clean/{source}.arrow"],
     "validate": ["data/clean/{source}.arrow"],
     "pack": ["data/clean/{source}.arrow"],
     "ensemble": ["data/logits/{teacher}/dev"],
@@ -36,7 +37,7 @@ _FAN_IN = {
     "hard_cases": ["data/logits/{teacher}/dev", "data/evaluation/{student}"],
     "compare": ["data/evaluation/{student}", "data/evaluation/{teacher}"],
     "report": [
-        "data/teachers/{teacher}/a/record",
+        "data/teachers/{final}/record",
         "data/students/{student}/record",
         "data/evaluation/{teacher}",
         "data/evaluation/{student}",
@@ -44,6 +45,8 @@ _FAN_IN = {
         "data/calibration/{student}",
     ],
 }
+_TRAINED_ON = {"teacher_a": "teacher", "teacher_b": "teacher_b", "student": "student"}
+"""Training stage -> the section whose `set` names the rows it learns from."""
 
 
 @app.callback()
@@ -70,7 +73,7 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         root: folder of the code.
 
     Raises:
-        ParamsError: params name no teacher, method, seed or architecture.
+        ParamsError: params name no teacher, method, seed or architecture, or need a stage that the text lacks.
     """
     yaml = YAML()
     yaml.width = 4096
@@ -79,7 +82,10 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     stages = document["stages"]
     names = _names(params)
     for stage, keys in _keys(params, names, root).items():
-        stages[stage]["foreach"] = keys
+        if stage in stages:
+            stages[stage]["foreach"] = keys
+        elif keys:
+            raise ParamsError("The pipeline lacks a stage that params.yaml asks for.", where=DVC_FILE, expected=stage)
     for stage, body in stages.items():
         if _file(f"stages.{stage}", root) is None:
             continue  # a stage of the user's own
@@ -94,6 +100,8 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         own = [dep for dep in body["deps"] if not _is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))]
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
         body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root)
+        if stage in _TRAINED_ON:
+            body["params"] = [name for name in body["params"] if not _of_train_set(name)] + _train_set(params, stage)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
@@ -155,6 +163,7 @@ def _names(params: dict[str, Any]) -> dict[str, list[str]]:
         names = {
             "source": list(params["manifest"]["sources"]),
             "teacher": list(params["teachers"]),
+            "final": [f"{tag}/{_stage(entry)}" for tag, entry in params["teachers"].items()],
             "student": [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]],
             "arch": sorted({student["arch"], *(entry["arch"] for entry in params["teachers"].values())}),
         }
@@ -170,7 +179,8 @@ def _names(params: dict[str, Any]) -> dict[str, list[str]]:
 
 def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> dict[str, Any]:
     """The foreach of every stage whose keys follow params."""
-    teachers = {tag: f"data/teachers/{tag}/a/model" for tag in names["teacher"]}
+    entries = params["teachers"]
+    teachers = {tag: f"data/teachers/{tag}/{_stage(entry)}/model" for tag, entry in entries.items()}
     init = f"data/init/{params['student']['arch']}"
     students = {}
     for method in params["student"]["methods"]:
@@ -183,13 +193,32 @@ def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> di
     return {
         "clean": names["source"],
         "init": names["arch"],
-        "teacher_a": {tag: {"init": f"data/init/{params['teachers'][tag]['arch']}"} for tag in teachers},
+        "teacher_a": {tag: {"init": f"data/init/{entry['arch']}"} for tag, entry in entries.items()},
+        "teacher_b": {tag: {"a": f"data/teachers/{tag}/a/model"} for tag, entry in entries.items() if _stage(entry) == "b"},
         "logits_dev": {tag: {"model": model} for tag, model in teachers.items()},
         "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
         "student": students,
         "evaluate": evaluations,
         "calibrate": [*teachers, *names["student"]],
     }
+
+
+def _stage(entry: dict[str, Any]) -> str:
+    """Stage of a teacher whose model goes on to logits."""
+    return str(entry.get("stage", "a"))
+
+
+def _train_set(params: dict[str, Any], stage: str) -> list[str]:
+    """Params of a training stage that follow from the named set it learns from: the filter, and the name where no other param holds it."""
+    section = _TRAINED_ON[stage]
+    name = params.get(section, {}).get("set")
+    if name is None:
+        return []
+    return [f"sets.{name}"] if section != "student" else ["student.set", f"sets.{name}"]
+
+
+def _of_train_set(param: str) -> bool:
+    return param.startswith("sets.") or param == "student.set"
 
 
 def _is_code(dep: str) -> bool:

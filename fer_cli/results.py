@@ -121,13 +121,13 @@ def _data(data: dict[str, Any]) -> str:
 
 def _training(params: dict[str, Any]) -> str:
     lines = ["| run | network | epochs | selected | val macro-F1 | images/s | seconds |", "|---|---|---:|---:|---:|---:|---:|"]
-    folders = [Path("data/teachers") / tag / "a" for tag in params["teachers"]]
+    folders = [Path("data/teachers") / tag / entry.get("stage", "a") for tag, entry in params["teachers"].items()]
     folders += [
         Path("data/students") / f"{method}-{seed}" for method in params["student"]["methods"] for seed in params["student"]["seeds"]
     ]
     for folder in folders:
         run = read_json(folder / "record" / "summary.json")
-        name = folder.parent.name if folder.name == "a" else folder.name
+        name = folder.parent.name if folder.name in ("a", "b") else folder.name
         speed = f"{run['images_per_second']:.0f}" if run["images_per_second"] else "–"
         lines.append(
             f"| {name} | {run['arch']} | {run['epochs']} | {run['selected_epoch'] + 1} | {run['val']['macro_f1']:.3f} "

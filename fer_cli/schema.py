@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.errors import ParamsError
-from fer_core.params import SECTIONS, parse_section
+from fer_core.params import OPTIONAL_SECTIONS, SECTIONS, parse_section
 
 __all__ = ["check_methods", "check_params"]
 
@@ -16,13 +16,15 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     Raises:
         ParamsError: a section is missing or does not fit, or keys within `student` or `teacher` are unknown.
     """
-    missing = [name for name in SECTIONS if name not in params]
+    missing = [name for name in SECTIONS if name not in params and name not in OPTIONAL_SECTIONS]
     if missing:
         raise ParamsError("Sections are missing.", where=path, found=", ".join(missing))
     for key, model in _models().items():
         _check(params, key, model, path)
-    _only(params["teacher"], {"train", "head", "arcface"}, "teacher", path)
-    _only(params["student"], {"arch", "methods", "seeds", "train", *params["student"]["methods"]}, "student", path)
+    _only(params["student"], {"arch", "methods", "seeds", "set", "train", *params["student"]["methods"]}, "student", path)
+    if "teacher_b" in params or any(entry.get("stage") == "b" for entry in params["teachers"].values()):
+        _check(params, "teacher_b", import_module("fer_core.learning.options").TeacherBOptions, path)
+    _check_train_sets(params, path)
     if params["deploy"]["student"] not in (keys := [f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]]):
         raise ParamsError(
             "There is no such student to deploy.", where=f"{path}: deploy.student", found=params["deploy"]["student"], expected=keys
@@ -33,10 +35,19 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
     """Check the options of every method in `student.methods`; apart from the rest because the methods' modules import torch.
 
     Raises:
-        ParamsError: options are missing or do not fit.
+        ParamsError: options are missing or do not fit, or mixup is asked for with a method that has stored targets.
     """
+    mixup = params["student"]["train"].get("mixup", 0)
     for method in params["student"]["methods"]:
-        _check(params, f"student.{method}", import_module(f"fer_core.learning.losses.{method}").Options, path)
+        module = import_module(f"fer_core.learning.losses.{method}")
+        _check(params, f"student.{method}", module.Options, path)
+        if mixup and module.NEEDS_TARGETS:
+            raise ParamsError(
+                "Mixup needs targets of the mixed images, and stored targets are of plain ones.",
+                where=f"{path}: student.train.mixup",
+                found=f"{mixup} with {method}",
+                expected="0, or only methods without targets",
+            )
 
 
 def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> None:
@@ -48,13 +59,22 @@ def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> None:
     parse_section(key, values, model, path)
 
 
+def _check_train_sets(params: dict[str, Any], path: Path) -> None:
+    """Every `set` that a training section names must be a named set of train rows."""
+    module = import_module("fer_core.data.named_sets")
+    sets = parse_section("sets", params["sets"], module.NamedSets, path)
+    for section in ("teacher", "teacher_b", "student"):
+        name = params.get(section, {}).get("set")
+        if name is not None:
+            module.train_set_of(name, sets)
+
+
 def _models() -> dict[str, Any]:
     """Model of every section but the methods'; modules are imported here, when a file is really checked."""
 
     def named(module: str, name: str) -> Any:
         return getattr(import_module(f"fer_core.{module}"), name)
 
-    train = named("learning.options", "TrainOptions")
     return {
         "seed": int,
         "clean": named("sources.options", "CleanOptions"),
@@ -65,15 +85,13 @@ def _models() -> dict[str, Any]:
         "preprocessing": named("data.preprocessing", "Preprocessing"),
         "views": named("data.views", "ViewOptions"),
         "init": named("models.options", "InitOptions"),
-        "teacher.train": train,
-        "teacher.head": named("models.options", "TeacherHead"),
-        "teacher.arcface": named("models.options", "ArcFaceOptions"),
+        "teacher": named("learning.options", "TeacherOptions"),
         "teachers": named("models.options", "Teachers"),
         "ensemble": named("evaluation.fusion", "EnsembleOptions"),
         "student.arch": str,
         "student.methods": list[str],
         "student.seeds": list[int],
-        "student.train": train,
+        "student.train": named("learning.options", "TrainOptions"),
         "hard_cases": named("evaluation.hard_cases", "HardCaseOptions"),
         "evaluation": named("evaluation.options", "EvaluationOptions"),
         "deploy": named("deploy.options", "DeployOptions"),

@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from fer_core.errors import ParamsError
 
-__all__ = ["PARAMS_FILE", "SECTIONS", "Section", "load_section", "parse_section", "read_params"]
+__all__ = ["OPTIONAL_SECTIONS", "PARAMS_FILE", "SECTIONS", "Section", "load_section", "parse_section", "read_params"]
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
@@ -28,6 +28,7 @@ SECTIONS = (
     "views",
     "init",
     "teacher",
+    "teacher_b",
     "teachers",
     "ensemble",
     "student",
@@ -36,7 +37,10 @@ SECTIONS = (
     "deploy",
     "latency",
 )
+OPTIONAL_SECTIONS = ("teacher_b",)
+"""Sections that a file without a use for them leaves out."""
 
+_REQUIRED = object()
 Value = TypeVar("Value")
 
 
@@ -70,18 +74,20 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
 @overload
 def load_section(key: str, model: type[Value], path: Path = ...) -> Value: ...
 @overload
-def load_section(key: str, model: Any, path: Path = ...) -> Any: ...
+def load_section(key: str, model: Any, path: Path = ..., *, default: Any = ...) -> Any: ...
 
 
-def load_section(key: str, model: Any, path: Path = PARAMS_FILE) -> Any:
+def load_section(key: str, model: Any, path: Path = PARAMS_FILE, *, default: Any = _REQUIRED) -> Any:
     """The section at a dotted key ("student.kd"), checked against its model (a pydantic model or any annotated type).
 
     Raises:
-        ParamsError: the section is missing or does not fit; names every offending key with its value.
+        ParamsError: the section is missing (and there is no default) or does not fit; names every offending key with its value.
     """
     values: Any = read_params(path)
     for depth, name in enumerate(parts := key.split(".")):
         if not isinstance(values, dict) or name not in values:
+            if default is not _REQUIRED:
+                return default
             raise ParamsError("A section is missing.", where=f"{path}: {'.'.join(parts[: depth + 1])}", remedy=f"add it to {path}")
         values = values[name]
     return parse_section(key, values, model, path)

@@ -35,12 +35,14 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Read everything first, then write everything."""
     params: dict[str, Any] = {name: load_section(name, Any) for name in SHOWN}
+    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
     selection = Selection(
-        teachers=tuple(load_section("teachers", dict[str, Any])),
+        teachers=tuple(teachers),
         methods=tuple(load_section("student.methods", list[str])),
         seeds=tuple(load_section("student.seeds", list[int])),
         deployed=load_section("deploy.student", str),
         compare_set=load_section("evaluation.compare_set", str),
+        stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
     )
     inputs = read_inputs(DATA, selection)
     values, page = summary(inputs), render_page(inputs, params)

@@ -6,6 +6,7 @@ Reads `data/pack/dev`, the initial weights and the method's targets; writes `dat
 import importlib
 from pathlib import Path
 
+from fer_core.data.named_sets import load_train_set
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions, student_view
@@ -35,7 +36,8 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     initial = load_initial(init, arch)
     pack = Pack.open(Path("data/pack/dev"))
     soft, soft_sha256 = open_targets(targets, pack.rows, preprocessing, views, device) if loss.NEEDS_TARGETS else (None, None)
-    data = open_training_data(pack, preprocessing, views, settings, device)
+    train_set = load_train_set(load_section("student.set", str | None, default=None))
+    data = open_training_data(pack, preprocessing, views, settings, device, train_set)
     card = ModelCard(
         kind="student",
         arch=arch,
@@ -48,7 +50,7 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
         init_sha256=initial.sha256,
         targets_sha256=soft_sha256,
         selected_epoch=-1,
-        budget=budget_of(options, initial.sha256, pack.rows.sha256, views.hash(), len(data.train)),
+        budget=budget_of(options, initial.sha256, pack.rows.sha256, views.hash(), len(data.train), train_set),
         params={"seed": seed, "method": method, method: loss_options.model_dump(mode="json"), "views": views.model_dump(mode="json")},
     )
     task = StudentTask(

@@ -20,7 +20,10 @@ MAY_IMPORT = {
     "data": {"sources"},
     "sources": set(),
 }
-LIGHT = ["clean", "manifest", "validate", "pack", "ensemble", "leaderboard", "softlabels", "calibrate", "compare", "report"]
+LIGHT = [
+    *["clean", "manifest", "datasheet", "validate", "pack", "ensemble", "leaderboard", "softlabels", "calibrate", "hard_cases"],
+    *["compare", "report"],
+]
 HEAVY_PACKAGES = {"torch", "timm", "torchvision"}
 
 

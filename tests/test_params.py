@@ -39,6 +39,14 @@ def test_missing_file_says_where_to_run(tmp_path: Path) -> None:
         read_params(tmp_path / "params.yaml")
 
 
+def test_a_default_stands_in_for_a_missing_key_and_for_nothing_else(tmp_path: Path) -> None:
+    path = write(tmp_path, "student:\n  set: 3\n")
+    assert load_section("student.arch", str, path, default="resnet18") == "resnet18"
+    assert load_section("teacher_b.set", str, path, default=None) is None
+    with pytest.raises(ParamsError, match=r"student\.set"):
+        load_section("student.set", str, path, default="all")
+
+
 def test_every_fault_of_a_section_is_listed_with_its_value(tmp_path: Path) -> None:
     path = write(
         tmp_path,

@@ -14,8 +14,8 @@ ARCH = "test_resnet"
 SIDE = 32
 
 
-def write_half(folder: Path, splits: list[str], seed: int = 0, source: str = "tiny") -> None:
-    """A half of the pack with one PNG of 32 px per entry of `splits`; classes take turns."""
+def write_half(folder: Path, splits: list[str], seed: int = 0, source: str = "tiny", min_side: list[int] | None = None) -> None:
+    """A half of the pack with one PNG of 32 px per entry of `splits`; classes take turns. `min_side` is what the rows say of their size."""
     random = np.random.default_rng(seed)
     colours = np.random.default_rng(7).integers(30, 226, (7, 3))
     images, records = [], []
@@ -24,7 +24,7 @@ def write_half(folder: Path, splits: list[str], seed: int = 0, source: str = "ti
         pixels = colours[label] + random.normal(0, 40, (SIDE, SIDE, 3))
         images.append(cv2.imencode(".png", np.clip(pixels, 0, 255).astype(np.uint8))[1].tobytes())
         records.append({"sample_id": f"{source}/{number:05d}", "source": source, "label": label, "split": split, "usage": split})
-    frame = pd.DataFrame(records).assign(width=SIDE, height=SIDE, min_side=SIDE, confidence=None, weight=1.0, votes=None)
+    frame = pd.DataFrame(records).assign(width=SIDE, height=SIDE, min_side=min_side or SIDE, confidence=None, weight=1.0, votes=None)
     frame["group"] = frame["sample_id"]
     columns = [name for name in ROWS_SCHEMA.names if name not in ("shard", "shard_row")]
     sizes = np.array([len(image) for image in images], dtype=np.int64)

@@ -37,7 +37,7 @@ class LogitsSet:
         model: name of the network: a teacher's tag or a student's key.
         model_sha256: hash of its weights.
         rows_sha256: hash of the `rows.parquet` that the rows came from.
-        preprocessing_hash: of what the images went through.
+        preprocessing_hash: of what the images went through, at any size: networks of other image sizes may be fused.
         views_hash: of the view options; None without views.
         covers: the splits whose rows are all here: ("train", "val", "calib"), ("val", "calib") or ("test",).
         sample_ids: of the N rows.

@@ -4,16 +4,17 @@ A set of val, train or calib rows serves training; a set of test rows is evaluat
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from fer_core.errors import DataError
-from fer_core.params import Section
+from fer_core.errors import DataError, ParamsError
+from fer_core.params import Section, load_section
 
-__all__ = ["NamedSets", "SetFilter", "evaluated_sets", "select"]
+__all__ = ["NamedSets", "SetFilter", "TrainSet", "evaluated_sets", "load_train_set", "select", "train_set_of"]
 
 
 class SetFilter(Section):
@@ -93,3 +94,66 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
             f"The set {name} is empty.", where=f"params.yaml: sets.{name}", found=chosen.model_dump(exclude_none=True), remedy="widen it"
         )
     return mask.to_numpy(dtype=bool)
+
+
+@dataclass(frozen=True)
+class TrainSet:
+    """A named set that is trained on: of its rows, those of the train split.
+
+    Attributes:
+        name: of the set.
+        chosen: its filter.
+    """
+
+    name: str
+    chosen: SetFilter
+
+    def rows(self, frame: pd.DataFrame) -> np.ndarray:
+        """Numbers of the rows to learn from, int64, ascending.
+
+        Args:
+            frame: rows of the dev half, with the columns that `select` reads.
+
+        Raises:
+            DataError: as `select`, or none of the set's rows is a train row.
+        """
+        rows = np.flatnonzero(select(frame, self.chosen, self.name) & (frame["split"] == "train").to_numpy())
+        if not len(rows):
+            raise DataError(
+                f"The set {self.name} has no train rows to learn from.",
+                where=f"params.yaml: sets.{self.name}",
+                found=self.chosen.model_dump(exclude_none=True),
+                remedy="give it split: [train]",
+            )
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and filter as plain values."""
+        return {"name": self.name, **self.chosen.model_dump(mode="json", exclude_none=True)}
+
+
+def load_train_set(name: str | None) -> TrainSet | None:
+    """The set of params.yaml that a stage is told to train on; None, all train rows, where it is told none.
+
+    Raises:
+        ParamsError: no such set, or one without train rows.
+    """
+    return None if name is None else train_set_of(name, load_section("sets", NamedSets))
+
+
+def train_set_of(name: str, sets: Mapping[str, SetFilter]) -> TrainSet:
+    """The set of this name, to be trained on.
+
+    Raises:
+        ParamsError: no such set, or one without train rows.
+    """
+    if name not in sets or "train" not in sets[name].splits:
+        able = [known for known, chosen in sets.items() if "train" in chosen.splits]
+        raise ParamsError(
+            "No named set of train rows has this name.",
+            where="params.yaml: sets",
+            found=name,
+            expected=", ".join(able) or "one with split: [train]",
+            remedy="mend the name, or declare the set",
+        )
+    return TrainSet(name, sets[name])

@@ -80,7 +80,11 @@ class Preprocessing:
 
     def hash(self) -> str:
         """Hexadecimal SHA-256 of the canonical JSON: equal for equal preprocessing, whatever made it."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        return _hash(self.to_dict())
+
+    def hash_at_any_size(self) -> str:
+        """The same without the size: equal for networks that see the same part of a picture in the same way, however many pixels it has."""
+        return _hash({name: value for name, value in self.to_dict().items() if name != "size"})
 
     def square(self, image: np.ndarray) -> np.ndarray:
         """Largest centre square, resized to `resized` (area averaging when shrinking, bilinear when growing).
@@ -127,3 +131,7 @@ class Preprocessing:
             return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
         return equalise
+
+
+def _hash(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -41,7 +41,7 @@ class SoftLabels:
         logits: float16 [N, K + 1, 7]; column k is view k, view 0 the evaluation view.
         labels: uint8 [N].
         rows_sha256: hash of the `rows.parquet` they belong to.
-        preprocessing_hash: of what the teachers' images went through: the student's must be equal.
+        preprocessing_hash: of what the teachers' images went through, at any size: the student's must be equal.
         views_hash: of the view options: the student's must be equal.
         sha256: of `softlabels.npz`.
     """

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 from torch import Tensor
 from tqdm import tqdm
 
 from fer_core.data.bank import ImageBank
 from fer_core.errors import TrainingError
 from fer_core.learning.interrupt import Interruption
+from fer_core.learning.optimiser import Optimiser
 from fer_core.learning.options import TrainOptions
 from fer_core.learning.sampling import balanced_batches, shuffled_batches
 from fer_core.learning.schedule import cosine_schedule
@@ -22,6 +22,7 @@ from fer_core.learning.scores import val_scores
 from fer_core.learning.scratch import Scratch
 from fer_core.learning.task import Task
 from fer_core.logs import progress_off
+from fer_core.models.precision import autocast
 
 __all__ = ["TrainingData", "TrainingResult", "train", "validate"]
 
@@ -53,20 +54,18 @@ class TrainingResult:
     """Outcome of a run.
 
     Attributes:
-        history: one record an epoch.
+        history: one record an epoch; the same for the same run.
+        timing: seconds and images of every epoch, evaluation included; they differ from run to run.
         selected_epoch: epoch with the highest val macro-F1 (the earlier one of equals), counted from 0.
         weights: state of the network after that epoch.
         steps: optimiser steps of the whole run.
-        seconds: time spent in training epochs by this process.
-        images: images trained on by this process.
     """
 
     history: list[dict[str, Any]]
+    timing: list[dict[str, float]]
     selected_epoch: int
     weights: dict[str, Tensor]
     steps: int
-    seconds: float
-    images: int
 
 
 def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scratch: Scratch, device: torch.device) -> TrainingResult:
@@ -87,27 +86,35 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
     if not len(data.train) or not len(data.val):
         raise TrainingError("A set is empty.", where="train rows" if not len(data.train) else "val rows", remedy="see data/validation.json")
     if not task.selectable(options.epochs - 1):
-        raise TrainingError("No epoch may be selected.", where="teacher.arcface.warmup_epochs", found=f"{options.epochs} epochs in all")
+        raise TrainingError("No epoch may be selected.", where="arcface.warmup_epochs", found=f"{options.epochs} epochs in all")
+    if options.mixup and not task.mixable:
+        raise TrainingError(
+            "Mixup needs targets of the mixed images, and stored targets are of plain ones.",
+            where="train.mixup",
+            found=f"{options.mixup} for {task.phase(0)}",
+            remedy="set mixup: 0, or train methods without targets only",
+        )
     plan = _batch_plan(data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
     rates = cosine_schedule(sum(counts), round(options.lr_warmup_epochs * counts[0]), options.lr, options.min_lr)
     task.network.to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(param_groups_weight_decay(task.network, options.weight_decay), lr=options.lr, fused=True)
+    optimiser = Optimiser(task, options, seed, device)
     labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
     history: list[dict[str, Any]] = []
+    timing: list[dict[str, float]] = []
     best: dict[str, Any] = {"epoch": -1, "score": -1.0, "weights": {}}
     if state := scratch.load():
         task.network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        history, best = state["history"], state["best"]
+        optimiser.restore(state["optimiser"])
+        history, timing, best = state["history"], state["timing"], state["best"]
         log.info("resumed after epoch %d", len(history))
     seen = np.zeros(len(data.labels), dtype=bool)
     for epoch in range(len(history)):
         seen[np.concatenate(plan(epoch))] = True
-    started, images_done, seconds = time.perf_counter(), 0, 0.0
 
     with Interruption() as interruption, _progress(sum(counts[len(history) :])) as bar:
         for epoch in range(len(history), options.epochs):
+            started = time.perf_counter()
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
             task.network.train()
             batches = plan(epoch)
@@ -115,31 +122,28 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
             loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
             for number, rows in enumerate(batches):
                 images, truth = data.bank.view(rows, view), labels[torch.from_numpy(rows).to(device)]
-                for group in optimizer.param_groups:
-                    group["lr"] = float(rates[step + number])
-                with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-                    loss, logits = task.loss(images, rows, truth, epoch)
-                loss.backward()
-                if options.grad_clip:
-                    torch.nn.utils.clip_grad_norm_(task.network.parameters(), options.grad_clip)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-                loss_sum += loss.detach() * len(rows)
-                right += (logits.detach().argmax(1) == truth).sum()
+                loss, found = optimiser.step(images, rows, truth, epoch, number, float(rates[step + number]))
+                loss_sum += loss * len(rows)
+                right += found
                 if number % _STEPS_BETWEEN_CHECKS == 0 or number == len(batches) - 1:
                     _check_finite(loss_sum, epoch, number)
                 bar.update()
                 interruption.check(len(history))
+            optimiser.check(epoch)
             trained = sum(map(len, batches))
             seen[np.concatenate(batches)] = True
-            images_done += trained
-            scores = validate(task, data, epoch, options.precision, device)
+            with optimiser.averaged():
+                scores = validate(task, data, epoch, options.precision, device)
+                if task.selectable(epoch) and scores["macro_f1"] > best["score"]:
+                    weights = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
+                    best = {"epoch": epoch, "score": scores["macro_f1"], "weights": weights}
             history.append(
                 {
                     "epoch": epoch,
                     "phase": task.phase(epoch),
                     "view": view,
                     "lr": float(rates[step + len(batches) - 1]),
+                    **task.schedule(epoch),
                     "train_loss": float(loss_sum) / trained,
                     "train_accuracy": int(right) / trained,
                     **{f"val_{name}": value for name, value in scores.items()},
@@ -147,25 +151,30 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
                     "seen_share": float(seen[data.train].mean()),
                 }
             )
-            if task.selectable(epoch) and scores["macro_f1"] > best["score"]:
-                weights = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
-                best = {"epoch": epoch, "score": scores["macro_f1"], "weights": weights}
-            scratch.save({"network": task.network.state_dict(), "optimizer": optimizer.state_dict(), "history": history, "best": best})
-            seconds = time.perf_counter() - started
+            timing.append({"seconds": time.perf_counter() - started, "images": trained})
+            scratch.save(
+                {
+                    "network": task.network.state_dict(),
+                    "optimiser": optimiser.state(),
+                    "history": history,
+                    "timing": timing,
+                    "best": best,
+                }
+            )
             log.info(
                 "epoch %d/%d %s: loss %.4f, val accuracy %.4f, val macro-F1 %.4f, %.0f images/s",
                 *(epoch + 1, options.epochs, history[-1]["phase"], history[-1]["train_loss"], scores["accuracy"], scores["macro_f1"]),
-                images_done / seconds,
+                trained / timing[-1]["seconds"],
             )
             interruption.check(len(history))
-    return TrainingResult(history, best["epoch"], best["weights"], sum(counts), seconds, images_done)
+    return TrainingResult(history, timing, best["epoch"], best["weights"], sum(counts))
 
 
 def validate(task: Task, data: TrainingData, epoch: int, precision: str, device: torch.device) -> dict[str, float]:
     """Accuracy, macro-F1 and NLL (nats) of the val rows' evaluation view."""
     task.network.eval()
     parts = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with torch.inference_mode(), autocast(device, precision):
         for start in range(0, len(data.val), _EVALUATION_BATCH):
             images = data.bank.view(data.val[start : start + _EVALUATION_BATCH], 0)
             parts.append(task.predict(images, epoch).double().softmax(1).cpu())

@@ -4,24 +4,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from fer_core.models.options import ArcFaceOptions, TeacherHead
 from fer_core.params import Section
 
-__all__ = ["TrainOptions"]
+__all__ = ["Resolution", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
 
 
 class TrainOptions(Section):
-    """Sections `teacher.train` and `student.train`.
+    """Section `student.train`, and what teachers' sections share with it.
 
     Attributes:
         epochs: passes over the training rows.
-        batch: images a step.
+        batch: images an optimiser step.
         lr: peak learning rate of AdamW.
         min_lr: learning rate that the cosine ends at.
         weight_decay: of AdamW; not applied to norms and biases.
         lr_warmup_epochs: epochs of linear rise.
         balance: class balance: "none", "weights" (effective-number class weights) or "batches" (balanced batches).
         grad_clip: greatest norm of the gradient; 0 leaves it as it is.
-        precision: "fp32" or "bf16" (autocast).
+        precision: "fp32", "bf16" or "fp16" (autocast; fp16 on CUDA only, with a scaled loss).
+        ema: decay a step of the weights' running average, which then is what is evaluated, selected and saved; 0 uses the weights.
+        mixup: alpha of the beta distribution that mixes two images and their labels; 0 mixes none. Not with stored targets.
+        accumulation: micro-batches that a batch is worked through in, to save memory.
+        batch_norm_group: rows that batch normalisation takes its statistics from; 0 takes all that pass through at once.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -32,7 +37,16 @@ class TrainOptions(Section):
     lr_warmup_epochs: Annotated[float, Field(ge=0)]
     balance: Literal["none", "weights", "batches"]
     grad_clip: Annotated[float, Field(ge=0)]
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp16"]
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    accumulation: Annotated[int, Field(ge=1)] = 1
+    batch_norm_group: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def micro_batch(self) -> int:
+        """Images that pass through the network at once."""
+        return self.batch // self.accumulation
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainOptions":
@@ -42,4 +56,57 @@ class TrainOptions(Section):
             raise ValueError("lr_warmup_epochs must be less than epochs")
         if self.balance == "batches" and self.batch < 14:
             raise ValueError("balanced batches need a batch of at least 14: two of each class")
+        if self.batch % self.accumulation or self.micro_batch < 2:
+            raise ValueError("batch must be accumulation times a micro-batch of two or more")
+        if self.batch_norm_group == 1 or (self.batch_norm_group and self.micro_batch % self.batch_norm_group):
+            raise ValueError("batch_norm_group must be 0, or two or more and go into the micro-batch (batch / accumulation)")
         return self
+
+
+class TeacherTrainOptions(TrainOptions):
+    """Section `teacher.train`.
+
+    Attributes:
+        label_smoothing: share of the label's mass given to all classes alike; a student's is an option of its method.
+    """
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class TeacherOptions(Section):
+    """Section `teacher`: stage A.
+
+    Attributes:
+        train, head, arcface: of all teachers.
+        set: named set whose train rows are learnt from; null takes all train rows.
+    """
+
+    train: TeacherTrainOptions
+    head: TeacherHead
+    arcface: ArcFaceOptions
+    set: str | None = None
+
+
+class Resolution(Section):
+    """Section `teacher_b.preprocessing`: what differs from `preprocessing`; in all else teachers and students see the same picture.
+
+    Attributes:
+        size: side of the network's input in pixels.
+    """
+
+    size: Annotated[int, Field(ge=16, le=1024)]
+
+
+class TeacherBOptions(Section):
+    """Section `teacher_b`: stage B, for the teachers whose entry says `stage: b`; embedding and head are stage A's.
+
+    Attributes:
+        train, arcface: as in stage A, counted from 0 again.
+        preprocessing: the image size of this stage.
+        set: named set whose train rows are learnt from, such as those of high native resolution; null takes all train rows.
+    """
+
+    train: TeacherTrainOptions
+    arcface: ArcFaceOptions
+    preprocessing: Resolution
+    set: str | None = None

@@ -1,10 +1,7 @@
 """A whole training run: from opened inputs to the two outs `model/` and `record/`."""
 
-import csv
-import io
 import logging
-import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +11,15 @@ import timm
 import torch
 
 from fer_core.data.bank import ImageBank
+from fer_core.data.named_sets import TrainSet
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions
 from fer_core.errors import TrainingError
-from fer_core.files import new_folder, write_json, write_text
+from fer_core.learning.environment import environment
 from fer_core.learning.loop import TrainingData, TrainingResult, train, validate
 from fer_core.learning.options import TrainOptions
+from fer_core.learning.record import write_record
 from fer_core.learning.scratch import code_hash, open_scratch
 from fer_core.learning.task import Task
 from fer_core.models.card import ModelCard
@@ -33,14 +32,21 @@ log = logging.getLogger(__name__)
 
 
 def open_training_data(
-    pack: Pack, preprocessing: Preprocessing, views: ViewOptions, settings: Settings, device: torch.device
+    pack: Pack,
+    preprocessing: Preprocessing,
+    views: ViewOptions,
+    settings: Settings,
+    device: torch.device,
+    train_set: TrainSet | None = None,
 ) -> TrainingData:
-    """Decode the train and val rows of a pack's dev half.
+    """Decode the train rows of a pack's dev half, or those of a named set, and all of its val rows.
 
     Raises:
         TrainingError: there is no train or no val row.
+        DataError: the named set holds no train row.
     """
-    train_rows, val_rows = pack.rows.split("train"), pack.rows.split("val")
+    train_rows = pack.rows.split("train") if train_set is None else train_set.rows(pack.rows.frame)
+    val_rows = pack.rows.split("val")
     for name, rows in (("train", train_rows), ("val", val_rows)):
         if not len(rows):
             raise TrainingError(
@@ -50,12 +56,15 @@ def open_training_data(
     return TrainingData(bank=bank, labels=pack.rows.labels, train=train_rows, val=val_rows)
 
 
-def budget_of(options: TrainOptions, init_sha256: str, rows_sha256: str, views_hash: str, train_rows: int) -> dict[str, Any]:
+def budget_of(
+    options: TrainOptions, init_sha256: str, rows_sha256: str, views_hash: str, train_rows: int, train_set: TrainSet | None = None
+) -> dict[str, Any]:
     """What two runs must share before their results may be compared."""
     return {
         "init_sha256": init_sha256,
         "rows_sha256": rows_sha256,
         "views_hash": views_hash,
+        "train_set": None if train_set is None else train_set.to_dict(),
         "train_rows": train_rows,
         "schedule": options.model_dump(mode="json"),
     }
@@ -72,6 +81,7 @@ def run_training(
     seed: int,
     settings: Settings,
     device: torch.device,
+    compare: Callable[[Path], dict[str, Any]] | None = None,
 ) -> None:
     """Train (or go on with) a run, save the selected weights, read them back, and write the record.
 
@@ -86,6 +96,7 @@ def run_training(
         seed: of order and dropout.
         settings: machine settings.
         device: to train on.
+        compare: given the folder of the saved model, measures it beside another; kept in the record as `compare.json`.
 
     Raises:
         TrainingError: as `train`; or the model read back does not score what the selected epoch scored.
@@ -95,9 +106,9 @@ def run_training(
         result = train(task, data, options, seed, scratch, device)
         task.network.load_state_dict(result.weights)
         card = replace(card, selected_epoch=result.selected_epoch, budget=card.budget | {"optimiser_steps": result.steps})
-        saved = save_model(out / "model", task.network, card)
+        save_model(out / "model", task.network, card)
         _check_read_back(out / "model", task, result, data, options, device)
-        _write_record(out / "record", result, saved, device)
+        write_record(out / "record", result, card.arch, environment(device), compare and compare(out / "model"))
         scratch.remove()
     log.info("%s %s: epoch %d of %d selected", stage, key, result.selected_epoch + 1, options.epochs)
 
@@ -131,37 +142,3 @@ def _check_read_back(
             raise TrainingError(
                 "The saved model does not score what the selected epoch scored.", where=folder, found=scores, expected=expected
             )
-
-
-def _write_record(folder: Path, result: TrainingResult, card: ModelCard, device: torch.device) -> None:
-    """History, environment and speed: facts about this run that no later result may depend on."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(result.history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(result.history)
-    speed = result.images / result.seconds if result.seconds else None
-    with new_folder(folder) as temporary:
-        write_text(temporary / "history.csv", text.getvalue())
-        write_json(
-            temporary / "summary.json",
-            {
-                "arch": card.arch,
-                "selected_epoch": result.selected_epoch,
-                "epochs": len(result.history),
-                "optimiser_steps": result.steps,
-                "val": {name[4:]: value for name, value in result.history[result.selected_epoch].items() if name.startswith("val_")},
-                "distinct_share": result.history[-1]["seen_share"],
-                "images_per_second": speed,
-                "seconds": result.seconds,
-            },
-        )
-        write_json(
-            temporary / "environment.json",
-            {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "timm": timm.__version__,
-                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
-                "threads": torch.get_num_threads(),
-            },
-        )

@@ -7,15 +7,14 @@ makes a second run of the same hash wait. The folder is removed when the run's o
 
 import fcntl
 import hashlib
+import io
 import json
 import logging
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -27,9 +26,14 @@ __all__ = ["Scratch", "code_hash", "open_scratch"]
 
 log = logging.getLogger(__name__)
 
+_DIGEST_BYTES = 32
+
 
 class Scratch:
-    """State of a run on disk: at most one file, replaced in one step."""
+    """State of a run on disk: at most one file, replaced in one step.
+
+    The file begins with the SHA-256 of the rest, for torch reads a file with a flipped bit without a word.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,15 +47,17 @@ class Scratch:
         """
         if not self._state.exists():
             return None
-        try:
-            state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, UnpicklingError, zipfile.BadZipFile, ValueError) as error:
+        content = self._state.read_bytes()
+        expected, body = content[:_DIGEST_BYTES], memoryview(content)[_DIGEST_BYTES:]
+        if (found := hashlib.sha256(body).digest()) != expected:
             raise TrainingError(
                 "The state of an interrupted run is damaged.",
                 where=self._state,
-                found=error,
-                remedy=f"delete {self.folder} to start afresh",
-            ) from error
+                found=f"{len(content)} bytes with hash {found.hex()[:16]}…",
+                expected=f"hash {expected.hex()[:16]}…",
+                remedy=f"delete {self.folder} to train this run from its start",
+            )
+        state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
         return state
 
     def save(self, state: dict[str, Any]) -> None:
@@ -60,12 +66,19 @@ class Scratch:
         Raises:
             TrainingError: the disk is full or not writable; the state before stays whole.
         """
+        body = io.BytesIO()
+        torch.save(state, body)
         try:
-            with new_file(self._state) as temporary:
-                torch.save(state, temporary)
-        except (OSError, RuntimeError) as error:
+            with new_file(self._state) as temporary, temporary.open("wb") as stream:
+                stream.write(hashlib.sha256(body.getbuffer()).digest())
+                stream.write(body.getbuffer())
+        except OSError as error:
             raise TrainingError(
-                "The state of the run could not be saved.", where=self._state, found=error, remedy="free disk space, then run again"
+                "The state of the run could not be saved; the one before it is untouched.",
+                where=self._state,
+                found=error,
+                expected=f"room for {body.getbuffer().nbytes / 1e6:.1f} MB",
+                remedy="free disk space (or set FER_RUNS to a folder that has some), then run again",
             ) from error
 
     def remove(self) -> None:

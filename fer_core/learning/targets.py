@@ -20,7 +20,7 @@ def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: 
     Args:
         folder: soft labels.
         rows: of the pack's dev half.
-        preprocessing, views: the student's; the teachers must have seen the same pixels.
+        preprocessing, views: the student's; the teachers must have seen the same part of each picture, at whatever size.
         device: where to keep the logits.
 
     Returns:
@@ -32,7 +32,7 @@ def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: 
     """
     soft = read_softlabels(folder, rows)
     for name, found, expected in (
-        ("preprocessing", soft.preprocessing_hash, preprocessing.hash()),
+        ("preprocessing", soft.preprocessing_hash, preprocessing.hash_at_any_size()),
         ("views", soft.views_hash, views.hash()),
     ):
         if found != expected:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fer_core.learning.mixup import Mixture
 from fer_core.learning.sampling import effective_number_weights
 from fer_core.models.arcface import ArcFaceNetwork, arcface_logits
 from fer_core.models.options import ArcFaceOptions
@@ -32,8 +33,18 @@ class Task(Protocol):
     def train_view(self, epoch: int) -> int:
         """Number of the view that all rows show in an epoch."""
 
-    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """Scalar loss of a batch, and its logits [n, 7] for the training accuracy."""
+    @property
+    def mixable(self) -> bool:
+        """Whether images may be mixed: not where the loss needs something that is stored for plain images only."""
+
+    def schedule(self, epoch: int) -> dict[str, float]:
+        """What follows a schedule of the task's own, such as a margin, in an epoch; for the history."""
+
+    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
+        """Scalar mean loss of some rows, and their logits [n, 7] for the training accuracy; with a mixture the images are mixed already."""
+
+    def mass(self, labels: Tensor) -> float | Tensor:
+        """What the mean loss of rows of these labels divides by: their number, or the sum of their class weights."""
 
     def predict(self, images: Tensor, epoch: int) -> Tensor:
         """Logits [n, 7] as they are evaluated after an epoch."""
@@ -48,7 +59,10 @@ class TeacherTask:
         view_of: view of an epoch.
         train_labels: class of every training row; None leaves classes unweighted, else effective-number weights are used.
         device: of the network.
+        label_smoothing: share of the label's mass given to all classes alike.
     """
+
+    mixable = True
 
     def __init__(
         self,
@@ -57,10 +71,12 @@ class TeacherTask:
         view_of: Callable[[int], int],
         train_labels: np.ndarray | None,
         device: torch.device,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.network = network
         self._options = options
         self._view_of = view_of
+        self._smoothing = label_smoothing
         self._weights = None if train_labels is None else torch.from_numpy(effective_number_weights(train_labels)).to(device)
 
     def phase(self, epoch: int) -> str:
@@ -75,15 +91,26 @@ class TeacherTask:
         """A view of the teachers' own stream."""
         return self._view_of(epoch)
 
-    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+    def schedule(self, epoch: int) -> dict[str, float]:
+        """The margin."""
+        return {"margin": self._options.margin_at(epoch)}
+
+    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
         """Cross-entropy of the phase's head; the logits returned carry no margin."""
         embeddings = self.network.embed(images)
-        if self.phase(epoch) == "plain":
-            logits = self.network.plain(embeddings).float()
-            return functional.cross_entropy(logits, labels, weight=self._weights), logits
-        cosine = self.network.cosine(embeddings)
-        logits = arcface_logits(cosine, labels, self._options.margin_at(epoch), self._options.scale)
-        return functional.cross_entropy(logits, labels, weight=self._weights), self._options.scale * cosine
+        margin, scale = self._options.margin_at(epoch), self._options.scale
+        cosine = None if self.phase(epoch) == "plain" else self.network.cosine(embeddings)
+        logits = self.network.plain(embeddings).float() if cosine is None else scale * cosine
+
+        def loss_of(truth: Tensor) -> Tensor:
+            scores = logits if cosine is None else arcface_logits(cosine, truth, margin, scale)
+            return functional.cross_entropy(scores, truth, weight=self._weights, label_smoothing=self._smoothing)
+
+        return loss_of(labels) if mixture is None else mixture.loss(loss_of, self.mass, labels), logits
+
+    def mass(self, labels: Tensor) -> float | Tensor:
+        """Number of rows, or the sum of their class weights."""
+        return float(len(labels)) if self._weights is None else self._weights[labels].sum()
 
     def predict(self, images: Tensor, epoch: int) -> Tensor:
         """Logits of the phase's head."""
@@ -117,13 +144,31 @@ class StudentTask:
         """The view whose teacher logits are stored; the same for every method, with or without targets."""
         return self._view_of(epoch)
 
-    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+    @property
+    def mixable(self) -> bool:
+        """Only without targets: the teachers saw no mixed image."""
+        return self._targets is None
+
+    def schedule(self, epoch: int) -> dict[str, float]:
+        """Nothing."""
+        return {}
+
+    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
         """The method's loss against the targets of the very view the images show."""
         logits = self.network(images).float()
         targets = None
         if self._targets is not None:
             targets = self._targets[torch.from_numpy(rows).to(self._targets.device), self.train_view(epoch)].float()
-        return self._method.loss(logits, targets, labels, self._options), logits
+
+        def loss_of(truth: Tensor) -> Tensor:
+            loss: Tensor = self._method.loss(logits, targets, truth, self._options)
+            return loss
+
+        return loss_of(labels) if mixture is None else mixture.loss(loss_of, self.mass, labels), logits
+
+    def mass(self, labels: Tensor) -> float | Tensor:
+        """Number of rows."""
+        return float(len(labels))
 
     def predict(self, images: Tensor, epoch: int) -> Tensor:
         """Logits of the network."""

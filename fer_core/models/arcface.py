@@ -51,7 +51,7 @@ class ArcFaceNetwork(nn.Module):
 
     def __init__(self, arch: str, size: int, embed_dim: int, dropout: float, scale: float) -> None:
         super().__init__()
-        self.scale = scale
+        self.arch, self.embed_dim, self.dropout, self.scale = arch, embed_dim, dropout, scale
         self.trunk = build_trunk(arch, size)
         width: Any = getattr(self.trunk, "head_hidden_size", None) or self.trunk.num_features
         self.embedding = nn.Sequential(nn.Linear(int(width), embed_dim), nn.BatchNorm1d(embed_dim), nn.SiLU(), nn.Dropout(dropout))

@@ -9,7 +9,7 @@ from torch import nn
 from fer_core.errors import ModelError
 from fer_core.labels import N_CLASSES
 
-__all__ = ["build_classifier", "build_trunk", "classifier_parameters"]
+__all__ = ["build_classifier", "build_trunk", "classifier_parameters", "size_arguments"]
 
 
 def build_classifier(arch: str, size: int) -> nn.Module:
@@ -31,13 +31,17 @@ def classifier_parameters(arch: str, size: int) -> set[str]:
     return set(build_classifier(arch, size).state_dict()) - set(build_trunk(arch, size).state_dict())
 
 
+def size_arguments(arch: str, size: int) -> dict[str, Any]:
+    """What timm must be told of the image size: nothing for a network that takes any."""
+    config = timm.get_pretrained_cfg(arch)
+    return {"img_size": size} if config is not None and config.fixed_input_size else {}
+
+
 def _create(arch: str, size: int, classes: int) -> nn.Module:
     if not timm.is_model(arch):
         near = difflib.get_close_matches(arch, timm.list_models(), n=3)
         raise ModelError("timm knows no such network.", where="arch", found=arch, expected=f"a name of timm.list_models(), such as {near}")
-    config = timm.get_pretrained_cfg(arch)
-    fixed: dict[str, Any] = {"img_size": size} if config is not None and config.fixed_input_size else {}
     try:
-        return timm.create_model(arch, pretrained=False, num_classes=classes, **fixed)
+        return timm.create_model(arch, pretrained=False, num_classes=classes, **size_arguments(arch, size))
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise ModelError("This network cannot be built at this image size.", where=f"{arch} at {size} px", found=error) from error

@@ -27,7 +27,7 @@ def forward_rows(
         pack: half of the pack.
         covers: splits whose rows to run.
         views: with options, the stored training views of the train rows are run as well.
-        precision: "fp32" or "bf16".
+        precision: "fp32", "bf16" or "fp16".
         dtype: "float16" or "float32", type of the stored logits.
         settings: machine settings.
 
@@ -50,6 +50,6 @@ def forward_rows(
         seen,
         model=name,
         model_sha256=card.weights_sha256,
-        preprocessing_hash=card.preprocessing.hash(),
+        preprocessing_hash=card.preprocessing.hash_at_any_size(),
         views_hash=None if views is None else views.hash(),
     )

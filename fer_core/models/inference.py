@@ -9,6 +9,7 @@ from fer_core.data.bank import ImageBank
 from fer_core.errors import ModelError
 from fer_core.labels import N_CLASSES
 from fer_core.logs import progress_off
+from fer_core.models.precision import autocast
 
 __all__ = ["logits_of"]
 
@@ -23,18 +24,18 @@ def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: rang
         bank: holds the rows.
         rows: row numbers [n].
         views: numbers of the views; 0 is the evaluation view.
-        precision: "fp32" or "bf16" (autocast).
+        precision: "fp32", "bf16" or "fp16" (autocast; fp16 on CUDA only).
 
     Returns:
         float32 [n, len(views), 7].
 
     Raises:
-        ModelError: a logit is not finite.
+        ModelError: a logit is not finite, or fp16 on the CPU.
     """
     network = network.to(bank.device).to(memory_format=torch.channels_last)
     logits = np.empty((len(rows), len(views), N_CLASSES), dtype=np.float32)
     bar = tqdm(total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off())
-    with bar, torch.inference_mode(), torch.autocast(bank.device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with bar, torch.inference_mode(), autocast(bank.device, precision):
         for column, k in enumerate(views):
             for start in range(0, len(rows), _BATCH):
                 batch = rows[start : start + _BATCH]

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from fer_core.errors import ArtifactError, ModelError
 from fer_core.files import new_folder, read_json, sha256_file, write_json
-from fer_core.models.backbone import build_classifier, classifier_parameters
+from fer_core.models.backbone import build_classifier, classifier_parameters, size_arguments
 from fer_core.models.lite0 import ARCH, in_timm_names, is_of_package
 from fer_core.models.options import InitOptions
+from fer_core.models.resize import resampled
 
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
 
@@ -58,7 +59,7 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
     network = build_classifier(arch, size)
     share, source = 0.0, "seeded"
     if (origin := options.origin_of(arch)) != "none":
-        pretrained, source = _hub(arch) if origin == "hub" else _local(arch, options, weights_folder)
+        pretrained, source = _hub(arch, size) if origin == "hub" else _local(arch, options, weights_folder)
         share = _load_matching(network, pretrained, classifier_parameters(arch, size))
         if share < options.min_matched:
             raise ModelError(
@@ -110,18 +111,22 @@ def start_trunk(trunk: nn.Module, initial: InitialWeights) -> None:
 
 
 def _load_matching(network: nn.Module, pretrained: Mapping[str, Tensor], classifier: set[str]) -> float:
-    """Copy entries of equal name and shape, except the classifier's; share of the backbone's parameters covered."""
+    """Copy entries of equal name and shape, except the classifier's; share of the backbone's parameters covered.
+
+    What depends on the image size is resampled first, for weights of the same network at another one.
+    """
     state = network.state_dict()
     backbone = {name for name in state if name not in classifier}
+    pretrained = resampled({name: tensor for name, tensor in pretrained.items() if name in backbone}, network)
     fitting = {name: pretrained[name] for name in backbone if name in pretrained and pretrained[name].shape == state[name].shape}
     network.load_state_dict({**state, **fitting})
     parameters = {name: parameter.numel() for name, parameter in network.named_parameters() if name in backbone}
     return sum(parameters[name] for name in parameters if name in fitting) / sum(parameters.values())
 
 
-def _hub(arch: str) -> tuple[Mapping[str, Tensor], str]:
+def _hub(arch: str, size: int) -> tuple[Mapping[str, Tensor], str]:
     try:
-        return timm.create_model(arch, pretrained=True).state_dict(), "hub"
+        return timm.create_model(arch, pretrained=True, **size_arguments(arch, size)).state_dict(), "hub"
     except Exception as error:
         raise ModelError(
             "The pretrained weights could not be fetched.",

@@ -61,9 +61,15 @@ class ArcFaceOptions(Section):
 
 
 class TeacherEntry(Section):
-    """One entry of section `teachers`."""
+    """One entry of section `teachers`.
+
+    Attributes:
+        arch: timm name.
+        stage: "a", or "b" for a second training at another image size (section `teacher_b`); whose model goes on to logits.
+    """
 
     arch: str
+    stage: Literal["a", "b"] = "a"
 
 
 class TeacherHead(Section):

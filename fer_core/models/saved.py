@@ -33,12 +33,20 @@ def save_model(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:
 
     Returns:
         The card with `weights_sha256` filled in.
+
+    Raises:
+        ModelError: the disk is full or not writable; nothing is left behind.
     """
-    with new_folder(folder) as temporary:
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(weights, temporary / WEIGHTS_FILE)
-        card = replace(card, weights_sha256=sha256_file(temporary / WEIGHTS_FILE))
-        write_card(temporary, card)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    try:
+        with new_folder(folder) as temporary:
+            save_file(weights, temporary / WEIGHTS_FILE)
+            card = replace(card, weights_sha256=sha256_file(temporary / WEIGHTS_FILE))
+            write_card(temporary, card)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            "The model could not be saved.", where=folder, found=error, remedy="free disk space, then run again: training is not repeated"
+        ) from error
     return card
 
 

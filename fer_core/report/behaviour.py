@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from fer_core.labels import CLASSES
 from fer_core.report.charts import Line, line_chart, line_style, reliability_diagram
 from fer_core.report.inputs import ReportInputs
-from fer_core.report.markup import Markup, legend, section, table, tag
+from fer_core.report.markup import Markup, heat_cell, legend, section, table, tag
 from fer_core.report.results import number
 from fer_core.report.tables import history_points, reliability_points
 
-__all__ = ["calibration", "classes", "heat_cell", "training"]
+__all__ = ["calibration", "classes", "training"]
 
 
 def classes(inputs: ReportInputs) -> Markup:
@@ -79,11 +79,6 @@ def training(inputs: ReportInputs) -> Markup:
         parts.append(tag("div", tag("h3", who), names, tag("div", *charts, class_="charts")))
     note = "Epochs count from 0. Losses of different methods are different quantities: compare their course, not their height."
     return section("training", "Training", tag("p", note, class_="note"), *parts)
-
-
-def heat_cell(text: str, share: float, framed: bool = False) -> Markup:
-    """A cell as dark as its share, 0 … 1."""
-    return tag("td", text, class_="heat right" if framed else "heat", style=f"--share:{share:.2f}")
 
 
 def _f1_cell(value: float | None) -> Markup:

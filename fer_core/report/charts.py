@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from fer_core.report.markup import Markup, tag
 
-__all__ = ["Interval", "Line", "forest", "line_chart", "line_style", "reliability_diagram", "ticks"]
+__all__ = ["Interval", "Line", "forest", "histogram", "line_chart", "line_style", "reliability_diagram", "ticks"]
 
-_WIDTH, _HEIGHT = 360, 230
+_WIDTH, _HEIGHT, _LOW = 360, 230, 160
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 40
 _COLOURS, _ROW = 6, 22
+_LABELS = 10  # most numbers below a histogram
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,36 @@ def forest(intervals: Sequence[Interval], title: str, x_name: str) -> Markup:
     return _svg(title, height, *drawn)
 
 
+def histogram(edges: Sequence[int], counts: Sequence[int], title: str, x_name: str) -> Markup:
+    """Bars of equal width over bins of any width.
+
+    Args:
+        edges: lower ends of the bins and the first number beyond the last one: whole numbers, ascending, one more than counts.
+        counts: how many values are in each bin.
+        title: for those who do not see it.
+        x_name: what is binned.
+    """
+    frame = _Frame((0, len(counts)), ticks(0, max(counts), 3), _LOW)
+    every = math.ceil(len(edges) / _LABELS)
+    drawn = frame.axes([], x_name)
+    for place, edge in enumerate(edges):
+        if place % every == 0:
+            drawn.append(tag("text", _short(edge), x=_at(frame.x(place)), y=_LOW - _BOTTOM + 16, text_anchor="middle"))
+    for place, count in enumerate(counts):
+        words = tag("title", f"{edges[place]} to {edges[place + 1] - 1} {x_name}: {count:,}")
+        left, top, width = frame.x(place), frame.y(count), frame.x(1) - frame.x(0)
+        size = {"x": _at(left + 0.5), "y": _at(top), "width": _at(width - 1), "height": _at(frame.y(0) - top)}
+        drawn.append(tag("rect", words, **size, class_="bar"))
+    return _svg(title, _LOW, *drawn)
+
+
 @dataclass(frozen=True)
 class _Frame:
     """Maps values to places in the drawing; the y axis spans its ticks."""
 
     span: tuple[float, float]
     rungs: Sequence[float]
+    height: int = _HEIGHT
 
     def x(self, value: float) -> float:
         low, high = self.span
@@ -112,18 +137,20 @@ class _Frame:
 
     def y(self, value: float) -> float:
         low, high = self.rungs[0], self.rungs[-1]
-        return _HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return self.height - _BOTTOM - (value - low) / (high - low) * (self.height - _TOP - _BOTTOM)
 
-    def axes(self, across: Sequence[float], x_name: str, y_name: str) -> list[Markup]:
-        """Grid, ticks and names of both axes."""
-        left, right, bottom = _LEFT, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    def axes(self, across: Sequence[float], x_name: str, y_name: str = "") -> list[Markup]:
+        """Grid, ticks and names of the axes that have one."""
+        left, right, bottom = _LEFT, _WIDTH - _RIGHT, self.height - _BOTTOM
         drawn = []
         for rung in self.rungs:
             drawn.append(tag("path", d=_path([(left, self.y(rung)), (right, self.y(rung))]), class_="grid"))
             drawn.append(tag("text", _short(rung), x=left - 6, y=_at(self.y(rung) + 4), text_anchor="end"))
         drawn += [tag("text", _short(step), x=_at(self.x(step)), y=bottom + 16, text_anchor="middle") for step in across]
         middle = (_TOP + bottom) / 2
-        drawn.append(tag("text", x_name, x=_at((left + right) / 2), y=_HEIGHT - 5, text_anchor="middle", class_="axis"))
+        drawn.append(tag("text", x_name, x=_at((left + right) / 2), y=self.height - 5, text_anchor="middle", class_="axis"))
+        if not y_name:
+            return drawn
         turned = f"rotate(-90 11 {_at(middle)})"
         drawn.append(tag("text", y_name, x=11, y=_at(middle), text_anchor="middle", class_="axis", transform=turned))
         return drawn

@@ -1,7 +1,7 @@
 """Everything the report shows, read and checked to be of one run of the pipeline."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Selection:
         seeds: of every method.
         deployed: key of the exported student.
         compare_set: the named test set that numbers are of where no other is named.
+        stages: tag -> stage, "a" or "b", of the teachers whose model is not stage A's.
     """
 
     teachers: tuple[str, ...]
@@ -46,6 +47,7 @@ class Selection:
     seeds: tuple[int, ...]
     deployed: str
     compare_set: str
+    stages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def students(self) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ def read_inputs(data: Path, selection: Selection) -> ReportInputs:
             found=selection.deployed,
             expected=selection.students,
         )
-    records = {tag: data / "teachers" / tag / "a" / "record" for tag in selection.teachers}
+    records = {tag: data / "teachers" / tag / selection.stages.get(tag, "a") / "record" for tag in selection.teachers}
     records |= {key: data / "students" / key / "record" for key in selection.students}
     inputs = ReportInputs(
         selection=selection,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["Markup", "join", "legend", "section", "table", "tag"]
+__all__ = ["Markup", "document", "heat_cell", "join", "legend", "section", "table", "tag"]
 
 
 class Markup(str):
@@ -12,7 +12,7 @@ class Markup(str):
     __slots__ = ()
 
 
-_VOID = ("meta", "br")
+_VOID = ("meta", "br", "img")
 
 
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
@@ -28,6 +28,18 @@ def join(children: Iterable[object]) -> Markup:
     """Children one after the other; what is not markup is escaped."""
     shown = (child for child in children if child is not None and child is not False)
     return Markup("".join(child if isinstance(child, Markup) else escape(str(child)) for child in shown))
+
+
+def document(title: str, style: str, *children: object) -> Markup:
+    """A whole HTML file: the head with its title and style sheet, and the children as its body."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        tag("style", Markup(style)),
+    )
+    return join([Markup("<!doctype html>\n"), tag("html", head, tag("body", *children), lang="en"), Markup("\n")])
 
 
 def section(anchor: str, title: str, *children: object) -> Markup:
@@ -55,6 +67,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, f
     whole = tag("table", tag("thead", titles), tag("tbody", *body), aria_label=caption)
     # beside the table, for inside it would scroll away
     return join([tag("p", caption, class_="caption"), tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)])
+
+
+def heat_cell(text: str, share: float, framed: bool = False) -> Markup:
+    """A cell as dark as its share, 0 … 1."""
+    return tag("td", text, class_="heat right" if framed else "heat", style=f"--share:{share:.2f}")
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fer_core.report.behaviour import calibration, classes, training
 from fer_core.report.inputs import ReportInputs
-from fer_core.report.markup import Markup, join, tag
+from fer_core.report.markup import document, tag
 from fer_core.report.origins import data, export, provenance, teachers
 from fer_core.report.results import comparison, facts, headline, leaderboard
 from fer_core.report.style import STYLE
@@ -33,13 +33,6 @@ def render_page(inputs: ReportInputs, params: Mapping[str, Any]) -> str:
         inputs: everything that is shown.
         params: sections of params.yaml, shown as they are.
     """
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", _TITLE),
-        tag("style", Markup(STYLE)),
-    )
     sections = [
         comparison(inputs),
         leaderboard(inputs),
@@ -52,5 +45,4 @@ def render_page(inputs: ReportInputs, params: Mapping[str, Any]) -> str:
         provenance(inputs, params),
     ]
     contents = tag("nav", *(tag("a", name, href=f"#{anchor}") for anchor, name in _CONTENTS), aria_label="Contents")
-    main = tag("main", tag("h1", _TITLE), headline(inputs), facts(inputs), contents, *sections)
-    return join([Markup("<!doctype html>\n"), tag("html", head, tag("body", main), lang="en"), Markup("\n")])
+    return document(_TITLE, STYLE, tag("main", tag("h1", _TITLE), headline(inputs), facts(inputs), contents, *sections))

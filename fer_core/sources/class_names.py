@@ -32,8 +32,8 @@ def read_class_names(tree: RawTree, name: str) -> list[str]:
     file = tree.where(name)
     document = _document(_text(tree, name), file)
     if not isinstance(document, dict) or "names" not in document:
-        keys = [str(key)[:_LONGEST] for key in list(document)[:16]] if isinstance(document, dict) else []
-        raise _faulty("There are no class names.", file, f"keys {', '.join(keys)}" if keys else "no keys")
+        keys = ", ".join(map(str, document)) if isinstance(document, dict) else ""
+        raise _faulty("There are no class names.", file, f"keys {keys}" if keys else "no keys")
     names = _in_order(document["names"], file)
     if "nc" in document and document["nc"] != str(len(names)):
         raise _faulty("There are not as many class names as nc says.", file, f"nc: {document['nc']}, {len(names)} names")

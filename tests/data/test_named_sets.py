@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from fer_core.data.named_sets import NamedSets, SetFilter, evaluated_sets, select
+from fer_core.data.named_sets import NamedSets, SetFilter, evaluated_sets, select, train_set_of
 from fer_core.errors import DataError, ParamsError
 from fer_core.params import parse_section
 
@@ -55,6 +55,22 @@ def test_an_empty_set_is_an_error() -> None:
 def test_a_set_never_mixes_test_with_other_splits() -> None:
     with pytest.raises(ValidationError):
         SetFilter(split=["train", "test"])
+
+
+def test_a_set_is_trained_on_by_its_train_rows() -> None:
+    sets = {"dev": SetFilter(split=["train", "val"]), "test": SetFilter(), "val": SetFilter(split=["val"])}
+    chosen = train_set_of("dev", sets)
+    assert chosen.rows(rows()).tolist() == [0]
+    assert chosen.to_dict() == {"name": "dev", "split": ["train", "val"]}
+    for name in ("test", "val", "dve"):
+        with pytest.raises(ParamsError, match=r"found: " + name + r"[\s\S]*expected: dev"):
+            train_set_of(name, sets)
+
+
+def test_a_set_whose_rows_are_all_val_rows_trains_nothing() -> None:
+    only_val = rows().assign(split=["val", "val", "test", "test", "test"])
+    with pytest.raises(DataError, match="no train rows"):
+        train_set_of("dev", {"dev": SetFilter(split=["train", "val"])}).rows(only_val)
 
 
 def test_evaluated_sets_are_those_of_test_rows() -> None:

@@ -49,6 +49,60 @@ def test_another_teacher_adds_its_stages_and_its_initial_weights() -> None:
     assert "data/logits/vit/test" in found["leaderboard"]["deps"]
 
 
+def with_stage_b() -> dict:  # type: ignore[type-arg]
+    params = deepcopy(PARAMS)
+    params["teachers"]["rn18"]["stage"] = "b"
+    params["teacher_b"] = {"set": "large"}
+    return params
+
+
+def test_without_a_teacher_of_stage_b_there_is_none_to_run() -> None:
+    assert stages(TEXT)["teacher_b"]["foreach"] == {}
+    assert not any("/b/" in dep for dep in stages(TEXT)["report"]["deps"])
+
+
+def test_stage_b_stands_between_stage_a_and_all_that_uses_the_teacher() -> None:
+    text = synced(TEXT, with_stage_b(), ROOT)
+    found = stages(text)
+    assert found["teacher_b"]["foreach"] == {"rn18": {"a": "data/teachers/rn18/a/model"}}
+    assert "rn18" in found["teacher_a"]["foreach"]
+    for stage in ("logits_dev", "logits_test", "evaluate"):
+        assert found[stage]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"
+        assert found[stage]["foreach"]["b3"]["model"] == "data/teachers/b3/a/model"
+    assert {"data/teachers/rn18/b/record", "data/teachers/b3/a/record"} <= set(found["report"]["deps"])
+    assert "data/teachers/rn18/a/record" not in found["report"]["deps"]
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
+def test_another_stage_of_a_teacher_does_not_repeat_its_stage_a() -> None:
+    """Stage A declares the architecture alone, so that `stage: b` adds a training and repeats none."""
+    assert "teachers.${key}.arch" in stages(TEXT)["teacher_a"]["do"]["params"]
+    assert "teachers.${key}" not in stages(TEXT)["teacher_a"]["do"]["params"]
+
+
+def test_a_training_stage_declares_the_named_set_it_learns_from_and_no_other() -> None:
+    params = with_stage_b()
+    params["teacher"]["set"], params["student"]["set"] = "hq", "hq"
+    text = synced(TEXT, params, ROOT)
+
+    def declared(name: str) -> list[str]:
+        return [param for param in stages(text)[name]["do"]["params"] if "set" in param]
+
+    assert declared("teacher_a") == ["sets.hq"]
+    assert declared("teacher_b") == ["sets.large"]
+    assert declared("student") == ["student.set", "sets.hq"]
+    assert declared("evaluate") == ["sets"]
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
+def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
+    begin, end = TEXT.index("  teacher_b:\n"), TEXT.index("  logits_dev:\n")
+    text = TEXT[:begin] + TEXT[end:]
+    assert "teacher_b" not in stages(synced(text, PARAMS, ROOT))
+    with pytest.raises(ParamsError, match="teacher_b"):
+        synced(text, with_stage_b(), ROOT)
+
+
 def test_only_methods_with_targets_wait_for_soft_labels() -> None:
     students = stages(TEXT)["student"]["foreach"]
     assert students["ce-1337"]["targets"] == "data/pack/dev/rows.parquet"

@@ -281,10 +281,10 @@ def test_known_name_takes_another_layout_only_when_it_is_said(project, tmp_path)
 
 
 def test_tree_without_a_face_is_added_only_by_force(project, tmp_path):
-    put(tmp_path / "kaggle/train/1/a.png")
-    put(tmp_path / "kaggle/test/7/b.png")
+    put(tmp_path / "kaggle/train/contempt/a.png")
+    put(tmp_path / "kaggle/test/none/b.png")
     before = texts(project)
-    with pytest.raises(DataError, match=r"(?s)no face here.*7 \(left out\).*--force"):
+    with pytest.raises(DataError, match=r"(?s)no face here.*none \(left out\).*--force"):
         fer("add", "mine", tmp_path / "kaggle")
     assert texts(project) == before
     fer("add", "mine", tmp_path / "kaggle", "--force")

@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from fer_cli.profile import use_profile
 from fer_cli.schema import check_methods, check_params
@@ -45,6 +46,15 @@ def test_there_and_back_restores_every_byte(project: Path) -> None:
     assert texts(project) == before
 
 
+def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Path) -> None:
+    use_profile("protocol")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    assert stages["teacher_b"]["foreach"] == {"rn18": {"a": "data/teachers/rn18/a/model"}}
+    assert stages["logits_dev"]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"
+    assert "sets.stage_b" in stages["teacher_b"]["do"]["params"]
+    assert "sets.hq_train" in stages["student"]["do"]["params"]
+
+
 def test_edited_params_are_not_lost(project: Path) -> None:
     (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 1337", "seed: 7"))
     before = texts(project)
@@ -56,7 +66,7 @@ def test_edited_params_are_not_lost(project: Path) -> None:
 
 
 def test_unknown_profile_names_those_there_are(project: Path) -> None:
-    with pytest.raises(ParamsError, match="fer2013, sample"):
+    with pytest.raises(ParamsError, match="fer2013, protocol, sample"):
         use_profile("ferr2013")
 
 
@@ -68,6 +78,13 @@ def test_unknown_profile_names_those_there_are(project: Path) -> None:
         ("    epochs: 14", "    epochs: many", "teacher.train.epochs"),
         ("  bootstrap: 400", "  bootstrap: 400\n  boostrap: 10", "evaluation.boostrap"),
         ("deploy:\n  student: kd-1337", "deploy:\n  student: kd-1", "deploy.student"),
+        ("rn18: {arch: test_resnet}", "rn18: {arch: test_resnet, stage: c}", "teachers.rn18.stage"),
+        ("rn18: {arch: test_resnet}", "rn18: {arch: test_resnet, stage: b}", "teacher_b"),
+        ("  head: {embed_dim", "  set: sample_expw\n  head: {embed_dim", "sample_expw"),
+        ("  methods: [ce", "  set: nowhere\n  methods: [ce", "nowhere"),
+        ("precision: fp32\n  ce:", "precision: fp32\n    mixup: 0.2\n  ce:", "student.train.mixup"),
+        ("precision: fp32\n  ce:", "precision: fp32\n    label_smoothing: 0.1\n  ce:", "student.train.label_smoothing"),
+        ("precision: fp32\n  head:", "precision: fp32\n    accumulation: 3\n  head:", "accumulation"),
         ("seed: 1337\n", "seed: 1337\nsede: 1\n", "sede"),
         ("seed: 1337\n", "seed: 1337\nseed: 1338\n", "seed"),
     ],

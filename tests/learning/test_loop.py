@@ -112,7 +112,34 @@ def test_a_teacher_that_never_leaves_its_warmup_is_an_error(data: TrainingData, 
         run(task, data, tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"balance": "batches"}, {"grad_clip": 0.5}, {"precision": "bf16"}])
+def test_averaged_weights_are_what_is_evaluated_selected_and_saved(data: TrainingData, tmp_path: Path) -> None:
+    task = student()
+    plain, averaged = run(student(), data, tmp_path / "p"), run(task, data, tmp_path / "a", OPTIONS.model_copy(update={"ema": 0.7}))
+    for name, same in (("train_loss", True), ("val_nll", False)):
+        assert ([epoch[name] for epoch in plain.history] == [epoch[name] for epoch in averaged.history]) is same, name
+    trained = task.network.state_dict()
+    assert any(not torch.equal(tensor, trained[name]) for name, tensor in averaged.weights.items()), "training itself uses no average"
+    task.network.load_state_dict(averaged.weights)
+    assert validate(task, data, 0, "fp32", CPU)["nll"] == pytest.approx(averaged.history[averaged.selected_epoch]["val_nll"], abs=1e-9)
+
+
+def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(data: TrainingData, tmp_path: Path) -> None:
+    targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
+    with pytest.raises(TrainingError, match="stored targets are of plain ones"):
+        run(student(kd, targets), data, tmp_path, OPTIONS.model_copy(update={"mixup": 0.2}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"balance": "batches"},
+        {"grad_clip": 0.5},
+        {"precision": "bf16"},
+        {"mixup": 0.4},
+        {"accumulation": 2},
+        {"batch_norm_group": 7},
+    ],
+)
 def test_options_change_the_run(data: TrainingData, tmp_path: Path, change: dict[str, object]) -> None:
     plain = run(student(), data, tmp_path / "plain", OPTIONS.model_copy(update={"epochs": 2}))
     other = run(student(), data, tmp_path / "other", OPTIONS.model_copy(update={"epochs": 2, **change}))

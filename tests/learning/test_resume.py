@@ -18,9 +18,12 @@ ROOT = Path(__file__).parents[2]
 EPOCHS = 6
 
 
-def make_project(root: Path) -> Path:
+EVERYTHING = {"ema": 0.8, "mixup": 0.4, "accumulation": 2, "batch_norm_group": 7, "grad_clip": 1.0, "balance": "batches"}
+
+
+def make_project(root: Path, **train: object) -> Path:
     root.mkdir(exist_ok=True)
-    write_tiny_project(root, epochs=EPOCHS)
+    write_tiny_project(root, epochs=EPOCHS, **train)
     make_initial(root / "data" / "init" / ARCH, ARCH, SIDE, 1, InitOptions(pretrained="none", sha256={}, min_matched=0.6), None)
     return root
 
@@ -98,6 +101,20 @@ def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert "epoch 1/" not in again.stderr
     assert result(project, name) == uninterrupted[name]
     assert not list((project / "runs").rglob("state.pt"))
+
+
+def test_averaged_weights_mixup_and_micro_batches_resume_as_well(tmp_path: Path) -> None:
+    name = "teacher_a"
+    whole, halves = (make_project(tmp_path / part, **EVERYTHING) for part in ("whole", "halves"))
+    run = stage(whole, name, *arguments(name))
+    assert run.returncode == 0, run.stderr
+    interrupt(halves, name, signal.SIGKILL)
+    again = stage(halves, name, *arguments(name))
+    assert again.returncode == 0, again.stderr
+    assert "resumed after epoch" in again.stderr
+    assert result(halves, name) == result(whole, name)
+    timing = (out(halves, name) / "record" / "timing.csv").read_text().splitlines()
+    assert len(timing) == 1 + EPOCHS, "epochs before the interruption keep their times"
 
 
 def test_changed_params_do_not_resume_the_old_run(project: Path) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 
@@ -91,3 +92,35 @@ def test_one_architecture_may_have_another_origin(tmp_path: Path) -> None:
     assert make_initial(tmp_path / "a", ARCH, 32, 1, options, None) == 0
     with pytest.raises(ModelError, match="no local weights file"):
         make_initial(tmp_path / "b", "test_vit", 32, 1, options, tmp_path)
+
+
+def test_local_weights_of_another_image_size_bring_their_position_embeddings(tmp_path: Path) -> None:
+    torch.manual_seed(9)
+    donor = build_classifier("test_vit", 64)
+    file = tmp_path / "test_vit.safetensors"
+    save_file(donor.state_dict(), file)
+    options = InitOptions(pretrained="local", sha256={"test_vit": sha256_file(file)}, min_matched=0.6)
+    assert make_initial(tmp_path / "init", "test_vit", 32, 3, options, tmp_path) == 1
+    donor.set_input_size(img_size=32)
+    assert torch.allclose(load_initial(tmp_path / "init", "test_vit").weights["pos_embed"], donor.state_dict()["pos_embed"], atol=1e-6)
+
+
+def test_the_hub_is_asked_for_the_networks_size_and_its_failure_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = timm.create_model
+    asked = []
+
+    def hub(arch: str, pretrained: bool = False, **arguments: object) -> torch.nn.Module:
+        if pretrained:
+            asked.append(arguments)
+            if arch == ARCH:
+                raise OSError("no route to host")
+            torch.manual_seed(77)
+        return create(arch, pretrained=False, **arguments)
+
+    monkeypatch.setattr(timm, "create_model", hub)
+    options = InitOptions(pretrained="hub", sha256={}, min_matched=0.6)
+    assert make_initial(tmp_path / "vit", "test_vit", 48, 3, options, None) == 1
+    assert asked == [{"img_size": 48}]
+    with pytest.raises(ModelError, match="FER_WEIGHTS") as caught:
+        make_initial(tmp_path / "resnet", ARCH, 48, 3, options, None)
+    assert "no route to host" in str(caught.value)

@@ -4,12 +4,10 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from fer_core.data.logits import write_logits
 from fer_core.data.preprocessing import Preprocessing
@@ -24,7 +22,7 @@ from fer_core.evaluation.record import record_evaluation
 from fer_core.files import read_json, write_text
 from fer_core.labels import CLASSES
 from fer_core.learning.loop import TrainingResult
-from fer_core.learning.run import _write_record
+from fer_core.learning.record import write_record
 from stages import calibrate, compare, ensemble, leaderboard, softlabels
 from tests.arrange_logits import DEV, TEST, frame, logits_set
 
@@ -134,8 +132,8 @@ def _record(folder: Path, place: int) -> None:
         }
         for epoch in range(3)
     ]
-    result = TrainingResult(history, selected_epoch=2, weights={}, steps=10, seconds=98.76, images=12345)
-    _write_record(folder, result, SimpleNamespace(arch="tiny"), torch.device("cpu"))  # type: ignore[arg-type]
+    timing: list[dict[str, float]] = [{"seconds": 32.92, "images": 4115}] * len(history)
+    write_record(folder, TrainingResult(history, timing, selected_epoch=2, weights={}, steps=10), "tiny", {"device": "cpu"})
 
 
 def _validation(path: Path) -> None:

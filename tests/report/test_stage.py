@@ -1,5 +1,6 @@
 """The stage `report` on a whole run's artifacts: what it publishes is what they say, or it publishes nothing."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,6 +85,17 @@ def test_the_summary_says_what_the_artifacts_say(project: Path) -> None:
         mine, figures = found["onnx"][record["precision"]], parity["precisions"][record["precision"]]
         assert (mine["size_bytes"], mine["max_logit_difference"]) == (record["bytes"], figures["maxabsdiff"])
         assert (mine["class_agreement"], mine["macro_f1"]) == (figures["agreement"], figures["macro_f1"])
+
+
+def test_a_teacher_of_two_stages_is_shown_by_the_record_of_its_second(project: Path) -> None:
+    replaced("params.yaml", "rn18: {arch: resnet18}", "rn18: {arch: resnet18, stage: b}")()
+    with pytest.raises(ArtifactError, match="rn18/b/record"):
+        report.main()
+    shutil.copytree("data/teachers/rn18/a", "data/teachers/rn18/b")
+    replaced("data/teachers/rn18/b/record/history.csv", "2.0123456789", "1.5")()
+    report.main()
+    curves = pd.read_csv("plots/history_teachers.csv").set_index(["model", "epoch"])
+    assert curves.loc[("rn18", 0), "train_loss"] == 1.5
 
 
 def test_the_tables_hold_everybody(project: Path) -> None:

@@ -1,0 +1,154 @@
+"""Training steps and logits of our loop against the bare timm network on synthetic tensors, in one process.
+
+Run: python -m bench.step_bench [--archs resnet18,mobilenetv3_large_100] [--size 224] [--batch 32] [--device cuda] [--precision bf16]
+
+Ours: images of the bank (cut, coloured and normalised for every batch), loss, backward and optimiser step as the stages do them;
+logits as the export of logits does them. The reference: the same timm network, channels last, the same number format, fused AdamW
+and cross-entropy on one batch of random numbers that never changes; in evaluation its forward pass alone. Rounds in turns, the
+best of each counts. The ratio is ours to the reference: 1 means that data and bookkeeping cost nothing.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import timm
+import torch
+from torch.nn import functional
+
+from bench.loader_bench import MEAN, STD, VIEWS, _files, _pack
+from fer_core.data.bank import ImageBank
+from fer_core.data.preprocessing import Preprocessing
+from fer_core.learning.losses import ce
+from fer_core.learning.optimiser import Optimiser
+from fer_core.learning.options import TrainOptions
+from fer_core.learning.task import StudentTask
+from fer_core.models.backbone import build_classifier
+from fer_core.models.inference import logits_of
+from fer_core.models.precision import autocast
+from fer_core.params import load_section
+
+ARCHS = "resnet18,mobilenetv3_large_100"
+"""On a GPU also resnet50, tf_efficientnet_b3, convnext_tiny, vit_base_patch16_384."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--archs", default=ARCHS)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16", "fp16"])
+    parser.add_argument("--steps", type=int, default=4, help="steps of a round")
+    parser.add_argument("--rounds", type=int, default=4)
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    cv2.setNumThreads(1)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"{where}, {options.size} px, batch {options.batch}, {options.precision}; images/s, best of {options.rounds} rounds\n")
+    print("| network | training: ours | timm alone | ratio | logits: ours | timm alone | ratio |\n|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        pack = _pack(Path(folder) / "pack", _files(Path(folder), options.steps * options.batch))
+        threads = torch.get_num_threads()
+        for arch in options.archs.split(","):
+            preprocessing = Preprocessing(options.size, 1.0, False, 2.0, 8, MEAN, STD)
+            bank = ImageBank(pack, range(len(pack)), preprocessing, VIEWS, threads, device)
+            trained = _rates([_our_steps(arch, bank, options, device), _bare_steps(arch, options, device)], options, device)
+            logits = _rates([_our_logits(arch, bank, options, device), _bare_logits(arch, options, device)], options, device)
+            cells = [cell for ours, bare in (trained, logits) for cell in (f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}")]
+            print(f"| {arch} | {' | '.join(cells)} |", flush=True)
+
+
+def _rates(calls: list[Callable[[], None]], options: argparse.Namespace, device: torch.device) -> tuple[float, float]:
+    """Images a second of both, each call being a round; the first round of each is for warming up."""
+    best = [float("inf")] * len(calls)
+    for number in range(options.rounds + 1):
+        for place, call in enumerate(calls):
+            _wait(device)
+            started = time.perf_counter()
+            call()
+            _wait(device)
+            if number:
+                best[place] = min(best[place], time.perf_counter() - started)
+    images = options.steps * options.batch
+    return images / best[0], images / best[1]
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _our_steps(arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
+    settings = load_section("student.train", TrainOptions).model_copy(update={"batch": options.batch, "precision": options.precision})
+    network = build_classifier(arch, options.size).to(device, memory_format=torch.channels_last).train()
+    task = _task(network)
+    optimiser = Optimiser(task, settings, 0, device)
+    labels = torch.arange(options.steps * options.batch, device=device) % 7
+
+    def steps() -> None:
+        for number in range(options.steps):
+            rows = np.arange(number * options.batch, (number + 1) * options.batch)
+            optimiser.step(bank.view(rows, 1), rows, labels[torch.from_numpy(rows).to(device)], 0, number, 1e-4)
+
+    return steps
+
+
+def _task(network: torch.nn.Module) -> StudentTask:
+    return StudentTask(network, ce, ce.Options(label_smoothing=0.0), None, lambda epoch: 1)
+
+
+def _bare_steps(arch: str, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
+    network = _bare(arch, options, device).train()
+    adamw = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    images, labels = _synthetic(options.batch, options.size, device), torch.arange(options.batch, device=device) % 7
+
+    def steps() -> None:
+        for _ in range(options.steps):
+            with autocast(device, options.precision):
+                loss = functional.cross_entropy(network(images).float(), labels)
+            loss.backward()
+            adamw.step()
+            adamw.zero_grad(set_to_none=True)
+
+    return steps
+
+
+def _our_logits(arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
+    network = build_classifier(arch, options.size).to(device, memory_format=torch.channels_last).eval()
+    rows = np.arange(options.steps * options.batch)
+
+    def export() -> None:
+        logits_of(network, bank, rows, range(1, 2), options.precision)
+
+    return export
+
+
+def _bare_logits(arch: str, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
+    network = _bare(arch, options, device).eval()
+    images = _synthetic(options.steps * options.batch, options.size, device)
+
+    def steps() -> None:
+        with torch.inference_mode(), autocast(device, options.precision):
+            for start in range(0, len(images), 256):  # as many at a time as the export of logits takes
+                network(images[start : start + 256]).float().cpu()
+
+    return steps
+
+
+def _bare(arch: str, options: argparse.Namespace, device: torch.device) -> torch.nn.Module:
+    config = timm.get_pretrained_cfg(arch)
+    fixed = {"img_size": options.size} if config is not None and config.fixed_input_size else {}
+    return timm.create_model(arch, num_classes=7, **fixed).to(device, memory_format=torch.channels_last)
+
+
+def _synthetic(count: int, size: int, device: torch.device) -> torch.Tensor:
+    return torch.randn(count, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
+
+
+if __name__ == "__main__":
+    main()

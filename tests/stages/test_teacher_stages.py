@@ -1,0 +1,207 @@
+"""Stage A and stage B of a teacher, and what follows from logits of two image sizes, on coloured noise."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from fer_core.data.bank import ImageBank
+from fer_core.data.logits import read_logits
+from fer_core.data.pack import Pack
+from fer_core.data.preprocessing import Preprocessing
+from fer_core.data.rows import read_rows
+from fer_core.data.softlabels import write_softlabels
+from fer_core.data.views import ViewOptions
+from fer_core.errors import ArtifactError, ModelError, ParamsError
+from fer_core.evaluation.ensemble import check_teachers
+from fer_core.learning.targets import open_targets
+from fer_core.learning.teacher import start_stage_b
+from fer_core.models.card import ModelCard, read_card
+from fer_core.models.initial import make_initial
+from fer_core.models.options import InitOptions
+from fer_core.models.saved import load_model
+from fer_core.params import load_section
+from stages import logits_dev, student, teacher_a, teacher_b
+from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
+
+A, B = Path("data/teachers/vit/a"), Path("data/teachers/vit/b")
+LARGE = 48
+TRAIN, VAL = 84, 28
+
+
+def edit_params(**sections: dict[str, Any]) -> None:
+    yaml = YAML(typ="safe")
+    params = yaml.load(Path("params.yaml"))
+    for name, values in sections.items():
+        params[name] = params.get(name, {}) | values
+    with Path("params.yaml").open("w") as stream:
+        yaml.dump(params, stream)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose teacher `vit` has gone through both stages; every third train row is of high native resolution."""
+    root = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for name, value in {"FER_RUNS": "runs", "FER_THREADS": "1", "FER_DEVICE": "cpu", "DVC_ROOT": str(root)}.items():
+            patch.setenv(name, value)
+        write_tiny_project(root, epochs=3)
+        write_half(
+            root / "data/pack/dev", dev_splits(TRAIN, VAL, 28), seed=1, min_side=[96 if i % 3 == 0 else 32 for i in range(TRAIN + VAL + 28)]
+        )
+        train = load_section("teacher.train", dict) | {"lr": 0.002}
+        edit_params(
+            teachers={"vit": {"arch": "test_vit", "stage": "b"}},
+            sets={"large": {"split": ["train", "val"], "min_side": 64}},
+            teacher_b={"set": "large", "preprocessing": {"size": LARGE}, "train": train, "arcface": load_section("teacher.arcface", dict)},
+        )
+        for arch in ("test_vit", ARCH):
+            make_initial(Path("data/init") / arch, arch, SIDE, 1, InitOptions(pretrained="none", sha256={}, min_matched=0.6), None)
+        teacher_a.main("vit", Path("data/init/test_vit"))
+        teacher_b.main("vit", A / "model")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    for name, value in {"FER_RUNS": "runs", "FER_THREADS": "1", "FER_DEVICE": "cpu", "DVC_ROOT": str(project)}.items():
+        monkeypatch.setenv(name, value)
+
+
+def record(folder: Path, name: str) -> Any:
+    return json.loads((folder / "record" / name).read_text())
+
+
+def test_stage_b_learns_from_the_named_set_at_its_own_size_from_stage_as_weights() -> None:
+    a, b = read_card(A / "model"), read_card(B / "model")
+    assert b.init_sha256 == a.weights_sha256
+    assert b.preprocessing == replace(a.preprocessing, size=LARGE)
+    assert (a.budget["train_rows"], a.budget["train_set"]) == (TRAIN, None)
+    assert b.budget["train_rows"] == TRAIN // 3
+    assert b.budget["train_set"] == {"name": "large", "split": ["train", "val"], "min_side": 64}
+    assert record(B, "summary.json")["optimiser_steps"] == 3 * 2
+
+
+def test_both_stages_are_measured_on_the_same_val_rows() -> None:
+    found = record(B, "compare.json")
+    assert (found["split"], found["rows"], found["rows_sha256"]) == ("val", VAL, read_rows(Path("data/pack/dev")).sha256)
+    assert (found["a"]["size"], found["b"]["size"]) == (SIDE, LARGE)
+    for stage, folder in (("a", A), ("b", B)):
+        assert found[stage]["model_sha256"] == read_card(folder / "model").weights_sha256
+        for name, value in record(folder, "summary.json")["val"].items():
+            assert found[stage][name] == pytest.approx(value, abs=1e-4), "not what the stage itself was selected by"
+    gained = found["right_only_in"]["b"] - found["right_only_in"]["a"]
+    assert found["difference"]["accuracy"] == pytest.approx(gained / VAL)
+
+
+def test_the_record_holds_history_speed_and_surroundings() -> None:
+    lines = (A / "record" / "history.csv").read_text().splitlines()
+    columns = lines[0].split(",")
+    assert {"train_loss", "margin", "lr", "val_macro_f1", "val_nll", "distinct_share", "seen_share"} <= set(columns)
+    margins = [float(line.split(",")[columns.index("margin")]) for line in lines[1:]]
+    assert margins == [0.0, 0.0, 0.1], "warm-up 1 epoch, then in a line to 0.2 at epoch 3"
+    timing = (A / "record" / "timing.csv").read_text().splitlines()
+    assert timing[0] == "epoch,seconds,images_per_second"
+    assert len(timing) == len(lines)
+    surroundings = record(A, "environment.json")
+    assert surroundings["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert surroundings["device"] == "cpu"
+    assert not [text for text in json.dumps(surroundings).split('"') if text.startswith("/")], "a folder of this machine"
+
+
+def test_at_its_own_size_a_stage_b_starts_as_stage_a() -> None:
+    network, card = start_stage_b(A / "model", SIDE, 16.0)
+    saved, _ = load_model(A / "model")
+    images = torch.randn(3, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        assert torch.equal(network.eval()(images), saved(images))
+        assert torch.equal(network.plain(network.embed(images)), saved.plain(saved.embed(images)))  # type: ignore[operator]
+    assert card == read_card(A / "model")
+
+
+def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
+    """The student sees the same part of each picture at its own size; another crop is another picture."""
+    for tag, folder in (("vit_a", A), ("vit_b", B)):
+        logits_dev.main(tag, folder / "model")
+    pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
+    dev = {tag: read_logits(Path("data/logits") / tag / "dev", pack.rows) for tag in ("vit_a", "vit_b")}
+    first = check_teachers(dev)
+    assert not np.array_equal(dev["vit_a"].eval, dev["vit_b"].eval)
+    with pytest.raises(ArtifactError, match="preprocessing_hash"):
+        check_teachers(
+            dev | {"other": replace(first, preprocessing_hash=replace(read_card(A / "model").preprocessing, crop=0.9).hash_at_any_size())}
+        )
+
+    train = first.rows_of("train")
+    assert first.views is not None and first.views_hash is not None
+    fused = np.concatenate([first.eval[train][:, None], first.views], axis=1)
+    write_softlabels(
+        Path("data/softlabels"),
+        pack.rows,
+        fused,
+        preprocessing_hash=first.preprocessing_hash,
+        views_hash=first.views_hash,
+        ensemble={},
+        metrics={},
+    )
+    preprocessing = load_section("preprocessing", Preprocessing)
+    for size in (SIDE, LARGE, 24):
+        targets, _ = open_targets(Path("data/softlabels"), pack.rows, replace(preprocessing, size=size), views, torch.device("cpu"))
+        assert torch.isfinite(targets[torch.from_numpy(pack.rows.split("train"))]).all()
+    with pytest.raises(ArtifactError, match="other preprocessing"):
+        open_targets(Path("data/softlabels"), pack.rows, replace(preprocessing, clahe=True), views, torch.device("cpu"))
+
+
+def test_views_of_other_sizes_show_the_same_part_of_the_picture() -> None:
+    pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
+    preprocessing = load_section("preprocessing", Preprocessing)
+    one, other = (
+        ImageBank(pack, range(8), replace(preprocessing, size=size), views, 1, torch.device("cpu")).view(np.arange(8), 2)
+        for size in (32, 64)
+    )
+    shrunk = torch.nn.functional.interpolate(other, size=32, mode="area")
+    assert torch.nn.functional.cosine_similarity(one.flatten(1), shrunk.flatten(1)).min() > 0.9
+
+
+def test_students_and_stage_a_learn_from_a_named_set_as_well() -> None:
+    before = Path("params.yaml").read_text()
+    try:
+        edit_params(student={"set": "large"}, teacher={"set": "large"})
+        student.main("ce-1", "ce", 1, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
+        teacher_a.main("tiny", Path("data/init") / ARCH)
+        edit_params(student={"set": "lagre"})
+        with pytest.raises(ParamsError, match=r"lagre[\s\S]*large"):
+            student.main("ce-2", "ce", 2, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
+    finally:
+        Path("params.yaml").write_text(before)
+    for folder in ("data/students/ce-1", "data/teachers/tiny/a"):
+        assert read_card(Path(folder) / "model").budget["train_rows"] == TRAIN // 3
+
+
+def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
+    from fer_core.models.saved import build_network, save_model
+
+    card: ModelCard = replace(
+        read_card(A / "model"), kind="student", head="linear", arch=ARCH, embed_dim=None, dropout=None, scale=None, weights_sha256=""
+    )
+    save_model(tmp_path / "model", build_network(card), card)
+    with pytest.raises(ModelError, match="teacher of stage A"):
+        start_stage_b(tmp_path / "model", LARGE, 16.0)
+
+
+def test_mixup_is_refused_where_targets_are_stored() -> None:
+    before = Path("params.yaml").read_text()
+    try:
+        edit_params(student={"train": load_section("student.train", dict) | {"mixup": 0.2}})
+        with pytest.raises(Exception, match=r"stored targets[\s\S]*mixup"):
+            student.main("kd-9", "kd", 9, Path("data/init") / ARCH, Path("data/softlabels"))
+    finally:
+        Path("params.yaml").write_text(before)
+    assert not Path("data/students/kd-9/model").exists()
