@@ -121,7 +121,7 @@ def test_a_stage_of_the_users_own_is_left_alone() -> None:
 
 
 def test_unknown_method_names_the_known_ones() -> None:
-    with pytest.raises(ParamsError, match="ce, dkd, kd"):
+    with pytest.raises(ParamsError, match="ce, dist, dkd, kd"):
         synced(TEXT, changed(methods=["ce", "kdd"]), ROOT)
 
 
