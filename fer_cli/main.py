@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from fer_cli import dag, data, doctor, manifest, predict, profile, results, run
+from fer_cli import compare, dag, data, doctor, manifest, predict, profile, results, run
 from fer_core.errors import FerError
 from fer_core.logs import setup_logging
 
@@ -20,6 +20,7 @@ app.add_typer(manifest.app, name="manifest")
 app.add_typer(profile.app, name="profile")
 app.add_typer(dag.app, name="dag")
 app.command("doctor")(doctor.doctor)
+app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("results")(results.results)
 

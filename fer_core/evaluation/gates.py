@@ -1,0 +1,170 @@
+"""Acceptance gates: may a candidate take a baseline's place? Judged on the very same test rows, set by set.
+
+The rules are those recorded for the original system (regression and target gates of its evaluation suite, acceptance rules of its
+auxiliary losses). A gate decides on the measured difference; the paired 95 % interval beside it says how sure that is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fer_core.errors import ArtifactError, ParamsError
+from fer_core.evaluation.bootstrap import Interval, paired_differences
+from fer_core.evaluation.metrics import Outcome, measure, outcome_of
+from fer_core.evaluation.record import Evaluation
+
+__all__ = ["GATES", "AtLeast", "CalibrationGain", "GateResult", "SetComparison", "compare_sets", "judge"]
+
+_NAMES = ("macro_f1", "minority_f1", "nll", "ece")
+
+
+@dataclass(frozen=True)
+class SetComparison:
+    """A candidate against a baseline on one named test set.
+
+    Attributes:
+        name: of the set.
+        rows: of the set.
+        baseline: macro_f1, minority_f1 (mean of the three lowest F1 of the classes present), nll and ece of the baseline.
+        difference: candidate minus baseline of each, with paired bootstrap intervals.
+    """
+
+    name: str
+    rows: int
+    baseline: dict[str, float]
+    difference: dict[str, Interval]
+
+    def change(self, metric: str) -> float:
+        """Candidate minus baseline."""
+        return self.difference[metric].value
+
+    def share(self, metric: str) -> float:
+        """That change as a share of the baseline's value; 0 where that is 0."""
+        return self.change(metric) / self.baseline[metric] if self.baseline[metric] else 0.0
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """A rule: the change of a metric is no less than `least`."""
+
+    words: str
+    metric: str
+    least: float
+
+    def holds(self, seen: SetComparison) -> bool:
+        """Whether a set meets it."""
+        return seen.change(self.metric) >= self.least
+
+    def numbers(self, seen: SetComparison) -> str:
+        """What it was judged by."""
+        return _change(seen, self.metric)
+
+
+@dataclass(frozen=True)
+class CalibrationGain:
+    """A rule: ECE or NLL falls by at least these shares of the baseline's."""
+
+    words: str
+    ece: float
+    nll: float
+
+    def holds(self, seen: SetComparison) -> bool:
+        """Whether a set meets it."""
+        return seen.share("ece") <= -self.ece or seen.share("nll") <= -self.nll
+
+    def numbers(self, seen: SetComparison) -> str:
+        """What it was judged by."""
+        return "; ".join(f"{_change(seen, metric)}, {100 * seen.share(metric):+.1f} %" for metric in ("ece", "nll"))
+
+
+GATES: dict[str, tuple[AtLeast | CalibrationGain, ...]] = {
+    "regression": (
+        AtLeast("macro-F1 falls by at most 0.01", "macro_f1", -0.01),
+        AtLeast("minority-F1 falls by at most 0.02", "minority_f1", -0.02),
+    ),
+    "target": (
+        AtLeast("minority-F1 rises by at least 0.01", "minority_f1", 0.01),
+        AtLeast("macro-F1 falls by at most 0.01", "macro_f1", -0.01),
+    ),
+    "negl": (CalibrationGain("ECE falls by at least 20 % or NLL by at least 10 %", 0.2, 0.1),),
+    "nl": (AtLeast("minority-F1 does not fall", "minority_f1", 0.0),),
+    "combined": (
+        AtLeast("macro-F1 falls by at most 0.01", "macro_f1", -0.01),
+        CalibrationGain("ECE or NLL falls", 1e-9, 1e-9),
+    ),
+}
+"""Gate name -> its rules; a gate passes where every rule holds on every set."""
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What a gate says.
+
+    Attributes:
+        gate: its name.
+        passed: whether every rule holds on every set.
+        findings: for each set and rule: (set, rule in words, holds, numbers in words).
+    """
+
+    gate: str
+    passed: bool
+    findings: tuple[tuple[str, str, bool, str], ...]
+
+
+def compare_sets(
+    candidate: Evaluation, baseline: Evaluation, sets: Sequence[str] | None, bins: int, resamples: int, seed: int
+) -> list[SetComparison]:
+    """Measure both models on the named test sets they share.
+
+    Args:
+        candidate, baseline: evaluations of the same test rows.
+        sets: names; None means all that both have.
+        bins: confidence bins of ece.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Raises:
+        ArtifactError: other test rows, no shared set, or a set that one of them lacks.
+    """
+    if candidate.test.sample_ids != baseline.test.sample_ids:
+        raise ArtifactError(
+            "The two models were evaluated on different test rows.",
+            where=f"{candidate.key} and {baseline.key}",
+            found=f"{len(candidate.test)} and {len(baseline.test)} rows, hashes {candidate.test.rows_sha256[:12]} and "
+            f"{baseline.test.rows_sha256[:12]}",
+            remedy="evaluate both on the same pack",
+        )
+    shared = [name for name in candidate.sets if name in baseline.sets]
+    if unknown := [name for name in sets or () if name not in shared]:
+        raise ArtifactError("Not both models were evaluated on a set.", found=unknown, expected=shared)
+    if not shared:
+        raise ArtifactError("The two models share no named test set.", found=list(candidate.sets), expected=list(baseline.sets))
+    compared = []
+    for name in sets or shared:
+        if (candidate.sets[name] != baseline.sets[name]).any():
+            raise ArtifactError("A set has other rows in the two evaluations.", where=name, remedy="evaluate both with the same params")
+        a, b = (_outcome(model, name, bins) for model in (candidate, baseline))
+        differences = paired_differences([a], [b], _NAMES, resamples, seed)
+        compared.append(SetComparison(name, len(a), measure(b, names=_NAMES), differences))
+    return compared
+
+
+def judge(gate: str, compared: Sequence[SetComparison]) -> GateResult:
+    """What a gate says of a comparison.
+
+    Raises:
+        ParamsError: no gate of that name.
+    """
+    if gate not in GATES:
+        raise ParamsError("There is no such gate.", found=gate, expected=", ".join(GATES))
+    findings = tuple((seen.name, rule.words, rule.holds(seen), rule.numbers(seen)) for seen in compared for rule in GATES[gate])
+    return GateResult(gate, all(holds for _, _, holds, _ in findings), findings)
+
+
+def _outcome(model: Evaluation, name: str, bins: int) -> Outcome:
+    mask = model.sets[name]
+    return outcome_of(model.test.eval[mask], model.test.labels[mask], bins)
+
+
+def _change(seen: SetComparison, metric: str) -> str:
+    change = seen.difference[metric]
+    return f"{metric} {change.value:+.4f} ({change.low:+.4f} to {change.high:+.4f}) from {seen.baseline[metric]:.4f}"

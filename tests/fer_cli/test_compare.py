@@ -1,0 +1,84 @@
+"""`fer compare`: exit status follows the gates, names and folders both work, and what is unknown is named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from fer_cli.main import app
+from fer_core.errors import ArtifactError
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.evaluation.record import record_evaluation
+from tests.arrange_logits import DEV, TEST, logits_set, rows_of
+
+OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
+DEV_ROWS, TEST_ROWS = rows_of(DEV, "d" * 64), rows_of(TEST, "t" * 64)
+
+
+def record(folder: Path, key: str, skill: float) -> None:
+    record_evaluation(
+        folder / key,
+        key,
+        "student",
+        logits_set(DEV_ROWS, ("train", "val", "calib"), 1, model=key, dtype="float32"),
+        logits_set(TEST_ROWS, ("test",), 2, model=key, dtype="float32", skill=skill),
+        dev_rows=DEV_ROWS,
+        test_rows=TEST_ROWS,
+        sets={"everything": np.ones(210, dtype=bool), "first": np.arange(210) < 70},
+        options=OPTIONS,
+        seed=1,
+        budget={},
+    )
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("project")
+    for key, skill in (("good", 2.5), ("bad", 0.5)):
+        record(root / "data/evaluation", key, skill)
+    record(root / "elsewhere", "third", 2.0)
+    (root / "params.yaml").write_text(f"seed: 1\nevaluation: {json.dumps(OPTIONS.model_dump(mode='json'))}\n")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def project(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(recorded)
+
+
+def fer(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["compare", *arguments])
+
+
+def test_better_model_passes_and_worse_one_fails():
+    passed = fer("good", "bad")
+    assert passed.exit_code == 0
+    assert "PASS  gate regression" in passed.output
+    assert "ok    everything: macro-F1 falls by at most 0.01: macro_f1 +" in passed.output
+    failed = fer("bad", "good", "--set", "first")
+    assert failed.exit_code == 1
+    assert "FAIL  gate regression" in failed.output
+    assert "everything" not in failed.output
+
+
+def test_every_gate_named_must_pass():
+    assert fer("good", "good", "--gate", "nl").exit_code == 0
+    both = fer("good", "good", "--gate", "nl", "--gate", "target")
+    assert both.exit_code == 1
+    assert "PASS  gate nl" in both.output
+    assert "FAIL  gate target" in both.output
+
+
+def test_json_holds_the_numbers_and_a_folder_may_stand_for_a_name():
+    result = fer("elsewhere/third", "bad", "--json", "--gate", "target")
+    values = json.loads(result.stdout)
+    assert [one["name"] for one in values["sets"]] == ["everything", "first"]
+    assert values["sets"][0]["difference"]["macro_f1"]["low"] > 0
+    assert values["gates"][0]["passed"] is (result.exit_code == 0)
+
+
+def test_unknown_model_lists_the_known_ones():
+    with pytest.raises(ArtifactError, match=r"no evaluation of this name(.|\n)*kd-7(.|\n)*bad, good"):
+        CliRunner().invoke(app, ["compare", "kd-7", "good"], catch_exceptions=False)
