@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from fer_cli import compare, dag, data, doctor, manifest, predict, profile, results, run
+from fer_cli import compare, dag, data, doctor, manifest, predict, profile, results, run, tune
 from fer_core.errors import FerError
 from fer_core.logs import setup_logging
 
@@ -19,6 +19,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(profile.app, name="profile")
 app.add_typer(dag.app, name="dag")
+app.add_typer(tune.app, name="tune")
 app.command("doctor")(doctor.doctor)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)

@@ -28,10 +28,10 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     device = prepare_device(settings)
     preprocessing = load_section("preprocessing", Preprocessing)
     views = load_section("views", ViewOptions)
-    options = load_section("student.train", TrainOptions)
     arch = load_section("student.arch", str)
     loss = importlib.import_module(f"fer_core.learning.losses.{method}")
     loss_options = load_section(f"student.{method}", loss.Options)
+    options = load_section("student.train", TrainOptions).at_lr(loss_options.lr)
 
     initial = load_initial(init, arch)
     pack = Pack.open(Path("data/pack/dev"))

@@ -93,12 +93,15 @@ def median_p(p: Sequence[float]) -> float:
 
 
 def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """What two budgets differ in, in words; empty where they are equal. A run that recorded none is equal to nothing."""
+    """What two budgets differ in, in words; empty where they are equal. A run that recorded none is equal to nothing.
+
+    What stands under `tuned` may differ: every method has its own learning rate, found on val rows with the same number of trials.
+    """
     if not a or not b:
         return ["a run has no recorded budget"]
     return [
         f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}"
-        for name in sorted(set(a) | set(b))
+        for name in sorted((set(a) | set(b)) - {"tuned"})
         if a.get(name) != b.get(name) or (name in a) != (name in b)
     ]
 

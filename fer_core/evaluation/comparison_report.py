@@ -26,9 +26,9 @@ class _Files:
 
 
 def run_summary(run: Evaluation, set_name: str) -> dict[str, Any]:
-    """Key, kind, rows and metrics with intervals of one run on the set, for information."""
-    measured = run.metrics[set_name]
-    return {"key": run.key, "kind": run.kind, "rows_used": measured["rows_used"], "metrics": measured["metrics"]}
+    """Key, kind, learning rate, rows and metrics with intervals of one run on the set, for information."""
+    measured, lr = run.metrics[set_name], run.budget.get("tuned", {}).get("lr")
+    return {"key": run.key, "kind": run.kind, "lr": lr, "rows_used": measured["rows_used"], "metrics": measured["metrics"]}
 
 
 def write_comparison(
@@ -106,13 +106,13 @@ def _words(set_name: str, pairs: Sequence[dict[str, Any]], refused: Sequence[Ref
     if refused:
         lines += ["", "## Refused", "", "These pairs did not get the same budget, so a difference would not be the method's:", ""]
         lines += [f"- {refusal.a} and {refusal.b}: {'; '.join(refusal.reasons)}" for refusal in refused]
-    lines += ["", "## Runs", "", "| run | kind | rows | " + " | ".join(_SHOWN) + " |", "|---|---|---:|" + "---:|" * len(_SHOWN)]
+    lines += ["", "## Runs", "", "| run | kind | lr | rows | " + " | ".join(_SHOWN) + " |", "|---|---|---:|---:|" + "---:|" * len(_SHOWN)]
     for run in runs:
         cells = [
             f"{run['metrics'][name]['value']:.4f} ({run['metrics'][name]['low']:.4f} to {run['metrics'][name]['high']:.4f})"
             for name in _SHOWN
         ]
-        lines.append(f"| {run['key']} | {run['kind']} | {run['rows_used']:,} | " + " | ".join(cells) + " |")
+        lines.append(f"| {run['key']} | {run['kind']} | {run['lr'] or '–'} | {run['rows_used']:,} | " + " | ".join(cells) + " |")
     lines += [
         "",
         "Values with 95 % confidence intervals (bootstrap over test rows). Teachers are listed for information only.",

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from fer_core.models.options import ArcFaceOptions, TeacherHead
 from fer_core.params import Section
 
-__all__ = ["Resolution", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
+__all__ = ["MethodOptions", "Resolution", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
 
 
 class TrainOptions(Section):
@@ -48,6 +48,14 @@ class TrainOptions(Section):
         """Images that pass through the network at once."""
         return self.batch // self.accumulation
 
+    def at_lr(self, lr: float | None) -> "TrainOptions":
+        """The same with another peak learning rate; itself for None.
+
+        Raises:
+            ValidationError: the rate is less than `min_lr`.
+        """
+        return self if lr is None else type(self).model_validate(self.model_dump() | {"lr": lr})
+
     @model_validator(mode="after")
     def _consistent(self) -> "TrainOptions":
         if self.min_lr > self.lr:
@@ -61,6 +69,16 @@ class TrainOptions(Section):
         if self.batch_norm_group == 1 or (self.batch_norm_group and self.micro_batch % self.batch_norm_group):
             raise ValueError("batch_norm_group must be 0, or two or more and go into the micro-batch (batch / accumulation)")
         return self
+
+
+class MethodOptions(Section):
+    """What the section `student.<method>` of every method may hold.
+
+    Attributes:
+        lr: peak learning rate tuned for this method on val rows; None takes that of `student.train`.
+    """
+
+    lr: Annotated[float | None, Field(gt=0)] = None
 
 
 class TeacherTrainOptions(TrainOptions):

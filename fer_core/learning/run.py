@@ -59,14 +59,17 @@ def open_training_data(
 def budget_of(
     options: TrainOptions, init_sha256: str, rows_sha256: str, views_hash: str, train_rows: int, train_set: TrainSet | None = None
 ) -> dict[str, Any]:
-    """What two runs must share before their results may be compared."""
+    """What two runs must share before their results may be compared, and under `tuned` what is each one's own."""
+    schedule = options.model_dump(mode="json")
+    tuned = {"lr": schedule.pop("lr")}
     return {
         "init_sha256": init_sha256,
         "rows_sha256": rows_sha256,
         "views_hash": views_hash,
         "train_set": None if train_set is None else train_set.to_dict(),
         "train_rows": train_rows,
-        "schedule": options.model_dump(mode="json"),
+        "schedule": schedule,
+        "tuned": tuned,
     }
 
 

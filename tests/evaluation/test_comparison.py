@@ -19,7 +19,7 @@ from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 
 OPTIONS = EvaluationOptions(bootstrap=200, bins=15, compare_set="everything")
 DEV_ROWS, TEST_ROWS = rows_of(DEV, "d" * 64), rows_of(TEST, "t" * 64)
-BUDGET = {"init_sha256": "i", "optimiser_steps": 100, "batch": 64, "rows_sha256": "d" * 64}
+BUDGET = {"init_sha256": "i", "optimiser_steps": 100, "batch": 64, "rows_sha256": "d" * 64, "tuned": {"lr": 0.005}}
 
 
 def run(method: str, seed: int, skill: float, test_rows: Rows = TEST_ROWS, **budget: object) -> Evaluation:
@@ -120,6 +120,14 @@ def test_unequal_budgets_are_refused_with_the_reason(changed):
     assert all("seed 2" in reason and next(iter(changed)) in reason for refusal in refused for reason in refusal.reasons)
 
 
+def test_each_method_may_have_its_own_learning_rate():
+    by_method = runs(ce=1.1, kd=1.3)
+    by_method["kd"] = {seed: run("kd", seed, 1.3, tuned={"lr": 0.002}) for seed in (1, 2)}
+    pairs, refused = compare_methods(by_method, "everything", OPTIONS, seed=1)
+    assert len(pairs) == 1
+    assert not refused
+
+
 def test_runs_without_a_budget_are_refused():
     assert budget_differences({}, {}) == ["a run has no recorded budget"]
     assert budget_differences(BUDGET, dict(reversed(BUDGET.items()))) == []
@@ -170,7 +178,7 @@ def test_written_comparison_is_read_and_says_it_in_words(tmp_path: Path):
     words = (tmp_path / "comparison" / "comparison.md").read_text()
     assert found["pairs"][0]["verdict"] in words
     assert "batch: 1 and 64" in words
-    assert "| kd-1 | student | 210 | 0.5000 (0.4000 to 0.6000) |" in words
+    assert "| kd-1 | student | 0.005 | 210 | 0.5000 (0.4000 to 0.6000) |" in words
     assert (tmp_path / "comparison" / "comparison.csv").read_text().startswith("set,a,b,delta_macro_f1,delta_macro_f1_low")
 
 

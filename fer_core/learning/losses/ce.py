@@ -6,14 +6,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.params import Section
+from fer_core.learning.options import MethodOptions
 
 __all__ = ["NEEDS_TARGETS", "Options", "loss"]
 
 NEEDS_TARGETS = False
 
 
-class Options(Section):
+class Options(MethodOptions):
     """Section `student.ce`.
 
     Attributes:

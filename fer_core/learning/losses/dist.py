@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.params import Section
+from fer_core.learning.options import MethodOptions
 
 __all__ = ["NEEDS_TARGETS", "Options", "correlation_distance", "loss"]
 
@@ -15,7 +15,7 @@ NEEDS_TARGETS = True
 _SMALLEST = 1e-8
 
 
-class Options(Section):
+class Options(MethodOptions):
     """Section `student.dist`.
 
     Attributes:
