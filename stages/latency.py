@@ -1,6 +1,7 @@
 """Stage `latency`: how fast the exported files answer on this machine.
 
-Reads `data/onnx`; writes `metrics/latencybenchmarks.csv`, a fact about one machine on which nothing else depends.
+Reads `data/onnx`; writes `metrics/latencybenchmarks.csv` and `metrics/onnxpromotion.json` (is the int8 file worth using here?), facts
+about one machine.
 """
 
 import logging
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from fer_core.deploy.latency import Subject, export_reference, measure_latency, usable_providers, write_latency
 from fer_core.deploy.options import LatencyOptions
+from fer_core.deploy.parity import read_parity
 from fer_core.deploy.predictor import Predictor
+from fer_core.deploy.promotion import judge, write_promotions
 from fer_core.deploy.report import read_export_report
 from fer_core.params import load_section
 from fer_core.settings import load_settings
@@ -19,6 +22,7 @@ log = logging.getLogger(__name__)
 
 ONNX = Path("data/onnx")
 OUT = Path("metrics/latencybenchmarks.csv")
+PROMOTION = Path("metrics/onnxpromotion.json")
 
 
 def main() -> None:
@@ -30,9 +34,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         reference = export_reference(Path(folder), preprocessing, records[0]["opset"])
         table = measure_latency([reference, *subjects], usable_providers(), options, load_settings().cpu_threads())
+    promotions = judge(read_parity(ONNX / "onnxparity.json"), table)
     write_latency(OUT, table)
+    write_promotions(PROMOTION, promotions)
     for row in table[table["scope"] == "crop"].itertuples():
         log.info("%s %s %s batch %d, %d threads: p50 %.2f ms", row.model, row.precision, row.provider, row.batch, row.threads, row.p50_ms)
+    for promotion in promotions:
+        log.info("%s", promotion.reason)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,34 @@
-"""Stage `onnx`: the chosen student as ONNX files, proved equal to the trained network on every test face.
+"""Stage `onnx`: the chosen student as ONNX files, measured against the trained network on every test face.
 
-Reads `data/students/<key>/model`, `data/calibration/<key>` and `data/pack/test`, where <key> is `deploy.student`.
-Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json` and `onnxparity.json`.
+Reads `data/students/<key>/model`, `data/calibration/<key>`, both halves of the pack and the data sets' descriptors, where <key> is
+`deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
 """
 
-import logging
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from fer_core.data.bank import ImageBank
 from fer_core.data.pack import Pack
-from fer_core.deploy.export import export_files
+from fer_core.deploy.export import export_network, float_networks, save_networks
+from fer_core.deploy.faces import calib_faces, reference_logits
+from fer_core.deploy.licence import read_licence
 from fer_core.deploy.metadata import OnnxMetadata
+from fer_core.deploy.model_card import CardFacts, model_card
 from fer_core.deploy.options import DeployOptions
-from fer_core.deploy.parity import check_parity, write_parity
+from fer_core.deploy.parity import check_parity, drop_refused, write_parity
+from fer_core.deploy.quantise import quantise
 from fer_core.deploy.report import write_export_report
 from fer_core.evaluation.calibration_report import read_calibration
-from fer_core.files import new_folder
-from fer_core.models.inference import logits_of
+from fer_core.evaluation.reliability import read_reliability_metrics
+from fer_core.files import new_folder, write_text
 from fer_core.models.saved import load_model
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 from stages.entry import run_stage
 
-log = logging.getLogger(__name__)
-
 OUT = Path("data/onnx")
-PACK = Path("data/pack/test")
+PACK = Path("data/pack")
+SOURCES = Path("data/sources")
 
 
 def main() -> None:
@@ -37,20 +37,40 @@ def main() -> None:
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
     network, card = load_model(Path("data/students") / options.student / "model")
-    temperature = read_calibration(Path("data/calibration") / options.student, card.weights_sha256).temperature
-    pack = Pack.open(PACK)
-    bank = ImageBank(pack, range(len(pack)), card.preprocessing, None, threads, torch.device("cpu"))
-    reference = logits_of(network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
-    metadata = OnnxMetadata(card.arch, "fp32", card.preprocessing, temperature, card.weights_sha256, card.rows_sha256, options.licence)
+    calibrated = Path("data/calibration") / options.student
+    calibration = read_calibration(calibrated, card.weights_sha256)
+    dev, test = Pack.open(PACK / "dev"), Pack.open(PACK / "test")
+    reference = reference_logits(network, test, card.preprocessing, threads)
+    metadata = OnnxMetadata(
+        card.arch, "fp32", card.preprocessing, calibration.temperature, card.weights_sha256, card.rows_sha256, options.licence
+    )
+    single = export_network(network, card.preprocessing.size, options.opset)
+    networks = float_networks(single, [precision for precision in options.precisions if precision != "int8"])
+    quantisation = None
+    if "int8" in options.precisions:
+        quantised = quantise(single, calib_faces(dev, card.preprocessing, options.int8.faces, threads), metadata.temperature, options.int8)
+        networks["int8"], quantisation = quantised.network, quantised.to_dict()
+    sources = sorted({*dev.rows.frame["source"], *test.rows.frame["source"]})
     with new_folder(OUT) as folder:
-        files = export_files(network, metadata, options.opset, options.precisions, folder, "student")
-        parity = check_parity(reference, temperature, pack, files, threads)
-        write_parity(folder / "onnxparity.json", parity, temperature, pack.rows.sha256, len(pack))
-        write_export_report(folder / "onnxexportreport.json", files, parity, metadata, options.student, options.opset)
-    for precision, figures in parity.items():
-        log.info(
-            "%s: largest logit difference %.1e of %.3g, agreement %.4f", precision, figures.maxabsdiff, figures.scale, figures.agreement
+        files = save_networks(networks, metadata, folder, "student")
+        parity = check_parity(reference, metadata.temperature, test, files, threads)
+        shipped = drop_refused(files, parity)
+        write_parity(folder / "onnxparity.json", parity, metadata.temperature, test.rows.sha256, len(test))
+        write_export_report(folder / "onnxexportreport.json", shipped, parity, metadata, options.student, options.opset, quantisation)
+        facts = CardFacts(
+            name=options.student,
+            card=card,
+            metadata=metadata,
+            calibration=calibration,
+            reliability=read_reliability_metrics(calibrated),
+            dev=dev.rows,
+            test=test.rows,
+            licences={name: read_licence(SOURCES / f"{name}.json") for name in sources},
+            files=shipped,
+            parity=parity,
+            quantisation=quantisation,
         )
+        write_text(folder / "MODEL_CARD.md", model_card(facts))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ node, so that these stay in single precision whatever the network's. The bytes d
 """
 
 import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from fer_core.errors import ModelError
 from fer_core.files import new_file
 from fer_core.labels import N_CLASSES
 
-__all__ = ["assemble", "export_files", "export_network", "save_onnx"]
+__all__ = ["assemble", "export_files", "export_network", "float_networks", "save_networks", "save_onnx"]
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +33,13 @@ _NORMALISED = "normalised"
 def export_files(
     network: nn.Module, metadata: OnnxMetadata, opset: int, precisions: tuple[Precision, ...], folder: Path, name: str
 ) -> dict[Precision, Path]:
-    """Write `<name>.<precision>.onnx` for each precision.
+    """Write `<name>.<precision>.onnx` for each precision that needs nothing but the network.
 
     Args:
         network: in evaluation mode on the CPU; normalised float32 [N, 3, size, size] to logits [N, 7].
         metadata: embedded in each file, with the file's own precision.
         opset: ONNX operator set.
-        precisions: "fp32", "fp16".
+        precisions: "fp32", "fp16"; "int8" needs faces too, see `quantise`.
         folder: must exist.
         name: first part of the file names.
 
@@ -49,11 +50,31 @@ def export_files(
         ModelError: the network cannot be exported, or a file breaks the ONNX standard.
     """
     single = export_network(network, metadata.preprocessing.size, opset)
+    return save_networks(float_networks(single, precisions), metadata, folder, name)
+
+
+def float_networks(single: ModelProto, precisions: Collection[Precision]) -> dict[Precision, ModelProto]:
+    """A bare network in precisions that need nothing but the network: "fp32" and "fp16".
+
+    Raises:
+        ModelError: another precision.
+    """
+    make: dict[Precision, Callable[[ModelProto], ModelProto]] = {"fp32": lambda network: network, "fp16": to_half}
+    if unknown := [precision for precision in precisions if precision not in make]:
+        raise ModelError("This precision needs faces too.", found=unknown, expected="fp32, fp16", remedy="make it with `quantise`")
+    return {precision: make[precision](single) for precision in precisions}
+
+
+def save_networks(networks: Mapping[Precision, ModelProto], metadata: OnnxMetadata, folder: Path, name: str) -> dict[Precision, Path]:
+    """Write bare networks of several precisions as `<name>.<precision>.onnx`, each with what is around it; the paths.
+
+    Raises:
+        ModelError: a file breaks the ONNX standard.
+    """
     files: dict[Precision, Path] = {}
-    for precision in precisions:
-        converted = to_half(single) if precision == "fp16" else single
+    for precision, network in networks.items():
         files[precision] = folder / f"{name}.{precision}.onnx"
-        save_onnx(assemble(converted, replace(metadata, precision=precision)), files[precision])
+        save_onnx(assemble(network, replace(metadata, precision=precision)), files[precision])
         log.info("%s: %.1f MB", files[precision].name, files[precision].stat().st_size / 1e6)
     return files
 

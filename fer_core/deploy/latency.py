@@ -9,7 +9,8 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ from fer_core.models.backbone import build_classifier
 __all__ = [
     "COLUMNS",
     "REFERENCE",
+    "Case",
     "Subject",
     "export_reference",
+    "held_to",
     "machine_facts",
     "measure_latency",
     "read_latency",
@@ -62,6 +65,8 @@ COLUMNS = (
     "best_p50_ms",
     "images_per_s",
     "ratio_to_reference",
+    "ratio_to_fp32",
+    "pinned",
     "size",
     "crop_side",
     "cpu",
@@ -70,8 +75,10 @@ COLUMNS = (
     "onnxruntime",
 )
 _CROP_SIDE = 112
-_WARM_UP = 3
 _SAME_WORK = ["provider", "scope", "batch", "threads"]
+_CAN_PIN = hasattr(os, "sched_setaffinity")
+_BUSY = 0.5
+"""Load for each core, before anything is timed, from which milliseconds say little."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,19 @@ class Subject:
     model: str
     precision: str
     path: Path
+
+
+@dataclass(frozen=True)
+class Case:
+    """Work to be timed: what it is, in columns of the table, and a call of it."""
+
+    facts: dict[str, Any]
+    call: Callable[[], object]
+
+    @property
+    def work(self) -> tuple[Any, ...]:
+        """What tells it from all others: model, precision, and what is done how."""
+        return tuple(self.facts[name] for name in ("model", "precision", *_SAME_WORK))
 
 
 def export_reference(folder: Path, preprocessing: Preprocessing, opset: int) -> Subject:
@@ -111,19 +131,39 @@ def measure_latency(subjects: Sequence[Subject], providers: Sequence[str], optio
     Returns:
         One row a combination with the columns `COLUMNS`. Scope "model" is one call of the network on prepared images; "crop" begins with
         face crops of 112 px and holds preparation too. Times are of one call, not of one image. `best_p50_ms` is the least p50 of a round;
-        `ratio_to_reference` divides it by the reference's. `load_average` is that of the last minute before the measurement began.
+        `ratio_to_reference` divides it by the reference's. `ratio_to_fp32` is the median over rounds of the p50 over that of the same
+        model's fp32 file in the same round, empty where there is none. `pinned` says whether the threads of a call were held to as many
+        cores. `load_average` is that of the last minute before the measurement began.
     """
     facts = machine_facts()
+    if facts["load_average"] > _BUSY * facts["cores"]:
+        log.warning("load %.1f on %d cores: read the ratios, not the milliseconds", facts["load_average"], facts["cores"])
     threads = sorted({count or usable_threads for count in options.threads})
-    cases: list[tuple[dict[str, Any], Callable[[], object]]] = []
+    cases: list[Case] = []
     for subject, provider in itertools.product(subjects, providers):
         for count in threads if provider == CPU else threads[:1]:
-            predictor = Predictor(subject.path, [provider], count)
+            with held_to(count):  # worker threads of a session keep the cores that its maker had
+                predictor = Predictor(subject.path, [provider], count)
             for batch in options.batches:
                 cases += _cases(subject, predictor, provider, count, batch)
-    times = _timed_rounds([call for _, call in cases], options)
-    rows = [facts | case | _statistics(values, case["batch"]) for (case, _), values in zip(cases, times, strict=True)]
-    return _with_ratio(pd.DataFrame(rows))[list(COLUMNS)]
+    times = _timed_rounds(cases, options)
+    rows = [facts | case.facts | _statistics(values, case.facts["batch"]) for case, values in zip(cases, times, strict=True)]
+    table = pd.DataFrame(rows).assign(ratio_to_fp32=_paired_ratios(cases, times), pinned=_CAN_PIN)
+    return _with_ratio(table)[list(COLUMNS)]
+
+
+@contextmanager
+def held_to(count: int) -> Iterator[None]:
+    """Hold this thread, and those it starts, to so many of the cores it may use; nothing happens where the system cannot do that."""
+    if not _CAN_PIN:
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[-count:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def machine_facts() -> dict[str, Any]:
@@ -156,9 +196,7 @@ def read_latency(path: Path) -> pd.DataFrame:
     return table
 
 
-def _cases(
-    subject: Subject, predictor: Predictor, provider: str, threads: int, batch: int
-) -> list[tuple[dict[str, Any], Callable[[], object]]]:
+def _cases(subject: Subject, predictor: Predictor, provider: str, threads: int, batch: int) -> list[Case]:
     crops = _crops(batch)
     prepared = predictor.prepare(crops)
     work: Mapping[str, Callable[[], object]] = {
@@ -167,21 +205,32 @@ def _cases(
     }
     facts: dict[str, Any] = {"model": subject.model, "precision": subject.precision, "provider": provider.removesuffix("ExecutionProvider")}
     facts |= {"batch": batch, "threads": threads, "size": predictor.metadata.preprocessing.size, "crop_side": _CROP_SIDE}
-    return [(facts | {"scope": scope}, call) for scope, call in work.items()]
+    return [Case(facts | {"scope": scope}, call) for scope, call in work.items()]
 
 
-def _timed_rounds(calls: Sequence[Callable[[], object]], options: LatencyOptions) -> list[np.ndarray]:
-    """Milliseconds [rounds, calls] of each callable; untimed calls before each batch of timed ones."""
-    times = [np.empty((options.rounds, options.calls)) for _ in calls]
+def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.ndarray]:
+    """Milliseconds [rounds, calls] of each case; untimed calls before each batch of timed ones."""
+    times = [np.empty((options.rounds, options.calls)) for _ in cases]
     for number in tqdm(range(options.rounds), desc="latency", unit="round", leave=False, disable=progress_off()):
-        for call, values in zip(calls, times, strict=True):
-            for _ in range(_WARM_UP):
-                call()
-            for index in range(options.calls):
-                start = time.perf_counter_ns()
-                call()
-                values[number, index] = (time.perf_counter_ns() - start) / 1e6
+        for case, values in zip(cases, times, strict=True):
+            with held_to(case.facts["threads"]):
+                for _ in range(options.warm_up):
+                    case.call()
+                for index in range(options.calls):
+                    start = time.perf_counter_ns()
+                    case.call()
+                    values[number, index] = (time.perf_counter_ns() - start) / 1e6
     return times
+
+
+def _paired_ratios(cases: Sequence[Case], times: Sequence[np.ndarray]) -> list[float]:
+    """Median over rounds of each case's p50 over that of the fp32 file of the same model, doing the same work in the same round."""
+    medians = {case.work: np.median(values, axis=1) for case, values in zip(cases, times, strict=True)}
+    ratios = []
+    for case in cases:
+        single = medians.get((*case.work[:1], "fp32", *case.work[2:]))
+        ratios.append(float("nan") if single is None else float(np.median(medians[case.work] / single)))
+    return ratios
 
 
 def _statistics(values: np.ndarray, batch: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class OnnxMetadata:
 
     Attributes:
         arch: timm name of the network.
-        precision: "fp32" or "fp16".
+        precision: "fp32", "fp16" or "int8".
         preprocessing: what an image must go through before it is given to the file.
         temperature: T of `probabilities` = softmax(`logits` / T).
         source_model_sha256: hash of the weights that were exported.

@@ -18,16 +18,24 @@ _REMEDY = "run the `onnx` stage again"
 
 
 def write_export_report(
-    path: Path, files: Mapping[Precision, Path], parity: Mapping[Precision, Parity], metadata: OnnxMetadata, name: str, opset: int
+    path: Path,
+    files: Mapping[Precision, Path],
+    parity: Mapping[Precision, Parity],
+    metadata: OnnxMetadata,
+    name: str,
+    opset: int,
+    quantisation: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one record for each exported file.
+    """Write one record for each exported file, and why a precision has none.
 
     Args:
         path: the report.
-        files, parity: of each precision.
+        files: handed out, of each precision.
+        parity: of these and of those that broke their gates.
         metadata: embedded in the files.
-        name: key of the exported student.
+        name: key of the exported network.
         opset: ONNX operator set.
+        quantisation: how the int8 network came to be, where there is one.
     """
     size = metadata.preprocessing.size
     exports = []
@@ -50,7 +58,13 @@ def write_export_report(
                 "paritycheck": {"meanabsdiff": figures["meanabsdiff"], "maxabsdiff": figures["maxabsdiff"], "pass": passed},
             }
         )
-    write_json(path, {"schema": _SCHEMA, "kind": "onnxexportreport", "exports": exports})
+    refused = [
+        {"precision": precision, "reasons": GATES[precision].broken_by(figures)}
+        for precision, figures in parity.items()
+        if precision not in files
+    ]
+    how = {} if quantisation is None else {"quantisation": dict(quantisation)}
+    write_json(path, {"schema": _SCHEMA, "kind": "onnxexportreport", "exports": exports, "refused": refused, **how})
 
 
 def read_export_records(path: Path) -> list[dict[str, Any]]:

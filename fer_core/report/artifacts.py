@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.errors import ArtifactError
+from fer_core.evaluation.reliability import read_reliability_metrics
 from fer_core.files import read_json
 from fer_core.labels import check_class_order
 
@@ -65,10 +66,7 @@ def read_reliability(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     Raises:
         ArtifactError: missing, damaged or incomplete, or points that are not of every row.
     """
-    file = folder / "reliabilitymetrics.json"
-    metrics = _object(file, ())
-    for name, measured in metrics.items():
-        _complete(measured, ("rows", "raw", "temperature_scaled", "ece_floor"), f"{file}: {name}")
+    metrics = read_reliability_metrics(folder)
     points = _table(folder / "reliability.csv", _RELIABILITY)
     for name, measured in metrics.items():
         mine = points[points["set"] == name]

@@ -55,10 +55,18 @@ def export_small(folder: Path) -> dict[Precision, Path]:
     return export_files(nn.Sequential(*layers).eval(), metadata, 18, ("fp32", "fp16"), folder, "small")
 
 
-def write_test_pack(folder: Path, count: int) -> Pack:
+def write_test_pack(folder: Path, count: int, splits: tuple[str, ...] = ("test",)) -> Pack:
     images = [cv2.imencode(".png", image[:, :, ::-1])[1].tobytes() for image in faces(count)]
     rows = pd.DataFrame({"sample_id": [f"tiny/{i:03d}" for i in range(count)], "label": np.arange(count, dtype=np.int8) % 7})
-    rows = rows.assign(source="tiny", split="test", usage="", group=rows["sample_id"], width=48, height=52, min_side=48)
+    rows = rows.assign(
+        source="tiny",
+        split=[splits[i % len(splits)] for i in range(count)],
+        usage="",
+        group=rows["sample_id"],
+        width=48,
+        height=52,
+        min_side=48,
+    )
     rows = rows.assign(confidence=np.float32(1), weight=np.float32(1), votes=None).astype(
         {"width": "int32", "height": "int32", "min_side": "int32"}
     )

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,12 +7,12 @@ import pandas as pd
 import pytest
 
 from fer_core.deploy import latency
-from fer_core.deploy.latency import CPU, Subject, measure_latency, read_latency, write_latency
+from fer_core.deploy.latency import CPU, Case, Subject, held_to, measure_latency, read_latency, write_latency
 from fer_core.deploy.options import LatencyOptions
 from fer_core.errors import ArtifactError
 from tests.deploy.conftest import Exported
 
-OPTIONS = LatencyOptions(rounds=2, calls=3, batches=(1, 2), threads=(1, 0))
+OPTIONS = LatencyOptions(rounds=2, calls=3, batches=(1, 2), threads=(1, 0), warm_up=1)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,8 @@ def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(monkeypatch: py
         return call
 
     monkeypatch.setattr(latency.time, "perf_counter_ns", lambda: clock[0])
-    times = latency._timed_rounds(
-        [work("a", 2_000_000), work("b", 5_000_000)], LatencyOptions(rounds=3, calls=4, batches=(1,), threads=(1,))
-    )
+    cases = [Case({"threads": 1}, work("a", 2_000_000)), Case({"threads": 1}, work("b", 5_000_000))]
+    times = latency._timed_rounds(cases, LatencyOptions(rounds=3, calls=4, batches=(1,), threads=(1,), warm_up=3))
     np.testing.assert_array_equal(times[0], np.full((3, 4), 2.0))
     np.testing.assert_array_equal(times[1], np.full((3, 4), 5.0))
     assert "".join(order).replace("a" * 7, "A").replace("b" * 7, "B") == "ABABAB"
@@ -67,6 +67,38 @@ def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(monkeypatch: py
     found = latency._statistics(values, batch=3)
     assert (found["p50_ms"], found["best_p50_ms"], found["mean_ms"]) == (4.5, 2.0, 4.5)
     assert found["images_per_s"] == pytest.approx(3000 / 4.5)
+
+
+def test_ratio_to_single_precision_pairs_the_rounds_of_the_same_work() -> None:
+    def case(model: str, precision: str, batch: int = 1) -> Case:
+        facts = {"model": model, "precision": precision, "provider": "CPU", "scope": "model", "batch": batch, "threads": 1}
+        return Case(facts, lambda: None)
+
+    cases = [case("kd-1", "fp32"), case("kd-1", "int8"), case("reference", "fp32"), case("kd-1", "int8", batch=2)]
+    slow_spell = np.array([[1.0, 1.0, 1.0], [10.0, 10.0, 10.0], [1.0, 1.0, 1.0]])
+    found = latency._paired_ratios(cases, [slow_spell, 0.5 * slow_spell, 3 * slow_spell, slow_spell])
+    assert found[:3] == [1.0, 0.5, 1.0]
+    assert np.isnan(found[3]), "there is no fp32 file of this batch size"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot pin threads")
+def test_threads_are_held_to_as_many_cores_and_let_go_again() -> None:
+    allowed = os.sched_getaffinity(0)
+    with pytest.raises(ZeroDivisionError), held_to(1):
+        assert len(os.sched_getaffinity(0)) == 1 and os.sched_getaffinity(0) <= allowed
+        raise ZeroDivisionError
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_busy_machine_is_said_to_be_one(exported: Exported, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    subjects = [Subject("reference", "fp32", exported.files["fp32"])]
+    options = LatencyOptions(rounds=1, calls=1, batches=(1,), threads=(1,))
+    for load, told in ((0.2, False), (7.0, True)):
+        facts = {"cpu": "c", "cores": 2, "load_average": load, "onnxruntime": "1"}
+        monkeypatch.setattr(latency, "machine_facts", lambda facts=facts: facts)
+        caplog.clear()
+        measure_latency(subjects, [CPU], options, usable_threads=1)
+        assert ("load 7.0 on 2 cores" in caplog.text) is told
 
 
 def test_table_is_read_back_and_other_columns_are_refused(tmp_path: Path, table: pd.DataFrame) -> None:

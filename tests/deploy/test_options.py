@@ -18,6 +18,8 @@ LATENCY = {"rounds": 5, "calls": 10, "batches": [1, 8], "threads": [1, 0]}
         ({"precisions": ["fp32", "fp32"]}, r"deploy\.precisions"),
         ({"opset": 17}, r"deploy\.opset"),
         ({"quantise": True}, r"deploy\.quantise"),
+        ({"int8": {"faces": 3}}, r"deploy\.int8\.faces"),
+        ({"int8": {"max_kl": 0}}, r"deploy\.int8\.max_kl"),
     ],
 )
 def test_deploy_value_that_does_not_fit_is_named(change: dict[str, Any], named: str) -> None:
@@ -25,7 +27,13 @@ def test_deploy_value_that_does_not_fit_is_named(change: dict[str, Any], named: 
         parse_section("deploy", DEPLOY | change, DeployOptions)
 
 
-@pytest.mark.parametrize("change", [{"rounds": 0}, {"calls": 0}, {"batches": []}, {"batches": [0]}, {"threads": [-1]}])
+def test_what_a_file_does_not_say_has_defaults() -> None:
+    options = parse_section("deploy", DEPLOY, DeployOptions)
+    assert (options.int8.faces, options.teachers) == (512, ())
+    assert parse_section("latency", LATENCY, LatencyOptions).warm_up == 10
+
+
+@pytest.mark.parametrize("change", [{"rounds": 0}, {"calls": 0}, {"batches": []}, {"batches": [0]}, {"threads": [-1]}, {"warm_up": -1}])
 def test_latency_value_that_does_not_fit_is_named(change: dict[str, Any]) -> None:
     with pytest.raises(ParamsError, match=rf"latency\.{next(iter(change))}"):
         parse_section("latency", LATENCY | change, LatencyOptions)

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from fer_core.data.bank import ImageBank
 from fer_core.data.pack import Pack
 from fer_core.deploy.export import save_onnx
 from fer_core.deploy.options import Precision
-from fer_core.deploy.parity import GATES, check_parity, measure_parity, predict_pack, read_parity, write_parity
+from fer_core.deploy.parity import GATES, check_parity, drop_refused, measure_parity, predict_pack, read_parity, write_parity
 from fer_core.deploy.predictor import Predictions, Predictor
 from fer_core.errors import ArtifactError, ModelError
 from fer_core.files import read_json, write_json
@@ -101,10 +102,12 @@ def test_figures_agree_with_scipy_and_sklearn() -> None:
     assert parity.maxabsdiff == pytest.approx(np.abs(logits - reference).max(), rel=1e-6)
     assert parity.meanabsdiff == pytest.approx(np.abs(logits - reference).mean(), rel=1e-6)
     assert parity.max_probability_diff == pytest.approx(np.abs(p - q).max(), rel=1e-5)
+    assert parity.mean_probability_diff == pytest.approx(np.abs(p - q).mean(), rel=1e-5)
     assert parity.max_softmax_error < 1e-6
     assert parity.agreement == np.mean(logits.argmax(1) == reference.argmax(1)) < 1
     assert parity.macro_f1 == pytest.approx(f1_score(labels, logits.argmax(1), average="macro", labels=range(7)))
     assert parity.macro_f1_reference == pytest.approx(f1_score(labels, reference.argmax(1), average="macro", labels=range(7)))
+    assert parity.to_dict()["macro_f1_drop"] == pytest.approx(parity.macro_f1_reference - parity.macro_f1, abs=1e-6)
 
 
 def test_tie_turned_by_rounding_is_counted_apart_and_a_real_turn_is_not() -> None:
@@ -131,7 +134,48 @@ def test_record_is_read_back_and_another_schema_refused(tmp_path: Path, exported
     write_parity(path, results, TEMPERATURE, pack.rows.sha256, len(pack))
     record = read_parity(path)
     assert (record["rows_expected"], record["rows_used"], record["rows_sha256"]) == (28, 28, pack.rows.sha256)
-    assert record["precisions"]["fp16"]["pass"] is True
-    write_json(path, read_json(path) | {"schema": 2})
+    assert record["precisions"]["fp16"]["pass"] is True and record["refused"] == {}
+    short = read_json(path)
+    del short["precisions"]["fp32"]["kl"]
+    write_json(path, short)
+    with pytest.raises(ArtifactError, match="not complete"):
+        read_parity(path)
+    write_json(path, read_json(path) | {"schema": 1})
     with pytest.raises(ArtifactError, match="schema"):
         read_parity(path)
+
+
+def _lossy(reference: np.ndarray, labels: np.ndarray, wrong: int) -> Predictions:
+    """The reference's answers, but for so many right ones that are turned."""
+    logits = reference.astype(np.float64).copy()
+    for row in np.flatnonzero(reference.argmax(axis=1) == labels)[:wrong]:
+        logits[row] = np.roll(logits[row], 1)
+    return Predictions(softmax(logits, axis=1), logits)
+
+
+@pytest.mark.parametrize(("wrong", "promoted"), [(2, True), (12, False)])
+def test_eight_bits_may_turn_some_answers_but_lose_only_so_much(wrong: int, promoted: bool) -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(700) % 7
+    reference = rng.normal(size=(700, 7)) + 3 * np.eye(7)[labels]
+    parity = measure_parity(reference, 1.0, _lossy(reference, labels, wrong), labels)
+    assert parity.agreement < 1
+    assert (not GATES["int8"].broken_by(parity)) is promoted
+    gain = measure_parity(_lossy(reference, labels, wrong).logits, 1.0, Predictions(softmax(reference, axis=1), reference), labels)
+    assert gain.macro_f1_drop < 0 and not GATES["int8"].broken_by(gain), "a gain is no loss"
+
+
+def test_eight_bit_file_that_fails_is_deleted_and_recorded_while_others_stay(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    single = Path(shutil.copy(exported.files["fp32"], tmp_path))
+    spoilt = _changed(exported, tmp_path / "student.int8.onnx", _set_constant("shift", np.full((1, 3, 1, 1), -9.9)))
+    results = check_parity(reference, TEMPERATURE, pack, {"fp32": single, "int8": spoilt}, 1)
+    faults = GATES["int8"].broken_by(results["int8"])
+    assert faults
+    assert drop_refused({"fp32": single, "int8": spoilt}, results) == {"fp32": single}
+    assert single.exists() and not spoilt.exists() and "student.int8.onnx is not handed out" in caplog.text
+    write_parity(tmp_path / "onnxparity.json", results, TEMPERATURE, pack.rows.sha256, len(pack))
+    record = read_parity(tmp_path / "onnxparity.json")
+    assert list(record["precisions"]) == ["fp32"]
+    assert record["refused"]["int8"]["reasons"] == faults and record["refused"]["int8"]["pass"] is False

@@ -1,58 +1,150 @@
-"""The stages onnx and latency, one after the other in a folder of their own."""
+"""The stages onnx, onnx_teacher and latency in a folder of their own."""
 
+import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
+import onnx as onnx_format
 import pandas as pd
 import pytest
+import torch
 
 from fer_core.deploy.latency import read_latency
 from fer_core.deploy.parity import GATES, read_parity
 from fer_core.deploy.predictor import Predictor
+from fer_core.deploy.promotion import read_promotions
 from fer_core.deploy.report import read_export_report
-from fer_core.errors import ArtifactError, ModelError
+from fer_core.errors import ArtifactError, DataError, ModelError
 from fer_core.evaluation.calibration_report import Calibration, CalibrationReport, write_calibration
 from fer_core.evaluation.calibrator_choice import CalibrationChoice, FittedMethod
 from fer_core.evaluation.calibrators import Temperature
-from stages import latency, onnx
-from tests.deploy.conftest import ARCH, TEMPERATURE, save_tiny, write_test_pack
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.evaluation.record import evaluate_logits
+from fer_core.files import read_json, write_json
+from fer_core.models.arcface import ArcFaceNetwork
+from fer_core.models.card import ModelCard
+from fer_core.models.saved import save_model
+from stages import latency, onnx, onnx_teacher
+from tests.deploy.conftest import ARCH, PREPROCESSING, TEMPERATURE, faces, save_tiny, write_test_pack
 
 PARAMS = """
-deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16], licence: for tests}
+deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16, int8], licence: for tests}
 latency: {rounds: 1, calls: 2, batches: [1], threads: [1]}
 """
+ROWS = 28
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calibration:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_THREADS", "1")
+    monkeypatch.setitem(GATES, "int8", replace(GATES["int8"], macro_f1=0.5))  # one of 28 faces is worth more than the true bound
     Path("params.yaml").write_text(PARAMS)
     card = save_tiny(Path("data/students/kd-1/model"))
-    pack = write_test_pack(Path("data/pack/test"), 28)
+    write_test_pack(Path("data/pack/test"), ROWS)
+    write_test_pack(Path("data/pack/dev"), 84, ("train", "calib", "val"))
+    write_json(Path("data/sources/tiny.json"), {"name": "tiny", "licence": "drawn for tests | free"})
+    return write_reliable("kd-1", card.weights_sha256)
+
+
+def write_reliable(key: str, weights: str) -> Calibration:
+    """A calibration of some weights, with what it does on a named test set."""
     choice = CalibrationChoice("temperature", 5, {"temperature": FittedMethod(Temperature(TEMPERATURE), 1.9, 1.9, 0.1, 0.0, 0.0)}, {})
-    calibration = Calibration("kd-1", TEMPERATURE, 28, 2.0, 1.9, pack.rows.sha256, card.weights_sha256, choice)
-    write_calibration(Path("data/calibration/kd-1"), CalibrationReport(calibration, {}, pd.DataFrame()))
+    calibration = Calibration(key, TEMPERATURE, ROWS, 2.0, 1.9, "d" * 64, weights, choice)
+    logits, labels = np.random.default_rng(0).normal(size=(ROWS, 7)), np.arange(ROWS) % 6
+    options = EvaluationOptions.model_validate({"bootstrap": 100, "bins": 15, "compare_set": "everything"})
+    raw, scaled = (evaluate_logits(logits, labels, options, 0, temperature) for temperature in (1.0, TEMPERATURE))
+    measured = {"rows": ROWS, "raw": raw, "temperature_scaled": scaled, "ece_floor": {"mean": 0.123, "p95": 0.234}}
+    write_calibration(
+        Path("data/calibration") / key, CalibrationReport(calibration, {"val": measured, "everything": measured}, pd.DataFrame())
+    )
     return calibration
 
 
 def test_student_is_exported_proved_and_timed(project: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx.main()
     names = {path.name for path in Path("data/onnx").iterdir()}
-    assert names == {"student.fp32.onnx", "student.fp16.onnx", "onnxexportreport.json", "onnxparity.json"}
+    files = {f"student.{precision}.onnx" for precision in ("fp32", "fp16", "int8")}
+    assert names == {*files, "onnxexportreport.json", "onnxparity.json", "MODEL_CARD.md"}
     parity = read_parity(Path("data/onnx/onnxparity.json"))
-    assert parity["rows_used"] == parity["rows_expected"] == 28 and all(record["pass"] for record in parity["precisions"].values())
+    assert parity["rows_used"] == parity["rows_expected"] == ROWS and all(record["pass"] for record in parity["precisions"].values())
     for record in read_export_report(Path("data/onnx/onnxexportreport.json")):
         metadata = Predictor(Path("data/onnx") / record["file"]).metadata
         assert (metadata.temperature, metadata.source_model_sha256) == (TEMPERATURE, project.model_sha256)
         assert record["checkpoint_hash"] == project.model_sha256 and record["paritycheck"]["pass"]
+    assert read_json(Path("data/onnx/onnxexportreport.json"))["quantisation"]["faces"] == ROWS, "calib rows alone"
 
     monkeypatch.setattr("fer_core.deploy.latency.REFERENCE", ARCH)  # the true one takes ten times as long to export
     latency.main()
     table = read_latency(Path("metrics/latencybenchmarks.csv"))
-    assert set(zip(table["model"], table["precision"], strict=True)) == {("reference", "fp32"), ("kd-1", "fp32"), ("kd-1", "fp16")}
-    assert np.isfinite(table["ratio_to_reference"]).all()
+    timed = {("reference", "fp32"), *(("kd-1", precision) for precision in ("fp32", "fp16", "int8"))}
+    assert set(zip(table["model"], table["precision"], strict=True)) == timed
+    assert np.isfinite(table["ratio_to_reference"]).all() and np.isfinite(table["ratio_to_fp32"]).all()
+    (verdict,) = read_promotions(Path("metrics/onnxpromotion.json"))
+    assert verdict.time_share is not None and verdict.promoted == (verdict.time_share <= 0.9)
+
+
+def test_another_run_gives_the_same_bytes(project: Calibration) -> None:
+    onnx.main()
+    first = {path.name: path.read_bytes() for path in Path("data/onnx").iterdir()}
+    onnx.main()
+    assert {path.name: path.read_bytes() for path in Path("data/onnx").iterdir()} == first
+
+
+def test_eight_bits_that_lose_too_much_are_not_handed_out_and_stop_nothing(
+    project: Calibration, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(GATES, "int8", replace(GATES["int8"], macro_f1=-0.5))
+    with caplog.at_level(logging.WARNING):
+        onnx.main()
+    assert "student.int8.onnx is not handed out: drop of macro-F1" in caplog.text
+    assert not Path("data/onnx/student.int8.onnx").exists()
+    assert [record["precision"] for record in read_export_report(Path("data/onnx/onnxexportreport.json"))] == ["fp32", "fp16"]
+    assert "drop of macro-F1" in read_parity(Path("data/onnx/onnxparity.json"))["refused"]["int8"]["reasons"][0]
+    assert "not handed out: drop of macro-F1" in Path("data/onnx/MODEL_CARD.md").read_text()
+
+    monkeypatch.setattr("fer_core.deploy.latency.REFERENCE", ARCH)
+    latency.main()
+    (verdict,) = read_promotions(Path("metrics/onnxpromotion.json"))
+    assert not verdict.promoted and "drop of macro-F1" in verdict.reason
+
+
+def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
+    onnx.main()
+    text = Path("data/onnx/MODEL_CARD.md").read_text()
+    measured = read_json(Path("data/calibration/kd-1/reliabilitymetrics.json"))["everything"]
+    accuracy = measured["raw"]["metrics"]["accuracy"]
+    assert f"| everything | {ROWS} | {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f}) |" in text
+    assert f"→ {measured['temperature_scaled']['metrics']['ece']['value']:.3f} (" in text
+    assert "| tiny | drawn for tests / free | 28 | 28 | 28 | 28 |" in text and "| all |  | 28 | 28 | 28 | 28 |" in text
+    assert f"weights sha256 `{project.model_sha256}`" in text and "licence of the weights: for tests" in text
+    assert f"softmax(logits / {TEMPERATURE:g})" in text and PREPROCESSING.hash() in text
+    parity = read_parity(Path("data/onnx/onnxparity.json"))["precisions"]["int8"]
+    assert f"| int8 | handed out | {parity['max_probability_diff']:.2e} | {parity['mean_probability_diff']:.2e} |" in text
+    assert "\n| val |" not in text, "val rows chose the epoch"
+    assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))
+
+
+def test_code_in_the_card_gives_what_the_predictor_gives(project: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx.main()
+    monkeypatch.chdir("data/onnx")
+    (code,) = re.findall(r"```python\n(.*?)```", Path("MODEL_CARD.md").read_text(), flags=re.S)
+    for side in (48, 20):
+        face = cv2.resize(faces(3)[2], (side, side))
+        cv2.imwrite("face.png", cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
+        found: dict[str, np.ndarray] = {}
+        exec(code, found)
+        np.testing.assert_allclose(found["probabilities"], Predictor("student.fp32.onnx").predict([face]).probabilities[0], atol=1e-6)
+
+
+def test_data_set_without_terms_of_use_is_refused(project: Calibration) -> None:
+    write_json(Path("data/sources/tiny.json"), {"name": "tiny", "licence": " "})
+    with pytest.raises(DataError, match=r"tiny\.json"):
+        onnx.main()
+    assert not Path("data/onnx").exists()
 
 
 def test_file_that_breaks_its_gate_leaves_no_out(project: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +155,25 @@ def test_file_that_breaks_its_gate_leaves_no_out(project: Calibration, monkeypat
 
 
 def test_temperature_of_other_weights_is_refused(project: Calibration) -> None:
-    other = replace(project, model_sha256="0" * 64)
-    write_calibration(Path("data/calibration/kd-1"), CalibrationReport(other, {}, pd.DataFrame()))
+    write_reliable("kd-1", "0" * 64)
     with pytest.raises(ArtifactError, match="other weights"):
         onnx.main()
+
+
+def test_teacher_gives_scaled_cosines_and_calibrated_probabilities(project: Calibration) -> None:
+    torch.manual_seed(0)
+    network = ArcFaceNetwork(ARCH, PREPROCESSING.size, 16, 0.4, 30.0).eval()
+    model = Path("data/teachers/rn18/a/model")
+    card = save_model(
+        model, network, ModelCard("teacher", ARCH, "arcface", 16, 0.4, 30.0, PREPROCESSING, "a" * 64, "b" * 64, None, 0, {}, {})
+    )
+    write_reliable("rn18", card.weights_sha256)
+    onnx_teacher.main("rn18", model)
+    out = Path("data/onnx_teachers/rn18")
+    assert {path.name for path in out.iterdir()} == {"teacher.fp32.onnx", "onnxexportreport.json", "onnxparity.json"}
+    (record,) = read_export_report(out / "onnxexportreport.json")
+    assert (record["modelname"], record["precision"], record["paritycheck"]["pass"]) == ("rn18", "fp32", True)
+    predictor = Predictor(out / "teacher.fp32.onnx", threads=1)
+    found = predictor.predict(faces(5))
+    assert np.abs(found.logits).max() <= 30.0 and predictor.metadata.temperature == TEMPERATURE
+    assert onnx_format.load(out / "teacher.fp32.onnx").opset_import[0].version == 18

@@ -1,0 +1,48 @@
+"""Stage `onnx_teacher`: a teacher as an fp32 ONNX file, for those that `deploy.teachers` names; none by default.
+
+Reads the teacher's model, `data/calibration/<key>` and `data/pack/test`. Writes `data/onnx_teachers/<key>/`: `teacher.fp32.onnx`, which
+gives scaled cosine logits and calibrated probabilities, `onnxexportreport.json` and `onnxparity.json`.
+"""
+
+from pathlib import Path
+
+import torch
+
+from fer_core.data.pack import Pack
+from fer_core.deploy.export import export_files
+from fer_core.deploy.faces import reference_logits
+from fer_core.deploy.metadata import OnnxMetadata
+from fer_core.deploy.parity import check_parity, drop_refused, write_parity
+from fer_core.deploy.report import write_export_report
+from fer_core.evaluation.calibration_report import read_calibration
+from fer_core.files import new_folder
+from fer_core.models.saved import load_model
+from fer_core.params import load_section
+from fer_core.settings import load_settings
+from stages.entry import run_stage
+
+OUT = Path("data/onnx_teachers")
+PACK = Path("data/pack/test")
+
+
+def main(key: str, model: Path) -> None:
+    """Export the teacher KEY, saved in MODEL."""
+    opset: int = load_section("deploy.opset", int)
+    licence: str = load_section("deploy.licence", str)
+    threads = load_settings().cpu_threads()
+    torch.set_num_threads(threads)
+    network, card = load_model(model)
+    temperature = read_calibration(Path("data/calibration") / key, card.weights_sha256).temperature
+    pack = Pack.open(PACK)
+    reference = reference_logits(network, pack, card.preprocessing, threads)
+    metadata = OnnxMetadata(card.arch, "fp32", card.preprocessing, temperature, card.weights_sha256, card.rows_sha256, licence)
+    with new_folder(OUT / key) as folder:
+        files = export_files(network, metadata, opset, ("fp32",), folder, "teacher")
+        parity = check_parity(reference, temperature, pack, files, threads)
+        shipped = drop_refused(files, parity)
+        write_parity(folder / "onnxparity.json", parity, temperature, pack.rows.sha256, len(pack))
+        write_export_report(folder / "onnxexportreport.json", shipped, parity, metadata, key, opset)
+
+
+if __name__ == "__main__":
+    run_stage(main)
