@@ -1,13 +1,16 @@
 """`fer dag`: keep dvc.yaml true to params.yaml and to the code.
 
-Four things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of data sets, teachers, students
-and initial weights (params.yaml), the fan-in lists over those keys, the named set that a training stage learns from, and code deps
-(what a stage file imports, directly or through other first-party modules). Labels, errors, logging and the plumbing that only
-carries values are exempt from code deps: they do not change results, and a new error text must not retrain a teacher.
+Four things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of data sets, teachers, students,
+initial weights and exported teachers (params.yaml), the fan-in lists over those keys, the params that a training stage reads only if
+they are there, and code deps (what a stage file imports, directly or through other first-party modules). Labels, errors, logging and
+the plumbing that only carries values are exempt from code deps: they do not change results, and a new error text must not retrain a
+teacher.
 """
 
 import ast
 import io
+import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,7 @@ _FAN_IN = {
     "softlabels": ["data/logits/{teacher}/dev"],
     "hard_cases": ["data/logits/{teacher}/dev", "data/evaluation/{student}"],
     "compare": ["data/evaluation/{student}", "data/evaluation/{teacher}"],
+    "onnx": ["data/sources/{source}.json"],
     "report": [
         "data/teachers/{final}/record",
         "data/students/{student}/record",
@@ -47,6 +51,7 @@ _FAN_IN = {
 }
 _TRAINED_ON = {"teacher_a": "teacher", "teacher_b": "teacher_b", "student": "student"}
 """Training stage -> the section whose `set` names the rows it learns from."""
+_OPTIONAL = ("student.set", "student.preprocessing")
 
 
 @app.callback()
@@ -99,24 +104,28 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         ]
         own = [dep for dep in body["deps"] if not _is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))]
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
-        body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root)
+        body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root, per_item)
         if stage in _TRAINED_ON:
-            body["params"] = [name for name in body["params"] if not _of_train_set(name)] + _train_set(params, stage)
+            body["params"] = [name for name in body["params"] if not _is_optional(name)] + _optional_params(params, stage)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
 
 
-def code_deps(module: str, root: Path = Path()) -> list[str]:
+def code_deps(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -> list[str]:
     """Files of a module and of every first-party module that it imports, directly or not, exempt ones left out.
+
+    What the files of an item import counts too; those files themselves are deps of their items alone, which `per_item` names as dvc.yaml
+    does (`fer_core/learning/losses/${item.loss}.py`).
 
     A package all of whose files are among them stands for them: dvc.lock, which DVC rewrites after every stage, stays short.
     """
     found: set[Path] = set()
-    open_ends = [module]
+    of_items = {path for dep in per_item for path in root.glob(re.sub(r"\$\{[^}]*\}", "*", dep))}
+    open_ends = [module, *(name for path in of_items for name in _imports(path))]
     while open_ends:
         path = _file(open_ends.pop(), root)
-        if path is None or path in found:
+        if path is None or path in found | of_items:
             continue
         found.add(path)
         open_ends += _imports(path)
@@ -143,6 +152,34 @@ def _imports(path: Path) -> tuple[str, ...]:
 def _file(module: str, root: Path) -> Path | None:
     path = root.joinpath(*module.split("."))
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
+
+
+def _loss_of(params: dict[str, Any], method: str) -> str:
+    """File of `learning/losses/` that a method uses: that of its own name, unless its section names another."""
+    return str((params["student"].get(method) or {}).get("method") or method)
+
+
+def _start_of(params: dict[str, Any], method: str) -> str | None:
+    """Method whose students those of this one go on from.
+
+    Raises:
+        ParamsError: it is not trained, or the chain has no beginning.
+    """
+
+    def before(name: str) -> str | None:
+        return (params["student"].get(name) or {}).get("start")
+
+    seen = [method]
+    while (name := before(seen[-1])) is not None:
+        seen.append(name)
+        where = f"{PARAMS_FILE}: student.{seen[-2]}.start"
+        if name not in params["student"]["methods"]:
+            raise ParamsError(
+                "A student goes on from one that is not trained.", where=where, found=name, expected=params["student"]["methods"]
+            )
+        if name in seen[:-1]:
+            raise ParamsError("Students go on from each other in a ring.", where=where, found=" → ".join(seen))
+    return before(method)
 
 
 def _needs_targets(method: str, root: Path) -> bool:
@@ -184,9 +221,12 @@ def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> di
     init = f"data/init/{params['student']['arch']}"
     students = {}
     for method in params["student"]["methods"]:
-        targets = "data/softlabels" if _needs_targets(method, root) else "data/pack/dev/rows.parquet"
+        loss = _loss_of(params, method)
+        targets = "data/softlabels" if _needs_targets(loss, root) else "data/pack/dev/rows.parquet"
+        start = _start_of(params, method)
         for seed in params["student"]["seeds"]:
-            students[f"{method}-{seed}"] = {"method": method, "seed": seed, "init": init, "targets": targets}
+            begin = init if start is None else f"data/students/{start}-{seed}/model"
+            students[f"{method}-{seed}"] = {"method": method, "loss": loss, "seed": seed, "init": begin, "targets": targets}
     evaluations = {
         tag: {"model": model, "dev": f"data/logits/{tag}/dev", "test": f"data/logits/{tag}/test"} for tag, model in teachers.items()
     } | {key: {"model": f"data/students/{key}/model", "dev": "data/pack/dev", "test": "data/pack/test"} for key in names["student"]}
@@ -200,6 +240,7 @@ def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> di
         "student": students,
         "evaluate": evaluations,
         "calibrate": [*teachers, *names["student"]],
+        "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
     }
 
 
@@ -208,17 +249,24 @@ def _stage(entry: dict[str, Any]) -> str:
     return str(entry.get("stage", "a"))
 
 
-def _train_set(params: dict[str, Any], stage: str) -> list[str]:
-    """Params of a training stage that follow from the named set it learns from: the filter, and the name where no other param holds it."""
-    section = _TRAINED_ON[stage]
-    name = params.get(section, {}).get("set")
-    if name is None:
-        return []
-    return [f"sets.{name}"] if section != "student" else ["student.set", f"sets.{name}"]
+def _exported(params: dict[str, Any]) -> list[str]:
+    """Tags of the teachers that are exported too."""
+    tags = list(params.get("deploy", {}).get("teachers", []))
+    if unknown := [tag for tag in tags if tag not in params["teachers"]]:
+        known = ", ".join(params["teachers"])
+        raise ParamsError("There is no such teacher to export.", where=f"{PARAMS_FILE}: deploy.teachers", found=unknown, expected=known)
+    return tags
 
 
-def _of_train_set(param: str) -> bool:
-    return param.startswith("sets.") or param == "student.set"
+def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
+    """Params that a training stage reads if they are there: entries of `student`, and the filter of the named set it learns from."""
+    section = params.get(_TRAINED_ON[stage], {})
+    named = [f"sets.{section['set']}"] if section.get("set") is not None else []
+    return [name for name in _OPTIONAL if stage == "student" and section.get(name.partition(".")[2]) is not None] + named
+
+
+def _is_optional(param: str) -> bool:
+    return param.startswith("sets.") or param in _OPTIONAL
 
 
 def _is_code(dep: str) -> bool:

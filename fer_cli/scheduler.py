@@ -46,7 +46,8 @@ class Machine:
     Attributes:
         jobs: stages at a time.
         threads: CPU threads of the machine, shared out among the jobs; a stage that runs alone has all.
-        devices: each serves one stage at a time that wants one; empty where the CPU is the device.
+        devices: each serves one stage at a time that wants one; empty where the CPU is the device. A stage that is spread over
+            processes takes all devices, so with these there is one entry, such as "auto", for all.
     """
 
     jobs: int
@@ -56,6 +57,8 @@ class Machine:
 
 def machine_for(settings: Settings, jobs: int | None) -> Machine:
     """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it has cores, four at most."""
+    if settings.processes > 1:
+        return Machine(jobs or settings.jobs or min(_MOST_JOBS, settings.cpu_threads()), settings.cpu_threads(), (settings.device,))
     devices = settings.devices
     if not devices and settings.device == "auto":
         devices = tuple(f"cuda:{number}" for number in range(_gpus()))

@@ -21,14 +21,19 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         raise ParamsError("Sections are missing.", where=path, found=", ".join(missing))
     for key, model in _models().items():
         _check(params, key, model, path)
-    _only(params["student"], {"arch", "methods", "seeds", "set", "train", *params["student"]["methods"]}, "student", path)
+    _only(params["student"], {"arch", "methods", "preprocessing", "seeds", "set", "train", *params["student"]["methods"]}, "student", path)
     if "teacher_b" in params or any(entry.get("stage") == "b" for entry in params["teachers"].values()):
         _check(params, "teacher_b", import_module("fer_core.learning.options").TeacherBOptions, path)
+    if "preprocessing" in params["student"]:
+        _check(params, "student.preprocessing", import_module("fer_core.learning.options").Resolution, path)
     _check_train_sets(params, path)
     if params["deploy"]["student"] not in (keys := [f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]]):
         raise ParamsError(
             "There is no such student to deploy.", where=f"{path}: deploy.student", found=params["deploy"]["student"], expected=keys
         )
+    if unknown := [tag for tag in params["deploy"].get("teachers", []) if tag not in params["teachers"]]:
+        known = ", ".join(params["teachers"])
+        raise ParamsError("There is no such teacher to export.", where=f"{path}: deploy.teachers", found=unknown, expected=known)
 
 
 def check_methods(params: dict[str, Any], path: Path) -> None:
@@ -39,14 +44,15 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
     """
     mixup = params["student"]["train"].get("mixup", 0)
     for method in params["student"]["methods"]:
-        module = import_module(f"fer_core.learning.losses.{method}")
+        module = import_module(f"fer_core.learning.losses.{(params['student'].get(method) or {}).get('method') or method}")
         _check(params, f"student.{method}", module.Options, path)
-        if mixup and module.NEEDS_TARGETS:
+        further = {"negl", "proto", "lp"} & set(params["student"][method])
+        if mixup and (module.NEEDS_TARGETS or further):
             raise ParamsError(
-                "Mixup needs targets of the mixed images, and stored targets are of plain ones.",
+                "Mixup needs a loss of labels alone: stored targets are of plain images, and further terms know one label a row.",
                 where=f"{path}: student.train.mixup",
                 found=f"{mixup} with {method}",
-                expected="0, or only methods without targets",
+                expected="0, or only methods without targets and without further terms",
             )
 
 

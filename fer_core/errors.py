@@ -4,7 +4,7 @@ Every one says what is wrong and, where they are known, where it was found, what
 do about it. Stages and the `fer` command show the text and exit with status 1; anything else that escapes is a bug.
 """
 
-__all__ = ["ArtifactError", "DataError", "FerError", "ModelError", "ParamsError", "TrainingError"]
+__all__ = ["ArtifactError", "DataError", "FerError", "GroupError", "ModelError", "ParamsError", "TrainingError"]
 
 
 class FerError(Exception):
@@ -43,6 +43,10 @@ class DataError(FerError):
 
 class ArtifactError(FerError):
     """A file made by an earlier stage is damaged, of another schema, or was made from other rows."""
+
+
+class GroupError(FerError):
+    """The processes of a stage that is spread over several devices cannot find each other, lost one, or do not agree."""
 
 
 class ModelError(FerError):

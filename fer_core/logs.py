@@ -6,6 +6,8 @@ import sys
 
 from tqdm import tqdm
 
+from fer_core.settings import place
+
 __all__ = ["progress_off", "setup_logging"]
 
 
@@ -17,12 +19,18 @@ class _TqdmHandler(logging.Handler):
 
 
 def setup_logging(level: str | None = None) -> None:
-    """Send log records of `level` (default: `$FER_LOG`, else INFO) and above to standard error."""
+    """Send log records of `level` (default: `$FER_LOG`, else INFO) and above to standard error.
+
+    In a group of processes the first speaks for all: of the others only warnings and errors are shown, with their rank.
+    """
+    rank = place().rank
     handler = _TqdmHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=level or os.environ.get("FER_LOG", "INFO").upper(), handlers=[handler], force=True)
+    name = f"rank {rank} " if rank else ""
+    handler.setFormatter(logging.Formatter(f"%(asctime)s {name}%(levelname)s %(message)s", "%H:%M:%S"))
+    level = "WARNING" if rank else level or os.environ.get("FER_LOG", "INFO").upper()
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 def progress_off() -> bool:
-    """True where a progress bar would only fill a log file: standard error is no terminal."""
-    return not sys.stderr.isatty()
+    """True where a progress bar would only fill a log file, for standard error is no terminal, or be one of several of the same."""
+    return not sys.stderr.isatty() or place().rank > 0

@@ -1,8 +1,8 @@
 """Facts of the machine, never of the experiment: they change how fast a result comes, not the result.
 
-Read from the environment (`FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_RAW`, `FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from
-`fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root during `dvc exp run --temp` and queued runs, whose
-working copies are elsewhere.
+Read from the environment (`FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_PROCESSES`, `FER_RAW`, `FER_RUNS`, `FER_THREADS`,
+`FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root during `dvc exp run --temp`
+and queued runs, whose working copies are elsewhere.
 """
 
 import os
@@ -12,9 +12,26 @@ from pathlib import Path
 
 from fer_core.errors import ParamsError
 
-__all__ = ["Settings", "load_settings", "project_root"]
+__all__ = ["Place", "Settings", "load_settings", "place", "project_root"]
 
-_KEYS = ("device", "devices", "jobs", "raw", "runs", "threads", "weights")
+_KEYS = ("device", "devices", "jobs", "processes", "raw", "runs", "threads", "weights")
+_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Place of this process among those that torchrun started together for one stage; the defaults are those of a process on its own.
+
+    Attributes:
+        rank: number of the process; 0 writes what the stage writes.
+        size: processes on all machines.
+        local_rank, local_size: the same on this machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Settings:
         raw: folder that holds the raw data sets; descriptors name roots relative to it.
         runs: scratch folder for interrupted training runs.
         threads: CPU threads for decoding and training; 0 means all that the process may use.
+        processes: that a stage which trains or exports logits is spread over on this machine, one device each.
         weights: folder of pretrained weight files, or None.
     """
 
@@ -38,11 +56,19 @@ class Settings:
     weights: Path | None = None
     devices: tuple[str, ...] = ()
     jobs: int = 0
+    processes: int = 1
 
     def cpu_threads(self) -> int:
-        """Number of CPU threads to use."""
+        """Number of CPU threads that this process may use: those of the machine, shared out among the processes of a group."""
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.threads or usable
+        return max(1, (self.threads or usable) // place().local_size)
+
+
+def place() -> Place:
+    """This process's place by the variables that torchrun sets; alone where any of them is missing."""
+    if not all(os.environ.get(name) for name in _TORCHRUN):
+        return Place()
+    return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
 
 
 def project_root() -> Path:
@@ -69,8 +95,8 @@ def load_settings() -> Settings:
     def value(key: str, default: str) -> str:
         return os.environ.get(f"FER_{key.upper()}") or str(local.get(key, default))
 
-    def number(key: str) -> int:
-        text = value(key, "0")
+    def number(key: str, default: int = 0) -> int:
+        text = value(key, str(default))
         if not text.isdecimal():
             raise ParamsError(f"The number of {key} is not a whole number.", where=f"FER_{key.upper()} or {file}", found=text)
         return int(text)
@@ -84,4 +110,5 @@ def load_settings() -> Settings:
         weights=root / Path(weights).expanduser() if weights else None,
         devices=tuple(name.strip() for name in value("devices", "").split(",") if name.strip()),
         jobs=number("jobs"),
+        processes=max(1, number("processes", 1)),
     )

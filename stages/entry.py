@@ -1,16 +1,27 @@
-"""How every stage starts and ends: logging on, errors of ours as text with exit status 1, everything else as a traceback."""
+"""How every stage starts and ends: logging on, errors of ours as text with exit status 1, everything else as a traceback.
+
+A stage that can use several devices starts itself once for each, under torchrun, when the machine's settings say so
+(`FER_PROCESSES`); what the processes then share is `fer_core/models/distributed.py`'s.
+"""
 
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
 
 from fer_core.errors import FerError
 from fer_core.logs import setup_logging
+from fer_core.settings import load_settings, place
 
-__all__ = ["run_stage"]
+__all__ = ["SPREAD", "run_stage"]
+
+SPREAD = frozenset({"stages.teacher_a", "stages.teacher_b", "stages.student", "stages.logits_dev", "stages.logits_test"})
+"""Stages that share their work out among processes."""
+
+_NODES = "PET_NNODES"  # torchrun's own variable; with it the others of its kind say where the nodes meet
 
 
 def run_stage(main: Callable[..., Any]) -> None:
@@ -19,7 +30,41 @@ def run_stage(main: Callable[..., Any]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
+        if (module := _module()) in SPREAD and place().size == 1:
+            processes = load_settings().processes
+            if processes > 1 or _NODES in os.environ:
+                sys.exit(_run_processes(module, processes, sys.argv[1:]))
         app()
     except FerError as error:
         logging.getLogger(main.__module__).error("%s", error)
         sys.exit(1)
+
+
+def _module() -> str:
+    """Name of the module that runs as the program."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec is not None else ""
+
+
+def _run_processes(module: str, processes: int, arguments: Sequence[str]) -> int:
+    """Run the stage in several processes, as `python -m torch.distributed.run --standalone --nproc-per-node N -m MODULE` does.
+
+    torchrun passes SIGINT and SIGTERM on to the processes and waits for them.
+
+    Returns:
+        0, the status of the first process that failed, or 128 + n after signal n.
+    """
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    nodes = [] if _NODES in os.environ else ["--standalone"]
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, load_settings().cpu_threads() // processes)))
+    try:
+        run.run(run.parse_args([*nodes, "--nproc-per-node", str(processes), "-m", module, *arguments]))
+    except SignalException as signal:
+        return 128 + int(signal.sigval)
+    except ChildFailedError as failure:
+        status = min(failure.failures.values(), key=lambda process: process.timestamp).exitcode
+        return 128 - status if status < 0 else status
+    return 0

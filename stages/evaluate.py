@@ -26,10 +26,13 @@ def main(key: str, model: Path, dev: Path, test: Path) -> None:
     dev_rows, test_rows = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     card = read_card(model)
     if card.kind == "student":
-        from fer_core.models.forward import forward_rows  # a teacher is evaluated without loading torch
+        from fer_core.models import distributed  # a teacher is evaluated without loading torch
+        from fer_core.models.forward import forward_rows
 
         of_dev = forward_rows(model, key, Pack.open(dev), ("val", "calib"), None, "fp32", "float32", settings)
         of_test = forward_rows(model, key, Pack.open(test), ("test",), None, "fp32", "float32", settings)
+        if not distributed.is_first():
+            return
     else:
         of_dev, of_test = read_logits(dev, dev_rows), read_logits(test, test_rows)
     record_evaluation(

@@ -8,6 +8,7 @@ from pathlib import Path
 from fer_core.data.logits import write_logits
 from fer_core.data.pack import Pack
 from fer_core.data.views import ViewOptions
+from fer_core.models import distributed
 from fer_core.models.forward import forward_rows
 from fer_core.params import load_section
 from fer_core.settings import load_settings
@@ -20,7 +21,7 @@ def main(tag: str, model: Path) -> None:
     precision = load_section("teacher.train.precision", str)
     views = load_section("views", ViewOptions)
     logits = forward_rows(model, tag, pack, ("train", "val", "calib"), views, precision, "float16", load_settings())
-    write_logits(Path("data/logits") / tag / "dev", logits)
+    distributed.on_first(lambda: write_logits(Path("data/logits") / tag / "dev", logits))
 
 
 if __name__ == "__main__":

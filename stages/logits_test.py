@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fer_core.data.logits import write_logits
 from fer_core.data.pack import Pack
+from fer_core.models import distributed
 from fer_core.models.forward import forward_rows
 from fer_core.params import load_section
 from fer_core.settings import load_settings
@@ -17,7 +18,8 @@ def main(tag: str, model: Path) -> None:
     """Run the teacher TAG, saved in MODEL, over the test half."""
     pack = Pack.open(Path("data/pack/test"))
     precision = load_section("teacher.train.precision", str)
-    write_logits(Path("data/logits") / tag / "test", forward_rows(model, tag, pack, ("test",), None, precision, "float16", load_settings()))
+    logits = forward_rows(model, tag, pack, ("test",), None, precision, "float16", load_settings())
+    distributed.on_first(lambda: write_logits(Path("data/logits") / tag / "test", logits))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Make the students' targets.
 
 Reads the dev logits of every teacher, the ensemble and the dev rows.
-Writes `data/softlabels/`: calibrated fused logits at T = 1 of every train row and stored view, and the ensemble's metrics.
+Writes `data/softlabels/`: calibrated logits at T = 1 of every train row and stored view, fused and of each teacher alone, and the
+ensemble's metrics.
 """
 
 import logging
@@ -14,7 +15,7 @@ from fer_core.data.rows import read_rows
 from fer_core.data.softlabels import write_softlabels
 from fer_core.evaluation.ensemble import read_ensemble
 from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.targets import fused_targets, target_metrics
+from fer_core.evaluation.targets import fused_targets, target_metrics, teacher_targets
 from fer_core.params import load_section
 from stages.entry import run_stage
 
@@ -40,6 +41,7 @@ def main() -> None:
         OUT,
         rows,
         targets,
+        teacher_targets(dev, ensemble),
         preprocessing_hash=first.preprocessing_hash,
         views_hash=first.views_hash or "",
         ensemble={

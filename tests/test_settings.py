@@ -8,7 +8,7 @@ from fer_core.settings import load_settings
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DEVICE", "RAW", "RUNS", "THREADS", "WEIGHTS"):
+    for name in ("DEVICE", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
         monkeypatch.delenv(f"FER_{name}", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return tmp_path
@@ -25,6 +25,15 @@ def test_environment_beats_the_local_file(root: Path, monkeypatch: pytest.Monkey
     assert (load_settings().raw, load_settings().cpu_threads()) == (Path("/data/raw"), 3)
     monkeypatch.setenv("FER_RAW", "elsewhere")
     assert load_settings().raw == root / "elsewhere"
+
+
+def test_stages_run_in_one_process_unless_the_machine_says_otherwise(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().processes == 1
+    (root / "fer.local.toml").write_text("processes = 4\n")
+    assert load_settings().processes == 4
+    monkeypatch.setenv("FER_PROCESSES", "two")
+    with pytest.raises(ParamsError, match="FER_PROCESSES"):
+        load_settings()
 
 
 @pytest.mark.parametrize(("text", "message"), [("gpu = 1\n", "gpu"), ("raw = \n", "not valid TOML"), ("threads = 'two'\n", "two")])

@@ -1,10 +1,12 @@
-"""Soft labels: the ensemble's calibrated, fused logits of every train row, for the evaluation view and each stored training view.
+"""Soft labels: the ensemble's calibrated, fused logits of every train row, for the evaluation view and each stored training view; and
+beside them the calibrated logits of each teacher alone, for methods that learn from each.
 
 They are at T = 1; the student applies its distillation temperature. The folder is written by one function and verified in full by one:
 every file's hash, the rows, their ids, order, labels and sources, the class order, every array and every count.
 """
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from fer_core.labels import CLASSES, N_CLASSES, check_class_order
 
 __all__ = ["SoftLabels", "read_softlabels", "write_softlabels"]
 
-_SCHEMA = 1
+_SCHEMA = 2
 _INDEX_KIND = "softlabels_index/1"
 _INDEX = pa.schema(
     [
@@ -29,7 +31,7 @@ _INDEX = pa.schema(
         for name, kind in [("i", pa.int32()), ("sample_id", pa.string()), ("source", pa.string()), ("y", pa.uint8())]
     ]
 )
-_HASHED = ("softlabels.npz", "softlabels_index.parquet", "classorder.json", "alignmentreport.json", "ensemble_metrics.json")
+_HASHED = ("softlabels.npz", "teachers.npz", "softlabels_index.parquet", "classorder.json", "alignmentreport.json", "ensemble_metrics.json")
 _REMEDY = "run `dvc repro softlabels` to make them again"
 
 
@@ -39,25 +41,32 @@ class SoftLabels:
 
     Attributes:
         logits: float16 [N, K + 1, 7]; column k is view k, view 0 the evaluation view.
+        teachers: tags of the M teachers.
+        of_teachers: float16 [N, K + 1, M, 7], calibrated logits of each teacher.
         labels: uint8 [N].
         rows_sha256: hash of the `rows.parquet` they belong to.
         preprocessing_hash: of what the teachers' images went through, at any size: the student's must be equal.
         views_hash: of the view options: the student's must be equal.
         sha256: of `softlabels.npz`.
+        of_teachers_sha256: of `teachers.npz`.
     """
 
     logits: np.ndarray
+    teachers: tuple[str, ...]
+    of_teachers: np.ndarray
     labels: np.ndarray
     rows_sha256: str
     preprocessing_hash: str
     views_hash: str
     sha256: str
+    of_teachers_sha256: str
 
 
 def write_softlabels(
     folder: Path,
     rows: Rows,
     logits: np.ndarray,
+    of_teachers: Mapping[str, np.ndarray],
     *,
     preprocessing_hash: str,
     views_hash: str,
@@ -70,6 +79,7 @@ def write_softlabels(
         folder: the out.
         rows: of the dev half; the train rows among them are the targets' rows.
         logits: [N_train, K + 1, 7], finite in float16.
+        of_teachers: of each teacher, the same of its own calibrated logits.
         preprocessing_hash, views_hash: of the teachers.
         ensemble: how the teachers were fused, for the alignment report.
         metrics: of the ensemble, for `ensemble_metrics.json`.
@@ -80,11 +90,15 @@ def write_softlabels(
     frame = rows.frame.iloc[rows.split("train")]
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(logits, dtype=np.float16)
+        singly = np.stack([np.asarray(values, dtype=np.float16) for values in of_teachers.values()], axis=2)
     labels = frame["label"].to_numpy(dtype=np.uint8)
     _check_logits(stored, len(frame), folder)
+    _check_of_teachers(singly, stored, tuple(of_teachers), folder)
     with new_folder(folder) as temporary:
         with (temporary / "softlabels.npz").open("wb") as stream:
             np.savez(stream, logits=stored, y=labels)
+        with (temporary / "teachers.npz").open("wb") as stream:
+            np.savez(stream, logits=singly, y=labels)
         index = pd.DataFrame(
             {"i": np.arange(len(frame)), "sample_id": frame["sample_id"].to_numpy(), "source": frame["source"].to_numpy(), "y": labels}
         )
@@ -99,6 +113,7 @@ def write_softlabels(
             "preprocessing_hash": preprocessing_hash,
             "views_hash": views_hash,
             "logits_kind": "calibrated fused logits at T = 1",
+            "teachers": list(of_teachers),
             "ensemble": ensemble,
         }
         write_json(temporary / "alignmentreport.json", report)
@@ -139,7 +154,15 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
     frame = rows.frame.iloc[rows.split("train")]
     index = read_table(folder / "softlabels_index.parquet", _INDEX, _INDEX_KIND)
     logits, labels = _load(folder / "softlabels.npz")
-    counts = {"rows": len(index), "alignment report": report.get("rows"), "logits": len(logits), "labels": len(labels)}
+    singly, labels_of_teachers = _load(folder / "teachers.npz")
+    counts = {
+        "rows": len(index),
+        "alignment report": report.get("rows"),
+        "logits": len(logits),
+        "labels": len(labels),
+        "logits of teachers": len(singly),
+        "labels of teachers": len(labels_of_teachers),
+    }
     if set(counts.values()) != {len(frame)}:
         raise ArtifactError(
             "Soft labels and train rows are not the same number.", where=folder, found=counts, expected=len(frame), remedy=_REMEDY
@@ -151,6 +174,7 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
         ("source", index["source"].to_numpy(dtype=object), frame["source"].to_numpy(dtype=object)),
         ("y of the index", index["y"].to_numpy(), truth),
         ("y of the arrays", labels, truth),
+        ("y of the teachers' arrays", labels_of_teachers, truth),
     ):
         if len(wrong := np.flatnonzero(mine != theirs)):
             raise ArtifactError(
@@ -165,10 +189,22 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
         raise ArtifactError(
             "The number of views is not the one reported.", where=folder, found=logits.shape[1] - 1, expected=report.get("views")
         )
+    teachers = tuple(report.get("teachers", []))
+    _check_of_teachers(singly, logits, teachers, folder)
     hashes = {name: report.get(name) for name in ("preprocessing_hash", "views_hash")}
     if not all(isinstance(value, str) for value in hashes.values()):
         raise ArtifactError("The alignment report names no preprocessing or no views.", where=folder, found=hashes, remedy=_REMEDY)
-    return SoftLabels(logits, labels, rows.sha256, hashes["preprocessing_hash"], hashes["views_hash"], manifest["files"]["softlabels.npz"])
+    return SoftLabels(
+        logits=logits,
+        teachers=teachers,
+        of_teachers=singly,
+        labels=labels,
+        rows_sha256=rows.sha256,
+        preprocessing_hash=hashes["preprocessing_hash"],
+        views_hash=hashes["views_hash"],
+        sha256=manifest["files"]["softlabels.npz"],
+        of_teachers_sha256=manifest["files"]["teachers.npz"],
+    )
 
 
 def _load(file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -193,3 +229,11 @@ def _check_logits(logits: np.ndarray, count: int, where: object) -> None:
         raise ArtifactError("Soft labels are of another type.", where=where, found=logits.dtype, expected="float16")
     if not np.isfinite(logits).all():
         raise ArtifactError("A soft label is not finite.", where=where, found=f"{int((~np.isfinite(logits)).any(axis=(1, 2)).sum())} rows")
+
+
+def _check_of_teachers(singly: np.ndarray, fused: np.ndarray, teachers: tuple[str, ...], where: object) -> None:
+    expected = (*fused.shape[:2], len(teachers), N_CLASSES)
+    if not teachers or singly.shape != expected:
+        raise ArtifactError("The teachers' own logits do not fit the soft labels.", where=where, found=singly.shape, expected=expected)
+    if singly.dtype != np.float16 or not np.isfinite(singly).all():
+        raise ArtifactError("A teacher's logits are of another type or not finite.", where=where, found=singly.dtype, expected="float16")

@@ -12,7 +12,7 @@ from fer_core.evaluation.ensemble import Ensemble, check_teachers
 from fer_core.evaluation.metrics import all_metrics, log_softmax
 from fer_core.logs import progress_off
 
-__all__ = ["fused_targets", "target_metrics"]
+__all__ = ["fused_targets", "target_metrics", "teacher_targets"]
 
 _TEMPERATURES = (1.0, 2.0, 4.0, 6.0)
 _BLOCK = 8192
@@ -38,6 +38,22 @@ def fused_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> np.ndarra
     for i in tqdm(range(0, len(train), _BLOCK), desc="soft labels", leave=False, disable=progress_off()):
         some = slice(i, i + _BLOCK)
         targets[some] = ensemble.fused({tag: np.concatenate([dev[tag].eval[train[some], None], views[tag][some]], axis=1) for tag in dev})
+    return targets
+
+
+def teacher_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> dict[str, np.ndarray]:
+    """Calibrated logits at T = 1 of each teacher alone, of every train row: view 0 (evaluation), then the stored views.
+
+    Args, Raises: as `fused_targets`.
+
+    Returns:
+        Tag -> float16 [N_train, K + 1, 7], in the ensemble's order.
+    """
+    train = _check(dev, ensemble).rows_of("train")
+    targets = {}
+    for tag in ensemble.teachers:
+        logits = np.concatenate([dev[tag].eval[train, None], _views(dev[tag], tag)], axis=1)
+        targets[tag] = (logits / np.float32(ensemble.temperatures[tag])).astype(np.float16)
     return targets
 
 

@@ -1,12 +1,16 @@
 """Signals during training: the step in progress ends, then the process exits with 128 + n.
 
-An exit with status 0 would make DVC record a half-trained model as the result.
+An exit with status 0 would make DVC record a half-trained model as the result. In a group of processes a signal to any of them ends all
+after the same step, and so does the end of the process that started them.
 """
 
 import logging
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any
+
+from fer_core.models import distributed
 
 __all__ = ["Interruption"]
 
@@ -17,7 +21,8 @@ class Interruption:
     """Context in which SIGINT and SIGTERM set a flag; `check` then ends the process."""
 
     def __init__(self) -> None:
-        self._received: int | None = None
+        self._received = 0
+        self._parent = os.getppid()
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
@@ -34,7 +39,10 @@ class Interruption:
 
     def check(self, finished_epochs: int) -> None:
         """Raise SystemExit(128 + n) if signal n has come."""
-        if self._received is not None:
-            name = signal.Signals(self._received).name
-            log.warning("%s: stopped; %d finished epochs are kept, the same command goes on from there", name, finished_epochs)
-            raise SystemExit(128 + self._received)
+        if distributed.size() > 1 and os.getppid() != self._parent:
+            self._received = signal.SIGTERM
+        if received := distributed.highest(self._received):
+            if distributed.is_first():
+                name = signal.Signals(received).name
+                log.warning("%s: stopped; %d finished epochs are kept, the same command goes on from there", name, finished_epochs)
+            raise SystemExit(128 + received)

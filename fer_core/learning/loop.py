@@ -1,27 +1,34 @@
-"""The training loop of teachers and students: schedule, resume, steps, evaluation, selection, checkpoint."""
+"""The training loop of teachers and students: schedule, resume, steps, evaluation, selection, checkpoint.
+
+In a group of processes every one runs this loop and keeps the same network, history and choice; the first reads and writes the state.
+"""
 
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from fer_core.data.bank import ImageBank
 from fer_core.errors import TrainingError
+from fer_core.labels import N_CLASSES
 from fer_core.learning.interrupt import Interruption
 from fer_core.learning.optimiser import Optimiser
 from fer_core.learning.options import TrainOptions
+from fer_core.learning.passes import check_split
 from fer_core.learning.sampling import balanced_batches, shuffled_batches
 from fer_core.learning.schedule import cosine_schedule
 from fer_core.learning.scores import val_scores
 from fer_core.learning.scratch import Scratch
 from fer_core.learning.task import Task
 from fer_core.logs import progress_off
+from fer_core.models import distributed
 from fer_core.models.precision import autocast
 
 __all__ = ["TrainingData", "TrainingResult", "train", "validate"]
@@ -80,7 +87,8 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
         device: of the network and the images.
 
     Raises:
-        TrainingError: an empty set, a loss that is not finite, or no epoch that may be selected.
+        TrainingError: an empty set, a loss that is not finite, no epoch that may be selected, or batches that do not go into the processes.
+        GroupError: another process of the group has ended, or holds another network.
         SystemExit: 128 + n after signal n.
     """
     if not len(data.train) or not len(data.val):
@@ -89,11 +97,12 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
         raise TrainingError("No epoch may be selected.", where="arcface.warmup_epochs", found=f"{options.epochs} epochs in all")
     if options.mixup and not task.mixable:
         raise TrainingError(
-            "Mixup needs targets of the mixed images, and stored targets are of plain ones.",
+            "Mixup needs a loss of labels alone: stored targets are of plain images, and further terms know one label a row.",
             where="train.mixup",
             found=f"{options.mixup} for {task.phase(0)}",
-            remedy="set mixup: 0, or train methods without targets only",
+            remedy="set mixup: 0, or train methods without targets and without further terms",
         )
+    check_split(task.network, options)
     plan = _batch_plan(data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
     rates = cosine_schedule(sum(counts), round(options.lr_warmup_epochs * counts[0]), options.lr, options.min_lr)
@@ -103,11 +112,13 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
     history: list[dict[str, Any]] = []
     timing: list[dict[str, float]] = []
     best: dict[str, Any] = {"epoch": -1, "score": -1.0, "weights": {}}
-    if state := scratch.load():
+    if state := distributed.on_first(scratch.load):
         task.network.load_state_dict(state["network"])
         optimiser.restore(state["optimiser"])
+        task.restore(state["task"])
         history, timing, best = state["history"], state["timing"], state["best"]
         log.info("resumed after epoch %d", len(history))
+    _check_same(task.network)
     seen = np.zeros(len(data.labels), dtype=bool)
     for epoch in range(len(history)):
         seen[np.concatenate(plan(epoch))] = True
@@ -121,7 +132,8 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
             view, step = task.train_view(epoch), sum(counts[:epoch])
             loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
             for number, rows in enumerate(batches):
-                images, truth = data.bank.view(rows, view), labels[torch.from_numpy(rows).to(device)]
+                images = data.bank.view(rows[optimiser.wanted(len(rows), epoch, number)], view)
+                truth = labels[torch.from_numpy(rows).to(device)]
                 loss, found = optimiser.step(images, rows, truth, epoch, number, float(rates[step + number]))
                 loss_sum += loss * len(rows)
                 right += found
@@ -130,6 +142,7 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
                 bar.update()
                 interruption.check(len(history))
             optimiser.check(epoch)
+            _check_same(task.network)
             trained = sum(map(len, batches))
             seen[np.concatenate(batches)] = True
             with optimiser.averaged():
@@ -146,20 +159,25 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
                     **task.schedule(epoch),
                     "train_loss": float(loss_sum) / trained,
                     "train_accuracy": int(right) / trained,
+                    **task.activity(),
                     **{f"val_{name}": value for name, value in scores.items()},
                     "distinct_share": len(np.unique(np.concatenate(batches))) / len(data.train),
                     "seen_share": float(seen[data.train].mean()),
                 }
             )
             timing.append({"seconds": time.perf_counter() - started, "images": trained})
-            scratch.save(
-                {
-                    "network": task.network.state_dict(),
-                    "optimiser": optimiser.state(),
-                    "history": history,
-                    "timing": timing,
-                    "best": best,
-                }
+            distributed.on_first(
+                partial(
+                    scratch.save,
+                    {
+                        "network": task.network.state_dict(),
+                        "optimiser": optimiser.state(),
+                        "task": task.state(),
+                        "history": history,
+                        "timing": timing,
+                        "best": best,
+                    },
+                )
             )
             log.info(
                 "epoch %d/%d %s: loss %.4f, val accuracy %.4f, val macro-F1 %.4f, %.0f images/s",
@@ -173,12 +191,15 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
 def validate(task: Task, data: TrainingData, epoch: int, precision: str, device: torch.device) -> dict[str, float]:
     """Accuracy, macro-F1 and NLL (nats) of the val rows' evaluation view."""
     task.network.eval()
-    parts = []
+    shares = distributed.deal(range(0, len(data.val), _EVALUATION_BATCH), len(data.val))
+    rows = data.val[shares[distributed.rank()]]
+    parts = [torch.empty(0, N_CLASSES, dtype=torch.float64)]
     with torch.inference_mode(), autocast(device, precision):
-        for start in range(0, len(data.val), _EVALUATION_BATCH):
-            images = data.bank.view(data.val[start : start + _EVALUATION_BATCH], 0)
+        for start in range(0, len(rows), _EVALUATION_BATCH):
+            images = data.bank.view(rows[start : start + _EVALUATION_BATCH], 0)
             parts.append(task.predict(images, epoch).double().softmax(1).cpu())
-    probabilities, truth = torch.cat(parts).numpy(), data.labels[data.val]
+        found = distributed.gather_rows(torch.cat(parts), [share.stop - share.start for share in shares])
+    probabilities, truth = found.numpy(), data.labels[data.val]
     if not np.isfinite(probabilities).all():
         raise TrainingError("The network's output is not finite.", where=f"val rows after epoch {epoch}", remedy="lower the learning rate")
     return val_scores(probabilities, truth)
@@ -190,6 +211,14 @@ def _batch_plan(data: TrainingData, options: TrainOptions, seed: int) -> Callabl
         truth = data.labels[data.train]
         return lambda epoch: balanced_batches(data.train, truth, options.batch, seed, epoch)
     return lambda epoch: shuffled_batches(data.train, options.batch, seed, epoch)
+
+
+def _check_same(network: nn.Module) -> None:
+    """All processes of a group must hold the same network, bit for bit: its tensors' sums and sums of squares say so."""
+    if distributed.size() > 1:
+        tensors = [tensor.detach().double() for tensor in network.state_dict().values() if tensor.is_floating_point()]
+        sums = torch.stack([value for tensor in tensors for value in (tensor.sum(), tensor.square().sum())])
+        distributed.check_alike("the network's weights", sums.tolist())
 
 
 def _check_finite(loss_sum: Tensor, epoch: int, step: int) -> None:

@@ -29,9 +29,9 @@ class Mixture:
     share: float
     labels: Tensor
 
-    def images(self, images: Tensor) -> Tensor:
-        """The whole batch's images, each blended with its partner's."""
-        return self.share * images + (1 - self.share) * images[self.partner]
+    def images(self, own: Tensor, mixed_in: Tensor) -> Tensor:
+        """Images of the rows, each blended with its partner's."""
+        return self.share * own + (1 - self.share) * mixed_in
 
     def of(self, part: slice) -> "Mixture":
         """The mixture of some rows of the batch, whose images are blended already."""

@@ -1,7 +1,11 @@
-"""One optimiser step and what it keeps between steps: AdamW, number format, micro-batches, mixup, clipping, averaged weights."""
+"""One optimiser step and what it keeps between steps: AdamW, number format, micro-batches, mixup, clipping, averaged weights.
+
+In a group of processes each puts its share of every pass through the network. All see the outputs of all rows, so that each has the loss of
+the whole pass; the gradients of the shares add up to that loss's gradient, and every process takes the same step.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,11 +17,14 @@ from torch import Tensor
 from fer_core.errors import TrainingError
 from fer_core.learning.batch_norm import GroupedBatchNorm
 from fer_core.learning.mixup import Mixture, draw_mixture
+from fer_core.learning.noise import WholePassNoise
 from fer_core.learning.options import TrainOptions
+from fer_core.learning.passes import Pass, average_statistics, own_places, passes
 from fer_core.learning.task import Task
+from fer_core.models import distributed
 from fer_core.models.precision import autocast
 
-__all__ = ["Optimiser", "micro_batches"]
+__all__ = ["Optimiser"]
 
 
 class Optimiser:
@@ -36,12 +43,22 @@ class Optimiser:
         self._scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16")
         self._average = ModelEmaV3(task.network, decay=options.ema) if options.ema else None
 
+    def wanted(self, rows: int, epoch: int, step: int) -> np.ndarray:
+        """Places in a batch of some rows whose images `step` wants, ascending: all, or in a group of processes this one's part."""
+        if distributed.size() == 1:
+            return np.arange(rows)
+        own = own_places(self._passes(rows))
+        if self._options.mixup:
+            labels = torch.zeros(rows, dtype=torch.int64)
+            own = np.concatenate([own, draw_mixture(labels, self._options.mixup, self._seed, epoch, step).partner.numpy()[own]])
+        return np.unique(own)
+
     def step(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, step: int, rate: float) -> tuple[Tensor, Tensor]:
         """One optimiser step on a batch.
 
         Args:
-            images: [n, 3, size, size].
-            rows: their row numbers.
+            images: [len(wanted(n)), 3, size, size].
+            rows: row numbers [n] of the whole batch.
             labels: int64 [n].
             epoch, step: counted from 0; the step within the epoch.
             rate: learning rate.
@@ -52,9 +69,10 @@ class Optimiser:
         for group in self._adamw.param_groups:
             group["lr"] = rate
         mixture = draw_mixture(labels, self._options.mixup, self._seed, epoch, step) if self._options.mixup else None
-        if mixture is not None:
-            images = mixture.images(images)
-        loss, right = self._gradients(images, rows, labels, mixture, epoch)
+        slots = np.zeros(len(rows), dtype=np.int64)  # place in the batch -> place among the images
+        slots[self.wanted(len(rows), epoch, step)] = np.arange(len(images))
+        loss, right = self._gradients(images, slots, rows, labels, mixture, epoch)
+        distributed.sum_over_ranks([weight.grad for weight in self._task.network.parameters() if weight.grad is not None])
         if self._options.grad_clip:
             self._scaler.unscale_(self._adamw)
             torch.nn.utils.clip_grad_norm_(self._task.network.parameters(), self._options.grad_clip)
@@ -65,22 +83,39 @@ class Optimiser:
             self._average.update(self._task.network)
         return loss, right
 
-    def _gradients(self, images: Tensor, rows: np.ndarray, labels: Tensor, mixture: Mixture | None, epoch: int) -> tuple[Tensor, Tensor]:
-        """Gradients of the batch's mean loss, summed over its micro-batches; that loss, and the rows that are right."""
-        parts = micro_batches(len(rows), self._options.micro_batch)
-        mixtures = [None if mixture is None else mixture.of(part) for part in parts]
-        masses = [self._mass(labels[part], mixed) for part, mixed in zip(parts, mixtures, strict=True)] if len(parts) > 1 else [1.0]
+    def _gradients(
+        self, images: Tensor, slots: np.ndarray, rows: np.ndarray, labels: Tensor, mixture: Mixture | None, epoch: int
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of the batch's mean loss, summed over its passes; that loss, and the rows that are right."""
+        parts = self._passes(len(rows))
+        mixtures = [None if mixture is None else mixture.of(one.part) for one in parts]
+        masses = [self._mass(labels[one.part], mixed) for one, mixed in zip(parts, mixtures, strict=True)] if len(parts) > 1 else [1.0]
         loss_sum, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device, dtype=torch.int64)
-        for part, mixed, mass in zip(parts, mixtures, masses, strict=True):
-            group = self._options.batch_norm_group
-            with GroupedBatchNorm(group) if group else nullcontext(), autocast(self._device, self._options.precision):
-                loss, logits = self._task.loss(images[part], rows[part], labels[part], epoch, mixed)
+        for one, mixed, mass in zip(parts, mixtures, masses, strict=True):
+            with self._layers(one), autocast(self._device, self._options.precision):
+                outputs = self._task.outputs(_own_images(images, slots, one, mixture), epoch)
+                outputs = distributed.gather_rows(outputs, one.counts)
+                loss, logits = self._task.loss(outputs, rows[one.part], labels[one.part], epoch, mixed)
+            average_statistics(self._task.network, one.weight)
             if len(parts) > 1:
                 loss = loss * (mass / sum(masses))
             self._scaler.scale(loss).backward()
             loss_sum += loss.detach()
-            right += (logits.detach().argmax(1) == labels[part]).sum()
+            right += (logits.detach().argmax(1) == labels[one.part]).sum()
         return loss_sum, right
+
+    def _passes(self, rows: int) -> list[Pass]:
+        return passes(rows, self._options.micro_batch, self._options.batch_norm_group)
+
+    @contextmanager
+    def _layers(self, one: Pass) -> Iterator[None]:
+        """Context in which layers do for a share of the pass what they would do for all of it in one process."""
+        with ExitStack() as stack:
+            if self._options.batch_norm_group:
+                stack.enter_context(GroupedBatchNorm(self._options.batch_norm_group))
+            if distributed.size() > 1:
+                stack.enter_context(WholePassNoise(one))
+            yield
 
     def _mass(self, labels: Tensor, mixture: Mixture | None) -> float | Tensor:
         return self._task.mass(labels) if mixture is None else mixture.mass(self._task.mass, labels)
@@ -130,9 +165,11 @@ class Optimiser:
             self._average.module.load_state_dict(state["average"])
 
 
-def micro_batches(rows: int, size: int) -> list[slice]:
-    """A batch in parts of `size` rows; a last part of one row, which has no batch statistics, is joined to the one before it."""
-    starts = list(range(0, rows, size))
-    if len(starts) > 1 and rows - starts[-1] == 1:
-        starts.pop()
-    return [slice(start, end) for start, end in zip(starts, [*starts[1:], rows], strict=True)]
+def _own_images(images: Tensor, slots: np.ndarray, one: Pass, mixture: Mixture | None) -> Tensor:
+    """Images of a pass that go through this process, each blended with its partner's where there is a mixture."""
+    first = int(slots[one.own.start])
+    own = images[first : first + one.own.stop - one.own.start]
+    if mixture is None:
+        return own
+    mixture = mixture.of(one.own)
+    return mixture.images(own, images[torch.from_numpy(slots).to(images.device)[mixture.partner]])

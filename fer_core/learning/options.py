@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from fer_core.models.options import ArcFaceOptions, TeacherHead
 from fer_core.params import Section
 
-__all__ = ["MethodOptions", "Resolution", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
+__all__ = ["Resolution", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
 
 
 class TrainOptions(Section):
@@ -48,13 +48,14 @@ class TrainOptions(Section):
         """Images that pass through the network at once."""
         return self.batch // self.accumulation
 
-    def at_lr(self, lr: float | None) -> "TrainOptions":
-        """The same with another peak learning rate; itself for None.
+    def changed(self, lr: float | None = None, epochs: int | None = None) -> "TrainOptions":
+        """The same with another peak learning rate or number of epochs; None leaves what is there.
 
         Raises:
-            ValidationError: the rate is less than `min_lr`.
+            ValidationError: the rate is less than `min_lr`, or the epochs do not outlast the warm-up.
         """
-        return self if lr is None else type(self).model_validate(self.model_dump() | {"lr": lr})
+        changes = {name: value for name, value in (("lr", lr), ("epochs", epochs)) if value is not None}
+        return type(self).model_validate(self.model_dump() | changes) if changes else self
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainOptions":
@@ -69,16 +70,6 @@ class TrainOptions(Section):
         if self.batch_norm_group == 1 or (self.batch_norm_group and self.micro_batch % self.batch_norm_group):
             raise ValueError("batch_norm_group must be 0, or two or more and go into the micro-batch (batch / accumulation)")
         return self
-
-
-class MethodOptions(Section):
-    """What the section `student.<method>` of every method may hold.
-
-    Attributes:
-        lr: peak learning rate tuned for this method on val rows; None takes that of `student.train`.
-    """
-
-    lr: Annotated[float | None, Field(gt=0)] = None
 
 
 class TeacherTrainOptions(TrainOptions):
@@ -106,7 +97,8 @@ class TeacherOptions(Section):
 
 
 class Resolution(Section):
-    """Section `teacher_b.preprocessing`: what differs from `preprocessing`; in all else teachers and students see the same picture.
+    """Sections `teacher_b.preprocessing` and `student.preprocessing`: what differs from `preprocessing`; in all else teachers and students
+    see the same picture.
 
     Attributes:
         size: side of the network's input in pixels.

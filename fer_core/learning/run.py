@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import timm
 import torch
+from torch import Tensor
 
 from fer_core.data.bank import ImageBank
 from fer_core.data.named_sets import TrainSet
@@ -22,6 +23,7 @@ from fer_core.learning.options import TrainOptions
 from fer_core.learning.record import write_record
 from fer_core.learning.scratch import code_hash, open_scratch
 from fer_core.learning.task import Task
+from fer_core.models import distributed
 from fer_core.models.card import ModelCard
 from fer_core.models.saved import load_model, save_model
 from fer_core.settings import Settings
@@ -88,6 +90,9 @@ def run_training(
 ) -> None:
     """Train (or go on with) a run, save the selected weights, read them back, and write the record.
 
+    In a group of processes all train and the first one writes; how many there are is no part of the run's identity, so that a run may be
+    interrupted with some and go on with others.
+
     Args:
         out: folder of the outs `model/` and `record/`.
         stage: name of the stage.
@@ -103,17 +108,29 @@ def run_training(
 
     Raises:
         TrainingError: as `train`; or the model read back does not score what the selected epoch scored.
+        GroupError: as `train`; or the processes have other params, code or data.
     """
     identity = _identity(card, seed, device)
+    distributed.check_alike("params, code or data", identity)
     with open_scratch(settings.runs, stage, key, identity) as scratch:
         result = train(task, data, options, seed, scratch, device)
         task.network.load_state_dict(result.weights)
         card = replace(card, selected_epoch=result.selected_epoch, budget=card.budget | {"optimiser_steps": result.steps})
-        save_model(out / "model", task.network, card)
-        _check_read_back(out / "model", task, result, data, options, device)
-        write_record(out / "record", result, card.arch, environment(device), compare and compare(out / "model"))
-        scratch.remove()
+        saved = distributed.on_first(lambda: _save(out / "model", task, card))
+        _check_read_back(out / "model", saved, task, result, data, options, device)
+        distributed.on_first(lambda: _record(out, result, card.arch, device, compare))
+        distributed.on_first(scratch.remove)
     log.info("%s %s: epoch %d of %d selected", stage, key, result.selected_epoch + 1, options.epochs)
+
+
+def _save(folder: Path, task: Task, card: ModelCard) -> dict[str, Tensor]:
+    """Save the model, and read back the weights."""
+    save_model(folder, task.network, card)
+    return dict(load_model(folder)[0].state_dict())
+
+
+def _record(out: Path, result: TrainingResult, arch: str, device: torch.device, compare: Callable[[Path], dict[str, Any]] | None) -> None:
+    write_record(out / "record", result, arch, environment(device), compare and compare(out / "model"))
 
 
 def _identity(card: ModelCard, seed: int, device: torch.device) -> Mapping[str, Any]:
@@ -133,11 +150,16 @@ def _identity(card: ModelCard, seed: int, device: torch.device) -> Mapping[str, 
 
 
 def _check_read_back(
-    folder: Path, task: Task, result: TrainingResult, data: TrainingData, options: TrainOptions, device: torch.device
+    folder: Path,
+    saved: dict[str, Tensor],
+    task: Task,
+    result: TrainingResult,
+    data: TrainingData,
+    options: TrainOptions,
+    device: torch.device,
 ) -> None:
     """The model on disk must score on val what the selected epoch scored: the right weights were saved, and whole."""
-    network, _ = load_model(folder)
-    task.network.load_state_dict(network.state_dict())
+    task.network.load_state_dict(saved)
     scores = validate(task, data, result.selected_epoch, options.precision, device)
     expected = {name: result.history[result.selected_epoch][f"val_{name}"] for name in scores}
     for name, value in scores.items():

@@ -21,6 +21,7 @@ import torch
 
 from fer_core.errors import TrainingError
 from fer_core.files import new_file
+from fer_core.models import distributed
 
 __all__ = ["Scratch", "code_hash", "open_scratch"]
 
@@ -88,7 +89,7 @@ class Scratch:
 
 @contextmanager
 def open_scratch(runs: Path, stage: str, key: str, identity: Mapping[str, Any]) -> Iterator[Scratch]:
-    """Hold the scratch folder of a run; waits while another process holds it.
+    """Hold the scratch folder of a run; waits while another process holds it. In a group of processes the first holds it for all.
 
     Args:
         runs: folder of all scratch folders.
@@ -98,6 +99,9 @@ def open_scratch(runs: Path, stage: str, key: str, identity: Mapping[str, Any]) 
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = runs / stage / key / digest[:16]
+    if not distributed.is_first():
+        yield Scratch(folder)
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{digest[:16]}.lock").open("w") as lock:
         try:

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.rows import Rows
-from fer_core.data.softlabels import read_softlabels
+from fer_core.data.softlabels import SoftLabels, read_softlabels
 from fer_core.data.views import ViewOptions
 from fer_core.errors import ArtifactError
 
-__all__ = ["open_targets"]
+__all__ = ["open_targets", "open_teacher_targets"]
 
 
 def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions, device: torch.device) -> tuple[Tensor, str]:
@@ -30,6 +31,19 @@ def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: 
     Raises:
         ArtifactError: the soft labels are damaged, belong to other rows, or were made from other preprocessing or views.
     """
+    soft = _read(folder, rows, preprocessing, views)
+    return _by_row(soft.logits, rows, device), soft.sha256
+
+
+def open_teacher_targets(
+    folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions, device: torch.device
+) -> tuple[Tensor, str]:
+    """Logits of each of the M teachers for every train row: as `open_targets`, but float16 [number of rows, K + 1, M, 7]."""
+    soft = _read(folder, rows, preprocessing, views)
+    return _by_row(soft.of_teachers, rows, device), soft.of_teachers_sha256
+
+
+def _read(folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions) -> SoftLabels:
     soft = read_softlabels(folder, rows)
     for name, found, expected in (
         ("preprocessing", soft.preprocessing_hash, preprocessing.hash_at_any_size()),
@@ -43,6 +57,10 @@ def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: 
                 expected=expected,
                 remedy="run `fer run softlabels` after a change of params",
             )
-    targets = torch.full((len(rows), *soft.logits.shape[1:]), torch.nan, dtype=torch.float16)
-    targets[torch.from_numpy(rows.split("train"))] = torch.from_numpy(soft.logits)
-    return targets.to(device), soft.sha256
+    return soft
+
+
+def _by_row(logits: np.ndarray, rows: Rows, device: torch.device) -> Tensor:
+    targets = torch.full((len(rows), *logits.shape[1:]), torch.nan, dtype=torch.float16)
+    targets[torch.from_numpy(rows.split("train"))] = torch.from_numpy(logits)
+    return targets.to(device)

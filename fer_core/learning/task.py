@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fer_core.labels import N_CLASSES
 from fer_core.learning.mixup import Mixture
 from fer_core.learning.sampling import effective_number_weights
 from fer_core.models.arcface import ArcFaceNetwork, arcface_logits
@@ -40,8 +41,24 @@ class Task(Protocol):
     def schedule(self, epoch: int) -> dict[str, float]:
         """What follows a schedule of the task's own, such as a margin, in an epoch; for the history."""
 
-    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
-        """Scalar mean loss of some rows, and their logits [n, 7] for the training accuracy; with a mixture the images are mixed already."""
+    def outputs(self, images: Tensor, epoch: int) -> Tensor:
+        """What `loss` needs of the network, float32 [n, …]; each row's from its own image."""
+
+    def loss(self, outputs: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
+        """Scalar mean loss of some rows, and their logits [n, 7] for the training accuracy; with a mixture the images were mixed already.
+
+        It has no weights of its own: in a group of processes each works it out for all rows, and its gradient goes on from there
+        through the outputs that are its own.
+        """
+
+    def activity(self) -> dict[str, float]:
+        """What parts of the loss did in the epoch that ends, for the history."""
+
+    def state(self) -> dict[str, Any]:
+        """What the loss remembers from step to step, for a checkpoint."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """What `state` gave."""
 
     def mass(self, labels: Tensor) -> float | Tensor:
         """What the mean loss of rows of these labels divides by: their number, or the sum of their class weights."""
@@ -95,15 +112,29 @@ class TeacherTask:
         """The margin."""
         return {"margin": self._options.margin_at(epoch)}
 
-    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of the phase's head; the logits returned carry no margin."""
+    def activity(self) -> dict[str, float]:
+        """Nothing."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: all there is to remember is in the network."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def outputs(self, images: Tensor, epoch: int) -> Tensor:
+        """Logits of the plain head during the warm-up, cosines of the angular one after it."""
         embeddings = self.network.embed(images)
-        margin, scale = self._options.margin_at(epoch), self._options.scale
-        cosine = None if self.phase(epoch) == "plain" else self.network.cosine(embeddings)
-        logits = self.network.plain(embeddings).float() if cosine is None else scale * cosine
+        return self.network.plain(embeddings).float() if self.phase(epoch) == "plain" else self.network.cosine(embeddings)
+
+    def loss(self, outputs: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
+        """Cross-entropy of the phase's head; the logits returned carry no margin."""
+        margin, scale, plain = self._options.margin_at(epoch), self._options.scale, self.phase(epoch) == "plain"
+        logits = outputs if plain else scale * outputs
 
         def loss_of(truth: Tensor) -> Tensor:
-            scores = logits if cosine is None else arcface_logits(cosine, truth, margin, scale)
+            scores = logits if plain else arcface_logits(outputs, truth, margin, scale)
             return functional.cross_entropy(scores, truth, weight=self._weights, label_smoothing=self._smoothing)
 
         return loss_of(labels) if mixture is None else mixture.loss(loss_of, self.mass, labels), logits
@@ -117,6 +148,25 @@ class TeacherTask:
         return self.network.plain(self.network.embed(images)) if self.phase(epoch) == "plain" else self.network(images)
 
 
+class Terms(Protocol):
+    """Contract between a student's task and what is added to its method's loss (`auxiliary.terms`)."""
+
+    def with_features(self, logits: Tensor) -> Tensor:
+        """Logits [n, 7] that the network just gave, and beside them the features behind them where they are wanted."""
+
+    def loss(self, logits: Tensor, features: Tensor, targets: Tensor | None, rows: np.ndarray, labels: Tensor, epoch: int) -> Tensor:
+        """Scalar to be added."""
+
+    def activity(self) -> dict[str, float]:
+        """See `Task`."""
+
+    def state(self) -> dict[str, Any]:
+        """See `Task`."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `Task`."""
+
+
 class StudentTask:
     """A network with seven outputs trained by one of the methods of `learning/losses/`.
 
@@ -124,13 +174,23 @@ class StudentTask:
         network: to be trained.
         method: module of the method: its `loss` and `NEEDS_TARGETS`.
         options: the method's options.
-        targets: teacher logits float16 [number of rows of the pack's half, K + 1, 7] by row number and view, or None.
+        targets: teacher logits float16 [number of rows of the pack's half, K + 1, 7] by row number and view, those of each of M teachers
+            [rows, K + 1, M, 7], or None.
         view_of: view of an epoch.
+        terms: added to the method's loss; None adds nothing.
     """
 
-    def __init__(self, network: nn.Module, method: ModuleType, options: Any, targets: Tensor | None, view_of: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        method: ModuleType,
+        options: Any,
+        targets: Tensor | None,
+        view_of: Callable[[int], int],
+        terms: Terms | None = None,
+    ) -> None:
         self.network = network
-        self._method, self._options, self._targets, self._view_of = method, options, targets, view_of
+        self._method, self._options, self._targets, self._view_of, self._terms = method, options, targets, view_of, terms
 
     def phase(self, epoch: int) -> str:
         """The method's name."""
@@ -146,16 +206,34 @@ class StudentTask:
 
     @property
     def mixable(self) -> bool:
-        """Only without targets: the teachers saw no mixed image."""
-        return self._targets is None
+        """Only without targets, for the teachers saw no mixed image, and without further terms, which know one label a row."""
+        return self._targets is None and self._terms is None
 
     def schedule(self, epoch: int) -> dict[str, float]:
         """Nothing."""
         return {}
 
-    def loss(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
-        """The method's loss against the targets of the very view the images show."""
-        logits = self.network(images).float()
+    def activity(self) -> dict[str, float]:
+        """Of the further terms."""
+        return {} if self._terms is None else self._terms.activity()
+
+    def state(self) -> dict[str, Any]:
+        """Of the further terms."""
+        return {} if self._terms is None else self._terms.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Of the further terms."""
+        if self._terms is not None:
+            self._terms.restore(state)
+
+    def outputs(self, images: Tensor, epoch: int) -> Tensor:
+        """Logits of the network, and beside them what further terms want to know, [n, 7 + …]."""
+        logits: Tensor = self.network(images).float()
+        return logits if self._terms is None else self._terms.with_features(logits)
+
+    def loss(self, outputs: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, mixture: Mixture | None = None) -> tuple[Tensor, Tensor]:
+        """The method's loss against the targets of the very view the images show, and that of further terms."""
+        logits, features = outputs[:, :N_CLASSES], outputs[:, N_CLASSES:]
         targets = None
         if self._targets is not None:
             targets = self._targets[torch.from_numpy(rows).to(self._targets.device), self.train_view(epoch)].float()
@@ -164,7 +242,10 @@ class StudentTask:
             loss: Tensor = self._method.loss(logits, targets, truth, self._options)
             return loss
 
-        return loss_of(labels) if mixture is None else mixture.loss(loss_of, self.mass, labels), logits
+        loss = loss_of(labels) if mixture is None else mixture.loss(loss_of, self.mass, labels)
+        if self._terms is not None:
+            loss = loss + self._terms.loss(logits, features, targets, rows, labels, epoch)
+        return loss, logits
 
     def mass(self, labels: Tensor) -> float | Tensor:
         """Number of rows."""

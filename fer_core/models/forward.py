@@ -1,15 +1,20 @@
-"""A saved model's logits for one half of the pack, as the artifact that fusion, soft labels and evaluation read."""
+"""A saved model's logits for one half of the pack, as the artifact that fusion, soft labels and evaluation read.
+
+In a group of processes each runs whole batches of its own and decodes their images only; all get all logits.
+"""
 
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fer_core.data.bank import ImageBank
 from fer_core.data.logits import LogitsSet, logits_of_rows
 from fer_core.data.pack import Pack
 from fer_core.data.views import ViewOptions
+from fer_core.models import distributed
 from fer_core.models.device import prepare_device
-from fer_core.models.inference import logits_of
+from fer_core.models.inference import BATCH, logits_of
 from fer_core.models.saved import load_model
 from fer_core.settings import Settings
 
@@ -33,16 +38,18 @@ def forward_rows(
 
     Raises:
         ArtifactError, ModelError: a damaged model or a logit that is not finite.
+        GroupError: another process of the group has ended.
     """
     device = prepare_device(settings)
     network, card = load_model(model)
     network.to(device)
-    rows = pack.rows.split(*covers)
-    bank = ImageBank(pack, rows, card.preprocessing, views, settings.cpu_threads(), device)
-    evaluated = logits_of(network, bank, rows, range(1), precision)[:, 0]
+    rows, train = pack.rows.split(*covers), pack.rows.split("train")
+    here, here_train = _of_this_process(rows), _of_this_process(train) if views is not None else train[:0]
+    bank = ImageBank(pack, np.union1d(here, here_train), card.preprocessing, views, settings.cpu_threads(), device)
+    evaluated = _gathered(logits_of(network, bank, here, range(1), precision)[:, 0], rows)
     seen = None
     if views is not None:
-        seen = logits_of(network, bank, pack.rows.split("train"), range(1, views.count + 1), precision).astype(np.dtype(dtype))
+        seen = _gathered(logits_of(network, bank, here_train, range(1, views.count + 1), precision), train).astype(np.dtype(dtype))
     return logits_of_rows(
         pack.rows,
         covers,
@@ -53,3 +60,16 @@ def forward_rows(
         preprocessing_hash=card.preprocessing.hash_at_any_size(),
         views_hash=None if views is None else views.hash(),
     )
+
+
+def _shares(rows: np.ndarray) -> list[slice]:
+    """Whole batches, the same ones that a single process would run, so that the logits are the same as well."""
+    return distributed.deal(range(0, len(rows), BATCH), len(rows))
+
+
+def _of_this_process(rows: np.ndarray) -> np.ndarray:
+    return rows[_shares(rows)[distributed.rank()]]
+
+
+def _gathered(logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return distributed.gather_rows(torch.from_numpy(logits), [share.stop - share.start for share in _shares(rows)]).numpy()

@@ -11,9 +11,9 @@ from fer_core.labels import N_CLASSES
 from fer_core.logs import progress_off
 from fer_core.models.precision import autocast
 
-__all__ = ["logits_of"]
+__all__ = ["BATCH", "logits_of"]
 
-_BATCH = 256
+BATCH = 256
 
 
 def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: range, precision: str) -> np.ndarray:
@@ -37,8 +37,8 @@ def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: rang
     bar = tqdm(total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off())
     with bar, torch.inference_mode(), autocast(bank.device, precision):
         for column, k in enumerate(views):
-            for start in range(0, len(rows), _BATCH):
-                batch = rows[start : start + _BATCH]
+            for start in range(0, len(rows), BATCH):
+                batch = rows[start : start + BATCH]
                 logits[start : start + len(batch), column] = network(bank.view(batch, k)).float().cpu().numpy()
                 bar.update(len(batch))
     if not np.isfinite(logits).all():

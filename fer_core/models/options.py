@@ -57,7 +57,7 @@ class ArcFaceOptions(Section):
         """Margin in an epoch counted from 0: 0 at the end of the warm-up, whole from `ramp_end` on."""
         if epoch >= self.ramp_end:
             return self.margin
-        return self.margin * max(0, epoch - self.warmup_epochs) / (self.ramp_end - self.warmup_epochs)
+        return self.margin * max(0, epoch - self.warmup_epochs) / max(1, self.ramp_end - self.warmup_epochs)
 
 
 class TeacherEntry(Section):

@@ -20,9 +20,21 @@ def targets() -> np.ndarray:
     return np.stack([noisy_logits(labels, k) for k in range(K + 1)], axis=1)
 
 
+def of_teachers() -> dict[str, np.ndarray]:
+    labels = ROWS.labels[ROWS.split("train")]
+    return {tag: np.stack([noisy_logits(labels, 10 * (m + 1) + k) for k in range(K + 1)], axis=1) for m, tag in enumerate(["rn18", "b3"])}
+
+
 def write(folder: Path) -> None:
     write_softlabels(
-        folder, ROWS, targets(), preprocessing_hash="p" * 64, views_hash="v" * 64, ensemble={"weights": {"rn18": 1.0}}, metrics={}
+        folder,
+        ROWS,
+        targets(),
+        of_teachers(),
+        preprocessing_hash="p" * 64,
+        views_hash="v" * 64,
+        ensemble={"weights": {"rn18": 1.0}},
+        metrics={},
     )
 
 
@@ -33,11 +45,13 @@ def rehash(folder: Path) -> None:
     write_json(folder / "hash_manifest.json", manifest)
 
 
-def edit_arrays(change: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> Callable[[Path], None]:
+def edit_arrays(
+    change: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], name: str = "softlabels.npz"
+) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
-        with np.load(folder / "softlabels.npz") as arrays:
+        with np.load(folder / name) as arrays:
             logits, y = change(arrays["logits"].copy(), arrays["y"].copy())
-        np.savez(folder / "softlabels.npz", logits=logits, y=y)
+        np.savez(folder / name, logits=logits, y=y)
 
     return edit
 
@@ -66,6 +80,11 @@ def swap_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[[1, 0, *range(2, len(frame))]].assign(i=np.arange(len(frame)))
 
 
+def with_nan_of_a_teacher(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    logits[3, 1, 0, 2] = np.nan
+    return logits, y
+
+
 def with_nan(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     logits[3, 1, 2] = np.nan
     return logits, y
@@ -78,7 +97,8 @@ def other_label(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def lose_last_row(folder: Path) -> None:
     edit_index(lambda frame: frame.iloc[:-1])(folder)
-    edit_arrays(lambda z, y: (z[:-1], y[:-1]))(folder)
+    for name in ("softlabels.npz", "teachers.npz"):
+        edit_arrays(lambda z, y: (z[:-1], y[:-1]), name)(folder)
     edit_json("alignmentreport.json", rows=DEV["train"] - 1)(folder)
 
 
@@ -106,6 +126,14 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "schema": (edit_json("alignmentreport.json", schema=9), "another version"),
     "no preprocessing": (edit_json("alignmentreport.json", preprocessing_hash=None), "names no preprocessing"),
     "arrays cut": (lambda f: (f / "softlabels.npz").write_bytes((f / "softlabels.npz").read_bytes()[:-100]), "damaged"),
+    "label of the teachers": (edit_arrays(other_label, "teachers.npz"), "y of the teachers' arrays of 1"),
+    "row lost in the teachers": (edit_arrays(lambda z, y: (z[:-1], y[:-1]), "teachers.npz"), "same number"),
+    "view lost in the teachers": (edit_arrays(lambda z, y: (z[:, :-1], y), "teachers.npz"), "teachers' own logits do not fit"),
+    "teacher lost": (edit_arrays(lambda z, y: (z[:, :, :1], y), "teachers.npz"), "teachers' own logits do not fit"),
+    "teacher not named": (edit_json("alignmentreport.json", teachers=["rn18"]), "teachers' own logits do not fit"),
+    "type of the teachers": (edit_arrays(lambda z, y: (z.astype(np.float32), y), "teachers.npz"), "teacher's logits are of another type"),
+    "teacher not finite": (edit_arrays(with_nan_of_a_teacher, "teachers.npz"), "not finite"),
+    "teachers' arrays cut": (lambda f: (f / "teachers.npz").write_bytes((f / "teachers.npz").read_bytes()[:-100]), "damaged"),
     "another array": (lambda f: np.savez(f / "softlabels.npz", p=np.zeros(3)), "not those expected"),
 }
 
@@ -117,12 +145,15 @@ def test_what_was_written_is_read(tmp_path):
     np.testing.assert_array_equal(found.labels, ROWS.labels[ROWS.split("train")])
     assert (found.preprocessing_hash, found.views_hash, found.rows_sha256) == ("p" * 64, "v" * 64, ROWS.sha256)
     assert found.sha256 == sha256_file(tmp_path / "soft" / "softlabels.npz")
+    assert found.of_teachers_sha256 == sha256_file(tmp_path / "soft" / "teachers.npz")
+    assert found.teachers == ("rn18", "b3")
+    np.testing.assert_array_equal(found.of_teachers[:, :, 1], of_teachers()["b3"].astype(np.float16))
 
 
 def test_same_targets_give_the_same_bytes(tmp_path):
     write(tmp_path / "a")
     write(tmp_path / "b")
-    assert len(list((tmp_path / "a").iterdir())) == 6
+    assert len(list((tmp_path / "a").iterdir())) == 7
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
@@ -145,7 +176,8 @@ def test_rehashing_alone_harms_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["softlabels.npz", "softlabels_index.parquet", "classorder.json", "alignmentreport.json", "ensemble_metrics.json"]
+    "name",
+    ["softlabels.npz", "teachers.npz", "softlabels_index.parquet", "classorder.json", "alignmentreport.json", "ensemble_metrics.json"],
 )
 def test_one_changed_byte_of_any_file_is_seen(tmp_path, name):
     write(tmp_path / "soft")
@@ -164,7 +196,7 @@ def test_logits_changed_a_little_are_seen(tmp_path):
         read_softlabels(tmp_path / "soft", ROWS)
 
 
-@pytest.mark.parametrize("name", ["softlabels.npz", "classorder.json", "hash_manifest.json"])
+@pytest.mark.parametrize("name", ["softlabels.npz", "teachers.npz", "classorder.json", "hash_manifest.json"])
 def test_missing_file_is_seen(tmp_path, name):
     write(tmp_path / "soft")
     (tmp_path / "soft" / name).unlink()
@@ -194,5 +226,15 @@ def test_soft_labels_of_another_manifest_are_refused(tmp_path):
 )
 def test_writer_refuses_targets_that_do_not_fit_and_leaves_nothing(tmp_path, bad):
     with pytest.raises(ArtifactError):
-        write_softlabels(tmp_path / "soft", ROWS, bad(targets()), preprocessing_hash="p", views_hash="v", ensemble={}, metrics={})
+        write_softlabels(
+            tmp_path / "soft", ROWS, bad(targets()), of_teachers(), preprocessing_hash="p", views_hash="v", ensemble={}, metrics={}
+        )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bad", [lambda z: z[:-1], lambda z: z[:, :1], lambda z: 1e6 * z], ids=["row lost", "views lost", "overflow"])
+def test_writer_refuses_teachers_that_do_not_fit_and_leaves_nothing(tmp_path, bad):
+    teachers = {tag: bad(logits) for tag, logits in of_teachers().items()}
+    with pytest.raises(ArtifactError, match="teacher"):
+        write_softlabels(tmp_path / "soft", ROWS, targets(), teachers, preprocessing_hash="p", views_hash="v", ensemble={}, metrics={})
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from fer_core.errors import ArtifactError
 from fer_core.evaluation.ensemble import Ensemble, choose_ensemble
 from fer_core.evaluation.fusion import EnsembleOptions
 from fer_core.evaluation.metrics import all_metrics, softmax
-from fer_core.evaluation.targets import fused_targets, target_metrics
+from fer_core.evaluation.targets import fused_targets, target_metrics, teacher_targets
 from tests.arrange_logits import DEV, K, logits_set, rows_of
 
 ROWS = rows_of(DEV)
@@ -41,6 +41,18 @@ def test_view_zero_is_the_evaluation_view_and_the_others_follow(made, monkeypatc
     np.testing.assert_array_equal(targets[:, 0], expected.astype(np.float16))
     second = ensemble.fused({tag: logits.views[:, 1] for tag, logits in dev.items()})
     np.testing.assert_array_equal(targets[:, 2], second.astype(np.float16))
+
+
+def test_each_teachers_own_targets_are_its_calibrated_logits_and_fuse_to_the_ensembles(made):
+    dev, ensemble = made
+    found = teacher_targets(dev, ensemble)
+    assert tuple(found) == ensemble.teachers
+    b3 = found["b3"]
+    assert (b3.shape, b3.dtype) == ((60, K + 1, 7), np.float16)
+    np.testing.assert_allclose(b3[5, 0], dev["b3"].eval[ROWS.split("train")[5]].astype(float) / ensemble.temperatures["b3"], rtol=1e-3)
+    np.testing.assert_allclose(b3[5, 2], dev["b3"].views[5, 1].astype(float) / ensemble.temperatures["b3"], rtol=1e-3)
+    fused = np.log(sum(weight * softmax(found[tag].astype(float)) for tag, weight in ensemble.chosen.weights.items()))
+    np.testing.assert_allclose(softmax(fused / ensemble.chosen.temperature), softmax(fused_targets(dev, ensemble).astype(float)), atol=5e-3)
 
 
 def test_metrics_are_of_each_split_and_sharpness_falls_with_temperature(made):

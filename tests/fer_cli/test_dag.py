@@ -103,6 +103,43 @@ def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
         synced(text, with_stage_b(), ROOT)
 
 
+def test_no_teacher_is_exported_until_params_ask_for_it() -> None:
+    assert stages(TEXT)["onnx_teacher"]["foreach"] == {}
+    params = deepcopy(PARAMS)
+    params["deploy"]["teachers"] = ["cnxt", "rn18"]
+    text = synced(TEXT, params, ROOT)
+    assert stages(text)["onnx_teacher"]["foreach"] == {
+        "cnxt": {"model": "data/teachers/cnxt/a/model"},
+        "rn18": {"model": "data/teachers/rn18/a/model"},
+    }
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
+def test_the_exported_teacher_is_the_one_whose_logits_are_used() -> None:
+    params = with_stage_b()
+    params["deploy"]["teachers"] = ["rn18"]
+    found = stages(synced(TEXT, params, ROOT))
+    used = found["logits_test"]["foreach"]["rn18"]
+    assert found["onnx_teacher"]["foreach"]["rn18"] == used == {"model": "data/teachers/rn18/b/model"}
+
+
+def test_export_of_an_unknown_teacher_is_refused() -> None:
+    params = deepcopy(PARAMS)
+    params["deploy"]["teachers"] = ["rn81"]
+    with pytest.raises(ParamsError, match=r"deploy\.teachers[\s\S]*rn81[\s\S]*rn18"):
+        synced(TEXT, params, ROOT)
+
+
+def test_terms_of_use_of_every_source_reach_the_model_card() -> None:
+    params = deepcopy(PARAMS)
+    params["manifest"]["sources"] = ["rafdb_basic", "fer2013"]
+    deps = stages(synced(TEXT, params, ROOT))["onnx"]["deps"]
+    assert [dep for dep in deps if "sources/" in dep and dep.endswith(".json")] == [
+        "data/sources/rafdb_basic.json",
+        "data/sources/fer2013.json",
+    ]
+
+
 def test_only_methods_with_targets_wait_for_soft_labels() -> None:
     students = stages(TEXT)["student"]["foreach"]
     assert students["ce-1337"]["targets"] == "data/pack/dev/rows.parquet"
@@ -142,6 +179,54 @@ def test_code_deps_follow_imports_of_imports_and_leave_out_the_exempt(tmp_path: 
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert code_deps("stages.a", tmp_path) == ["stages/a.py", "fer_core/x/b.py", "fer_core/x/c.py"]
+
+
+def test_what_files_of_items_import_is_declared_and_they_themselves_are_not(tmp_path: Path) -> None:
+    for name, text in {
+        "stages/a.py": "",
+        "fer_core/losses/kd.py": "from fer_core.common import f",
+        "fer_core/losses/ce.py": "",
+        "fer_core/common.py": "import fer_core.deep",
+        "fer_core/deep.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert code_deps("stages.a", tmp_path, ["fer_core/losses/${item.loss}.py"]) == ["stages/a.py", "fer_core/common.py", "fer_core/deep.py"]
+    assert code_deps("stages.a", tmp_path) == ["stages/a.py"]
+
+
+def test_a_method_of_another_name_has_its_section_and_the_file_it_names() -> None:
+    text = synced(TEXT, changed(methods=["ce", "kd", "kd_sharp"], kd_sharp={"method": "kd", "temperature": 1.0, "alpha": 0.9}), ROOT)
+    found = stages(text)["student"]
+    assert found["foreach"]["kd_sharp-1337"] == {**found["foreach"]["kd-1337"], "method": "kd_sharp"}
+    assert found["foreach"]["kd_sharp-1337"]["loss"] == "kd"
+    assert "fer_core/learning/losses/${item.loss}.py" in found["do"]["deps"]
+    assert "student.${item.method}" in found["do"]["params"]
+    with pytest.raises(ParamsError, match="Unknown method"):
+        synced(TEXT, changed(methods=["kd_sharp"], kd_sharp={"method": "kdd"}), ROOT)
+
+
+def test_a_method_may_go_on_from_anothers_students() -> None:
+    params = changed(methods=["ce", "kd", "dkd"], seeds=[1, 2])
+    params["student"]["kd"] |= {"start": "ce", "extra_epochs": 2}
+    params["student"]["dkd"] |= {"start": "kd"}
+    found = stages(synced(TEXT, params, ROOT))["student"]["foreach"]
+    assert found["ce-2"]["init"] == "data/init/test_resnet"
+    assert found["kd-2"]["init"] == "data/students/ce-2/model"
+    assert found["dkd-1"]["init"] == "data/students/kd-1/model"
+    params["student"]["kd"]["start"] = "dkd"
+    with pytest.raises(ParamsError, match="ring"):
+        synced(TEXT, params, ROOT)
+    params["student"]["kd"]["start"] = "nkd"
+    with pytest.raises(ParamsError, match="not trained"):
+        synced(TEXT, params, ROOT)
+
+
+def test_a_students_own_image_size_is_declared_where_it_has_one() -> None:
+    text = synced(TEXT, changed(preprocessing={"size": 96}), ROOT)
+    assert "student.preprocessing" in stages(text)["student"]["do"]["params"]
+    assert "student.preprocessing" not in stages(TEXT)["student"]["do"]["params"]
+    assert synced(text, PARAMS, ROOT) == TEXT
 
 
 def test_a_new_loss_does_not_touch_teachers_and_an_export_option_touches_no_training() -> None:

@@ -78,6 +78,7 @@ def test_unknown_profile_names_those_there_are(project: Path) -> None:
         ("    epochs: 14", "    epochs: many", "teacher.train.epochs"),
         ("  bootstrap: 400", "  bootstrap: 400\n  boostrap: 10", "evaluation.boostrap"),
         ("deploy:\n  student: kd-1337", "deploy:\n  student: kd-1", "deploy.student"),
+        ("deploy:\n  student: kd-1337", "deploy:\n  teachers: [rn81]\n  student: kd-1337", "deploy.teachers"),
         ("rn18: {arch: test_resnet}", "rn18: {arch: test_resnet, stage: c}", "teachers.rn18.stage"),
         ("rn18: {arch: test_resnet}", "rn18: {arch: test_resnet, stage: b}", "teacher_b"),
         ("  head: {embed_dim", "  set: sample_expw\n  head: {embed_dim", "sample_expw"),

@@ -117,3 +117,15 @@ def test_the_machine_follows_the_settings(monkeypatch):
     assert machine_for(settings(device="cuda:1"), 1) == Machine(1, 8, ("cuda:1",))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert machine_for(settings(threads=1), None) == Machine(1, 1, ())
+
+
+def test_stages_that_are_spread_over_all_devices_run_one_at_a_time(go, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    machine = machine_for(settings(processes=2), None)
+    assert machine == Machine(4, 8, ("auto",))
+    monkeypatch.setenv("PACE", "0.2")
+    upstream = {f"t@{n}": set() for n in range(3)} | {"light": set()}
+    _, lines = go(plan_of(upstream, set(upstream), set(upstream)), machine, lambda stage: stage != "light")
+    spread = [(what, stage, device) for what, stage, device, _ in lines if stage != "light"]
+    assert {device for _, _, device in spread} == {"auto"}, "none is pinned to a device of its own"
+    assert [what for what, *_ in spread] == ["start", "end"] * 3

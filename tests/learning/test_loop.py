@@ -11,6 +11,7 @@ from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions, student_view, teacher_view
 from fer_core.errors import TrainingError
+from fer_core.learning.auxiliary.terms import Auxiliary
 from fer_core.learning.loop import TrainingData, train, validate
 from fer_core.learning.losses import ce, kd
 from fer_core.learning.options import TrainOptions
@@ -125,7 +126,7 @@ def test_averaged_weights_are_what_is_evaluated_selected_and_saved(data: Trainin
 
 def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(data: TrainingData, tmp_path: Path) -> None:
     targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
-    with pytest.raises(TrainingError, match="stored targets are of plain ones"):
+    with pytest.raises(TrainingError, match="stored targets are of plain images"):
         run(student(kd, targets), data, tmp_path, OPTIONS.model_copy(update={"mixup": 0.2}))
 
 
@@ -165,3 +166,27 @@ def test_every_training_row_is_shown_once_an_epoch(data: TrainingData, tmp_path:
     result = run(task, data, tmp_path)
     assert network.shown == OPTIONS.epochs * len(data.train)
     assert {epoch["distinct_share"] for epoch in result.history} == {1.0}
+
+
+def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
+    """A student with class prototypes, negative learning and locality; it breaks off before the epoch `stop_at`."""
+
+    def view_of(epoch: int) -> int:
+        if epoch == stop_at:
+            raise KeyboardInterrupt
+        return student_view(epoch, VIEWS.count)
+
+    torch.manual_seed(0)
+    network = build_classifier(ARCH, SIDE)
+    options = ce.Options(label_smoothing=0.0, proto={"weight": 0.5}, negl={"weight": 0.2, "min_entropy": 0.0}, lp={"weight": 0.01})
+    return StudentTask(network, ce, options, None, view_of, Auxiliary(options, network, data.labels, data.train, None, seed=1))
+
+
+def test_what_further_terms_remember_is_resumed_too(data: TrainingData, tmp_path: Path) -> None:
+    whole = run(with_terms(data), data, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(with_terms(data, stop_at=2), data, tmp_path / "broken")
+    resumed = run(with_terms(data), data, tmp_path / "broken")
+    assert resumed.history == whole.history
+    assert all(torch.equal(resumed.weights[name], tensor) for name, tensor in whole.weights.items())
+    assert {"negl_applied", "proto_cosine", "lp_included"} <= set(whole.history[0])

@@ -12,8 +12,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fer_core.errors import FerError, ModelError, TrainingError
 from fer_core.learning.losses import ce
-from fer_core.learning.optimiser import Optimiser, micro_batches
+from fer_core.learning.optimiser import Optimiser
 from fer_core.learning.options import TrainOptions
+from fer_core.learning.passes import micro_batches
 from fer_core.learning.task import StudentTask, Task, TeacherTask
 from fer_core.models.arcface import ArcFaceNetwork
 from fer_core.models.backbone import build_classifier
@@ -142,8 +143,8 @@ def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened() -> None:
 
 def test_label_smoothing_is_torchs() -> None:
     task, smooth = teacher(), teacher(smoothing=0.1)
-    plain, logits = task.loss(images(), ROWS, LABELS, 0)
-    smoothed, _ = smooth.loss(images(), ROWS, LABELS, 0)
+    plain, logits = task.loss(task.outputs(images(), 0), ROWS, LABELS, 0)
+    smoothed, _ = smooth.loss(smooth.outputs(images(), 0), ROWS, LABELS, 0)
     soft = 0.9 * functional.one_hot(LABELS, 7) + 0.1 / 7
     assert torch.allclose(smoothed, -(soft * logits.log_softmax(1)).sum(1).mean())
     assert not torch.allclose(smoothed, plain)

@@ -11,14 +11,22 @@ OPTIONS = TrainOptions(
 
 def test_methods_own_learning_rate_replaces_that_of_all_and_nothing_else():
     own = kd.Options(temperature=2, alpha=0.5, lr=0.004)
-    changed = OPTIONS.at_lr(own.lr)
+    changed = OPTIONS.changed(own.lr, own.extra_epochs)
     assert changed.lr == 0.004
     assert changed.model_dump() | {"lr": 0.01} == OPTIONS.model_dump()
-    assert OPTIONS.at_lr(ce.Options(label_smoothing=0).lr) is OPTIONS
+    assert OPTIONS.changed(ce.Options(label_smoothing=0).lr) is OPTIONS
 
 
 def test_learning_rate_below_the_least_one_is_refused():
     with pytest.raises(ValidationError, match="min_lr must not exceed lr"):
-        OPTIONS.at_lr(0.0005)
+        OPTIONS.changed(0.0005)
     with pytest.raises(ValidationError):
         kd.Options(temperature=2, alpha=0.5, lr=0)
+
+
+def test_a_run_of_no_extra_epochs_is_refused():
+    assert OPTIONS.changed(epochs=5).epochs == 5
+    with pytest.raises(ValidationError):
+        kd.Options(temperature=2, alpha=0.5, start="ce", extra_epochs=0)
+    with pytest.raises(ValidationError, match="lr_warmup_epochs must be less than epochs"):
+        OPTIONS.changed(epochs=1)

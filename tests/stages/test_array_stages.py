@@ -82,6 +82,8 @@ def test_teachers_are_fused_ranked_and_turned_into_targets(halves):
     assert targets.logits.shape == (60, K + 1, 7)
     logits = {tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers}
     np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
+    assert targets.teachers == ("rn18", "b3")
+    np.testing.assert_allclose(targets.of_teachers[:, 1, 1], logits["b3"] / chosen.temperatures["b3"], rtol=2e-3, atol=1e-4)
 
 
 def test_a_rerun_gives_the_same_bytes(halves):

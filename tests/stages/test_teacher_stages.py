@@ -18,8 +18,10 @@ from fer_core.data.rows import read_rows
 from fer_core.data.softlabels import write_softlabels
 from fer_core.data.views import ViewOptions
 from fer_core.errors import ArtifactError, ModelError, ParamsError
+from fer_core.evaluation.comparison import budget_differences
 from fer_core.evaluation.ensemble import check_teachers
-from fer_core.learning.targets import open_targets
+from fer_core.files import sha256_file
+from fer_core.learning.targets import open_targets, open_teacher_targets
 from fer_core.learning.teacher import start_stage_b
 from fer_core.models.card import ModelCard, read_card
 from fer_core.models.initial import make_initial
@@ -146,6 +148,7 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         Path("data/softlabels"),
         pack.rows,
         fused,
+        dict.fromkeys(dev, fused),
         preprocessing_hash=first.preprocessing_hash,
         views_hash=first.views_hash,
         ensemble={},
@@ -157,6 +160,17 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         assert torch.isfinite(targets[torch.from_numpy(pack.rows.split("train"))]).all()
     with pytest.raises(ArtifactError, match="other preprocessing"):
         open_targets(Path("data/softlabels"), pack.rows, replace(preprocessing, clahe=True), views, torch.device("cpu"))
+    of_teachers, _ = open_teacher_targets(Path("data/softlabels"), pack.rows, preprocessing, views, torch.device("cpu"))
+    assert of_teachers.shape[2:] == (2, 7)
+
+    before = Path("params.yaml").read_text()
+    try:
+        own = {"temperature": 2.0, "alpha": 0.7, "weighting": "confidence", "gate": "teacher_right"}
+        edit_params(student={"mtkd": own | {"negl": {"weight": 0.1, "negatives": "teacher"}}})
+        student.main("mtkd-1", "mtkd", 1, Path("data/init") / ARCH, Path("data/softlabels"))
+    finally:
+        Path("params.yaml").write_text(before)
+    assert read_card(Path("data/students/mtkd-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/teachers.npz"))
 
 
 def test_views_of_other_sizes_show_the_same_part_of_the_picture() -> None:
@@ -183,6 +197,55 @@ def test_students_and_stage_a_learn_from_a_named_set_as_well() -> None:
         Path("params.yaml").write_text(before)
     for folder in ("data/students/ce-1", "data/teachers/tiny/a"):
         assert read_card(Path(folder) / "model").budget["train_rows"] == TRAIN // 3
+
+
+def test_a_method_may_have_another_name_further_terms_and_a_size_of_its_own() -> None:
+    before = Path("params.yaml").read_text()
+    negl, proto = {"weight": 0.1, "ratio": 1.0, "min_entropy": 0.0}, {"weight": 0.1, "share": 0.5}
+    own = {"method": "ce", "label_smoothing": 0.1, "lr": 0.003, "negl": negl, "proto": proto, "lp": {"weight": 0.01}}
+    try:
+        edit_params(student={"ce_more": own, "preprocessing": {"size": LARGE}})
+        student.main("ce_more-1", "ce_more", 1, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
+    finally:
+        Path("params.yaml").write_text(before)
+    card = read_card(Path("data/students/ce_more-1/model"))
+    assert card.preprocessing.size == LARGE
+    assert card.params["method"] == "ce_more"
+    assert card.params["ce_more"]["negl"]["weight"] == 0.1
+    assert card.budget["tuned"] == {"lr": 0.003}
+    lines = Path("data/students/ce_more-1/record/history.csv").read_text().splitlines()
+    last = dict(zip(lines[0].split(","), lines[-1].split(","), strict=True))
+    assert float(last["negl_applied"]) == 1
+    assert float(last["proto_applied"]) == pytest.approx(0.5, abs=0.1)
+    assert 0 < float(last["lp_included"]) <= 1
+    assert last["phase"] == "ce"
+
+
+def test_a_chain_goes_on_from_the_selected_weights_for_epochs_of_its_own() -> None:
+    before = Path("params.yaml").read_text()
+    first = Path("data/students/ce-5/model")
+    try:
+        student.main("ce-5", "ce", 5, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
+        still = {"method": "ce", "label_smoothing": 0.0, "start": "ce", "extra_epochs": 1, "lr": 1e-12}
+        calm = load_section("student.train", dict) | {"lr_warmup_epochs": 0, "min_lr": 0.0}
+        edit_params(student={"more": still, "train": calm})
+        student.main("more-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
+        edit_params(student={"more": still | {"extra_epochs": 0}})
+        with pytest.raises(ParamsError, match="extra_epochs"):
+            student.main("none-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
+        edit_params(student={"more": still, "arch": "test_vit"})
+        with pytest.raises(ModelError, match="go on from"):
+            student.main("none-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
+    finally:
+        Path("params.yaml").write_text(before)
+    one, other = read_card(first), read_card(Path("data/students/more-5/model"))
+    assert other.init_sha256 == one.weights_sha256
+    assert other.budget["schedule"]["epochs"] == 1
+    assert budget_differences(one.budget, other.budget)
+    begin, end = (load_model(folder)[0].state_dict() for folder in (first, Path("data/students/more-5/model")))
+    for name, weight in begin.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(end[name], weight, atol=1e-6, rtol=0)
 
 
 def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.learning.options import MethodOptions
+from fer_core.learning.method import MethodOptions
 
 __all__ = ["NEEDS_TARGETS", "Options", "loss"]
 

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.learning.options import MethodOptions
+from fer_core.learning.method import DistillationOptions, paired, trusted
 
 __all__ = ["NEEDS_TARGETS", "Options", "correlation_distance", "loss"]
 
@@ -15,7 +15,7 @@ NEEDS_TARGETS = True
 _SMALLEST = 1e-8
 
 
-class Options(MethodOptions):
+class Options(DistillationOptions):
     """Section `student.dist`.
 
     Attributes:
@@ -33,6 +33,7 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
     """CE + T^2 (beta inter + gamma intra): 1 - Pearson correlation of probabilities, over rows and over columns.
 
     Correlations ask for relations and not for values, so a teacher that is much surer than the student can be does no harm.
+    Both distances are over the rows that the gate lets pass.
 
     Args:
         logits: student's, float32 [N, C].
@@ -43,9 +44,9 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
     Returns:
         Scalar; the CE is in nats, the distances have no unit.
     """
-    t = options.temperature
-    student, teacher = (logits / t).softmax(dim=1), (targets.float() / t).softmax(dim=1)
-    inter = correlation_distance(student, teacher).mean()
+    t, kept = options.temperature, trusted(targets, labels, options).bool()
+    student, teacher = ((values[kept] / t).softmax(dim=1) for values in paired(logits, targets, options))
+    inter = correlation_distance(student, teacher).sum() / kept.sum().clamp(min=1)
     intra = correlation_distance(student.T, teacher.T).mean()
     return functional.cross_entropy(logits, labels) + t * t * (options.beta * inter + options.gamma * intra)
 

@@ -1,35 +1,40 @@
 """Decoupled knowledge distillation (Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022, eq. 7), with its CE term."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.learning.options import MethodOptions
+from fer_core.learning.method import DistillationOptions, paired, trusted
 
 __all__ = ["NEEDS_TARGETS", "Options", "loss", "nckd", "tckd"]
 
 NEEDS_TARGETS = True
 
 
-class Options(MethodOptions):
+class Options(DistillationOptions):
     """Section `student.dkd`.
 
     Attributes:
         temperature: T, applied to teacher and student alike.
-        alpha: weight of the target-class term (TCKD).
+        alpha: weight of the target-class term (TCKD); in the other forms the share of distillation.
         beta: weight of the non-target-class term (NCKD).
+        form: "paper"; or, to repeat earlier work, "original": what the original system's code did, or "report": what its report says.
     """
 
     temperature: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(ge=0)]
     beta: Annotated[float, Field(ge=0)]
+    form: Literal["paper", "original", "report"] = "paper"
 
 
 def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """CE + T^2 (alpha TCKD + beta NCKD), mean over the batch.
+    """Mean over the batch, by form: paper CE + T^2 (alpha TCKD + beta NCKD); original (1 - alpha) CE + alpha T^2 (TCKD + beta NCKD);
+    report (1 - alpha) CE + T^2 (alpha TCKD + beta NCKD).
+
+    Rows that the gate keeps out have CE alone, whole.
 
     Args:
         logits: student's, float32 [N, C].
@@ -40,10 +45,12 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
     Returns:
         Scalar, in nats.
     """
-    t = options.temperature
-    student, teacher = logits / t, targets.float() / t
-    distilled = options.alpha * tckd(student, teacher, labels) + options.beta * nckd(student, teacher, labels)
-    return functional.cross_entropy(logits, labels) + t * t * distilled.mean()
+    t, of_row = options.temperature, trusted(targets, labels, options)
+    student, teacher = (values / t for values in paired(logits, targets, options))
+    of_labels = 1 - (0.0 if options.form == "paper" else options.alpha) * of_row
+    beta = options.beta * (options.alpha if options.form == "original" else 1.0)
+    distilled = options.alpha * tckd(student, teacher, labels) + beta * nckd(student, teacher, labels)
+    return (of_labels * functional.cross_entropy(logits, labels, reduction="none") + of_row * t * t * distilled).mean()
 
 
 def tckd(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:

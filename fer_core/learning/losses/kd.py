@@ -6,15 +6,15 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.learning.options import MethodOptions
+from fer_core.learning.method import DistillationOptions, paired, trusted
 
 __all__ = ["NEEDS_TARGETS", "Options", "loss"]
 
 NEEDS_TARGETS = True
 
 
-class Options(MethodOptions):
-    """Section `student.kd`.
+class Options(DistillationOptions):
+    """Section `student.kd`; with `standardize` the method of Sun et al., CVPR 2024, algorithm 1.
 
     Attributes:
         temperature: T, applied to teacher and student alike; the stored targets are calibrated logits at T = 1.
@@ -28,6 +28,8 @@ class Options(MethodOptions):
 def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
     """(1 - alpha) CE + alpha T^2 KL(softmax(targets / T) || softmax(logits / T)), mean over the batch.
 
+    Rows that the gate keeps out have CE alone, whole.
+
     Args:
         logits: student's, float32 [N, C].
         targets: teacher's logits of the same views, [N, C].
@@ -37,11 +39,7 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
     Returns:
         Scalar, in nats.
     """
-    t = options.temperature
-    divergence = functional.kl_div(
-        functional.log_softmax(logits / t, dim=1),
-        functional.log_softmax(targets.float() / t, dim=1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    return (1 - options.alpha) * functional.cross_entropy(logits, labels) + options.alpha * t * t * divergence
+    t, alpha = options.temperature, options.alpha * trusted(targets, labels, options)
+    student, teacher = ((values / t).log_softmax(dim=1) for values in paired(logits, targets, options))
+    divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)
+    return ((1 - alpha) * functional.cross_entropy(logits, labels, reduction="none") + alpha * t * t * divergence).mean()

@@ -8,14 +8,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.learning.options import MethodOptions
+from fer_core.learning.method import DistillationOptions, paired, trusted
 
 __all__ = ["NEEDS_TARGETS", "Options", "loss"]
 
 NEEDS_TARGETS = True
 
 
-class Options(MethodOptions):
+class Options(DistillationOptions):
     """Section `student.nkd`.
 
     Attributes:
@@ -31,7 +31,7 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
     """CE - p_t log q_t - gamma T^2 sum over i != t of P_i log Q_i, mean over the batch.
 
     p and q are the teacher's and student's probabilities at T = 1, t the label; P and Q are those of the other classes alone,
-    tempered and renormalised, so that their sums agree whatever is left beside the label.
+    tempered and renormalised, so that their sums agree whatever is left beside the label. Rows that the gate keeps out have CE alone.
 
     Args:
         logits: student's, float32 [N, C].
@@ -42,10 +42,10 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
     Returns:
         Scalar, in nats.
     """
-    t, teacher = options.temperature, targets.float()
+    t, of_row = options.temperature, trusted(targets, labels, options)
     cross_entropies = functional.cross_entropy(logits, labels, reduction="none")
-    of_label = teacher.softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    of_label = targets.float().softmax(dim=1).gather(1, labels[:, None])[:, 0]
     others = torch.ones_like(logits, dtype=torch.bool).scatter(1, labels[:, None], False)
-    student_others, teacher_others = (values[others].view(len(values), -1) / t for values in (logits, teacher))
+    student_others, teacher_others = (values[others].view(len(values), -1) / t for values in paired(logits, targets, options))
     rest = -(teacher_others.softmax(dim=1) * student_others.log_softmax(dim=1)).sum(dim=1)
-    return ((1 + of_label) * cross_entropies + options.gamma * t * t * rest).mean()
+    return (cross_entropies + of_row * (of_label * cross_entropies + options.gamma * t * t * rest)).mean()
