@@ -19,6 +19,7 @@ from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions, student_view, teacher_view
 from fer_core.errors import FerError
 from fer_core.learning import loop
+from fer_core.learning.auxiliary.terms import Auxiliary
 from fer_core.learning.loop import TrainingData
 from fer_core.learning.losses import ce
 from fer_core.learning.losses import dist as dist_loss
@@ -71,6 +72,15 @@ def distilled(data: TrainingData) -> Task:
     return StudentTask(in_double(network, network), dist_loss, dist_loss.Options(temperature=2.0, beta=1.0, gamma=1.0), targets, view_of)
 
 
+def with_terms(data: TrainingData) -> Task:
+    """Terms that remember earlier batches, compare rows of one and draw numbers."""
+    network = timm.create_model("test_vit", num_classes=7, img_size=SIDE)
+    values = {"label_smoothing": 0.0, "proto": {"weight": 0.5}, "negl": {"weight": 0.2, "min_entropy": 0.0}, "lp": {"weight": 0.1}}
+    options = ce.Options.model_validate(values)
+    terms = Auxiliary(options, network, data.labels, data.train, None, seed=1)
+    return StudentTask(in_double(network, network), ce, options, None, view_of, terms)
+
+
 def resnet_teacher(data: TrainingData) -> Task:
     network = ArcFaceNetwork("test_resnet", SIDE, 16, 0.2, 16.0)
     in_double(network, network.trunk)
@@ -105,6 +115,7 @@ CASES = {
         lambda data: vit(data, drop_rate=0.1, proj_drop_rate=0.1, drop_path_rate=0.2), {"batch": 14, "balance": "batches", **EVERYTHING}
     ),
     "relations of a batch": Case(distilled, {}),
+    "further terms": Case(with_terms, {}),
     "batch norm": Case(resnet_teacher, {"batch_norm_group": 7, "balance": "weights"}),
     "batch norm with everything": Case(resnet_teacher, {"batch_norm_group": 7, "balance": "weights", **EVERYTHING}),
     "no sum": Case(vit, {}, no_sum),
