@@ -13,11 +13,12 @@ from fer_core.params import PARAMS_FILE, read_params
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["model_table", "results", "results_page", "with_table"]
+__all__ = ["method_table", "model_table", "results", "results_page", "with_table"]
 
 _LEADERBOARD = Path("metrics/leaderboard.csv")
 _LATENCY = Path("metrics/latencybenchmarks.csv")
 _SUMMARY = Path("metrics/summary.json")
+_STUDENTS = Path("metrics/resultssummarystudents.csv")
 _COMPARISON = Path("metrics/comparison.csv")
 _MARKS = ("<!-- results -->", "<!-- /results -->")
 _REMEDY = "run `fer run` first"
@@ -72,13 +73,30 @@ def model_table(set_name: str) -> str:
     return "\n".join(lines)
 
 
+def method_table(set_name: str) -> str:
+    """Markdown table of each method on a named test set: mean over seeds and standard deviation between them.
+
+    Raises:
+        ArtifactError: there is no summary of students.
+    """
+    table = _read(_STUDENTS)
+    table = table[table["set"] == set_name]
+    shown = {"accuracy": "accuracy", "macro_f1": "macro-F1", "minority_f1": "minority-F1", "nll_scaled_nats": "NLL", "ece_scaled": "ECE"}
+    lines = [f"| method | seeds | {' | '.join(shown.values())} |", f"|---|---:|{'---:|' * len(shown)}"]
+    for method in table["method"].unique():
+        rows = table[table["method"] == method].set_index("metric")
+        cells = [f"{rows.at[name, 'mean']:.3f}" + (f" ± {sd:.3f}" if (sd := rows.at[name, "sd"]) == sd else "") for name in shown]
+        lines.append(f"| {method} | {rows['seeds'].iloc[0]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def results_page(title: str) -> str:
     """A page of results: provenance, data, every named test set, comparison in words, training and latency."""
     params = read_params()
     summary = read_json(_SUMMARY)
     parts = [f"# {title}", _provenance(), "## Data", _data(summary["data"])]
     for name in summary["data"]["rows_of_set"]:
-        parts += [f"## {name} ({summary['data']['rows_of_set'][name]:,} rows)", model_table(name)]
+        parts += [f"## {name} ({summary['data']['rows_of_set'][name]:,} rows)", model_table(name), method_table(name)]
     words = [f"- {verdict}" for verdict in _read(_COMPARISON)["verdict"]]
     parts += ["## Methods compared", "\n".join(words), "## Training", _training(params), "## Latency of the exported student", _latency()]
     parts.append("Written by `fer results`; probabilities are those after temperature scaling, with the temperature fitted on calib rows.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_cli.results import model_table
+from fer_cli.results import method_table, model_table
 from fer_core.errors import ArtifactError
 
 METRICS = ("accuracy", "macro_f1", "nll", "ece")
@@ -33,6 +33,16 @@ def test_table_holds_the_calibrated_rows_of_the_set_best_first(board: Path) -> N
     lines = model_table("all").splitlines()[2:]
     assert [line.split("|")[1].strip() for line in lines] == ["high", "low"]
     assert "0.750 (0.625–0.875)" in lines[0]
+
+
+def test_methods_are_summed_up_over_seeds(board: Path) -> None:
+    names = ("accuracy", "macro_f1", "minority_f1", "nll_scaled_nats", "ece_scaled")
+    lines = ["set,method,metric,seeds,mean,sd,min,max"]
+    lines += [f"all,ce,{name},1,0.5,,0.5,0.5" for name in names]
+    lines += [f"all,kd,{name},3,0.25,0.0156,0.2,0.3" for name in names] + ["other,kd,macro_f1,3,0.9,0.1,0.8,1.0"]
+    (board / "metrics" / "resultssummarystudents.csv").write_text("\n".join(lines))
+    found = method_table("all").splitlines()[2:]
+    assert found == ["| ce | 1 |" + " 0.500 |" * 5, "| kd | 3 |" + " 0.250 ± 0.016 |" * 5]
 
 
 def test_unknown_set_and_missing_file_are_errors(board: Path) -> None:
