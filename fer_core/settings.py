@@ -1,11 +1,12 @@
 """Facts of the machine, never of the experiment: they change how fast a result comes, not the result.
 
-Read from the environment (`FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_PROCESSES`, `FER_RAW`, `FER_RUNS`, `FER_THREADS`,
-`FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root during `dvc exp run --temp`
-and queued runs, whose working copies are elsewhere.
+Read from the environment (`FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_MEMORY_GB`, `FER_PROCESSES`, `FER_RAW`, `FER_RUNS`,
+`FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root during
+`dvc exp run --temp` and queued runs, whose working copies are elsewhere.
 """
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from fer_core.errors import ParamsError
 
 __all__ = ["Place", "Settings", "load_settings", "place", "project_root"]
 
-_KEYS = ("device", "devices", "jobs", "processes", "raw", "runs", "threads", "weights")
+_KEYS = ("device", "devices", "jobs", "memory_gb", "processes", "raw", "runs", "threads", "weights")
 _TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -45,6 +46,8 @@ class Settings:
         raw: folder that holds the raw data sets; descriptors name roots relative to it.
         runs: scratch folder for interrupted training runs.
         threads: CPU threads for decoding and training; 0 means all that the process may use.
+        memory_gb: 10^9 bytes that decoded images may take, of the device and again of the host; 0 takes half of what is free. What does not
+            fit is decoded again each time it is needed.
         processes: that a stage which trains or exports logits is spread over on this machine, one device each.
         weights: folder of pretrained weight files, or None.
     """
@@ -57,6 +60,7 @@ class Settings:
     devices: tuple[str, ...] = ()
     jobs: int = 0
     processes: int = 1
+    memory_gb: float = 0.0
 
     def cpu_threads(self) -> int:
         """Number of CPU threads that this process may use: those of the machine, shared out among the processes of a group."""
@@ -101,6 +105,12 @@ def load_settings() -> Settings:
             raise ParamsError(f"The number of {key} is not a whole number.", where=f"FER_{key.upper()} or {file}", found=text)
         return int(text)
 
+    def gigabytes() -> float:
+        text = value("memory_gb", "0")
+        if re.fullmatch(r"\d+(\.\d+)?(e-?\d+)?", text) is None:
+            raise ParamsError("The memory for images is not a number of gigabytes.", where=f"FER_MEMORY_GB or {file}", found=text)
+        return float(text)
+
     weights = value("weights", "")
     return Settings(
         device=value("device", "auto"),
@@ -111,4 +121,5 @@ def load_settings() -> Settings:
         devices=tuple(name.strip() for name in value("devices", "").split(",") if name.strip()),
         jobs=number("jobs"),
         processes=max(1, number("processes", 1)),
+        memory_gb=gigabytes(),
     )

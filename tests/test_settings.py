@@ -8,7 +8,7 @@ from fer_core.settings import load_settings
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DEVICE", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
+    for name in ("DEVICE", "MEMORY_GB", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
         monkeypatch.delenv(f"FER_{name}", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return tmp_path
@@ -34,6 +34,16 @@ def test_stages_run_in_one_process_unless_the_machine_says_otherwise(root: Path,
     monkeypatch.setenv("FER_PROCESSES", "two")
     with pytest.raises(ParamsError, match="FER_PROCESSES"):
         load_settings()
+
+
+def test_memory_for_images_is_a_number_of_gigabytes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().memory_gb == 0
+    (root / "fer.local.toml").write_text("memory_gb = 1.5\n")
+    assert load_settings().memory_gb == 1.5
+    for text in ("much", "-1", "nan"):
+        monkeypatch.setenv("FER_MEMORY_GB", text)
+        with pytest.raises(ParamsError, match="FER_MEMORY_GB"):
+            load_settings()
 
 
 @pytest.mark.parametrize(("text", "message"), [("gpu = 1\n", "gpu"), ("raw = \n", "not valid TOML"), ("threads = 'two'\n", "two")])

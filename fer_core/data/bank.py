@@ -1,22 +1,23 @@
-"""Image bank: every image of a half of the pack decoded once into one uint8 tensor; views are then cut from it in batches."""
+"""Image bank: the images of a half of the pack as uint8, each decoded once where memory allows; views are cut from them in batches.
+
+Pixels lie on the device if they fit there. Else as many as fit are held in host memory, and the others are decoded on the fly. Where
+they lie changes nothing in a view.
+"""
 
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from fer_core.data.augment import evaluation_view, training_view
 from fer_core.data.augment_cpu import CpuViews
+from fer_core.data.memory import device_room, host_room
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
+from fer_core.data.stream import PixelStream
 from fer_core.data.views import ViewOptions, sample_keys, view_params
-from fer_core.logs import progress_off
-from fer_core.sources.decode import decode_rgb
 
 __all__ = ["ImageBank"]
 
@@ -32,7 +33,8 @@ class ImageBank:
         preprocessing: decides the size at which images are kept.
         options: strength of the augmentation; only needed for k >= 1.
         threads: for decoding, and for views on the CPU.
-        device: where the pixels are kept and views are computed.
+        device: where views are computed.
+        memory_gb: for decoded images, of the device and again of the host; 0 takes half of what is free.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class ImageBank:
         options: ViewOptions | None,
         threads: int,
         device: torch.device,
+        memory_gb: float = 0.0,
     ) -> None:
         self.preprocessing = preprocessing
         self.device = device
@@ -52,23 +55,27 @@ class ImageBank:
         self._keys = sample_keys([ids[row] for row in rows])
         self._slot = np.full(len(ids), -1, dtype=np.int64)
         self._slot[rows] = np.arange(len(rows))
-        side = preprocessing.resized
         on_cpu = device.type == "cpu"
-        pixels = np.empty((len(rows), side, side, 3) if on_cpu else (len(rows), 3, side, side), dtype=np.uint8)
-
-        def decode(slot: int) -> None:
-            row = int(rows[slot])
-            image = preprocessing.square(decode_rgb(pack.image(row), where=ids[row]))
-            pixels[slot] = image if on_cpu else image.transpose(2, 0, 1)
-
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in tqdm(
-                pool.map(decode, range(len(rows))), total=len(rows), desc="decode", unit="img", leave=False, disable=progress_off()
-            ):
-                pass
+        size = 3 * preprocessing.resized**2
+        on_device = not on_cpu and len(rows) * size <= device_room(device, memory_gb)
+        held = 0 if on_device else min(len(rows), host_room(memory_gb) // size)
+        self._stream = PixelStream(pack, rows, preprocessing, held, threads, channels_first=not on_cpu, pinned=not on_cpu)
+        self._pixels: Tensor | None = None
+        if on_device:
+            self._pixels = torch.empty((len(rows), 3, preprocessing.resized, preprocessing.resized), dtype=torch.uint8, device=device)
+            for start, batch in self._stream.in_order(len(rows)):
+                self._pixels[start : start + len(batch)].copy_(batch, non_blocking=True)
         self._cpu = CpuViews(preprocessing, threads) if on_cpu else None
-        self._pixels: Any = pixels if on_cpu else torch.from_numpy(pixels).to(device)
-        log.info("decoded %d images at %d px", len(rows), side)
+        where = "the device" if on_device else "host memory"
+        log.info("%d of %d images held in %s at %d px", len(rows) if on_device else held, len(rows), where, preprocessing.resized)
+
+    def expect(self, batches: Iterable[np.ndarray]) -> None:
+        """Say which batches of rows `view` will be asked for, in this order, so that threads can get them ready ahead.
+
+        Of use where images are not all held on the device; a batch that was not expected is as right, only later.
+        """
+        if self._pixels is None and not (self._cpu is not None and self._stream.whole):
+            self._stream.expect(self._slot[rows] for rows in batches)
 
     def view(self, rows: np.ndarray, k: int) -> Tensor:
         """View k of the given rows.
@@ -87,6 +94,11 @@ class ImageBank:
             raise ValueError("this image bank was made without augmentation options")
         drawn = view_params(self._keys[slots], k, self._options) if k and self._options else None
         if self._cpu is not None:
-            return self._cpu.evaluation(self._pixels, slots) if drawn is None else self._cpu.training(self._pixels, slots, drawn)
-        on_device = self._pixels[torch.from_numpy(slots).to(self.device)]
-        return evaluation_view(on_device, self.preprocessing) if drawn is None else training_view(on_device, drawn, self.preprocessing)
+            whole = self._stream.whole
+            pixels, places = (self._stream.held, slots) if whole else (self._stream.take(slots).numpy(), np.arange(len(slots)))
+            return self._cpu.evaluation(pixels, places) if drawn is None else self._cpu.training(pixels, places, drawn)
+        if self._pixels is None:
+            images = self._stream.take(slots).to(self.device, non_blocking=True)
+        else:
+            images = self._pixels[torch.from_numpy(slots).to(self.device)]
+        return evaluation_view(images, self.preprocessing) if drawn is None else training_view(images, drawn, self.preprocessing)

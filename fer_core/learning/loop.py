@@ -129,10 +129,12 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
             task.network.train()
             batches = plan(epoch)
+            own = [rows[optimiser.wanted(len(rows), epoch, number)] for number, rows in enumerate(batches)]
+            data.bank.expect(own)
             view, step = task.train_view(epoch), sum(counts[:epoch])
             loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
             for number, rows in enumerate(batches):
-                images = data.bank.view(rows[optimiser.wanted(len(rows), epoch, number)], view)
+                images = data.bank.view(own[number], view)
                 truth = labels[torch.from_numpy(rows).to(device)]
                 loss, found = optimiser.step(images, rows, truth, epoch, number, float(rates[step + number]))
                 loss_sum += loss * len(rows)
@@ -195,8 +197,10 @@ def validate(task: Task, data: TrainingData, epoch: int, precision: str, device:
     rows = data.val[shares[distributed.rank()]]
     parts = [torch.empty(0, N_CLASSES, dtype=torch.float64)]
     with torch.inference_mode(), autocast(device, precision):
-        for start in range(0, len(rows), _EVALUATION_BATCH):
-            images = data.bank.view(rows[start : start + _EVALUATION_BATCH], 0)
+        batches = [rows[start : start + _EVALUATION_BATCH] for start in range(0, len(rows), _EVALUATION_BATCH)]
+        data.bank.expect(batches)
+        for batch in batches:
+            images = data.bank.view(batch, 0)
             parts.append(task.predict(images, epoch).double().softmax(1).cpu())
         found = distributed.gather_rows(torch.cat(parts), [share.stop - share.start for share in shares])
     probabilities, truth = found.numpy(), data.labels[data.val]

@@ -54,7 +54,7 @@ def open_training_data(
             raise TrainingError(
                 "A split is empty.", where=f"{name} rows of the pack", remedy="see data/validation.json and params manifest"
             )
-    bank = ImageBank(pack, np.concatenate([train_rows, val_rows]), preprocessing, views, settings.cpu_threads(), device)
+    bank = ImageBank(pack, np.concatenate([train_rows, val_rows]), preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
     return TrainingData(bank=bank, labels=pack.rows.labels, train=train_rows, val=val_rows)
 
 

@@ -124,7 +124,7 @@ def compare_stages(a: Path, b: Path, pack: Pack, precision: str, settings: Setti
     right = {}
     for stage, folder in (("a", a), ("b", b)):
         network, card = load_model(folder)
-        bank = ImageBank(pack, rows, card.preprocessing, None, settings.cpu_threads(), device)
+        bank = ImageBank(pack, rows, card.preprocessing, None, settings.cpu_threads(), device, settings.memory_gb)
         logits = logits_of(network.to(device), bank, rows, range(1), precision)[:, 0]
         probabilities = torch.from_numpy(logits).double().softmax(1).numpy()
         right[stage] = probabilities.argmax(axis=1) == truth

@@ -45,7 +45,7 @@ def forward_rows(
     network.to(device)
     rows, train = pack.rows.split(*covers), pack.rows.split("train")
     here, here_train = _of_this_process(rows), _of_this_process(train) if views is not None else train[:0]
-    bank = ImageBank(pack, np.union1d(here, here_train), card.preprocessing, views, settings.cpu_threads(), device)
+    bank = ImageBank(pack, np.union1d(here, here_train), card.preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
     evaluated = _gathered(logits_of(network, bank, here, range(1), precision)[:, 0], rows)
     seen = None
     if views is not None:

@@ -35,6 +35,7 @@ def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: rang
     network = network.to(bank.device).to(memory_format=torch.channels_last)
     logits = np.empty((len(rows), len(views), N_CLASSES), dtype=np.float32)
     bar = tqdm(total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off())
+    bank.expect(rows[start : start + BATCH] for _ in views for start in range(0, len(rows), BATCH))
     with bar, torch.inference_mode(), autocast(bank.device, precision):
         for column, k in enumerate(views):
             for start in range(0, len(rows), BATCH):

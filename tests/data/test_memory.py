@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from fer_core.data import memory
+from fer_core.data.memory import host_room
+
+# Fields and units as in proc_meminfo(5): kB means 1024 bytes.
+MEMINFO = "MemTotal:       16384000 kB\nMemFree:         1024000 kB\nMemAvailable:    8000000 kB\nHugePages_Total:       0\n"
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    return tmp_path
+
+
+def test_half_of_what_is_available_unless_a_size_is_given(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_available", lambda: 1000)
+    assert host_room(0) == 500
+    assert host_room(0.25) == 250_000_000
+
+
+def test_processes_of_one_machine_share_its_memory(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = {"RANK": "1", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+    for name, value in group.items():
+        monkeypatch.setenv(name, value)
+    assert host_room(1.0) == 250_000_000
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(None, 8_192_000_000), ("max", 8_192_000_000), ("3000000000", 2_000_000_000), ("900000000", 0)]
+)
+def test_the_limit_of_a_container_counts(machine: Path, limit: str | None, expected: int) -> None:
+    if limit is not None:
+        (machine / "memory.max").write_text(f"{limit}\n")
+        (machine / "memory.current").write_text("1000000000\n")
+    assert memory._available(machine / "meminfo", machine) == expected
