@@ -1,7 +1,8 @@
 """Choose how to fuse the teachers.
 
 Reads the dev logits of every teacher (only their calib rows are used) and the dev rows.
-Writes `data/ensemble/`: per-teacher temperatures, space, weights, fused temperature, and every candidate of the search.
+Writes `data/ensemble/`: per-teacher temperatures, space, weights, fused temperature, every candidate of the search, and what else the
+leaderboard is to show (kinds of weights, fixed temperatures).
 """
 
 import logging
@@ -12,6 +13,7 @@ from fer_core.data.logits import read_logits
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.ensemble import choose_ensemble, write_ensemble
 from fer_core.evaluation.fusion import EnsembleOptions
+from fer_core.evaluation.kind_validation import RowOrigins
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.params import load_section
 from stages.entry import run_stage
@@ -30,9 +32,13 @@ def main() -> None:
     evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
     rows = read_rows(ROWS)
     calib = {tag: read_logits(LOGITS / tag / "dev", rows).only("calib") for tag in teachers}
-    ensemble, candidates = choose_ensemble(calib, options, evaluation.bins)
+    frame = rows.frame.iloc[rows.split("calib")]
+    origins = RowOrigins(*(frame[name].tolist() for name in ("sample_id", "source", "group")))
+    ensemble, candidates = choose_ensemble(calib, options, evaluation.bins, origins)
     write_ensemble(OUT, ensemble, candidates)
     log.info("chosen of %d candidates: %s %s", len(candidates), ensemble.chosen.space, ensemble.chosen.weights)
+    for kind, scores in ensemble.cross_validation.items():
+        log.info("weights %s on calib rows not fitted on: %s", kind, " ".join(f"{name} {value:.4f}" for name, value in scores.items()))
 
 
 if __name__ == "__main__":

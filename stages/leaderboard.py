@@ -1,7 +1,8 @@
 """Measure teachers, alone and fused, on the test rows.
 
 Reads the test logits of every teacher, the ensemble and the test rows.
-Writes `data/leaderboard/`: every teacher raw and temperature scaled, best single, uniform and chosen weights on every named test set.
+Writes `data/leaderboard/`: every teacher raw and temperature scaled, best single, uniform and chosen weights on every named test set, what
+else the ensemble asks for (kinds of weights, fixed temperatures), and each set's oracle.
 """
 
 from pathlib import Path
@@ -30,7 +31,7 @@ def main() -> None:
     chosen = evaluated_sets(load_section("sets", NamedSets))
     sets = {name: select(rows.frame, rule, name) for name, rule in chosen.items()}
     test = {tag: read_logits(LOGITS / tag / "test", rows) for tag in teachers}
-    board = leaderboard(test, read_ensemble(ENSEMBLE), sets, options, load_section("seed", int))
+    board = leaderboard(test, read_ensemble(ENSEMBLE), sets, options, load_section("seed", int), rows.frame["source"].to_numpy())
     write_leaderboard(OUT, board, rows.sha256)
 
 

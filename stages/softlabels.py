@@ -14,6 +14,7 @@ from fer_core.data.logits import read_logits
 from fer_core.data.rows import read_rows
 from fer_core.data.softlabels import write_softlabels
 from fer_core.evaluation.ensemble import read_ensemble
+from fer_core.evaluation.memorisation import memorised
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.targets import fused_targets, target_metrics, teacher_targets
 from fer_core.params import load_section
@@ -36,6 +37,8 @@ def main() -> None:
     ensemble = read_ensemble(ENSEMBLE)
     targets = fused_targets(dev, ensemble)
     metrics = target_metrics(dev, ensemble, targets, evaluation.bins)
+    for warning in memorised(metrics["memorisation"]):
+        log.warning("%s", warning)
     first = next(iter(dev.values()))
     write_softlabels(
         OUT,

@@ -1,7 +1,8 @@
 """Comparing training methods on one test set, row by row.
 
 A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over the choice of test rows. Two methods
-are compared only if, seed by seed, they were given the same budget (initial weights, rows, steps, batch, …), else the pair is refused.
+are compared only if, seed by seed, they were given the same budget (initial weights, rows, steps, batch, …), else the pair is refused;
+unless params allow it, and then the words say so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,7 @@ class Pair:
         seeds: the runs in pairs.
         p: of all seeds together (`median_p`).
         holm_p: adjusted for all pairs compared.
+        unequal: what their budgets differ in, by name; empty where they are equal.
     """
 
     a: str
@@ -61,6 +63,7 @@ class Pair:
     seeds: tuple[SeedPair, ...]
     p: float
     holm_p: float
+    unequal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,22 +126,23 @@ def compare_methods(
     outcomes = {method: _outcomes(by_seed, set_name, options.bins) for method, by_seed in runs.items()}
     _check_same_rows(runs, set_name)
     methods = list(runs)
-    compared: list[tuple[str, str, tuple[SeedPair, ...], dict[str, Interval]]] = []
+    compared: list[tuple[str, str, tuple[SeedPair, ...], dict[str, Interval], tuple[str, ...]]] = []
     refused = []
     for i, b in enumerate(methods):
         for a in methods[i + 1 :]:
-            reasons = [f"seed {s}: {text}" for s in runs[a] for text in budget_differences(runs[a][s].budget, runs[b][s].budget)]
-            if reasons:
-                refused.append(Refusal(a, b, tuple(reasons)))
+            unequal = [(s, text) for s in runs[a] for text in budget_differences(runs[a][s].budget, runs[b][s].budget)]
+            if unequal and not options.allow_unequal_budgets:
+                refused.append(Refusal(a, b, tuple(f"seed {s}: {text}" for s, text in unequal)))
                 continue
+            names = tuple(sorted({text.partition(":")[0] for _, text in unequal}))
             differences = paired_differences(
                 list(outcomes[a].values()), list(outcomes[b].values()), ("macro_f1", "nll"), options.bootstrap, seed
             )
-            compared.append((a, b, tuple(_seed_pair(s, outcomes[a][s], outcomes[b][s]) for s in outcomes[a]), differences))
-    p = [median_p([pair.p for pair in seeds]) for _, _, seeds, _ in compared]
+            compared.append((a, b, tuple(_seed_pair(s, outcomes[a][s], outcomes[b][s]) for s in outcomes[a]), differences, names))
+    p = [median_p([pair.p for pair in seeds]) for _, _, seeds, _, _ in compared]
     pairs = [
-        Pair(a, b, len(next(iter(outcomes[a].values()))), found["macro_f1"], found["nll"], seeds, own, adjusted)
-        for (a, b, seeds, found), own, adjusted in zip(compared, p, holm(p), strict=True)
+        Pair(a, b, len(next(iter(outcomes[a].values()))), found["macro_f1"], found["nll"], seeds, own, adjusted, names)
+        for (a, b, seeds, found, names), own, adjusted in zip(compared, p, holm(p), strict=True)
     ]
     return pairs, refused
 
@@ -164,6 +168,7 @@ def verdict(pair: Pair, set_name: str) -> str:
     return (
         f"{first} ({_signed(f1)}); {second} ({_signed(nll)}). "
         f"The accuracies {accuracy} (McNemar p = {pair.p:.3g}, {pair.holm_p:.3g} after Holm). n = {pair.n:,} rows; {seeds}."
+        + (f" Their budgets differ ({', '.join(pair.unequal)}), so what is shown is not the method's alone." if pair.unequal else "")
     )
 
 

@@ -97,7 +97,7 @@ def _plain(pair: Pair, set_name: str) -> dict[str, Any]:
             for s in pair.seeds
         ],
         "verdict": verdict(pair, set_name),
-    }
+    } | ({"unequal_budgets": list(pair.unequal)} if pair.unequal else {})
 
 
 def _words(set_name: str, pairs: Sequence[dict[str, Any]], refused: Sequence[Refusal], runs: Sequence[dict[str, Any]]) -> str:

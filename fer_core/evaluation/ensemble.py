@@ -1,11 +1,11 @@
 """The ensemble: calibrated teachers with the weights chosen on calib rows, as an artifact.
 
-`data/ensemble/` holds `ensemble.json` (the choice, and for reference the best single teacher and equal weights) and `search.csv` (every
-candidate). Nothing in it comes from test rows.
+`data/ensemble/` holds `ensemble.json` (the choice, for reference the best single teacher and equal weights, and whatever other kinds of
+weights and fixed temperatures the leaderboard is to show) and `search.csv` (every candidate). Nothing in it comes from test rows.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ import pandas as pd
 from fer_core.data.logits import LogitsSet
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.calibration import interior_temperature
-from fer_core.evaluation.fusion import EnsembleOptions, Space, best_candidate, fuse, search_weights, simplex
+from fer_core.evaluation.fusion import EnsembleOptions, Space, best_candidate, fuse
+from fer_core.evaluation.kind_validation import RowOrigins, validate_kinds
 from fer_core.evaluation.metrics import all_metrics
+from fer_core.evaluation.weight_choice import choose_weights, short
+from fer_core.evaluation.weight_kinds import KindWeights, SourceWeights, fit_per_class, fit_per_source, kind_from_plain, to_plain
 from fer_core.files import new_folder, read_json, write_json, write_text
 from fer_core.labels import CLASSES, check_class_order
 
 __all__ = ["Ensemble", "Weighting", "check_teachers", "choose_ensemble", "read_ensemble", "write_ensemble"]
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Ensemble:
         objective: what `chosen` and `best_single` are best in.
         rows_sha256: of the dev rows that everything was fitted on.
         preprocessing_hash: of all teachers.
+        fixed_temperatures: at which the leaderboard shows raw logits too.
+        kinds: weights by class or source, as `ensemble.kinds` asks for.
+        cross_validation: kind of weights -> metrics of calib rows that it was not fitted on; empty where only the global one is asked for.
     """
 
     teachers: tuple[str, ...]
@@ -65,6 +71,9 @@ class Ensemble:
     objective: str
     rows_sha256: str
     preprocessing_hash: str
+    fixed_temperatures: tuple[float, ...] = ()
+    kinds: dict[str, KindWeights] = field(default_factory=dict)
+    cross_validation: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def fused(self, logits: Mapping[str, np.ndarray], weighting: Weighting | None = None) -> np.ndarray:
         """Calibrated fused logits at T = 1.
@@ -77,57 +86,77 @@ class Ensemble:
             float64 [..., 7].
         """
         how = weighting or self.chosen
-        calibrated = [np.asarray(logits[tag], dtype=np.float64) / self.temperatures[tag] for tag in self.teachers]
-        return fuse(calibrated, [how.weights[tag] for tag in self.teachers], how.space) / how.temperature
+        return fuse(list(self._calibrated(logits).values()), [how.weights[tag] for tag in self.teachers], how.space) / how.temperature
+
+    def fused_by(self, kind: str, logits: Mapping[str, np.ndarray], sources: Sequence[str] | np.ndarray) -> np.ndarray:
+        """Calibrated fused logits at T = 1 under one of `kinds`: float64 [N, 7] of raw logits [N, 7] and the rows' sources [N]."""
+        return self.kinds[kind].fused(self._calibrated(logits), sources)
+
+    def fused_uncalibrated(self, logits: Mapping[str, np.ndarray], weighting: Weighting, temperature: float) -> np.ndarray:
+        """Fused raw logits, divided by a temperature that nothing was fitted for: float64 [..., 7]."""
+        raw = [np.asarray(logits[tag], dtype=np.float64) for tag in self.teachers]
+        return fuse(raw, [weighting.weights[tag] for tag in self.teachers], weighting.space) / temperature
+
+    def _calibrated(self, logits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {tag: np.asarray(logits[tag], dtype=np.float64) / self.temperatures[tag] for tag in self.teachers}
 
 
-def choose_ensemble(calib: Mapping[str, LogitsSet], options: EnsembleOptions, bins: int) -> tuple[Ensemble, pd.DataFrame]:
+def choose_ensemble(
+    calib: Mapping[str, LogitsSet], options: EnsembleOptions, bins: int, origins: RowOrigins | None = None
+) -> tuple[Ensemble, pd.DataFrame]:
     """Calibrate every teacher, try every weighting and choose, all on calib rows.
 
     Args:
         calib: of each teacher, the logits of the calib rows and of nothing else.
         options: section `ensemble`.
         bins: confidence bins of ece.
+        origins: of the calib rows; only needed for other kinds of weights than the global one.
 
     Returns:
-        The ensemble, and every candidate: space, weight of each teacher, temperature, nll, accuracy, macro_f1, ece.
+        The ensemble, and every candidate: search ("grid" or "smooth"), space, weight of each teacher, temperature, nll, accuracy,
+        macro_f1, ece.
 
     Raises:
-        ArtifactError: no teacher, teachers of different rows or preprocessing, rows other than calib, or a teacher that no
-            temperature calibrates.
+        ArtifactError: no teacher, teachers of different rows or preprocessing, rows other than calib, a teacher that no temperature
+            calibrates, or kinds of weights without the rows' origins.
     """
     first = check_teachers(calib)
     if first.covers != ("calib",):
         raise ArtifactError("Fusion weights are chosen on calib rows only.", found=first.covers, expected=("calib",))
     tags, labels = tuple(calib), first.labels
-    temperatures = {tag: _short(interior_temperature(calib[tag].eval, labels, f"teacher {tag}").temperature) for tag in tags}
+    temperatures = {tag: short(interior_temperature(calib[tag].eval, labels, f"teacher {tag}").temperature) for tag in tags}
     calibrated = [calib[tag].eval.astype(np.float64) / temperatures[tag] for tag in tags]
-    grid = simplex(len(tags), options.step)
-    candidates = search_weights(calibrated, labels, grid, options.spaces, bins)
+    choice = choose_weights(calibrated, labels, options, options.spaces, bins)
 
     def weighting(space: Space, weights: tuple[float, ...]) -> Weighting:
         fused = fuse(calibrated, weights, space)
-        temperature = _short(interior_temperature(fused, labels, "ensemble").temperature)
+        temperature = short(interior_temperature(fused, labels, "ensemble").temperature)
         return Weighting(space, dict(zip(tags, weights, strict=True)), temperature, all_metrics(fused, labels, bins, temperature))
 
-    single = candidates[[max(weights) == 1 for weights in candidates["weights"]]].reset_index(drop=True)
-    best, best_alone = (
-        candidates.iloc[best_candidate(candidates, options.objective)],
-        single.iloc[best_candidate(single, options.objective)],
-    )
+    single = choice.grid[[max(weights) == 1 for weights in choice.grid["weights"]]].reset_index(drop=True)
+    alone = single.iloc[best_candidate(single, options.objective)]
+    chosen = weighting(choice.space, choice.weights)
+    kinds: dict[str, KindWeights] = {}
+    scores: dict[str, dict[str, float]] = {}
+    if set(options.kinds) != {"global"}:
+        kinds, scores = _other_kinds({tag: calib[tag].eval for tag in tags}, temperatures, chosen, labels, options, bins, origins)
     ensemble = Ensemble(
         teachers=tags,
         model_sha256={tag: calib[tag].model_sha256 for tag in tags},
         temperatures=temperatures,
-        chosen=weighting(best["space"], best["weights"]),
-        best_single=weighting(best_alone["space"], best_alone["weights"]),
-        uniform=weighting(best["space"], (1 / len(tags),) * len(tags)),
+        chosen=chosen,
+        best_single=weighting(alone["space"], alone["weights"]),
+        uniform=weighting(choice.space, (1 / len(tags),) * len(tags)),
         objective=options.objective,
         rows_sha256=first.rows_sha256,
         preprocessing_hash=first.preprocessing_hash,
+        fixed_temperatures=options.fixed_temperatures,
+        kinds=kinds,
+        cross_validation=scores,
     )
+    candidates = pd.concat([choice.grid.assign(search="grid"), choice.smooth.assign(search="smooth")], ignore_index=True)
     weights = pd.DataFrame(candidates["weights"].tolist(), columns=[f"weight_{tag}" for tag in tags])
-    return ensemble, pd.concat([candidates[["space"]], weights, candidates.drop(columns=["space", "weights"])], axis=1)
+    return ensemble, pd.concat([candidates[["search", "space"]], weights, candidates.drop(columns=["search", "space", "weights"])], axis=1)
 
 
 def check_teachers(logits: Mapping[str, LogitsSet]) -> LogitsSet:
@@ -164,6 +193,9 @@ def write_ensemble(folder: Path, ensemble: Ensemble, candidates: pd.DataFrame) -
                 "rows_sha256": ensemble.rows_sha256,
                 "preprocessing_hash": ensemble.preprocessing_hash,
                 "references": {"best_single": _plain(ensemble.best_single), "uniform": _plain(ensemble.uniform)},
+                "fixed_temperatures": list(ensemble.fixed_temperatures),
+                "kinds": {name: to_plain(kind) for name, kind in ensemble.kinds.items()},
+                "cross_validation": ensemble.cross_validation,
             },
         )
         write_text(temporary / "search.csv", candidates.to_csv(index=False, lineterminator="\n"))
@@ -187,6 +219,9 @@ def read_ensemble(folder: Path) -> Ensemble:
             chosen=_weighting(values),
             best_single=_weighting(references["best_single"]),
             uniform=_weighting(references["uniform"]),
+            fixed_temperatures=tuple(values["fixed_temperatures"]),
+            kinds={name: kind_from_plain(name, kind) for name, kind in values["kinds"].items()},
+            cross_validation=values["cross_validation"],
             **{name: values[name] for name in ("model_sha256", "temperatures", "objective", "rows_sha256", "preprocessing_hash")},
         )
     except KeyError as error:
@@ -199,6 +234,28 @@ def read_ensemble(folder: Path) -> Ensemble:
     return ensemble
 
 
+def _other_kinds(
+    raw: Mapping[str, np.ndarray],
+    temperatures: Mapping[str, float],
+    chosen: Weighting,
+    labels: np.ndarray,
+    options: EnsembleOptions,
+    bins: int,
+    origins: RowOrigins | None,
+) -> tuple[dict[str, KindWeights], dict[str, dict[str, float]]]:
+    """Weights by class and source fitted on all calib rows, and the cross-validation of every kind."""
+    if origins is None:
+        raise ArtifactError("Kinds of weights need the sources and groups of the calib rows.", found=options.kinds, expected="origins")
+    calibrated = {tag: np.asarray(logits, dtype=np.float64) / temperatures[tag] for tag, logits in raw.items()}
+    kinds: dict[str, KindWeights] = {}
+    if "per_class" in options.kinds:
+        kinds["per_class"] = fit_per_class(calibrated, labels, chosen.space)
+    if "per_source" in options.kinds:
+        elsewhere = SourceWeights(chosen.weights, chosen.temperature)
+        kinds["per_source"] = fit_per_source(calibrated, labels, origins.sources, elsewhere, chosen.space, options, bins)
+    return kinds, validate_kinds(raw, labels, origins, options, chosen.space, bins)
+
+
 def _plain(weighting: Weighting) -> dict[str, Any]:
     values = asdict(weighting)
     return {"space": values["space"], "weights": values["weights"], "fused_temperature": values["temperature"], "calib": values["calib"]}
@@ -206,8 +263,3 @@ def _plain(weighting: Weighting) -> dict[str, Any]:
 
 def _weighting(values: dict[str, Any]) -> Weighting:
     return Weighting(values["space"], values["weights"], values["fused_temperature"], values["calib"])
-
-
-def _short(value: float) -> float:
-    """Six significant digits: what is written is what was measured with, on every machine."""
-    return float(f"{value:.6g}")

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from tqdm import tqdm
 
 from fer_core.errors import ArtifactError
@@ -20,9 +20,10 @@ from fer_core.labels import N_CLASSES
 from fer_core.logs import progress_off
 from fer_core.params import Section
 
-__all__ = ["EnsembleOptions", "Space", "best_candidate", "fuse", "normalised", "search_weights", "simplex"]
+__all__ = ["EnsembleOptions", "Kind", "Space", "best_candidate", "fuse", "normalised", "search_weights", "simplex"]
 
 Space = Literal["prob", "logit"]
+Kind = Literal["global", "per_class", "per_source"]
 
 
 class EnsembleOptions(Section):
@@ -32,11 +33,20 @@ class EnsembleOptions(Section):
         spaces: where to average; the search tries each.
         step: distance of neighbouring weights on the grid; a whole number of steps makes 1.
         objective: what is best on calib rows: least NLL or greatest macro-F1 (NLL decides between equals).
+        search: "grid": the best point of the grid; "smooth": from there on to the least NLL between the points.
+        fixed_temperatures: each a further block of the leaderboard: teachers and weightings, the raw logits divided by it.
+        kinds: of weights that the leaderboard shows: one for all rows, one for each class, one for each source. Soft labels always
+            come from the global ones.
+        folds: of the cross-validation that reports on the kinds.
     """
 
     spaces: list[Space] = Field(min_length=1)
     step: Annotated[float, Field(gt=0, le=1)]
     objective: Literal["nll", "macro_f1"]
+    search: Literal["grid", "smooth"] = "grid"
+    fixed_temperatures: tuple[Annotated[float, Field(gt=0, le=100)], ...] = ()
+    kinds: tuple[Kind, ...] = ("global",)
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
 
     @field_validator("step")
     @classmethod
@@ -44,6 +54,26 @@ class EnsembleOptions(Section):
         if abs(1 / step - round(1 / step)) > 1e-6:
             raise ValueError("1 must be a whole number of steps")
         return step
+
+    @field_validator("kinds")
+    @classmethod
+    def _once_each(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        if len(set(kinds)) != len(kinds) or "global" not in kinds:
+            raise ValueError("expected each kind once, and global among them")
+        return kinds
+
+    @field_validator("fixed_temperatures")
+    @classmethod
+    def _different(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(temperatures)) != len(temperatures):
+            raise ValueError("expected each temperature once")
+        return temperatures
+
+    @model_validator(mode="after")
+    def _smooth_is_of_the_nll(self) -> "EnsembleOptions":
+        if self.search == "smooth" and self.objective != "nll":
+            raise ValueError("a smooth search needs objective: nll, for macro-F1 has no slope")
+        return self
 
 
 def normalised(weights: Sequence[float] | np.ndarray) -> np.ndarray:

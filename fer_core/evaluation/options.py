@@ -40,9 +40,12 @@ class EvaluationOptions(Section):
         bins: confidence bins of ece, ace, classwise_ece and the reliability diagram.
         compare_set: the named test set on which methods are compared.
         calibration: how networks are calibrated.
+        allow_unequal_budgets: compare methods that did not get the same budget too, such as those of a chain; the words then say in what
+            their budgets differ. Else such a pair is refused.
     """
 
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]
     bins: Annotated[int, Field(ge=2, le=100)]
     compare_set: Annotated[str, Field(min_length=1)]
     calibration: CalibrationOptions = CalibrationOptions()
+    allow_unequal_budgets: bool = False

@@ -9,12 +9,14 @@ from tqdm import tqdm
 from fer_core.data.logits import LogitsSet
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.ensemble import Ensemble, check_teachers
+from fer_core.evaluation.memorisation import memorisation
 from fer_core.evaluation.metrics import all_metrics, log_softmax
 from fer_core.logs import progress_off
 
 __all__ = ["fused_targets", "target_metrics", "teacher_targets"]
 
-_TEMPERATURES = (1.0, 2.0, 4.0, 6.0)
+_TEMPERATURES = (1.0, 1.2, 2.0, 4.0, 6.0)
+_PERCENTILES = (1, 50, 99)
 _BLOCK = 8192
 
 
@@ -61,22 +63,27 @@ def target_metrics(dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np
     """Metrics of the ensemble on train, val and calib rows, and the targets' sharpness.
 
     Returns:
-        Plain values for JSON: splits {train, val, calib: metrics}; sharpness, a list of {temperature, max_probability, entropy}: means over
-        rows and stored views of softmax(targets / temperature), entropy in nats (7 classes: at most 1.946).
+        Plain values for JSON: splits {train, val, calib: metrics}; sharpness, a list of {temperature, max_probability, entropy}, means over
+        rows and stored views of softmax(targets / temperature), entropy in nats (7 classes: at most 1.946), with the percentiles p01,
+        p50 and p99 of both; memorisation, a list, see `memorisation`.
     """
     first = _check(dev, ensemble)
     fused = ensemble.fused({tag: logits.eval for tag, logits in dev.items()})
     splits = {name: all_metrics(fused[rows], first.labels[rows], bins) for name in first.covers if len(rows := first.rows_of(name))}
     sharpness = []
     for temperature in _TEMPERATURES:
-        top = entropy = 0.0
+        top, entropy = np.empty(targets[:, 1:, 0].shape), np.empty(targets[:, 1:, 0].shape)
         for i in range(0, len(targets), _BLOCK):
             log_p = log_softmax(targets[i : i + _BLOCK, 1:], temperature)
-            top += float(np.exp(log_p.max(axis=-1)).sum())
-            entropy -= float((np.exp(log_p) * log_p).sum())
-        count = targets[:, 1:, 0].size
-        sharpness.append({"temperature": temperature, "max_probability": round(top / count, 6), "entropy": round(entropy / count, 6)})
-    return {"splits": splits, "sharpness": sharpness}
+            top[i : i + _BLOCK] = np.exp(log_p.max(axis=-1))
+            entropy[i : i + _BLOCK] = -(np.exp(log_p) * log_p).sum(axis=-1)
+        point = {"temperature": temperature}
+        for name, values in (("max_probability", top), ("entropy", entropy)):
+            point[name] = round(float(values.mean()), 6)
+            for percent, value in zip(_PERCENTILES, np.percentile(values, _PERCENTILES), strict=True):
+                point[f"{name}_p{percent:02d}"] = round(float(value), 6)
+        sharpness.append(point)
+    return {"splits": splits, "sharpness": sharpness, "memorisation": memorisation(dev, ensemble, targets)}
 
 
 def _check(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> LogitsSet:

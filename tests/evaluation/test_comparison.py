@@ -120,6 +120,22 @@ def test_unequal_budgets_are_refused_with_the_reason(changed):
     assert all("seed 2" in reason and next(iter(changed)) in reason for refusal in refused for reason in refusal.reasons)
 
 
+def test_unequal_budgets_are_compared_where_params_allow_it_and_the_words_say_so():
+    allowed = OPTIONS.model_copy(update={"allow_unequal_budgets": True})
+    by_method = runs(ce=1.1, kd=1.3, dkd=1.2)
+    by_method["kd"][2] = run("kd", 2, 1.3, optimiser_steps=200, init_sha256="j")
+    pairs, refused = compare_methods(by_method, "everything", allowed, seed=1)
+    assert not refused
+    unequal = {(pair.a, pair.b): pair.unequal for pair in pairs}
+    assert unequal == {
+        ("kd", "ce"): ("init_sha256", "optimiser_steps"),
+        ("dkd", "ce"): (),
+        ("dkd", "kd"): ("init_sha256", "optimiser_steps"),
+    }
+    for pair in pairs:
+        assert ("budgets differ (init_sha256, optimiser_steps)" in verdict(pair, "everything")) == ("kd" in (pair.a, pair.b))
+
+
 def test_each_method_may_have_its_own_learning_rate():
     by_method = runs(ce=1.1, kd=1.3)
     by_method["kd"] = {seed: run("kd", seed, 1.3, tuned={"lr": 0.002}) for seed in (1, 2)}

@@ -7,11 +7,19 @@ from fer_core.data.logits import LogitsSet
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.ensemble import choose_ensemble, read_ensemble, write_ensemble
 from fer_core.evaluation.fusion import EnsembleOptions
+from fer_core.evaluation.kind_validation import RowOrigins
 from fer_core.evaluation.metrics import measure, outcome_of, softmax
+from fer_core.evaluation.smooth_search import SmoothWeights
 from fer_core.files import read_json, write_json
 from tests.arrange_logits import DEV, logits_set, rows_of
 
 OPTIONS = EnsembleOptions(spaces=["prob", "logit"], step=0.25, objective="nll")
+KINDS = OPTIONS.model_copy(update={"kinds": ("global", "per_class", "per_source"), "fixed_temperatures": (1.2,), "folds": 3})
+
+
+def origins() -> RowOrigins:
+    ids = rows_of(DEV).frame.query("split == 'calib'")["sample_id"].tolist()
+    return RowOrigins(ids, ["rafdb_basic"] * 240 + ["expw"] * 40, ids)
 
 
 def calib_logits(skills: dict[str, float] | None = None) -> dict[str, LogitsSet]:
@@ -88,3 +96,58 @@ def test_damaged_ensemble_is_refused(tmp_path, key, value):
     write_json(file, read_json(file) | {key: value})
     with pytest.raises(ArtifactError):
         read_ensemble(tmp_path / "a")
+
+
+def test_smooth_search_is_never_worse_than_the_grid_and_the_grid_is_unchanged():
+    for skills in ({"rn18": 1.5, "b3": 1.4}, {"rn18": 1.5, "b3": 0.2}, {"a": 1.1, "b": 1.2, "c": 0.8}):
+        calib = calib_logits(skills)
+        coarse = OPTIONS.model_copy(update={"step": 0.5})
+        grid, table = choose_ensemble(calib, coarse, bins=15)
+        smooth, both = choose_ensemble(calib, coarse.model_copy(update={"search": "smooth"}), bins=15)
+        assert smooth.chosen.calib["nll"] <= grid.chosen.calib["nll"]
+        assert both["search"].tolist() == ["grid"] * len(table) + ["smooth"] * 2
+        assert both[: len(table)].equals(table)
+        assert (smooth.best_single, smooth.uniform.weights) == (grid.best_single, grid.uniform.weights)
+    assert smooth.chosen.calib["nll"] < grid.chosen.calib["nll"] - 1e-4
+
+
+def test_smooth_search_keeps_the_grids_point_where_the_optimiser_fails(monkeypatch):
+    def bad(logits, labels, space, starts):
+        return SmoothWeights(np.array([0.0, 1.0]), 1.0, 9.0)
+
+    monkeypatch.setattr("fer_core.evaluation.weight_choice.smooth_weights", bad)
+    skills = {"rn18": 1.5, "b3": 0.2}
+    smooth, _ = choose_ensemble(calib_logits(skills), OPTIONS.model_copy(update={"search": "smooth"}), bins=15)
+    assert smooth.chosen == choose_ensemble(calib_logits(skills), OPTIONS, bins=15)[0].chosen
+
+
+def test_kinds_of_weights_are_fitted_cross_validated_written_and_read(tmp_path):
+    ensemble, table = choose_ensemble(calib_logits(), KINDS, 15, origins())
+    assert set(ensemble.kinds) == {"per_class", "per_source"}
+    assert set(ensemble.cross_validation) == {"global", "per_class", "per_source"}
+    assert ensemble.kinds["per_source"].fallback == {"expw": "40 calib rows, expected 200 or more"}
+    write_ensemble(tmp_path / "a", ensemble, table)
+    assert read_ensemble(tmp_path / "a") == ensemble
+
+
+def test_the_other_kinds_change_nothing_of_the_choice():
+    ensemble, table = choose_ensemble(calib_logits(), KINDS, 15, origins())
+    plain, same = choose_ensemble(calib_logits(), OPTIONS, 15)
+    assert (ensemble.chosen, ensemble.uniform, ensemble.best_single) == (plain.chosen, plain.uniform, plain.best_single)
+    assert table.equals(same)
+    assert (plain.kinds, plain.cross_validation, plain.fixed_temperatures) == ({}, {}, ())
+
+
+def test_kinds_of_weights_need_to_know_where_rows_come_from():
+    with pytest.raises(ArtifactError, match="sources and groups"):
+        choose_ensemble(calib_logits(), KINDS, 15)
+
+
+def test_raw_logits_are_fused_at_a_fixed_temperature_without_any_fitted_one():
+    calib = calib_logits()
+    ensemble, _ = choose_ensemble(calib, OPTIONS, bins=15)
+    found = ensemble.fused_uncalibrated({tag: item.eval for tag, item in calib.items()}, ensemble.uniform, 1.2)
+    raw = [item.eval.astype(float) for item in calib.values()]
+    mean = np.mean([softmax(z) for z in raw], axis=0) if ensemble.uniform.space == "prob" else np.mean(raw, axis=0)
+    expected = np.log(mean) if ensemble.uniform.space == "prob" else mean
+    np.testing.assert_allclose(softmax(found), softmax(expected, 1.2), atol=1e-9)

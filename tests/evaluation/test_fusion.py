@@ -119,7 +119,21 @@ def test_objective_decides_and_ties_go_to_lower_nll_then_to_the_first():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"step": 0.3}, {"step": 0}, {"spaces": []}, {"spaces": ["both"]}, {"objective": "accuracy"}, {"weights": [1]}],
+    [
+        {"step": 0.3},
+        {"step": 0},
+        {"spaces": []},
+        {"spaces": ["both"]},
+        {"objective": "accuracy"},
+        {"weights": [1]},
+        {"search": "random"},
+        {"search": "smooth", "objective": "macro_f1"},
+        {"kinds": ["per_class"]},
+        {"kinds": ["global", "global"]},
+        {"fixed_temperatures": [0]},
+        {"fixed_temperatures": [1.2, 1.2]},
+        {"folds": 1},
+    ],
 )
 def test_options_out_of_range_are_refused(wrong):
     EnsembleOptions.model_validate({"spaces": ["prob"], "step": 0.1, "objective": "nll"})

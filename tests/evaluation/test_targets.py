@@ -67,6 +67,9 @@ def test_metrics_are_of_each_split_and_sharpness_falls_with_temperature(made):
     four = next(item for item in found["sharpness"] if item["temperature"] == 4)
     assert four["max_probability"] == pytest.approx(p.max(-1).mean(), abs=1e-6)
     assert four["entropy"] == pytest.approx(entropy(p, axis=-1).mean(), abs=1e-6)
+    assert four["max_probability_p99"] == pytest.approx(np.quantile(p.max(-1), 0.99), abs=1e-6)
+    assert four["entropy_p01"] == pytest.approx(np.quantile(entropy(p, axis=-1), 0.01), abs=1e-6)
+    assert [item["temperature"] for item in found["sharpness"]] == [1, 1.2, 2, 4, 6]
     tops = [item["max_probability"] for item in found["sharpness"]]
     assert tops == sorted(tops, reverse=True)
 

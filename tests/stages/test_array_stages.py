@@ -16,7 +16,7 @@ from fer_core.errors import ArtifactError
 from fer_core.evaluation.calibration_report import read_calibration
 from fer_core.evaluation.comparison_report import read_comparison
 from fer_core.evaluation.ensemble import read_ensemble
-from fer_core.evaluation.leaderboard import read_leaderboard
+from fer_core.evaluation.leaderboard import read_leaderboard, read_oracles
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import record_evaluation
 from fer_core.files import read_json
@@ -84,6 +84,38 @@ def test_teachers_are_fused_ranked_and_turned_into_targets(halves):
     np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
     assert targets.teachers == ("rn18", "b3")
     np.testing.assert_allclose(targets.of_teachers[:, 1, 1], logits["b3"] / chosen.temperatures["b3"], rtol=2e-3, atol=1e-4)
+
+
+def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and_leaves_soft_labels_global(halves):
+    dev, _ = halves
+    asked = "kinds: [global, per_class, per_source], fixed_temperatures: [1.2], folds: 3, search: smooth"
+    text = PARAMS.replace("objective: nll}", f"objective: nll, {asked}}}")
+    Path("params.yaml").write_text(text)
+    for stage in (ensemble, leaderboard, softlabels):
+        stage.main()
+    chosen = read_ensemble(Path("data/ensemble"))
+    assert set(chosen.cross_validation) == {"global", "per_class", "per_source"}
+    entries = {row["entry"] for row in read_leaderboard(Path("data/leaderboard"))}
+    assert entries >= {"per_class", "per_source", "ensemble T=1.2", "uniform T=1.2", "best_single T=1.2", "rn18 T=1.2", "b3 T=1.2"}
+    assert [row["set"] for row in read_oracles(Path("data/leaderboard"))] == ["everything", "large"]
+    targets = read_softlabels(Path("data/softlabels"), dev)
+    logits = {tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers}
+    np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
+
+
+def test_teachers_that_know_their_train_rows_by_heart_are_warned_of(halves, caplog):
+    dev, _ = halves
+    folder = Path("data/logits/b3/dev")
+    logits = read_logits(folder, dev)
+    by_heart = logits.views + np.float16(60) * np.eye(7, dtype=np.float16)[dev.labels[dev.split("train")]][:, None]
+    write_logits(folder, dataclasses.replace(logits, views=by_heart))
+    ensemble.main()
+    softlabels.main()
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any("b3 has learnt train rows by heart" in text for text in warned)
+    table = read_json(Path("data/softlabels/ensemble_metrics.json"))["memorisation"]
+    assert [row["model"] for row in table] == ["rn18", "b3", "ensemble"]
+    assert table[1]["train_to_calib"] < 0.5 < table[0]["train_to_calib"]
 
 
 def test_a_rerun_gives_the_same_bytes(halves):
