@@ -1,7 +1,8 @@
 """Publish what lives in git, and one page to read.
 
 Reads the gate's report, every training record, evaluation and calibration, the leaderboard, the ensemble, its metrics as soft labels, the
-comparison and the reports of the ONNX export. Writes `data/report/index.html` and small files in `metrics/` and `plots/`.
+comparison, the hard cases, the reports of the ONNX export, and the pack for the faces shown.
+Writes `data/report/index.html` and small files in `metrics/` and `plots/`.
 """
 
 import logging
@@ -10,10 +11,13 @@ from typing import Any
 
 import pandas as pd
 
+from fer_core.data.pack import Pack
+from fer_core.evaluation.options import EvaluationOptions
 from fer_core.files import new_folder, write_json, write_text
 from fer_core.params import load_section
 from fer_core.report.inputs import Selection, read_inputs
 from fer_core.report.page import render_page
+from fer_core.report.preference import val_preference
 from fer_core.report.summary import summary
 from fer_core.report.tables import (
     comparison_table,
@@ -45,7 +49,13 @@ def main() -> None:
         stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
     )
     inputs = read_inputs(DATA, selection)
-    values, page = summary(inputs), render_page(inputs, params)
+    dev, test = (Pack.open(DATA / "pack" / half) for half in ("dev", "test"))
+    students = {key: model.evaluation for key, model in inputs.each_student()}
+    preference = val_preference(students, selection.deployed, load_section("evaluation", EvaluationOptions), load_section("seed", int))
+    warnings = [preference.warning] if preference.warning else []
+    for warning in warnings:
+        log.warning("%s", warning)
+    values, page = summary(inputs), render_page(inputs, dev, test, params, warnings)
     tables = {
         METRICS / "leaderboard.csv": pd.DataFrame(leaderboard_lines(inputs)),
         METRICS / "comparison.csv": comparison_table(inputs),

@@ -16,6 +16,7 @@ from fer_core.files import read_json
 from fer_core.labels import check_class_order
 
 __all__ = [
+    "read_hard_summary",
     "read_history",
     "read_reliability",
     "read_target_metrics",
@@ -25,6 +26,7 @@ __all__ = [
 _REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 _HISTORY = ("epoch", "phase", "train_loss", "train_accuracy", "val_accuracy", "val_macro_f1", "val_nll")
 _VALIDATION = ("manifest_sha256", "canonical", "counts", "rows_by_split", "dropped", "exclusions", "twins", "sets")
+_HARD = ("rows_sha256", "val_rows", "hard_rows", "scores")
 _RELIABILITY = ("set", "stage", "bin", "confidence", "accuracy", "count")
 
 
@@ -39,6 +41,15 @@ def read_validation(path: Path) -> dict[str, Any]:
         raise ArtifactError("This is not the report of a passed gate.", where=path, expected="schema validation/1, ok true", remedy=_REMEDY)
     check_class_order(values["canonical"], path)
     return values
+
+
+def read_hard_summary(path: Path) -> dict[str, Any]:
+    """Counts and scores of the hard val rows.
+
+    Raises:
+        ArtifactError: missing, damaged or incomplete.
+    """
+    return _object(path, _HARD)
 
 
 def read_history(folder: Path) -> pd.DataFrame:

@@ -62,7 +62,25 @@ def calibration(inputs: ReportInputs) -> Markup:
         rows.append([key, f"{model.calibration.temperature:.4g}", *pairs, floor])
     head = ["model", "temperature", "ECE", "ACE", "NLL", "Brier", "ECE if perfectly calibrated"]
     caption = f"Fitted on {inputs.deployed.calibration.n:,} calib rows, measured on {name}: before → after"
-    return section("calibration", "Are the probabilities right?", figure, table(head, rows, caption))
+    return section("calibration", "Are the probabilities right?", figure, table(head, rows, caption), _methods(inputs))
+
+
+def _methods(inputs: ReportInputs) -> Markup:
+    """Every method of calibration that was fitted to the deployed student, and the one that cross-validation chose."""
+    model, name = inputs.deployed, inputs.selection.compare_set
+    choice = model.calibration.choice
+    rows = []
+    for method, fitted in choice.methods.items():
+        cv = "–" if fitted.cv_nll is None else f"{number(fitted.cv_nll)} ± {number(fitted.cv_nll_se or 0)}"
+        measured = model.reliability[name]["temperature_scaled" if method == "temperature" else method]["metrics"]
+        title = f"{method.replace('_', ' ')}{' (chosen)' if method == choice.chosen else ''}"
+        rows.append([title, number(fitted.nll), cv, number(measured["nll"]["value"]), number(measured["ece"]["value"])])
+    rows += [[f"{method.replace('_', ' ')}: not fitted, {why}", "–", "–", "–", "–"] for method, why in choice.refused.items()]
+    caption = (
+        f"Methods of calibration for {inputs.selection.deployed}: the simplest within one standard error of the best cross-validated NLL "
+        f"({choice.folds} folds of calib rows) is chosen; an exported file holds the temperature"
+    )
+    return table(["method", "calib NLL", "cross-validated", f"NLL on {name}", f"ECE on {name}"], rows, caption)
 
 
 def training(inputs: ReportInputs) -> Markup:

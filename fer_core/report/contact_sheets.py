@@ -27,6 +27,7 @@ __all__ = [
     "class_sheets",
     "left_out_sheets",
     "pair_figure",
+    "picture_address",
     "sheet_figure",
     "shown_of",
     "thumbnail_jpeg",
@@ -86,11 +87,15 @@ def thumbnails(faces: pd.DataFrame, stores: Mapping[str, FaceStore], sheets: Seq
 
     def encode(face: tuple[str, int, str, int, int]) -> str:
         source, row, sample_id, width, height = face
-        data = thumbnail_jpeg(stores[source].image(int(row)), sample_id, int(width) * int(height))
-        return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+        return picture_address(stores[source].image(int(row)), sample_id, int(width) * int(height))
 
     encoded = tqdm(ordered_map(encode, columns, chunk=8), total=len(wanted), desc="thumbnails", leave=False, disable=progress_off())
     return dict(zip(wanted, encoded, strict=True))
+
+
+def picture_address(image: bytes, sample_id: str, pixels: int) -> str:
+    """The `data:` address of a thumbnail; arguments as `thumbnail_jpeg` takes them."""
+    return "data:image/jpeg;base64," + base64.b64encode(thumbnail_jpeg(image, sample_id, pixels)).decode()
 
 
 def thumbnail_jpeg(image: bytes, sample_id: str, pixels: int) -> bytes:

@@ -38,20 +38,10 @@ _HOW = (
 _BOTH_STAY = "both are in one split and stay: val and test are kept whole, and train too where repeated faces are kept"
 
 _STYLE = """
-.sheets { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 1.25rem 1rem; }
-.faces { display: grid; grid-template-columns: repeat(8, 1fr); gap: 2px; margin: .3rem 0 0; }
-.face { display: block; cursor: help; }
-.face img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--rule); }
-.face:hover, .face:focus { outline: 2px solid var(--accent); outline-offset: 0; }
-.face:hover::after, .face:focus::after {
-  content: attr(data-name); position: fixed; z-index: 2; inset: auto 0 0; padding: .45rem 1rem; font-size: .9rem; overflow-wrap: anywhere;
-  background: var(--ink); color: var(--paper);
-}
 .pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .9rem .8rem; margin: .3rem 0 1rem; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; align-content: start; font-size: .8rem; line-height: 1.35; }
 .pair figcaption { grid-column: 1 / -1; font-size: .74rem; overflow-wrap: anywhere; }
 .pair b.differs { color: var(--c1); }
-.sheet b { color: var(--ink); }
 thead th { white-space: normal; }
 .words, .names { padding-left: 1.1rem; margin: .4rem 0; }
 .names { font-size: .85rem; overflow-wrap: anywhere; }

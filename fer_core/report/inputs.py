@@ -14,10 +14,13 @@ from fer_core.errors import ArtifactError, ParamsError
 from fer_core.evaluation.calibration_report import Calibration, read_calibration
 from fer_core.evaluation.comparison_report import read_comparison
 from fer_core.evaluation.ensemble import Ensemble, read_ensemble
-from fer_core.evaluation.leaderboard import read_leaderboard
+from fer_core.evaluation.hard_cases import REASONS, read_hard_cases
+from fer_core.evaluation.leaderboard import read_leaderboard, read_oracles
 from fer_core.evaluation.record import Evaluation, read_evaluation
+from fer_core.files import read_json
 from fer_core.labels import N_CLASSES
 from fer_core.report.artifacts import (
+    read_hard_summary,
     read_history,
     read_reliability,
     read_target_metrics,
@@ -65,6 +68,7 @@ class Model:
         reliability: set -> rows, raw, temperature_scaled, ece_floor.
         points: of the reliability diagrams: set, stage, bin, confidence, accuracy, count.
         history: one row an epoch.
+        surroundings: what it was trained on and with.
     """
 
     evaluation: Evaluation
@@ -72,6 +76,7 @@ class Model:
     reliability: dict[str, Any]
     points: pd.DataFrame
     history: pd.DataFrame
+    surroundings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,22 +88,28 @@ class ReportInputs:
         models: teachers, then students, by key.
         validation: the report of the gate.
         board: rows of the leaderboard.
+        oracles: of every named set, what a rule that always picks a right teacher would reach.
         ensemble: of the teachers.
         targets: metrics and sharpness of the soft labels.
         comparison: of the methods.
         exports: one record an ONNX file.
         parity: of the ONNX files.
+        hard_cases: the summary of the hard val rows.
+        hard_faces: the hard val rows.
     """
 
     selection: Selection
     models: dict[str, Model]
     validation: dict[str, Any]
     board: list[dict[str, Any]]
+    oracles: list[dict[str, Any]]
     ensemble: Ensemble
     targets: dict[str, Any]
     comparison: dict[str, Any]
     exports: list[dict[str, Any]]
     parity: dict[str, Any]
+    hard_cases: dict[str, Any]
+    hard_faces: pd.DataFrame
 
     @property
     def deployed(self) -> Model:
@@ -143,16 +154,20 @@ def read_inputs(data: Path, selection: Selection) -> ReportInputs:
         )
     records = {tag: data / "teachers" / tag / selection.stages.get(tag, "a") / "record" for tag in selection.teachers}
     records |= {key: data / "students" / key / "record" for key in selection.students}
+    hard_faces = read_hard_cases(data / "hard_cases" / "hard_cases.parquet")
     inputs = ReportInputs(
         selection=selection,
         models={key: _read_model(data, key, record, selection.compare_set) for key, record in records.items()},
         validation=read_validation(data / "validation.json"),
         board=read_leaderboard(data / "leaderboard"),
+        oracles=read_oracles(data / "leaderboard"),
         ensemble=read_ensemble(data / "ensemble"),
         targets=read_target_metrics(data / "softlabels" / "ensemble_metrics.json"),
         comparison=read_comparison(data / "comparison"),
         exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
         parity=read_parity(data / "onnx" / "onnxparity.json"),
+        hard_cases=read_hard_summary(data / "hard_cases" / "hard_cases.json"),
+        hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
     )
     try:
         for found, expected, what in _agreements(inputs):
@@ -177,7 +192,7 @@ def _read_model(data: Path, key: str, record: Path, compare_set: str) -> Model:
                 "The set to compare on was not measured.", where=where, found=list(sets), expected=compare_set, remedy=_REMEDY
             )
     calibration = read_calibration(folder, evaluation.test.model_sha256)
-    return Model(evaluation, calibration, reliability, points, read_history(record))
+    return Model(evaluation, calibration, reliability, points, read_history(record), read_json(record / "environment.json"))
 
 
 def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:
@@ -201,6 +216,8 @@ def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:
     for tag in selection.teachers:
         yield inputs.ensemble.model_sha256[tag], inputs.models[tag].evaluation.test.model_sha256, f"weights of {tag} in the ensemble"
         yield inputs.board_row(tag, False)["metrics"], inputs.models[tag].evaluation.metrics[name]["metrics"], f"leaderboard and {tag}"
+    yield inputs.hard_cases["rows_sha256"], first.dev.rows_sha256, "rows of the hard cases and of the evaluations"
+    yield inputs.hard_cases["hard_rows"], len(inputs.hard_faces), "hard cases counted and listed"
     yield inputs.comparison["set"], name, "set of the comparison and of params.yaml"
     compared = {run["key"]: run["metrics"] for run in inputs.comparison["runs"]}
     yield sorted(compared), sorted(inputs.models), "runs of the comparison and of params.yaml"

@@ -10,6 +10,9 @@ from fer_core.report.results import kibibytes, number
 
 __all__ = ["data", "export", "provenance", "teachers"]
 
+_SURROUNDINGS = ("commit", "python", "system", "processor", "cores", "threads", "processes", "device", "cuda", "cudnn")
+_PACKAGES = ("torch", "timm", "numpy", "opencv-python", "onnx", "onnxruntime-gpu", "dvc")
+_KNOWN = ("train", "train_views", "calib")
 _SPLITS = ("train", "val", "calib", "test")
 
 
@@ -37,15 +40,35 @@ def teachers(inputs: ReportInputs) -> Markup:
     sharpness = [
         [f"{point['temperature']:g}", number(point["max_probability"]), number(point["entropy"])] for point in inputs.targets["sharpness"]
     ]
+    known = [
+        [row["model"], *(number(row[part]["nll"]) for part in _KNOWN), *(f"{row[part]['accuracy']:.1%}" for part in _KNOWN)]
+        for row in inputs.targets["memorisation"]
+    ]
+    kinds = [
+        [kind.replace("_", " "), *(number(scores[what]) for what in ("macro_f1", "accuracy", "nll", "ece"))]
+        for kind, scores in ensemble.cross_validation.items()
+    ]
     return section(
         "teachers",
         "Teachers and their soft labels",
         table(head, rows, f"Fusion of calibrated teachers, chosen on calib rows by {ensemble.objective}"),
+        table(
+            ["weights", "macro-F1", "accuracy", "NLL", "ECE"],
+            kinds,
+            "Kinds of weights on calib rows that they were not fitted on (cross-validation); soft labels come from the global ones",
+        )
+        if kinds
+        else None,
         table(["rows", "macro-F1", "accuracy", "NLL", "ECE"], quality, "The ensemble on the rows it taught on and on those it did not"),
         table(
             ["temperature", "mean greatest probability", "mean entropy (nats)"],
             sharpness,
             "Sharpness of the soft labels; seven equal probabilities have 1.946 nats",
+        ),
+        table(
+            ["model", "NLL train", "train views", "calib", "accuracy train", "train views", "calib"],
+            known,
+            "What teachers know by heart: their own train rows, the stored views of them, and calib rows that they never saw",
         ),
     )
 
@@ -84,6 +107,7 @@ def data(inputs: ReportInputs) -> Markup:
         table(["source", *_SPLITS, "dropped", "excluded"], by_source, "Kept faces by source, and those left out"),
         table(["why", "faces"], reasons, "Left out") if reasons else None,
         tag("p", twins),
+        tag("p", "Heat maps, twins side by side and sheets of every class stand in data/datasheet/index.html.", class_="note"),
         table(["set", "faces"], [[name, f"{n:,}"] for name, n in report["sets"].items()], "Named sets"),
     )
 
@@ -111,7 +135,12 @@ def export(inputs: ReportInputs) -> Markup:
         f"{inputs.selection.deployed} as ONNX (opset {inputs.exports[0]['opset']}) against the trained network on all "
         f"{inputs.parity['rows_used']:,} test faces; every file passed its gate"
     )
-    return section("onnx", "Exported files", table([*head, "same class", "macro-F1, network → file"], rows, caption))
+    refused = [
+        tag("p", f"The {precision} file is not handed out: {'; '.join(figures['reasons'])}.", class_="note")
+        for precision, figures in inputs.parity["refused"].items()
+    ]
+    card = tag("p", "What a user of the files should know stands beside them, in data/onnx/MODEL_CARD.md.", class_="note")
+    return section("onnx", "Exported files", table([*head, "same class", "macro-F1, network → file"], rows, caption), *refused, card)
 
 
 def provenance(inputs: ReportInputs, params: Mapping[str, Any]) -> Markup:
@@ -128,9 +157,16 @@ def provenance(inputs: ReportInputs, params: Mapping[str, Any]) -> Markup:
         *files,
     ]
     lines = "\n".join(_yaml(dict(params)))
+    surroundings = inputs.deployed.surroundings
+    packages = surroundings.get("packages", {})
+    facts = [[name, str(surroundings[name])] for name in _SURROUNDINGS if surroundings.get(name) is not None]
+    facts += [[name, packages[name]] for name in _PACKAGES if name in packages]
     return section(
         "provenance",
         "Provenance",
+        tag(
+            "details", tag("summary", "Code and machine"), table(["what", "value"], facts, f"When {inputs.selection.deployed} was trained")
+        ),
         tag("details", tag("summary", "Hashes (SHA-256)"), table(["what", "hash"], rows, "What the numbers are of")),
         tag("details", tag("summary", "Parameters"), tag("pre", lines, tabindex="0")),
     )

@@ -1,9 +1,11 @@
-"""The page as one self-contained HTML file: no script, no font, no picture and no address outside it."""
+"""The page as one self-contained HTML file: no script, no font, and pictures that are part of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fer_core.data.pack import Pack
 from fer_core.report.behaviour import calibration, classes, training
+from fer_core.report.faces import hard_cases, mistakes
 from fer_core.report.inputs import ReportInputs
 from fer_core.report.markup import document, tag
 from fer_core.report.origins import data, export, provenance, teachers
@@ -18,6 +20,8 @@ _CONTENTS = (
     ("leaderboard", "Leaderboard"),
     ("classes", "Classes"),
     ("calibration", "Calibration"),
+    ("mistakes", "Worst mistakes"),
+    ("hard", "Hard cases"),
     ("training", "Training"),
     ("teachers", "Teachers"),
     ("data", "Data"),
@@ -26,18 +30,22 @@ _CONTENTS = (
 )
 
 
-def render_page(inputs: ReportInputs, params: Mapping[str, Any]) -> str:
+def render_page(inputs: ReportInputs, dev: Pack, test: Pack, params: Mapping[str, Any], warnings: Sequence[str] = ()) -> str:
     """The whole page; the same text for the same artifacts.
 
     Args:
         inputs: everything that is shown.
+        dev, test: the faces.
         params: sections of params.yaml, shown as they are.
+        warnings: what the reader should know before the numbers.
     """
     sections = [
         comparison(inputs),
         leaderboard(inputs),
         classes(inputs),
         calibration(inputs),
+        mistakes(inputs, test),
+        hard_cases(inputs, dev),
         training(inputs),
         teachers(inputs),
         data(inputs),
@@ -45,4 +53,5 @@ def render_page(inputs: ReportInputs, params: Mapping[str, Any]) -> str:
         provenance(inputs, params),
     ]
     contents = tag("nav", *(tag("a", name, href=f"#{anchor}") for anchor, name in _CONTENTS), aria_label="Contents")
-    return document(_TITLE, STYLE, tag("main", tag("h1", _TITLE), headline(inputs), facts(inputs), contents, *sections))
+    warned = [tag("p", warning, class_="warning", role="note") for warning in warnings]
+    return document(_TITLE, STYLE, tag("main", tag("h1", _TITLE), headline(inputs), *warned, facts(inputs), contents, *sections))

@@ -90,11 +90,16 @@ def leaderboard(inputs: ReportInputs) -> Markup:
     ]
     title = f"Macro-F1 on {name} with 95 % confidence intervals"
     kinds = "Blue: teachers. Purple: ensembles of calibrated teachers. Orange: students."
+    bound = next(row for row in inputs.oracles if row["set"] == name)["metrics"]
+    attainable = (
+        f"A rule that always picked a teacher who is right, where there is one, would reach macro-F1 {bounds(bound['macro_f1'])} and "
+        f"accuracy {bounds(bound['accuracy'])}: no choice among the teachers' answers can do better, and nobody can build it."
+    )
     figure = tag("figure", forest(intervals, title, "macro-F1"), tag("figcaption", f"{title}. {kinds}"))
     rest = dict.fromkeys(line["set"] for line in board if line["set"] != name)
     others = [_board_table([line for line in board if line["set"] == other], other) for other in rest]
     more = tag("details", tag("summary", f"The other test sets ({len(others)})"), *others) if others else None
-    return section("leaderboard", "Leaderboard", figure, _board_table(here, name), more)
+    return section("leaderboard", "Leaderboard", figure, _board_table(here, name), tag("p", attainable, class_="note"), more)
 
 
 def bounds(interval: dict[str, float]) -> str:
@@ -117,7 +122,7 @@ def _board_table(lines: list[dict[str, Any]], name: str) -> Markup:
     rows = []
     for entry in dict.fromkeys(line["entry"] for line in lines):
         both = {line["calibrated"]: line for line in lines if line["entry"] == entry}
-        line = both[True]
+        line = both.get(True) or both[False]  # at a fixed temperature nothing is calibrated
         scores = [f"{number(line[m])} [{number(line[f'{m}_low'])}, {number(line[f'{m}_high'])}]" for m in ("macro_f1", "accuracy")]
         pairs = [number(both[stage][m]) if stage in both else "–" for m in ("nll", "ece") for stage in (False, True)]
         rows.append([f"{entry} (chosen)" if line["chosen"] else entry, line["kind"], *scores, number(line["minority_f1"]), *pairs])

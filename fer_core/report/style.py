@@ -22,6 +22,7 @@ h2 { font-size: 1.15rem; margin: 0 0 .6rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
 p { margin: .4rem 0 .8rem; max-width: 72ch; }
 .lead { font-size: 1.08rem; }
+.warning { border-left: .3rem solid var(--c1); padding: .4rem .8rem; background: var(--card); }
 .note, figcaption, .caption, .legend { color: var(--faint); font-size: .88rem; }
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1rem; font-size: .92rem; margin: 0 0 1rem; }
 a { color: var(--accent); }
@@ -57,6 +58,19 @@ svg.chart text.axis { fill: var(--faint); }
 .d1 { stroke-dasharray: 6 3; } .d2 { stroke-dasharray: 2 3; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .1rem .9rem; margin: .2rem 0 0; padding: 0; }
 .legend svg { width: 24px; height: 10px; margin-right: .35rem; }
+.sheets { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 1.25rem 1rem; }
+.faces { display: grid; grid-template-columns: repeat(8, 1fr); gap: 2px; margin: .3rem 0 0; }
+.face { display: block; cursor: help; }
+.face img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--rule); }
+.face:hover, .face:focus { outline: 2px solid var(--accent); outline-offset: 0; }
+.face:hover::after, .face:focus::after {
+  content: attr(data-name); position: fixed; z-index: 2; inset: auto 0 0; padding: .45rem 1rem; font-size: .9rem; overflow-wrap: anywhere;
+  background: var(--ink); color: var(--paper);
+}
+.faces.few { grid-template-columns: repeat(6, 1fr); }
+.faces small { display: block; font-size: .68rem; line-height: 1.2; color: var(--faint); overflow-wrap: anywhere; }
+.sheet { max-width: none; }
+.sheet b { color: var(--ink); }
 details summary { cursor: pointer; color: var(--accent); }
 @media (max-width: 480px) { main { padding: .75rem .6rem 2rem; } section { padding: .8rem .7rem; } th, td { padding: .3rem .45rem; } }
 @media print { .scroll { overflow: visible; } section { break-inside: avoid; } }

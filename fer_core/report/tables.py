@@ -31,7 +31,7 @@ def leaderboard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
     """
     lines = []
     for row in inputs.board:
-        kind = "teacher" if row["entry"] in inputs.selection.teachers else "ensemble"
+        kind = "teacher" if row["entry"].partition(" T=")[0] in inputs.selection.teachers else "ensemble"
         about = {"set": row["set"], "entry": row["entry"], "kind": kind, "calibrated": row["calibrated"], "chosen": row["chosen"]}
         weights = " ".join(f"{tag}={weight:.6g}" for tag, weight in row["weights"].items()) if kind == "ensemble" else ""
         lines.append(about | {"space": row["space"], "weights": weights, "rows": row["rows_used"]} | _cells(row["metrics"]))

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from fer_core.data.logits import write_logits
+from fer_core.data.pack import PackOptions, write_pack
 from fer_core.data.preprocessing import Preprocessing
-from fer_core.data.rows import read_rows, write_rows
+from fer_core.data.rows import read_rows
 from fer_core.data.validation import Validation, write_validation
 from fer_core.deploy.metadata import OnnxMetadata
 from fer_core.deploy.options import Precision
@@ -23,7 +25,7 @@ from fer_core.files import read_json, write_text
 from fer_core.labels import CLASSES
 from fer_core.learning.loop import TrainingResult
 from fer_core.learning.record import write_record
-from stages import calibrate, compare, ensemble, leaderboard, softlabels
+from stages import calibrate, compare, ensemble, hard_cases, leaderboard, softlabels
 from tests.arrange_logits import DEV, TEST, frame, logits_set
 
 PARAMS = """
@@ -37,7 +39,8 @@ views: {count: 2}
 init: {pretrained: none}
 teacher: {train: {epochs: 3}}
 teachers: {rn18: {arch: resnet18}, b3: {arch: efficientnet_b3}}
-ensemble: {spaces: [prob, logit], step: 0.5, objective: nll}
+ensemble: {spaces: [prob, logit], step: 0.5, objective: nll, kinds: [global, per_class], fixed_temperatures: [1.2]}
+hard_cases: {share: 0.2, pairs: 2}
 student: {arch: tiny, methods: [ce, kd], seeds: [1, 2]}
 evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
 deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16], licence: "<script>none</script> & free"}
@@ -54,12 +57,12 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(root)
         write_text(Path("params.yaml"), PARAMS)
         for half, splits in (("dev", DEV), ("test", TEST)):
-            write_rows(Path(f"data/pack/{half}/rows.parquet"), frame(splits))
+            _pack(Path(f"data/pack/{half}"), splits)
         for seed, tag in enumerate(TEACHERS):
             _teacher(tag, seed)
         for seed, key in enumerate(STUDENTS):
             _evaluation(key, "student", seed + 20)
-        for stage in (ensemble, leaderboard, softlabels, compare):
+        for stage in (ensemble, leaderboard, softlabels, hard_cases, compare):
             stage.main()
         for key in (*TEACHERS, *STUDENTS):
             calibrate.main(key)
@@ -79,6 +82,13 @@ def project(artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.copytree(artifacts, root)
     monkeypatch.chdir(root)
     yield root
+
+
+def _pack(folder: Path, splits: dict[str, int]) -> None:
+    """A half whose faces are of one grey each, row i of grey i mod 256."""
+    rows = frame(splits).drop(columns=["shard", "shard_row"])
+    images = [cv2.imencode(".png", np.full((48, 48), row % 256, dtype=np.uint8))[1].tobytes() for row in range(len(rows))]
+    write_pack(folder, rows, images.__getitem__, np.array([len(image) for image in images]), PackOptions(shard_megabytes=1))
 
 
 def _teacher(tag: str, seed: int) -> None:
@@ -133,7 +143,12 @@ def _record(folder: Path, place: int) -> None:
         for epoch in range(3)
     ]
     timing: list[dict[str, float]] = [{"seconds": 32.92, "images": 4115}] * len(history)
-    write_record(folder, TrainingResult(history, timing, selected_epoch=2, weights={}, steps=10), "tiny", {"device": "cpu"})
+    write_record(
+        folder,
+        TrainingResult(history, timing, selected_epoch=2, weights={}, steps=10),
+        "tiny",
+        {"device": "cpu", "commit": "0123abc", "packages": {"torch": "2.9.9"}},
+    )
 
 
 def _validation(path: Path) -> None:

@@ -1,19 +1,31 @@
 """The page: complete, self-contained, escaped, and its numbers are the artifacts'."""
 
+import base64
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+import scipy.special
 
+from fer_core.data.rows import read_rows
+from fer_core.evaluation.hard_cases import REASONS, read_hard_cases
+from fer_core.evaluation.leaderboard import read_oracles
+from fer_core.evaluation.record import read_evaluation
 from fer_core.files import read_json
 from fer_core.labels import CLASSES
 from fer_core.report.charts import Interval, Line, forest, line_chart, ticks
+from fer_core.report.inputs import ReportInputs
 from fer_core.report.markup import Markup, table, tag
 from stages import report
+from tests.arrange_logits import logits_set
 from tests.report.conftest import STUDENTS, TEACHERS
 
-_VOID = {"meta", "br"}
+_VOID = {"meta", "br", "img"}
 
 
 class Reader(HTMLParser):
@@ -50,7 +62,9 @@ def page(project: Path) -> tuple[str, Reader]:
 def test_nothing_comes_from_outside_and_nothing_runs(page: tuple[str, Reader]) -> None:
     text, reader = page
     assert not re.search(r"https?:|url\(|@import|javascript:|//\w+\.", text)
-    assert not {name for name, _ in reader.tags} & {"script", "link", "img", "iframe", "object", "image", "use", "foreignobject"}
+    assert not {name for name, _ in reader.tags} & {"script", "link", "iframe", "object", "image", "use", "foreignobject"}
+    pictures = [attributes["src"] or "" for name, attributes in reader.tags if name == "img"]
+    assert pictures and all(picture.startswith("data:image/jpeg;base64,") for picture in pictures)
     anchors = {attributes["id"] for _, attributes in reader.tags if "id" in attributes}
     links = [attributes["href"] or "" for _, attributes in reader.tags if "href" in attributes]
     assert links and all(link.startswith("#") and link[1:] in anchors for link in links)
@@ -66,7 +80,19 @@ def test_text_of_params_and_artifacts_is_escaped(page: tuple[str, Reader]) -> No
 
 def test_everybody_and_every_section_is_there(page: tuple[str, Reader]) -> None:
     text, reader = page
-    for anchor in ("methods", "leaderboard", "classes", "calibration", "training", "teachers", "data", "onnx", "provenance"):
+    for anchor in (
+        "methods",
+        "leaderboard",
+        "classes",
+        "calibration",
+        "mistakes",
+        "hard",
+        "training",
+        "teachers",
+        "data",
+        "onnx",
+        "provenance",
+    ):
         assert f'<section id="{anchor}"' in text
     for key in (*TEACHERS, *STUDENTS, "ensemble", *CLASSES, "student.fp16.onnx"):
         assert key in reader.text
@@ -90,6 +116,65 @@ def test_the_numbers_shown_are_the_artifacts(page: tuple[str, Reader]) -> None:
         assert f"{point['entropy']:.3f}" in reader.text
     assert "1.2e-02" in reader.text and "99.52 %" in reader.text
     assert "a" * 8 not in text or read_json(Path("data/validation.json"))["manifest_sha256"] in reader.text
+
+
+def test_the_worst_mistakes_are_the_surest_wrong_answers(page: tuple[str, Reader]) -> None:
+    text, _ = page
+    test = read_evaluation(Path("data/evaluation/kd-1")).test
+    temperature = read_json(Path("data/calibration/kd-1/calibration.json"))["temperature"]
+    p = scipy.special.softmax(test.eval.astype(float) / temperature, axis=1)
+    shown = text.partition('<section id="mistakes"')[2].partition("</section>")[0]
+    for label, name in enumerate(CLASSES):
+        wrong = [i for i in range(len(test)) if test.labels[i] == label and p[i].argmax() != label]
+        figure = shown.partition(f"<b>{name}: {len(wrong)} of {(test.labels == label).sum()} wrong</b>")[2].partition("</figure>")[0]
+        found = re.findall(r'src="data:image/jpeg;base64,([^"]+)" alt="([^"]+)".*?<small>(\w+) (\d+)%</small>', figure)
+        worst = sorted(wrong, key=lambda i: -p[i].max())[:6]
+        assert [one[1] for one in found] == [test.sample_ids[i] for i in worst]
+        assert [one[2:] for one in found] == [(CLASSES[p[i].argmax()], f"{100 * p[i].max():.0f}") for i in worst]
+        for picture, sample_id, *_ in found:
+            grey = cv2.imdecode(np.frombuffer(base64.b64decode(picture), np.uint8), cv2.IMREAD_GRAYSCALE)
+            assert abs(int(grey.mean()) - test.sample_ids.index(sample_id) % 256) <= 2
+
+
+def test_hard_cases_are_shown_by_reason(page: tuple[str, Reader]) -> None:
+    text, _ = page
+    table = read_hard_cases(Path("data/hard_cases/hard_cases.parquet"))
+    shown = text.partition('<section id="hard"')[2].partition("</section>")[0]
+    worst = table[table["low_margin"]].sort_values(["margin", "sample_id"]).head(16)["sample_id"].tolist()
+    first = shown.partition("Two classes nearly as probable")[2].partition("</figure>")[0]
+    assert re.findall(r'alt="([^"]+)"', first) == worst
+    assert f"On the {int(table[list(REASONS)].any(axis=1).sum())} hard rows" in shown
+
+
+def test_a_student_that_val_prefers_is_named_before_the_numbers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report.main()
+    assert 'class="warning"' not in Path("data/report/index.html").read_text(encoding="utf-8")
+    better = logits_set(read_rows(Path("data/pack/dev")), ("val", "calib"), 1, model="ce-2", dtype="float32", scale=3, skill=4.0)
+    whole = report.read_inputs
+
+    def with_better(*arguments: Any) -> ReportInputs:
+        inputs = whole(*arguments)
+        model = inputs.models["ce-2"]
+        val = {"metrics": {"macro_f1": {"value": 0.99}}}
+        evaluation = dataclasses.replace(model.evaluation, dev=better, metrics=model.evaluation.metrics | {"val": val})
+        return dataclasses.replace(inputs, models=inputs.models | {"ce-2": dataclasses.replace(model, evaluation=evaluation)})
+
+    monkeypatch.setattr(report, "read_inputs", with_better)
+    report.main()
+    page = Path("data/report/index.html").read_text(encoding="utf-8")
+    warning = page.partition('<p class="warning"')[2].partition("</p>")[0]
+    assert "ce-2" in warning and "kd-1" in warning
+
+
+def test_calibration_methods_oracle_and_memorised_rows_are_the_artifacts(page: tuple[str, Reader]) -> None:
+    text, reader = page
+    chosen = read_json(Path("data/calibration/kd-1/calibration.json"))
+    assert any("(chosen)" in piece for piece in reader.text), chosen
+    bound = next(row for row in read_oracles(Path("data/leaderboard")) if row["set"] == "everything")["metrics"]["macro_f1"]
+    assert f"would reach macro-F1 {bound['value']:.3f} (95 % CI {bound['low']:.3f} to {bound['high']:.3f})" in text
+    known = read_json(Path("data/softlabels/ensemble_metrics.json"))["memorisation"][0]
+    assert f"{known['train']['nll']:.3f}" in text and f"{known['calib']['accuracy']:.1%}" in text
+    assert "0123abc" in reader.text and "2.9.9" in reader.text
 
 
 def test_a_synthetic_run_says_so(project: Path) -> None:
