@@ -24,7 +24,7 @@ repro: $(STAMP)  ## run the whole pipeline; only what changed is made again
 	$(BIN)/fer run
 
 test: $(STAMP)  ## run the tests
-	OMP_NUM_THREADS=1 FER_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 FER_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)  ## format check, lint and types
 	$(BIN)/ruff format --check .

@@ -83,7 +83,7 @@ def queue(file: _File) -> None:
     for trial in trials:
         section = {**params["student"][trial.method], **dict(trial.settings)}
         check_methods({**params, "student": {**params["student"], "methods": [trial.method], trial.method: section}}, file)
-    known = {*_experiments(), *_output(_dvc("queue", "status")).split()}
+    known = {*_experiments(), *_waiting()}
     new = [trial for trial in trials if trial.name not in known]
     for trial in new:
         overrides = [part for name, value in trial.settings for part in ("-S", f"++student.{trial.method}.{name}={value}")]
@@ -200,6 +200,12 @@ def _experiments() -> dict[str, str]:
     head = _output(["git", "rev-parse", "HEAD"]).strip()
     listed = _output(["git", "for-each-ref", "--format=%(refname) %(objectname)", f"refs/exps/{head[:2]}/{head[2:]}"])
     return {name.rpartition("/")[2]: revision for name, revision in (line.split() for line in listed.splitlines())}
+
+
+def _waiting() -> set[str]:
+    """Names of the experiments that wait in DVC's queue or run; one that failed may be queued again."""
+    rows = [line.split() for line in _output(_dvc("queue", "status")).splitlines()]
+    return {row[1] for row in rows if row and row[-1] in ("Queued", "Running")}
 
 
 def _dvc(*arguments: str) -> list[str]:

@@ -22,6 +22,8 @@ from tests.tiny import ARCH, SIDE
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
+pytestmark = pytest.mark.slow
+
 
 def write_faces(root: Path, split: str, count: int, seed: int, confusion: float = 0.15) -> None:
     """`folder7` tree: the mean colour tells the class, except for a share of wrong labels, so that no network gets all right."""
@@ -53,7 +55,7 @@ def small_params(path: Path) -> None:
     params["student"].pop("dkd")
     params["student"]["train"].update(train)
     params["evaluation"].update(bootstrap=100, compare_set="everything")
-    params["deploy"]["student"] = "kd-1"
+    params["deploy"].update(student="kd-1", precisions=["fp32", "fp16"])
     params["latency"].update(rounds=1, calls=5, batches=[1], threads=[1])
     with path.open("w") as stream:
         yaml.dump(params, stream)
@@ -112,7 +114,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made.run("git", "init", "-q", "-b", "main")
     made.fer("dag", "sync")
     made.fer("data", "add", "custom", "raw/faces")
-    made.fer("run")
+    made.run("dvc", "repro")  # as people do who know DVC; the tests go on with `fer run`
     made.commit()
     return made
 
@@ -148,8 +150,6 @@ def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project)
     edit(project.root / "params.yaml", "temperature: 2.0", "temperature: 4.0")
     after = {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1", "hard_cases", "compare", "onnx", "latency", "report"}
     assert project.rerun() == after
-    edit(project.root / "params.yaml", "temperature: 4.0", "temperature: 2.0")
-    assert not {stage for stage in project.rerun() if stage.startswith(("teacher", "logits", "softlabels", "student"))}
 
 
 def test_interrupted_dvc_run_goes_on_and_ends_with_the_same_weights(project: Project) -> None:
@@ -206,7 +206,6 @@ def test_a_leak_stops_the_pipeline_before_anything_is_trained(project: Project) 
     assert "Running stage 'pack'" not in text
     assert not (project.root / "data" / "validation.json").exists()
     edit(project.root / "params.yaml", "train: 1000", "train: 10")
-    project.fer("run")
 
 
 def test_an_unknown_key_in_params_is_named_before_anything_runs(project: Project) -> None:

@@ -45,7 +45,7 @@ def stratified_group_folds(sample_ids: Sequence[str], labels: np.ndarray, groups
     held, sizes = [[0] * N_CLASSES for _ in range(folds)], [0] * folds
     fold = np.empty(len(labels), dtype=np.int64)
     for group in sorted(members, key=lambda group: (-len(members[group]), digest[group])):
-        mine = labels[members[group]].tolist()
+        mine = sorted(labels[members[group]].tolist())  # shares are added up in one order, whatever the order of the rows
         at = min(range(folds), key=lambda f: (sum(held[f][label] / total[label] for label in mine), sizes[f], f))
         fold[members[group]] = at
         sizes[at] += len(mine)

@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -42,6 +42,7 @@ def test_a_large_group_is_placed_first_so_that_single_rows_can_even_it_out(seed)
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 8))
+@example(210, 2)
 def test_groups_stay_whole_no_fold_is_empty_and_the_order_of_rows_plays_no_part(seed, folds):
     ids, labels, groups = case(seed, 200, 60)
     found = stratified_group_folds(ids, labels, groups, folds)

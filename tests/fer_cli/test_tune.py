@@ -45,11 +45,13 @@ stages:
       outs: ["data/evaluation/${key}"]
 """
 EVALUATE = """\
-import json, pathlib, sys
+import json, os, pathlib, sys
 from ruamel.yaml import YAML
 key, method = sys.argv[1:]
 section = YAML(typ="safe").load(open("params.yaml"))["student"][method]
 size = section.get("lr", section.get("temperature"))
+if size == 4 and os.environ.get("FAIL"):
+    sys.exit("the disk is full")
 values = {"nll": abs(size - 0.2) if method == "ce" else 5 - size, "macro_f1": 0.5, "accuracy": 0.25}
 folder = pathlib.Path("data/evaluation") / key
 folder.mkdir(parents=True)
@@ -126,7 +128,8 @@ def test_value_out_of_range_is_refused_before_anything_is_queued(project: Path) 
         fer("queue", "tuning.yaml")
 
 
-def test_trials_run_as_experiments_and_the_best_come_back(project: Path) -> None:
+def test_trials_run_as_experiments_and_the_best_come_back(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last trial fails at first and is queued again."""
     run("git", "init", "-q")
     run("dvc", "init", "-q")
     Path(".gitignore").write_text("data/\n")
@@ -137,6 +140,11 @@ def test_trials_run_as_experiments_and_the_best_come_back(project: Path) -> None
     assert fer("show", "tuning.yaml").count("not finished") == 4
     with pytest.raises(ArtifactError, match=r"Not all trials are finished(.|\n)*ce-7 with lr 0.1"):
         fer("apply", "tuning.yaml")
+    monkeypatch.setenv("FAIL", "1")
+    subprocess.run(["dvc", "exp", "run", "--run-all"], check=False, capture_output=True)
+    assert fer("show", "tuning.yaml").count("not finished") == 1
+    assert "1 of 4 trials queued" in fer("queue", "tuning.yaml")
+    monkeypatch.delenv("FAIL")
     run("dvc", "exp", "run", "--run-all")
     shown = fer("show", "tuning.yaml", "--out", "tuning.csv")
     assert [line[2:].split("macro")[0].split() for line in shown.splitlines() if line.startswith("*")] == [
