@@ -18,6 +18,7 @@ from typing import Any
 import typer
 from ruamel.yaml import YAML
 
+from fer_cli.dag_keys import folds_of, keys_of, names_of
 from fer_core.errors import ParamsError
 from fer_core.files import write_text
 from fer_core.params import PARAMS_FILE, read_params
@@ -49,9 +50,16 @@ _FAN_IN = {
         "data/calibration/{student}",
     ],
 }
-_TRAINED_ON = {"teacher_a": "teacher", "teacher_b": "teacher_b", "student": "student"}
-"""Training stage -> the section whose `set` names the rows it learns from."""
-_OPTIONAL = ("student.set", "student.preprocessing")
+_SECTIONS = {"teacher_a": ["teacher"], "teacher_b": ["teacher_b"], "teacher_fold": ["teacher", "teacher_b"], "student": ["student"]}
+"""Training stage -> the sections whose `set` may name the rows it learns from."""
+_OPTIONAL = {
+    "student": ["student.set", "student.preprocessing"],
+    "teacher_a": ["teacher.set"],
+    "teacher_fold": ["teacher_b"],
+    "logits_dev": ["teacher.folds"],
+}
+"""Stage -> params that it reads if they are there."""
+_FOLD = "data/teachers/${key}/folds/"
 
 
 @app.callback()
@@ -85,8 +93,8 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text)
     stages = document["stages"]
-    names = _names(params)
-    for stage, keys in _keys(params, names, root).items():
+    names = names_of(params)
+    for stage, keys in keys_of(params, names, root).items():
         if stage in stages:
             stages[stage]["foreach"] = keys
         elif keys:
@@ -104,9 +112,13 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         ]
         own = [dep for dep in body["deps"] if not _is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))]
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
+        if stage == "logits_dev":
+            own = [dep for dep in own if not dep.startswith(_FOLD)] + [
+                f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
+            ]
         body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root, per_item)
-        if stage in _TRAINED_ON:
-            body["params"] = [name for name in body["params"] if not _is_optional(name)] + _optional_params(params, stage)
+        if stage in _OPTIONAL or stage in _SECTIONS:
+            body["params"] = [name for name in body["params"] if not _is_optional(stage, name)] + _optional_params(params, stage)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
@@ -154,119 +166,22 @@ def _file(module: str, root: Path) -> Path | None:
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
 
 
-def _loss_of(params: dict[str, Any], method: str) -> str:
-    """File of `learning/losses/` that a method uses: that of its own name, unless its section names another."""
-    return str((params["student"].get(method) or {}).get("method") or method)
-
-
-def _start_of(params: dict[str, Any], method: str) -> str | None:
-    """Method whose students those of this one go on from.
-
-    Raises:
-        ParamsError: it is not trained, or the chain has no beginning.
-    """
-
-    def before(name: str) -> str | None:
-        return (params["student"].get(name) or {}).get("start")
-
-    seen = [method]
-    while (name := before(seen[-1])) is not None:
-        seen.append(name)
-        where = f"{PARAMS_FILE}: student.{seen[-2]}.start"
-        if name not in params["student"]["methods"]:
-            raise ParamsError(
-                "A student goes on from one that is not trained.", where=where, found=name, expected=params["student"]["methods"]
-            )
-        if name in seen[:-1]:
-            raise ParamsError("Students go on from each other in a ring.", where=where, found=" → ".join(seen))
-    return before(method)
-
-
-def _needs_targets(method: str, root: Path) -> bool:
-    """What the method's module says in its constant NEEDS_TARGETS."""
-    path = root / "fer_core" / "learning" / "losses" / f"{method}.py"
-    if not path.is_file():
-        known = sorted(file.stem for file in path.parent.glob("*.py") if file.stem != "__init__")
-        raise ParamsError("Unknown method.", where=f"{PARAMS_FILE}: student.methods", found=method, expected=", ".join(known))
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == "NEEDS_TARGETS" for name in node.targets):
-            return bool(ast.literal_eval(node.value))
-    raise ParamsError("This method does not say whether it needs targets.", where=path, expected="a constant NEEDS_TARGETS")
-
-
-def _names(params: dict[str, Any]) -> dict[str, list[str]]:
-    try:
-        student = params["student"]
-        names = {
-            "source": list(params["manifest"]["sources"]),
-            "teacher": list(params["teachers"]),
-            "final": [f"{tag}/{_stage(entry)}" for tag, entry in params["teachers"].items()],
-            "student": [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]],
-            "arch": sorted({student["arch"], *(entry["arch"] for entry in params["teachers"].values())}),
-        }
-    except (KeyError, TypeError) as error:
-        raise ParamsError(
-            "Sources, teachers or students are not declared in full.", where=f"{PARAMS_FILE}: manifest, teachers, student", found=error
-        ) from error
-    for kind, values in names.items():
-        if not values:
-            raise ParamsError(f"There is no {kind}.", where=f"{PARAMS_FILE}: manifest.sources, teachers, student.methods, student.seeds")
-    return names
-
-
-def _keys(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> dict[str, Any]:
-    """The foreach of every stage whose keys follow params."""
-    entries = params["teachers"]
-    teachers = {tag: f"data/teachers/{tag}/{_stage(entry)}/model" for tag, entry in entries.items()}
-    init = f"data/init/{params['student']['arch']}"
-    students = {}
-    for method in params["student"]["methods"]:
-        loss = _loss_of(params, method)
-        targets = "data/softlabels" if _needs_targets(loss, root) else "data/pack/dev/rows.parquet"
-        start = _start_of(params, method)
-        for seed in params["student"]["seeds"]:
-            begin = init if start is None else f"data/students/{start}-{seed}/model"
-            students[f"{method}-{seed}"] = {"method": method, "loss": loss, "seed": seed, "init": begin, "targets": targets}
-    evaluations = {
-        tag: {"model": model, "dev": f"data/logits/{tag}/dev", "test": f"data/logits/{tag}/test"} for tag, model in teachers.items()
-    } | {key: {"model": f"data/students/{key}/model", "dev": "data/pack/dev", "test": "data/pack/test"} for key in names["student"]}
-    return {
-        "clean": names["source"],
-        "init": names["arch"],
-        "teacher_a": {tag: {"init": f"data/init/{entry['arch']}"} for tag, entry in entries.items()},
-        "teacher_b": {tag: {"a": f"data/teachers/{tag}/a/model"} for tag, entry in entries.items() if _stage(entry) == "b"},
-        "logits_dev": {tag: {"model": model} for tag, model in teachers.items()},
-        "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
-        "student": students,
-        "evaluate": evaluations,
-        "calibrate": [*teachers, *names["student"]],
-        "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
-    }
-
-
-def _stage(entry: dict[str, Any]) -> str:
-    """Stage of a teacher whose model goes on to logits."""
-    return str(entry.get("stage", "a"))
-
-
-def _exported(params: dict[str, Any]) -> list[str]:
-    """Tags of the teachers that are exported too."""
-    tags = list(params.get("deploy", {}).get("teachers", []))
-    if unknown := [tag for tag in tags if tag not in params["teachers"]]:
-        known = ", ".join(params["teachers"])
-        raise ParamsError("There is no such teacher to export.", where=f"{PARAMS_FILE}: deploy.teachers", found=unknown, expected=known)
-    return tags
-
-
 def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
-    """Params that a training stage reads if they are there: entries of `student`, and the filter of the named set it learns from."""
-    section = params.get(_TRAINED_ON[stage], {})
-    named = [f"sets.{section['set']}"] if section.get("set") is not None else []
-    return [name for name in _OPTIONAL if stage == "student" and section.get(name.partition(".")[2]) is not None] + named
+    """Params that a stage reads if they are there, and the filters of the named sets it learns from."""
+    named = [params.get(section, {}).get("set") for section in _SECTIONS.get(stage, [])]
+    optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
+    return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
 
 
-def _is_optional(param: str) -> bool:
-    return param.startswith("sets.") or param in _OPTIONAL
+def _value(params: dict[str, Any], name: str) -> Any:
+    """Value of a dotted name, or None where it is not there."""
+    for part in name.split("."):
+        params = params.get(part) if isinstance(params, dict) else None  # type: ignore[assignment]
+    return params
+
+
+def _is_optional(stage: str, param: str) -> bool:
+    return param.startswith("sets.") or param in _OPTIONAL.get(stage, [])
 
 
 def _is_code(dep: str) -> bool:

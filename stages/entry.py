@@ -18,7 +18,7 @@ from fer_core.settings import load_settings, place
 
 __all__ = ["SPREAD", "run_stage"]
 
-SPREAD = frozenset({"stages.teacher_a", "stages.teacher_b", "stages.student", "stages.logits_dev", "stages.logits_test"})
+SPREAD = frozenset(f"stages.{name}" for name in ("teacher_a", "teacher_b", "teacher_fold", "student", "logits_dev", "logits_test"))
 """Stages that share their work out among processes."""
 
 _NODES = "PET_NNODES"  # torchrun's own variable; with it the others of its kind say where the nodes meet

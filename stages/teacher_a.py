@@ -5,17 +5,13 @@ Reads `data/pack/dev` and `data/init/<arch>`; writes `data/teachers/<tag>/a/{mod
 
 from pathlib import Path
 
-import torch
-
 from fer_core.data.named_sets import load_train_set
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions
 from fer_core.learning.options import TeacherOptions
-from fer_core.learning.teacher import train_teacher
-from fer_core.models.arcface import ArcFaceNetwork
+from fer_core.learning.teacher import start_stage_a, train_teacher
 from fer_core.models.device import prepare_device
-from fer_core.models.initial import load_initial, start_trunk
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 from stages.entry import run_stage
@@ -28,18 +24,14 @@ def main(tag: str, init: Path) -> None:
     seed = load_section("seed", int)
     preprocessing = load_section("preprocessing", Preprocessing)
     options = load_section("teacher", TeacherOptions)
-    arch = load_section(f"teachers.{tag}.arch", str)
 
-    initial = load_initial(init, arch)
-    torch.manual_seed(seed)
-    network = ArcFaceNetwork(arch, preprocessing.size, options.head.embed_dim, options.head.dropout, options.arcface.scale)
-    start_trunk(network.trunk, initial)
+    network, init_sha256 = start_stage_a(init, load_section(f"teachers.{tag}.arch", str), preprocessing.size, options, seed)
     train_teacher(
         Path("data/teachers") / tag / "a",
         "teacher_a",
         tag,
         network,
-        initial.sha256,
+        init_sha256,
         preprocessing,
         Pack.open(Path("data/pack/dev")),
         load_train_set(options.set),

@@ -45,6 +45,8 @@ class LogitsSet:
         splits: str [N].
         eval: float16 or float32 [N, 7], logits of the evaluation view (view 0).
         views: the same type [N_train, K, 7], logits of views 1 … K of the train rows; None without.
+        fold_sha256: hashes of the weights of the networks that train rows were run through, each those of the fold it had not learnt from;
+            empty where the network itself ran them.
     """
 
     model: str
@@ -58,6 +60,7 @@ class LogitsSet:
     splits: np.ndarray
     eval: np.ndarray
     views: np.ndarray | None
+    fold_sha256: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -85,6 +88,7 @@ class LogitsSet:
             splits=self.splits[kept],
             eval=self.eval[kept],
             views=self.views if train else None,
+            fold_sha256=self.fold_sha256 if train else (),
         )
 
     def check_rows(self, rows: Rows, where: object = None) -> None:
@@ -130,6 +134,7 @@ def logits_of_rows(
     model_sha256: str,
     preprocessing_hash: str,
     views_hash: str | None = None,
+    fold_sha256: tuple[str, ...] = (),
 ) -> LogitsSet:
     """Logits that were just computed for all rows of the splits `covers`, in the order of `rows.split(*covers)`.
 
@@ -149,6 +154,7 @@ def logits_of_rows(
         splits=frame["split"].to_numpy(dtype=object),
         eval=eval,
         views=views,
+        fold_sha256=fold_sha256,
     )
     _check_arrays(made, model)
     return made
@@ -170,6 +176,7 @@ def write_logits(folder: Path, logits: LogitsSet) -> None:
             "rows_sha256": logits.rows_sha256,
             "preprocessing_hash": logits.preprocessing_hash,
             "views_hash": logits.views_hash,
+            "fold_sha256": list(logits.fold_sha256),
             "classes": list(CLASSES),
             "covers": list(logits.covers),
             "rows": len(logits),
@@ -217,6 +224,7 @@ def read_recorded_logits(folder: Path) -> LogitsSet:
             splits=index["split"].to_numpy(dtype=object),
             eval=_load(folder / "eval.npy"),
             views=_load(folder / "views.npy") if meta["views"] else None,
+            fold_sha256=tuple(meta["fold_sha256"]),
         )
         promised = (meta["rows"], meta["views"], meta["dtype"])
     except KeyError as error:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_core.data.folds import stratified_group_folds
 from fer_core.evaluation.calibration import Undetermined
 from fer_core.evaluation.calibrator_fits import fit_calibrator
 from fer_core.evaluation.calibrators import Calibrator, rounded
-from fer_core.evaluation.folds import stratified_group_folds
 from fer_core.evaluation.metrics import log_softmax
 from fer_core.evaluation.options import METHODS, CalibrationOptions, Method
 

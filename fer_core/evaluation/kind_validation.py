@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from fer_core.data.folds import stratified_group_folds
 from fer_core.evaluation.calibration import interior_temperature
-from fer_core.evaluation.folds import stratified_group_folds
 from fer_core.evaluation.fusion import EnsembleOptions, Space, fuse
 from fer_core.evaluation.metrics import measure, outcome_of
 from fer_core.evaluation.weight_choice import choose_weights, short

@@ -29,7 +29,8 @@ def memorisation(dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np.n
         targets: [N_train, K + 1, 7], its soft labels at T = 1; column 0 is the evaluation view.
 
     Returns:
-        One record a teacher, then the ensemble's: model, and for each of train, train_views and calib {faces, nll, accuracy} (nll in nats,
+        One record a teacher, then the ensemble's: model, folds (how many teachers the train rows were shared out among so that none saw its
+        own; 0 where the teacher itself ran them), and for each of train, train_views and calib {faces, nll, accuracy} (nll in nats,
         means over faces and views), and train_to_calib, the NLL of the train views divided by that of calib.
 
     Raises:
@@ -50,14 +51,14 @@ def memorisation(dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np.n
             "train_views": _score(logits.views, y_train, temperature),
             "calib": _score(logits.eval[calib, None], y_calib, temperature),
         }
-        table.append(_record(tag, parts))
+        table.append(_record(tag, len(logits.fold_sha256), parts))
     fused = ensemble.fused({tag: logits.eval[calib] for tag, logits in dev.items()})
     parts = {
         "train": _score(targets[:, :1], y_train),
         "train_views": _score(targets[:, 1:], y_train),
         "calib": _score(fused[:, None], y_calib),
     }
-    return [*table, _record("ensemble", parts)]
+    return [*table, _record("ensemble", min(len(dev[tag].fold_sha256) for tag in ensemble.teachers), parts)]
 
 
 def memorised(table: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -69,14 +70,14 @@ def memorised(table: Sequence[Mapping[str, Any]]) -> list[str]:
             warnings.append(
                 f"{row['model']} has learnt train rows by heart: NLL {known['nll']:.3f} and accuracy {known['accuracy']:.1%} on their "
                 f"views against {unseen['nll']:.3f} and {unseen['accuracy']:.1%} on calib rows; its soft labels there are "
-                "sharper than it deserves"
+                "sharper than it deserves (teacher.folds: 3 has rows judged by teachers that never saw them)"
             )
     return warnings
 
 
-def _record(model: str, parts: Mapping[str, dict[str, float]]) -> dict[str, Any]:
+def _record(model: str, folds: int, parts: Mapping[str, dict[str, float]]) -> dict[str, Any]:
     known, unseen = parts["train_views"]["nll"], parts["calib"]["nll"]
-    return {"model": model, **parts, "train_to_calib": round(known / unseen, 6) if unseen > 0 else None}
+    return {"model": model, "folds": folds, **parts, "train_to_calib": round(known / unseen, 6) if unseen > 0 else None}
 
 
 def _score(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> dict[str, float]:

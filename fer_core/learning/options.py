@@ -88,12 +88,21 @@ class TeacherOptions(Section):
     Attributes:
         train, head, arcface: of all teachers.
         set: named set whose train rows are learnt from; null takes all train rows.
+        folds: how many parts the train rows are dealt into, so that for each part a further training of every teacher learns from the
+            others and gives the logits of that part; 0 for none: then a teacher gives logits of rows that it has learnt from.
     """
 
     train: TeacherTrainOptions
     head: TeacherHead
     arcface: ArcFaceOptions
     set: str | None = None
+    folds: Annotated[int, Field(ge=0, le=20)] = 0
+
+    @model_validator(mode="after")
+    def _parts(self) -> "TeacherOptions":
+        if self.folds == 1:
+            raise ValueError("folds must be 0, or 2 or more")
+        return self
 
 
 class Resolution(Section):

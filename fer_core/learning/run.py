@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fer_core.data.bank import ImageBank
+from fer_core.data.folds import OutOfFold
 from fer_core.data.named_sets import TrainSet
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
@@ -39,9 +40,9 @@ def open_training_data(
     views: ViewOptions,
     settings: Settings,
     device: torch.device,
-    train_set: TrainSet | None = None,
+    train_set: TrainSet | OutOfFold | None = None,
 ) -> TrainingData:
-    """Decode the train rows of a pack's dev half, or those of a named set, and all of its val rows.
+    """Decode the train rows of a pack's dev half, or those of a set, and all of its val rows.
 
     Raises:
         TrainingError: there is no train or no val row.
@@ -59,7 +60,12 @@ def open_training_data(
 
 
 def budget_of(
-    options: TrainOptions, init_sha256: str, rows_sha256: str, views_hash: str, train_rows: int, train_set: TrainSet | None = None
+    options: TrainOptions,
+    init_sha256: str,
+    rows_sha256: str,
+    views_hash: str,
+    train_rows: int,
+    train_set: TrainSet | OutOfFold | None = None,
 ) -> dict[str, Any]:
     """What two runs must share before their results may be compared, and under `tuned` what is each one's own."""
     schedule = options.model_dump(mode="json")

@@ -8,24 +8,26 @@ import numpy as np
 import torch
 
 from fer_core.data.bank import ImageBank
+from fer_core.data.folds import OutOfFold
 from fer_core.data.named_sets import TrainSet
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions, teacher_view
 from fer_core.errors import ModelError
-from fer_core.learning.options import TeacherTrainOptions
+from fer_core.learning.options import TeacherOptions, TeacherTrainOptions
 from fer_core.learning.run import budget_of, open_training_data, run_training
 from fer_core.learning.scores import val_scores
 from fer_core.learning.task import TeacherTask
 from fer_core.models.arcface import ArcFaceNetwork
 from fer_core.models.card import ModelCard
 from fer_core.models.inference import logits_of
+from fer_core.models.initial import load_initial, start_trunk
 from fer_core.models.options import ArcFaceOptions
 from fer_core.models.resize import load_resized
 from fer_core.models.saved import load_model
 from fer_core.settings import Settings
 
-__all__ = ["compare_stages", "start_stage_b", "train_teacher"]
+__all__ = ["compare_stages", "start_stage_a", "start_stage_b", "train_teacher"]
 
 
 def train_teacher(
@@ -36,7 +38,7 @@ def train_teacher(
     init_sha256: str,
     preprocessing: Preprocessing,
     pack: Pack,
-    train_set: TrainSet | None,
+    train_set: TrainSet | OutOfFold | None,
     views: ViewOptions,
     options: TeacherTrainOptions,
     arcface: ArcFaceOptions,
@@ -49,8 +51,8 @@ def train_teacher(
 
     Args:
         out: folder of both.
-        stage: "teacher_a" or "teacher_b".
-        tag: the teacher's.
+        stage: of the pipeline, such as "teacher_a".
+        tag: the teacher's, or of one of its folds.
         network: with the weights to start from.
         init_sha256: hash of those weights' file.
         preprocessing: at the network's image size.
@@ -85,6 +87,26 @@ def train_teacher(
     )
     task = TeacherTask(network, arcface, teacher_view, weighted, device, options.label_smoothing)
     run_training(out, stage, tag, task, card, data, options, seed, settings, device, compare)
+
+
+def start_stage_a(init: Path, arch: str, size: int, options: TeacherOptions, seed: int) -> tuple[ArcFaceNetwork, str]:
+    """A network whose trunk has the initial weights, its heads drawn by the seed; and the hash of these weights.
+
+    Args:
+        init: folder of the initial weights.
+        arch: their architecture.
+        size: image side in pixels.
+        options: width of the embedding, dropout and scale.
+        seed: of the heads.
+
+    Raises:
+        ArtifactError, ModelError: as `load_initial`.
+    """
+    initial = load_initial(init, arch)
+    torch.manual_seed(seed)
+    network = ArcFaceNetwork(arch, size, options.head.embed_dim, options.head.dropout, options.arcface.scale)
+    start_trunk(network.trunk, initial)
+    return network, initial.sha256
 
 
 def start_stage_b(folder: Path, size: int, scale: float) -> tuple[ArcFaceNetwork, ModelCard]:

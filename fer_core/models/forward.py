@@ -3,16 +3,21 @@
 In a group of processes each runs whole batches of its own and decodes their images only; all get all logits.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from fer_core.data.bank import ImageBank
+from fer_core.data.folds import train_folds
 from fer_core.data.logits import LogitsSet, logits_of_rows
 from fer_core.data.pack import Pack
 from fer_core.data.views import ViewOptions
+from fer_core.errors import ArtifactError
+from fer_core.labels import N_CLASSES
 from fer_core.models import distributed
+from fer_core.models.card import ModelCard, read_card
 from fer_core.models.device import prepare_device
 from fer_core.models.inference import BATCH, logits_of
 from fer_core.models.saved import load_model
@@ -22,7 +27,15 @@ __all__ = ["forward_rows"]
 
 
 def forward_rows(
-    model: Path, name: str, pack: Pack, covers: tuple[str, ...], views: ViewOptions | None, precision: str, dtype: str, settings: Settings
+    model: Path,
+    name: str,
+    pack: Pack,
+    covers: tuple[str, ...],
+    views: ViewOptions | None,
+    precision: str,
+    dtype: str,
+    settings: Settings,
+    fold_models: Sequence[Path] = (),
 ) -> LogitsSet:
     """Run a model over every row of some splits.
 
@@ -35,31 +48,63 @@ def forward_rows(
         precision: "fp32", "bf16" or "fp16".
         dtype: "float16" or "float32", type of the stored logits.
         settings: machine settings.
+        fold_models: folders of the saved models of each fold; then the train rows of a fold are run through the one that did not learn from
+            them, and only the other rows through `model`.
 
     Raises:
-        ArtifactError, ModelError: a damaged model or a logit that is not finite.
+        ArtifactError, ModelError: a damaged model, one that learnt from the rows of its fold, or a logit that is not finite.
         GroupError: another process of the group has ended.
     """
     device = prepare_device(settings)
-    network, card = load_model(model)
-    network.to(device)
     rows, train = pack.rows.split(*covers), pack.rows.split("train")
-    here, here_train = _of_this_process(rows), _of_this_process(train) if views is not None else train[:0]
-    bank = ImageBank(pack, np.union1d(here, here_train), card.preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
-    evaluated = _gathered(logits_of(network, bank, here, range(1), precision)[:, 0], rows)
-    seen = None
-    if views is not None:
-        seen = _gathered(logits_of(network, bank, here_train, range(1, views.count + 1), precision), train).astype(np.dtype(dtype))
+    card = read_card(model)
+    jobs = [(model, rows)]
+    if fold_models:
+        fold_of = train_folds(pack.rows.frame, len(fold_models))
+        jobs = [(model, np.setdiff1d(rows, train))]
+        for fold, folder in enumerate(fold_models):
+            _check_fold(folder, card, fold, len(fold_models))
+            jobs.append((folder, np.flatnonzero(fold_of == fold)))
+    evaluated = np.empty((len(rows), N_CLASSES), dtype=dtype)
+    seen = None if views is None else np.empty((len(train), views.count, N_CLASSES), dtype=dtype)
+    for folder, some in jobs:
+        network = load_model(folder)[0].to(device)
+        some_train = np.intersect1d(some, train) if views is not None else train[:0]
+        here, here_train = _of_this_process(some), _of_this_process(some_train)
+        decoded = np.union1d(here, here_train)
+        bank = ImageBank(pack, decoded, card.preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
+        evaluated[np.searchsorted(rows, some)] = _gathered(logits_of(network, bank, here, range(1), precision)[:, 0], some)
+        if views is not None and seen is not None and len(some_train):
+            of_views = logits_of(network, bank, here_train, range(1, views.count + 1), precision)
+            seen[np.searchsorted(train, some_train)] = _gathered(of_views, some_train)
     return logits_of_rows(
         pack.rows,
         covers,
-        evaluated.astype(np.dtype(dtype)),
+        evaluated,
         seen,
         model=name,
         model_sha256=card.weights_sha256,
         preprocessing_hash=card.preprocessing.hash_at_any_size(),
         views_hash=None if views is None else views.hash(),
+        fold_sha256=tuple(read_card(folder).weights_sha256 for folder in fold_models),
     )
+
+
+def _check_fold(folder: Path, whole: ModelCard, fold: int, folds: int) -> None:
+    """The model of a fold must be the whole one's twin in all but the rows it learnt from, and those must leave the fold out."""
+    card = read_card(folder)
+    learnt = card.budget.get("train_set") or {}
+    found = {"fold": learnt.get("fold"), "folds": learnt.get("folds")}
+    found |= {"arch": card.arch, "rows": card.rows_sha256, "preprocessing": card.preprocessing.hash()}
+    expected = {"fold": fold, "folds": folds, "arch": whole.arch, "rows": whole.rows_sha256, "preprocessing": whole.preprocessing.hash()}
+    if found != expected:
+        raise ArtifactError(
+            "This is not the teacher that left these rows out.",
+            where=folder,
+            found=found,
+            expected=expected,
+            remedy="run `fer run` (or `dvc repro`) to make it again",
+        )
 
 
 def _shares(rows: np.ndarray) -> list[slice]:

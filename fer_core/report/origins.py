@@ -44,6 +44,7 @@ def teachers(inputs: ReportInputs) -> Markup:
         [row["model"], *(number(row[part]["nll"]) for part in _KNOWN), *(f"{row[part]['accuracy']:.1%}" for part in _KNOWN)]
         for row in inputs.targets["memorisation"]
     ]
+    out_of_fold = all(row["folds"] for row in inputs.targets["memorisation"])
     kinds = [
         [kind.replace("_", " "), *(number(scores[what]) for what in ("macro_f1", "accuracy", "nll", "ece"))]
         for kind, scores in ensemble.cross_validation.items()
@@ -68,7 +69,8 @@ def teachers(inputs: ReportInputs) -> Markup:
         table(
             ["model", "NLL train", "train views", "calib", "accuracy train", "train views", "calib"],
             known,
-            "What teachers know by heart: their own train rows, the stored views of them, and calib rows that they never saw",
+            "What teachers know by heart: train rows, the stored views of them, and calib rows that they never saw"
+            + ("; each train row was run through the teacher of its fold, which never saw it either" if out_of_fold else ""),
         ),
     )
 

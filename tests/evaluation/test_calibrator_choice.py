@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import log_loss
 
+from fer_core.data.folds import stratified_group_folds
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.calibration import Undetermined
 from fer_core.evaluation.calibrator_choice import (
@@ -14,7 +15,6 @@ from fer_core.evaluation.calibrator_choice import (
     simplest_within_one_error,
 )
 from fer_core.evaluation.calibrators import PerSource, Temperature
-from fer_core.evaluation.folds import stratified_group_folds
 from fer_core.evaluation.metrics import softmax
 from fer_core.evaluation.options import METHODS, CalibrationOptions, Method
 from tests.arrange_logits import noisy_logits

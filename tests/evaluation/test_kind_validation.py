@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from fer_core.data.folds import stratified_group_folds
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.calibration import fit_temperature
-from fer_core.evaluation.folds import stratified_group_folds
 from fer_core.evaluation.fusion import EnsembleOptions
 from fer_core.evaluation.kind_validation import RowOrigins, validate_kinds
 from fer_core.evaluation.metrics import measure, outcome_of
@@ -42,5 +42,5 @@ def test_weights_by_source_win_where_each_source_has_its_teacher_and_not_where_s
 
 def test_too_few_groups_are_refused():
     groups = ["photo1"] * 450 + ["photo2"] * 450
-    with pytest.raises(ArtifactError, match="not enough calib rows"):
+    with pytest.raises(ArtifactError, match="not enough rows to cross-validate"):
         validate_kinds({"a": noisy_logits(LABELS, 1)}, LABELS, RowOrigins(IDS, ["raf"] * 900, groups), ALL, "logit", 15)

@@ -60,6 +60,12 @@ def test_a_teacher_that_knows_train_rows_by_heart_is_named_and_no_other():
     assert memorised(memorisation(*honest, fused_targets(*honest))) == []
 
 
+def test_the_number_of_folds_goes_with_the_logits():
+    dev, ensemble = arrange()
+    dev["b3"] = dataclasses.replace(dev["b3"], fold_sha256=("1", "2"))
+    assert [row["folds"] for row in memorisation(dev, ensemble, fused_targets(dev, ensemble))] == [0, 2, 0]
+
+
 def test_views_and_rows_are_needed():
     dev, ensemble = arrange()
     targets = fused_targets(dev, ensemble)

@@ -88,15 +88,58 @@ def test_a_training_stage_declares_the_named_set_it_learns_from_and_no_other() -
     def declared(name: str) -> list[str]:
         return [param for param in stages(text)[name]["do"]["params"] if "set" in param]
 
-    assert declared("teacher_a") == ["sets.hq"]
+    assert declared("teacher_a") == ["teacher.set", "sets.hq"]
     assert declared("teacher_b") == ["sets.large"]
     assert declared("student") == ["student.set", "sets.hq"]
     assert declared("evaluate") == ["sets"]
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def with_folds(params: dict, folds: int) -> dict:  # type: ignore[type-arg]
+    params["teacher"]["folds"] = folds
+    return params
+
+
+def test_without_folds_a_teacher_s_own_logits_of_its_train_rows_are_taken() -> None:
+    assert synced(TEXT, with_folds(deepcopy(PARAMS), 0), ROOT) == TEXT.replace(
+        "        - teacher.train.precision\n", "        - teacher.train.precision\n        - teacher.folds\n", 1
+    )
+    assert stages(TEXT)["teacher_fold"]["foreach"] == {}
+    assert not any("folds/" in dep for dep in stages(TEXT)["logits_dev"]["do"]["deps"])
+
+
+def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_the_whole_teachers() -> None:
+    text = synced(TEXT, with_folds(with_stage_b(), 2), ROOT)
+    found, plain = stages(text), stages(synced(TEXT, with_stage_b(), ROOT))
+    assert list(found["teacher_fold"]["foreach"]) == [
+        "rn18-a-0",
+        "rn18-b-0",
+        "rn18-a-1",
+        "rn18-b-1",
+        "b3-a-0",
+        "b3-a-1",
+        "cnxt-a-0",
+        "cnxt-a-1",
+    ]
+    assert found["teacher_fold"]["foreach"]["rn18-b-1"] == {
+        "teacher": "rn18",
+        "stage": "b",
+        "fold": 1,
+        "start": "data/teachers/rn18/folds/a/1/model",
+    }
+    assert found["teacher_fold"]["foreach"]["b3-a-0"]["start"] == plain["teacher_a"]["foreach"]["b3"]["init"]
+    assert {"teacher_b", "sets.large"} <= set(found["teacher_fold"]["do"]["params"])
+    assert found["logits_dev"]["foreach"]["rn18"]["stage"] == "b"
+    deps = [dep for dep in found["logits_dev"]["do"]["deps"] if "/folds/" in dep]
+    assert deps == [f"data/teachers/${{key}}/folds/${{item.stage}}/{fold}/model" for fold in (0, 1)]
+    assert "teacher.folds" in found["logits_dev"]["do"]["params"]
+    for stage in ("teacher_a", "teacher_b", "logits_test", "student", "evaluate"):
+        assert found[stage] == plain[stage], "a whole teacher depends on the number of folds"
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
-    begin, end = TEXT.index("  teacher_b:\n"), TEXT.index("  logits_dev:\n")
+    begin, end = TEXT.index("  teacher_b:\n"), TEXT.index("  teacher_fold:\n")
     text = TEXT[:begin] + TEXT[end:]
     assert "teacher_b" not in stages(synced(text, PARAMS, ROOT))
     with pytest.raises(ParamsError, match="teacher_b"):

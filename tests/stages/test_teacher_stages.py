@@ -11,6 +11,7 @@ import torch
 from ruamel.yaml import YAML
 
 from fer_core.data.bank import ImageBank
+from fer_core.data.folds import train_folds
 from fer_core.data.logits import read_logits
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
@@ -24,11 +25,13 @@ from fer_core.files import sha256_file
 from fer_core.learning.targets import open_targets, open_teacher_targets
 from fer_core.learning.teacher import start_stage_b
 from fer_core.models.card import ModelCard, read_card
+from fer_core.models.forward import forward_rows
 from fer_core.models.initial import make_initial
 from fer_core.models.options import InitOptions
 from fer_core.models.saved import load_model
 from fer_core.params import load_section
-from stages import logits_dev, student, teacher_a, teacher_b
+from fer_core.settings import load_settings
+from stages import logits_dev, student, teacher_a, teacher_b, teacher_fold
 from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
 
 A, B = Path("data/teachers/vit/a"), Path("data/teachers/vit/b")
@@ -268,3 +271,60 @@ def test_mixup_is_refused_where_targets_are_stored() -> None:
     finally:
         Path("params.yaml").write_text(before)
     assert not Path("data/students/kd-9/model").exists()
+
+
+@pytest.fixture(scope="module")
+def folded(project: Path) -> Path:
+    """The teacher's two folds, through both stages, and its logits of the dev rows from them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        for name, value in {"FER_RUNS": "runs", "FER_THREADS": "1", "FER_DEVICE": "cpu", "DVC_ROOT": str(project)}.items():
+            patch.setenv(name, value)
+        before = Path("params.yaml").read_text()
+        edit_params(teacher={"folds": 2})
+        for fold in (0, 1):
+            teacher_fold.main("vit", "a", fold, Path("data/init/test_vit"))
+            teacher_fold.main("vit", "b", fold, Path(f"data/teachers/vit/folds/a/{fold}/model"))
+        logits_dev.main("vit", B / "model")
+        Path("data/logits/vit/dev").rename("data/folded")
+        Path("params.yaml").write_text(before)
+    return project / "data/folded"
+
+
+def test_a_fold_s_teacher_learns_from_the_other_rows_only(folded: Path) -> None:
+    fold_of = train_folds(read_rows(Path("data/pack/dev")).frame, 2)
+    for fold in (0, 1):
+        a, b = (read_card(Path(f"data/teachers/vit/folds/{stage}/{fold}/model")) for stage in "ab")
+        assert a.budget["train_rows"] == (fold_of == 1 - fold).sum()
+        assert a.budget["train_set"] == {"fold": fold, "folds": 2, "of": None}
+        assert b.budget["train_set"] == {"fold": fold, "folds": 2, "of": {"name": "large", "split": ["train", "val"], "min_side": 64}}
+        assert b.init_sha256 == a.weights_sha256 != read_card(A / "model").weights_sha256
+        assert a.init_sha256 == read_card(A / "model").init_sha256, "folds start from the same weights"
+        assert b.preprocessing.size == LARGE
+
+
+def test_train_rows_have_the_logits_of_the_teacher_that_did_not_see_them(folded: Path) -> None:
+    pack = Pack.open(Path("data/pack/dev"))
+    found = read_logits(folded, pack.rows)
+    fold_of = train_folds(pack.rows.frame, 2)
+    views = load_section("views", ViewOptions)
+    settings = load_settings()
+    for fold, folder in [(-1, B / "model"), (0, Path("data/teachers/vit/folds/b/0/model")), (1, Path("data/teachers/vit/folds/b/1/model"))]:
+        alone = forward_rows(folder, "vit", pack, ("train", "val", "calib"), views, "fp32", "float16", settings)
+        rows = np.flatnonzero(fold_of == fold)
+        np.testing.assert_allclose(found.eval[rows], alone.eval[rows], atol=2e-2)
+        other = np.flatnonzero(fold_of != fold)
+        assert np.abs(found.eval[other].astype(float) - alone.eval[other]).max() > 0.1
+        if fold >= 0:
+            in_train = np.searchsorted(pack.rows.split("train"), rows)
+            np.testing.assert_allclose(found.views[in_train], alone.views[in_train], atol=2e-2)
+    assert found.fold_sha256 == tuple(read_card(Path(f"data/teachers/vit/folds/b/{fold}/model")).weights_sha256 for fold in (0, 1))
+    assert found.model_sha256 == read_card(B / "model").weights_sha256
+
+
+def test_a_teacher_that_learnt_from_the_rows_of_a_fold_is_refused(folded: Path) -> None:
+    pack = Pack.open(Path("data/pack/dev"))
+    zero, one = (Path(f"data/teachers/vit/folds/b/{fold}/model") for fold in (0, 1))
+    for models in ([one, zero], [zero, zero], [zero, B / "model"], [zero, Path("data/teachers/vit/folds/a/1/model")]):
+        with pytest.raises(ArtifactError, match="not the teacher that left these rows out"):
+            forward_rows(B / "model", "vit", pack, ("train", "val", "calib"), None, "fp32", "float16", load_settings(), models)

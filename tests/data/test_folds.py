@@ -1,13 +1,15 @@
 import hashlib
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
+from fer_core.data.folds import OutOfFold, stratified_group_folds, train_folds
+from fer_core.data.named_sets import SetFilter, TrainSet
 from fer_core.errors import ArtifactError
-from fer_core.evaluation.folds import stratified_group_folds
 
 
 def case(seed: int, count: int, photos: int) -> tuple[list[str], np.ndarray, list[str]]:
@@ -70,3 +72,39 @@ def test_fewer_groups_than_folds_are_refused():
     ids, labels, groups = case(0, 50, 4)
     with pytest.raises(ArtifactError, match=r"4 groups of rows\n.*5 or more"):
         stratified_group_folds(ids, labels, groups, 5)
+
+
+def dev_rows() -> pd.DataFrame:
+    """90 train rows in photos of three faces, small and large ones by turns, between val and calib rows."""
+    frame = pd.DataFrame({"sample_id": [f"expw/{i:03d}.png" for i in range(120)], "label": np.arange(120) % 7})
+    frame["split"] = ["val" if i % 8 == 0 else "calib" if i % 8 == 4 else "train" for i in range(120)]
+    frame["group"] = [f"photo-{i // 3}" for i in range(120)]
+    return frame.assign(source="expw", usage="", min_side=np.where(np.arange(120) % 2, 96, 48), confidence=1.0)
+
+
+def test_each_train_row_is_left_out_once_and_its_photo_with_it():
+    frame = dev_rows()
+    train = np.flatnonzero(frame["split"] == "train")
+    fold_of = train_folds(frame, 3)
+    assert set(fold_of[train]) == {0, 1, 2}
+    assert (np.delete(fold_of, train) == -1).all()
+    for fold in range(3):
+        learnt = OutOfFold(None, fold, 3).rows(frame)
+        assert sorted([*learnt, *np.flatnonzero(fold_of == fold)]) == train.tolist()
+        assert not set(frame["group"].iloc[learnt]) & set(frame["group"].iloc[fold_of == fold])
+
+
+def test_of_a_named_set_only_its_rows_outside_the_fold_are_learnt():
+    frame = dev_rows()
+    large = TrainSet("large", SetFilter(split=["train", "val"], min_side=64))
+    chosen = OutOfFold(large, 1, 4)
+    rows = chosen.rows(frame)
+    assert set(rows) == set(large.rows(frame)) & set(OutOfFold(None, 1, 4).rows(frame))
+    assert 0 < len(rows) < len(large.rows(frame))
+    assert chosen.to_dict() == {"fold": 1, "folds": 4, "of": {"name": "large", "split": ["train", "val"], "min_side": 64}}
+
+
+def test_more_folds_than_photos_is_an_error():
+    frame = dev_rows().assign(group="one photo")
+    with pytest.raises(ArtifactError, match="not enough rows"):
+        train_folds(frame, 2)
