@@ -58,7 +58,7 @@ class Machine:
 def machine_for(settings: Settings, jobs: int | None) -> Machine:
     """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it has cores, four at most."""
     if settings.processes > 1:
-        return Machine(jobs or settings.jobs or min(_MOST_JOBS, settings.cpu_threads()), settings.cpu_threads(), (settings.device,))
+        return Machine(jobs or settings.jobs or min(_MOST_JOBS, settings.machine_threads()), settings.machine_threads(), (settings.device,))
     devices = settings.devices
     if not devices and settings.device == "auto":
         devices = tuple(f"cuda:{number}" for number in range(_gpus()))
@@ -66,7 +66,7 @@ def machine_for(settings: Settings, jobs: int | None) -> Machine:
         devices = (settings.device,)
     if devices == ("cpu",):
         devices = ()
-    threads = settings.cpu_threads()
+    threads = settings.machine_threads()
     return Machine(jobs or settings.jobs or max(len(devices), min(_MOST_JOBS, threads)), threads, devices)
 
 

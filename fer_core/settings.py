@@ -45,7 +45,7 @@ class Settings:
         jobs: stages that `fer run` runs at a time; 0 means as many as the machine is good for.
         raw: folder that holds the raw data sets; descriptors name roots relative to it.
         runs: scratch folder for interrupted training runs.
-        threads: CPU threads for decoding and training; 0 means all that the process may use.
+        threads: CPU threads for decoding and training; 0 means OMP_NUM_THREADS where that is set, else all that the process may use.
         memory_gb: 10^9 bytes that decoded images may take, of the device and again of the host; 0 takes half of what is free. What does not
             fit is decoded again each time it is needed.
         processes: that a stage which trains or exports logits is spread over on this machine, one device each.
@@ -63,9 +63,20 @@ class Settings:
     memory_gb: float = 0.0
 
     def cpu_threads(self) -> int:
-        """Number of CPU threads that this process may use: those of the machine, shared out among the processes of a group."""
+        """Number of CPU threads that this process may use: those of the machine, shared out among the processes of a group.
+
+        Where the settings say nothing, OMP_NUM_THREADS does, as for other programs: more threads than it has told OpenMP of wait for each
+        other busily, and two such runs side by side are many times slower than one.
+        """
+        told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+        if not self.threads and told.isdecimal() and int(told):
+            return int(told)
+        return max(1, self.machine_threads() // place().local_size)
+
+    def machine_threads(self) -> int:
+        """Number of CPU threads to be shared out among the processes on this machine."""
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, (self.threads or usable) // place().local_size)
+        return self.threads or usable
 
 
 def place() -> Place:

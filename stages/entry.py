@@ -59,7 +59,7 @@ def _run_processes(module: str, processes: int, arguments: Sequence[str]) -> int
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     nodes = [] if _NODES in os.environ else ["--standalone"]
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, load_settings().cpu_threads() // processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, load_settings().machine_threads() // processes)))
     try:
         run.run(run.parse_args([*nodes, "--nproc-per-node", str(processes), "-m", module, *arguments]))
     except SignalException as signal:

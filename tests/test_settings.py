@@ -27,6 +27,18 @@ def test_environment_beats_the_local_file(root: Path, monkeypatch: pytest.Monkey
     assert load_settings().raw == root / "elsewhere"
 
 
+def test_openmp_s_own_variable_counts_where_the_settings_say_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert load_settings().cpu_threads() == 3
+    usable = load_settings().machine_threads()
+    monkeypatch.setenv("FER_THREADS", "5")
+    assert (load_settings().cpu_threads(), load_settings().machine_threads()) == (5, 5)
+    monkeypatch.delenv("FER_THREADS")
+    for useless in ("", "0", "all"):
+        monkeypatch.setenv("OMP_NUM_THREADS", useless)
+        assert load_settings().cpu_threads() == usable
+
+
 def test_stages_run_in_one_process_unless_the_machine_says_otherwise(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().processes == 1
     (root / "fer.local.toml").write_text("processes = 4\n")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fer_core.labels import CLASSES
 from fer_core.report.charts import Line, line_chart, line_style, reliability_diagram
 from fer_core.report.inputs import ReportInputs
-from fer_core.report.markup import Markup, heat_cell, legend, section, table, tag
+from fer_core.report.markup import Markup, heat_cell, join, legend, section, table, tag
 from fer_core.report.results import number
 from fer_core.report.tables import history_points, reliability_points
 
@@ -75,12 +75,13 @@ def _methods(inputs: ReportInputs) -> Markup:
         measured = model.reliability[name]["temperature_scaled" if method == "temperature" else method]["metrics"]
         title = f"{method.replace('_', ' ')}{' (chosen)' if method == choice.chosen else ''}"
         rows.append([title, number(fitted.nll), cv, number(measured["nll"]["value"]), number(measured["ece"]["value"])])
-    rows += [[f"{method.replace('_', ' ')}: not fitted, {why}", "–", "–", "–", "–"] for method, why in choice.refused.items()]
+    rows += [[f"{method.replace('_', ' ')} (not fitted)", "–", "–", "–", "–"] for method in choice.refused]
     caption = (
         f"Methods of calibration for {inputs.selection.deployed}: the simplest within one standard error of the best cross-validated NLL "
         f"({choice.folds} folds of calib rows) is chosen; an exported file holds the temperature"
     )
-    return table(["method", "calib NLL", "cross-validated", f"NLL on {name}", f"ECE on {name}"], rows, caption)
+    why = [tag("p", f"{method.replace('_', ' ').capitalize()}: {reason}", class_="note") for method, reason in choice.refused.items()]
+    return join([table(["method", "calib NLL", "cross-validated", f"NLL on {name}", f"ECE on {name}"], rows, caption), *why])
 
 
 def training(inputs: ReportInputs) -> Markup:

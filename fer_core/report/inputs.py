@@ -69,6 +69,7 @@ class Model:
         points: of the reliability diagrams: set, stage, bin, confidence, accuracy, count.
         history: one row an epoch.
         surroundings: what it was trained on and with.
+        stages: of a teacher of two stages, both measured on the same val rows; else None.
     """
 
     evaluation: Evaluation
@@ -77,6 +78,7 @@ class Model:
     points: pd.DataFrame
     history: pd.DataFrame
     surroundings: dict[str, Any]
+    stages: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,8 @@ def _read_model(data: Path, key: str, record: Path, compare_set: str) -> Model:
                 "The set to compare on was not measured.", where=where, found=list(sets), expected=compare_set, remedy=_REMEDY
             )
     calibration = read_calibration(folder, evaluation.test.model_sha256)
-    return Model(evaluation, calibration, reliability, points, read_history(record), read_json(record / "environment.json"))
+    stages = read_json(record / "compare.json") if (record / "compare.json").is_file() else None
+    return Model(evaluation, calibration, reliability, points, read_history(record), read_json(record / "environment.json"), stages)
 
 
 def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:

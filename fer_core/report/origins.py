@@ -72,6 +72,21 @@ def teachers(inputs: ReportInputs) -> Markup:
             "What teachers know by heart: train rows, the stored views of them, and calib rows that they never saw"
             + ("; each train row was run through the teacher of its fold, which never saw it either" if out_of_fold else ""),
         ),
+        _two_stages(inputs),
+    )
+
+
+def _two_stages(inputs: ReportInputs) -> Markup | None:
+    """Stage A and stage B of the teachers that went through both, on the same val rows."""
+    rows = []
+    for tag_ in inputs.selection.teachers:
+        if (stages := inputs.models[tag_].stages) is not None:
+            for stage in ("a", "b"):
+                scores = [number(stages[stage][what]) for what in ("macro_f1", "accuracy", "nll")]
+                rows.append([f"{tag_}, stage {stage.upper()}", stages[stage]["size"], *scores, stages["right_only_in"][stage]])
+    head = ["teacher", "pixels", "macro-F1", "accuracy", "NLL", "faces only it gets right"]
+    return (
+        table(head, rows, "Both stages of a teacher on the same val rows, which also chose their epochs: no test result") if rows else None
     )
 
 

@@ -1,5 +1,7 @@
 """The stage `report` on a whole run's artifacts: what it publishes is what they say, or it publishes nothing."""
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -93,7 +95,14 @@ def test_a_teacher_of_two_stages_is_shown_by_the_record_of_its_second(project: P
         report.main()
     shutil.copytree("data/teachers/rn18/a", "data/teachers/rn18/b")
     replaced("data/teachers/rn18/b/record/history.csv", "2.0123456789", "1.5")()
+    a = {"size": 224, "macro_f1": 0.61234, "accuracy": 0.65, "nll": 1.1}
+    b = {"size": 384, "macro_f1": 0.64567, "accuracy": 0.66, "nll": 1.0}
+    write_text(Path("data/teachers/rn18/b/record/compare.json"), json.dumps({"a": a, "b": b, "right_only_in": {"a": 31, "b": 47}}))
     report.main()
+    page = Path("data/report/index.html").read_text(encoding="utf-8")
+    for stage, cells in (("A", ("224", "0.612", "0.650", "1.100", "31")), ("B", ("384", "0.646", "0.660", "1.000", "47"))):
+        row = page.partition(f"rn18, stage {stage}")[2].partition("</tr>")[0]
+        assert re.findall(r">([^<>]+)</td>", row) == list(cells)
     curves = pd.read_csv("plots/history_teachers.csv").set_index(["model", "epoch"])
     assert curves.loc[("rn18", 0), "train_loss"] == 1.5
 
