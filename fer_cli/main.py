@@ -23,6 +23,7 @@ app.add_typer(tune.app, name="tune")
 app.command("doctor")(doctor.doctor)
 app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
+app.command("fetch-detector")(predict.fetch)
 app.command("results")(results.results)
 
 

@@ -1,6 +1,6 @@
 """Faces in a photo, found by YuNet (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", 2023) through OpenCV.
 
-The detector's file is no part of this project: users bring it, and only the file of the known hash is run.
+The detector's file is no part of this project: users bring it or have it fetched, and only the file of the known hash is run.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from fer_core.errors import ArtifactError
 from fer_core.files import sha256_bytes
 
-__all__ = ["YUNET_SHA256", "FaceBox", "YuNet", "crop_face", "read_detector"]
+__all__ = ["YUNET_NAME", "YUNET_SHA256", "FaceBox", "YuNet", "check_detector", "crop_face", "read_detector"]
 
 YUNET_NAME = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -95,8 +95,18 @@ def read_detector(path: Path) -> bytes:
         ArtifactError: no file, a Git LFS pointer, a web page, or any other file.
     """
     if not path.is_file():
-        raise ArtifactError("There is no detector file.", where=path, remedy=f"fetch {YUNET_NAME} from the OpenCV model zoo")
-    data = path.read_bytes()
+        raise ArtifactError(
+            "There is no detector file.", where=path, remedy=f"`fer fetch-detector`, or fetch {YUNET_NAME} from the OpenCV model zoo"
+        )
+    return check_detector(path.read_bytes(), path)
+
+
+def check_detector(data: bytes, where: object) -> bytes:
+    """Refuse any other bytes than the known detector's, and say what they look like.
+
+    Raises:
+        ArtifactError: a Git LFS pointer, a web page, or any other file.
+    """
     if (found := sha256_bytes(data)) == YUNET_SHA256:
         return data
     start = data[:200].lstrip().lower()
@@ -107,5 +117,5 @@ def read_detector(path: Path) -> bytes:
     else:
         problem = "This is not the detector this project knows."
     raise ArtifactError(
-        problem, where=path, found=f"{len(data)} bytes, sha256 {found}", expected=YUNET_SHA256, remedy=f"fetch {YUNET_NAME} whole"
+        problem, where=where, found=f"{len(data)} bytes, sha256 {found}", expected=YUNET_SHA256, remedy=f"fetch {YUNET_NAME} whole"
     )

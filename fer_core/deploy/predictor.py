@@ -2,7 +2,9 @@
 
 Needs only onnxruntime, numpy and OpenCV.
 
-    predictor = Predictor(Path("student.fp32.onnx"))
+    from fer_core.deploy import Predictor
+
+    predictor = Predictor("student.fp32.onnx")
     predictor.predict([image]).labels
 """
 
@@ -39,7 +41,7 @@ class Predictions:
 
     Attributes:
         probabilities: float32 [N, 7], calibrated, columns in the order of `fer_core.labels.CLASSES`.
-        logits: float32 [N, 7], un-tempered.
+        logits: float32 [N, 7], un-tempered; with the bias, where the predictor has one.
     """
 
     probabilities: np.ndarray
@@ -81,6 +83,7 @@ class Predictor:
         path: file written by the `onnx` stage.
         providers: onnxruntime execution providers, first choice first; default: the CPU.
         threads: CPU threads of one call; 0 means all physical cores.
+        logit_bias: float [7], added to the logits: probabilities are then softmax((logits + bias) / T); see `read_logit_bias`.
 
     Attributes:
         metadata: what the file says of itself.
@@ -89,9 +92,15 @@ class Predictor:
         ModelError: no file, not an ONNX model, a model without our metadata, of another preprocessing or interface, or the first
             provider cannot be used here.
         ArtifactError: another class order.
+        ValueError: the bias is not seven finite numbers.
     """
 
-    def __init__(self, path: Path | str, providers: Sequence[str] | None = None, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path | str, providers: Sequence[str] | None = None, threads: int = 0, logit_bias: np.ndarray | None = None
+    ) -> None:
+        self._bias = None if logit_bias is None else np.asarray(logit_bias, dtype=np.float32)
+        if self._bias is not None and (self._bias.shape != (N_CLASSES,) or not np.isfinite(self._bias).all()):
+            raise ValueError(f"logit_bias must be {N_CLASSES} finite numbers, not {logit_bias}")
         wanted = list(providers) if providers else [_CPU]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -132,6 +141,11 @@ class Predictor:
     def run(self, prepared: np.ndarray) -> Predictions:
         """One call of the network on uint8 [N, size, size, 3]."""
         logits, probabilities = self._session.run([LOGITS, PROBABILITIES], {INPUT: prepared})
+        if self._bias is not None:
+            logits = logits + self._bias
+            scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(self.metadata.temperature)
+            powers = np.exp(scaled)
+            probabilities = powers / powers.sum(axis=1, keepdims=True)
         return Predictions(probabilities, logits)
 
     def _check_interface(self, path: Path | str) -> None:

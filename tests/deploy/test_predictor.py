@@ -33,7 +33,9 @@ class Block:
             raise ImportError(f"{name} is blocked")
 sys.meta_path.insert(0, Block())
 import numpy
-from fer_core.deploy.predictor import Predictor
+import fer_core.deploy
+assert "onnxruntime" not in sys.modules, "other modules of the package would load it too"
+from fer_core.deploy import Predictor
 print(Predictor(sys.argv[1], threads=1).predict([numpy.full((60, 50, 3), 90, numpy.uint8)]).labels)
 """
     done = subprocess.run([sys.executable, "-c", code, str(exported.files["fp32"])], cwd=ROOT, capture_output=True, text=True)
@@ -117,3 +119,15 @@ def test_image_of_another_kind_is_refused_by_its_place(exported: Exported, image
     predictor = Predictor(exported.files["fp32"], threads=1)
     with pytest.raises(DataError, match="image 3"):
         predictor.predict([*faces(3), image], batch=2)
+
+
+@pytest.mark.parametrize("bias", [np.zeros(6), np.array([0, 0, 0, np.inf, 0, 0, 0]), np.zeros((1, 7))])
+def test_a_bias_of_another_form_is_refused(exported: Exported, bias: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="logit_bias"):
+        Predictor(exported.files["fp32"], threads=1, logit_bias=bias)
+
+
+def test_a_bias_of_zero_changes_nothing(exported: Exported) -> None:
+    plain, biased = (Predictor(exported.files["fp32"], threads=1, logit_bias=bias).predict(faces(5)) for bias in (None, np.zeros(7)))
+    np.testing.assert_array_equal(plain.logits, biased.logits)
+    np.testing.assert_allclose(plain.probabilities, biased.probabilities, atol=1e-6)
