@@ -52,5 +52,5 @@ def test_every_fer_command_it_names_exists() -> None:
     from fer_cli.main import app
 
     names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
-    for command in re.findall(r"^fer (\w+)", README, flags=re.M):
+    for command in re.findall(r"^fer ([\w-]+)", README, flags=re.M):
         assert command in names, command
