@@ -104,10 +104,10 @@ def _faces(files: Iterable[Path], detector: YuNet | None) -> Iterator[Face]:
 
 
 def _write_copies(copies: dict[Path, Path], answers: list[Answer]) -> None:
-    of_file: dict[str, list[Answer]] = {}
+    of_image: dict[Path, dict[int | None, Answer]] = {}
     for answer in answers:
-        of_file.setdefault(answer.file, []).append(answer)
-    for file, copy in copies.items():
-        drawn = annotated(decode_rgb(file.read_bytes(), where=file), of_file[str(file)])
+        of_image.setdefault(Path(answer.file).resolve(), {})[answer.face] = answer
+    for image, copy in copies.items():
+        drawn = annotated(decode_rgb(image.read_bytes(), where=image), of_image[image].values())
         with new_file(copy) as temporary:
             temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())

@@ -19,26 +19,33 @@ _MOST_PIXELS = 1 / 28
 def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where each image's annotated copy goes: its path below what all images have in common, as PNG.
 
+    Args:
+        files: images; one that is given twice, under whatever spellings, has one copy.
+        folder: is created when needed; nothing in it is overwritten.
+
+    Returns:
+        Resolved path of each image -> file to write.
+
     Raises:
-        DataError: two images would have one name, or a copy would overwrite an image.
+        DataError: two images would have one name, a copy's name is taken, or the folder is a file.
     """
-    absolute = [file.resolve() for file in dict.fromkeys(files)]
-    parents = [file.parent.parts for file in absolute]
+    images = list(dict.fromkeys(file.resolve() for file in files))
+    if (blocking := next((part for part in (folder, *folder.parents) if part.exists()), folder)).exists() and not blocking.is_dir():
+        raise DataError("Annotated copies go to a folder, and this is a file.", where=blocking, remedy="give a folder to --annotate")
+    parents = [file.parent.parts for file in images]
     common = 0
     while all(len(parts) > common and parts[common] == parents[0][common] for parts in parents):
         common += 1
-    names: dict[Path, Path] = {}
-    taken: dict[Path, Path] = {}
-    for file, whole in zip(dict.fromkeys(files), absolute, strict=True):
-        name = folder / PurePath(*whole.parts[common:]).with_suffix(".png")
-        if name.resolve() in absolute:
-            raise DataError("An annotated copy would overwrite an image.", where=name, remedy="give another folder to --annotate")
-        if (other := taken.get(name)) is not None:
+    owners: dict[Path, Path] = {}
+    for image in images:
+        name = folder / PurePath(*image.parts[common:]).with_suffix(".png")
+        if name.exists():
+            raise DataError("An annotated copy would overwrite this file.", where=name, remedy="give --annotate a new folder")
+        if (other := owners.setdefault(name, image)) != image:
             raise DataError(
-                "Two images would have one annotated copy.", where=name, found=f"{other} and {file}", remedy="annotate them apart"
+                "Two images would have one annotated copy.", where=name, found=f"{other} and {image}", remedy="annotate them apart"
             )
-        names[file] = taken[name] = name
-    return names
+    return {image: name for name, image in owners.items()}
 
 
 def annotated(image: np.ndarray, answers: Iterable[Answer]) -> np.ndarray:

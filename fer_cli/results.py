@@ -20,6 +20,7 @@ _LATENCY = Path("metrics/latencybenchmarks.csv")
 _SUMMARY = Path("metrics/summary.json")
 _STUDENTS = Path("metrics/resultssummarystudents.csv")
 _COMPARISON = Path("metrics/comparison.csv")
+_HISTORY = Path("plots/history_students.csv")
 _MARKS = ("<!-- results -->", "<!-- /results -->")
 _REMEDY = "run `fer run` first"
 
@@ -98,6 +99,7 @@ def results_page(title: str) -> str:
     for name in summary["data"]["rows_of_set"]:
         parts += [f"## {name} ({summary['data']['rows_of_set'][name]:,} rows)", model_table(name), method_table(name)]
     words = [f"- {verdict}" for verdict in _read(_COMPARISON)["verdict"]]
+    words += [f"- {text}" for text in [_unfinished(params)] if text]
     parts += ["## Methods compared", "\n".join(words), "## Training", _training(params), "## Latency of the exported student", _latency()]
     parts.append("Written by `fer results`; probabilities are those after temperature scaling, with the temperature fitted on calib rows.")
     return "\n\n".join(parts) + "\n"
@@ -125,6 +127,15 @@ def _provenance() -> str:
         facts = read_json(environment)
         lines.append(f"- trained on {facts['device']}, {facts['threads']} threads, torch {facts['torch']}, timm {facts['timm']}")
     return "\n".join(lines)
+
+
+def _unfinished(params: dict[str, Any]) -> str | None:
+    """Whether a method still gained when its training ended, by the curves of its seeds."""
+    from fer_core.report.convergence import unfinished
+
+    curves = dict(list(_read(_HISTORY).groupby("model")))
+    student = params["student"]
+    return unfinished({method: [curves[f"{method}-{seed}"] for seed in student["seeds"]] for method in student["methods"]})
 
 
 def _same(a: Path, b: Path) -> bool:

@@ -15,6 +15,7 @@ from fer_core.data.pack import Pack
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.files import new_folder, write_json, write_text
 from fer_core.params import load_section
+from fer_core.report.convergence import unfinished
 from fer_core.report.inputs import Selection, read_inputs
 from fer_core.report.page import render_page
 from fer_core.report.preference import val_preference
@@ -52,7 +53,8 @@ def main() -> None:
     dev, test = (Pack.open(DATA / "pack" / half) for half in ("dev", "test"))
     students = {key: model.evaluation for key, model in inputs.each_student()}
     preference = val_preference(students, selection.deployed, load_section("evaluation", EvaluationOptions), load_section("seed", int))
-    warnings = [preference.warning] if preference.warning else []
+    histories = {method: [inputs.models[f"{method}-{seed}"].history for seed in selection.seeds] for method in selection.methods}
+    warnings = [text for text in (preference.warning, unfinished(histories)) if text]
     for warning in warnings:
         log.warning("%s", warning)
     values, page = summary(inputs), render_page(inputs, dev, test, params, warnings)

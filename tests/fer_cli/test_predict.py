@@ -154,7 +154,8 @@ def test_faulty_table_is_named_with_its_line(folder: Path, table: str | bytes, w
 
 def test_copies_are_drawn_below_the_folder_and_no_image_is_touched(exported: Exported, folder: Path, tmp_path: Path) -> None:
     before = {file: file.read_bytes() for file in folder.rglob("*.*")}
-    _run(exported, folder, "--annotate", tmp_path / "drawn")
+    done = _run(exported, folder, "--annotate", tmp_path / "drawn")
+    assert done.exception is None, done.exception
     assert sorted(file.relative_to(tmp_path / "drawn").as_posix() for file in (tmp_path / "drawn").rglob("*.png")) == [
         "a.png",
         "b.png",
@@ -171,6 +172,24 @@ def test_copies_of_one_name_are_refused(tmp_path: Path) -> None:
         annotated_names([tmp_path / "a.png", tmp_path / "a.jpg"], tmp_path / "drawn")
     names = annotated_names([tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"], tmp_path / "drawn")
     assert len(set(names.values())) == 2
+
+
+def test_an_image_given_twice_has_one_copy(exported: Exported, folder: Path, tmp_path: Path) -> None:
+    twice = _run(exported, folder / "a.png", folder / "more" / ".." / "a.png", "--annotate", tmp_path / "drawn", "--format", "json")
+    assert twice.exception is None and len(json.loads(twice.stdout)) == 2
+    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["a.png"]
+
+
+def test_nothing_that_exists_is_overwritten_by_copies(exported: Exported, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn" / "b.png").write_bytes(b"of somebody")
+    error = _run(exported, folder, "--annotate", tmp_path / "drawn").exception
+    assert isinstance(error, DataError) and "b.png" in str(error)
+    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["b.png"], "refused before anything is written"
+    assert (tmp_path / "drawn" / "b.png").read_bytes() == b"of somebody"
+    for inside in ("", "below"):
+        error = _run(exported, folder, "--annotate", tmp_path / "drawn" / "b.png" / inside).exception
+        assert isinstance(error, DataError) and "give a folder" in str(error)
 
 
 def answer(label: str | None, box: FaceBox | None) -> Answer:

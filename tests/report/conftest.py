@@ -135,7 +135,7 @@ def _record(folder: Path, place: int) -> None:
             "train_loss": 2.0123456789 / (1 + epoch + place),
             "train_accuracy": 0.2 + 0.1 * epoch,
             "val_accuracy": 0.25 + 0.1 * epoch,
-            "val_macro_f1": 0.2 + 0.1 * epoch + 0.01 * place,
+            "val_macro_f1": 0.5 + 0.005 * epoch + 0.01 * place,
             "val_nll": 1.9 - 0.2 * epoch - 0.01 * place,
             "distinct_share": 1.0,
             "seen_share": 1.0,

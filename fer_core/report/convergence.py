@@ -1,0 +1,42 @@
+"""Had the students learnt all they could when training ended? A method stopped while it still gains is ranked too low."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+__all__ = ["late_gain", "unfinished"]
+
+_STILL_RISING = 0.01
+_SCORE = "val_macro_f1"
+
+
+def late_gain(history: pd.DataFrame) -> float:
+    """Mean val macro-F1 of the last quarter of the epochs less that of the quarter before: near 0 where the curve is flat.
+
+    Args:
+        history: of one run, one row an epoch in order, with the column val_macro_f1.
+
+    Returns:
+        The difference; 0 for fewer than two epochs.
+    """
+    scores = history[_SCORE].to_numpy(dtype=float)
+    quarter = max(1, len(scores) // 4)
+    if len(scores) < 2 * quarter:
+        return 0.0
+    return float(scores[-quarter:].mean() - scores[-2 * quarter : -quarter].mean())
+
+
+def unfinished(histories: Mapping[str, Sequence[pd.DataFrame]]) -> str | None:
+    """What to tell the reader of methods whose val curve still rises at the end, on average over seeds; None where all are flat.
+
+    Args:
+        histories: method -> history of each of its runs.
+    """
+    gains = {method: sum(map(late_gain, runs)) / len(runs) for method, runs in histories.items()}
+    rising = [f"{method} ({gain:+.3f})" for method, gain in gains.items() if gain > _STILL_RISING]
+    if not rising:
+        return None
+    return (
+        f"Val macro-F1 still rose when training ended, last quarter of the epochs against the one before: {', '.join(rising)}. "
+        "More epochs for all methods would rank them more fairly."
+    )
