@@ -125,7 +125,9 @@ def _provenance() -> str:
     environment = next(iter(sorted(Path("data/students").glob("*/record/environment.json"))), None)
     if environment is not None:
         facts = read_json(environment)
-        lines.append(f"- trained on {facts['device']}, {facts['threads']} threads, torch {facts['torch']}, timm {facts['timm']}")
+        versions = ", ".join(f"{name} {facts['packages'][name]}" for name in ("torch", "timm"))
+        machine = f"{facts['device']} ({facts['processor']}, {facts['cores']} cores), threads: {facts['threads']}"
+        lines.append(f"- students trained on {machine}, {versions}")
     return "\n".join(lines)
 
 

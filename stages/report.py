@@ -61,7 +61,9 @@ def main() -> None:
     tables = {
         METRICS / "leaderboard.csv": pd.DataFrame(leaderboard_lines(inputs)),
         METRICS / "comparison.csv": comparison_table(inputs),
-        METRICS / "resultssummarystudents.csv": pd.DataFrame(students_lines(inputs)),
+        METRICS / "resultssummarystudents.csv": pd.DataFrame(
+            [line for name in inputs.deployed.evaluation.sets for line in students_lines(inputs, name)]
+        ),
         PLOTS / "history_students.csv": history_points(inputs, selection.students),
         PLOTS / "history_teachers.csv": history_points(inputs, selection.teachers),
         PLOTS / "confusion.csv": confusion_points(inputs),

@@ -129,11 +129,21 @@ def test_the_run_ends_with_a_model_a_report_and_metrics(project: Project) -> Non
     for name in ("data/onnx/student.fp32.onnx", "data/onnx/student.fp16.onnx", "data/report/index.html", "metrics/latencybenchmarks.csv"):
         assert (project.root / name).stat().st_size > 1000 or name.endswith(".csv")
     summary = json.loads((project.root / "metrics" / "summary.json").read_text())
-    assert "everything" in summary
-    assert summary["data"]["test"] if "test" in summary["data"] else summary["data"]
+    assert summary["data"]["rows_of_set"] == {"everything": 70} and summary["data"]["rows_test"] == 70
     accuracy = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]["everything"]
     assert accuracy["rows_expected"] == accuracy["rows_used"] == 70
     assert accuracy["metrics"]["accuracy"]["value"] > 0.4, "colour is all there is to learn, and it was not learnt"
+
+
+def test_the_results_page_says_what_the_metrics_files_say(project: Project, tmp_path: Path) -> None:
+    project.fer("results", "--out", str(tmp_path / "page.md"), "--title", "Of noise")
+    page = (tmp_path / "page.md").read_text()
+    assert page.startswith("# Of noise\n")
+    environment = json.loads((project.root / "data/students/kd-1/record/environment.json").read_text())
+    commit = project.run("git", "log", "-1", "--format=%H", "--", "stages").strip()
+    assert all(word in page for word in (environment["packages"]["torch"], environment["processor"], commit)), page
+    reached = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]["everything"]["metrics"]
+    assert f"| kd-1 | student | {reached['accuracy']['value']:.3f} |" in page
 
 
 def test_no_absolute_path_and_no_host_is_in_any_small_out(project: Project) -> None:

@@ -67,7 +67,7 @@ def comparison(inputs: ReportInputs) -> Markup:
     if found["refused"]:
         refused = [tag("li", f"{pair['a']} and {pair['b']}: {'; '.join(pair['reasons'])}") for pair in found["refused"]]
         body += [tag("h3", "Refused: not the same budget"), tag("ul", *refused)]
-    seeds = {(line["method"], line["metric"]): line for line in students_lines(inputs)}
+    seeds = {(line["method"], line["metric"]): line for line in students_lines(inputs, inputs.selection.compare_set)}
     rows = []
     for method in inputs.selection.methods:
         cells = [_spread(seeds[method, metric]) for metric, _ in _SPREAD]

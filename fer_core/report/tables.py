@@ -63,18 +63,17 @@ def comparison_table(inputs: ReportInputs) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def students_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
-    """Each method over its seeds on `compare_set`: set, method, metric, seeds, mean, sd (of a sample; empty for one seed), min, max."""
-    name = inputs.selection.compare_set
+def students_lines(inputs: ReportInputs, set_name: str) -> list[dict[str, Any]]:
+    """Each method over its seeds on a named test set: set, method, metric, seeds, mean, sd (of a sample; empty for one seed), min, max."""
     lines = []
     for method in inputs.selection.methods:
-        runs = [model_metrics(inputs.models[f"{method}-{seed}"], name) for seed in inputs.selection.seeds]
+        runs = [model_metrics(inputs.models[f"{method}-{seed}"], set_name) for seed in inputs.selection.seeds]
         for metric in MODEL_METRICS:
             values = np.array([run[metric] for run in runs])
             spread = round(float(values.std(ddof=1)), 6) if len(values) > 1 else None
             lines.append(
                 {
-                    "set": name,
+                    "set": set_name,
                     "method": method,
                     "metric": metric,
                     "seeds": len(values),

@@ -126,12 +126,14 @@ def test_the_tables_hold_everybody(project: Path) -> None:
     assert (line["a"], line["b"], line["verdict"]) == (pair["a"], pair["b"], pair["verdict"])
     assert line["delta_nll_low"] == pair["delta_nll"]["low"]
 
-    seeds = pd.read_csv("metrics/resultssummarystudents.csv").set_index(["method", "metric"])
-    values = [read_json(Path("metrics/summary.json"))["everything"][f"kd-{seed}"]["ece_scaled"] for seed in (1, 2)]
-    spread = seeds.loc[("kd", "ece_scaled")]
-    assert spread["mean"] == pytest.approx(np.mean(values), abs=1e-6)
-    assert spread["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
-    assert (spread["min"], spread["max"], spread["seeds"]) == (min(values), max(values), 2)
+    seeds = pd.read_csv("metrics/resultssummarystudents.csv").set_index(["set", "method", "metric"])
+    for name in ("everything", "large"):
+        calibrated = [read_json(Path(f"data/calibration/kd-{seed}/reliabilitymetrics.json"))[name] for seed in (1, 2)]
+        values = [one["temperature_scaled"]["metrics"]["ece"]["value"] for one in calibrated]
+        spread = seeds.loc[(name, "kd", "ece_scaled")]
+        assert spread["mean"] == pytest.approx(np.mean(values), abs=1e-6)
+        assert spread["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
+        assert (spread["min"], spread["max"], spread["seeds"]) == (min(values), max(values), 2)
 
 
 def test_the_plots_are_of_the_recorded_runs(project: Path) -> None:
