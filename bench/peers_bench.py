@@ -1,11 +1,11 @@
 """Ready-made expression networks and ours on the same faces, by the same protocol: accuracy, macro-F1, ECE and latency.
 
-Run: python -m bench.peers_bench --fer2013 fer2013.csv --peers FOLDER [--student data/onnx/kd-1337.fp32.onnx] [--usage PublicTest]
+Run: python -m bench.peers_bench --fer2013 fer2013.csv --peers FOLDER [--ours FILE.onnx ...] [--usage PublicTest] [--out PAGE.md]
 
 The peers are ONNX files that people bring (see `PEERS`); one that is absent is named and left out. Every network gets the same
 48 x 48 grey crops of the official test rows and prepares them in its own documented way. Calibration is as shipped: nothing is
-fitted on these rows. Latency: batch 1, one thread, rounds in turns in one process next to a plain MobileNetV3-Large export at
-the student's image size, model only and from crop to probabilities.
+fitted on these rows. Latency: batch 1, one thread, rounds in turns in one process next to plain MobileNetV3-Large exports at
+its own 224 px and at the size of each of ours, model only and from crop to probabilities.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from fer_core.data.preprocessing import Preprocessing
 from fer_core.deploy.latency import export_reference, machine_facts
 from fer_core.deploy.predictor import Predictor
 from fer_core.evaluation.metrics import all_metrics
-from fer_core.files import sha256_file
+from fer_core.files import sha256_file, write_text
 from fer_core.labels import INDEX
 from fer_core.logs import setup_logging
 from fer_core.sources import fer2013
@@ -36,6 +36,7 @@ from fer_core.sources.tree import open_tree
 log = logging.getLogger("bench.peers")
 
 ROUNDS, CALLS, WARM_UP = 5, 200, 20
+_REFERENCE_SIZE = 224
 BATCH = 64
 BINS = 15
 
@@ -150,40 +151,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fer2013", type=Path, required=True, help="the official table, .csv or .csv.gz, or its folder")
     parser.add_argument("--peers", type=Path, required=True, help="folder of the peers' ONNX files")
-    parser.add_argument("--student", type=Path, help="a file of the `onnx` stage")
+    parser.add_argument("--ours", type=Path, nargs="*", default=[], help="files of the stages `onnx` and `onnx_teacher`")
     parser.add_argument("--usage", default="PublicTest")
-    parser.add_argument("--out", type=Path, help="also write the table as CSV")
+    parser.add_argument("--out", type=Path, help="also write the page here, as Markdown")
     options = parser.parse_args()
-    networks = dict(_networks(options.peers, options.student))
-    if not networks:
-        raise SystemExit(f"There is no peer in {options.peers} and no --student: nothing to compare.")
+    ours = {_name(path, network): network for path in options.ours for network in [OurNetwork(path)]}
+    peers = dict(_peers(options.peers))
+    if not ours and not peers:
+        raise SystemExit(f"There is no peer in {options.peers} and none of --ours: nothing to compare.")
     images, labels = _faces(options.fer2013, options.usage)
-    size = networks["ours"].predictor.metadata.preprocessing.size if "ours" in networks else 224  # type: ignore[union-attr]
-    rows = {name: _quality(network, images, labels) for name, network in networks.items()}
+    rows = {name: _quality(network, images, labels) for name, network in (ours | peers).items()}
     with tempfile.TemporaryDirectory() as folder:
-        reference = export_reference(Path(folder), Preprocessing(size, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), 18)
-        timed = _latency(networks | {"MobileNetV3-Large, plain export": OurNetwork(reference.path)}, images[0])
+        sizes = sorted({_REFERENCE_SIZE, *(network.predictor.metadata.preprocessing.size for network in ours.values())})
+        timed = _latency(
+            ours | peers | {f"MobileNetV3-Large, plain export, {size} px": _reference(Path(folder), size) for size in sizes}, images[0]
+        )
     table = pd.DataFrame({name: rows.get(name, {}) | timed[name] for name in timed}).T
-    table.index.name = "network"
-    print(f"\n{len(labels)} rows of {options.usage}; {machine_facts()}\n")
-    print("| network | " + " | ".join(table.columns) + " |\n|" + "---|" * (len(table.columns) + 1))
-    for row in table.itertuples():
-        print("| " + " | ".join([row[0], *("" if pd.isna(value) else f"{value:.3f}" for value in row[1:])]) + " |")
+    files = dict(zip(ours, options.ours, strict=True)) | {peer.what: options.peers / peer.file for peer in PEERS if peer.what in peers}
+    page = _page(table, files, f"{len(labels):,} rows of {options.usage}; one thread; {machine_facts()}")
+    print(page)
     if options.out:
-        table.to_csv(options.out, float_format="%.4f")
+        write_text(options.out, page)
 
 
-def _networks(folder: Path, student: Path | None) -> Iterator[tuple[str, Network]]:
-    if student is not None:
-        log.info("ours: %s, sha256 %s", student.name, sha256_file(student))
-        yield "ours", OurNetwork(student)
+def _page(table: pd.DataFrame, files: dict[str, Path], setting: str) -> str:
+    lines = ["# Ready-made networks and ours on the same faces", "", setting, ""]
+    lines += ["| network | " + " | ".join(table.columns) + " |", "|---|" + "---:|" * len(table.columns)]
+    for row in table.itertuples():
+        lines.append("| " + " | ".join([row[0], *("" if pd.isna(value) else f"{value:.3f}" for value in row[1:])]) + " |")
+    lines += ["", "Files:", "", *(f"- {name}: `{path.name}`, sha256 `{sha256_file(path)[:16]}`" for name, path in files.items())]
+    return "\n".join([*lines, "", "Written by `python -m bench.peers_bench`; its docstring says what is measured and how."]) + "\n"
+
+
+def _name(path: Path, network: OurNetwork) -> str:
+    metadata = network.predictor.metadata
+    return f"ours: {path.stem}, {metadata.arch} at {metadata.preprocessing.size} px"
+
+
+def _peers(folder: Path) -> Iterator[tuple[str, Network]]:
     for peer in PEERS:
         path = folder / peer.file
         if path.is_file():
-            log.info("%s: %s, sha256 %s", peer.what, peer.file, sha256_file(path))
+            log.info("%s: %s", peer.what, peer.file)
             yield peer.what, PeerNetwork(peer, path)
         else:
             log.warning("left out, for %s is absent: %s", path, peer.what)
+
+
+def _reference(folder: Path, size: int) -> OurNetwork:
+    """Untrained, for its latency alone."""
+    preprocessing = Preprocessing(size, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    (place := folder / str(size)).mkdir()
+    return OurNetwork(export_reference(place, preprocessing, 18).path)
 
 
 def _faces(place: Path, usage: str) -> tuple[list[np.ndarray], np.ndarray]:
