@@ -136,8 +136,9 @@ def test_the_run_ends_with_a_model_a_report_and_metrics(project: Project) -> Non
 
 
 def test_the_results_page_says_what_the_metrics_files_say(project: Project, tmp_path: Path) -> None:
-    project.fer("results", "--out", str(tmp_path / "page.md"), "--title", "Of noise")
-    page = (tmp_path / "page.md").read_text()
+    project.fer("results", "--out", str(tmp_path / "page.md"), "--distillation", str(tmp_path / "methods.md"), "--title", "Of noise")
+    page, methods = ((tmp_path / name).read_text() for name in ("page.md", "methods.md"))
+    assert "kd less ce" in methods and "those of every run" in methods
     assert page.startswith("# Of noise\n")
     environment = json.loads((project.root / "data/students/kd-1/record/environment.json").read_text())
     commit = project.run("git", "log", "-1", "--format=%H", "--", "stages").strip()

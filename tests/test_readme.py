@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_cli.results import model_table, with_table
+from fer_cli.results import with_table
+from fer_cli.results_tables import model_table
 from fer_core.errors import ArtifactError
 from fer_core.params import read_params
 

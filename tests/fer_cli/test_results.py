@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_cli.results import method_table, model_table
+from fer_cli.results_tables import method_table, model_table
 from fer_core.errors import ArtifactError
 
 METRICS = ("accuracy", "macro_f1", "nll", "ece")

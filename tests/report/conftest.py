@@ -45,6 +45,13 @@ student: {arch: tiny, methods: [ce, kd], seeds: [1, 2]}
 evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
 deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16], licence: "<script>none</script> & free"}
 """
+BUDGET = {
+    "init_sha256": "b" * 64,
+    "train_rows": 30,
+    "schedule": {"epochs": 3, "batch": 9},
+    "tuned": {"lr": 0.004},
+    "optimiser_steps": 10,
+}
 TEACHERS, STUDENTS = ("rn18", "b3"), ("ce-1", "ce-2", "kd-1", "kd-2")
 SKILLS = {"rn18": 1.4, "b3": 1.7, "ce-1": 0.9, "ce-2": 0.95, "kd-1": 1.5, "kd-2": 1.45}
 
@@ -121,7 +128,7 @@ def _write_evaluation(key: str, kind: Any, of_dev: Any, of_test: Any) -> None:
         sets={"everything": np.ones(len(test), dtype=bool), "large": (test.frame["min_side"] >= 64).to_numpy()},
         options=EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
         seed=1337,
-        budget={"optimiser_steps": 10},
+        budget=BUDGET,
     )
 
 
@@ -147,7 +154,7 @@ def _record(folder: Path, place: int) -> None:
         folder,
         TrainingResult(history, timing, selected_epoch=2, weights={}, steps=10),
         "tiny",
-        {"device": "cpu", "commit": "0123abc", "packages": {"torch": "2.9.9"}},
+        {"device": "cpu", "processor": "x", "cores": 2, "threads": 1, "commit": "0123abc", "packages": {"torch": "2.9.9", "timm": "1.9.9"}},
     )
 
 
