@@ -15,6 +15,7 @@ __all__ = ["distillation_page"]
 _COMPARISON = Path("metrics/comparison.csv")
 _SUMMARY = Path("metrics/summary.json")
 _SCORES = ("val_macro_f1", "val_accuracy", "val_nll")
+_WORDS = ("settings", "")
 
 Row = Sequence[str]
 
@@ -57,7 +58,8 @@ def distillation_page(title: str, trials: Path | None) -> str:
 
 
 def _table(head: Row, rows: Sequence[Row]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}", *(f"| {' | '.join(row)} |" for row in rows)]
+    rule = "|---|" + "".join("---|" if name in _WORDS else "---:|" for name in head[1:])
+    lines = [f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines)
 
 
