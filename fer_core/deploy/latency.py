@@ -155,7 +155,11 @@ def measure_latency(
         for count in threads if provider == CPU else threads[:1]:
             with held_to(count):  # worker threads of a session keep the cores that its maker had
                 network = subject.open(provider, count)
-            about = {"model": subject.model, "precision": subject.precision, "provider": provider.removesuffix("ExecutionProvider")}
+            about: dict[str, Any] = {
+                "model": subject.model,
+                "precision": subject.precision,
+                "provider": provider.removesuffix("ExecutionProvider"),
+            }
             about |= {"threads": count, "size": subject.size}
             for batch in options.batches:
                 if subject.batched or batch == 1:
@@ -185,7 +189,6 @@ def machine_facts() -> dict[str, Any]:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": _cpu_model(), "cores": cores, "load_average": round(load, 2), "onnxruntime": onnxruntime.__version__}
-
 
 
 def _cases(network: Network, crops: Sequence[np.ndarray], batch: int, about: dict[str, Any]) -> list[Case]:

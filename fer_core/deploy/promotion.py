@@ -73,7 +73,9 @@ def judge(parity: Mapping[str, Any], table: pd.DataFrame) -> list[Promotion]:
     words += f" (allowed {-passed['gate']['macro_f1']:.3f})"
     verdict = f"{JUDGED} is {'' if fast else 'not '}promoted{', provisionally' if provisional else ''}: {words}."
     if provisional:
-        verdict += f" Only {calls:,} calls of each file were timed, and {ENOUGH_CALLS:,} make a verdict: raise latency.rounds or latency.calls."
+        verdict += (
+            f" Only {calls:,} calls of each file were timed, and {ENOUGH_CALLS:,} make a verdict: raise latency.rounds or latency.calls."
+        )
     return [Promotion(JUDGED, fast, drop, share, provisional, verdict)]
 
 

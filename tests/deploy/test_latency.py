@@ -148,7 +148,9 @@ def test_few_faces_fill_a_large_batch() -> None:
 
 
 def test_a_network_is_held_against_the_reference_of_its_own_size() -> None:
-    subjects = [Subject(name, "fp32", size, lambda *_: Recorder([])) for name, size in (("reference", 4), ("reference", 8), ("a", 8), ("b", 9))]
+    subjects = [
+        Subject(name, "fp32", size, lambda *_: Recorder([])) for name, size in (("reference", 4), ("reference", 8), ("a", 8), ("b", 9))
+    ]
     options = LatencyOptions(rounds=1, calls=3, batches=(1,), threads=(1,), warm_up=0)
     table = measure_latency(subjects, [CPU], options, usable_threads=1).query("scope == 'model'").set_index(["model", "size"])
     assert table.at[("a", 8), "ratio_to_reference"] == pytest.approx(
