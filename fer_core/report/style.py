@@ -85,6 +85,9 @@ svg.chart text.axis { fill: var(--faint); }
 .sheet b { color: var(--ink); }
 details { margin: .4rem 0; }
 details summary { cursor: pointer; color: var(--accent); }
-@media (max-width: 480px) { main { padding: .75rem .6rem 2rem; } section { padding: .8rem .7rem; } th, td { padding: .3rem .45rem; } }
+@media (max-width: 480px) {
+  main { padding: .75rem .6rem 2rem; } section { padding: .8rem .7rem; } th, td { padding: .3rem .45rem; }
+  tbody th { white-space: normal; max-width: 38vw; overflow-wrap: anywhere; }
+}
 @media print { .scroll { overflow: visible; background: none; } section { break-inside: avoid; } }
 """.strip()
