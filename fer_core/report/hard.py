@@ -1,5 +1,8 @@
 """The hard val rows: how everybody does on them, the hardest as faces, and a page of all of them."""
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
 from fer_core.data.pack import Pack
@@ -53,10 +56,13 @@ def render_hard_sheet(inputs: ReportInputs, dev: Pack) -> str:
     for label, name in enumerate(CLASSES):
         mine = found[found["label"] == label].sort_values(["margin", "sample_id"])
         if len(mine):
-            grids.append(face_grid(f"{name}: {len(mine):,}", _faces(mine, dev, with_reasons=True), dev))
+            grids.append(face_grid(f"{name}: {len(mine):,}", _faces(mine, dev, of_a_class=True), dev))
     reasons = [[_HARD[reason][0], reason.replace("_", " "), f"{cases['by_reason'][reason]:,}"] for reason in REASONS]
     pairs = ", ".join(f"{' and '.join(pair['classes'])} ({pair['rows']:,})" for pair in cases["confused_pairs"])
-    words = f"{_UNDER} Then comes why it is hard. Point at a face, or touch it, to read its name. hard_cases.parquet lists them."
+    words = (
+        "Under each face stand the ensemble's first and second choice, then why it is hard. Point at a face, or touch it, to read its "
+        "name; hard_cases.parquet lists them all."
+    )
     return document(
         _TITLE,
         STYLE,
@@ -95,11 +101,15 @@ def _board(inputs: ReportInputs) -> Markup:
     return table(head, rows, caption)
 
 
-def _faces(rows: pd.DataFrame, dev: Pack, with_reasons: bool = False) -> list[Face]:
+def _faces(rows: pd.DataFrame, dev: Pack, of_a_class: bool = False) -> list[Face]:
+    """With label and the ensemble's first two choices; where all are of a class that is said already, the reasons in its place."""
     place = {sample_id: row for row, sample_id in enumerate(dev.rows.sample_ids)}
     faces = []
     for face in rows.to_dict("records"):
-        words = f"{CLASSES[face['label']]}: {CLASSES[face['first']]} / {CLASSES[face['second']]}"
-        why = ", ".join(reason.replace("_", " ") for reason in REASONS if face[reason])
-        faces.append(Face(place[face["sample_id"]], f"{words}; {why}" if with_reasons else words))
+        choices = f"{CLASSES[face['first']]} / {CLASSES[face['second']]}"
+        faces.append(Face(place[face["sample_id"]], f"{choices}; {_why(face)}" if of_a_class else f"{CLASSES[face['label']]}: {choices}"))
     return faces
+
+
+def _why(face: Mapping[Hashable, Any]) -> str:
+    return ", ".join(reason.replace("_", " ") for reason in REASONS if face[reason])

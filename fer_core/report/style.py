@@ -87,7 +87,8 @@ details { margin: .4rem 0; }
 details summary { cursor: pointer; color: var(--accent); }
 @media (max-width: 480px) {
   main { padding: .75rem .6rem 2rem; } section { padding: .8rem .7rem; } th, td { padding: .3rem .45rem; }
-  tbody th { white-space: normal; max-width: 38vw; overflow-wrap: anywhere; }
+  tbody th { white-space: normal; min-width: 5.5rem; max-width: 38vw; }
+  .faces:has(small) { grid-template-columns: repeat(4, 1fr); }
 }
 @media print { .scroll { overflow: visible; background: none; } section { break-inside: avoid; } }
 """.strip()
