@@ -72,7 +72,7 @@ def page_of(quality: pd.DataFrame, timed: pd.DataFrame, files: dict[str, Path], 
     for row in timed.sort_values(_SAME_WORK, ascending=[True, False, True, True], kind="stable").to_dict("records"):
         name = "MobileNetV3-Large, plain export" if row["model"] == "reference" else row["model"]
         times = " | ".join(f"{row[column]:.2f}" for column in ("p50_ms", "p90_ms", "p99_ms"))
-        ratios = " | ".join("" if np.isnan(row[column]) else f"{row[column]:.2f}" for column in ("ratio_to_reference", "ratio_to_224"))
+        ratios = " | ".join("" if np.isnan(row[column]) else f"{row[column]:.3g}" for column in ("ratio_to_reference", "ratio_to_224"))
         about = f"{row['size']} | {row['provider']} | {_WHAT[row['scope']]} | {row['batch']} | {row['threads']}"
         lines.append(f"| {name} | {about} | {times} | {ratios} |")
     lines += ["", "Files:", "", *(f"- {name}: `{path.name}`, sha256 `{sha256_file(path)[:16]}`" for name, path in files.items())]

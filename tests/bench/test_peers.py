@@ -92,4 +92,4 @@ def test_the_page_names_files_and_command_and_no_folder_of_this_machine(tmp_path
     assert "3 rows of PublicTest of FER2013; 2 of them have no twin" in page
     assert "| a | 0.750 |  | 0.500 |" in page
     assert "On 2 cores of Some CPU, onnxruntime 9.9, load 0.5" in page and "1,000 calls in 10 rounds for batches of 1" in page
-    assert "| a | 112 | CPU | network | 1 | 1 | 1.00 | 2.00 | 3.00 | 0.50 | 0.25 |" in page
+    assert "| a | 112 | CPU | network | 1 | 1 | 1.00 | 2.00 | 3.00 | 0.5 | 0.25 |" in page
