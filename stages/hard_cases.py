@@ -11,6 +11,7 @@ from fer_core.data.logits import read_logits
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.ensemble import read_ensemble
 from fer_core.evaluation.hard_cases import HardCaseOptions, find_hard_cases, scores_on, write_hard_cases
+from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import read_evaluation
 from fer_core.params import load_section
 from stages.entry import run_stage
@@ -25,7 +26,7 @@ OUT = Path("data/hard_cases")
 def main() -> None:
     """Judge every val row, then score teachers, ensemble and students on those found hard."""
     options: HardCaseOptions = load_section("hard_cases", HardCaseOptions)
-    bins: int = load_section("evaluation.bins", int)
+    evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
     teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
     methods: list[str] = load_section("student.methods", list[str])
     seeds: list[int] = load_section("student.seeds", list[int])
@@ -39,7 +40,7 @@ def main() -> None:
     models = {name: (logits.sample_ids, logits.eval.astype(float), logits.labels) for name, logits in val.items()}
     fused = ensemble.fused({tag: val[tag].eval for tag in teachers})
     models["ensemble"] = (cases.table["sample_id"].tolist(), fused, cases.table["label"].to_numpy())
-    write_hard_cases(OUT, cases, scores_on(cases, models, bins))
+    write_hard_cases(OUT, cases, scores_on(cases, models, evaluation, load_section("seed", int)))
 
 
 if __name__ == "__main__":

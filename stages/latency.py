@@ -8,7 +8,8 @@ import logging
 import tempfile
 from pathlib import Path
 
-from fer_core.deploy.latency import Subject, export_reference, measure_latency, usable_providers, write_latency
+from fer_core.deploy.latency import export_reference, file_subject, measure_latency, usable_providers
+from fer_core.deploy.latency_table import write_latency
 from fer_core.deploy.options import LatencyOptions
 from fer_core.deploy.parity import read_parity
 from fer_core.deploy.predictor import Predictor
@@ -29,8 +30,8 @@ def main() -> None:
     """Time every exported file and the reference network in turns."""
     options: LatencyOptions = load_section("latency", LatencyOptions)
     records = read_export_report(ONNX / "onnxexportreport.json")
-    subjects = [Subject(record["modelname"], record["precision"], ONNX / record["file"]) for record in records]
-    preprocessing = Predictor(subjects[0].path).metadata.preprocessing
+    subjects = [file_subject(record["modelname"], record["precision"], ONNX / record["file"]) for record in records]
+    preprocessing = Predictor(ONNX / records[0]["file"]).metadata.preprocessing
     with tempfile.TemporaryDirectory() as folder:
         reference = export_reference(Path(folder), preprocessing, records[0]["opset"])
         table = measure_latency([reference, *subjects], usable_providers(), options, load_settings().cpu_threads())

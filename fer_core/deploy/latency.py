@@ -1,7 +1,8 @@
-"""How fast exported files answer, next to a reference network in the same process.
+"""How fast networks answer, next to a reference network in the same process.
 
 Milliseconds move by a factor of two on a busy machine, so all combinations take turns in rounds and each is also given as a ratio to the
-reference: a plain MobileNetV3-Large of random weights at the same image size, on the same provider, batch and threads.
+reference: a plain MobileNetV3-Large of random weights at the same image size, on the same provider, batch and threads. Each call is given
+other faces than the one before it.
 """
 
 import itertools
@@ -9,11 +10,11 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
@@ -23,71 +24,63 @@ from tqdm import tqdm
 
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.deploy.export import export_files
+from fer_core.deploy.latency_table import COLUMNS
 from fer_core.deploy.metadata import OnnxMetadata
 from fer_core.deploy.options import LatencyOptions
 from fer_core.deploy.predictor import Predictor
-from fer_core.errors import ArtifactError
-from fer_core.files import new_file
 from fer_core.logs import progress_off
 from fer_core.models.backbone import build_classifier
 
 __all__ = [
-    "COLUMNS",
     "REFERENCE",
     "Case",
+    "Network",
     "Subject",
     "export_reference",
+    "file_subject",
     "held_to",
     "machine_facts",
     "measure_latency",
-    "read_latency",
     "usable_providers",
-    "write_latency",
 ]
 
 log = logging.getLogger(__name__)
 
 REFERENCE = "mobilenetv3_large_100"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-COLUMNS = (
-    "model",
-    "precision",
-    "provider",
-    "scope",
-    "batch",
-    "threads",
-    "rounds",
-    "calls",
-    "p50_ms",
-    "p90_ms",
-    "p99_ms",
-    "mean_ms",
-    "best_p50_ms",
-    "images_per_s",
-    "ratio_to_reference",
-    "ratio_to_fp32",
-    "pinned",
-    "size",
-    "crop_side",
-    "cpu",
-    "cores",
-    "load_average",
-    "onnxruntime",
-)
-_CROP_SIDE = 112
-_SAME_WORK = ["provider", "scope", "batch", "threads"]
+_CROPS, _CROP_SIDE = 16, 112
+_SAME_WORK = ["provider", "scope", "batch", "threads", "size"]
 _CAN_PIN = hasattr(os, "sched_setaffinity")
 _BUSY = 0.5
 """Load for each core, before anything is timed, from which milliseconds say little."""
 
 
+class Network(Protocol):
+    """What can be timed: it prepares face crops, and answers for what was prepared."""
+
+    def prepare(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Face crops, RGB uint8 [H, W, 3] each, as the network takes them; the first axis is the images."""
+
+    def run(self, prepared: np.ndarray) -> object:
+        """One call of the network."""
+
+
 @dataclass(frozen=True)
 class Subject:
-    """A file to be timed."""
+    """A network to be timed.
+
+    Attributes:
+        model, precision: its names in the table; the model called "reference" gives the ratios.
+        size: side of the image that it takes, in pixels.
+        open: gives it, ready to run, for an onnxruntime provider and a number of threads.
+        batched: it takes more than one image at a time.
+    """
 
     model: str
     precision: str
-    path: Path
+    size: int
+    open: Callable[[str, int], Network]
+    batched: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,12 +96,22 @@ class Case:
         return tuple(self.facts[name] for name in ("model", "precision", *_SAME_WORK))
 
 
+def file_subject(model: str, precision: str, path: Path) -> Subject:
+    """One of our own files.
+
+    Raises:
+        ModelError: as `Predictor` does.
+    """
+    size = Predictor(path, threads=1).metadata.preprocessing.size
+    return Subject(model, precision, size, lambda provider, threads: Predictor(path, [provider], threads))
+
+
 def export_reference(folder: Path, preprocessing: Preprocessing, opset: int) -> Subject:
     """Write the reference network, with random weights, into a folder."""
     torch.manual_seed(0)
     network = build_classifier(REFERENCE, preprocessing.size).eval()
     metadata = OnnxMetadata(REFERENCE, "fp32", preprocessing, 1.0, source_model_sha256="", rows_sha256="", licence="random weights")
-    return Subject("reference", "fp32", export_files(network, metadata, opset, ("fp32",), folder, REFERENCE)["fp32"])
+    return file_subject("reference", "fp32", export_files(network, metadata, opset, ("fp32",), folder, REFERENCE)["fp32"])
 
 
 def usable_providers() -> list[str]:
@@ -119,33 +122,48 @@ def usable_providers() -> list[str]:
     return [CPU, CUDA]
 
 
-def measure_latency(subjects: Sequence[Subject], providers: Sequence[str], options: LatencyOptions, usable_threads: int) -> pd.DataFrame:
-    """Time every file with every provider, batch size and thread count.
+def measure_latency(
+    subjects: Sequence[Subject],
+    providers: Sequence[str],
+    options: LatencyOptions,
+    usable_threads: int,
+    faces: Sequence[np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Time every network with every provider, batch size and thread count.
 
     Args:
-        subjects: files written by the export, all of one image size; the one called "reference" gives the ratios.
+        subjects: what is timed; the model called "reference" gives the ratios to those of its size.
         providers: onnxruntime providers; on other than the CPU only the first thread count is used.
         options: section `latency`.
         usable_threads: what a thread count of 0 stands for.
+        faces: square face crops of one size, RGB uint8 [side, side, 3]; random ones of 112 px where none are given.
 
     Returns:
         One row a combination with the columns `COLUMNS`. Scope "model" is one call of the network on prepared images; "crop" begins with
-        face crops of 112 px and holds preparation too. Times are of one call, not of one image. `best_p50_ms` is the least p50 of a round;
-        `ratio_to_reference` divides it by the reference's. `ratio_to_fp32` is the median over rounds of the p50 over that of the same
-        model's fp32 file in the same round, empty where there is none. `pinned` says whether the threads of a call were held to as many
-        cores. `load_average` is that of the last minute before the measurement began.
+        face crops and holds preparation too. Times are of one call, not of one image. `best_p50_ms` is the least p50 of a round;
+        `ratio_to_reference` divides it by the reference's, empty where there is none of the size. `ratio_to_fp32` is the median over
+        rounds of the p50 over that of the same model's fp32 file in the same round, empty where there is none. `pinned` says whether
+        the threads of a call were held to as many cores. `load_average` is that of the last minute before the measurement began.
     """
     facts = machine_facts()
     if facts["load_average"] > _BUSY * facts["cores"]:
         log.warning("load %.1f on %d cores: read the ratios, not the milliseconds", facts["load_average"], facts["cores"])
     threads = sorted({count or usable_threads for count in options.threads})
+    crops = _random_crops() if faces is None else list(faces)
     cases: list[Case] = []
     for subject, provider in itertools.product(subjects, providers):
         for count in threads if provider == CPU else threads[:1]:
             with held_to(count):  # worker threads of a session keep the cores that its maker had
-                predictor = Predictor(subject.path, [provider], count)
+                network = subject.open(provider, count)
+            about: dict[str, Any] = {
+                "model": subject.model,
+                "precision": subject.precision,
+                "provider": provider.removesuffix("ExecutionProvider"),
+            }
+            about |= {"threads": count, "size": subject.size}
             for batch in options.batches:
-                cases += _cases(subject, predictor, provider, count, batch)
+                if subject.batched or batch == 1:
+                    cases += _cases(network, crops, batch, about)
     times = _timed_rounds(cases, options)
     rows = [facts | case.facts | _statistics(values, case.facts["batch"]) for case, values in zip(cases, times, strict=True)]
     table = pd.DataFrame(rows).assign(ratio_to_fp32=_paired_ratios(cases, times), pinned=_CAN_PIN)
@@ -173,39 +191,17 @@ def machine_facts() -> dict[str, Any]:
     return {"cpu": _cpu_model(), "cores": cores, "load_average": round(load, 2), "onnxruntime": onnxruntime.__version__}
 
 
-def write_latency(path: Path, table: pd.DataFrame) -> None:
-    """Write the table as CSV with the columns `COLUMNS`."""
-    with new_file(path) as temporary:
-        table[list(COLUMNS)].to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
-
-
-def read_latency(path: Path) -> pd.DataFrame:
-    """Read the table.
-
-    Raises:
-        ArtifactError: missing, empty, or with other columns.
-    """
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise ArtifactError("The latency table is missing.", where=path, remedy="run the `latency` stage") from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise ArtifactError("The latency table is damaged.", where=path, found=error, remedy="run the `latency` stage") from error
-    if tuple(table.columns) != COLUMNS or table.empty:
-        raise ArtifactError("The latency table is of another version.", where=path, found=list(table.columns), expected=list(COLUMNS))
-    return table
-
-
-def _cases(subject: Subject, predictor: Predictor, provider: str, threads: int, batch: int) -> list[Case]:
-    crops = _crops(batch)
-    prepared = predictor.prepare(crops)
-    work: Mapping[str, Callable[[], object]] = {
-        "model": lambda: predictor.run(prepared),
-        "crop": lambda: predictor.predict(crops, batch=batch),
+def _cases(network: Network, crops: Sequence[np.ndarray], batch: int, about: dict[str, Any]) -> list[Case]:
+    """The work on batches of this size, each call on the next of them."""
+    turns = [[crops[(start + i) % len(crops)] for i in range(batch)] for start in range(0, max(len(crops) - batch, 0) + 1, batch)]
+    given = itertools.cycle(turns)
+    ready = itertools.cycle([network.prepare(images) for images in turns])
+    work: dict[str, Callable[[], object]] = {
+        "model": lambda: network.run(next(ready)),
+        "crop": lambda: network.run(network.prepare(next(given))),
     }
-    facts: dict[str, Any] = {"model": subject.model, "precision": subject.precision, "provider": provider.removesuffix("ExecutionProvider")}
-    facts |= {"batch": batch, "threads": threads, "size": predictor.metadata.preprocessing.size, "crop_side": _CROP_SIDE}
-    return [Case(facts | {"scope": scope}, call) for scope, call in work.items()]
+    about = about | {"batch": batch, "crop_side": crops[0].shape[0]}
+    return [Case(about | {"scope": scope}, call) for scope, call in work.items()]
 
 
 def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.ndarray]:
@@ -245,9 +241,9 @@ def _with_ratio(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(ratio_to_reference=table["best_p50_ms"] / table["reference_ms"])
 
 
-def _crops(count: int) -> list[np.ndarray]:
+def _random_crops() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return list(rng.integers(0, 256, (count, _CROP_SIDE, _CROP_SIDE, 3), dtype=np.uint8))
+    return list(rng.integers(0, 256, (_CROPS, _CROP_SIDE, _CROP_SIDE, 3), dtype=np.uint8))
 
 
 def _cpu_model() -> str:

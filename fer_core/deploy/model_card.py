@@ -11,6 +11,7 @@ from typing import Any
 
 from fer_core.data.rows import SPLITS, Rows
 from fer_core.deploy.card_usage import usage
+from fer_core.deploy.carried import carried_words
 from fer_core.deploy.metadata import OnnxMetadata
 from fer_core.deploy.options import Precision
 from fer_core.deploy.parity import GATES, Parity
@@ -148,9 +149,11 @@ def _calibration(facts: CardFacts) -> str:
         ]
         for name, found in _test_sets(facts).items()
     ]
+    first, measured = next(iter(_test_sets(facts).items()))
     return "\n\n".join(
         [
             "## Calibration",
+            carried_words(fitted, measured, first),
             f"One temperature, {fitted.temperature:g}, fitted on {fitted.n:,} calib rows: NLL there {fitted.nll_before:.4f} before, "
             f"{fitted.nll_after:.4f} after. On test rows, before → after:",
             _table(["test set", *_CALIBRATED.values(), "ECE of a perfectly calibrated model"], rows),

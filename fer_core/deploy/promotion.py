@@ -3,7 +3,7 @@
 So the verdict is not the export's, whose files are the same everywhere: it is `metrics/onnxpromotion.json`, written where times are taken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import pandas as pd
 from fer_core.errors import ArtifactError
 from fer_core.files import read_json, write_json
 
-__all__ = ["MOST_TIME", "Promotion", "judge", "read_promotions", "write_promotions"]
+__all__ = ["ENOUGH_CALLS", "MOST_TIME", "Promotion", "judge", "read_promotions", "recommended", "write_promotions"]
 
 JUDGED = "int8"
 MOST_TIME = 0.9
 """Greatest share of the fp32 file's time that the int8 file may take."""
-_SCHEMA = 1
+ENOUGH_CALLS = 1000
+"""Timed calls of each file from which a verdict stands; with fewer it is provisional."""
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Promotion:
         promoted: it is the one to use here.
         macro_f1_drop: what it loses of the network's macro-F1 on the test rows.
         time_share: p50 over the fp32 file's, model alone, smallest batch, CPU, the worst of all thread counts; None where not timed.
+        provisional: fewer than `ENOUGH_CALLS` calls of each file were timed, and speed decided.
         reason: in words.
     """
 
@@ -37,6 +40,7 @@ class Promotion:
     promoted: bool
     macro_f1_drop: float
     time_share: float | None
+    provisional: bool
     reason: str
 
 
@@ -52,20 +56,32 @@ def judge(parity: Mapping[str, Any], table: pd.DataFrame) -> list[Promotion]:
     """
     if (refused := parity["refused"].get(JUDGED)) is not None:
         reason = f"{JUDGED} is not promoted: {'; '.join(refused['reasons'])}."
-        return [Promotion(JUDGED, False, refused["macro_f1_drop"], None, reason)]
+        return [Promotion(JUDGED, False, refused["macro_f1_drop"], None, False, reason)]
     if (passed := parity["precisions"].get(JUDGED)) is None:
         return []
     rows = table[(table["precision"] == JUDGED) & (table["provider"] == "CPU") & (table["scope"] == "model")]
-    shares = rows.loc[rows["batch"] == rows["batch"].min(), "ratio_to_fp32"]
+    rows = rows[rows["batch"] == rows["batch"].min()]
+    shares = rows["ratio_to_fp32"]
     if not len(shares) or shares.isna().any():
         raise ArtifactError(
             "The int8 file was not timed next to its fp32 file.", found=f"{len(shares)} rows", remedy="run the `latency` stage"
         )
     share, drop, cpu = round(float(shares.max()), 4), passed["macro_f1_drop"], rows["cpu"].iloc[0]
-    fast = share <= MOST_TIME
+    fast, calls = share <= MOST_TIME, int(rows["calls"].min())
+    provisional = calls < ENOUGH_CALLS
     words = f"it takes {share:.2f} of fp32's time on {cpu} (allowed {MOST_TIME:.2f}) and macro-F1 moves by {-drop:+.4f}"
     words += f" (allowed {-passed['gate']['macro_f1']:.3f})"
-    return [Promotion(JUDGED, fast, drop, share, f"{JUDGED} is {'' if fast else 'not '}promoted: {words}.")]
+    verdict = f"{JUDGED} is {'' if fast else 'not '}promoted{', provisionally' if provisional else ''}: {words}."
+    if provisional:
+        verdict += (
+            f" Only {calls:,} calls of each file were timed, and {ENOUGH_CALLS:,} make a verdict: raise latency.rounds or latency.calls."
+        )
+    return [Promotion(JUDGED, fast, drop, share, provisional, verdict)]
+
+
+def recommended(promotions: Sequence[Promotion]) -> str:
+    """Precision of the file to use on this machine's CPU: the promoted one, else fp32."""
+    return next((promotion.precision for promotion in promotions if promotion.promoted), "fp32")
 
 
 def write_promotions(path: Path, promotions: list[Promotion]) -> None:

@@ -126,7 +126,7 @@ def _own_temperatures(logits: np.ndarray, labels: np.ndarray, sources: np.ndarra
         raise Undetermined(
             "Temperatures by source need several sources, and enough rows of one.",
             where="per_source",
-            found={str(name): int(count) for name, count in zip(names, counts, strict=True)},
+            found=", ".join(f"{count} rows of {name}" for name, count in zip(names, counts, strict=True)),
             expected=f"{ENOUGH_ROWS} calib rows of a source",
         )
     return temperatures

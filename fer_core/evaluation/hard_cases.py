@@ -24,7 +24,9 @@ from fer_core.data.logits import LogitsSet
 from fer_core.data.tables import read_table, write_table
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.ensemble import Ensemble, check_teachers
-from fer_core.evaluation.metrics import all_metrics, softmax
+from fer_core.evaluation.metrics import softmax
+from fer_core.evaluation.options import EvaluationOptions
+from fer_core.evaluation.record import evaluate_logits
 from fer_core.files import new_folder, write_json
 from fer_core.labels import CLASSES, N_CLASSES
 from fer_core.params import Section
@@ -126,16 +128,19 @@ def find_hard_cases(dev: Mapping[str, LogitsSet], ensemble: Ensemble, options: H
     return HardCases(table, named, first.rows_sha256)
 
 
-def scores_on(cases: HardCases, models: Mapping[str, tuple[list[str], np.ndarray, np.ndarray]], bins: int) -> dict[str, Any]:
-    """Metrics of models on the hard val rows and on all of them.
+def scores_on(
+    cases: HardCases, models: Mapping[str, tuple[list[str], np.ndarray, np.ndarray]], options: EvaluationOptions, seed: int
+) -> dict[str, Any]:
+    """Metrics of models, with their 95 % intervals, on the hard val rows and on all of them.
 
     Args:
         cases: the judged rows.
         models: name -> sample_ids, logits [N, 7] and labels [N] of its val rows.
-        bins: confidence bins of ece.
+        options: section `evaluation`.
+        seed: of the bootstrap.
 
     Returns:
-        name -> {"hard": metrics, "all": metrics}.
+        name -> {"hard": …, "all": …}, each as `evaluate_logits` gives it.
 
     Raises:
         ArtifactError: a model has other val rows.
@@ -146,8 +151,8 @@ def scores_on(cases: HardCases, models: Mapping[str, tuple[list[str], np.ndarray
         if sample_ids != ids:
             raise ArtifactError("A model was evaluated on other val rows.", where=name, found=len(sample_ids), expected=len(ids))
         result[name] = {
-            "hard": all_metrics(logits[cases.hard], labels[cases.hard], bins) if cases.hard.any() else None,
-            "all": all_metrics(logits, labels, bins),
+            "hard": evaluate_logits(logits[cases.hard], labels[cases.hard], options, seed),
+            "all": evaluate_logits(logits, labels, options, seed),
         }
     return result
 

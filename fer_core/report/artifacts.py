@@ -26,7 +26,7 @@ __all__ = [
 _REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 _HISTORY = ("epoch", "phase", "train_loss", "train_accuracy", "val_accuracy", "val_macro_f1", "val_nll")
 _VALIDATION = ("manifest_sha256", "canonical", "counts", "rows_by_split", "dropped", "exclusions", "twins", "sets")
-_HARD = ("rows_sha256", "val_rows", "hard_rows", "scores")
+_HARD = ("rows_sha256", "val_rows", "hard_rows", "by_reason", "confused_pairs", "scores")
 _RELIABILITY = ("set", "stage", "bin", "confidence", "accuracy", "count")
 
 

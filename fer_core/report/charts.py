@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fer_core.report.markup import Markup, tag
 
-__all__ = ["Interval", "Line", "forest", "histogram", "line_chart", "line_style", "reliability_diagram", "ticks"]
+__all__ = ["Bins", "Interval", "Line", "forest", "histogram", "line_chart", "line_style", "reliability_diagram", "ticks"]
 
 _WIDTH, _HEIGHT, _LOW = 360, 230, 160
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 40
@@ -21,6 +21,16 @@ class Line:
     name: str
     x: Sequence[float]
     y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A named line through bins of confidence: means of confidence and accuracy, and how many rows each bin has."""
+
+    name: str
+    confidence: Sequence[float]
+    accuracy: Sequence[float]
+    count: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -65,15 +75,20 @@ def line_chart(lines: Sequence[Line], title: str, x_name: str, y_name: str) -> M
     return _svg(title, _HEIGHT, *frame.axes([tick for tick in across if tick == int(tick)] or across, x_name, y_name), *drawn)
 
 
-def reliability_diagram(lines: Sequence[Line], title: str) -> Markup:
-    """Accuracy over confidence with the diagonal of perfect calibration."""
+def reliability_diagram(lines: Sequence[Bins], title: str) -> Markup:
+    """Accuracy over confidence with the diagonal of perfect calibration; the area of a dot follows the rows of its bin."""
     steps = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     frame = _Frame((0.0, 1.0), steps)
     drawn = [tag("path", d=_path([(frame.x(0), frame.y(0)), (frame.x(1), frame.y(1))]), class_="diagonal")]
+    most = max((count for line in lines for count in line.count), default=1)
     for place, line in enumerate(lines):
-        points = [(frame.x(x), frame.y(y)) for x, y in zip(line.x, line.y, strict=True)]
-        drawn.append(tag("path", d=_path(points), class_=f"line {line_style(place)}"))
-        drawn += [tag("circle", cx=_at(x), cy=_at(y), r=2.6, class_=f"dot {line_style(place)}") for x, y in points]
+        points = [(frame.x(x), frame.y(y)) for x, y in zip(line.confidence, line.accuracy, strict=True)]
+        if len(points) > 1:
+            drawn.append(tag("path", d=_path(points), class_=f"line {line_style(place)}"))
+        for (x, y), count in zip(points, line.count, strict=True):
+            words = tag("title", f"{line.name}: {count:,} faces")
+            radius = _at(1.2 + 4.8 * math.sqrt(count / most))
+            drawn.append(tag("circle", words, cx=_at(x), cy=_at(y), r=radius, class_=f"dot {line_style(place)}"))
     return _svg(title, _HEIGHT, *frame.axes(steps, "confidence", "accuracy"), *drawn)
 
 

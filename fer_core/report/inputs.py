@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_core.deploy.latency_table import read_latency
 from fer_core.deploy.parity import read_parity
+from fer_core.deploy.promotion import Promotion, read_promotions, recommended
 from fer_core.deploy.report import read_export_records
 from fer_core.errors import ArtifactError, ParamsError
 from fer_core.evaluation.calibration_report import Calibration, read_calibration
@@ -96,6 +98,8 @@ class ReportInputs:
         comparison: of the methods.
         exports: one record an ONNX file.
         parity: of the ONNX files.
+        latency: of the ONNX files, on the machine that ran the stage `latency`.
+        promotions: verdicts on the ONNX files that must earn their use there.
         hard_cases: the summary of the hard val rows.
         hard_faces: the hard val rows.
     """
@@ -110,6 +114,8 @@ class ReportInputs:
     comparison: dict[str, Any]
     exports: list[dict[str, Any]]
     parity: dict[str, Any]
+    latency: pd.DataFrame
+    promotions: list[Promotion]
     hard_cases: dict[str, Any]
     hard_faces: pd.DataFrame
 
@@ -117,6 +123,12 @@ class ReportInputs:
     def deployed(self) -> Model:
         """The exported student."""
         return self.models[self.selection.deployed]
+
+    @property
+    def recommended(self) -> dict[str, Any]:
+        """The record of the exported file to use on the CPU that was timed."""
+        precision = recommended(self.promotions)
+        return next(record for record in self.exports if record["precision"] == precision)
 
     def each_student(self) -> Iterator[tuple[str, Model]]:
         """Key and model of every student."""
@@ -140,8 +152,8 @@ class ReportInputs:
         )
 
 
-def read_inputs(data: Path, selection: Selection) -> ReportInputs:
-    """Read every artifact under the data folder and verify that they belong together.
+def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs:
+    """Read every artifact under the data folder, and what `latency` left under metrics, and verify that they belong together.
 
     Raises:
         ParamsError: `deploy.student` is no student.
@@ -168,6 +180,8 @@ def read_inputs(data: Path, selection: Selection) -> ReportInputs:
         comparison=read_comparison(data / "comparison"),
         exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
         parity=read_parity(data / "onnx" / "onnxparity.json"),
+        latency=read_latency(metrics / "latencybenchmarks.csv"),
+        promotions=read_promotions(metrics / "onnxpromotion.json"),
         hard_cases=read_hard_summary(data / "hard_cases" / "hard_cases.json"),
         hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
     )
@@ -231,6 +245,11 @@ def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:
         yield record["paritycheck"]["pass"], True, f"verdict on {record['file']} and what may be published"
         yield record["checkpoint_hash"], first.test.model_sha256, f"weights of {record['file']} and of the evaluation"
     yield list(inputs.parity["precisions"]), [record["precision"] for record in inputs.exports], "precisions exported and compared"
+    timed = inputs.latency[inputs.latency["model"] != "reference"]
+    found = set(zip(timed["model"], timed["precision"], strict=True))
+    yield found, {(selection.deployed, record["precision"]) for record in inputs.exports}, "files exported and timed"
+    promoted = {promotion.precision for promotion in inputs.promotions if promotion.promoted}
+    yield promoted - {record["precision"] for record in inputs.exports}, set(), "files promoted and not exported"
     yield inputs.parity["temperature"], inputs.deployed.calibration.temperature, "temperature of the export and of the calibration"
     yield inputs.parity["rows_sha256"], first.test.rows_sha256, "rows of the parity and of the evaluation"
     labels, predictions = first.test.labels[first.sets[name]], first.test.eval[first.sets[name]].argmax(axis=1)

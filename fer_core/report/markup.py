@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["Markup", "document", "heat_cell", "join", "legend", "section", "table", "tag"]
+__all__ = ["Markup", "document", "heat_cell", "join", "legend", "section", "table", "tag", "two_lines"]
 
 
 class Markup(str):
@@ -13,6 +13,7 @@ class Markup(str):
 
 
 _VOID = ("meta", "br", "img")
+_FLUSH_RIGHT = ('<td class="number"', '<td class="heat')
 
 
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
@@ -50,9 +51,9 @@ def section(anchor: str, title: str, *children: object) -> Markup:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, first_is_name: bool = True) -> Markup:
     """A table that scrolls sideways by itself where the page is narrow.
 
-    Cells may be text, numbers (set flush right) or whole `td` elements as `Markup`.
+    Cells may be text, numbers (set flush right, and their heads with them) or whole `td` elements as `Markup`.
     """
-    body = []
+    body, flush_right = [], set()
     for row in rows:
         cells = []
         for place, cell in enumerate(row):
@@ -62,9 +63,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, f
                 cells.append(tag("th", cell, scope="row"))
             else:
                 cells.append(tag("td", cell, class_="number" if _is_number(cell) else None))
+        flush_right |= {place for place, cell in enumerate(cells) if cell.startswith(_FLUSH_RIGHT)}
         body.append(tag("tr", *cells))
-    titles = tag("tr", *(tag("th", title, scope="col") for title in head))
-    whole = tag("table", tag("thead", titles), tag("tbody", *body), aria_label=caption)
+    titles = [tag("th", title, scope="col", class_="number" if place in flush_right else None) for place, title in enumerate(head)]
+    whole = tag("table", tag("thead", tag("tr", *titles)), tag("tbody", *body), aria_label=caption)
     # beside the table, for inside it would scroll away
     return join([tag("p", caption, class_="caption"), tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)])
 
@@ -72,6 +74,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, f
 def heat_cell(text: str, share: float, framed: bool = False) -> Markup:
     """A cell as dark as its share, 0 … 1."""
     return tag("td", text, class_="heat right" if framed else "heat", style=f"--share:{share:.2f}")
+
+
+def two_lines(text: str, below: str) -> Markup:
+    """A cell of a number with a smaller text below it, such as its interval."""
+    return tag("td", text, tag("small", below), class_="number")
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:

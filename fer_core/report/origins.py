@@ -1,17 +1,12 @@
-"""The page's end: what the numbers come from. Teachers and targets, data, exported files, hashes and parameters."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What the numbers come from: teachers and their soft labels, and the data."""
 
 from fer_core.labels import CLASSES
 from fer_core.report.inputs import ReportInputs
 from fer_core.report.markup import Markup, section, table, tag
-from fer_core.report.results import kibibytes, number
+from fer_core.report.results import number
 
-__all__ = ["data", "export", "provenance", "teachers"]
+__all__ = ["data", "teachers"]
 
-_SURROUNDINGS = ("commit", "python", "system", "processor", "cores", "threads", "processes", "device", "cuda", "cudnn")
-_PACKAGES = ("torch", "timm", "numpy", "opencv-python-headless", "onnx", "onnxruntime-gpu", "dvc")
 _KNOWN = ("train", "train_views", "calib")
 _SPLITS = ("train", "val", "calib", "test")
 
@@ -67,7 +62,7 @@ def teachers(inputs: ReportInputs) -> Markup:
             "Sharpness of the soft labels; seven equal probabilities have 1.946 nats",
         ),
         table(
-            ["model", "NLL train", "train views", "calib", "accuracy train", "train views", "calib"],
+            ["model", *(f"{what} {rows}" for what in ("NLL", "accuracy") for rows in ("train", "train views", "calib"))],
             known,
             "What teachers know by heart: train rows, the stored views of them, and calib rows that they never saw"
             + ("; each train row was run through the teacher of its fold, which never saw it either" if out_of_fold else ""),
@@ -124,88 +119,12 @@ def data(inputs: ReportInputs) -> Markup:
         table(["source", *_SPLITS, "dropped", "excluded"], by_source, "Kept faces by source, and those left out"),
         table(["why", "faces"], reasons, "Left out") if reasons else None,
         tag("p", twins),
-        tag("p", "Heat maps, twins side by side and sheets of every class stand in data/datasheet/index.html.", class_="note"),
+        tag(
+            "p",
+            "Heat maps, twins side by side and sheets of every class stand in the ",
+            tag("a", "data sheet", href="../datasheet/index.html"),
+            ".",
+            class_="note",
+        ),
         table(["set", "faces"], [[name, f"{n:,}"] for name, n in report["sets"].items()], "Named sets"),
     )
-
-
-def export(inputs: ReportInputs) -> Markup:
-    """The exported files and how far they are from the network."""
-    rows = []
-    for record in inputs.exports:
-        figures = inputs.parity["precisions"][record["precision"]]
-        rows.append(
-            [
-                record["file"],
-                record["precision"],
-                kibibytes(record["bytes"]),
-                f"{figures['maxabsdiff']:.1e}",
-                f"{figures['relative']:.1e}",
-                f"{figures['max_probability_diff']:.1e}",
-                f"{figures['kl']:.1e}",
-                f"{100 * figures['agreement']:.2f} %",
-                f"{number(figures['macro_f1_reference'])} → {number(figures['macro_f1'])}",
-            ]
-        )
-    head = ["file", "precision", "size", "largest logit difference", "over logit scale", "largest probability difference", "mean KL (nats)"]
-    caption = (
-        f"{inputs.selection.deployed} as ONNX (opset {inputs.exports[0]['opset']}) against the trained network on all "
-        f"{inputs.parity['rows_used']:,} test faces; every file passed its gate"
-    )
-    refused = [
-        tag("p", f"The {precision} file is not handed out: {'; '.join(figures['reasons'])}.", class_="note")
-        for precision, figures in inputs.parity["refused"].items()
-    ]
-    card = tag("p", "What a user of the files should know stands beside them, in data/onnx/MODEL_CARD.md.", class_="note")
-    return section("onnx", "Exported files", table([*head, "same class", "macro-F1, network → file"], rows, caption), *refused, card)
-
-
-def provenance(inputs: ReportInputs, params: Mapping[str, Any]) -> Markup:
-    """Hashes that name the artifacts, and the parameters."""
-    first = inputs.deployed.evaluation
-    weights = [[f"weights of {key}", _hash(model.evaluation.test.model_sha256)] for key, model in inputs.models.items()]
-    files = [[record["file"], _hash(record["sha256"])] for record in inputs.exports]
-    rows = [
-        ["manifest", _hash(inputs.validation["manifest_sha256"])],
-        ["rows of pack/dev", _hash(first.dev.rows_sha256)],
-        ["rows of pack/test", _hash(first.test.rows_sha256)],
-        ["preprocessing", _hash(first.test.preprocessing_hash)],
-        *weights,
-        *files,
-    ]
-    lines = "\n".join(_yaml(dict(params)))
-    surroundings = inputs.deployed.surroundings
-    packages = surroundings.get("packages", {})
-    facts = [[name, str(surroundings[name])] for name in _SURROUNDINGS if surroundings.get(name) is not None]
-    facts += [[name, packages[name]] for name in _PACKAGES if name in packages]
-    return section(
-        "provenance",
-        "Provenance",
-        tag(
-            "details", tag("summary", "Code and machine"), table(["what", "value"], facts, f"When {inputs.selection.deployed} was trained")
-        ),
-        tag("details", tag("summary", "Hashes (SHA-256)"), table(["what", "hash"], rows, "What the numbers are of")),
-        tag("details", tag("summary", "Parameters"), tag("pre", lines, tabindex="0")),
-    )
-
-
-def _hash(value: str) -> Markup:
-    return tag("td", value, class_="hash")
-
-
-def _yaml(values: Mapping[str, Any], depth: int = 0) -> list[str]:
-    """Block style, short lists and leaves on one line."""
-    lines = []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            lines += [f"{'  ' * depth}{key}:", *_yaml(value, depth + 1)]
-        elif isinstance(value, list):
-            lines.append(f"{'  ' * depth}{key}: [{', '.join(map(_leaf, value))}]")
-        else:
-            lines.append(f"{'  ' * depth}{key}: {_leaf(value)}")
-    return lines
-
-
-def _leaf(value: Any) -> str:
-    named = {True: "true", False: "false", None: "null"}
-    return named[value] if value is None or isinstance(value, bool) else str(value)

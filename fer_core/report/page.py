@@ -5,10 +5,13 @@ from typing import Any
 
 from fer_core.data.pack import Pack
 from fer_core.report.behaviour import calibration, classes, training
-from fer_core.report.faces import hard_cases, mistakes
+from fer_core.report.deployment import export, latency
+from fer_core.report.hard import hard_cases
 from fer_core.report.inputs import ReportInputs
 from fer_core.report.markup import document, tag
-from fer_core.report.origins import data, export, provenance, teachers
+from fer_core.report.mistakes import mistakes
+from fer_core.report.origins import data, teachers
+from fer_core.report.provenance import provenance
 from fer_core.report.results import comparison, facts, headline, leaderboard
 from fer_core.report.style import STYLE
 
@@ -26,17 +29,26 @@ _CONTENTS = (
     ("teachers", "Teachers"),
     ("data", "Data"),
     ("onnx", "Exported files"),
+    ("latency", "Latency"),
     ("provenance", "Provenance"),
 )
 
 
-def render_page(inputs: ReportInputs, dev: Pack, test: Pack, params: Mapping[str, Any], warnings: Sequence[str] = ()) -> str:
+def render_page(
+    inputs: ReportInputs,
+    dev: Pack,
+    test: Pack,
+    params: Mapping[str, Any],
+    made_with: Mapping[str, Any],
+    warnings: Sequence[str] = (),
+) -> str:
     """The whole page; the same text for the same artifacts.
 
     Args:
         inputs: everything that is shown.
         dev, test: the faces.
         params: sections of params.yaml, shown as they are.
+        made_with: what the page is made with, see `surroundings`.
         warnings: what the reader should know before the numbers.
     """
     sections = [
@@ -50,7 +62,8 @@ def render_page(inputs: ReportInputs, dev: Pack, test: Pack, params: Mapping[str
         teachers(inputs),
         data(inputs),
         export(inputs),
-        provenance(inputs, params),
+        latency(inputs),
+        provenance(inputs, params, made_with),
     ]
     contents = tag("nav", *(tag("a", name, href=f"#{anchor}") for anchor, name in _CONTENTS), aria_label="Contents")
     warned = [tag("p", warning, class_="warning", role="note") for warning in warnings]

@@ -34,7 +34,8 @@ def headline(inputs: ReportInputs) -> Markup:
         f"{number(raw['value'])} to {number(scaled['value'])}; a perfectly calibrated model would show about {number(floor['mean'])} "
         "on this many rows.",
     ]
-    lines = [tag("p", " ".join(sentences), class_="lead")]
+    verdicts = " ".join(promotion.reason for promotion in inputs.promotions)
+    lines = [tag("p", " ".join(sentences), class_="lead"), tag("p", f"The file to use here is {inputs.recommended['file']}. {verdicts}")]
     if all(source.startswith("sample_") for source in inputs.validation["counts"]["by_source"]):
         lines.append(
             tag("p", "All faces are drawn by the embedded sample: the numbers show that the pipeline works, not how well it reads people.")
@@ -46,15 +47,15 @@ def facts(inputs: ReportInputs) -> Markup:
     """The deployed student in six numbers."""
     name, model = inputs.selection.compare_set, inputs.deployed
     raw, scaled = (model.reliability[name][stage]["metrics"] for stage in ("raw", "temperature_scaled"))
-    smallest = min(inputs.exports, key=lambda record: record["bytes"])
-    agreement = min(figures["agreement"] for figures in inputs.parity["precisions"].values())
+    file = inputs.recommended
+    agreement = inputs.parity["precisions"][file["precision"]]["agreement"]
     entries = [
         ("Macro-F1", number(raw["macro_f1"]["value"]), _range(raw["macro_f1"])),
         ("Accuracy", number(raw["accuracy"]["value"]), _range(raw["accuracy"])),
         ("Minority-F1", number(raw["minority_f1"]["value"]), _range(raw["minority_f1"])),
         ("ECE, calibrated", number(scaled["ece"]["value"]), f"{number(raw['ece']['value'])} before"),
-        ("Smallest file", kibibytes(smallest["bytes"]), f"ONNX, {smallest['precision']}"),
-        ("ONNX agrees with network", f"{100 * agreement:.2f} %", f"of {inputs.parity['rows_used']:,} test faces"),
+        ("File to use", kibibytes(file["bytes"]), f"ONNX, {file['precision']}"),
+        ("It agrees with the network", f"{100 * agreement:.2f} %", f"on {inputs.parity['rows_used']:,} test faces"),
     ]
     return tag("dl", *(tag("div", tag("dt", what), tag("dd", value, tag("small", more))) for what, value, more in entries), class_="facts")
 
@@ -127,7 +128,7 @@ def _board_table(lines: list[dict[str, Any]], name: str) -> Markup:
         pairs = [number(both[stage][m]) if stage in both else "–" for m in ("nll", "ece") for stage in (False, True)]
         rows.append([f"{entry} (chosen)" if line["chosen"] else entry, line["kind"], *scores, number(line["minority_f1"]), *pairs])
     caption = f"{name}: {lines[0]['rows']:,} faces; in brackets 95 % confidence intervals (bootstrap over test rows)"
-    return table(["model", "kind", "macro-F1", "accuracy", "minority-F1", "NLL raw", "scaled", "ECE raw", "scaled"], rows, caption)
+    return table(["model", "kind", "macro-F1", "accuracy", "minority-F1", "NLL raw", "NLL scaled", "ECE raw", "ECE scaled"], rows, caption)
 
 
 def _of(model: Model, name: str) -> dict[str, dict[str, float]]:

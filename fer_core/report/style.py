@@ -5,12 +5,14 @@ __all__ = ["STYLE"]
 STYLE = """
 :root {
   color-scheme: light dark;
-  --paper: #f6f7f9; --card: #ffffff; --ink: #1b1f24; --faint: #5b6570; --rule: #dfe3e8; --accent: #0b6bb5; --heat: 11 107 181;
+  --paper: #f6f7f9; --card: #ffffff; --ink: #1b1f24; --faint: #5b6570; --rule: #dfe3e8; --accent: #0b6bb5;
+  --heat: 11 107 181; --shade: 27 31 36 / .35;
   --c0: #0b6bb5; --c1: #c2410c; --c2: #0f7b5a; --c3: #9333a8; --c4: #946200; --c5: #5b6570;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --paper: #12161b; --card: #1b2128; --ink: #e6e9ed; --faint: #9aa5b1; --rule: #323b45; --accent: #6cb6f5; --heat: 64 140 210;
+    --paper: #12161b; --card: #1b2128; --ink: #e6e9ed; --faint: #9aa5b1; --rule: #323b45; --accent: #6cb6f5;
+    --heat: 64 140 210; --shade: 0 0 0 / .8;
     --c0: #6cb6f5; --c1: #fb923c; --c2: #4cc9a0; --c3: #d796ea; --c4: #e5b94e; --c5: #9aa5b1;
   }
 }
@@ -32,13 +34,23 @@ section { background: var(--card); border: 1px solid var(--rule); border-radius:
 .facts dt { color: var(--faint); font-size: .85rem; }
 .facts dd { margin: 0; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .facts small { display: block; font-size: .8rem; font-weight: 400; color: var(--faint); }
-.scroll { overflow-x: auto; margin: .25rem 0 1rem; }
+.scroll { /* a shadow at each side on which the table goes on: covers of the card's colour move with the table, shadows stay */
+  overflow-x: auto; margin: .25rem 0 1rem;
+  background:
+    linear-gradient(to right, var(--card) 40%, rgb(0 0 0 / 0)) left / 3rem 100% local,
+    linear-gradient(to left, var(--card) 40%, rgb(0 0 0 / 0)) right / 3rem 100% local,
+    linear-gradient(to right, rgb(var(--shade)), rgb(0 0 0 / 0)) left / .9rem 100% scroll,
+    linear-gradient(to left, rgb(var(--shade)), rgb(0 0 0 / 0)) right / .9rem 100% scroll;
+  background-repeat: no-repeat;
+}
 table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
 .caption { margin: 1rem 0 0; }
 th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--rule); text-align: left; white-space: nowrap; vertical-align: top; }
-thead th { color: var(--faint); font-weight: 600; vertical-align: bottom; }
+thead th { color: var(--faint); font-weight: 600; vertical-align: bottom; white-space: normal; }
 tbody th { font-weight: 600; position: sticky; left: 0; background: var(--card); }
-td.number, td.heat { text-align: right; }
+th.number, td.number, td.heat { text-align: right; }
+td small { display: block; color: var(--faint); font-size: .78rem; }
+td.words { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
 td.heat { background: rgb(var(--heat) / calc(.7 * var(--share))); }
 td.right { outline: 1px solid var(--faint); outline-offset: -1px; }
 td.hash { white-space: normal; min-width: 16rem; }
@@ -71,7 +83,12 @@ svg.chart text.axis { fill: var(--faint); }
 .faces small { display: block; font-size: .68rem; line-height: 1.2; color: var(--faint); overflow-wrap: anywhere; }
 .sheet { max-width: none; }
 .sheet b { color: var(--ink); }
+details { margin: .4rem 0; }
 details summary { cursor: pointer; color: var(--accent); }
-@media (max-width: 480px) { main { padding: .75rem .6rem 2rem; } section { padding: .8rem .7rem; } th, td { padding: .3rem .45rem; } }
-@media print { .scroll { overflow: visible; } section { break-inside: avoid; } }
+@media (max-width: 480px) {
+  main { padding: .75rem .6rem 2rem; } section { padding: .8rem .7rem; } th, td { padding: .3rem .45rem; }
+  tbody th { white-space: normal; min-width: 5.5rem; max-width: 38vw; }
+  .faces:has(small) { grid-template-columns: repeat(4, 1fr); }
+}
+@media print { .scroll { overflow: visible; background: none; } section { break-inside: avoid; } }
 """.strip()

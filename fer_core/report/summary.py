@@ -5,7 +5,7 @@ from typing import Any
 from fer_core.errors import ParamsError
 from fer_core.report.inputs import Model, ReportInputs
 
-__all__ = ["MODEL_METRICS", "ensemble_metrics", "model_metrics", "summary"]
+__all__ = ["MODEL_METRICS", "ensemble_metrics", "model_metrics", "student_metrics", "summary"]
 
 _DIGITS = 6
 _SPLITS = ("train", "val", "calib", "test", "dropped")
@@ -42,6 +42,19 @@ def model_metrics(model: Model, set_name: str) -> dict[str, float]:
         "temperature": model.calibration.temperature,
     }
     return {name: round(value, _DIGITS) for name, value in values.items()}
+
+
+def student_metrics(model: Model, set_name: str) -> dict[str, float | None]:
+    """`MODEL_METRICS` of one model on a set, Brier score and adaptive ECE (ace) raw and scaled, and F1 of each class.
+
+    F1 is called f1_<class>; None for a class without rows in the set.
+    """
+    measured = model.reliability[set_name]
+    raw, scaled = (measured[stage]["metrics"] for stage in ("raw", "temperature_scaled"))
+    values: dict[str, float | None] = dict(model_metrics(model, set_name))
+    for name in ("brier", "ace"):
+        values |= {name: round(raw[name]["value"], _DIGITS), f"{name}_scaled": round(scaled[name]["value"], _DIGITS)}
+    return values | {f"f1_{label}": f1 for label, f1 in measured["raw"]["per_class_f1"].items()}
 
 
 def ensemble_metrics(inputs: ReportInputs) -> dict[str, float]:

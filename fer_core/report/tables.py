@@ -6,20 +6,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_core.evaluation.metrics import METRICS
+from fer_core.evaluation.calibrators import source_of
+from fer_core.evaluation.metrics import METRICS, class_details, outcome_of
 from fer_core.labels import CLASSES
 from fer_core.report.inputs import ReportInputs
-from fer_core.report.summary import MODEL_METRICS, model_metrics
+from fer_core.report.summary import student_metrics
 
 __all__ = [
     "comparison_table",
     "confusion_points",
+    "hard_lines",
     "history_points",
     "leaderboard_lines",
+    "per_source_lines",
     "reliability_points",
     "students_lines",
 ]
 
+OF_PREDICTIONS = ("accuracy", "macro_f1", "minority_f1")
+"""Metrics that only the predicted class decides."""
 _HISTORY = ("phase", "train_loss", "train_accuracy", "val_accuracy", "val_macro_f1", "val_nll")
 
 
@@ -64,25 +69,47 @@ def comparison_table(inputs: ReportInputs) -> pd.DataFrame:
 
 
 def students_lines(inputs: ReportInputs, set_name: str) -> list[dict[str, Any]]:
-    """Each method over its seeds on a named test set: set, method, metric, seeds, mean, sd (of a sample; empty for one seed), min, max."""
+    """Each method over its seeds on a named test set: set, method, metric, seeds, mean, sd (of a sample; empty for one seed), min, max.
+
+    All four are empty for the F1 of a class without rows in the set.
+    """
     lines = []
     for method in inputs.selection.methods:
-        runs = [model_metrics(inputs.models[f"{method}-{seed}"], set_name) for seed in inputs.selection.seeds]
-        for metric in MODEL_METRICS:
-            values = np.array([run[metric] for run in runs])
-            spread = round(float(values.std(ddof=1)), 6) if len(values) > 1 else None
-            lines.append(
-                {
-                    "set": set_name,
-                    "method": method,
-                    "metric": metric,
-                    "seeds": len(values),
-                    "mean": round(float(values.mean()), 6),
-                    "sd": spread,
-                    "min": float(values.min()),
-                    "max": float(values.max()),
-                }
-            )
+        runs = [student_metrics(inputs.models[f"{method}-{seed}"], set_name) for seed in inputs.selection.seeds]
+        for metric in runs[0]:
+            about = {"set": set_name, "method": method, "metric": metric, "seeds": len(runs)}
+            lines.append(about | _over_seeds([run[metric] for run in runs]))
+    return lines
+
+
+def per_source_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """F1 of every model on each data set and class of `compare_set`: model, source, class, faces, f1 (None where there is no face)."""
+    lines = []
+    for key, model in inputs.models.items():
+        test = model.evaluation.test
+        rows = np.flatnonzero(model.evaluation.sets[inputs.selection.compare_set])
+        sources = np.array([source_of(test.sample_ids[row]) for row in rows])
+        for source in np.unique(sources):
+            mine = rows[sources == source]
+            details = class_details(outcome_of(test.eval[mine], test.labels[mine], bins=1))
+            for label, counts in zip(CLASSES, details["confusion"], strict=True):
+                about = {"model": key, "source": str(source), "class": label, "faces": sum(counts)}
+                lines.append(about | {"f1": details["per_class_f1"][label]})
+    return lines
+
+
+def hard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Every model on the hard val rows and on all of them: model, kind, rows_of ("hard" or "all"), rows, scores with `_low` and `_high`.
+
+    Only scores of the predicted class: whether a model is calibrated does not change these.
+    """
+    cases = inputs.hard_cases
+    lines = []
+    for key, found in cases["scores"].items():
+        kind = "teacher" if key in inputs.selection.teachers else "student" if key in inputs.models else "ensemble"
+        for part in ("hard", "all"):
+            about = {"model": key, "kind": kind, "rows_of": part, "rows": cases["hard_rows" if part == "hard" else "val_rows"]}
+            lines.append(about | _cells(found[part]["metrics"], OF_PREDICTIONS))
     return lines
 
 
@@ -102,15 +129,21 @@ def confusion_points(inputs: ReportInputs) -> pd.DataFrame:
     return pd.DataFrame({"actual": names[pairs[:, 0]], "predicted": names[pairs[:, 1]]})
 
 
-def reliability_points(inputs: ReportInputs) -> pd.DataFrame:
-    """Reliability of the deployed student on `compare_set`, empty bins left out: stage (raw, scaled), bin, confidence, accuracy, count."""
-    points = inputs.deployed.points
+def reliability_points(inputs: ReportInputs, key: str) -> pd.DataFrame:
+    """Reliability of a model on `compare_set`, empty bins left out: stage (raw, scaled), bin, confidence, accuracy, count."""
+    points = inputs.models[key].points
     # a deployed file holds a temperature, so the points of the other methods of calibration are not its own
     points = points[(points["set"] == inputs.selection.compare_set) & (points["count"] > 0) & points["stage"].isin(["raw", "scaled"])]
     return points[["stage", "bin", "confidence", "accuracy", "count"]].reset_index(drop=True)
 
 
-def _cells(metrics: dict[str, Any]) -> dict[str, float]:
-    return {
-        f"{name}{suffix}": metrics[name][end] for name in METRICS for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high"))
-    }
+def _over_seeds(values: Sequence[float | None]) -> dict[str, float | None]:
+    found = np.array([value for value in values if value is not None])
+    if not len(found):
+        return dict.fromkeys(("mean", "sd", "min", "max"))
+    spread = round(float(found.std(ddof=1)), 6) if len(found) > 1 else None
+    return {"mean": round(float(found.mean()), 6), "sd": spread, "min": float(found.min()), "max": float(found.max())}
+
+
+def _cells(metrics: dict[str, Any], names: Sequence[str] = METRICS) -> dict[str, float]:
+    return {f"{name}{suffix}": metrics[name][end] for name in names for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high"))}

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from fer_core.deploy import latency
-from fer_core.deploy.latency import CPU, Case, Subject, held_to, measure_latency, read_latency, write_latency
+from fer_core.deploy.latency import CPU, Case, Subject, file_subject, held_to, measure_latency
+from fer_core.deploy.latency_table import read_latency, write_latency
 from fer_core.deploy.options import LatencyOptions
 from fer_core.errors import ArtifactError
 from tests.deploy.conftest import Exported
@@ -17,7 +18,7 @@ OPTIONS = LatencyOptions(rounds=2, calls=3, batches=(1, 2), threads=(1, 0), warm
 
 @pytest.fixture(scope="module")
 def table(exported: Exported) -> pd.DataFrame:
-    subjects = [Subject("reference", "fp32", exported.files["fp32"]), Subject("kd-1", "fp16", exported.files["fp16"])]
+    subjects = [file_subject("reference", "fp32", exported.files["fp32"]), file_subject("kd-1", "fp16", exported.files["fp16"])]
     return measure_latency(subjects, [CPU], OPTIONS, usable_threads=2)
 
 
@@ -29,7 +30,7 @@ def test_every_combination_is_timed_once(table: pd.DataFrame) -> None:
 
 
 def test_one_core_is_not_timed_twice(exported: Exported) -> None:
-    table = measure_latency([Subject("reference", "fp32", exported.files["fp32"])], [CPU], OPTIONS, usable_threads=1)
+    table = measure_latency([file_subject("reference", "fp32", exported.files["fp32"])], [CPU], OPTIONS, usable_threads=1)
     assert table["threads"].tolist() == [1] * 4
 
 
@@ -72,6 +73,7 @@ def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(monkeypatch: py
 def test_ratio_to_single_precision_pairs_the_rounds_of_the_same_work() -> None:
     def case(model: str, precision: str, batch: int = 1) -> Case:
         facts = {"model": model, "precision": precision, "provider": "CPU", "scope": "model", "batch": batch, "threads": 1}
+        facts |= {"size": 40}
         return Case(facts, lambda: None)
 
     cases = [case("kd-1", "fp32"), case("kd-1", "int8"), case("reference", "fp32"), case("kd-1", "int8", batch=2)]
@@ -91,7 +93,7 @@ def test_threads_are_held_to_as_many_cores_and_let_go_again() -> None:
 
 
 def test_busy_machine_is_said_to_be_one(exported: Exported, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    subjects = [Subject("reference", "fp32", exported.files["fp32"])]
+    subjects = [file_subject("reference", "fp32", exported.files["fp32"])]
     options = LatencyOptions(rounds=1, calls=1, batches=(1,), threads=(1,))
     for load, told in ((0.2, False), (7.0, True)):
         facts = {"cpu": "c", "cores": 2, "load_average": load, "onnxruntime": "1"}
@@ -110,3 +112,48 @@ def test_table_is_read_back_and_other_columns_are_refused(tmp_path: Path, table:
         read_latency(path)
     with pytest.raises(ArtifactError, match="missing"):
         read_latency(tmp_path / "absent.csv")
+
+
+class Recorder:
+    """A network that notes the faces it is given, each of one grey."""
+
+    def __init__(self, seen: list[list[int]]) -> None:
+        self.seen = seen
+
+    def prepare(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack(images)
+
+    def run(self, prepared: np.ndarray) -> None:
+        self.seen.append(prepared[:, 0, 0, 0].tolist())
+
+
+def test_each_call_is_given_other_faces_and_a_network_of_single_images_no_batch() -> None:
+    faces = [np.full((4, 4, 3), grey, dtype=np.uint8) for grey in range(5)]
+    seen: dict[str, list[list[int]]] = {"many": [], "single": []}
+    subjects = [Subject(name, "fp32", 4, lambda _, __, name=name: Recorder(seen[name]), name == "many") for name in seen]
+    options = LatencyOptions(rounds=1, calls=6, batches=(1, 2), threads=(1,), warm_up=0)
+    table = measure_latency(subjects, [CPU], options, usable_threads=1, faces=faces)
+    assert table.groupby("model")["batch"].unique().map(list).to_dict() == {"many": [1, 2], "single": [1]}
+    assert seen["single"][:6] == [[0], [1], [2], [3], [4], [0]], "model scope"
+    assert [call for call in seen["many"] if len(call) == 2][:6] == [[0, 1], [2, 3]] * 3
+    assert set(table["crop_side"]) == {4} and table["ratio_to_reference"].isna().all()
+
+
+def test_few_faces_fill_a_large_batch() -> None:
+    seen: list[list[int]] = []
+    options = LatencyOptions(rounds=1, calls=1, batches=(3,), threads=(1,), warm_up=0)
+    faces = [np.full((4, 4, 3), grey, dtype=np.uint8) for grey in range(2)]
+    measure_latency([Subject("a", "fp32", 4, lambda *_: Recorder(seen))], [CPU], options, usable_threads=1, faces=faces)
+    assert seen == [[0, 1, 0]] * 2
+
+
+def test_a_network_is_held_against_the_reference_of_its_own_size() -> None:
+    subjects = [
+        Subject(name, "fp32", size, lambda *_: Recorder([])) for name, size in (("reference", 4), ("reference", 8), ("a", 8), ("b", 9))
+    ]
+    options = LatencyOptions(rounds=1, calls=3, batches=(1,), threads=(1,), warm_up=0)
+    table = measure_latency(subjects, [CPU], options, usable_threads=1).query("scope == 'model'").set_index(["model", "size"])
+    assert table.at[("a", 8), "ratio_to_reference"] == pytest.approx(
+        table.at[("a", 8), "best_p50_ms"] / table.at[("reference", 8), "best_p50_ms"]
+    )
+    assert np.isnan(table.at[("b", 9), "ratio_to_reference"])

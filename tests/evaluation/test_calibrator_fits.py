@@ -182,8 +182,9 @@ def test_a_source_without_an_optimum_keeps_the_common_temperature():
 @pytest.mark.parametrize("counts", [(500,), (60, 40)], ids=["one source", "no source with enough rows"])
 def test_sources_that_cannot_be_told_apart_are_refused(counts):
     labels = labels_of(sum(counts))
-    with pytest.raises(Undetermined, match="several sources"):
+    with pytest.raises(Undetermined, match="several sources") as refused:
         fit_calibrator("per_source", noisy_logits(labels, 1), labels, sources_of(*counts))
+    assert [f"{count} rows of " in str(refused.value.found) for count in counts] == [True] * len(counts)
 
 
 def test_a_temperature_of_just_enough_rows_has_a_standard_error_of_a_tenth():

@@ -11,11 +11,13 @@ from fer_core.evaluation.ensemble import Ensemble, choose_ensemble
 from fer_core.evaluation.fusion import EnsembleOptions
 from fer_core.evaluation.hard_cases import REASONS, HardCaseOptions, find_hard_cases, read_hard_cases, scores_on, write_hard_cases
 from fer_core.evaluation.metrics import softmax
+from fer_core.evaluation.options import EvaluationOptions
 from fer_core.files import read_json
 from fer_core.labels import CLASSES
 from tests.arrange_logits import DEV, logits_set, rows_of
 
 OPTIONS = HardCaseOptions(share=0.2, pairs=2)
+MEASURED = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +78,15 @@ def test_scores_are_of_the_hard_rows_and_other_rows_are_refused(made):
     dev, ensemble = made
     cases = find_hard_cases(dev, ensemble, OPTIONS)
     val = dev["rn18"].only("val")
-    scores = scores_on(cases, {"rn18": (val.sample_ids, val.eval.astype(float), val.labels)}, bins=15)["rn18"]
+    scores = scores_on(cases, {"rn18": (val.sample_ids, val.eval.astype(float), val.labels)}, MEASURED, seed=1)["rn18"]
     right = val.eval.argmax(axis=1) == val.labels
-    assert scores["hard"]["accuracy"] == pytest.approx(right[cases.hard].mean())
-    assert scores["all"]["accuracy"] == pytest.approx(right.mean())
-    assert scores["hard"]["accuracy"] < right.mean()
+    hard, everything = (scores[part]["metrics"]["accuracy"] for part in ("hard", "all"))
+    assert hard["value"] == pytest.approx(right[cases.hard].mean(), abs=1e-6)
+    assert everything["value"] == pytest.approx(right.mean(), abs=1e-6)
+    assert hard["value"] < right.mean()
+    assert hard["low"] < hard["value"] < hard["high"] and hard["high"] - hard["low"] > everything["high"] - everything["low"]
     with pytest.raises(ArtifactError, match="other val rows"):
-        scores_on(cases, {"x": (val.sample_ids[::-1], val.eval.astype(float), val.labels)}, bins=15)
+        scores_on(cases, {"x": (val.sample_ids[::-1], val.eval.astype(float), val.labels)}, MEASURED, seed=1)
 
 
 def test_files_are_the_same_each_time_and_read_back(made, tmp_path):

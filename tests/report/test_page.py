@@ -2,16 +2,20 @@
 
 import base64
 import dataclasses
+import platform
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.special
 
+from fer_core.data.pack import Pack
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.hard_cases import REASONS, read_hard_cases
 from fer_core.evaluation.leaderboard import read_oracles
@@ -21,6 +25,7 @@ from fer_core.labels import CLASSES
 from fer_core.report.charts import Interval, Line, forest, line_chart, ticks
 from fer_core.report.inputs import ReportInputs
 from fer_core.report.markup import Markup, table, tag
+from fer_core.report.surroundings import surroundings
 from stages import report
 from tests.arrange_logits import logits_set
 from tests.report.conftest import STUDENTS, TEACHERS
@@ -67,7 +72,8 @@ def test_nothing_comes_from_outside_and_nothing_runs(page: tuple[str, Reader]) -
     assert pictures and all(picture.startswith("data:image/jpeg;base64,") for picture in pictures)
     anchors = {attributes["id"] for _, attributes in reader.tags if "id" in attributes}
     links = [attributes["href"] or "" for _, attributes in reader.tags if "href" in attributes]
-    assert links and all(link.startswith("#") and link[1:] in anchors for link in links)
+    beside = {"../onnx/MODEL_CARD.md", "../datasheet/index.html", "hard_cases.html"}
+    assert beside <= set(links) and all(link in beside or (link.startswith("#") and link[1:] in anchors) for link in links)
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
 
 
@@ -91,6 +97,7 @@ def test_everybody_and_every_section_is_there(page: tuple[str, Reader]) -> None:
         "teachers",
         "data",
         "onnx",
+        "latency",
         "provenance",
     ):
         assert f'<section id="{anchor}"' in text
@@ -144,6 +151,8 @@ def test_hard_cases_are_shown_by_reason(page: tuple[str, Reader]) -> None:
     first = shown.partition("Two classes nearly as probable")[2].partition("</figure>")[0]
     assert re.findall(r'alt="([^"]+)"', first) == worst
     assert f"On the {int(table[list(REASONS)].any(axis=1).sum())} hard rows" in shown
+    low = read_json(Path("data/hard_cases/hard_cases.json"))["scores"]["kd-1"]["hard"]["metrics"]["macro_f1"]["low"]
+    assert f"{low:.3f} to" in shown
 
 
 def test_a_student_that_val_prefers_is_named_before_the_numbers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +184,120 @@ def test_calibration_methods_oracle_and_memorised_rows_are_the_artifacts(page: t
     known = read_json(Path("data/softlabels/ensemble_metrics.json"))["memorisation"][0]
     assert f"{known['train']['nll']:.3f}" in text and f"{known['calib']['accuracy']:.1%}" in text
     assert "0123abc" in reader.text and "2.9.9" in reader.text
+
+
+def test_no_table_has_two_heads_of_the_same_words_and_no_code_leaks_into_the_text(page: tuple[str, Reader]) -> None:
+    text, reader = page
+    for head in re.findall(r"<thead>(.*?)</thead>", text):
+        words = re.findall(r"<th[^>]*>([^<]*)</th>", head)
+        assert len(set(words)) == len(words), words
+    assert not re.search(r"\{'|\bnan\b|\bNone\b", " ".join(reader.text))
+
+
+def test_the_file_to_use_is_the_promoted_one_or_fp32_and_the_words_say_why(project: Path) -> None:
+    report.main()
+    text = Path("data/report/index.html").read_text(encoding="utf-8")
+    top = text.partition("<nav")[0]
+    assert "The file to use here is student.fp32.onnx. int8 is not promoted: drop of macro-F1 is 0.03" in top
+    assert "5,859 KiB<small>ONNX, fp32" in top and "100.00 %" in top and "99.52 %" not in top
+    record = Path("metrics/onnxpromotion.json")
+    changed = record.read_text(encoding="utf-8").replace('"promoted": false', '"promoted": true').replace("int8", "fp16")
+    record.write_text(changed, encoding="utf-8")
+    report.main()
+    top = Path("data/report/index.html").read_text(encoding="utf-8").partition("<nav")[0]
+    assert "2,930 KiB<small>ONNX, fp16" in top and "99.52 %" in top
+
+
+def test_latency_is_shown_with_machine_protocol_and_verdict(page: tuple[str, Reader]) -> None:
+    text, _ = page
+    shown = text.partition('<section id="latency"')[2].partition("</section>")[0]
+    assert (
+        "int8 is not promoted: drop of macro-F1" in shown and "2 cores of Some &lt;CPU&gt;" in shown and "1,000 calls in 10 rounds" in shown
+    )
+    small, _, large = shown.partition("Larger batches: 8")
+    rows = re.findall(r"<tr><th scope=\"row\">([^<]+)</th><td>([^<]+)</td>(.*?)</tr>", small)
+    assert [row[:2] for row in rows[:3]] == [(name, "network alone") for name in ("reference", "kd-1 fp32", "kd-1 fp16")]
+    assert re.findall(r">([^<>]+)</td>", rows[2][2]) == ["1", "1", "0.64", "1.00", "1.00", "1,562", "0.31", "1.25"]
+    assert large.count('<tr><th scope="row"') == 6
+
+
+def test_provisional_verdict_stands_out(project: Path) -> None:
+    record = Path("metrics/onnxpromotion.json")
+    record.write_text(record.read_text(encoding="utf-8").replace('"provisional": false', '"provisional": true'), encoding="utf-8")
+    report.main()
+    shown = Path("data/report/index.html").read_text(encoding="utf-8").partition('<section id="latency"')[2]
+    assert '<p class="warning">int8 is not promoted' in shown
+
+
+def test_every_model_has_its_reliability_and_confusion_and_every_value_its_interval(page: tuple[str, Reader]) -> None:
+    text, reader = page
+    for key in (*TEACHERS, *STUDENTS):
+        assert f'aria-label="Reliability of {key} on everything"' in text
+        assert any(piece.startswith(f"Confusion of {key} on everything") for piece in reader.text)
+        measured = read_json(Path(f"data/calibration/{key}/reliabilitymetrics.json"))["everything"]
+        scaled = measured["temperature_scaled"]["metrics"]["nll"]
+        assert f"{scaled['low']:.3f} to {scaled['high']:.3f}" in reader.text
+    assert sum("in brackets the faces of the class" in piece for piece in reader.text) == 1
+
+
+def test_bins_of_few_faces_are_not_drawn_and_dots_grow_with_their_faces(page: tuple[str, Reader]) -> None:
+    text, _ = page
+    points = pd.read_csv("data/calibration/kd-1/reliability.csv")
+    points = points[(points["set"] == "everything") & points["stage"].isin(["raw", "scaled"])]
+    assert ((points["count"] > 0) & (points["count"] < 10)).any(), "the data are to hold a sparse bin"
+    chart = text.partition('aria-label="Reliability of kd-1 on everything"')[2].partition("</svg>")[0]
+    drawn = {int(count): float(radius) for radius, count in re.findall(r'r="([\d.]+)"[^>]*><title>[^:]+: (\d+) faces', chart)}
+    assert sorted(drawn) == sorted(set(points.loc[points["count"] >= 10, "count"]))
+    assert [drawn[count] for count in sorted(drawn)] == sorted(drawn.values())
+
+
+def test_a_picture_of_two_data_sets_is_shown_once_among_the_mistakes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Pack.image
+    monkeypatch.setattr(Pack, "image", lambda self, row: image(self, row // 70 * 70))
+    report.main()
+    text = Path("data/report/index.html").read_text(encoding="utf-8")
+    figures = re.findall(r"<figure.*?</figure>", text.partition('<section id="mistakes"')[2].partition("</section>")[0])
+    for figure in figures:
+        pictures = re.findall(r'src="([^"]+)"', figure)
+        assert 0 < len(pictures) <= 3 and len(set(pictures)) == len(pictures)
+
+
+def test_every_hard_face_is_on_the_sheet_once(page: tuple[str, Reader]) -> None:
+    table = read_hard_cases(Path("data/hard_cases/hard_cases.parquet"))
+    hard = table[table[list(REASONS)].any(axis=1)]
+    text = Path("data/report/hard_cases.html").read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert not reader.open and not re.search(r"https?:|url\(|<script", text)
+    assert sorted(re.findall(r'alt="([^"]+)"', text)) == sorted(hard["sample_id"])
+    words = text.partition(f'alt="{hard["sample_id"].iloc[0]}"')[2].partition("</small>")[0]
+    assert all((reason.replace("_", " ") in words) == bool(hard[reason].iloc[0]) for reason in REASONS)
+
+
+def test_provenance_is_of_training_and_report_and_explains_the_plus(page: tuple[str, Reader]) -> None:
+    text, reader = page
+    shown = text.partition('<section id="provenance"')[2]
+    row = shown.partition('<th scope="row">python</th>')[2].partition("</tr>")[0]
+    assert re.findall(r">([^<>]+)</td>", row) == ["–", platform.python_version()]
+    assert any(piece.startswith("A + after a commit") for piece in reader.text)
+
+
+def test_commit_of_the_report_has_a_plus_where_code_differs_and_not_for_what_the_run_writes(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert surroundings(tmp_path)["commit"] is None
+    for name in ("fer_core/a.py", "metrics/a.csv"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("1")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "state")
+    (tmp_path / "metrics/a.csv").write_text("2")
+    assert surroundings(tmp_path)["commit"] == git("rev-parse", "HEAD")
+    (tmp_path / "fer_core/a.py").write_text("2")
+    assert surroundings(tmp_path)["commit"] == git("rev-parse", "HEAD") + "+"
 
 
 def test_a_synthetic_run_says_so(project: Path) -> None:

@@ -25,11 +25,14 @@ OUTS = (
     "metrics/leaderboard.csv",
     "metrics/comparison.csv",
     "metrics/resultssummarystudents.csv",
+    "metrics/per_source_f1.csv",
+    "metrics/hard_cases.csv",
     "plots/history_students.csv",
     "plots/history_teachers.csv",
     "plots/confusion.csv",
     "plots/reliability.csv",
     "data/report/index.html",
+    "data/report/hard_cases.html",
 )
 
 
@@ -134,6 +137,41 @@ def test_the_tables_hold_everybody(project: Path) -> None:
         assert spread["mean"] == pytest.approx(np.mean(values), abs=1e-6)
         assert spread["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
         assert (spread["min"], spread["max"], spread["seeds"]) == (min(values), max(values), 2)
+        for metric in ("brier", "ace"):
+            for stage, suffix in (("raw", ""), ("temperature_scaled", "_scaled")):
+                values = [one[stage]["metrics"][metric]["value"] for one in calibrated]
+                assert seeds.loc[(name, "kd", metric + suffix), "mean"] == pytest.approx(np.mean(values), abs=1e-6)
+        for label in CLASSES:
+            values = [one["raw"]["per_class_f1"][label] for one in calibrated]
+            assert seeds.loc[(name, "kd", f"f1_{label}"), "max"] == pytest.approx(max(values), abs=1e-6)
+
+
+def test_f1_of_a_class_without_rows_is_left_empty_in_the_summary_of_students(project: Path) -> None:
+    for key in STUDENTS:
+        edited(f"data/calibration/{key}/reliabilitymetrics.json", lambda v: v["large"]["raw"]["per_class_f1"].update(Fear=None))()
+    report.main()
+    seeds = pd.read_csv("metrics/resultssummarystudents.csv").set_index(["set", "method", "metric"])
+    assert seeds.loc[("large", "kd", "f1_Fear"), ["mean", "sd", "min", "max"]].isna().all()
+    assert seeds.loc[("everything", "kd", "f1_Fear"), "mean"] > 0
+
+
+def test_f1_by_data_set_and_class_and_scores_on_hard_rows_are_published(project: Path) -> None:
+    report.main()
+    table = pd.read_csv("metrics/per_source_f1.csv")
+    assert set(table["model"]) == {*TEACHERS, *STUDENTS} and set(table["source"]) == {"rafdb_basic"}
+    mine = table[table["model"] == "rn18"].set_index("class")
+    test = read_recorded_logits(Path("data/evaluation/rn18/test"))
+    expected = f1_score(test.labels, test.eval.argmax(axis=1), average=None)
+    np.testing.assert_allclose(mine.loc[list(CLASSES), "f1"], expected, atol=1e-6)
+    assert mine["faces"].sum() == 210
+
+    hard = pd.read_csv("metrics/hard_cases.csv").set_index(["model", "rows_of"])
+    recorded = read_json(Path("data/hard_cases/hard_cases.json"))
+    assert set(hard["kind"]) == {"teacher", "student", "ensemble"}
+    for key in (*TEACHERS, *STUDENTS, "ensemble"):
+        for part, rows in (("hard", recorded["hard_rows"]), ("all", recorded["val_rows"])):
+            line, found = hard.loc[(key, part)], recorded["scores"][key][part]["metrics"]["macro_f1"]
+            assert (line["rows"], line["macro_f1"], line["macro_f1_high"]) == (rows, found["value"], found["high"])
 
 
 def test_the_plots_are_of_the_recorded_runs(project: Path) -> None:
@@ -160,7 +198,8 @@ def test_a_second_run_writes_the_same_bytes_and_times_have_no_say(project: Path)
         write_json(record / "summary.json", {"images_per_second": 999.0, "seconds": 1.0})
     report.main()
     assert {name: Path(name).read_bytes() for name in OUTS} == before
-    assert sorted(str(path) for top in ("metrics", "plots", "data/report") for path in Path(top).iterdir()) == sorted(OUTS)
+    found = {str(path) for top in ("metrics", "plots", "data/report") for path in Path(top).iterdir()}
+    assert found - {"metrics/latencybenchmarks.csv", "metrics/onnxpromotion.json"} == set(OUTS)
     text = b"".join(before.values())
     assert str(project).encode() not in text
     assert b"98.76" not in text
@@ -184,6 +223,9 @@ def test_a_second_run_writes_the_same_bytes_and_times_have_no_say(project: Path)
         "data/comparison/comparison.json",
         "data/onnx/onnxexportreport.json",
         "data/onnx/onnxparity.json",
+        "data/hard_cases/hard_cases.json",
+        "metrics/latencybenchmarks.csv",
+        "metrics/onnxpromotion.json",
     ],
 )
 def test_a_missing_or_cut_artifact_is_an_error_and_nothing_is_published(project: Path, gone: str) -> None:
@@ -214,6 +256,11 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
     "parity on some rows": (edited("data/onnx/onnxparity.json", lambda v: v.update(rows_used=5)), "in full"),
     "parity without a figure": (edited("data/onnx/onnxparity.json", lambda v: v["precisions"]["fp16"].pop("kl")), "not complete"),
     "export that failed its parity check": (replaced("data/onnx/onnxexportreport.json", '"pass": true', '"pass": false'), "verdict on"),
+    "latency of another student": (replaced("metrics/latencybenchmarks.csv", "kd-1", "kd-2"), "files exported and timed"),
+    "a file promoted that is not there": (
+        edited("metrics/onnxpromotion.json", lambda v: v["verdicts"][0].update(promoted=True)),
+        "promoted and not exported",
+    ),
     "comparison misses a run": (edited("data/comparison/comparison.json", lambda v: v["runs"].pop()), "runs of the comparison"),
     "comparison of an older run": (
         edited("data/comparison/comparison.json", lambda v: v["runs"][0]["metrics"]["nll"].update(value=0.0)),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_core.deploy.latency import read_latency
+from fer_core.deploy.latency_table import read_latency
 from fer_core.deploy.parity import GATES, read_parity
 from fer_core.deploy.predictor import Predictor
 from fer_core.deploy.promotion import read_promotions
