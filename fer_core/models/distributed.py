@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from fer_core.errors import FerError, GroupError
+from fer_core.errors import GroupError
 from fer_core.settings import place
 
 __all__ = ["check_alike", "deal", "gather_rows", "highest", "is_first", "join", "on_first", "rank", "size", "sum_over_ranks"]
@@ -75,17 +75,17 @@ def on_first(work: Callable[[], T]) -> T:
         work: what to do; its result must be picklable.
 
     Raises:
-        FerError: in the first process, as `work` does.
-        SystemExit: in the others, where it failed: the first has told why.
+        Exception: in the first process, as `work` does.
+        SystemExit: in the others, where it failed: the first tells why.
     """
     if size() == 1:
         return work()
-    failure: FerError | None = None
+    failure: Exception | None = None
     said: list[Any] = [None, False]
     if is_first():
         try:
             said = [work(), False]
-        except FerError as error:
+        except Exception as error:  # noqa: BLE001  raised again below, once the others know
             failure, said = error, [None, True]
     with _all_there():
         dist.broadcast_object_list(said, src=0)

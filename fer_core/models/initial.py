@@ -7,7 +7,7 @@ from pathlib import Path
 import timm
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fer_core.errors import ArtifactError, ModelError
@@ -15,7 +15,8 @@ from fer_core.files import new_folder, read_json, sha256_file, write_json
 from fer_core.models.backbone import build_classifier, classifier_parameters, size_arguments
 from fer_core.models.lite0 import ARCH, in_timm_names, is_of_package
 from fer_core.models.options import InitOptions
-from fer_core.models.resize import resampled
+from fer_core.models.resize import load_resized, resampled
+from fer_core.models.weights import write_weights
 
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
 
@@ -70,7 +71,7 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
                 remedy="give weights of this very architecture, in timm's parameter names",
             )
     with new_folder(folder) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, temporary / "weights.safetensors")
+        write_weights(temporary / "weights.safetensors", network.state_dict())
         report = {"schema": _SCHEMA, "arch": arch, "size": size, "source": source, "matched_share": share}
         write_json(temporary / "init.json", report | {"weights_sha256": sha256_file(temporary / "weights.safetensors")})
     return share
@@ -98,9 +99,15 @@ def load_initial(folder: Path, arch: str) -> InitialWeights:
 
 
 def start_classifier(initial: InitialWeights, size: int) -> nn.Module:
-    """A network with seven outputs that starts from the initial weights, classifier included."""
+    """A network with seven outputs that starts from the initial weights, classifier included.
+
+    What depends on the image size is resampled where the weights were made for another one.
+
+    Raises:
+        ModelError: the weights do not fit the network, even when resampled.
+    """
     network = build_classifier(initial.arch, size)
-    network.load_state_dict(initial.weights)
+    load_resized(initial.weights, network)
     return network
 
 

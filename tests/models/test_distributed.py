@@ -107,17 +107,18 @@ except Exception as error:
 else:
     raise AssertionError("not noticed")
 
-def fail():
-    raise TrainingError("the disk is full")
+def fail(error):
+    raise error
 
-try:
-    distributed.on_first(fail)
-except TrainingError:
-    assert me == 0
-except SystemExit as ended:
-    assert me == 1 and ended.code == 1
-else:
-    raise AssertionError("not noticed")
+for error in (TrainingError("the disk is full"), OSError("so it is")):
+    try:
+        distributed.on_first(lambda: fail(error))
+    except type(error):
+        assert me == 0
+    except SystemExit as ended:
+        assert me == 1 and ended.code == 1
+    else:
+        raise AssertionError("not noticed")
 
 if me == 1:
     sys.exit(0)

@@ -5,7 +5,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from fer_core.errors import ArtifactError, ModelError
+from fer_core.errors import ArtifactError, ModelError, WriteError
 from fer_core.files import sha256_file
 from fer_core.models.arcface import ArcFaceNetwork
 from fer_core.models.backbone import build_classifier
@@ -124,3 +124,16 @@ def test_the_hub_is_asked_for_the_networks_size_and_its_failure_names_the_way_ou
     with pytest.raises(ModelError, match="FER_WEIGHTS") as caught:
         make_initial(tmp_path / "resnet", ARCH, 48, 3, options, None)
     assert "no route to host" in str(caught.value)
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, small_files: None) -> None:
+    with pytest.raises(WriteError, match=r"weights\.safetensors"):
+        make_initial(tmp_path / "init", ARCH, 32, 1, SEEDED, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arch", ["test_vit", ARCH])
+def test_a_student_may_start_at_another_image_size_than_the_initial_weights_were_made_for(tmp_path: Path, arch: str) -> None:
+    make_initial(tmp_path / "init", arch, 32, 1, SEEDED, None)
+    network = start_classifier(load_initial(tmp_path / "init", arch), 64)
+    assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 7)
