@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.errors import ArtifactError, WriteError
+from fer_core.settings import alive
 
 __all__ = ["new_file", "new_folder", "read_json", "sha256_bytes", "sha256_file", "write_json", "write_text"]
 
@@ -59,19 +60,9 @@ def _beside(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         owner = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
-        if owner.isdecimal() and (int(owner) == os.getpid() or not _alive(int(owner))):
+        if owner.isdecimal() and (int(owner) == os.getpid() or not alive(int(owner))):
             _remove(left)
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _remove(path: Path) -> None:

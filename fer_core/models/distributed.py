@@ -30,7 +30,7 @@ def join(device: torch.device) -> None:
     """Meet the other processes that torchrun started; nothing to do for a process on its own, or the second time.
 
     Args:
-        device: of this process.
+        device: of this process, and its current one.
 
     Raises:
         GroupError: they cannot be reached.
@@ -38,8 +38,6 @@ def join(device: torch.device) -> None:
     here = place()
     if here.size == 1 or size() > 1:
         return
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import timm
 import torch
@@ -22,6 +23,7 @@ __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier",
 
 _SCHEMA = 1
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class InitialWeights:
     sha256: str
 
 
-def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOptions, weights_folder: Path | None) -> float:
+def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOptions, weights: Path | None) -> float:
     """Write `weights.safetensors` and `init.json`.
 
     Args:
@@ -48,7 +50,8 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
         size: image side in pixels.
         seed: of the random weights (all of them, or the classifier's when the rest is pretrained).
         options: where the weights come from.
-        weights_folder: holds `<arch>.safetensors` (or .pth, .pt, .bin) for `pretrained: local`.
+        weights: of `pretrained: local`: a folder with `<arch>.safetensors` (or .pth, .pt, .bin) or with a folder `<arch>` as a model hub
+            lays it out (`model.safetensors` or `pytorch_model.bin`); or the file itself.
 
     Returns:
         Share of the backbone's parameters that pretrained weights covered; 0 without pretrained weights.
@@ -60,7 +63,7 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
     network = build_classifier(arch, size)
     share, source = 0.0, "seeded"
     if (origin := options.origin_of(arch)) != "none":
-        pretrained, source = _hub(arch, size) if origin == "hub" else _local(arch, options, weights_folder)
+        pretrained, source = _hub(arch, size) if origin == "hub" else _local(arch, options, weights)
         share = _load_matching(network, pretrained, classifier_parameters(arch, size))
         if share < options.min_matched:
             raise ModelError(
@@ -139,19 +142,26 @@ def _hub(arch: str, size: int) -> tuple[Mapping[str, Tensor], str]:
             "The pretrained weights could not be fetched.",
             where=arch,
             found=f"{type(error).__name__}: {error}",
-            remedy="check the network, or put the file in the weights folder (FER_WEIGHTS) and set init.pretrained: local",
+            remedy=f"check the network; or fetch {arch}'s model.safetensors from the hub elsewhere, put it as {arch}.safetensors into a folder, "
+            f"set FER_WEIGHTS to that folder and init.archs.{arch}: local, and run again: the message then says what else to set",
         ) from error
 
 
-def _local(arch: str, options: InitOptions, folder: Path | None) -> tuple[Mapping[str, Tensor], str]:
-    candidates = [folder / f"{arch}{suffix}" for suffix in _SUFFIXES] if folder else []
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+def _candidates(arch: str, weights: Path | None) -> list[Path]:
+    """Where the local weights of an architecture may be, best first."""
+    if weights is None or weights.is_file():
+        return [] if weights is None else [weights]
+    return [weights / f"{arch}{suffix}" for suffix in _SUFFIXES] + [weights / arch / name for name in _HUB_FILES]
+
+
+def _local(arch: str, options: InitOptions, weights: Path | None) -> tuple[Mapping[str, Tensor], str]:
+    path = next((candidate for candidate in _candidates(arch, weights) if candidate.is_file()), None)
     if path is None:
         raise ModelError(
             "There is no local weights file for this architecture.",
-            where=folder or "FER_WEIGHTS is not set",
-            expected=f"{arch} with one of {', '.join(_SUFFIXES)}",
-            remedy="set FER_WEIGHTS (or weights in fer.local.toml) to the folder that holds it, or init.pretrained: none",
+            where=weights or "FER_WEIGHTS is not set",
+            expected=f"{arch} with one of {', '.join(_SUFFIXES)}, or a folder {arch} with {' or '.join(_HUB_FILES)}",
+            remedy="set FER_WEIGHTS (or weights in fer.local.toml) to the folder that holds it, or to the file; or init.pretrained: none",
         )
     digest = sha256_file(path)
     if options.sha256.get(arch) != digest:
@@ -164,7 +174,7 @@ def _local(arch: str, options: InitOptions, folder: Path | None) -> tuple[Mappin
         )
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise ModelError("This weights file cannot be read.", where=path, found=error, remedy="fetch it again") from error
     state = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else state
     if not isinstance(state, dict):

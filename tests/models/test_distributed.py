@@ -71,6 +71,7 @@ def test_each_process_takes_the_device_of_its_rank(
     monkeypatch.setattr("fer_core.models.device.join", joined)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("fer_core.models.device._prepare_cuda", lambda device: None)
     for name, value in (TORCHRUN | {"LOCAL_RANK": str(rank)}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises((ModelError, GroupError), match=words):

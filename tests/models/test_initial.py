@@ -68,6 +68,27 @@ def test_missing_local_file_names_the_remedy(tmp_path: Path) -> None:
         make_initial(tmp_path / "init", ARCH, 32, 3, InitOptions(pretrained="local", sha256={}, min_matched=0.6), None)
 
 
+@pytest.mark.parametrize("name", [f"{ARCH}/model.safetensors", f"{ARCH}/pytorch_model.bin", "some name.safetensors"])
+def test_local_weights_may_lie_as_a_hub_lays_them_out_or_be_named_themselves(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    state = build_classifier(ARCH, 32).state_dict()
+    torch.save(state, file) if file.suffix == ".bin" else save_file(state, file)
+    weights = tmp_path if file.parent != tmp_path else file
+    assert make_initial(tmp_path / "init", ARCH, 32, 3, local(file), weights) == 1
+
+
+def test_a_weights_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "run",)  # type: ignore[return-value]
+
+    torch.save({"conv1.0.weight": Harmful()}, tmp_path / f"{ARCH}.pth")
+    with pytest.raises(ModelError, match="cannot be read"):
+        make_initial(tmp_path / "init", ARCH, 32, 3, local(tmp_path / f"{ARCH}.pth"), tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
 def test_truncated_weights_are_refused(tmp_path: Path) -> None:
     make_initial(tmp_path / "init", ARCH, 32, 3, SEEDED, None)
     path = tmp_path / "init" / "weights.safetensors"
@@ -124,6 +145,7 @@ def test_the_hub_is_asked_for_the_networks_size_and_its_failure_names_the_way_ou
     with pytest.raises(ModelError, match="FER_WEIGHTS") as caught:
         make_initial(tmp_path / "resnet", ARCH, 48, 3, options, None)
     assert "no route to host" in str(caught.value)
+    assert f"init.archs.{ARCH}: local" in str(caught.value)
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, small_files: None) -> None:
