@@ -113,9 +113,9 @@ def run_plan(plan: Plan, machine: Machine, wants_device: Callable[[str], bool], 
     with _signals(events) as stopped, tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar:
         while running or (waiting and not failed and not stopped):
             if not failed and not stopped:
-                for stage, device in _startable(waiting, done, running, machine, wants_device):
-                    del waiting[stage]
-                    running[stage] = _start(stage, device, machine, plan.beside[stage], command, events)
+                for ready, device in _startable(waiting, done, running, machine, wants_device):
+                    del waiting[ready]
+                    running[ready] = _start(ready, device, machine, plan.beside[ready], command, events)
             bar.set_postfix_str(", ".join(sorted(running)))
             if not running:
                 break

@@ -1,8 +1,8 @@
 """Facts of the machine, never of the experiment: they change how fast a result comes, not the result.
 
 Read from the environment (`FER_COMPILE`, `FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_MEMORY_GB`, `FER_PROCESSES`, `FER_RAW`,
-`FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root during
-`dvc exp run --temp` and queued runs, whose working copies are elsewhere.
+`FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root
+during `dvc exp run --temp` and queued runs, whose working copies are elsewhere.
 """
 
 import os
@@ -13,7 +13,18 @@ from pathlib import Path
 
 from fer_core.errors import ParamsError
 
-__all__ = ["RUN_PROCESS", "SIDE_BY_SIDE", "Place", "Settings", "alive", "load_settings", "place", "project_root", "run_has_ended", "side_by_side"]
+__all__ = [
+    "RUN_PROCESS",
+    "SIDE_BY_SIDE",
+    "Place",
+    "Settings",
+    "alive",
+    "load_settings",
+    "place",
+    "project_root",
+    "run_has_ended",
+    "side_by_side",
+]
 
 _KEYS = ("compile", "device", "devices", "jobs", "memory_gb", "processes", "raw", "runs", "threads", "weights")
 RUN_PROCESS = "FER_RUN_PROCESS"
@@ -155,7 +166,9 @@ def load_settings() -> Settings:
     def switch(key: str) -> bool:
         text = value(key, "false").lower()
         if text not in _SWITCH:
-            raise ParamsError(f"The setting {key} is neither on nor off.", where=f"FER_{key.upper()} or {file}", found=text, expected="1 or 0")
+            raise ParamsError(
+                f"The setting {key} is neither on nor off.", where=f"FER_{key.upper()} or {file}", found=text, expected="1 or 0"
+            )
         return _SWITCH[text]
 
     weights = value("weights", "")

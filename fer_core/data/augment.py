@@ -70,7 +70,8 @@ def _sent(view: ViewParams, side: int, device: torch.device) -> _Drawn:
     matrices, of_grey = colour_matrices(view)
     columns = np.column_stack([box.top, box.left, box.height, box.width, view.flip, of_grey, matrices.reshape(-1, 9)])
     sent = on_device(np.ascontiguousarray(columns, dtype=np.float64), device)
-    return _Drawn(*sent[:, :4].split(1, dim=1), sent[:, 4:5].bool(), sent[:, 5].float(), sent[:, 6:].float().view(-1, 3, 3))
+    top, left, height, width = sent[:, :4].split(1, dim=1)
+    return _Drawn(top, left, height, width, sent[:, 4:5].bool(), sent[:, 5].float(), sent[:, 6:].float().view(-1, 3, 3))
 
 
 def _crop(images: Tensor, view: _Drawn, size: int) -> Tensor:

@@ -17,7 +17,7 @@ _FILES = {
     "": ("memory.max", "memory.current", "inactive_file"),
     "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
-"""Of each kind of control groups (version 2, and version 1's for memory): limit, use, and what of it is cache that is given up on demand."""
+"""Of each kind of control groups (version 2, and version 1's for memory): limit, use, and what of it is cache, given up on demand."""
 
 
 def host_room(memory_gb: float) -> int:

@@ -134,9 +134,7 @@ def run_training(
         saved = distributed.on_first(lambda: _save(out / "model", task, card))
         _check_read_back(out / "model", saved, task, result, data, options, device)
         distributed.on_first(
-            lambda: write_record(
-                out / "record", result, card.arch, environment(device, compiled), compare and compare(out / "model")
-            )
+            lambda: write_record(out / "record", result, card.arch, environment(device, compiled), compare and compare(out / "model"))
         )
         distributed.on_first(scratch.remove)
     log.info("%s %s: epoch %d of %d selected", stage, key, result.selected_epoch + 1, options.epochs)
@@ -189,9 +187,7 @@ def _check_read_back(
     scores = validate(task, data, result.selected_epoch, options.precision, device)
     expected = {name: result.history[result.selected_epoch][f"val_{name}"] for name in scores}
     if abs(scores["nll"] - expected["nll"]) > _NLL_MARGIN * max(1, expected["nll"]):
-        raise TrainingError(
-            "The saved model does not score what the selected epoch scored.", where=folder, found=scores, expected=expected
-        )
+        raise TrainingError("The saved model does not score what the selected epoch scored.", where=folder, found=scores, expected=expected)
 
 
 def _same(one: Tensor | None, other: Tensor | None) -> bool:

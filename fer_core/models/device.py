@@ -58,8 +58,8 @@ def device_memory() -> Iterator[None]:
         raise ModelError(
             "The device has no memory left.",
             found=str(error).splitlines()[0],
-            remedy="raise train.accumulation, so that a batch passes through in more parts; set FER_MEMORY_GB, so that fewer images lie on the "
-            "device; lower train.batch (another experiment); or see with nvidia-smi what else is on it",
+            remedy="raise train.accumulation, so that a batch passes through in more parts; set FER_MEMORY_GB, so that fewer images lie on "
+            "the device; lower train.batch (another experiment); or see with nvidia-smi what else is on it",
         ) from error
 
 

@@ -142,8 +142,8 @@ def _hub(arch: str, size: int) -> tuple[Mapping[str, Tensor], str]:
             "The pretrained weights could not be fetched.",
             where=arch,
             found=f"{type(error).__name__}: {error}",
-            remedy=f"check the network; or fetch {arch}'s model.safetensors from the hub elsewhere, put it as {arch}.safetensors into a folder, "
-            f"set FER_WEIGHTS to that folder and init.archs.{arch}: local, and run again: the message then says what else to set",
+            remedy=f"check the network; or fetch {arch}'s model.safetensors from the hub on another machine, put it into a folder as "
+            f"{arch}.safetensors, set FER_WEIGHTS to that folder and init.archs.{arch}: local; the next message says what else to set",
         ) from error
 
 

@@ -1,5 +1,5 @@
 import os
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import cv2

@@ -46,7 +46,9 @@ V1["listing"] = "11:cpuset:/\n4:memory:/slurm/job/step\n1:name=systemd:/user.sli
 
 
 @pytest.mark.parametrize("version", [V1, V2])
-def test_the_limit_of_the_job_that_this_process_is_in_counts_less_the_cache_that_is_given_up(machine: Path, version: dict[str, str]) -> None:
+def test_the_limit_of_the_job_that_this_process_is_in_counts_less_the_cache_that_is_given_up(
+    machine: Path, version: dict[str, str]
+) -> None:
     job = machine / version["root"] / "slurm" / "job"
     (job / "step").mkdir(parents=True)
     (machine / "self").mkdir()

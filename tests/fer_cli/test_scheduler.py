@@ -20,7 +20,8 @@ from pathlib import Path
 stage, log = sys.argv[2], Path(sys.argv[1])
 def note(what):
     with log.open("a") as stream:
-        stream.write(" ".join([what, stage, os.environ.get("FER_DEVICE", "-"), os.environ["FER_THREADS"], os.environ["FER_SIDE_BY_SIDE"]]) + "\\n")
+        told = [os.environ.get("FER_DEVICE", "-"), os.environ["FER_THREADS"], os.environ["FER_SIDE_BY_SIDE"]]
+        stream.write(" ".join([what, stage, *told]) + "\\n")
 note("start")
 try:
     time.sleep(float(os.environ.get("PACE", "0.05")))

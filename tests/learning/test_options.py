@@ -20,7 +20,7 @@ def test_methods_own_learning_rate_replaces_that_of_all_and_nothing_else():
 
 
 def test_learning_rate_below_the_least_one_is_refused():
-    with pytest.raises(ParamsError, match="method's lr.*min_lr must not exceed lr"):
+    with pytest.raises(ParamsError, match=r"method's lr.*min_lr must not exceed lr"):
         OPTIONS.changed(0.0005)
     with pytest.raises(ValidationError):
         kd.Options(temperature=2, alpha=0.5, lr=0)
@@ -30,7 +30,7 @@ def test_a_run_of_no_extra_epochs_is_refused():
     assert OPTIONS.changed(epochs=5).epochs == 5
     with pytest.raises(ValidationError):
         kd.Options(temperature=2, alpha=0.5, start="ce", extra_epochs=0)
-    with pytest.raises(ParamsError, match="method's epochs.*lr_warmup_epochs must be less than epochs"):
+    with pytest.raises(ParamsError, match=r"method's epochs.*lr_warmup_epochs must be less than epochs"):
         OPTIONS.changed(epochs=1)
 
 

@@ -4,9 +4,11 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -42,7 +44,7 @@ STUDENT: ModelCard = replace(
 class Student(StudentTask):
     """A student that does something when the val rows are looked at after an epoch."""
 
-    then = {}
+    then: ClassVar[dict[int, Callable[[], object]]] = {}
 
     def predict(self, images: Tensor, epoch: int) -> Tensor:
         self.then.get(epoch, lambda: None)()
@@ -79,7 +81,7 @@ def test_weights_that_are_read_back_with_one_bit_changed_are_refused(pack: Pack,
         return network, card
 
     monkeypatch.setattr(module, "load_model", flawed)
-    with pytest.raises(TrainingError, match="1 of .* entries differ, such as conv1"):
+    with pytest.raises(TrainingError, match=r"1 of .* entries differ, such as conv1"):
         go(pack, tmp_path)
 
 
