@@ -1,17 +1,20 @@
 """Training steps and logits of our loop against the bare timm network on synthetic tensors, in one process.
 
 Run: python -m bench.step_bench [--archs resnet18,mobilenetv3_large_100] [--size 224] [--batch 32] [--device cuda] [--precision bf16]
+     [--compile]
 
 Ours: images of the bank (cut, coloured and normalised for every batch), loss, backward and optimiser step as the stages do them;
 logits as the export of logits does them. The reference: the same timm network, channels last, the same number format, fused AdamW
 and cross-entropy on one batch of random numbers that never changes; in evaluation its forward pass alone. Rounds in turns, the
-best of each counts. The ratio is ours to the reference: 1 means that data and bookkeeping cost nothing.
+best of each counts. The ratio is ours to the reference: 1 means that data and bookkeeping cost nothing. With --compile both are
+compiled (`torch.compile`), ours as the machine's setting `compile` has it.
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -28,9 +31,12 @@ from fer_core.learning.optimiser import Optimiser
 from fer_core.learning.options import TrainOptions
 from fer_core.learning.task import StudentTask
 from fer_core.models.backbone import build_classifier
+from fer_core.models.compiled import compile_network
+from fer_core.models.device import prepare_device
 from fer_core.models.inference import logits_of
 from fer_core.models.precision import autocast
 from fer_core.params import load_section
+from fer_core.settings import load_settings
 
 ARCHS = "resnet18,mobilenetv3_large_100"
 """On a GPU also resnet50, tf_efficientnet_b3, convnext_tiny, vit_base_patch16_384."""
@@ -43,13 +49,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16", "fp16"])
+    parser.add_argument("--compile", action="store_true", help="compile both networks")
     parser.add_argument("--steps", type=int, default=4, help="steps of a round")
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
-    device = torch.device(options.device)
+    device = prepare_device(replace(load_settings(), device=options.device, threads=torch.get_num_threads()))
     cv2.setNumThreads(1)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{where}, {options.size} px, batch {options.batch}, {options.precision}; images/s, best of {options.rounds} rounds\n")
+    how = f"{options.precision}, compiled" if options.compile else options.precision
+    print(f"{where}, {options.size} px, batch {options.batch}, {how}; images/s, best of {options.rounds} rounds\n")
     print("| network | training: ours | timm alone | ratio | logits: ours | timm alone | ratio |\n|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         pack = _pack(Path(folder) / "pack", _files(Path(folder), options.steps * options.batch))
@@ -85,15 +93,15 @@ def _wait(device: torch.device) -> None:
 
 def _our_steps(arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
     settings = load_section("student.train", TrainOptions).model_copy(update={"batch": options.batch, "precision": options.precision})
-    network = build_classifier(arch, options.size).to(device, memory_format=torch.channels_last).train()
+    network = _ours(arch, options, device).train()
     task = _task(network)
     optimiser = Optimiser(task, settings, 0, device)
-    labels = torch.arange(options.steps * options.batch, device=device) % 7
+    truths = (torch.arange(options.steps * options.batch, device=device) % 7).split(options.batch)
 
     def steps() -> None:
-        for number in range(options.steps):
+        for number, truth in enumerate(truths):
             rows = np.arange(number * options.batch, (number + 1) * options.batch)
-            optimiser.step(bank.view(rows, 1), rows, labels[torch.from_numpy(rows).to(device)], 0, number, 1e-4)
+            optimiser.step(bank.view(rows, 1), rows, truth, 0, number, 1e-4)
 
     return steps
 
@@ -119,7 +127,7 @@ def _bare_steps(arch: str, options: argparse.Namespace, device: torch.device) ->
 
 
 def _our_logits(arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
-    network = build_classifier(arch, options.size).to(device, memory_format=torch.channels_last).eval()
+    network = _ours(arch, options, device).eval()
     rows = np.arange(options.steps * options.batch)
 
     def export() -> None:
@@ -140,10 +148,20 @@ def _bare_logits(arch: str, options: argparse.Namespace, device: torch.device) -
     return steps
 
 
+def _ours(arch: str, options: argparse.Namespace, device: torch.device) -> torch.nn.Module:
+    network = build_classifier(arch, options.size).to(device, memory_format=torch.channels_last)
+    if options.compile:
+        compile_network(network)
+    return network
+
+
 def _bare(arch: str, options: argparse.Namespace, device: torch.device) -> torch.nn.Module:
     config = timm.get_pretrained_cfg(arch)
     fixed = {"img_size": options.size} if config is not None and config.fixed_input_size else {}
-    return timm.create_model(arch, num_classes=7, **fixed).to(device, memory_format=torch.channels_last)
+    network: torch.nn.Module = timm.create_model(arch, num_classes=7, **fixed).to(device, memory_format=torch.channels_last)
+    if options.compile:
+        network.compile(dynamic=False)
+    return network
 
 
 def _synthetic(count: int, size: int, device: torch.device) -> torch.Tensor:

@@ -43,9 +43,9 @@ def check_settings(variables: Mapping[str, str] = os.environ) -> Iterator[Findin
     if unknown:
         remedy = f"known ones are {', '.join(sorted(known))}"
         yield Finding(Level.WARN, "settings", f"nothing reads the variable {', '.join(unknown)}", remedy)
-    if settings.weights is not None and not settings.weights.is_dir():
+    if settings.weights is not None and not settings.weights.exists():
         remedy = "mend FER_WEIGHTS (or `weights` in fer.local.toml)"
-        yield Finding(Level.FAIL, "settings", f"the folder of weights is missing: {settings.weights}", remedy)
+        yield Finding(Level.FAIL, "settings", f"the folder or file of weights is missing: {settings.weights}", remedy)
     values = {field.name: getattr(settings, field.name) for field in fields(Settings)}
     yield Finding(Level.OK, "settings", ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, "", ())))
 

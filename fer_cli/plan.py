@@ -28,10 +28,13 @@ class Plan:
     Attributes:
         needs: stage -> those of them that must have ended before it may start.
         rank: stage -> length of the longest chain of stages that waits for it; the higher, the sooner it should start.
+        beside: stage -> number of stages that neither wait for it nor it for them, whether they have to run or not: so it is the same
+            when an interrupted run goes on.
     """
 
     needs: dict[str, set[str]]
     rank: dict[str, int]
+    beside: dict[str, int]
 
 
 def make_plan(targets: Sequence[str] = ()) -> Plan:
@@ -79,7 +82,9 @@ def plan_of(upstream: dict[str, set[str]], wanted: Collection[str], changed: Col
     for stage in sorted(touched, key=lambda name: len(needs[name]), reverse=True):  # whoever waits for most comes first
         for other in needs[stage]:
             rank[other] = max(rank[other], rank[stage] + 1)
-    return Plan(needs, rank)
+    above = {stage: _with_needs({stage}, upstream) for stage in wanted}
+    beside = {stage: len([other for other in wanted if other not in above[stage] and stage not in above[other]]) for stage in touched}
+    return Plan(needs, rank, beside)
 
 
 def uses_torch(stage: str, root: Path = Path()) -> bool:

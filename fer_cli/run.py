@@ -41,7 +41,7 @@ def run(
     machine = machine_for(load_settings(), jobs)
     if any(argument.startswith("-") for argument in context.args):
         *options, last = context.args
-        raise typer.Exit(run_plan(Plan({last: set()}, {last: 0}), replace(machine, jobs=1), lambda _: False, [*dvc, *options]))
+        raise typer.Exit(run_plan(Plan({last: set()}, {last: 0}, {last: 0}), replace(machine, jobs=1), lambda _: False, [*dvc, *options]))
     plan = make_plan(context.args)
     if not plan.needs:
         typer.echo("Data and pipelines are up to date.")

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from fer_cli.plan import Plan
 from fer_core.logs import progress_off
-from fer_core.settings import Settings
+from fer_core.settings import RUN_PROCESS, SIDE_BY_SIDE, Settings
 
 __all__ = ["Machine", "machine_for", "run_plan"]
 
@@ -45,7 +45,7 @@ class Machine:
 
     Attributes:
         jobs: stages at a time.
-        threads: CPU threads of the machine, shared out among the jobs; a stage that runs alone has all.
+        threads: CPU threads of the machine, shared out among the stages that may run at a time.
         devices: each serves one stage at a time that wants one; empty where the CPU is the device. A stage that is spread over
             processes takes all devices, so with these there is one entry, such as "auto", for all.
     """
@@ -77,6 +77,10 @@ def _gpus() -> int:
     return len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
 
 
+_Event = tuple[str | None, str | None]
+"""A stage and a line of its output, or None at its end; no stage where a signal has come."""
+
+
 @dataclass
 class _Running:
     stage: str
@@ -87,7 +91,10 @@ class _Running:
 def run_plan(plan: Plan, machine: Machine, wants_device: Callable[[str], bool], command: Sequence[str]) -> int:
     """Run every stage of the plan as soon as all it needs has ended.
 
-    After a failure nothing more is started, and what runs is left to end. SIGINT and SIGTERM are passed on to all stages.
+    After a failure nothing more is started, and what runs is left to end. SIGINT, SIGTERM and SIGHUP are passed on to all stages.
+
+    A stage's threads and memory follow from the graph alone, from how many stages may run beside it, and never from which happen to: on the
+    CPU the number of threads decides in which order numbers are added up, and so the last bits of a result.
 
     Args:
         plan: stages and their needs.
@@ -101,18 +108,21 @@ def run_plan(plan: Plan, machine: Machine, wants_device: Callable[[str], bool], 
     waiting = dict(sorted(plan.needs.items(), key=lambda item: (-plan.rank[item[0]], item[0])))
     done: set[str] = set()
     running: dict[str, _Running] = {}
-    events: queue.Queue[tuple[str, str | None]] = queue.Queue()
+    events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
     failed: dict[str, int] = {}
-    with _forwarding(running) as stopped, tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar:
+    with _signals(events) as stopped, tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar:
         while running or (waiting and not failed and not stopped):
             if not failed and not stopped:
-                for stage, device in _startable(waiting, done, running, machine, wants_device):
-                    del waiting[stage]
-                    running[stage] = _start(stage, device, machine, command, events)
+                for ready, device in _startable(waiting, done, running, machine, wants_device):
+                    del waiting[ready]
+                    running[ready] = _start(ready, device, machine, plan.beside[ready], command, events)
             bar.set_postfix_str(", ".join(sorted(running)))
             if not running:
                 break
             stage, line = events.get()
+            if stage is None:
+                _pass_on(stopped[-1], running)
+                continue
             if line is not None:
                 _show(stage, line, many=machine.jobs > 1)
                 continue
@@ -155,11 +165,12 @@ def _startable(
 
 
 def _start(
-    stage: str, device: str | None, machine: Machine, command: Sequence[str], events: "queue.Queue[tuple[str, str | None]]"
+    stage: str, device: str | None, machine: Machine, beside: int, command: Sequence[str], events: "queue.SimpleQueue[_Event]"
 ) -> _Running:
-    alone = stage.partition("@")[0] in ALONE
-    threads = str(machine.threads if alone else max(1, machine.threads // machine.jobs))
+    together = 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
+    threads = str(max(1, machine.threads // together))
     environment = os.environ | {"FER_THREADS": threads, "OMP_NUM_THREADS": threads}
+    environment |= {SIDE_BY_SIDE: str(together), RUN_PROCESS: str(os.getpid())}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if device is not None:
         environment["FER_DEVICE"] = device
@@ -192,19 +203,28 @@ def _show(stage: str, line: str, many: bool) -> None:
 
 
 @contextmanager
-def _forwarding(running: dict[str, _Running]) -> Iterator[list[int]]:
-    """Pass SIGINT and SIGTERM on to every stage's process group; the list given gets the signals."""
+def _signals(events: "queue.SimpleQueue[_Event]") -> Iterator[list[int]]:
+    """Turn SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) into events; the list given gets the signals.
+
+    They are passed on by the loop that starts stages, not here, so that none can slip in between a start and its being known.
+    """
     stopped: list[int] = []
 
-    def forward(number: int, frame: FrameType | None) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         stopped.append(number)
-        for job in list(running.values()):
-            if job.process.poll() is None:
-                os.killpg(job.process.pid, number)
+        events.put((None, None))
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _pass_on(number: int, running: dict[str, _Running]) -> None:
+    """Send a signal to every stage's process group."""
+    for job in running.values():
+        if job.process.poll() is None:
+            os.killpg(job.process.pid, number)

@@ -27,6 +27,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     if "preprocessing" in params["student"]:
         _check(params, "student.preprocessing", import_module("fer_core.learning.options").Resolution, path)
     _check_train_sets(params, path)
+    _check_changed(params, path)
     if params["deploy"]["student"] not in (keys := [f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]]):
         raise ParamsError(
             "There is no such student to deploy.", where=f"{path}: deploy.student", found=params["deploy"]["student"], expected=keys
@@ -73,6 +74,17 @@ def _check_train_sets(params: dict[str, Any], path: Path) -> None:
         name = params.get(section, {}).get("set")
         if name is not None:
             module.train_set_of(name, sets)
+
+
+def _check_changed(params: dict[str, Any], path: Path) -> None:
+    """Each method's own learning rate and epochs must go with the rest of `student.train`."""
+    options = import_module("fer_core.learning.options").TrainOptions
+    for method in params["student"]["methods"]:
+        section = params["student"].get(method)
+        own = section if isinstance(section, dict) else {}
+        changes = {"lr": own.get("lr"), "epochs": own.get("extra_epochs")}
+        values = params["student"]["train"] | {name: value for name, value in changes.items() if value is not None}
+        parse_section(f"student.train with student.{method}'s lr and extra_epochs", values, options, path)
 
 
 def _models() -> dict[str, Any]:

@@ -4,7 +4,7 @@ Every one says what is wrong and, where they are known, where it was found, what
 do about it. Stages and the `fer` command show the text and exit with status 1; anything else that escapes is a bug.
 """
 
-__all__ = ["ArtifactError", "DataError", "FerError", "GroupError", "ModelError", "ParamsError", "TrainingError"]
+__all__ = ["ArtifactError", "DataError", "FerError", "GroupError", "ModelError", "ParamsError", "TrainingError", "WriteError"]
 
 
 class FerError(Exception):
@@ -55,3 +55,7 @@ class ModelError(FerError):
 
 class TrainingError(FerError):
     """Training cannot start or go on: an empty set, zero optimiser steps, a loss that is not finite."""
+
+
+class WriteError(FerError):
+    """A file cannot be written: the disk is full, a quota is used up, or the folder is not writable."""

@@ -1,5 +1,7 @@
 """Files that are written whole or not at all, and their hashes."""
 
+import errno
+import glob
 import hashlib
 import json
 import os
@@ -9,37 +11,84 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fer_core.errors import ArtifactError
+from fer_core.errors import ArtifactError, WriteError
+from fer_core.settings import alive
 
 __all__ = ["new_file", "new_folder", "read_json", "sha256_bytes", "sha256_file", "write_json", "write_text"]
 
 
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well it becomes `path` in one step, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Yield a temporary path beside `path`; when the block ends well it becomes `path` in one step, else it is removed.
+
+    Raises:
+        WriteError: the disk is full or not writable.
+    """
+    with _written(path):
+        temporary = _beside(path)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; when the block ends well it replaces `path`, else it is removed."""
+    """Yield an empty temporary folder beside `path`; when the block ends well it replaces `path`, else it is removed.
+
+    Raises:
+        WriteError: the disk is full or not writable.
+    """
+    with _written(path):
+        temporary = _beside(path)
+        temporary.mkdir()
+        try:
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """A name beside `path` for what is being written; what processes that were killed have left there is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        owner = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+        if owner.isdecimal() and (int(owner) == os.getpid() or not alive(int(owner))):
+            _remove(left)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Context in which an error of the disk becomes one that names the file.
+
+    An OSError of its own class without a number is what numpy raises when an array does not fit on the disk.
+    """
     try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK and not (type(error) is OSError and error.errno is None):
+            raise
+        raise WriteError(
+            "A file could not be written; nothing is left of it, and what was there before is untouched.",
+            where=path,
+            found=error,
+            remedy="free disk space or make the folder writable, then run again",
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

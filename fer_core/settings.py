@@ -1,8 +1,8 @@
 """Facts of the machine, never of the experiment: they change how fast a result comes, not the result.
 
-Read from the environment (`FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_MEMORY_GB`, `FER_PROCESSES`, `FER_RAW`, `FER_RUNS`,
-`FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root during
-`dvc exp run --temp` and queued runs, whose working copies are elsewhere.
+Read from the environment (`FER_COMPILE`, `FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_MEMORY_GB`, `FER_PROCESSES`, `FER_RAW`,
+`FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root
+during `dvc exp run --temp` and queued runs, whose working copies are elsewhere.
 """
 
 import os
@@ -13,9 +13,25 @@ from pathlib import Path
 
 from fer_core.errors import ParamsError
 
-__all__ = ["Place", "Settings", "load_settings", "place", "project_root"]
+__all__ = [
+    "RUN_PROCESS",
+    "SIDE_BY_SIDE",
+    "Place",
+    "Settings",
+    "alive",
+    "load_settings",
+    "place",
+    "project_root",
+    "run_has_ended",
+    "side_by_side",
+]
 
-_KEYS = ("device", "devices", "jobs", "memory_gb", "processes", "raw", "runs", "threads", "weights")
+_KEYS = ("compile", "device", "devices", "jobs", "memory_gb", "processes", "raw", "runs", "threads", "weights")
+RUN_PROCESS = "FER_RUN_PROCESS"
+"""By which `fer run` tells its stages the number of its own process."""
+SIDE_BY_SIDE = "FER_SIDE_BY_SIDE"
+"""By which `fer run` tells a stage how many it may run at a time while that one runs."""
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -49,7 +65,8 @@ class Settings:
         memory_gb: 10^9 bytes that decoded images may take, of the device and again of the host; 0 takes half of what is free. What does not
             fit is decoded again each time it is needed.
         processes: that a stage which trains or exports logits is spread over on this machine, one device each.
-        weights: folder of pretrained weight files, or None.
+        weights: folder of pretrained weight files, or one such file, or None.
+        compile: have networks compiled (`torch.compile`): faster steps after a minute of compiling, results that differ by rounding.
     """
 
     device: str
@@ -61,6 +78,7 @@ class Settings:
     jobs: int = 0
     processes: int = 1
     memory_gb: float = 0.0
+    compile: bool = False
 
     def cpu_threads(self) -> int:
         """Number of CPU threads that this process may use: those of the machine, shared out among the processes of a group.
@@ -84,6 +102,29 @@ def place() -> Place:
     if not all(os.environ.get(name) for name in _TORCHRUN):
         return Place()
     return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+
+
+def side_by_side() -> int:
+    """Stages that `fer run` may run at a time while this one runs, itself included; 1 without `fer run`."""
+    told = os.environ.get(SIDE_BY_SIDE, "")
+    return max(1, int(told)) if told.isdecimal() else 1
+
+
+def run_has_ended() -> bool:
+    """Whether the `fer run` that started this stage is gone, killed perhaps; False without one."""
+    told = os.environ.get(RUN_PROCESS, "")
+    return told.isdecimal() and not alive(int(told))
+
+
+def alive(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def project_root() -> Path:
@@ -122,6 +163,14 @@ def load_settings() -> Settings:
             raise ParamsError("The memory for images is not a number of gigabytes.", where=f"FER_MEMORY_GB or {file}", found=text)
         return float(text)
 
+    def switch(key: str) -> bool:
+        text = value(key, "false").lower()
+        if text not in _SWITCH:
+            raise ParamsError(
+                f"The setting {key} is neither on nor off.", where=f"FER_{key.upper()} or {file}", found=text, expected="1 or 0"
+            )
+        return _SWITCH[text]
+
     weights = value("weights", "")
     return Settings(
         device=value("device", "auto"),
@@ -133,4 +182,5 @@ def load_settings() -> Settings:
         jobs=number("jobs"),
         processes=max(1, number("processes", 1)),
         memory_gb=gigabytes(),
+        compile=switch("compile"),
     )

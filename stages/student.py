@@ -15,6 +15,7 @@ from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions, student_view
 from fer_core.errors import ModelError
 from fer_core.learning.auxiliary.terms import Auxiliary
+from fer_core.learning.loop import check_feasible
 from fer_core.learning.options import Resolution, TrainOptions
 from fer_core.learning.run import budget_of, open_training_data, run_training
 from fer_core.learning.targets import open_targets, open_teacher_targets, open_votes
@@ -42,6 +43,7 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     options = load_section("student.train", TrainOptions).changed(loss_options.lr, loss_options.extra_epochs)
 
     network, init_sha256 = _start(init, arch, preprocessing, loss_options.start)
+    check_feasible(network, options, mixable=not loss.NEEDS_TARGETS and not loss_options.has_auxiliary)
     pack = Pack.open(Path("data/pack/dev"))
     opened = open_teacher_targets if getattr(loss, "EACH_TEACHER", False) else open_targets
     soft, soft_sha256 = opened(targets, pack.rows, preprocessing, views, device) if loss.NEEDS_TARGETS else (None, None)

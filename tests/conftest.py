@@ -1,4 +1,8 @@
-"""Order of the tests: long files first, so that no process is left alone with one of them at the end."""
+"""Order of the tests: long files first, so that no process is left alone with one of them at the end; and a disk that is full."""
+
+import resource
+import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,3 +13,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort by place in LONG; all else keeps its order."""
     rank = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(LONG)))
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow past 2,000 bytes: writing more fails as on a full disk, in whatever library does it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)

@@ -8,7 +8,7 @@ from fer_core.settings import load_settings
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DEVICE", "MEMORY_GB", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
+    for name in ("COMPILE", "DEVICE", "MEMORY_GB", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
         monkeypatch.delenv(f"FER_{name}", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return tmp_path
@@ -56,6 +56,17 @@ def test_memory_for_images_is_a_number_of_gigabytes(root: Path, monkeypatch: pyt
         monkeypatch.setenv("FER_MEMORY_GB", text)
         with pytest.raises(ParamsError, match="FER_MEMORY_GB"):
             load_settings()
+
+
+def test_networks_are_compiled_only_where_the_machine_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().compile is False
+    (root / "fer.local.toml").write_text("compile = true\n")
+    assert load_settings().compile is True
+    monkeypatch.setenv("FER_COMPILE", "0")
+    assert load_settings().compile is False
+    monkeypatch.setenv("FER_COMPILE", "perhaps")
+    with pytest.raises(ParamsError, match="FER_COMPILE"):
+        load_settings()
 
 
 @pytest.mark.parametrize(("text", "message"), [("gpu = 1\n", "gpu"), ("raw = \n", "not valid TOML"), ("threads = 'two'\n", "two")])

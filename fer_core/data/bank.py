@@ -17,6 +17,7 @@ from fer_core.data.memory import device_room, host_room
 from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.stream import PixelStream
+from fer_core.data.transfer import on_device
 from fer_core.data.views import ViewOptions, sample_keys, view_params
 
 __all__ = ["ImageBank"]
@@ -100,5 +101,5 @@ class ImageBank:
         if self._pixels is None:
             images = self._stream.take(slots).to(self.device, non_blocking=True)
         else:
-            images = self._pixels[torch.from_numpy(slots).to(self.device)]
+            images = self._pixels[on_device(slots, self.device)]
         return evaluation_view(images, self.preprocessing) if drawn is None else training_view(images, drawn, self.preprocessing)

@@ -15,7 +15,7 @@ from fer_core.settings import project_root
 __all__ = ["environment"]
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
     """Plain values for JSON: system, processor, device, number formats, git commit and every installed package with its version."""
     return {
         "python": platform.python_version(),
@@ -27,6 +27,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
+        "compiled": compiled,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "float32_matmul": torch.get_float32_matmul_precision(),
         "commit": _commit(project_root()),

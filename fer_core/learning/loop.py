@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fer_core.data.bank import ImageBank
+from fer_core.data.transfer import on_device
 from fer_core.errors import TrainingError
 from fer_core.labels import N_CLASSES
 from fer_core.learning.interrupt import Interruption
@@ -31,7 +32,7 @@ from fer_core.logs import progress_off
 from fer_core.models import distributed
 from fer_core.models.precision import autocast
 
-__all__ = ["TrainingData", "TrainingResult", "train", "validate"]
+__all__ = ["TrainingData", "TrainingResult", "check_feasible", "train", "validate"]
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +96,7 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
         raise TrainingError("A set is empty.", where="train rows" if not len(data.train) else "val rows", remedy="see data/validation.json")
     if not task.selectable(options.epochs - 1):
         raise TrainingError("No epoch may be selected.", where="arcface.warmup_epochs", found=f"{options.epochs} epochs in all")
-    if options.mixup and not task.mixable:
-        raise TrainingError(
-            "Mixup needs a loss of labels alone: stored targets are of plain images, and further terms know one label a row.",
-            where="train.mixup",
-            found=f"{options.mixup} for {task.phase(0)}",
-            remedy="set mixup: 0, or train methods without targets and without further terms",
-        )
-    check_split(task.network, options)
+    check_feasible(task.network, options, task.mixable)
     plan = _batch_plan(data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
     rates = cosine_schedule(sum(counts), round(options.lr_warmup_epochs * counts[0]), options.lr, options.min_lr)
@@ -131,12 +125,12 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
             batches = plan(epoch)
             own = [rows[optimiser.wanted(len(rows), epoch, number)] for number, rows in enumerate(batches)]
             data.bank.expect(own)
+            truths = labels[on_device(np.concatenate(batches), device)].split([len(rows) for rows in batches])
             view, step = task.train_view(epoch), sum(counts[:epoch])
             loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
             for number, rows in enumerate(batches):
                 images = data.bank.view(own[number], view)
-                truth = labels[torch.from_numpy(rows).to(device)]
-                loss, found = optimiser.step(images, rows, truth, epoch, number, float(rates[step + number]))
+                loss, found = optimiser.step(images, rows, truths[number], epoch, number, float(rates[step + number]))
                 loss_sum += loss * len(rows)
                 right += found
                 if number % _STEPS_BETWEEN_CHECKS == 0 or number == len(batches) - 1:
@@ -190,19 +184,40 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
     return TrainingResult(history, timing, best["epoch"], best["weights"], sum(counts))
 
 
+def check_feasible(network: nn.Module, options: TrainOptions, mixable: bool) -> None:
+    """What can be refused before an image is decoded.
+
+    Args:
+        network: to be trained.
+        options: of the training.
+        mixable: whether the task's images may be mixed.
+
+    Raises:
+        TrainingError: mixup where it may not be, or batches that do not go into the processes.
+    """
+    if options.mixup and not mixable:
+        raise TrainingError(
+            "Mixup needs a loss of labels alone: stored targets are of plain images, and further terms know one label a row.",
+            where="train.mixup",
+            found=options.mixup,
+            remedy="set mixup: 0, or train methods without targets and without further terms",
+        )
+    check_split(network, options)
+
+
 def validate(task: Task, data: TrainingData, epoch: int, precision: str, device: torch.device) -> dict[str, float]:
     """Accuracy, macro-F1 and NLL (nats) of the val rows' evaluation view."""
     task.network.eval()
     shares = distributed.deal(range(0, len(data.val), _EVALUATION_BATCH), len(data.val))
     rows = data.val[shares[distributed.rank()]]
-    parts = [torch.empty(0, N_CLASSES, dtype=torch.float64)]
+    parts = [torch.empty(0, N_CLASSES, dtype=torch.float64, device=device)]
     with torch.inference_mode(), autocast(device, precision):
         batches = [rows[start : start + _EVALUATION_BATCH] for start in range(0, len(rows), _EVALUATION_BATCH)]
         data.bank.expect(batches)
         for batch in batches:
             images = data.bank.view(batch, 0)
-            parts.append(task.predict(images, epoch).double().softmax(1).cpu())
-        found = distributed.gather_rows(torch.cat(parts), [share.stop - share.start for share in shares])
+            parts.append(task.predict(images, epoch).double().softmax(1))
+        found = distributed.gather_rows(torch.cat(parts).cpu(), [share.stop - share.start for share in shares])
     probabilities, truth = found.numpy(), data.labels[data.val]
     if not np.isfinite(probabilities).all():
         raise TrainingError("The network's output is not finite.", where=f"val rows after epoch {epoch}", remedy="lower the learning rate")

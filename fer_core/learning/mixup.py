@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
+
+from fer_core.data.transfer import on_device
 
 __all__ = ["Mixture", "draw_mixture"]
 
@@ -57,5 +58,5 @@ def draw_mixture(labels: Tensor, alpha: float, seed: int, epoch: int, step: int)
     """
     random = np.random.default_rng([_STREAM, seed, epoch, step])
     share = float(random.beta(alpha, alpha))
-    partner = torch.from_numpy(random.permutation(len(labels))).to(labels.device)
+    partner = on_device(random.permutation(len(labels)), labels.device)
     return Mixture(partner, max(share, 1 - share), labels[partner])

@@ -14,6 +14,7 @@ from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 from timm.utils import ModelEmaV3  # type: ignore[attr-defined]
 from torch import Tensor
 
+from fer_core.data.transfer import on_device
 from fer_core.errors import TrainingError
 from fer_core.learning.batch_norm import GroupedBatchNorm
 from fer_core.learning.mixup import Mixture, draw_mixture
@@ -172,4 +173,4 @@ def _own_images(images: Tensor, slots: np.ndarray, one: Pass, mixture: Mixture |
     if mixture is None:
         return own
     mixture = mixture.of(one.own)
-    return mixture.images(own, images[torch.from_numpy(slots).to(images.device)[mixture.partner]])
+    return mixture.images(own, images[on_device(slots, images.device)[mixture.partner]])

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from fer_core.models.options import ArcFaceOptions, TeacherHead
-from fer_core.params import Section
+from fer_core.params import Section, parse_section
 
 __all__ = ["Resolution", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
 
@@ -52,10 +52,11 @@ class TrainOptions(Section):
         """The same with another peak learning rate or number of epochs; None leaves what is there.
 
         Raises:
-            ValidationError: the rate is less than `min_lr`, or the epochs do not outlast the warm-up.
+            ParamsError: the rate is less than `min_lr`, or the epochs do not outlast the warm-up.
         """
         changes = {name: value for name, value in (("lr", lr), ("epochs", epochs)) if value is not None}
-        return type(self).model_validate(self.model_dump() | changes) if changes else self
+        key = f"student.train with a method's {' and '.join(changes)}"
+        return parse_section(key, self.model_dump() | changes, type(self)) if changes else self
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainOptions":
@@ -102,6 +103,7 @@ class TeacherOptions(Section):
     def _parts(self) -> "TeacherOptions":
         if self.folds == 1:
             raise ValueError("folds must be 0, or 2 or more")
+        _check_selectable(self.train, self.arcface)
         return self
 
 
@@ -129,3 +131,13 @@ class TeacherBOptions(Section):
     arcface: ArcFaceOptions
     preprocessing: Resolution
     set: str | None = None
+
+    @model_validator(mode="after")
+    def _parts(self) -> "TeacherBOptions":
+        _check_selectable(self.train, self.arcface)
+        return self
+
+
+def _check_selectable(train: TrainOptions, arcface: ArcFaceOptions) -> None:
+    if arcface.warmup_epochs >= train.epochs:
+        raise ValueError("arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up cannot be selected")

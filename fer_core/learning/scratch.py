@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from typing import Any
 
 import torch
 
-from fer_core.errors import TrainingError
+from fer_core.errors import TrainingError, WriteError
 from fer_core.files import new_file
 from fer_core.models import distributed
 
@@ -73,11 +74,13 @@ class Scratch:
             with new_file(self._state) as temporary, temporary.open("wb") as stream:
                 stream.write(hashlib.sha256(body.getbuffer()).digest())
                 stream.write(body.getbuffer())
-        except OSError as error:
+                stream.flush()
+                os.fsync(stream.fileno())  # else a power cut could leave neither the old state nor the new one
+        except WriteError as error:
             raise TrainingError(
                 "The state of the run could not be saved; the one before it is untouched.",
                 where=self._state,
-                found=error,
+                found=error.found,
                 expected=f"room for {body.getbuffer().nbytes / 1e6:.1f} MB",
                 remedy="free disk space (or set FER_RUNS to a folder that has some), then run again",
             ) from error

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fer_core.data.transfer import on_device
 from fer_core.labels import N_CLASSES
 from fer_core.learning.mixup import Mixture
 from fer_core.learning.sampling import effective_number_weights
@@ -236,7 +237,7 @@ class StudentTask:
         logits, features = outputs[:, :N_CLASSES], outputs[:, N_CLASSES:]
         targets = None
         if self._targets is not None:
-            targets = self._targets[torch.from_numpy(rows).to(self._targets.device), self.train_view(epoch)].float()
+            targets = self._targets[on_device(rows, self._targets.device), self.train_view(epoch)].float()
 
         def loss_of(truth: Tensor) -> Tensor:
             loss: Tensor = self._method.loss(logits, targets, truth, self._options)

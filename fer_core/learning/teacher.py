@@ -14,6 +14,7 @@ from fer_core.data.pack import Pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewOptions, teacher_view
 from fer_core.errors import ModelError
+from fer_core.learning.loop import check_feasible
 from fer_core.learning.options import TeacherOptions, TeacherTrainOptions
 from fer_core.learning.run import budget_of, open_training_data, run_training
 from fer_core.learning.scores import val_scores
@@ -68,6 +69,7 @@ def train_teacher(
     Raises:
         TrainingError, DataError: as `run_training` and `open_training_data`.
     """
+    check_feasible(network, options, TeacherTask.mixable)
     data = open_training_data(pack, preprocessing, views, settings, device, train_set)
     weighted = data.labels[data.train] if options.balance == "weights" else None
     card = ModelCard(

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from fer_core.errors import FerError, GroupError
+from fer_core.errors import GroupError
 from fer_core.settings import place
 
 __all__ = ["check_alike", "deal", "gather_rows", "highest", "is_first", "join", "on_first", "rank", "size", "sum_over_ranks"]
@@ -30,7 +30,7 @@ def join(device: torch.device) -> None:
     """Meet the other processes that torchrun started; nothing to do for a process on its own, or the second time.
 
     Args:
-        device: of this process.
+        device: of this process, and its current one.
 
     Raises:
         GroupError: they cannot be reached.
@@ -38,8 +38,6 @@ def join(device: torch.device) -> None:
     here = place()
     if here.size == 1 or size() > 1:
         return
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
@@ -75,17 +73,17 @@ def on_first(work: Callable[[], T]) -> T:
         work: what to do; its result must be picklable.
 
     Raises:
-        FerError: in the first process, as `work` does.
-        SystemExit: in the others, where it failed: the first has told why.
+        Exception: in the first process, as `work` does.
+        SystemExit: in the others, where it failed: the first tells why.
     """
     if size() == 1:
         return work()
-    failure: FerError | None = None
+    failure: Exception | None = None
     said: list[Any] = [None, False]
     if is_first():
         try:
             said = [work(), False]
-        except FerError as error:
+        except Exception as error:  # noqa: BLE001  raised again below, once the others know
             failure, said = error, [None, True]
     with _all_there():
         dist.broadcast_object_list(said, src=0)

@@ -18,7 +18,8 @@ from fer_core.errors import ArtifactError
 from fer_core.labels import N_CLASSES
 from fer_core.models import distributed
 from fer_core.models.card import ModelCard, read_card
-from fer_core.models.device import prepare_device
+from fer_core.models.compiled import compile_network
+from fer_core.models.device import device_memory, prepare_device
 from fer_core.models.inference import BATCH, logits_of
 from fer_core.models.saved import load_model
 from fer_core.settings import Settings
@@ -52,7 +53,8 @@ def forward_rows(
             them, and only the other rows through `model`.
 
     Raises:
-        ArtifactError, ModelError: a damaged model, one that learnt from the rows of its fold, or a logit that is not finite.
+        ArtifactError, ModelError: a damaged model, one that learnt from the rows of its fold, a logit that is not finite, or a device
+            without memory left.
         GroupError: another process of the group has ended.
     """
     device = prepare_device(settings)
@@ -68,15 +70,18 @@ def forward_rows(
     evaluated = np.empty((len(rows), N_CLASSES), dtype=dtype)
     seen = None if views is None else np.empty((len(train), views.count, N_CLASSES), dtype=dtype)
     for folder, some in jobs:
-        network = load_model(folder)[0].to(device)
+        network = load_model(folder)[0]
+        if settings.compile:
+            compile_network(network)
         some_train = np.intersect1d(some, train) if views is not None else train[:0]
         here, here_train = _of_this_process(some), _of_this_process(some_train)
         decoded = np.union1d(here, here_train)
-        bank = ImageBank(pack, decoded, card.preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
-        evaluated[np.searchsorted(rows, some)] = _gathered(logits_of(network, bank, here, range(1), precision)[:, 0], some)
-        if views is not None and seen is not None and len(some_train):
-            of_views = logits_of(network, bank, here_train, range(1, views.count + 1), precision)
-            seen[np.searchsorted(train, some_train)] = _gathered(of_views, some_train)
+        with device_memory():
+            bank = ImageBank(pack, decoded, card.preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
+            evaluated[np.searchsorted(rows, some)] = _gathered(logits_of(network, bank, here, range(1), precision)[:, 0], some)
+            if views is not None and seen is not None and len(some_train):
+                of_views = logits_of(network, bank, here_train, range(1, views.count + 1), precision)
+                seen[np.searchsorted(train, some_train)] = _gathered(of_views, some_train)
     return logits_of_rows(
         pack.rows,
         covers,

@@ -33,15 +33,16 @@ def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: rang
         ModelError: a logit is not finite, or fp16 on the CPU.
     """
     network = network.to(bank.device).to(memory_format=torch.channels_last)
-    logits = np.empty((len(rows), len(views), N_CLASSES), dtype=np.float32)
+    found = torch.empty((len(rows), len(views), N_CLASSES), device=bank.device)  # fetched once: the device need not wait for the host
     bar = tqdm(total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off())
     bank.expect(rows[start : start + BATCH] for _ in views for start in range(0, len(rows), BATCH))
     with bar, torch.inference_mode(), autocast(bank.device, precision):
         for column, k in enumerate(views):
             for start in range(0, len(rows), BATCH):
                 batch = rows[start : start + BATCH]
-                logits[start : start + len(batch), column] = network(bank.view(batch, k)).float().cpu().numpy()
+                found[start : start + len(batch), column] = network(bank.view(batch, k)).float()
                 bar.update(len(batch))
+        logits = found.cpu().numpy()
     if not np.isfinite(logits).all():
         row = int(rows[np.argwhere(~np.isfinite(logits))[0][0]])
         raise ModelError(

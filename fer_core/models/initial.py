@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import timm
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fer_core.errors import ArtifactError, ModelError
@@ -16,13 +17,15 @@ from fer_core.files import new_folder, read_json, sha256_file, write_json
 from fer_core.models.backbone import build_classifier, classifier_parameters, size_arguments
 from fer_core.models.lite0 import ARCH, in_timm_names, is_of_package
 from fer_core.models.options import InitOptions
-from fer_core.models.resize import resampled
+from fer_core.models.resize import load_resized, resampled
+from fer_core.models.weights import write_weights
 
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
 
 _SCHEMA = 1
 _LAST_LAYER_STD = 0.01
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class InitialWeights:
     sha256: str
 
 
-def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOptions, weights_folder: Path | None) -> float:
+def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOptions, weights: Path | None) -> float:
     """Write `weights.safetensors` and `init.json`.
 
     Args:
@@ -49,7 +52,8 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
         size: image side in pixels.
         seed: of the random weights (all of them, or the classifier's when the rest is pretrained).
         options: where the weights come from.
-        weights_folder: holds `<arch>.safetensors` (or .pth, .pt, .bin) for `pretrained: local`.
+        weights: of `pretrained: local`: a folder with `<arch>.safetensors` (or .pth, .pt, .bin) or with a folder `<arch>` as a model hub
+            lays it out (`model.safetensors` or `pytorch_model.bin`); or the file itself.
 
     Returns:
         Share of the backbone's parameters that pretrained weights covered; 0 without pretrained weights.
@@ -62,7 +66,7 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
     _soften(network)
     share, source = 0.0, "seeded"
     if (origin := options.origin_of(arch)) != "none":
-        pretrained, source = _hub(arch, size) if origin == "hub" else _local(arch, options, weights_folder)
+        pretrained, source = _hub(arch, size) if origin == "hub" else _local(arch, options, weights)
         share = _load_matching(network, pretrained, classifier_parameters(arch, size))
         if share < options.min_matched:
             raise ModelError(
@@ -73,7 +77,7 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
                 remedy="give weights of this very architecture, in timm's parameter names",
             )
     with new_folder(folder) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, temporary / "weights.safetensors")
+        write_weights(temporary / "weights.safetensors", network.state_dict())
         report = {"schema": _SCHEMA, "arch": arch, "size": size, "source": source, "matched_share": share}
         write_json(temporary / "init.json", report | {"weights_sha256": sha256_file(temporary / "weights.safetensors")})
     return share
@@ -101,9 +105,15 @@ def load_initial(folder: Path, arch: str) -> InitialWeights:
 
 
 def start_classifier(initial: InitialWeights, size: int) -> nn.Module:
-    """A network with seven outputs that starts from the initial weights, classifier included."""
+    """A network with seven outputs that starts from the initial weights, classifier included.
+
+    What depends on the image size is resampled where the weights were made for another one.
+
+    Raises:
+        ModelError: the weights do not fit the network, even when resampled.
+    """
     network = build_classifier(initial.arch, size)
-    network.load_state_dict(initial.weights)
+    load_resized(initial.weights, network)
     return network
 
 
@@ -147,19 +157,26 @@ def _hub(arch: str, size: int) -> tuple[Mapping[str, Tensor], str]:
             "The pretrained weights could not be fetched.",
             where=arch,
             found=f"{type(error).__name__}: {error}",
-            remedy="check the network, or put the file in the weights folder (FER_WEIGHTS) and set init.pretrained: local",
+            remedy=f"check the network; or fetch {arch}'s model.safetensors from the hub on another machine, put it into a folder as "
+            f"{arch}.safetensors, set FER_WEIGHTS to that folder and init.archs.{arch}: local; the next message says what else to set",
         ) from error
 
 
-def _local(arch: str, options: InitOptions, folder: Path | None) -> tuple[Mapping[str, Tensor], str]:
-    candidates = [folder / f"{arch}{suffix}" for suffix in _SUFFIXES] if folder else []
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+def _candidates(arch: str, weights: Path | None) -> list[Path]:
+    """Where the local weights of an architecture may be, best first."""
+    if weights is None or weights.is_file():
+        return [] if weights is None else [weights]
+    return [weights / f"{arch}{suffix}" for suffix in _SUFFIXES] + [weights / arch / name for name in _HUB_FILES]
+
+
+def _local(arch: str, options: InitOptions, weights: Path | None) -> tuple[Mapping[str, Tensor], str]:
+    path = next((candidate for candidate in _candidates(arch, weights) if candidate.is_file()), None)
     if path is None:
         raise ModelError(
             "There is no local weights file for this architecture.",
-            where=folder or "FER_WEIGHTS is not set",
-            expected=f"{arch} with one of {', '.join(_SUFFIXES)}",
-            remedy="set FER_WEIGHTS (or weights in fer.local.toml) to the folder that holds it, or init.pretrained: none",
+            where=weights or "FER_WEIGHTS is not set",
+            expected=f"{arch} with one of {', '.join(_SUFFIXES)}, or a folder {arch} with {' or '.join(_HUB_FILES)}",
+            remedy="set FER_WEIGHTS (or weights in fer.local.toml) to the folder that holds it, or to the file; or init.pretrained: none",
         )
     digest = sha256_file(path)
     if options.sha256.get(arch) != digest:
@@ -172,7 +189,7 @@ def _local(arch: str, options: InitOptions, folder: Path | None) -> tuple[Mappin
         )
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise ModelError("This weights file cannot be read.", where=path, found=error, remedy="fetch it again") from error
     state = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else state
     if not isinstance(state, dict):

@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
-from fer_core.errors import ModelError
+from fer_core.errors import ModelError, WriteError
 from fer_core.files import new_folder, sha256_file
 from fer_core.models.arcface import ArcFaceNetwork
 from fer_core.models.backbone import build_classifier
 from fer_core.models.card import WEIGHTS_FILE, ModelCard, read_card, write_card
+from fer_core.models.weights import write_weights
 
 __all__ = ["build_network", "load_model", "save_model"]
 
@@ -37,15 +38,17 @@ def save_model(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:
     Raises:
         ModelError: the disk is full or not writable; nothing is left behind.
     """
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     try:
         with new_folder(folder) as temporary:
-            save_file(weights, temporary / WEIGHTS_FILE)
+            write_weights(temporary / WEIGHTS_FILE, network.state_dict())
             card = replace(card, weights_sha256=sha256_file(temporary / WEIGHTS_FILE))
             write_card(temporary, card)
-    except (OSError, SafetensorError) as error:
+    except WriteError as error:
         raise ModelError(
-            "The model could not be saved.", where=folder, found=error, remedy="free disk space, then run again: training is not repeated"
+            "The model could not be saved.",
+            where=folder,
+            found=error.found,
+            remedy="free disk space, then run again: training is not repeated",
         ) from error
     return card
 

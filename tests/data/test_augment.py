@@ -3,6 +3,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from fer_core.data import augment
 from fer_core.data.augment import evaluation_view, training_view
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewParams
@@ -96,3 +97,35 @@ def test_views_of_a_batch_do_not_depend_on_the_batch() -> None:
     alone = ViewParams(**{name: values[2:3] for name, values in vars(parts).items()})
     whole = training_view(pixels, parts, preprocessing(clahe=True))
     assert torch.allclose(whole[2:3], training_view(pixels[2:3], alone, preprocessing(clahe=True)), atol=1e-6)
+
+
+@pytest.mark.parametrize("clahe", [False, True])
+def test_views_made_within_autocast_are_those_made_outside_it(clahe: bool) -> None:
+    """The export of logits makes its views in the network's number format, the training loop outside it: both must see the same pixels."""
+    pixels, value = images(), preprocessing(clahe=clahe)
+    drawn = view(3, top=0.1, left=0.2, height=0.7, width=0.6, brightness=1.1, contrast=0.9, saturation=1.2, hue=0.05)
+    outside = training_view(pixels, drawn, value), evaluation_view(pixels, value)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = training_view(pixels, drawn, value), evaluation_view(pixels, value)
+    for one, other in zip(outside, inside, strict=True):
+        assert other.dtype == torch.float32
+        assert torch.equal(one, other)
+
+
+def test_a_drawn_view_reaches_the_device_in_one_piece_and_an_evaluation_view_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, ...]] = []
+
+    def counting(array: np.ndarray, device: torch.device) -> torch.Tensor:
+        sent.append(array.shape)
+        return torch.from_numpy(array)
+
+    def refused(*arguments: object) -> None:
+        raise AssertionError("a second way to the device")
+
+    value = preprocessing(clahe=True)
+    training_view(images(), view(3), value)  # constants of the device are made once
+    monkeypatch.setattr(augment, "on_device", counting)
+    monkeypatch.setattr(torch, "tensor", refused)
+    training_view(images(), view(3), value)
+    evaluation_view(images(), value)
+    assert len(sent) == 1 and sent[0][0] == 3

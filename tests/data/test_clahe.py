@@ -1,4 +1,6 @@
-from itertools import product
+import os
+from itertools import islice, product
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +11,12 @@ from hypothesis import strategies as st
 
 from fer_core.data import clahe
 from fer_core.data.clahe import clahe_plane, clahe_rgb
+from fer_core.data.preprocessing import Preprocessing
+from fer_core.sources import fer2013
+from fer_core.sources.decode import decode_rgb
+from fer_core.sources.sample.portrait import shoot
+from fer_core.sources.tree import open_tree
+from tests.sources.trees import clean_options
 
 SIZES = [(32, 32), (33, 64), (64, 33), (48, 48), (97, 113), (112, 112)]
 
@@ -59,6 +67,31 @@ def test_rgb_equals_opencv_on_every_pixel(size, tile):
         found = clahe_rgb(torch.from_numpy(images), clip, tile).numpy()
         assert found.dtype == np.uint8
         assert int((found != rgb_by_opencv(images, clip, tile)).any(axis=-1).sum()) == 0
+
+
+@pytest.mark.parametrize("size", [48, 100, 224])
+def test_drawn_faces_in_colour_equal_opencv_on_every_pixel(size):
+    images = np.stack([shoot(3, "clahe", index, index, size, 2, freedom=1.0)[0] for index in range(7)])
+    assert np.array_equal(clahe_rgb(torch.from_numpy(images), 2.0, 8).numpy(), rgb_by_opencv(images, 2.0, 8))
+
+
+def real_images(number):
+    """Pictures of the folder FER_TEST_IMAGES, or faces of the table in FER_TEST_FER2013."""
+    folder, table = (Path(os.environ.get(name) or "/nowhere") for name in ("FER_TEST_IMAGES", "FER_TEST_FER2013"))
+    if folder.is_dir():
+        files = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        return [decode_rgb(file.read_bytes(), file) for file in islice(files, number)]
+    if table.exists():
+        faces = fer2013.scan(open_tree(table if table.is_dir() else table.parent), "fer2013", clean_options())
+        return [decode_rgb(face.image, face.sample_id) for face in islice(faces, number)]
+    pytest.skip("set FER_TEST_IMAGES to a folder of pictures, or FER_TEST_FER2013 to that of the official fer2013.csv")
+
+
+@pytest.mark.parametrize("size", [48, 112, 224])
+def test_real_images_equal_opencv_on_every_pixel(size):
+    value = Preprocessing(size, 1.0, True, 2.0, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    images = np.stack([value.square(image) for image in real_images(300)])
+    assert np.array_equal(clahe_rgb(torch.from_numpy(images), 2.0, 8).numpy(), rgb_by_opencv(images, 2.0, 8))
 
 
 @settings(max_examples=150, deadline=None)

@@ -45,7 +45,7 @@ def test_unknown_key_of_the_settings_fails_and_an_unknown_variable_is_told(proje
 
 def test_missing_folder_of_weights_fails(project: Path) -> None:
     (project / "fer.local.toml").write_text('weights = "w"\n')
-    assert "folder of weights is missing" in told(check_settings({}), Level.FAIL)[0]
+    assert "folder or file of weights is missing" in told(check_settings({}), Level.FAIL)[0]
     (project / "w").mkdir()
     assert not told(check_settings({}), Level.FAIL)
 

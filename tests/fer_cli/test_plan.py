@@ -36,6 +36,14 @@ def test_longer_chains_rank_higher():
     assert plan.rank == {"clean@a": 4, "manifest": 3, "teacher@x": 2, "logits@x": 1, "teacher@y": 1, "ensemble": 0}
 
 
+def test_what_may_run_beside_a_stage_is_the_same_whatever_is_left_to_do():
+    whole = plan_of(UPSTREAM, set(UPSTREAM), set(UPSTREAM)).beside
+    assert whole == {"clean@a": 1, "clean@b": 1, "manifest": 0, "teacher@x": 1, "teacher@y": 2, "logits@x": 1, "ensemble": 0}
+    left = plan_of(UPSTREAM, set(UPSTREAM), {"teacher@x"}).beside
+    assert left == {stage: whole[stage] for stage in ("teacher@x", "logits@x", "ensemble")}
+    assert plan_of(UPSTREAM, {"clean@a", "clean@b", "manifest", "teacher@x"}, {"teacher@x"}).beside == {"teacher@x": 0}
+
+
 @pytest.mark.parametrize(
     ("stage", "expected"),
     [("teacher_a@rn18", True), ("student@kd-1", True), ("logits_dev@b3", True), ("manifest", False), ("report", False)],

@@ -49,7 +49,7 @@ def test_there_and_back_restores_every_byte(project: Path) -> None:
 def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Path) -> None:
     use_profile("protocol")
     stages = YAML(typ="safe").load(texts(project)[1])["stages"]
-    assert stages["teacher_b"]["foreach"] == {"rn18": {"a": "data/teachers/rn18/a/model"}}
+    assert stages["teacher_b"]["foreach"] == {tag: {"a": f"data/teachers/{tag}/a/model"} for tag in ("rn18", "rn50", "b3", "cnxt", "vit")}
     assert stages["logits_dev"]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"
     assert "sets.stage_b" in stages["teacher_b"]["do"]["params"]
     assert "sets.hq_train" in stages["student"]["do"]["params"]
@@ -85,6 +85,9 @@ def test_unknown_profile_names_those_there_are(project: Path) -> None:
         ("  methods: [ce", "  set: nowhere\n  methods: [ce", "nowhere"),
         ("precision: fp32\n  ce:", "precision: fp32\n    mixup: 0.2\n  ce:", "student.train.mixup"),
         ("precision: fp32\n  ce:", "precision: fp32\n    label_smoothing: 0.1\n  ce:", "student.train.label_smoothing"),
+        ("    epochs: 14", "    epochs: 3", "arcface.warmup_epochs"),
+        ("temperature: 2.0", "temperature: 2.0\n    extra_epochs: 1", "student.kd's lr and extra_epochs"),
+        ("temperature: 2.0", "temperature: 2.0\n    lr: 0.000001", "min_lr must not exceed lr"),
         ("precision: fp32\n  head:", "precision: fp32\n    accumulation: 3\n  head:", "accumulation"),
         ("seed: 1337\n", "seed: 1337\nsede: 1\n", "sede"),
         ("seed: 1337\n", "seed: 1337\nseed: 1338\n", "seed"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_cli import scheduler
 from fer_cli.plan import Plan, plan_of
 from fer_cli.scheduler import Machine, machine_for, run_plan
 from fer_core.settings import Settings
@@ -19,7 +20,8 @@ from pathlib import Path
 stage, log = sys.argv[2], Path(sys.argv[1])
 def note(what):
     with log.open("a") as stream:
-        stream.write(f"{what} {stage} {os.environ.get('FER_DEVICE', '-')} {os.environ['FER_THREADS']}\\n")
+        told = [os.environ.get("FER_DEVICE", "-"), os.environ["FER_THREADS"], os.environ["FER_SIDE_BY_SIDE"]]
+        stream.write(" ".join([what, stage, *told]) + "\\n")
 note("start")
 try:
     time.sleep(float(os.environ.get("PACE", "0.05")))
@@ -66,7 +68,7 @@ def test_independent_stages_run_side_by_side_and_a_timing_stage_alone(go, monkey
     place = places(lines)
     assert max(place["start", "a@1"], place["start", "a@2"]) < min(place["end", "a@1"], place["end", "a@2"])
     assert place["end", "latency"] == place["start", "latency"] + 1
-    threads = {stage: int(count) for what, stage, _, count in lines if what == "start"}
+    threads = {stage: int(count) for what, stage, _, count, _ in lines if what == "start"}
     assert threads["latency"] == 4 and threads["a@1"] == 2
 
 
@@ -75,7 +77,7 @@ def test_each_device_serves_one_stage_at_a_time(go, monkeypatch):
     upstream = {f"t@{n}": set() for n in range(4)} | {"light": set()}
     _, lines = go(plan_of(upstream, set(upstream), set(upstream)), Machine(4, 4, ("cuda:0", "cuda:1")), lambda stage: stage != "light")
     busy: dict[str, str] = {}
-    for what, stage, device, _ in lines:
+    for what, stage, device, *_ in lines:
         if stage == "light":
             assert device == "-"
         elif what == "start":
@@ -83,7 +85,7 @@ def test_each_device_serves_one_stage_at_a_time(go, monkeypatch):
             busy[device] = stage
         else:
             del busy[device]
-    assert {device for _, stage, device, _ in lines if stage != "light"} == {"cuda:0", "cuda:1"}
+    assert {device for _, stage, device, *_ in lines if stage != "light"} == {"cuda:0", "cuda:1"}
 
 
 def test_after_a_failure_nothing_starts_and_the_status_is_passed_on(go, monkeypatch, caplog):
@@ -103,6 +105,48 @@ def test_a_signal_reaches_every_stage_and_nothing_starts_after_it(go, monkeypatc
     assert time.monotonic() - started < 15
     assert {stage for what, stage, *_ in lines if what == "interrupted"} == {"a@1", "a@2"}
     assert not {stage for _, stage, *_ in lines} & {"b", "c", "latency"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_that_comes_while_a_stage_is_being_started_reaches_it(go, monkeypatch, number):
+    monkeypatch.setenv("PACE", "20")
+    start = scheduler._start
+
+    def interrupted(*arguments):
+        started = start(*arguments)
+        time.sleep(1)  # until the stage's own handler is there
+        os.kill(os.getpid(), number)
+        return started
+
+    monkeypatch.setattr(scheduler, "_start", interrupted)
+    began = time.monotonic()
+    status, lines = go(plan_of({"a": set(), "b": {"a"}}, {"a", "b"}, {"a", "b"}), Machine(1, 1, ()))
+    assert status == 128 + number
+    assert time.monotonic() - began < 15
+    assert [(what, stage) for what, stage, *_ in lines] == [("start", "a")]
+
+
+def test_a_hangup_that_nohup_has_ignored_stays_ignored(go, monkeypatch):
+    monkeypatch.setenv("PACE", "1")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGHUP)).start()
+        assert go(plan_of({"a": set()}, {"a"}, {"a"}), Machine(1, 1, ()))[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_threads_and_memory_follow_from_the_graph_and_not_from_what_is_left_to_do(go, tmp_path):
+    upstream = {"first": set(), "t@1": {"first"}, "t@2": {"first"}, "t@3": {"first"}, "last": {"t@1", "t@2", "t@3"}}
+    expected = {"first": ["8", "1"], "t@1": ["2", "3"], "t@2": ["2", "3"], "t@3": ["2", "3"], "last": ["8", "1"]}
+    for changed in (set(upstream), {"t@2"}):
+        _, lines = go(plan_of(upstream, set(upstream), changed), Machine(4, 8, ()))
+        found = {stage: shares for what, stage, _, *shares in lines if what == "start"}
+        assert found == {stage: expected[stage] for stage in found}
+        assert set(found) == (set(upstream) if len(changed) > 1 else {"t@2", "last"})
+        (tmp_path / "log").unlink()
+    _, lines = go(plan_of(upstream, {"first", "t@2"}, {"t@2"}), Machine(4, 8, ()))
+    assert [shares for what, _, _, *shares in lines] == [["8", "1"]] * 2, "asked for alone it has the whole machine"
 
 
 def settings(**values: object) -> Settings:
@@ -126,6 +170,6 @@ def test_stages_that_are_spread_over_all_devices_run_one_at_a_time(go, monkeypat
     monkeypatch.setenv("PACE", "0.2")
     upstream = {f"t@{n}": set() for n in range(3)} | {"light": set()}
     _, lines = go(plan_of(upstream, set(upstream), set(upstream)), machine, lambda stage: stage != "light")
-    spread = [(what, stage, device) for what, stage, device, _ in lines if stage != "light"]
+    spread = [(what, stage, device) for what, stage, device, *_ in lines if stage != "light"]
     assert {device for _, _, device in spread} == {"auto"}, "none is pinned to a device of its own"
     assert [what for what, *_ in spread] == ["start", "end"] * 3

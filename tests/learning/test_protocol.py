@@ -94,7 +94,36 @@ def archs() -> dict[str, str]:
 
 def test_all_five_networks_are_there() -> None:
     assert set(archs()) == {"resnet18", "resnet50", "tf_efficientnet_b3", "convnext_tiny", "vit_base_patch16_384"}
-    assert [arch for arch, stage in archs().items() if stage == "b"] == ["resnet18"], "the others never finished a stage B"
+    assert set(archs().values()) == {"b"}, "the two-stage policy is for all, although only one ever went through both"
+
+
+@pytest.mark.parametrize(("profile", "epochs"), [("protocol", [10, 20, 10]), ("chain", [5, 10, 5])])
+def test_ce_and_kd_start_from_the_initial_weights_and_dkd_goes_on_from_kd_with_its_loss_as_it_was(profile: str, epochs: list[int]) -> None:
+    student = read_params(PROFILE.with_name(f"{profile}.yaml"))["student"]
+    assert student["methods"] == ["ce", "kd", "dkd"]
+    assert [student[method].get("start") for method in student["methods"]] == [None, None, "kd"]
+    assert [student[method].get("extra_epochs", student["train"]["epochs"]) for method in student["methods"]] == epochs
+    assert {name: student["kd"][name] for name in ("temperature", "alpha")} == {"temperature": 2.0, "alpha": 0.5}
+    assert {name: student["dkd"][name] for name in ("form", "temperature", "alpha", "beta")} == {
+        "form": "original",
+        "temperature": 2.0,
+        "alpha": 0.5,
+        "beta": 4.0,
+    }
+
+
+def test_the_students_training_is_the_originals() -> None:
+    train = section("student.train", TrainOptions)
+    assert isinstance(train, TrainOptions)
+    assert (train.batch, train.lr, train.min_lr, train.weight_decay, train.lr_warmup_epochs, train.balance) == (
+        128,
+        1e-3,
+        0.0,
+        0.05,
+        2,
+        "none",
+    )
+    assert section("student.arch", str) == "mobilenetv3_large_100"
 
 
 @pytest.mark.parametrize("arch", archs())

@@ -1,9 +1,7 @@
 """The state of an interrupted run: a full disk and a damaged file are errors that say what to do, and nothing whole is lost."""
 
 import errno
-import resource
-import signal
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import pytest
@@ -22,17 +20,6 @@ def scratch(tmp_path: Path) -> Scratch:
     made = Scratch(tmp_path)
     made.save(STATE)
     return made
-
-
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file may grow past 2,000 bytes: writing more fails as on a full disk, in whatever library does it."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def weight(scratch: Scratch) -> torch.Tensor:
@@ -92,3 +79,21 @@ def test_a_model_that_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path, sm
     with pytest.raises(ModelError, match="free disk space"):
         save_model(tmp_path / "model", build_network(CARD), CARD)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_killed_while_it_saves_finds_the_state_before(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(descriptor: int) -> None:
+        (half,) = scratch.folder.glob(".state.pt.*.tmp")
+        (scratch.folder / ".state.pt.4194305.tmp").write_bytes(half.read_bytes())  # beyond the greatest process number: nobody's
+        raise Killed
+
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(Killed):
+        scratch.save({"network": {"weight": torch.zeros(1000)}})
+    monkeypatch.undo()
+    assert weight(scratch)[5] == 5
+    scratch.save(STATE)
+    assert [file.name for file in scratch.folder.iterdir()] == ["state.pt"], "what the killed run left is cleared away"

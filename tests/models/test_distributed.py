@@ -71,6 +71,7 @@ def test_each_process_takes_the_device_of_its_rank(
     monkeypatch.setattr("fer_core.models.device.join", joined)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("fer_core.models.device._prepare_cuda", lambda device: None)
     for name, value in (TORCHRUN | {"LOCAL_RANK": str(rank)}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises((ModelError, GroupError), match=words):
@@ -107,17 +108,18 @@ except Exception as error:
 else:
     raise AssertionError("not noticed")
 
-def fail():
-    raise TrainingError("the disk is full")
+def fail(error):
+    raise error
 
-try:
-    distributed.on_first(fail)
-except TrainingError:
-    assert me == 0
-except SystemExit as ended:
-    assert me == 1 and ended.code == 1
-else:
-    raise AssertionError("not noticed")
+for error in (TrainingError("the disk is full"), OSError("so it is")):
+    try:
+        distributed.on_first(lambda: fail(error))
+    except type(error):
+        assert me == 0
+    except SystemExit as ended:
+        assert me == 1 and ended.code == 1
+    else:
+        raise AssertionError("not noticed")
 
 if me == 1:
     sys.exit(0)

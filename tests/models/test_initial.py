@@ -6,7 +6,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from fer_core.errors import ArtifactError, ModelError
+from fer_core.errors import ArtifactError, ModelError, WriteError
 from fer_core.files import sha256_file
 from fer_core.models.arcface import ArcFaceNetwork
 from fer_core.models.backbone import build_classifier
@@ -67,6 +67,27 @@ def test_local_file_of_other_content_than_declared_is_refused_with_its_hash(tmp_
 def test_missing_local_file_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="FER_WEIGHTS"):
         make_initial(tmp_path / "init", ARCH, 32, 3, InitOptions(pretrained="local", sha256={}, min_matched=0.6), None)
+
+
+@pytest.mark.parametrize("name", [f"{ARCH}/model.safetensors", f"{ARCH}/pytorch_model.bin", "some name.safetensors"])
+def test_local_weights_may_lie_as_a_hub_lays_them_out_or_be_named_themselves(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    state = build_classifier(ARCH, 32).state_dict()
+    torch.save(state, file) if file.suffix == ".bin" else save_file(state, file)
+    weights = tmp_path if file.parent != tmp_path else file
+    assert make_initial(tmp_path / "init", ARCH, 32, 3, local(file), weights) == 1
+
+
+def test_a_weights_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "run",)  # type: ignore[return-value]
+
+    torch.save({"conv1.0.weight": Harmful()}, tmp_path / f"{ARCH}.pth")
+    with pytest.raises(ModelError, match="cannot be read"):
+        make_initial(tmp_path / "init", ARCH, 32, 3, local(tmp_path / f"{ARCH}.pth"), tmp_path)
+    assert not (tmp_path / "run").exists()
 
 
 def test_truncated_weights_are_refused(tmp_path: Path) -> None:
@@ -136,3 +157,17 @@ def test_the_hub_is_asked_for_the_networks_size_and_its_failure_names_the_way_ou
     with pytest.raises(ModelError, match="FER_WEIGHTS") as caught:
         make_initial(tmp_path / "resnet", ARCH, 48, 3, options, None)
     assert "no route to host" in str(caught.value)
+    assert f"init.archs.{ARCH}: local" in str(caught.value)
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, small_files: None) -> None:
+    with pytest.raises(WriteError, match=r"weights\.safetensors"):
+        make_initial(tmp_path / "init", ARCH, 32, 1, SEEDED, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arch", ["test_vit", ARCH])
+def test_a_student_may_start_at_another_image_size_than_the_initial_weights_were_made_for(tmp_path: Path, arch: str) -> None:
+    make_initial(tmp_path / "init", arch, 32, 1, SEEDED, None)
+    network = start_classifier(load_initial(tmp_path / "init", arch), 64)
+    assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 7)

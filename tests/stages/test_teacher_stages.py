@@ -18,7 +18,7 @@ from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.rows import read_rows
 from fer_core.data.softlabels import write_softlabels
 from fer_core.data.views import ViewOptions
-from fer_core.errors import ArtifactError, ModelError, ParamsError
+from fer_core.errors import ArtifactError, ModelError, ParamsError, TrainingError
 from fer_core.evaluation.comparison import budget_differences
 from fer_core.evaluation.ensemble import check_teachers
 from fer_core.files import sha256_file
@@ -262,7 +262,21 @@ def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
         start_stage_b(tmp_path / "model", LARGE, 16.0)
 
 
-def test_mixup_is_refused_where_targets_are_stored() -> None:
+def no_image(*arguments: object) -> None:
+    raise AssertionError("images are decoded")
+
+
+def test_processes_that_batch_normalisation_cannot_be_spread_over_are_refused_before_an_image_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fer_core.learning.run.ImageBank", no_image)
+    monkeypatch.setattr("fer_core.learning.passes.distributed.size", lambda: 2)
+    with pytest.raises(TrainingError, match="batch_norm_group: 0"):
+        teacher_a.main("vit", Path("data/init/test_vit"))
+
+
+def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fer_core.learning.run.ImageBank", no_image)
     before = Path("params.yaml").read_text()
     try:
         edit_params(student={"train": load_section("student.train", dict) | {"mixup": 0.2}})

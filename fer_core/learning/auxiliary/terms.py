@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fer_core.data.transfer import on_device
 from fer_core.errors import ParamsError
 from fer_core.learning.auxiliary.lp import locality_loss
 from fer_core.learning.auxiliary.negl import confusion, draw_negatives, negative_loss, normalised_entropy, teacher_probabilities, uniforms
@@ -108,7 +109,7 @@ class Auxiliary:
         assert options is not None
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = epoch, torch.from_numpy(uniforms(self._rows, self._seed, epoch)).to(logits.device)
-        drawn = self._drawn[1][torch.from_numpy(rows).to(logits.device)]
+        drawn = self._drawn[1][on_device(rows, logits.device)]
         if self._confusion is not None:
             weights = self._confusion[labels]
         elif options.negatives == "teacher" and targets is not None:
