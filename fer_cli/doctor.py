@@ -66,8 +66,12 @@ def examine() -> Iterator["Finding"]:
         from fer_cli.data_report import sources_listed
 
         listed = sources_listed()
-        yield from guarded("params.yaml", partial(doctor_project.check_params_file, params, PARAMS_FILE))
-        yield from guarded("dvc.yaml", partial(doctor_project.check_dag, params, _DVC_FILE))
+        of_params = list(guarded("params.yaml", partial(doctor_project.check_params_file, params, PARAMS_FILE)))
+        yield from of_params
+        if all(finding.level == Level.OK for finding in of_params):
+            yield from guarded("dvc.yaml", partial(doctor_project.check_dag, params, _DVC_FILE))
+        else:
+            yield Finding(Level.WARN, "dvc.yaml", "not looked at, for params.yaml is not valid")
     descriptors, faulty = doctor_project.readable_descriptors(_DESCRIPTORS)
     yield from faulty
     try:

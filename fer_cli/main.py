@@ -14,7 +14,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Facial-expression recognition as one pipeline."
 )
-app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.run)
+app.command("run", context_settings={"ignore_unknown_options": True})(run.run)
 app.add_typer(data.app, name="data")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(profile.app, name="profile")
