@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from fer_cli.main import COMMANDS
 from fer_cli.results import with_table
@@ -48,6 +49,18 @@ def test_every_make_target_it_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, flags=re.M):
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+def test_the_drawing_of_the_pipeline_names_every_stage_that_the_shipped_profile_has() -> None:
+    (drawing,) = re.findall(r"```mermaid\n(.*?)```", README, flags=re.S)
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    present = {name for name, body in stages.items() if body.get("foreach") != {}}
+    assert set(re.findall(r"\w+", drawing)) - {"flowchart", "LR"} == present
+
+
+def test_every_profile_it_names_exists() -> None:
+    for name in re.findall(r"^fer profile use (\w+)", README, flags=re.M):
+        assert (ROOT / "profiles" / f"{name}.yaml").is_file(), name
 
 
 def test_every_fer_command_it_names_exists() -> None:
