@@ -1,6 +1,5 @@
 """`fer data add` of archives, read in place, and of what is still packed."""
 
-
 import pytest
 
 from fer_core.errors import DataError

@@ -1,6 +1,5 @@
 """`fer data list`, `refresh` and `remove`, and what only --force turns into something else."""
 
-
 import pytest
 
 from fer_core.errors import DataError
