@@ -1,7 +1,6 @@
 """The whole of params.yaml: which model reads which section. Stages check the section they use; people want all faults at once."""
 
 import re
-from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     if "preprocessing" in params["student"]:
         _check(params, "student.preprocessing", import_module("fer_core.learning.options").Resolution, path)
     _check_sets(params, path)
-    if params["deploy"]["student"] not in (keys := _students(params)):
+    if params["deploy"]["student"] not in (keys := [f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]]):
         raise ParamsError(
             "There is no such student to deploy.",
             where=f"{path}: deploy.student",
@@ -104,7 +103,8 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
         if twice := sorted({value for value in values if values.count(value) > 1}):
             raise ParamsError("A value is given twice.", where=f"{path}: {key}", found=twice, expected="each once", remedy="remove one")
     for key, names in (("student.methods", student["methods"]), ("teachers", params["teachers"]), ("sets", params["sets"])):
-        _plain(names, f"{path}: {key}")
+        if odd := [name for name in names if re.fullmatch(r"[A-Za-z0-9_]+", name) is None]:
+            raise ParamsError("This is no name.", where=f"{path}: {key}", found=odd, expected="letters, digits and _", remedy="rename it")
     if both := sorted(_ENTRIES & set(params["teachers"])):
         raise ParamsError("The leaderboard has an entry of this name already.", where=f"{path}: teachers", found=both, remedy="rename it")
     for method in student["methods"]:
@@ -114,16 +114,6 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
                 "A method's section holds no options.", where=f"{path}: student.{method}", found=section, expected="a mapping"
             )
         needs_targets(loss_of(params, method), _CODE)
-
-
-def _plain(names: Iterable[str], where: str) -> None:
-    for name in names:
-        if re.fullmatch(r"[A-Za-z0-9_]+", name) is None:
-            raise ParamsError("This is no name.", where=where, found=name, expected="letters, digits and _", remedy="rename it")
-
-
-def _students(params: dict[str, Any]) -> list[str]:
-    return [f"{method}-{seed}" for method in params["student"]["methods"] for seed in params["student"]["seeds"]]
 
 
 def _check_sets(params: dict[str, Any], path: Path) -> None:
