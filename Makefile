@@ -37,5 +37,6 @@ lock: $(STAMP)  ## resolve pyproject.toml anew into the two lock files
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --upgrade \
 	  --output-file requirements-uv.lock -
 
-clean-runs:  ## delete the scratch folders of interrupted runs
-	rm -rf runs
+clean-runs:  ## delete the scratch folders of interrupted runs, where FER_RUNS or fer.local.toml have them
+	runs=$$($(BIN)/python -c 'from fer_core.settings import load_settings; print(load_settings().runs)') && \
+	  rm -rf "$$runs"/teacher_a "$$runs"/teacher_b "$$runs"/teacher_fold "$$runs"/student

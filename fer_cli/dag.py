@@ -17,13 +17,15 @@ from typing import Any
 
 import typer
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from fer_cli.dag_keys import folds_of, keys_of, names_of
+from fer_cli.schema import check_params, check_sources
 from fer_core.errors import ParamsError
 from fer_core.files import write_text
 from fer_core.params import PARAMS_FILE, read_params
 
-__all__ = ["app", "code_deps", "synced"]
+__all__ = ["DVC_FILE", "app", "code_deps", "read_pipeline", "synced"]
 
 app = typer.Typer(no_args_is_help=True, help="Keep dvc.yaml true to params.yaml and to the code.")
 
@@ -60,6 +62,7 @@ _OPTIONAL = {
 }
 """Stage -> params that it reads if they are there."""
 _FOLD = "data/teachers/${key}/folds/"
+_RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
 
 
 @app.callback()
@@ -70,11 +73,29 @@ def _group() -> None:
 @app.command()
 def sync() -> None:
     """Rewrite keys, fan-in lists and code deps of dvc.yaml."""
-    before = DVC_FILE.read_text(encoding="utf-8")
-    after = synced(before, read_params(PARAMS_FILE))
+    params = read_params(PARAMS_FILE)
+    check_params(params, PARAMS_FILE)
+    check_sources(params, PARAMS_FILE)
+    before = read_pipeline()
+    after = synced(before, params)
     if after != before:
         write_text(DVC_FILE, after)
     typer.echo("dvc.yaml rewritten" if after != before else "dvc.yaml is in step with params.yaml and the code")
+
+
+def read_pipeline() -> str:
+    """The text of dvc.yaml.
+
+    Raises:
+        ParamsError: there is none in the working folder, or it is no text.
+    """
+    try:
+        return DVC_FILE.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        remedy = "run from the project's root; `git checkout -- dvc.yaml` restores it there"
+        raise ParamsError("The pipeline's file is missing.", where=DVC_FILE.absolute(), remedy=remedy) from error
+    except UnicodeDecodeError as error:
+        raise ParamsError("The pipeline's file is not text.", where=DVC_FILE, found=error, remedy=_RESTORE) from error
 
 
 def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
@@ -82,16 +103,16 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
 
     Args:
         text: of dvc.yaml.
-        params: all of params.yaml.
+        params: all of params.yaml, checked by `check_params`.
         root: folder of the code.
 
     Raises:
-        ParamsError: params name no teacher, method, seed or architecture, or need a stage that the text lacks.
+        ParamsError: params name no teacher, method, seed or architecture, the text is no pipeline, or it lacks a stage that params need.
     """
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(text)
+    document = _document(yaml, text, root)
     stages = document["stages"]
     names = names_of(params)
     for stage, keys in keys_of(params, names, root).items():
@@ -122,6 +143,33 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
+
+
+def _document(yaml: YAML, text: str, root: Path) -> Any:
+    """What the text of dvc.yaml holds.
+
+    Raises:
+        ParamsError: not YAML, no stages, or a stage of ours without the lists that are rewritten here.
+    """
+    try:
+        document = yaml.load(text)
+    except YAMLError as error:
+        raise ParamsError("The pipeline's file is not valid YAML.", where=DVC_FILE, found=error, remedy=_RESTORE) from error
+    stages = document.get("stages") if isinstance(document, dict) else None
+    if not isinstance(stages, dict):
+        raise ParamsError("The pipeline's file holds no stages.", where=DVC_FILE, remedy=_RESTORE)
+    for stage, outer in stages.items():
+        if _file(f"stages.{stage}", root) is None:
+            continue
+        body = outer.get("do", outer) if isinstance(outer, dict) else None
+        lists = ["deps", "params"] if stage in _OPTIONAL or stage in _SECTIONS else ["deps"]
+        for name in lists:
+            found = body.get(name) if isinstance(body, dict) else None
+            if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+                raise ParamsError(
+                    "A stage lacks a list of names.", where=f"{DVC_FILE}: stages.{stage}.{name}", found=found, remedy=_RESTORE
+                )
+    return document
 
 
 def code_deps(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from fer_core.errors import ParamsError
 from fer_core.params import PARAMS_FILE
 
-__all__ = ["folds_of", "keys_of", "names_of"]
+__all__ = ["folds_of", "keys_of", "loss_of", "names_of", "needs_targets"]
 
 
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
@@ -51,8 +51,8 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     init = f"data/init/{params['student']['arch']}"
     students = {}
     for method in params["student"]["methods"]:
-        loss = _loss_of(params, method)
-        targets = "data/softlabels" if _needs_targets(loss, root) else "data/pack/dev/rows.parquet"
+        loss = loss_of(params, method)
+        targets = "data/softlabels" if needs_targets(loss, root) else "data/pack/dev/rows.parquet"
         start = _start_of(params, method)
         for seed in params["student"]["seeds"]:
             begin = init if start is None else f"data/students/{start}-{seed}/model"
@@ -82,7 +82,7 @@ def folds_of(params: dict[str, Any]) -> int:
     return int(params.get("teacher", {}).get("folds", 0))
 
 
-def _loss_of(params: dict[str, Any], method: str) -> str:
+def loss_of(params: dict[str, Any], method: str) -> str:
     """File of `learning/losses/` that a method uses: that of its own name, unless its section names another."""
     return str((params["student"].get(method) or {}).get("method") or method)
 
@@ -110,8 +110,12 @@ def _start_of(params: dict[str, Any], method: str) -> str | None:
     return before(method)
 
 
-def _needs_targets(method: str, root: Path) -> bool:
-    """What the method's module says in its constant NEEDS_TARGETS."""
+def needs_targets(method: str, root: Path) -> bool:
+    """What the method's module says in its constant NEEDS_TARGETS; the module is read, not imported.
+
+    Raises:
+        ParamsError: there is no such module, or it does not say it.
+    """
     path = root / "fer_core" / "learning" / "losses" / f"{method}.py"
     if not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.py") if file.stem != "__init__")

@@ -50,8 +50,9 @@ def add(
     `custom` takes any number of folders: each call adds one.
     """
     before = _known(name) or _new(name)
-    if layout is not None:
-        reader_for(layout)
+    if layout is not None and layout not in READERS:
+        remedy = "name one of them, or leave --layout out: the layout is recognised"
+        raise DataError("Unknown layout.", where="--layout", found=layout, expected=", ".join(READERS), remedy=remedy)
     place = find_place(path, before.layout or None, layout)
     raw = load_settings().raw
     if name == COLLECTION:
@@ -84,6 +85,8 @@ def add(
 def refresh(name: Annotated[str | None, typer.Argument(help="One data set; all that are present if left out.")] = None) -> None:
     """Take the raw files as they are now: scan names and sizes again and rewrite the descriptors."""
     raw = load_settings().raw
+    if name is not None and not _real(name).present:
+        raise DataError("This data set is absent: there is nothing to refresh.", where=_file(name), remedy=f"`fer data add {name} PATH`")
     present = [before for before in ([_real(name)] if name else _all()) if before.present and before.sample is None]
     if not present:
         typer.echo("Nothing to refresh: no real data set is present.")

@@ -14,7 +14,7 @@ from fer_core.sources.descriptor import Descriptor, checked_tree, read_descripto
 from fer_core.sources.faces import SPLITS, Announced
 from fer_core.sources.tree import RawTree
 
-__all__ = ["counts_table", "faces_in", "list_line", "next_steps", "odd_counts", "odd_files", "size", "sources_listed"]
+__all__ = ["counts_table", "faces_in", "list_line", "listed_in", "next_steps", "odd_counts", "odd_files", "size", "sources_listed"]
 
 UNLABELLED = "unlabelled"
 
@@ -119,7 +119,12 @@ def sources_listed() -> list[str]:
     Raises:
         ParamsError: there is no readable params.yaml.
     """
-    manifest: Any = read_params().get("manifest")
+    return listed_in(read_params())
+
+
+def listed_in(params: dict[str, Any]) -> list[str]:
+    """The same of params that were read already and may be faulty."""
+    manifest = params.get("manifest")
     sources = manifest.get("sources") if isinstance(manifest, dict) else None
     return [str(name) for name in sources] if isinstance(sources, list) else []
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from fer_core.settings import load_settings
 
 if TYPE_CHECKING:
     from fer_cli.doctor_finding import Finding
+    from fer_core.sources.descriptor import Descriptor
 
 __all__ = ["doctor", "examine"]
 
@@ -57,19 +58,28 @@ def examine() -> Iterator["Finding"]:
         ("settings", doctor_project.check_settings),
     ):
         yield from guarded(what, check)
-    listed: list[str] = []
+    params: dict[str, Any] = {}
     try:
         params = read_params()
     except FerError as error:
         yield of_error("params.yaml", error)
     else:
-        from fer_cli.data_report import sources_listed
+        of_params = list(guarded("params.yaml", partial(doctor_project.check_params_file, params, PARAMS_FILE)))
+        yield from of_params
+        if all(finding.level == Level.OK for finding in of_params):
+            yield from guarded("dvc.yaml", partial(doctor_project.check_dag, params, _DVC_FILE))
+        else:
+            yield Finding(Level.WARN, "dvc.yaml", "not looked at, for params.yaml is not valid")
+    listed: list[str] = []
+    descriptors: list[Descriptor] = []
+    try:
+        from fer_cli.data_report import listed_in
 
-        listed = sources_listed()
-        yield from guarded("params.yaml", partial(doctor_project.check_params_file, params, PARAMS_FILE))
-        yield from guarded("dvc.yaml", partial(doctor_project.check_dag, params, _DVC_FILE))
-    descriptors, faulty = doctor_project.readable_descriptors(_DESCRIPTORS)
-    yield from faulty
+        listed = listed_in(params)
+        descriptors, faulty = doctor_project.readable_descriptors(_DESCRIPTORS)
+        yield from faulty
+    except ImportError as error:
+        yield Finding(Level.FAIL, "data sets", f"their readers cannot be imported: {error}", "mend what is told above")
     try:
         settings = load_settings()
     except FerError:

@@ -4,10 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fer_cli.doctor_finding import Finding, Level, ProbeError
 from fer_core.settings import Settings
-from fer_core.sources.descriptor import Descriptor
+
+if TYPE_CHECKING:
+    from fer_core.sources.descriptor import Descriptor
 
 __all__ = ["bytes_needed", "cache_of", "check_cache", "check_disks", "check_memory", "check_threads", "memory_limit"]
 
@@ -51,7 +54,7 @@ def check_cache(cache: Path, kinds: Sequence[str], root: Path = Path()) -> Itera
         )
 
 
-def bytes_needed(descriptors: Sequence[Descriptor], listed: Sequence[str]) -> float:
+def bytes_needed(descriptors: Sequence["Descriptor"], listed: Sequence[str]) -> float:
     """Estimate of the bytes that a run writes: three times the raw bytes of the listed data sets that are present."""
     raw = sum(descriptor.tree.bytes for descriptor in descriptors if descriptor.tree is not None and descriptor.name in listed)
     return max(_LEAST, _COPIES * raw)

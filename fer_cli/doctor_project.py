@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer_cli.doctor_finding import Finding, Level, of_error, probe
 from fer_core.errors import FerError
 from fer_core.settings import Settings, load_settings
-from fer_core.sources.descriptor import Descriptor, checked_tree, read_descriptor
+
+if TYPE_CHECKING:
+    from fer_core.sources.descriptor import Descriptor
 
 __all__ = ["check_dag", "check_data", "check_params_file", "check_settings", "readable_descriptors"]
 
@@ -50,8 +52,14 @@ def check_settings(variables: Mapping[str, str] = os.environ) -> Iterator[Findin
     yield Finding(Level.OK, "settings", ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, "", ())))
 
 
-def readable_descriptors(folder: Path) -> tuple[list[Descriptor], list[Finding]]:
-    """All descriptors that can be read, and a finding for each other one."""
+def readable_descriptors(folder: Path) -> tuple[list["Descriptor"], list[Finding]]:
+    """All descriptors that can be read, and a finding for each other one.
+
+    Raises:
+        ImportError: the readers of data sets cannot be imported, for they need OpenCV.
+    """
+    from fer_core.sources.descriptor import read_descriptor
+
     good, faulty = [], []
     for file in sorted(folder.glob("*.json")):
         try:
@@ -61,7 +69,7 @@ def readable_descriptors(folder: Path) -> tuple[list[Descriptor], list[Finding]]
     return good, faulty
 
 
-def check_data(descriptors: Sequence[Descriptor], raw: Path, listed: Sequence[str]) -> Iterator[Finding]:
+def check_data(descriptors: Sequence["Descriptor"], raw: Path, listed: Sequence[str]) -> Iterator[Finding]:
     """Whether present data sets lie here as they were added, and the listed ones are there.
 
     Args:
@@ -69,6 +77,8 @@ def check_data(descriptors: Sequence[Descriptor], raw: Path, listed: Sequence[st
         raw: the raw folder.
         listed: names in manifest.sources; a fault of one of them stops the pipeline, one of another data set does not.
     """
+    from fer_core.sources.descriptor import checked_tree
+
     known = {descriptor.name: descriptor for descriptor in descriptors}
     for name in listed:
         if name not in known or not known[name].present:

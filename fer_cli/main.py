@@ -1,37 +1,81 @@
-"""The `fer` command."""
+"""The `fer` command.
+
+The module of a command is imported when the command is asked for: `fer doctor` must work where a library that others need is broken.
+"""
 
 import logging
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from fer_cli import compare, dag, data, doctor, manifest, predict, profile, results, run, tune
 from fer_core.errors import FerError
 from fer_core.logs import setup_logging
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Facial-expression recognition as one pipeline."
-)
-app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run.run)
-app.add_typer(data.app, name="data")
-app.add_typer(manifest.app, name="manifest")
-app.add_typer(profile.app, name="profile")
-app.add_typer(dag.app, name="dag")
-app.add_typer(tune.app, name="tune")
-app.command("doctor")(doctor.doctor)
-app.command("compare")(compare.compare)
-app.command("predict")(predict.predict)
-app.command("fetch-detector")(predict.fetch)
-app.command("results")(results.results)
+COMMANDS = {
+    "run": "run:run",
+    "data": "data:app",
+    "manifest": "manifest:app",
+    "profile": "profile:app",
+    "dag": "dag:app",
+    "tune": "tune:app",
+    "doctor": "doctor:doctor",
+    "compare": "compare:compare",
+    "predict": "predict:predict",
+    "fetch-detector": "predict:fetch",
+    "results": "results:results",
+}
+"""Name of each command -> module of fer_cli, and in it a typer application or the command's function."""
+_PASSES_OPTIONS_ON = frozenset({"run"})
+_OURS = ("fer_core", "fer_cli")
+
+
+class _Commands(TyperGroup):
+    """COMMANDS, each imported at its first use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            module, _, attribute = COMMANDS[cmd_name].partition(":")
+            found = getattr(import_module(f"fer_cli.{module}"), attribute)
+            if not isinstance(found, typer.Typer):
+                one = typer.Typer(add_completion=False)
+                one.command(cmd_name, context_settings={"ignore_unknown_options": cmd_name in _PASSES_OPTIONS_ON})(found)
+                found = one
+            command = typer.main.get_command(found)
+            command.name = cmd_name
+            self.add_command(command, cmd_name)
+        return self.commands[cmd_name]
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _group() -> None:
+    """Facial-expression recognition as one pipeline."""
 
 
 def main() -> None:
-    """Run the command; errors of ours are shown as text, with status 1."""
+    """Run the command; errors of ours and libraries that cannot be loaded are shown as text, with status 1."""
     setup_logging()
     try:
         app()
     except FerError as error:
         logging.getLogger("fer").error("%s", error)
+        sys.exit(1)
+    except ImportError as error:
+        if (error.name or "").split(".")[0] in _OURS:
+            raise
+        logging.getLogger("fer").error("A library cannot be loaded.\n  found: %s\n  remedy: `fer doctor` says what is missing", error)
         sys.exit(1)

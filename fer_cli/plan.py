@@ -44,15 +44,20 @@ def make_plan(targets: Sequence[str] = ()) -> Plan:
         targets: stages (`student@kd-1337`) or all of one name (`student`), with everything they need; none means all.
 
     Raises:
-        ParamsError: no stage of that name.
+        ParamsError: no stage of that name, or DVC cannot read the pipeline.
     """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo() as repo:
-        graph = repo.index.graph
-        upstream = {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in graph}
-        wanted = _with_needs(_named(targets, upstream), upstream) if targets else set(upstream)
-        changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
+    try:
+        with Repo() as repo:
+            graph = repo.index.graph
+            upstream = {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in graph}
+            wanted = _with_needs(_named(targets, upstream), upstream) if targets else set(upstream)
+            changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
+    except DvcException as error:
+        remedy = "mend dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` looks at the rest"
+        raise ParamsError("DVC cannot read this pipeline.", where=Path.cwd(), found=error, remedy=remedy) from error
     return plan_of(upstream, wanted, changed)
 
 

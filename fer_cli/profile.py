@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.dag import DVC_FILE, synced
-from fer_cli.schema import check_methods, check_params
+from fer_cli.dag import DVC_FILE, read_pipeline, synced
+from fer_cli.schema import check_methods, check_params, check_sources
 from fer_core.errors import ParamsError
 from fer_core.files import write_text
 from fer_core.params import PARAMS_FILE, read_params
@@ -19,13 +19,26 @@ PROFILES = Path("profiles")
 
 
 def _profiles() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+    """Files of the profiles by name.
+
+    Raises:
+        ParamsError: there are none here.
+    """
+    found = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+    if not found:
+        raise ParamsError("There are no profiles here.", where=PROFILES.absolute(), remedy="run from the project's root")
+    return found
+
+
+def _present() -> str:
+    """The text of params.yaml; "" where there is none."""
+    return PARAMS_FILE.read_text(encoding="utf-8") if PARAMS_FILE.exists() else ""
 
 
 @app.command("list")
 def show() -> None:
     """Name the profiles; the one in use is marked."""
-    present = PARAMS_FILE.read_text(encoding="utf-8")
+    present = _present()
     for name, path in _profiles().items():
         typer.echo(f"{'*' if path.read_text(encoding='utf-8') == present else ' '} {name}")
 
@@ -47,8 +60,9 @@ def use_profile(name: str, force: bool = False) -> None:
     """
     profiles = _profiles()
     if name not in profiles:
-        raise ParamsError("There is no such profile.", where=PROFILES, found=name, expected=", ".join(profiles))
-    present = PARAMS_FILE.read_text(encoding="utf-8") if PARAMS_FILE.exists() else ""
+        remedy = "name one of them; a new one is a file of that name in profiles/"
+        raise ParamsError("There is no such profile.", where=PROFILES, found=name, expected=", ".join(profiles), remedy=remedy)
+    present = _present()
     if present and not force and all(path.read_text(encoding="utf-8") != present for path in profiles.values()):
         raise ParamsError(
             "params.yaml has been edited and no profile holds its text.",
@@ -57,7 +71,8 @@ def use_profile(name: str, force: bool = False) -> None:
         )
     params = read_params(profiles[name])
     check_params(params, profiles[name])
-    dag = synced(DVC_FILE.read_text(encoding="utf-8"), params)
+    check_sources(params, profiles[name])
+    dag = synced(read_pipeline(), params)
     check_methods(params, profiles[name])
     write_text(PARAMS_FILE, profiles[name].read_text(encoding="utf-8"))
     write_text(DVC_FILE, dag)

@@ -8,45 +8,50 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.dag import DVC_FILE, synced
-from fer_cli.schema import check_params
+from fer_cli.checked import check_once
+from fer_cli.dag import DVC_FILE, read_pipeline, synced
+from fer_cli.schema import check_sources
 from fer_core.errors import ParamsError
 from fer_core.params import PARAMS_FILE, read_params
 from fer_core.settings import load_settings
 
 __all__ = ["run"]
 
-_LOCK = Path("dvc.lock")
+_FAILED = 255
+"""Status that `dvc repro` ends with, whatever the status of the stage that failed."""
 
 
 def run(
-    context: typer.Context,
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages to bring up to date (student@kd-1337; student for all of them); all if left out.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Stages at a time; the machine's settings if left out.")] = None,
 ) -> None:
     """Run the pipeline: what `dvc repro` would run, several stages at a time, safe to interrupt.
 
-    Arguments are stages to bring up to date, all if left out. With an option of `dvc repro` (such as --force) that command itself
-    runs, one stage after the other.
+    With an option of `dvc repro` (such as --force) that command itself runs, one stage after the other.
     """
     from fer_cli.plan import Plan, make_plan, uses_torch
     from fer_cli.scheduler import machine_for, run_plan
 
     params = read_params()
-    if not _LOCK.exists() or _LOCK.stat().st_mtime < PARAMS_FILE.stat().st_mtime:
-        check_params(params, PARAMS_FILE)  # loads what each section belongs to, so only after an edit; stages check their own anyway
-    text = DVC_FILE.read_text(encoding="utf-8")
+    check_once(params)
+    check_sources(params, PARAMS_FILE)
+    text = read_pipeline()
     if synced(text, params) != text:
         raise ParamsError("dvc.yaml does not fit params.yaml or the code.", where=DVC_FILE, remedy="run `fer dag sync`")
     dvc = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro"]
     machine = machine_for(load_settings(), jobs)
-    if any(argument.startswith("-") for argument in context.args):
-        *options, last = context.args
-        raise typer.Exit(run_plan(Plan({last: set()}, {last: 0}, {last: 0}), replace(machine, jobs=1), lambda _: False, [*dvc, *options]))
-    plan = make_plan(context.args)
+    arguments = stages or []
+    if any(argument.startswith("-") for argument in arguments):
+        *options, last = arguments
+        status = run_plan(Plan({last: set()}, {last: 0}, {last: 0}), replace(machine, jobs=1), lambda _: False, [*dvc, *options])
+        raise typer.Exit(1 if status == _FAILED else status)
+    plan = make_plan(arguments)
     if not plan.needs:
         typer.echo("Data and pipelines are up to date.")
         return
     status = run_plan(plan, machine, cache(uses_torch), [*dvc, "--single-item"])
     if status:
-        raise typer.Exit(status)
+        raise typer.Exit(1 if status == _FAILED else status)
     typer.echo("Data and pipelines are up to date.")

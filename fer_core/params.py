@@ -6,15 +6,15 @@ This module knows the names of the sections and nothing of their contents, so a 
 """
 
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Annotated, Any, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fer_core.errors import ParamsError
 
-__all__ = ["OPTIONAL_SECTIONS", "PARAMS_FILE", "SECTIONS", "Section", "load_section", "parse_section", "read_params"]
+__all__ = ["OPTIONAL_SECTIONS", "PARAMS_FILE", "SECTIONS", "Section", "Seed", "load_section", "parse_section", "read_params"]
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
@@ -39,6 +39,9 @@ SECTIONS = (
 )
 OPTIONAL_SECTIONS = ("teacher_b",)
 """Sections that a file without a use for them leaves out."""
+
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+"""A number that every generator takes as it is."""
 
 _REQUIRED = object()
 Value = TypeVar("Value")

@@ -26,7 +26,8 @@ __all__ = [
     "side_by_side",
 ]
 
-_KEYS = ("compile", "device", "devices", "jobs", "memory_gb", "processes", "raw", "runs", "threads", "weights")
+_TEXTS = ("device", "devices", "raw", "runs", "weights")
+_KEYS = ("compile", "jobs", "memory_gb", "processes", "threads", *_TEXTS)
 RUN_PROCESS = "FER_RUN_PROCESS"
 """By which `fer run` tells its stages the number of its own process."""
 SIDE_BY_SIDE = "FER_SIDE_BY_SIDE"
@@ -143,10 +144,13 @@ def load_settings() -> Settings:
     try:
         local = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except tomllib.TOMLDecodeError as error:
-        raise ParamsError("The machine's settings are not valid TOML.", where=file, found=error) from error
+        raise ParamsError("The machine's settings are not valid TOML.", where=file, found=error, remedy="mend the line named") from error
     for key in local:
         if key not in _KEYS:
-            raise ParamsError("Unknown setting.", where=f"{file}: {key}", expected=", ".join(_KEYS))
+            raise ParamsError("Unknown setting.", where=f"{file}: {key}", expected=", ".join(sorted(_KEYS)), remedy="mend or remove it")
+        if key in _TEXTS and not isinstance(local[key], str):
+            remedy = 'write it in quotes; several devices as one text, "cuda:0,cuda:1"'
+            raise ParamsError("This setting is not a text.", where=f"{file}: {key}", found=local[key], remedy=remedy)
 
     def value(key: str, default: str) -> str:
         return os.environ.get(f"FER_{key.upper()}") or str(local.get(key, default))
@@ -154,13 +158,25 @@ def load_settings() -> Settings:
     def number(key: str, default: int = 0) -> int:
         text = value(key, str(default))
         if not text.isdecimal():
-            raise ParamsError(f"The number of {key} is not a whole number.", where=f"FER_{key.upper()} or {file}", found=text)
+            raise ParamsError(
+                f"The number of {key} is not a whole number.",
+                where=f"FER_{key.upper()} or {file}",
+                found=text,
+                expected="digits alone",
+                remedy=f"mend it, or take it out to have {default}",
+            )
         return int(text)
 
     def gigabytes() -> float:
         text = value("memory_gb", "0")
         if re.fullmatch(r"\d+(\.\d+)?(e-?\d+)?", text) is None:
-            raise ParamsError("The memory for images is not a number of gigabytes.", where=f"FER_MEMORY_GB or {file}", found=text)
+            raise ParamsError(
+                "The memory for images is not a number of gigabytes.",
+                where=f"FER_MEMORY_GB or {file}",
+                found=text,
+                expected="a number such as 1.5",
+                remedy="mend it, or take it out to have half of what is free",
+            )
         return float(text)
 
     def switch(key: str) -> bool:

@@ -6,7 +6,7 @@ Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes `d
 from pathlib import Path
 
 from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, write_manifest
-from fer_core.params import load_section
+from fer_core.params import Seed, load_section
 from stages.entry import run_stage
 
 CLEAN = Path("data/clean")
@@ -16,7 +16,7 @@ MANIFEST = Path("data/manifest.parquet")
 def main() -> None:
     """Find twins, drop leaks, carve val and calib."""
     options: ManifestOptions = load_section("manifest", ManifestOptions)
-    seed: int = load_section("seed", int)
+    seed: int = load_section("seed", Seed)
     stores = open_stores(CLEAN, options.sources)
     write_manifest(MANIFEST, build_manifest(stores, options, seed))
 

@@ -1,4 +1,4 @@
-"""The whole pipeline under DVC, on a data set of coloured noise: what runs, what does not run again, and what a clone can pull."""
+"""The whole pipeline under DVC, on two data sets of coloured noise: what runs, what does not run again, and what a clone can pull."""
 
 import json
 import os
@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,13 +40,20 @@ def write_faces(root: Path, split: str, count: int, seed: int, confusion: float 
         cv2.imwrite(str(file), np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def small_params(path: Path) -> None:
+def change_params(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     yaml = YAML(typ="safe")
     params = yaml.load(path)
+    change(params)
+    with path.open("w") as stream:
+        yaml.dump(params, stream)
+
+
+def make_small(params: dict[str, Any]) -> None:
+    """From the profile for a data set of one's own to one that trains in seconds."""
     train = {"epochs": 5, "batch": 28, "lr": 0.01}
-    params["manifest"].update(sources=["custom"], test_fraction={}, val_fraction=0.15, calib_fraction=0.15)
+    params["manifest"].update(sources=["custom", "second"], val_fraction=0.15, calib_fraction=0.15)
     params["sets"] = {"everything": {}}
-    params["validate"]["min_per_class"] = {"train": 10, "val": 2, "calib": 2, "test": 2}
+    params["validate"]["min_per_class"]["train"] = 10
     params["preprocessing"]["size"] = SIDE
     params["views"]["count"] = 2
     params["teacher"]["train"].update(train)
@@ -57,12 +66,10 @@ def small_params(path: Path) -> None:
     params["evaluation"].update(bootstrap=100, compare_set="everything")
     params["deploy"].update(student="kd-1", precisions=["fp32", "fp16"])
     params["latency"].update(rounds=1, calls=5, batches=[1], threads=[1])
-    with path.open("w") as stream:
-        yaml.dump(params, stream)
 
 
 class Project:
-    """A clone of this project with a data set of its own."""
+    """A clone of this project with data sets of its own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -70,6 +77,7 @@ class Project:
     def run(self, *command: str, check: bool = True) -> str:
         """Output of a command; stdout and stderr joined."""
         environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.root), "FER_DEVICE": "cpu"}
+        environment |= {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
         for name in ("FER_RAW", "FER_RUNS", "DVC_ROOT"):
             environment.pop(name, None)
         done = subprocess.run(
@@ -83,11 +91,16 @@ class Project:
 
     def commit(self) -> None:
         self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "state")
+        self.run("git", "commit", "-qm", "state")
 
-    def rerun(self) -> set[str]:
+    def rerun(self, *stages: str) -> set[str]:
         """Stages that `fer run` really ran."""
-        return set(re.findall(r"^Running stage '([^']+)'", self.fer("run"), flags=re.M))
+        return ran(self.fer("run", *stages))
+
+
+def ran(text: str) -> set[str]:
+    """Stages that DVC says it ran."""
+    return set(re.findall(r"^Running stage '([^']+)'", text, flags=re.M))
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +120,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         if path.stem.startswith("sample_"):
             descriptor.pop("sample", None)
         (root / "data" / "sources" / path.name).write_text(json.dumps(descriptor | {"present": False}))
-    small_params(root / "params.yaml")
-    write_faces(root / "raw" / "faces", "train", 420, seed=1)
-    write_faces(root / "raw" / "faces", "test", 70, seed=2)
+    shutil.copy(ROOT / "profiles" / "custom.yaml", root / "params.yaml")
+    change_params(root / "params.yaml", make_small)
+    for name, seed, train, test in (("faces", 1, 280, 42), ("others", 3, 140, 28)):
+        write_faces(root / "raw" / name, "train", train, seed)
+        write_faces(root / "raw" / name, "test", test, seed + 1)
     made = Project(root)
     made.run("git", "init", "-q", "-b", "main")
-    made.fer("dag", "sync")
     made.fer("data", "add", "custom", "raw/faces")
+    made.fer("data", "add", "second", "raw/others")
+    made.fer("dag", "sync")
     made.run("dvc", "repro")  # as people do who know DVC; the tests go on with `fer run`
     made.commit()
     return made
@@ -157,6 +173,27 @@ def test_second_run_does_nothing(project: Project) -> None:
     assert "up to date" in project.fer("run")
 
 
+def test_an_out_that_was_deleted_or_changed_is_brought_back_as_it_was(project: Project) -> None:
+    deleted, changed = (project.root / name for name in ("data/calibration/kd-1", "data/students/ce-1/model/model.safetensors"))
+    before = {path: sha256_file(path) for path in (*deleted.iterdir(), changed)}
+    shutil.rmtree(deleted)
+    changed.unlink()  # it may be a link into DVC's cache
+    changed.write_bytes(b"no weights")
+    project.fer("run")
+    assert {path: sha256_file(path) for path in before} == before
+    assert project.rerun() == set()
+
+
+def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_workspace(project: Project) -> None:
+    model = project.root / "data/students/kd-1/model/model.safetensors"
+    before = sha256_file(model)
+    text = project.run("dvc", "exp", "run", "--temp", "--name", "hotter", "-S", "student.kd.temperature=3.0", "calibrate@kd-1")
+    assert ran(text) == {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1"}
+    assert "hotter" in project.run("dvc", "exp", "list")
+    assert "temperature: 2.0" in (project.root / "params.yaml").read_text() and sha256_file(model) == before
+    assert project.run("git", "status", "--short") == ""
+
+
 def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project) -> None:
     edit(project.root / "params.yaml", "temperature: 2.0", "temperature: 4.0")
     after = {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1", "hard_cases", "compare", "onnx", "latency", "report"}
@@ -198,13 +235,22 @@ def test_another_clone_pulls_everything_and_runs_nothing(project: Project, tmp_p
         assert sha256_file(clone.root / name) == sha256_file(project.root / name)
 
 
-def test_a_source_with_test_rows_only_trains_nothing_again(project: Project) -> None:
-    write_faces(project.root / "raw" / "more", "test", 42, seed=3)
-    project.fer("data", "add", "custom", "raw/more")
-    ran = project.rerun()
-    assert {"clean@custom", "manifest", "validate", "pack", "logits_test@a", "evaluate@kd-1", "report"} <= ran
-    assert not {stage for stage in ran if stage.startswith(("init", "teacher", "logits_dev", "ensemble", "softlabels", "student"))}
-    assert {stage for stage in ran if stage.startswith("clean")} == {"clean@custom"}
+def test_only_the_source_that_changed_is_cleaned_again(project: Project) -> None:
+    write_faces(project.root / "raw" / "others", "test", 7, seed=5)
+    project.fer("data", "refresh", "second")
+    assert project.rerun("clean") == {"clean@second"}
+
+
+def test_a_new_source_with_test_rows_only_trains_nothing_again(project: Project) -> None:
+    """So do test rows more of a source that is listed already, such as those of the test before this one."""
+    write_faces(project.root / "raw" / "third", "test", 35, seed=6)
+    project.fer("data", "add", "third", "raw/third")
+    change_params(project.root / "params.yaml", lambda params: params["manifest"].update(sources=["custom", "second", "third"]))
+    project.fer("dag", "sync")
+    found = project.rerun()
+    assert {"clean@third", "manifest", "validate", "pack", "logits_test@a", "evaluate@kd-1", "report"} <= found
+    assert not {stage for stage in found if stage.startswith(("init", "teacher", "logits_dev", "ensemble", "softlabels", "student"))}
+    assert {stage for stage in found if stage.startswith("clean")} == {"clean@third"}
     sets = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]
     assert sets["everything"]["rows_used"] == 112
 

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from fer_cli.main import COMMANDS
 from fer_cli.results import with_table
 from fer_cli.results_tables import model_table
 from fer_core.errors import ArtifactError
@@ -49,9 +51,18 @@ def test_every_make_target_it_names_exists() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
 
 
-def test_every_fer_command_it_names_exists() -> None:
-    from fer_cli.main import app
+def test_the_drawing_of_the_pipeline_names_every_stage_that_the_shipped_profile_has() -> None:
+    (drawing,) = re.findall(r"```mermaid\n(.*?)```", README, flags=re.S)
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    present = {name for name, body in stages.items() if body.get("foreach") != {}}
+    assert set(re.findall(r"\w+", drawing)) - {"flowchart", "LR"} == present
 
-    names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+
+def test_every_profile_it_names_exists() -> None:
+    for name in re.findall(r"^fer profile use (\w+)", README, flags=re.M):
+        assert (ROOT / "profiles" / f"{name}.yaml").is_file(), name
+
+
+def test_every_fer_command_it_names_exists() -> None:
     for command in re.findall(r"^fer ([\w-]+)", README, flags=re.M):
-        assert command in names, command
+        assert command in COMMANDS, command

@@ -8,7 +8,7 @@ from fer_core.settings import load_settings
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("COMPILE", "DEVICE", "MEMORY_GB", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
+    for name in ("COMPILE", "DEVICE", "DEVICES", "JOBS", "MEMORY_GB", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
         monkeypatch.delenv(f"FER_{name}", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return tmp_path
@@ -69,8 +69,26 @@ def test_networks_are_compiled_only_where_the_machine_says_so(root: Path, monkey
         load_settings()
 
 
-@pytest.mark.parametrize(("text", "message"), [("gpu = 1\n", "gpu"), ("raw = \n", "not valid TOML"), ("threads = 'two'\n", "two")])
-def test_faulty_local_file_is_named(root: Path, text: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gpu = 1\n", "gpu"),
+        ("raw = \n", "not valid TOML"),
+        ("threads = 'two'\n", "two"),
+        ("raw = 3\n", r"fer\.local\.toml: raw[\s\S]*quotes"),
+        ("devices = ['cuda:0']\n", r"fer\.local\.toml: devices[\s\S]*cuda:0,cuda:1"),
+        ("jobs = true\n", "True"),
+        ("memory_gb = 'much'\n", "much"),
+    ],
+)
+def test_faulty_local_file_is_named_with_a_remedy(root: Path, text: str, message: str) -> None:
     (root / "fer.local.toml").write_text(text)
-    with pytest.raises(ParamsError, match=message):
+    with pytest.raises(ParamsError, match=message) as caught:
+        load_settings()
+    assert caught.value.remedy
+
+
+def test_a_number_of_jobs_that_is_none_says_what_to_do(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_JOBS", "many")
+    with pytest.raises(ParamsError, match=r"FER_JOBS[\s\S]*many[\s\S]*remedy"):
         load_settings()

@@ -47,15 +47,21 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         ranges = {
-            "size": 16 <= self.size <= 1024,
-            "crop": 0.5 <= self.crop <= 1,
-            "clahe_clip": self.clahe_clip > 0,
-            "clahe_tile": 1 <= self.clahe_tile <= self.size // 2,
-            "std": min(self.std) > 0,
+            "size": (16 <= self.size <= 1024, "16 to 1024 pixels"),
+            "crop": (0.5 <= self.crop <= 1, "0.5 to 1"),
+            "clahe_clip": (self.clahe_clip > 0, "more than 0"),
+            "clahe_tile": (1 <= self.clahe_tile <= self.size // 2, f"1 to {self.size // 2}, half of size"),
+            "std": (min(self.std) > 0, "three numbers greater than 0"),
         }
-        for name, fits in ranges.items():
+        for name, (fits, expected) in ranges.items():
             if not fits:
-                raise ParamsError("A value is out of range.", where=f"preprocessing.{name}", found=getattr(self, name))
+                raise ParamsError(
+                    "A value is out of range.",
+                    where=f"preprocessing.{name}",
+                    found=getattr(self, name),
+                    expected=expected,
+                    remedy="set it to a value within the range",
+                )
 
     @property
     def resized(self) -> int:

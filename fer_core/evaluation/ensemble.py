@@ -15,7 +15,7 @@ import pandas as pd
 from fer_core.data.logits import LogitsSet
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.calibration import interior_temperature
-from fer_core.evaluation.fusion import EnsembleOptions, Space, best_candidate, fuse
+from fer_core.evaluation.fusion import EnsembleOptions, Space, best_candidate, fuse, normalised
 from fer_core.evaluation.kind_validation import RowOrigins, validate_kinds
 from fer_core.evaluation.metrics import all_metrics
 from fer_core.evaluation.weight_choice import choose_weights, short
@@ -26,6 +26,7 @@ from fer_core.labels import CLASSES, check_class_order
 __all__ = ["Ensemble", "Weighting", "check_teachers", "choose_ensemble", "read_ensemble", "write_ensemble"]
 
 _SCHEMA = 2
+_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 
 
 @dataclass(frozen=True)
@@ -205,27 +206,28 @@ def read_ensemble(folder: Path) -> Ensemble:
     """Read `ensemble.json`.
 
     Raises:
-        ArtifactError: missing, damaged, of another version or class order.
+        ArtifactError: missing, damaged, of another version or class order, or with weights that sum to 0.
     """
     file = folder / "ensemble.json"
     values = read_json(file)
-    if values.get("schema") != _SCHEMA:
-        raise ArtifactError("This ensemble is of another version.", where=file, found=values.get("schema"), expected=_SCHEMA)
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if schema != _SCHEMA:
+        raise ArtifactError("This ensemble is of another version.", where=file, found=schema, expected=_SCHEMA, remedy=_REMEDY)
     check_class_order(values.get("classes", []), file)
     try:
         references = values["references"]
         ensemble = Ensemble(
             teachers=tuple(values["teachers"]),
-            chosen=_weighting(values),
-            best_single=_weighting(references["best_single"]),
-            uniform=_weighting(references["uniform"]),
+            chosen=_weighting(values, f"{file}: weights"),
+            best_single=_weighting(references["best_single"], f"{file}: references.best_single.weights"),
+            uniform=_weighting(references["uniform"], f"{file}: references.uniform.weights"),
             fixed_temperatures=tuple(values["fixed_temperatures"]),
             kinds={name: kind_from_plain(name, kind) for name, kind in values["kinds"].items()},
             cross_validation=values["cross_validation"],
             **{name: values[name] for name in ("model_sha256", "temperatures", "objective", "rows_sha256", "preprocessing_hash")},
         )
     except KeyError as error:
-        raise ArtifactError("A key is missing.", where=file, expected=error.args[0]) from error
+        raise ArtifactError("A key is missing.", where=file, expected=error.args[0], remedy=_REMEDY) from error
     for table in (ensemble.model_sha256, ensemble.temperatures, ensemble.chosen.weights):
         if tuple(table) != ensemble.teachers:
             raise ArtifactError(
@@ -261,5 +263,6 @@ def _plain(weighting: Weighting) -> dict[str, Any]:
     return {"space": values["space"], "weights": values["weights"], "fused_temperature": values["temperature"], "calib": values["calib"]}
 
 
-def _weighting(values: dict[str, Any]) -> Weighting:
+def _weighting(values: dict[str, Any], where: str) -> Weighting:
+    normalised(list(values["weights"].values()), where)
     return Weighting(values["space"], values["weights"], values["fused_temperature"], values["calib"])

@@ -76,8 +76,12 @@ class EnsembleOptions(Section):
         return self
 
 
-def normalised(weights: Sequence[float] | np.ndarray) -> np.ndarray:
+def normalised(weights: Sequence[float] | np.ndarray, where: object = None) -> np.ndarray:
     """Weights that sum to 1, float64 [T].
+
+    Args:
+        weights: T numbers.
+        where: file and key they come from, for the error text.
 
     Raises:
         ArtifactError: no weight, one that is negative or not finite, or all of them 0.
@@ -85,7 +89,11 @@ def normalised(weights: Sequence[float] | np.ndarray) -> np.ndarray:
     values = np.asarray(weights, dtype=np.float64)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
         raise ArtifactError(
-            "These are no fusion weights.", found=values.tolist(), expected="numbers of 0 or more whose sum is greater than 0"
+            "These are no fusion weights.",
+            where=where,
+            found=values.tolist(),
+            expected="numbers of 0 or more whose sum is greater than 0",
+            remedy="run `fer run` (or `dvc repro`) to make them again",
         )
     return values / values.sum()
 

@@ -155,7 +155,7 @@ def judge(gate: str, compared: Sequence[SetComparison]) -> GateResult:
         ParamsError: no gate of that name.
     """
     if gate not in GATES:
-        raise ParamsError("There is no such gate.", found=gate, expected=", ".join(GATES))
+        raise ParamsError("There is no such gate.", where="--gate", found=gate, expected=", ".join(GATES), remedy="name one of them")
     findings = tuple((seen.name, rule.words, rule.holds(seen), rule.numbers(seen)) for seen in compared for rule in GATES[gate])
     return GateResult(gate, all(holds for _, _, holds, _ in findings), findings)
 

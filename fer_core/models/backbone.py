@@ -39,8 +39,9 @@ def size_arguments(arch: str, size: int) -> dict[str, Any]:
 
 def _create(arch: str, size: int, classes: int) -> nn.Module:
     if not timm.is_model(arch):
-        near = difflib.get_close_matches(arch, timm.list_models(), n=3)
-        raise ModelError("timm knows no such network.", where="arch", found=arch, expected=f"a name of timm.list_models(), such as {near}")
+        near = ", ".join(difflib.get_close_matches(arch, timm.list_models(), n=3))
+        expected = "a name of timm.list_models()" + (f", such as {near}" if near else "")
+        raise ModelError("timm knows no such network.", where="arch", found=arch, expected=expected, remedy="mend the name in params.yaml")
     try:
         return timm.create_model(arch, pretrained=False, num_classes=classes, **size_arguments(arch, size))
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:

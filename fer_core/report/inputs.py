@@ -192,7 +192,12 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
                     f"Two artifacts are not of one run: {what}.", where=data, found=found, expected=expected, remedy=_REMEDY
                 )
     except KeyError as error:
-        raise ArtifactError("An artifact misses a key.", where=data, expected=error.args[0], remedy=_REMEDY) from error
+        raise ArtifactError(
+            "An artifact misses a key.",
+            where=f"{data}: an evaluation, calibration, leaderboard.json or comparison.json",
+            expected=error.args[0],
+            remedy=_REMEDY,
+        ) from error
     return inputs
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from fer_core.errors import ArtifactError, DataError
 from fer_core.files import read_json, write_json
-from fer_core.sources.registry import reader_for
+from fer_core.sources.registry import READERS, reader_for
 from fer_core.sources.tree import Fingerprint, RawTree, open_tree
 
 __all__ = ["Descriptor", "absent", "checked_tree", "read_descriptor", "scanned", "write_descriptor"]
 
 _OF_TREE = {"root": str, "files": int, "bytes": int, "fingerprint": str}
 _ALWAYS = {"name": str, "layout": str, "present": bool}
+_RESTORE = "restore it (`git checkout`), or delete it and `fer data add NAME PATH` writes it again"
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,11 @@ def read_descriptor(path: Path) -> Descriptor:
     try:
         values = read_json(path)
     except ArtifactError as error:
+        if path.is_file():
+            raise DataError(error.problem, where=path, found=error.found, expected="a descriptor", remedy=_RESTORE) from error
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.json")))
-        raise DataError(error.problem, where=path, found=error.found, expected=f"one of {known}", remedy="name a known data set") from error
+        remedy = f"name a known data set, or `fer data add {path.stem} PATH`"
+        raise DataError("A data set has no descriptor.", where=path, expected=f"one of {known}", remedy=remedy) from error
     if not isinstance(values, dict):
         raise _unfit(path, "not an object", "an object")
     wanted: dict[str, type] = dict(_ALWAYS)
@@ -69,7 +73,8 @@ def read_descriptor(path: Path) -> Descriptor:
         raise _unfit(path, f"unknown keys {', '.join(unknown)}", ", ".join([*wanted, "licence"]))
     if values["name"] != path.stem or not re.fullmatch(r"[a-z0-9_]+", path.stem):
         raise _unfit(path, f"name: {values['name']}", f"the file's name, {path.stem}, of small letters, digits and _")
-    reader_for(values["layout"], where=path)
+    if values["layout"] not in READERS:
+        raise _unfit(path, f"layout: {values['layout']}", f"one of {', '.join(READERS)}")
     root = values.get("root") if "root" in wanted else None
     if root is not None and (PurePosixPath(root).is_absolute() or ".." in root.split("/") or re.match(r"[A-Za-z]:|.*\\", root)):
         raise _unfit(path, f"root: {root}", "a path inside the raw folder, relative to it")

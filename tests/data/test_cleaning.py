@@ -155,5 +155,5 @@ def test_stage_writes_its_out_and_leaves_none_on_failure(tmp_path, monkeypatch):
     with pytest.raises(FerError):
         main("set")
     assert list((tmp_path / "data/clean").iterdir()) == []
-    with pytest.raises(DataError, match="name a known data set"):
+    with pytest.raises(DataError, match=r"name a known data set, or `fer data add"):
         main("sett")

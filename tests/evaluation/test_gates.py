@@ -96,7 +96,7 @@ def test_share_of_nothing_is_no_gain():
 
 def test_every_gate_has_rules_in_words():
     assert all(rules and all(rule.words for rule in rules) for rules in GATES.values())
-    with pytest.raises(ParamsError, match=r"no such gate.*\n.*bogus(.|\n)*regression, target"):
+    with pytest.raises(ParamsError, match=r"no such gate.*\n.*--gate(.|\n)*bogus(.|\n)*regression, target(.|\n)*remedy"):
         judge("bogus", [])
 
 

@@ -1,6 +1,9 @@
 """The whole command on a small project: status, one line a finding, and no crash whatever is broken."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,23 @@ def test_the_fer_command_starts_without_heavy_libraries() -> None:
     heavy = ("pandas", "torch", "pyarrow", "timm", "dvc")
     code = f"import sys, json, fer_cli.main; print(json.dumps({{'loaded': [name for name in {heavy!r} if name in sys.modules]}}))"
     assert doctor_finding.probe(code) == {"loaded": []}
+
+
+def test_where_opencv_cannot_be_loaded_doctor_still_tells_what_to_do(project: Path) -> None:
+    """In a process of its own, with all that the command loads; OpenCV fails as where a system library is missing."""
+    (project / "blocked").mkdir()
+    (project / "blocked/cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(project / "blocked"), str(ROOT)])}
+    command = [sys.executable, "-c", "from fer_cli.main import main; main()"]
+
+    def said(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    status, text = said("doctor")
+    assert status == 1 and "Traceback" not in text
+    (line,) = lines_of(text.splitlines(), "OpenCV")
+    assert line.startswith("FAIL") and "libGL.so.1" in line and "apt-get install" in line
+    assert lines_of(text.splitlines(), "disk: project") and lines_of(text.splitlines(), "settings")
+    status, text = said("data", "list")
+    assert status == 1 and "Traceback" not in text and "libGL.so.1" in text and "fer doctor" in text

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
-from fer_cli.profile import use_profile
-from fer_cli.schema import check_methods, check_params
+from fer_cli.dag import synced
+from fer_cli.profile import app, use_profile
+from fer_cli.schema import check_methods, check_params, check_sources
 from fer_core.errors import ParamsError
 from fer_core.params import read_params
 
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("profiles", "stages", "fer_core"):
+    for name in ("profiles", "stages", "fer_core", "data/sources"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -31,10 +33,26 @@ def test_shipped_params_are_the_sample_profile() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_profile_is_valid(path: Path) -> None:
+def test_every_profile_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     params = read_params(path)
     check_params(params, path)
+    check_sources(params, path)
     check_methods(params, path)
+    dag = synced((ROOT / "dvc.yaml").read_text(), params, ROOT)
+    assert synced(dag, read_params(ROOT / "params.yaml"), ROOT) == (ROOT / "dvc.yaml").read_text()
+
+
+def test_the_profile_for_own_folders_is_the_sample_s_but_for_its_data() -> None:
+    """So a change of the sample's sizes reaches it too."""
+    own, sample = (read_params(ROOT / "profiles" / f"{name}.yaml") for name in ("custom", "sample"))
+    assert own["manifest"]["sources"] == ["custom"]
+    for params in (own, sample):
+        for key in ("sets", "validate"):
+            del params[key]
+        for section, key in (("manifest", "sources"), ("manifest", "test_fraction"), ("evaluation", "compare_set"), ("deploy", "licence")):
+            del params[section][key]
+    assert own == sample
 
 
 def test_there_and_back_restores_every_byte(project: Path) -> None:
@@ -63,6 +81,20 @@ def test_edited_params_are_not_lost(project: Path) -> None:
     assert texts(project) == before
     use_profile("fer2013", force=True)
     assert texts(project) != before
+
+
+def test_profiles_are_listed_and_used_where_there_is_no_params_yaml_yet(project: Path) -> None:
+    (project / "params.yaml").unlink()
+    listed = CliRunner().invoke(app, ["list"])
+    assert listed.exit_code == 0 and "  sample" in listed.output and "*" not in listed.output
+    use_profile("sample")
+    assert "* sample" in CliRunner().invoke(app, ["list"]).output
+
+
+def test_outside_a_project_there_are_no_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParamsError, match="project's root"):
+        use_profile("sample")
 
 
 def test_unknown_profile_names_those_there_are(project: Path) -> None:

@@ -115,9 +115,11 @@ def test_a_network_starts_undecided_between_the_classes(tmp_path: Path, arch: st
         assert float(torch.nn.functional.cross_entropy(network(images), labels)) == pytest.approx(math.log(7), abs=0.25)
 
 
-def test_unknown_architecture_suggests_near_names(tmp_path: Path) -> None:
+def test_unknown_architecture_suggests_near_names_where_there_are_any(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="resnet18"):
         make_initial(tmp_path / "init", "resnet_18", 32, 3, SEEDED, None)
+    with pytest.raises(ModelError, match=r"timm\.list_models\(\)\n  remedy"):
+        make_initial(tmp_path / "init", "qqqqqqqqqq", 32, 3, SEEDED, None)
 
 
 def test_one_architecture_may_have_another_origin(tmp_path: Path) -> None:

@@ -83,7 +83,19 @@ def test_descriptor_that_breaks_its_contract_is_refused(tmp_path, raw, change, f
         read_descriptor(path)
 
 
-def test_unknown_descriptor_lists_the_known_ones(tmp_path):
+def test_unknown_descriptor_lists_the_known_ones_and_says_what_adds_it(tmp_path):
     write_descriptor(tmp_path, ABSENT)
-    with pytest.raises(DataError, match="one of rafdb_basic"):
+    with pytest.raises(DataError, match=r"(?s)one of rafdb_basic.*fer data add imagenet PATH"):
         read_descriptor(tmp_path / "imagenet.json")
+
+
+def test_descriptor_that_is_no_json_is_to_be_restored_or_written_anew(tmp_path):
+    (tmp_path / "expw.json").write_text("{")
+    with pytest.raises(DataError, match=r"(?s)not valid JSON.*expw\.json.*git checkout.*fer data add NAME PATH"):
+        read_descriptor(tmp_path / "expw.json")
+
+
+def test_unknown_layout_lists_the_known_ones_with_a_remedy(tmp_path):
+    (tmp_path / "expw.json").write_text(json.dumps({"name": "expw", "layout": "imagenet", "present": False}))
+    with pytest.raises(DataError, match=r"(?s)imagenet.*fer2013, ferplus.*remedy"):
+        read_descriptor(tmp_path / "expw.json")

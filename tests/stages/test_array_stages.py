@@ -1,6 +1,7 @@
 """The stages ensemble, leaderboard, softlabels, calibrate and compare, one after the other in a folder of their own."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,23 @@ def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and
     targets = read_softlabels(Path("data/softlabels"), dev)
     logits = {tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers}
     np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
+
+
+def test_weights_that_sum_to_0_stop_every_stage_that_fuses_and_leave_no_out(halves):
+    ensemble.main()
+    file = Path("data/ensemble/ensemble.json")
+    text = file.read_text()
+    for key, change in {
+        "weights": lambda values: values.update(weights=dict.fromkeys(values["weights"], 0.0)),
+        "references.best_single.weights": lambda values: values["references"]["best_single"].update(weights={"rn18": -1.0, "b3": 2.0}),
+    }.items():
+        values = json.loads(text)
+        change(values)
+        file.write_text(json.dumps(values))
+        for stage, out in ((leaderboard, "data/leaderboard"), (softlabels, "data/softlabels")):
+            with pytest.raises(ArtifactError, match=rf"(?s)no fusion weights.*data/ensemble/ensemble\.json: {key}.*fer run"):
+                stage.main()
+            assert not list(Path("data").glob(f"**/*{Path(out).name}*"))
 
 
 def test_teachers_that_know_their_train_rows_by_heart_are_warned_of(halves, caplog):

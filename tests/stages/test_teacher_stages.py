@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ruamel.yaml import YAML
 
 from fer_core.data.bank import ImageBank
 from fer_core.data.folds import train_folds
@@ -18,34 +17,21 @@ from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.rows import read_rows
 from fer_core.data.softlabels import write_softlabels
 from fer_core.data.views import ViewOptions
-from fer_core.errors import ArtifactError, ModelError, ParamsError, TrainingError
-from fer_core.evaluation.comparison import budget_differences
+from fer_core.errors import ArtifactError, ModelError, TrainingError
 from fer_core.evaluation.ensemble import check_teachers
 from fer_core.files import sha256_file
 from fer_core.learning.targets import open_targets, open_teacher_targets
 from fer_core.learning.teacher import start_stage_b
 from fer_core.models.card import ModelCard, read_card
 from fer_core.models.forward import forward_rows
-from fer_core.models.initial import make_initial
-from fer_core.models.options import InitOptions
 from fer_core.models.saved import load_model
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 from stages import logits_dev, student, teacher_a, teacher_b, teacher_fold
-from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
+from tests.stages.training import LARGE, TRAIN, VAL, edit_params, enter, write_training_project
+from tests.tiny import ARCH, SIDE
 
 A, B = Path("data/teachers/vit/a"), Path("data/teachers/vit/b")
-LARGE = 48
-TRAIN, VAL = 84, 28
-
-
-def edit_params(**sections: dict[str, Any]) -> None:
-    yaml = YAML(typ="safe")
-    params = yaml.load(Path("params.yaml"))
-    for name, values in sections.items():
-        params[name] = params.get(name, {}) | values
-    with Path("params.yaml").open("w") as stream:
-        yaml.dump(params, stream)
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +39,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose teacher `vit` has gone through both stages; every third train row is of high native resolution."""
     root = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        for name, value in {"FER_RUNS": "runs", "FER_THREADS": "1", "FER_DEVICE": "cpu", "DVC_ROOT": str(root)}.items():
-            patch.setenv(name, value)
-        write_tiny_project(root, epochs=3)
-        write_half(
-            root / "data/pack/dev", dev_splits(TRAIN, VAL, 28), seed=1, min_side=[96 if i % 3 == 0 else 32 for i in range(TRAIN + VAL + 28)]
-        )
-        train = load_section("teacher.train", dict) | {"lr": 0.002}
-        edit_params(
-            teachers={"vit": {"arch": "test_vit", "stage": "b"}},
-            sets={"large": {"split": ["train", "val"], "min_side": 64}},
-            teacher_b={"set": "large", "preprocessing": {"size": LARGE}, "train": train, "arcface": load_section("teacher.arcface", dict)},
-        )
-        for arch in ("test_vit", ARCH):
-            make_initial(Path("data/init") / arch, arch, SIDE, 1, InitOptions(pretrained="none", sha256={}, min_matched=0.6), None)
+        enter(root, patch)
+        write_training_project(root)
         teacher_a.main("vit", Path("data/init/test_vit"))
         teacher_b.main("vit", A / "model")
     return root
@@ -75,9 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(project)
-    for name, value in {"FER_RUNS": "runs", "FER_THREADS": "1", "FER_DEVICE": "cpu", "DVC_ROOT": str(project)}.items():
-        monkeypatch.setenv(name, value)
+    enter(project, monkeypatch)
 
 
 def record(folder: Path, name: str) -> Any:
@@ -176,6 +147,23 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
     assert read_card(Path("data/students/mtkd-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/teachers.npz"))
 
 
+def no_image(*arguments: object) -> None:
+    raise AssertionError("images are decoded")
+
+
+def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the test before this one."""
+    monkeypatch.setattr("fer_core.learning.run.ImageBank", no_image)
+    before = Path("params.yaml").read_text()
+    try:
+        edit_params(student={"train": load_section("student.train", dict) | {"mixup": 0.2}})
+        with pytest.raises(Exception, match=r"stored targets[\s\S]*mixup"):
+            student.main("kd-9", "kd", 9, Path("data/init") / ARCH, Path("data/softlabels"))
+    finally:
+        Path("params.yaml").write_text(before)
+    assert not Path("data/students/kd-9/model").exists()
+
+
 def test_views_of_other_sizes_show_the_same_part_of_the_picture() -> None:
     pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
     preprocessing = load_section("preprocessing", Preprocessing)
@@ -185,70 +173,6 @@ def test_views_of_other_sizes_show_the_same_part_of_the_picture() -> None:
     )
     shrunk = torch.nn.functional.interpolate(other, size=32, mode="area")
     assert torch.nn.functional.cosine_similarity(one.flatten(1), shrunk.flatten(1)).min() > 0.9
-
-
-def test_students_and_stage_a_learn_from_a_named_set_as_well() -> None:
-    before = Path("params.yaml").read_text()
-    try:
-        edit_params(student={"set": "large"}, teacher={"set": "large"})
-        student.main("ce-1", "ce", 1, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
-        teacher_a.main("tiny", Path("data/init") / ARCH)
-        edit_params(student={"set": "lagre"})
-        with pytest.raises(ParamsError, match=r"lagre[\s\S]*large"):
-            student.main("ce-2", "ce", 2, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
-    finally:
-        Path("params.yaml").write_text(before)
-    for folder in ("data/students/ce-1", "data/teachers/tiny/a"):
-        assert read_card(Path(folder) / "model").budget["train_rows"] == TRAIN // 3
-
-
-def test_a_method_may_have_another_name_further_terms_and_a_size_of_its_own() -> None:
-    before = Path("params.yaml").read_text()
-    negl, proto = {"weight": 0.1, "ratio": 1.0, "min_entropy": 0.0}, {"weight": 0.1, "share": 0.5}
-    own = {"method": "ce", "label_smoothing": 0.1, "lr": 0.003, "negl": negl, "proto": proto, "lp": {"weight": 0.01}}
-    try:
-        edit_params(student={"ce_more": own, "preprocessing": {"size": LARGE}})
-        student.main("ce_more-1", "ce_more", 1, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
-    finally:
-        Path("params.yaml").write_text(before)
-    card = read_card(Path("data/students/ce_more-1/model"))
-    assert card.preprocessing.size == LARGE
-    assert card.params["method"] == "ce_more"
-    assert card.params["ce_more"]["negl"]["weight"] == 0.1
-    assert card.budget["tuned"] == {"lr": 0.003}
-    lines = Path("data/students/ce_more-1/record/history.csv").read_text().splitlines()
-    last = dict(zip(lines[0].split(","), lines[-1].split(","), strict=True))
-    assert float(last["negl_applied"]) == 1
-    assert float(last["proto_applied"]) == pytest.approx(0.5, abs=0.1)
-    assert 0 < float(last["lp_included"]) <= 1
-    assert last["phase"] == "ce"
-
-
-def test_a_chain_goes_on_from_the_selected_weights_for_epochs_of_its_own() -> None:
-    before = Path("params.yaml").read_text()
-    first = Path("data/students/ce-5/model")
-    try:
-        student.main("ce-5", "ce", 5, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
-        still = {"method": "ce", "label_smoothing": 0.0, "start": "ce", "extra_epochs": 1, "lr": 1e-12}
-        calm = load_section("student.train", dict) | {"lr_warmup_epochs": 0, "min_lr": 0.0}
-        edit_params(student={"more": still, "train": calm})
-        student.main("more-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
-        edit_params(student={"more": still | {"extra_epochs": 0}})
-        with pytest.raises(ParamsError, match="extra_epochs"):
-            student.main("none-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
-        edit_params(student={"more": still, "arch": "test_vit"})
-        with pytest.raises(ModelError, match="go on from"):
-            student.main("none-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
-    finally:
-        Path("params.yaml").write_text(before)
-    one, other = read_card(first), read_card(Path("data/students/more-5/model"))
-    assert other.init_sha256 == one.weights_sha256
-    assert other.budget["schedule"]["epochs"] == 1
-    assert budget_differences(one.budget, other.budget)
-    begin, end = (load_model(folder)[0].state_dict() for folder in (first, Path("data/students/more-5/model")))
-    for name, weight in begin.items():
-        if "running" not in name and "num_batches" not in name:
-            torch.testing.assert_close(end[name], weight, atol=1e-6, rtol=0)
 
 
 def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
@@ -262,10 +186,6 @@ def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
         start_stage_b(tmp_path / "model", LARGE, 16.0)
 
 
-def no_image(*arguments: object) -> None:
-    raise AssertionError("images are decoded")
-
-
 def test_processes_that_batch_normalisation_cannot_be_spread_over_are_refused_before_an_image_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -275,25 +195,11 @@ def test_processes_that_batch_normalisation_cannot_be_spread_over_are_refused_be
         teacher_a.main("vit", Path("data/init/test_vit"))
 
 
-def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer_core.learning.run.ImageBank", no_image)
-    before = Path("params.yaml").read_text()
-    try:
-        edit_params(student={"train": load_section("student.train", dict) | {"mixup": 0.2}})
-        with pytest.raises(Exception, match=r"stored targets[\s\S]*mixup"):
-            student.main("kd-9", "kd", 9, Path("data/init") / ARCH, Path("data/softlabels"))
-    finally:
-        Path("params.yaml").write_text(before)
-    assert not Path("data/students/kd-9/model").exists()
-
-
 @pytest.fixture(scope="module")
 def folded(project: Path) -> Path:
     """The teacher's two folds, through both stages, and its logits of the dev rows from them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project)
-        for name, value in {"FER_RUNS": "runs", "FER_THREADS": "1", "FER_DEVICE": "cpu", "DVC_ROOT": str(project)}.items():
-            patch.setenv(name, value)
+        enter(project, patch)
         before = Path("params.yaml").read_text()
         edit_params(teacher={"folds": 2})
         for fold in (0, 1):

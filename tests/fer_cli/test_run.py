@@ -1,0 +1,132 @@
+"""`fer run` before and after the stages: what is checked, when it is checked again, and the exit status."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fer_cli import checked, plan, scheduler
+from fer_cli.main import app
+from fer_cli.plan import Plan
+from fer_core.errors import FerError, ParamsError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in step whose stages are never run: the plan is empty unless a test fills it."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("stages", "fer_core", "data/sources"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FER_DEVICE", "cpu")
+    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({}, {}))
+    return tmp_path
+
+
+def fer(*arguments: str) -> int:
+    result = CliRunner().invoke(app, arguments)
+    if isinstance(result.exception, Exception):
+        raise result.exception
+    return result.exit_code
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_faulty_option_of_a_method_is_found_before_the_first_stage(project: Path) -> None:
+    edit(project / "params.yaml", "temperature: 2.0", "temprature: 2.0")
+    with pytest.raises(ParamsError, match=r"student\.kd\.temprature"):
+        fer("run")
+
+
+def test_params_are_checked_again_only_after_a_change(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(checked, "check_params", lambda params, path: looked.append(1))
+    monkeypatch.setattr(checked, "check_methods", lambda params, path: None)
+    assert fer("run") == fer("run") == 0
+    assert len(looked) == 1
+    edit(project / "params.yaml", "bootstrap: 400", "bootstrap: 401")
+    fer("run")
+    assert len(looked) == 2
+
+
+def test_what_was_found_faulty_is_checked_again(project: Path) -> None:
+    edit(project / "params.yaml", "compare_set: test_all_sources", "compare_set: nope")
+    for _ in range(2):
+        with pytest.raises(ParamsError, match="nope"):
+            fer("run")
+
+
+def test_a_descriptor_that_went_missing_is_told_whether_params_changed_or_not(project: Path) -> None:
+    assert fer("run") == 0
+    (project / "data/sources/sample_expw.json").unlink()
+    for command in (["run"], ["dag", "sync"]):
+        with pytest.raises(ParamsError, match="fer data add sample_expw PATH"):
+            fer(*command)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(255, 1), (130, 130)])
+def test_a_failed_stage_ends_with_the_status_of_our_errors_and_a_signal_with_its_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
+) -> None:
+    """`dvc repro` says 255 whatever the status of its stage."""
+    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({"pack": set()}, {"pack": 0}))
+    monkeypatch.setattr(scheduler, "run_plan", lambda *_: status)
+    assert fer("run") == expected
+    assert fer("run", "--force", "pack") == expected
+
+
+@pytest.mark.parametrize("command", [["run"], ["dag", "sync"]])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "missing"),
+        ("stages: [", "not valid YAML"),
+        ("", "no stages"),
+        ("stages: 3\n", "no stages"),
+        ("stages:\n  pack: 3\n", r"stages\.pack\.deps"),
+        ("stages:\n  pack:\n    cmd: python -m stages.pack\n", r"stages\.pack\.deps"),
+        ("stages:\n  pack:\n    deps: [{a: b}]\n", r"stages\.pack\.deps"),
+        ("stages:\n  student:\n    do:\n      deps: [a]\n", r"stages\.student\.params"),
+        ("\0", "not valid YAML"),
+    ],
+)
+def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(project: Path, command: list[str], text: str | None, told: str) -> None:
+    if text is None:
+        (project / "dvc.yaml").unlink()
+    else:
+        (project / "dvc.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=rf"{told}[\s\S]*git checkout -- dvc\.yaml"):
+        fer(*command)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("rn18: {arch: test_resnet}", "rn18: test_resnet", "teachers.rn18"),
+        ("  rn18: {arch: test_resnet}\n  b3: {arch: test_efficientnet}\n  cnxt: {arch: test_convnext2}", "  [test_resnet]", "teachers"),
+        ("  kd:\n    temperature: 2.0\n    alpha: 0.7", "  kd: 3", "student.kd"),
+        ("  head: {embed_dim", "  folds: two\n  head: {embed_dim", "teacher.folds"),
+    ],
+)
+def test_params_that_no_pipeline_follows_from_leave_dvc_yaml_as_it_is(project: Path, old: str, new: str, told: str) -> None:
+    before = (project / "dvc.yaml").read_text()
+    edit(project / "params.yaml", old, new)
+    with pytest.raises(ParamsError, match=told.replace(".", r"\.")):
+        fer("dag", "sync")
+    assert (project / "dvc.yaml").read_text() == before
+
+
+def test_what_dvc_refuses_is_an_error_of_ours(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.chdir(project)  # no repository of git or DVC
+    with pytest.raises(FerError, match=r"DVC cannot read[\s\S]*remedy"):
+        plan.make_plan()
