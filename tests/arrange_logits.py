@@ -38,6 +38,14 @@ def rows_of(splits: dict[str, int], sha256: str = "r" * 64) -> Rows:
     return Rows(frame(splits), sha256)
 
 
+def manifest_of(*frames: pd.DataFrame, duplicate_of: dict[str, str] | None = None) -> pd.DataFrame:
+    """The manifest of these rows, in which `duplicate_of` repeat the picture of another."""
+    rows = pd.concat(frames, ignore_index=True)
+    boxes = dict.fromkeys(["orig_image", "face_id", "bbox_top", "bbox_left", "bbox_right", "bbox_bottom"])
+    repeats = [(duplicate_of or {}).get(key, "") for key in rows["sample_id"]]
+    return rows.assign(row=np.arange(len(rows)), reason="", duplicate_of=repeats, image_path=rows["sample_id"], **boxes)
+
+
 DEV = {"train": 60, "val": 70, "calib": 280}
 TEST = {"test": 210}
 
