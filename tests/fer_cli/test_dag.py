@@ -108,6 +108,15 @@ def test_without_folds_a_teacher_s_own_logits_of_its_train_rows_are_taken() -> N
     assert not any("folds/" in dep for dep in stages(TEXT)["logits_dev"]["do"]["deps"])
 
 
+def test_compare_depends_on_the_trials_where_they_are_recorded() -> None:
+    params = deepcopy(PARAMS)
+    params["student"]["trials"] = {"ce": 4, "kd": 4}
+    text = synced(TEXT, params, ROOT)
+    assert [one for one in stages(text)["compare"]["params"] if one not in stages(TEXT)["compare"]["params"]] == ["student.trials"]
+    assert {stage for stage, body in stages(text).items() if body != stages(TEXT)[stage]} == {"compare"}
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_the_whole_teachers() -> None:
     text = synced(TEXT, with_folds(with_stage_b(), 2), ROOT)
     found, plain = stages(text), stages(synced(TEXT, with_stage_b(), ROOT))
