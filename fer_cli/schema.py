@@ -34,6 +34,8 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     if "trials" in params["student"]:
         _check(params, "student.trials", dict[str, int], path)
     _check_train_sets(params, path)
+    for name, given in parse_section("ensemble", params["ensemble"], _models()["ensemble"], path).weightings.items():
+        given.of_teachers(list(params["teachers"]), name)
     if params["deploy"]["student"] not in (keys := [f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]]):
         raise ParamsError(
             "There is no such student to deploy.", where=f"{path}: deploy.student", found=params["deploy"]["student"], expected=keys

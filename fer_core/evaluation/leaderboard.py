@@ -73,9 +73,9 @@ def leaderboard(
         duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
 
     Returns:
-        Entries: each teacher raw and temperature scaled; best_single, uniform and ensemble; the ensemble's other kinds of weights by
-        their names; and for each fixed temperature T "<entry> T=<T>" of each teacher and weighting, whose raw logits are fused and
-        divided by T. A row by class or source lists no weights: `ensemble.json` has them.
+        Entries: each teacher raw and temperature scaled; best_single, uniform and ensemble; given weightings and the ensemble's other
+        kinds of weights by their names; and for each fixed temperature T "<entry> T=<T>" of each teacher and weighting, whose raw logits
+        are fused and divided by T. A row by class or source lists no weights: `ensemble.json` has them.
 
     Raises:
         ArtifactError: teachers of other weights or preprocessing than the ensemble's, of different rows, or of rows other than test.
@@ -159,7 +159,7 @@ def _read(folder: Path, key: str) -> list[dict[str, Any]]:
 
 
 def _entries(logits: Mapping[str, np.ndarray], ensemble: Ensemble, sources: Sequence[str] | np.ndarray) -> Iterator[_Entry]:
-    weightings = {"best_single": ensemble.best_single, "uniform": ensemble.uniform, "ensemble": ensemble.chosen}
+    weightings = {"best_single": ensemble.best_single, "uniform": ensemble.uniform, "ensemble": ensemble.chosen, **ensemble.given}
     for tag in ensemble.teachers:
         raw = np.asarray(logits[tag], dtype=np.float64)
         yield _Entry(tag, False, False, "", {tag: 1.0}, raw)

@@ -32,6 +32,7 @@ from fer_core.models.saved import load_model
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 from stages import logits_dev, student, teacher_a, teacher_b, teacher_fold
+from tests.arrange_logits import metrics_of
 from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
 
 A, B = Path("data/teachers/vit/a"), Path("data/teachers/vit/b")
@@ -155,7 +156,7 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         preprocessing_hash=first.preprocessing_hash,
         views_hash=first.views_hash,
         ensemble={},
-        metrics={},
+        metrics=metrics_of(fused, pack.rows.labels[train]),
     )
     preprocessing = load_section("preprocessing", Preprocessing)
     for size in (SIDE, LARGE, 24):
