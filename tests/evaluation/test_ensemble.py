@@ -159,7 +159,8 @@ def test_given_weights_are_kept_as_shares_beside_the_choice_and_change_nothing_o
 
 
 @pytest.mark.parametrize(
-    ("name", "weights", "words"), [("old", {"vgg": 1.0}, "teacher that there is none"), ("rn18", None, "name of a teacher")]
+    ("name", "weights", "words"),
+    [("old", {"vgg": 1.0}, "teacher that there is none"), ("rn18", None, "name of a teacher")],
 )
 def test_given_weights_of_an_unknown_teacher_or_under_its_name_are_refused(name: str, weights: dict[str, float] | None, words: str):
     given = {name: GivenWeights(space="prob", weights=weights or {TAGS[0]: 1.0})}
