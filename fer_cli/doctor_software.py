@@ -157,8 +157,8 @@ def check_opencv(installed: Callable[[str], str | None] = _installed) -> Iterato
     try:
         found = probe(_OPENCV)
     except ProbeError as error:
-        missing = "a system library is missing: `apt-get install libgl1 libglib2.0-0`" if ".so" in str(error) else _INSTALL
-        yield Finding(Level.FAIL, "OpenCV", f"cannot be imported: {error}", missing)
+        remedy = f"{_INSTALL}: it takes opencv-python-headless, which needs no library of the system" if ".so" in str(error) else _INSTALL
+        yield Finding(Level.FAIL, "OpenCV", f"cannot be imported: {error}", remedy)
         return
     lacking = sorted({".png", ".jpg", ".bmp", ".webp"} - set(found["formats"]))
     kinds = [name for name in _OPENCVS if installed(name)]

@@ -56,7 +56,7 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
         module = import_module(f"fer_core.learning.losses.{(params['student'].get(method) or {}).get('method') or method}")
         _check(params, f"student.{method}", module.Options, path)
         further = {"negl", "proto", "lp"} & set(params["student"][method])
-        if mixup and (module.NEEDS_TARGETS or further):
+        if mixup and (module.NEEDS_TARGETS or getattr(module, "NEEDS_VOTES", False) or further):
             raise ParamsError(
                 "Mixup needs a loss of labels alone: stored targets are of plain images, and further terms know one label a row.",
                 where=f"{path}: student.train.mixup",

@@ -17,7 +17,7 @@ from fer_core.errors import ModelError
 from fer_core.learning.auxiliary.terms import Auxiliary
 from fer_core.learning.options import Resolution, TrainOptions
 from fer_core.learning.run import budget_of, open_training_data, run_training
-from fer_core.learning.targets import open_targets, open_teacher_targets
+from fer_core.learning.targets import open_targets, open_teacher_targets, open_votes
 from fer_core.learning.task import StudentTask
 from fer_core.models.card import ModelCard
 from fer_core.models.device import prepare_device
@@ -45,6 +45,8 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     pack = Pack.open(Path("data/pack/dev"))
     opened = open_teacher_targets if getattr(loss, "EACH_TEACHER", False) else open_targets
     soft, soft_sha256 = opened(targets, pack.rows, preprocessing, views, device) if loss.NEEDS_TARGETS else (None, None)
+    if getattr(loss, "NEEDS_VOTES", False):
+        soft = open_votes(pack.rows, views, device)
     train_set = load_train_set(load_section("student.set", str | None, default=None))
     data = open_training_data(pack, preprocessing, views, settings, device, train_set)
     card = ModelCard(

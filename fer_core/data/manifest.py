@@ -144,6 +144,7 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, se
     only_tested = manifest["source"].isin(options.eval_only) & manifest["split"].isin(["train", "val", "calib"])
     manifest.loc[only_tested, ["split", "reason"]] = ["dropped", "eval_only"]
 
+    manifest["votes"] = _votes_of_picture(manifest)
     manifest["weight"] = np.float32(1)
     manifest["min_side"] = manifest[["width", "height"]].min(axis=1)
     manifest["image_path"] = [
@@ -153,6 +154,15 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, se
     log.info("rows by split: %s", manifest["split"].value_counts().sort_index().to_dict())
     log.info("dropped by reason: %s", manifest.loc[manifest["reason"] != "", "reason"].value_counts().sort_index().to_dict())
     return manifest[MANIFEST_SCHEMA.names]
+
+
+def _votes_of_picture(faces: pd.DataFrame) -> pd.Series:
+    """Votes of every face: its own, else those of the first face with the same pixels that has any, by preference and then by name.
+
+    So a picture that FER2013 labels and FERPlus votes on has both, whichever of its rows stays.
+    """
+    voted = faces[faces["votes"].notna()].sort_values(["preference", "sample_id"]).drop_duplicates("pixel_sha256")
+    return faces["votes"].where(faces["votes"].notna(), faces["pixel_sha256"].map(voted.set_index("pixel_sha256")["votes"]))
 
 
 def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:

@@ -42,9 +42,10 @@ def _processor() -> str:
 
 
 def _commit(root: Path) -> str | None:
-    """Commit of the working tree, with "+" where tracked files differ from it; None outside git."""
+    """Commit of the working tree, with "+" where tracked files other than results differ from it; None outside git."""
     answers = []
-    for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no")):
+    results = [f":(exclude){name}" for name in ("dvc.lock", "metrics", "plots")]  # a run rewrites them as it goes
+    for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", ".", *results)):
         try:
             done = subprocess.run(("git", *command), cwd=root, capture_output=True, text=True, check=False)
         except FileNotFoundError:

@@ -1,5 +1,6 @@
-"""Soft labels as the training loop uses them: verified in full, on the device, addressed by row number and view."""
+"""Targets as the training loop uses them: verified in full, on the device, addressed by row number and view."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,13 @@ from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.rows import Rows
 from fer_core.data.softlabels import SoftLabels, read_softlabels
 from fer_core.data.views import ViewOptions
-from fer_core.errors import ArtifactError
+from fer_core.errors import ArtifactError, DataError
+from fer_core.labels import N_CLASSES
 
-__all__ = ["open_targets", "open_teacher_targets"]
+__all__ = ["open_targets", "open_teacher_targets", "open_votes"]
+
+
+log = logging.getLogger(__name__)
 
 
 def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions, device: torch.device) -> tuple[Tensor, str]:
@@ -41,6 +46,38 @@ def open_teacher_targets(
     """Logits of each of the M teachers for every train row: as `open_targets`, but float16 [number of rows, K + 1, M, 7]."""
     soft = _read(folder, rows, preprocessing, views)
     return _by_row(soft.of_teachers, rows, device), soft.of_teachers_sha256
+
+
+def open_votes(rows: Rows, views: ViewOptions, device: torch.device) -> Tensor:
+    """Share of each class among the votes on every row's picture; the same for all of its views.
+
+    Args:
+        rows: of the pack's dev half.
+        views: how many views there are.
+        device: where to keep the shares.
+
+    Returns:
+        float32 [number of rows, K + 1, 7]; zeros for rows that nobody voted on.
+
+    Raises:
+        DataError: there are no votes on any train row.
+    """
+    shares = np.zeros((len(rows), N_CLASSES), dtype=np.float32)
+    votes = rows.frame["votes"]
+    voted = np.flatnonzero(votes.notna().to_numpy())
+    if len(voted):
+        cast = np.stack(votes.iloc[voted].to_list()).astype(np.float32)
+        shares[voted] = cast / np.maximum(cast.sum(axis=1, keepdims=True), 1e-9)
+    train = rows.split("train")
+    count = int((shares[train].sum(axis=1) > 0).sum())
+    if not count:
+        raise DataError(
+            "Nobody voted on these pictures.",
+            where="data/pack/dev: train rows",
+            remedy="list ferplus or another data set with votes under manifest.sources, or take this method off student.methods",
+        )
+    log.info("votes on %d of %d train rows; the others learn from their label", count, len(train))
+    return torch.from_numpy(shares).to(device)[:, None, :].expand(-1, views.count + 1, -1)
 
 
 def _read(folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions) -> SoftLabels:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -20,6 +21,7 @@ from fer_core.models.resize import resampled
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
 
 _SCHEMA = 1
+_LAST_LAYER_STD = 0.01
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -57,6 +59,7 @@ def make_initial(folder: Path, arch: str, size: int, seed: int, options: InitOpt
     """
     torch.manual_seed(seed)
     network = build_classifier(arch, size)
+    _soften(network)
     share, source = 0.0, "seeded"
     if (origin := options.origin_of(arch)) != "none":
         pretrained, source = _hub(arch, size) if origin == "hub" else _local(arch, options, weights_folder)
@@ -108,6 +111,18 @@ def start_trunk(trunk: nn.Module, initial: InitialWeights) -> None:
     """Give a trunk (no classifier) its initial weights; every one of its parameters must be there."""
     state = trunk.state_dict()
     trunk.load_state_dict({name: initial.weights[name] for name in state})
+
+
+def _soften(network: nn.Module) -> None:
+    """Give the last layer small random weights, so that a network starts undecided between the classes.
+
+    timm draws that of some families (EfficientNet, MobileNet) in ±1/sqrt(classes), whatever its width: with seven classes logits of ±8,
+    a loss far above ln 7, and gradients that spoil pretrained features in the first steps.
+    """
+    last: Any = network.get_classifier()  # type: ignore[operator]
+    nn.init.normal_(last.weight, std=_LAST_LAYER_STD)
+    if last.bias is not None:
+        nn.init.zeros_(last.bias)
 
 
 def _load_matching(network: nn.Module, pretrained: Mapping[str, Tensor], classifier: set[str]) -> float:

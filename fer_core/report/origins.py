@@ -11,7 +11,7 @@ from fer_core.report.results import kibibytes, number
 __all__ = ["data", "export", "provenance", "teachers"]
 
 _SURROUNDINGS = ("commit", "python", "system", "processor", "cores", "threads", "processes", "device", "cuda", "cudnn")
-_PACKAGES = ("torch", "timm", "numpy", "opencv-python", "onnx", "onnxruntime-gpu", "dvc")
+_PACKAGES = ("torch", "timm", "numpy", "opencv-python-headless", "onnx", "onnxruntime-gpu", "dvc")
 _KNOWN = ("train", "train_views", "calib")
 _SPLITS = ("train", "val", "calib", "test")
 

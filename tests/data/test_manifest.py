@@ -139,6 +139,31 @@ def test_columns_of_the_face_are_kept(tmp_path: Path) -> None:
     assert pd.isna(other["face_id"])
 
 
+def test_a_picture_that_another_source_votes_on_has_these_votes_whichever_row_stays(tmp_path: Path) -> None:
+    votes = (0.0, 0, 6, 0, 0, 4, 0)
+    manifest = build(
+        tmp_path,
+        a=[face("a/1", "train", 2, 1), face("a/2", "train", 2, 2), face("a/3", "test", 2, 3)],
+        b=[
+            face("b/1", "train", 5, 1, votes=votes),
+            face("b/2", "train", 5, 2, brighter=1, votes=votes),
+            face("b/3", "test", 5, 3, votes=votes),
+        ],
+    )
+    assert manifest.loc["b/1", "reason"] == "duplicate_in_train"
+    assert [list(manifest.loc[key, "votes"]) for key in ("a/1", "a/3", "b/1", "b/3")] == [list(votes)] * 4
+    assert manifest.loc["a/1", "label"] == 2
+    assert manifest.loc["a/2", "votes"] is None or pd.isna(manifest.loc["a/2", "votes"])  # a near twin is another picture
+
+
+def test_a_picture_keeps_its_own_votes_and_takes_those_of_the_preferred_source(tmp_path: Path) -> None:
+    one, two = (1.0, 0, 0, 9, 0, 0, 0), (0.0, 0, 0, 10, 0, 0, 0)
+    manifest = build(
+        tmp_path, a=[face("a/1", "train", 3, 1)], b=[face("b/1", "train", 3, 1, votes=one)], c=[face("c/1", "train", 3, 1, votes=two)]
+    )
+    assert [list(votes) for votes in manifest["votes"]] == [list(one), list(one), list(two)]
+
+
 def test_the_same_faces_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("1", "2"):
         write_manifest(tmp_path / f"{name}.parquet", build(tmp_path / name, a=many("a", "train", 50)))

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from fer_core.data.preprocessing import Preprocessing
+from fer_core.data.rows import Rows
 from fer_core.data.softlabels import write_softlabels
 from fer_core.data.views import ViewOptions
-from fer_core.errors import ArtifactError
+from fer_core.errors import ArtifactError, DataError
 from fer_core.files import sha256_file
-from fer_core.learning.targets import open_targets, open_teacher_targets
+from fer_core.learning.targets import open_targets, open_teacher_targets, open_votes
 from tests.arrange_logits import DEV, K, metrics_of, noisy_logits, rows_of
 
 CPU = torch.device("cpu")
@@ -63,3 +64,20 @@ def test_targets_of_other_pictures_are_refused(folder: Path, opened) -> None:  #
         opened(folder, ROWS, Preprocessing(32, 1.0, True, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), VIEWS, CPU)
     with pytest.raises(ArtifactError, match="other views"):
         opened(folder, ROWS, PREPROCESSING, VIEWS.model_copy(update={"flip": 0.0}), CPU)
+
+
+def test_votes_are_shares_at_their_rows_and_zeros_elsewhere() -> None:
+    votes = [None] * len(ROWS)
+    votes[TRAIN[3]] = np.array([0, 0, 6, 0, 0, 2, 0])
+    shares = open_votes(Rows(ROWS.frame.assign(votes=votes), ROWS.sha256), VIEWS, CPU)
+    assert shares.shape == (len(ROWS), K + 1, 7)
+    for view in range(K + 1):
+        np.testing.assert_allclose(shares[TRAIN[3], view].numpy(), [0, 0, 0.75, 0, 0, 0.25, 0])
+    assert float(shares.sum()) == pytest.approx(K + 1)
+
+
+def test_votes_on_no_train_row_are_an_error_that_names_who_brings_some() -> None:
+    votes = [None] * len(ROWS)
+    votes[ROWS.split("val")[0]] = np.ones(7)
+    with pytest.raises(DataError, match="ferplus"):
+        open_votes(Rows(ROWS.frame.assign(votes=votes), ROWS.sha256), VIEWS, CPU)

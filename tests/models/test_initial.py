@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,17 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     make_initial(tmp_path / "init", ARCH, 32, 3, SEEDED, None)
     with pytest.raises(ArtifactError, match="another architecture"):
         load_initial(tmp_path / "init", "resnet18")
+
+
+@pytest.mark.parametrize("arch", ["mobilenetv3_small_050", "test_resnet", "test_convnext2", "test_vit"])
+def test_a_network_starts_undecided_between_the_classes(tmp_path: Path, arch: str) -> None:
+    """Its first loss is that of a guess, ln 7; timm's own last layer of a MobileNet gives several times that."""
+    make_initial(tmp_path / "init", arch, 32, 3, SEEDED, None)
+    network = start_classifier(load_initial(tmp_path / "init", arch), 32).train()
+    generator = torch.Generator().manual_seed(0)
+    images, labels = torch.randn(64, 3, 32, 32, generator=generator), torch.randint(0, 7, (64,), generator=generator)
+    with torch.no_grad():
+        assert float(torch.nn.functional.cross_entropy(network(images), labels)) == pytest.approx(math.log(7), abs=0.25)
 
 
 def test_unknown_architecture_suggests_near_names(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""NKD, DIST, forms of DKD, standardised logits and the gate against their formulas, and the invariances they were made for."""
+"""NKD, DIST, votes, forms of DKD, standardised logits and the gate against their formulas, and the invariances they were made for."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fer_core.learning.losses import dist, dkd, kd, nkd
+from fer_core.learning.losses import dist, dkd, kd, nkd, votes
 from fer_core.learning.method import standardised
 
 N, C = 9, 7
@@ -166,6 +166,19 @@ def test_standardise_is_the_method_on_standardised_logits(method, values) -> Non
         found = found - (own * ce(logits, labels, reduction="none")).mean()
         expected = expected - (theirs * ce(z, labels, reduction="none")).mean()
     torch.testing.assert_close(found, expected)
+
+
+def test_votes_are_their_formula_and_rows_without_votes_learn_from_the_label() -> None:
+    logits, _, labels = batch(9)
+    shares = torch.rand(N, C, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    shares /= shares.sum(dim=1, keepdim=True)
+    shares[4:] = 0
+    log_p = np.log(softmax(logits.numpy()))
+    expected = []
+    for row in range(N):
+        own = -log_p[row, labels[row]]
+        expected.append(own if row >= 4 else 0.3 * own - 0.7 * float((shares[row].numpy() * log_p[row]).sum()))
+    assert float(votes.loss(logits, shares, labels, votes.Options(share=0.7))) == pytest.approx(np.mean(expected), rel=1e-9)
 
 
 def test_no_method_imports_another() -> None:
