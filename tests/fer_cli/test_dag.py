@@ -198,6 +198,13 @@ def test_only_methods_with_targets_wait_for_soft_labels() -> None:
     assert students["kd-1337"]["targets"] == students["dkd-1337"]["targets"] == "data/softlabels"
 
 
+def test_a_method_of_labels_alone_waits_for_soft_labels_once_a_term_asks_a_teacher() -> None:
+    for negatives, targets in (("uniform", "data/pack/dev/rows.parquet"), ("confusion", "data/softlabels"), ("teacher", "data/softlabels")):
+        params = deepcopy(PARAMS)
+        params["student"]["ce"]["negl"] = {"weight": 0.1, "negatives": negatives}
+        assert stages(synced(TEXT, params, ROOT))["student"]["foreach"]["ce-1337"]["targets"] == targets
+
+
 def test_comments_and_hand_written_parts_survive() -> None:
     text = TEXT.replace("stages:\n", "# a comment of the user\nstages:\n", 1)
     assert "# a comment of the user" in synced(text, changed(seeds=[1]), ROOT)

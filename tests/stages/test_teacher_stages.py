@@ -172,8 +172,13 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         own = {"temperature": 2.0, "alpha": 0.7, "weighting": "confidence", "gate": "teacher_right"}
         edit_params(student={"mtkd": own | {"negl": {"weight": 0.1, "negatives": "teacher"}}})
         student.main("mtkd-1", "mtkd", 1, Path("data/init") / ARCH, Path("data/softlabels"))
+        edit_params(
+            student={"ce": {"label_smoothing": 0.0, "negl": {"weight": 0.1, "ratio": 1.0, "min_entropy": 0.0, "negatives": "confusion"}}}
+        )
+        student.main("ce-1", "ce", 1, Path("data/init") / ARCH, Path("data/softlabels"))
     finally:
         Path("params.yaml").write_text(before)
+    assert read_card(Path("data/students/ce-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/softlabels.npz"))
     assert read_card(Path("data/students/mtkd-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/teachers.npz"))
 
 
