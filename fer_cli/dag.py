@@ -41,7 +41,13 @@ _FAN_IN = {
     "leaderboard": ["data/logits/{teacher}/test"],
     "softlabels": ["data/logits/{teacher}/dev"],
     "hard_cases": ["data/logits/{teacher}/dev", "data/evaluation/{student}"],
-    "compare": ["data/evaluation/{student}", "data/evaluation/{teacher}"],
+    "compare": [
+        "data/evaluation/{student}",
+        "data/evaluation/{teacher}",
+        "data/calibration/{student}",
+        "data/calibration/{teacher}",
+        "data/students/{student}/record",
+    ],
     "onnx": ["data/sources/{source}.json"],
     "report": [
         "data/teachers/{final}/record",
@@ -59,6 +65,7 @@ _OPTIONAL = {
     "teacher_a": ["teacher.set"],
     "teacher_fold": ["teacher_b"],
     "logits_dev": ["teacher.folds"],
+    "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""
 _FOLD = "data/teachers/${key}/folds/"

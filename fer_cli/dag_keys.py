@@ -52,7 +52,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     students = {}
     for method in params["student"]["methods"]:
         loss = loss_of(params, method)
-        targets = "data/softlabels" if needs_targets(loss, root) else "data/pack/dev/rows.parquet"
+        targets = "data/softlabels" if needs_targets(loss, root) or _is_guided(params, method) else "data/pack/dev/rows.parquet"
         start = _start_of(params, method)
         for seed in params["student"]["seeds"]:
             begin = init if start is None else f"data/students/{start}-{seed}/model"
@@ -124,6 +124,12 @@ def needs_targets(method: str, root: Path) -> bool:
         if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == "NEEDS_TARGETS" for name in node.targets):
             return bool(ast.literal_eval(node.value))
     raise ParamsError("This method does not say whether it needs targets.", where=path, expected="a constant NEEDS_TARGETS")
+
+
+def _is_guided(params: dict[str, Any], method: str) -> bool:
+    """Whether a further term of a method asks a teacher, as `MethodOptions.guided` says."""
+    negl = (params["student"].get(method) or {}).get("negl") or {}
+    return str(negl.get("negatives", "uniform")) != "uniform"
 
 
 def _stage(entry: dict[str, Any]) -> str:

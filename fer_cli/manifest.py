@@ -38,7 +38,7 @@ def export(
 ) -> None:
     """Write the manifest as CSV, in the columns of the original system."""
     from fer_core.data.exporting import Selection, chosen_rows, write_csv, write_images
-    from fer_core.data.manifest import read_manifest
+    from fer_core.data.manifest_table import read_manifest
 
     chosen = None if set_name is None else _named_set(set_name)
     selection = Selection(tuple(splits or ()), tuple(sources or ()), chosen, set_name or "", with_dropped)
@@ -54,7 +54,7 @@ def export(
 def stats() -> None:
     """Show how many rows each class has, by data set and split."""
     from fer_core.data.exporting import split_counts
-    from fer_core.data.manifest import read_manifest
+    from fer_core.data.manifest_table import read_manifest
 
     typer.echo(_table(split_counts(read_manifest(MANIFEST))))
 

@@ -7,7 +7,7 @@ import typer
 
 from fer_cli.results_distillation import distillation_page
 from fer_cli.results_page import results_page
-from fer_cli.results_tables import model_table
+from fer_cli.results_tables import compare_sets, model_table
 from fer_core.errors import ArtifactError
 from fer_core.files import write_text
 from fer_core.params import read_params
@@ -34,7 +34,7 @@ def results(
             write_text(file, page())
             typer.echo(f"wrote {file}")
     if (out is None and distillation is None) or into is not None:
-        table = model_table(str(read_params()["evaluation"]["compare_set"]))
+        table = model_table(compare_sets(read_params())[0])
         if into is None:
             typer.echo(table)
         else:

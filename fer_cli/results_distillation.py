@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fer_cli.results_tables import data_line, method_table, provenance, read_metrics, unfinished_words
+from fer_cli.results_goals import goals
+from fer_cli.results_tables import compare_sets, data_line, markdown_table, method_table, provenance, read_metrics, unfinished_words
 from fer_core.errors import ArtifactError
 from fer_core.files import read_json
 from fer_core.labels import CLASSES
 from fer_core.params import read_params
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["distillation_page"]
 
@@ -17,11 +21,9 @@ _SUMMARY = Path("metrics/summary.json")
 _SCORES = ("val_macro_f1", "val_accuracy", "val_nll")
 _WORDS = ("settings", "")
 
-Row = Sequence[str]
-
 
 def distillation_page(title: str, trials: Path | None) -> str:
-    """Protocol, tuning, methods over seeds, paired differences, F1 of each class and every run, as Markdown.
+    """Protocol, goals, tuning, methods over seeds, paired differences, F1 of each class and every run, as Markdown.
 
     Args:
         title: heading.
@@ -34,14 +36,18 @@ def distillation_page(title: str, trials: Path | None) -> str:
     student, summary = params["student"], read_json(_SUMMARY)
     runs = {method: [f"{method}-{seed}" for seed in student["seeds"]] for method in student["methods"]}
     measured = {key: read_json(Path("data/evaluation") / key / "metrics.json") for keys in runs.values() for key in keys}
-    name = params["evaluation"]["compare_set"]
-    verdicts = [f"- {verdict}" for verdict in read_metrics(_COMPARISON)["verdict"]]
+    names, pairs = compare_sets(params), read_metrics(_COMPARISON)
+    name = names[0]
     parts = [f"# {title}", provenance(), data_line(summary["data"])]
-    parts += ["## Protocol", _protocol(student, measured)]
+    parts += ["## Protocol", _protocol(student, measured), "## Goals"]
+    parts += [goals(runs, {method: _val(keys, measured, "macro_f1") for method, keys in runs.items()}, pairs, one) for one in names]
     if trials is not None:
         parts += ["## Tuning", "Scores on val rows; the best trial of each method gave the settings above.", _trials(trials)]
     parts += ["## Methods on val rows", _on_val(runs, measured), unfinished_words(params) or "All val curves are flat at the end."]
-    parts += [f"## Paired differences on {name}", _differences(), "\n".join(verdicts)]
+    for one in names:
+        of_set = pairs[pairs["set"] == one]
+        words = "\n".join(f"- {verdict}" for verdict in of_set["verdict"])
+        parts += [f"## Paired differences on {one}", _differences(of_set.dropna(subset=["delta_macro_f1"])), words]
     for one, rows in summary["data"]["rows_of_set"].items():
         parts += [
             f"## Methods on {one} ({rows:,} rows)",
@@ -55,12 +61,6 @@ def distillation_page(title: str, trials: Path | None) -> str:
         "test rows chose nothing. NLL and ECE over seeds are those after temperature scaling."
     )
     return "\n\n".join(parts) + "\n"
-
-
-def _table(head: Row, rows: Sequence[Row]) -> str:
-    rule = "|---|" + "".join("---|" if name in _WORDS else "---:|" for name in head[1:])
-    lines = [f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -94,35 +94,40 @@ def _trials(path: Path) -> str:
         [row["method"], row["settings"], *(f"{row[score]:.3f}" for score in _SCORES), "best" if row["best"] else ""]
         for row in table.to_dict("records")
     ]
-    return _table(["method", "settings", "macro-F1", "accuracy", "NLL", ""], rows)
+    return markdown_table(["method", "settings", "macro-F1", "accuracy", "NLL", ""], rows, _WORDS)
+
+
+def _val(keys: Sequence[str], measured: Mapping[str, Any], metric: str) -> float:
+    return _mean([measured[key]["sets"]["val"]["metrics"][metric]["value"] for key in keys])
 
 
 def _on_val(runs: Mapping[str, Sequence[str]], measured: Mapping[str, Any]) -> str:
-    rows = []
-    for method, keys in runs.items():
-        of_runs = [measured[key]["sets"]["val"]["metrics"] for key in keys]
-        rows.append([method, *(f"{_mean([run[metric]['value'] for run in of_runs]):.3f}" for metric in ("accuracy", "macro_f1", "nll"))])
-    return _table(["method", "accuracy", "macro-F1", "NLL"], rows)
+    rows = [[method, *(f"{_val(keys, measured, one):.3f}" for one in ("accuracy", "macro_f1", "nll"))] for method, keys in runs.items()]
+    return markdown_table(["method", "accuracy", "macro-F1", "NLL"], rows)
 
 
-def _differences() -> str:
+def _differences(pairs: "pd.DataFrame") -> str:
     rows = []
-    for pair in read_metrics(_COMPARISON).dropna(subset=["delta_macro_f1"]).to_dict("records"):
+    for pair in pairs.to_dict("records"):
         cells = [
-            f"{pair[delta]:+.4f} ({pair[f'{delta}_low']:+.4f} to {pair[f'{delta}_high']:+.4f})" for delta in ("delta_macro_f1", "delta_nll")
+            f"{pair[delta]:+.4f} ({pair[f'{delta}_low']:+.4f} to {pair[f'{delta}_high']:+.4f})"
+            for delta in ("delta_macro_f1", "delta_accuracy", "delta_nll", "delta_nll_scaled")
         ]
-        rows.append(
-            [f"{pair['a']} less {pair['b']}", *cells, f"{pair['mcnemar_p']:.3g}", f"{pair['holm_p']:.3g}", f"{pair['n_disagree']:.0f}"]
-        )
-    return _table(["pair", "ΔF1 (95 % CI)", "ΔNLL (95 % CI)", "McNemar p", "after Holm", "rows that disagree"], rows)
+        low, high = (pair[f"delta_macro_f1_seeds_{end}"] for end in ("low", "high"))
+        wider = "–" if low != low else f"{low:+.4f} to {high:+.4f}"
+        tests = [f"{pair['mcnemar_p']:.3g}", f"{pair['holm_p']:.3g}", f"{pair['n_disagree']:.0f}"]
+        rows.append([f"{pair['a']} less {pair['b']}", cells[0], wider, *cells[1:], *tests])
+    head = ["pair", "ΔF1 (95 % CI)", "over seeds too", "Δaccuracy (95 % CI)", "ΔNLL raw (95 % CI)", "ΔNLL scaled (95 % CI)"]
+    return markdown_table([*head, "McNemar p", "after Holm", "rows that disagree"], rows)
 
 
 def _by_class(runs: Mapping[str, Sequence[str]], measured: Mapping[str, Any], name: str) -> str:
+    """F1 of each class; a class that the set has no row of has none."""
     rows = []
     for method, keys in runs.items():
         f1 = [measured[key]["sets"][name]["per_class_f1"] for key in keys]
-        rows.append([method, *(f"{_mean([one[label] for one in f1]):.3f}" if label in f1[0] else "–" for label in CLASSES)])
-    return _table(["method", *CLASSES], rows)
+        rows.append([method, *(f"{_mean([one[label] for one in f1]):.3f}" if f1[0][label] is not None else "–" for label in CLASSES)])
+    return markdown_table(["method", *CLASSES], rows)
 
 
 def _every_run(runs: Mapping[str, Sequence[str]], measured: Mapping[str, Any], scores: Mapping[str, Any], name: str) -> str:
@@ -136,4 +141,6 @@ def _every_run(runs: Mapping[str, Sequence[str]], measured: Mapping[str, Any], s
         val = measured[key]["sets"]["val"]["metrics"]["macro_f1"]["value"]
         after = [f"{scores[key][score]:.3f}" for score in ("nll_nats", "nll_scaled_nats", "ece", "ece_scaled", "temperature")]
         rows.append([key, f"{val:.3f}", accuracy, f1, *after])
-    return _table(["run", "val macro-F1", "accuracy (95 % CI)", "macro-F1 (95 % CI)", "NLL", "NLL scaled", "ECE", "ECE scaled", "T"], rows)
+    return markdown_table(
+        ["run", "val macro-F1", "accuracy (95 % CI)", "macro-F1 (95 % CI)", "NLL", "NLL scaled", "ECE", "ECE scaled", "T"], rows
+    )

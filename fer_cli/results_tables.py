@@ -1,6 +1,7 @@
 """What pages of results share: tables of models and methods, and where the figures come from."""
 
 import subprocess
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from fer_core.params import PARAMS_FILE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["data_line", "method_table", "model_table", "provenance", "read_metrics", "unfinished_words"]
+__all__ = ["compare_sets", "data_line", "markdown_table", "method_table", "model_table", "provenance", "read_metrics", "unfinished_words"]
 
 _LEADERBOARD = Path("metrics/leaderboard.csv")
 _STUDENTS = Path("metrics/resultssummarystudents.csv")
@@ -31,6 +32,18 @@ def read_metrics(path: Path) -> "pd.DataFrame":
         return pd.read_csv(path)
     except FileNotFoundError as error:
         raise ArtifactError("A metrics file is missing.", where=path, remedy=_REMEDY) from error
+
+
+def compare_sets(params: dict[str, Any]) -> list[str]:
+    """The sets of `evaluation.compare_set`, the main one first."""
+    chosen = params["evaluation"]["compare_set"]
+    return [chosen] if isinstance(chosen, str) else list(chosen)
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[str] = ()) -> str:
+    """A Markdown table whose columns are aligned to the right, but for the first one and those named by `words`."""
+    rule = "|---|" + "".join("---|" if name in words else "---:|" for name in head[1:])
+    return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def model_table(set_name: str) -> str:
@@ -56,10 +69,12 @@ def method_table(set_name: str) -> str:
     """Markdown table of each method on a named test set: mean over seeds and standard deviation between them.
 
     Raises:
-        ArtifactError: there is no summary of students.
+        ArtifactError: there is no summary of students, or it does not hold the set.
     """
     table = read_metrics(_STUDENTS)
     table = table[table["set"] == set_name]
+    if table.empty:
+        raise ArtifactError("The summary of students does not hold this set.", where=_STUDENTS, found=set_name, remedy=_REMEDY)
     shown = {"accuracy": "accuracy", "macro_f1": "macro-F1", "minority_f1": "minority-F1", "nll_scaled_nats": "NLL", "ece_scaled": "ECE"}
     lines = [f"| method | seeds | {' | '.join(shown.values())} |", f"|---|---:|{'---:|' * len(shown)}"]
     for method in table["method"].unique():

@@ -32,12 +32,21 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     for key, model in _models().items():
         _check(params, key, model, path)
     _check_names(params, path)
-    _only(params["student"], {"arch", "methods", "preprocessing", "seeds", "set", "train", *params["student"]["methods"]}, "student", path)
+    _only(
+        params["student"],
+        {"arch", "methods", "preprocessing", "seeds", "set", "train", "trials", *params["student"]["methods"]},
+        "student",
+        path,
+    )
     if "teacher_b" in params or any(entry.get("stage") == "b" for entry in params["teachers"].values()):
         _check(params, "teacher_b", import_module("fer_core.learning.options").TeacherBOptions, path)
     if "preprocessing" in params["student"]:
         _check(params, "student.preprocessing", import_module("fer_core.learning.options").Resolution, path)
+    if "trials" in params["student"]:
+        _check(params, "student.trials", dict[str, int], path)
     _check_sets(params, path)
+    for name, given in parse_section("ensemble", params["ensemble"], _models()["ensemble"], path).weightings.items():
+        given.of_teachers(list(params["teachers"]), name)
     _check_changed(params, path)
     if params["deploy"]["student"] not in (keys := [f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]]):
         raise ParamsError(

@@ -1,6 +1,7 @@
 """Compare the students' training methods.
 
-Reads the evaluation of every student (methods × seeds) and, for information, of every teacher.
+Reads the evaluation and calibration of every student (methods × seeds) and, for information, of every teacher, the training records of
+the students, and how many settings of each method were tried (`student.trials`, written by `fer tune apply`).
 Writes `data/comparison/`: paired differences with intervals, tests and a verdict in words for every two methods of equal budget.
 """
 
@@ -8,30 +9,41 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fer_core.evaluation.comparison import compare_methods
+from fer_core.evaluation.calibration_report import read_calibration
+from fer_core.evaluation.comparison import Conditions, compare_methods
 from fer_core.evaluation.comparison_report import run_summary, write_comparison
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import read_evaluation
+from fer_core.evaluation.reliability import read_reliability_metrics
 from fer_core.params import load_section
+from fer_core.report.artifacts import read_history
+from fer_core.report.convergence import rising
 from stages.entry import run_stage
 
 EVALUATIONS = Path("data/evaluation")
+CALIBRATIONS = Path("data/calibration")
+STUDENTS = Path("data/students")
 OUT = Path("data/comparison")
 
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Compare every two methods on `evaluation.compare_set`."""
+    """Compare every two methods on the sets of `evaluation.compare_set`."""
     options: EvaluationOptions = load_section("evaluation", EvaluationOptions)
     methods: list[str] = load_section("student.methods", list[str])
     seeds: list[int] = load_section("student.seeds", list[int])
+    trials: dict[str, int] = load_section("student.trials", dict[str, int], default={})
     teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
     runs = {method: {seed: read_evaluation(EVALUATIONS / f"{method}-{seed}") for seed in seeds} for method in methods}
-    pairs, refused = compare_methods(runs, options.compare_set, options, load_section("seed", int))
     students = [run for by_seed in runs.values() for run in by_seed.values()]
+    temperatures = {run.key: read_calibration(CALIBRATIONS / run.key, run.test.model_sha256).temperature for run in students}
+    histories = {method: [read_history(STUDENTS / f"{method}-{seed}" / "record") for seed in seeds] for method in methods}
+    pairs, refused = compare_methods(runs, options, Conditions(temperatures, trials, rising(histories)), load_section("seed", int))
     everyone = [*students, *(read_evaluation(EVALUATIONS / tag) for tag in teachers)]
-    write_comparison(OUT, options.compare_set, pairs, refused, [run_summary(run, options.compare_set) for run in everyone])
+    main_set = options.compare_sets[0]
+    summaries = [run_summary(run, read_reliability_metrics(CALIBRATIONS / run.key), main_set) for run in everyone]
+    write_comparison(OUT, options.compare_sets, pairs, refused, summaries)
     for refusal in refused:
         log.warning("%s and %s are not compared: %s", refusal.a, refusal.b, "; ".join(refusal.reasons))
 

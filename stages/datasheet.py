@@ -7,7 +7,8 @@ It does not wait for the gate: where that stays closed, this page helps to see w
 import logging
 from pathlib import Path
 
-from fer_core.data.manifest import open_stores, read_manifest
+from fer_core.data.manifest import open_stores
+from fer_core.data.manifest_table import read_manifest
 from fer_core.files import new_folder, sha256_file, write_json, write_text
 from fer_core.params import load_section
 from fer_core.report.datasheet_counts import count_faces

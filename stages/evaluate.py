@@ -1,7 +1,7 @@
 """Stage `evaluate`: every metric of one student or teacher on val, calib and every named test set, with intervals.
 
 Reads the model's card and, for a student, both halves of the pack (its forward pass happens here); for a teacher its stored
-logits. Writes `data/evaluation/<key>/`.
+logits; and, for which rows show one picture, the manifest. Writes `data/evaluation/<key>/`.
 """
 
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from fer_core.data.logits import read_logits
 from fer_core.data.named_sets import SetFilter, evaluated_sets, select
 from fer_core.data.pack import Pack
+from fer_core.data.pictures import read_duplicates
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import record_evaluation
@@ -47,6 +48,7 @@ def main(key: str, model: Path, dev: Path, test: Path) -> None:
         options=options,
         seed=load_section("seed", int),
         budget=card.budget,
+        duplicate_of=read_duplicates(Path("data/manifest.parquet"), [*dev_rows.sample_ids, *test_rows.sample_ids]),
     )
 
 

@@ -1,6 +1,6 @@
 """Measure teachers, alone and fused, on the test rows.
 
-Reads the test logits of every teacher, the ensemble and the test rows.
+Reads the test logits of every teacher, the ensemble, the test rows and, for which of them show one picture, the manifest.
 Writes `data/leaderboard/`: every teacher raw and temperature scaled, best single, uniform and chosen weights on every named test set, what
 else the ensemble asks for (kinds of weights, fixed temperatures), and each set's oracle.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from fer_core.data.logits import read_logits
 from fer_core.data.named_sets import NamedSets, evaluated_sets, select
+from fer_core.data.pictures import read_duplicates
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.ensemble import read_ensemble
 from fer_core.evaluation.leaderboard import leaderboard, write_leaderboard
@@ -17,6 +18,7 @@ from fer_core.evaluation.options import EvaluationOptions
 from fer_core.params import load_section
 from stages.entry import run_stage
 
+MANIFEST = Path("data/manifest.parquet")
 ROWS = Path("data/pack/test/rows.parquet")
 LOGITS = Path("data/logits")
 ENSEMBLE = Path("data/ensemble")
@@ -31,7 +33,15 @@ def main() -> None:
     chosen = evaluated_sets(load_section("sets", NamedSets))
     sets = {name: select(rows.frame, rule, name) for name, rule in chosen.items()}
     test = {tag: read_logits(LOGITS / tag / "test", rows) for tag in teachers}
-    board = leaderboard(test, read_ensemble(ENSEMBLE), sets, options, load_section("seed", int), rows.frame["source"].to_numpy())
+    board = leaderboard(
+        test,
+        read_ensemble(ENSEMBLE),
+        sets,
+        options,
+        load_section("seed", int),
+        rows.frame["source"].to_numpy(),
+        read_duplicates(MANIFEST, rows.sample_ids),
+    )
     write_leaderboard(OUT, board, rows.sha256)
 
 

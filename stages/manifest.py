@@ -5,7 +5,8 @@ Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes `d
 
 from pathlib import Path
 
-from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, write_manifest
+from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.data.manifest_table import write_manifest
 from fer_core.params import Seed, load_section
 from stages.entry import run_stage
 

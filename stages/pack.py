@@ -5,7 +5,8 @@ Reads `data/validation.json`, `data/manifest.parquet` and `data/clean/*.arrow`; 
 
 from pathlib import Path
 
-from fer_core.data.manifest import open_stores, read_manifest
+from fer_core.data.manifest import open_stores
+from fer_core.data.manifest_table import read_manifest
 from fer_core.data.pack import PackOptions
 from fer_core.data.packing import pack_half
 from fer_core.data.validation import check_passed

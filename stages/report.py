@@ -51,7 +51,7 @@ def main() -> None:
         methods=tuple(load_section("student.methods", list[str])),
         seeds=tuple(load_section("student.seeds", list[int])),
         deployed=load_section("deploy.student", str),
-        compare_set=load_section("evaluation.compare_set", str),
+        compare_set=load_section("evaluation", EvaluationOptions).compare_sets[0],
         stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
     )
     inputs = read_inputs(DATA, METRICS, selection)

@@ -45,8 +45,9 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     network, init_sha256 = _start(init, arch, preprocessing, loss_options.start)
     check_feasible(network, options, mixable=not loss.NEEDS_TARGETS and not loss_options.has_auxiliary)
     pack = Pack.open(Path("data/pack/dev"))
+    wanted = loss.NEEDS_TARGETS or loss_options.guided
     opened = open_teacher_targets if getattr(loss, "EACH_TEACHER", False) else open_targets
-    soft, soft_sha256 = opened(targets, pack.rows, preprocessing, views, device) if loss.NEEDS_TARGETS else (None, None)
+    soft, soft_sha256 = opened(targets, pack.rows, preprocessing, views, device) if wanted else (None, None)
     if getattr(loss, "NEEDS_VOTES", False):
         soft = open_votes(pack.rows, views, device)
     train_set = load_train_set(load_section("student.set", str | None, default=None))

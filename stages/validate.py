@@ -6,7 +6,8 @@ is in `validation-report.json` of the runs folder.
 
 from pathlib import Path
 
-from fer_core.data.manifest import ManifestOptions, open_stores, read_manifest
+from fer_core.data.manifest import ManifestOptions, open_stores
+from fer_core.data.manifest_table import read_manifest
 from fer_core.data.named_sets import NamedSets
 from fer_core.data.validation import ValidateOptions, require_passed, validate, write_validation
 from fer_core.params import load_section

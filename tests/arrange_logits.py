@@ -1,10 +1,13 @@
 """Tiny rows and logits that tests of evaluation and of its stages share."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from fer_core.data.logits import LogitsSet, logits_of_rows
 from fer_core.data.rows import Rows
+from fer_core.evaluation.metrics import all_metrics
 from fer_core.labels import N_CLASSES
 
 K = 2
@@ -36,6 +39,19 @@ def frame(splits: dict[str, int], source: str = "rafdb_basic") -> pd.DataFrame:
 
 def rows_of(splits: dict[str, int], sha256: str = "r" * 64) -> Rows:
     return Rows(frame(splits), sha256)
+
+
+def metrics_of(targets: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """What `ensemble_metrics.json` says of targets [N, K + 1, 7] of train rows."""
+    return {"splits": {"train": all_metrics(targets[:, 0], labels, bins=15)}}
+
+
+def manifest_of(*frames: pd.DataFrame, duplicate_of: dict[str, str] | None = None) -> pd.DataFrame:
+    """The manifest of these rows, in which `duplicate_of` repeat the picture of another."""
+    rows = pd.concat(frames, ignore_index=True)
+    boxes = dict.fromkeys(["orig_image", "face_id", "bbox_top", "bbox_left", "bbox_right", "bbox_bottom"])
+    repeats = [(duplicate_of or {}).get(key, "") for key in rows["sample_id"]]
+    return rows.assign(row=np.arange(len(rows)), reason="", duplicate_of=repeats, image_path=rows["sample_id"], **boxes)
 
 
 DEV = {"train": 60, "val": 70, "calib": 280}

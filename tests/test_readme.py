@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from fer_cli.main import COMMANDS
 from fer_cli.results import with_table
-from fer_cli.results_tables import model_table
+from fer_cli.results_tables import compare_sets, model_table
 from fer_core.errors import ArtifactError
 from fer_core.params import read_params
 
@@ -30,7 +30,7 @@ def test_result_table_is_that_of_the_metrics_committed_with_it(tmp_path: Path, m
     for name in ("params.yaml", "metrics/leaderboard.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(committed(name), encoding="utf-8")
-    table = model_table(str(read_params()["evaluation"]["compare_set"]))
+    table = model_table(compare_sets(read_params())[0])
     readme = committed("README.md")
     assert with_table(readme, table, Path("README.md")) == readme, "run `fer results --into README.md`"
 

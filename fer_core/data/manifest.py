@@ -8,31 +8,19 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from pydantic import Field, model_validator
 
 from fer_core.data.leakage import TwinOptions, drop_leaks, group_codes, usable
+from fer_core.data.manifest_table import MANIFEST_SCHEMA
 from fer_core.data.near_duplicates import Twins, find_twins, union
 from fer_core.data.splits import carve_sources
 from fer_core.data.store import FaceStore
-from fer_core.data.tables import read_table, write_table
 from fer_core.errors import DataError, ParamsError
 from fer_core.params import Section
 
-__all__ = [
-    "MANIFEST_SCHEMA",
-    "ManifestOptions",
-    "build_manifest",
-    "load_faces",
-    "open_stores",
-    "read_manifest",
-    "twins_of",
-    "write_manifest",
-]
+__all__ = ["ManifestOptions", "build_manifest", "load_faces", "open_stores", "twins_of"]
 
 log = logging.getLogger(__name__)
-
-_KIND = "manifest/1"
 
 
 class ManifestOptions(Section):
@@ -73,34 +61,6 @@ class ManifestOptions(Section):
         if self.val_fraction + self.calib_fraction + max(self.test_fraction.values(), default=0) >= 1:
             raise ValueError("the fractions leave nothing to train on")
         return self
-
-
-MANIFEST_SCHEMA = pa.schema(
-    [
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("row", pa.int32(), nullable=False),
-        pa.field("label", pa.int8(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("usage", pa.string(), nullable=False),
-        pa.field("group", pa.string(), nullable=False),
-        pa.field("duplicate_of", pa.string(), nullable=False),
-        pa.field("weight", pa.float32(), nullable=False),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
-        pa.field("min_side", pa.int32(), nullable=False),
-        pa.field("confidence", pa.float32()),
-        pa.field("votes", pa.list_(pa.float32())),
-        pa.field("image_path", pa.string(), nullable=False),
-        pa.field("orig_image", pa.string()),
-        pa.field("face_id", pa.int32()),
-        pa.field("bbox_top", pa.int32()),
-        pa.field("bbox_left", pa.int32()),
-        pa.field("bbox_right", pa.int32()),
-        pa.field("bbox_bottom", pa.int32()),
-    ]
-)
 
 
 def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
@@ -221,21 +181,3 @@ def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:
     component = union(nodes, np.concatenate(links))[: len(train)]
     units[train] = pd.Series(units[train]).groupby(component).transform("min").to_numpy(dtype=object)
     return units
-
-
-def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
-    """Write `manifest.parquet`: the same bytes for the same rows.
-
-    Raises:
-        ArtifactError: a column is missing or does not fit its type.
-    """
-    write_table(path, manifest, MANIFEST_SCHEMA, _KIND)
-
-
-def read_manifest(path: Path) -> pd.DataFrame:
-    """Read the manifest. Whether its contents are sound is for the gate (`fer_core.data.validation`) to say.
-
-    Raises:
-        ArtifactError: missing, damaged, of another schema or class order.
-    """
-    return read_table(path, MANIFEST_SCHEMA, _KIND)

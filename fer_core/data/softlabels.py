@@ -2,11 +2,14 @@
 beside them the calibrated logits of each teacher alone, for methods that learn from each.
 
 They are at T = 1; the student applies its distillation temperature. The folder is written by one function and verified in full by one:
-every file's hash, the rows, their ids, order, labels and sources, the class order, every array and every count.
+every file and its hash, the rows, their ids, order, labels and sources, the class order, every array and every count; by a digest that
+binds each row's logits to its id, that they stand at their rows; and by their NLL, that they know these rows as the ensemble was measured
+to.
 """
 
+import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from fer_core.labels import CLASSES, N_CLASSES, check_class_order
 
 __all__ = ["SoftLabels", "read_softlabels", "write_softlabels"]
 
-_SCHEMA = 2
+_SCHEMA = 3
 _INDEX_KIND = "softlabels_index/1"
 _INDEX = pa.schema(
     [
@@ -32,6 +35,8 @@ _INDEX = pa.schema(
     ]
 )
 _HASHED = ("softlabels.npz", "teachers.npz", "softlabels_index.parquet", "classorder.json", "alignmentreport.json", "ensemble_metrics.json")
+_MANIFEST = "hash_manifest.json"
+_NLL_SLACK, _ACCURACY_SLACK = 0.01, 0.01  # float16 moves both a little
 _REMEDY = "run `dvc repro softlabels` to make them again"
 
 
@@ -82,10 +87,10 @@ def write_softlabels(
         of_teachers: of each teacher, the same of its own calibrated logits.
         preprocessing_hash, views_hash: of the teachers.
         ensemble: how the teachers were fused, for the alignment report.
-        metrics: of the ensemble, for `ensemble_metrics.json`.
+        metrics: of the ensemble, for `ensemble_metrics.json`; with `splits: {train: {nll, accuracy}}` of the fused logits.
 
     Raises:
-        ArtifactError: logits that do not fit the train rows or are not finite in float16.
+        ArtifactError: logits that do not fit the train rows, are not finite in float16 or are not those that the metrics are of.
     """
     frame = rows.frame.iloc[rows.split("train")]
     with np.errstate(over="ignore"):
@@ -94,6 +99,7 @@ def write_softlabels(
     labels = frame["label"].to_numpy(dtype=np.uint8)
     _check_logits(stored, len(frame), folder)
     _check_of_teachers(singly, stored, tuple(of_teachers), folder)
+    _check_quality(stored, labels, metrics, folder)
     with new_folder(folder) as temporary:
         with (temporary / "softlabels.npz").open("wb") as stream:
             np.savez(stream, logits=stored, y=labels)
@@ -115,11 +121,12 @@ def write_softlabels(
             "logits_kind": "calibrated fused logits at T = 1",
             "teachers": list(of_teachers),
             "ensemble": ensemble,
+            "rows_digest": _digest(frame["sample_id"].tolist(), stored, singly),
         }
         write_json(temporary / "alignmentreport.json", report)
         write_json(temporary / "ensemble_metrics.json", metrics)
         hashes = {name: sha256_file(temporary / name) for name in _HASHED}
-        write_json(temporary / "hash_manifest.json", {"rows_sha256": rows.sha256, "files": hashes})
+        write_json(temporary / _MANIFEST, {"rows_sha256": rows.sha256, "files": hashes})
 
 
 def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
@@ -127,13 +134,16 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
 
     Raises:
         ArtifactError: names the file and the first row at fault: a file missing, added or changed, other rows, ids, order, labels
-            or sources, another class order, another number of rows or views, a logit that is not finite.
+            or sources, logits at other rows than they were made for, another class order, another number of rows or views, a logit that
+            is not finite, or logits that know the labels better or worse than the ensemble did.
     """
-    manifest = read_json(folder / "hash_manifest.json")
+    manifest = read_json(folder / _MANIFEST)
     if not isinstance(manifest, dict) or set(manifest.get("files", {})) != set(_HASHED):
         raise ArtifactError(
             "The hash manifest does not list the soft labels' files.", where=folder, found=manifest, expected=_HASHED, remedy=_REMEDY
         )
+    if added := sorted({file.name for file in folder.iterdir()} - {*_HASHED, _MANIFEST}):
+        raise ArtifactError("A file was added to the soft labels.", where=folder, found=", ".join(added), remedy=_REMEDY)
     for name, expected in manifest["files"].items():
         if (found := sha256_file(folder / name)) != expected:
             raise ArtifactError(
@@ -144,7 +154,7 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
         raise ArtifactError(
             "These soft labels are of another version.", where=folder, found=report.get("schema"), expected=_SCHEMA, remedy=_REMEDY
         )
-    for name, made_from in (("hash_manifest.json", manifest.get("rows_sha256")), ("alignmentreport.json", report.get("rows_sha256"))):
+    for name, made_from in ((_MANIFEST, manifest.get("rows_sha256")), ("alignmentreport.json", report.get("rows_sha256"))):
         if made_from != rows.sha256:
             raise ArtifactError(
                 "These soft labels belong to other rows.", where=folder / name, found=made_from, expected=rows.sha256, remedy=_REMEDY
@@ -191,6 +201,15 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
         )
     teachers = tuple(report.get("teachers", []))
     _check_of_teachers(singly, logits, teachers, folder)
+    if (digest := _digest(frame["sample_id"].tolist(), logits, singly)) != report.get("rows_digest"):
+        raise ArtifactError(
+            "The logits of the soft labels do not stand at the rows they were made for, or are other ones.",
+            where=folder,
+            found=digest,
+            expected=report.get("rows_digest"),
+            remedy=_REMEDY,
+        )
+    _check_quality(logits, labels, read_json(folder / "ensemble_metrics.json"), folder)
     hashes = {name: report.get(name) for name in ("preprocessing_hash", "views_hash")}
     if not all(isinstance(value, str) for value in hashes.values()):
         raise ArtifactError("The alignment report names no preprocessing or no views.", where=folder, found=hashes, remedy=_REMEDY)
@@ -237,3 +256,35 @@ def _check_of_teachers(singly: np.ndarray, fused: np.ndarray, teachers: tuple[st
         raise ArtifactError("The teachers' own logits do not fit the soft labels.", where=where, found=singly.shape, expected=expected)
     if singly.dtype != np.float16 or not np.isfinite(singly).all():
         raise ArtifactError("A teacher's logits are of another type or not finite.", where=where, found=singly.dtype, expected="float16")
+
+
+def _digest(sample_ids: Sequence[str], logits: np.ndarray, of_teachers: np.ndarray) -> str:
+    """Hash of every row's id beside its logits, in order."""
+    digest = hashlib.sha256()
+    for key, fused, singly in zip(sample_ids, logits, of_teachers, strict=True):
+        digest.update(f"{key}\n".encode())
+        digest.update(fused.tobytes())
+        digest.update(singly.tobytes())
+    return digest.hexdigest()
+
+
+def _check_quality(logits: np.ndarray, labels: np.ndarray, metrics: Any, where: object) -> None:
+    """Refuse logits whose NLL or accuracy on the evaluation view is not the one that the ensemble was measured to have on train rows."""
+    try:
+        expected = {name: float(metrics["splits"]["train"][name]) for name in ("nll", "accuracy")}
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(
+            "The ensemble's metrics do not tell its NLL and accuracy on train rows.", where=where, found=error, remedy=_REMEDY
+        ) from error
+    view = logits[:, 0].astype(np.float64)
+    rows, top = np.arange(len(view)), view.max(axis=1)
+    nll = float((top + np.log(np.exp(view - top[:, None]).sum(axis=1)) - view[rows, labels]).mean())
+    accuracy = float((view.argmax(axis=1) == labels).mean())
+    if abs(nll - expected["nll"]) > _NLL_SLACK or abs(accuracy - expected["accuracy"]) > _ACCURACY_SLACK + 1 / len(view):
+        raise ArtifactError(
+            "The soft labels do not know their rows as the ensemble does.",
+            where=where,
+            found=f"NLL {nll:.4f}, accuracy {accuracy:.4f}",
+            expected=f"NLL {expected['nll']:.4f}, accuracy {expected['accuracy']:.4f}",
+            remedy=_REMEDY,
+        )

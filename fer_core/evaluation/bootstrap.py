@@ -1,13 +1,15 @@
 """Confidence intervals by the stratified percentile bootstrap (Efron & Tibshirani 1993).
 
-A resample draws, within each label, as many rows as there are, with replacement; it is kept as a weight for each row. The same seed and
-labels give the same resamples, so two models measured on the same rows are always compared row by row.
+A resample draws, within each label, as many pictures as there are, with replacement, and takes all rows of a picture that it draws
+(Davison & Hinkley 1997, 3.8); where each picture occurs once, pictures are rows. It is kept as a weight for each row. The same seed,
+labels and pictures give the same resamples, so two models measured on the same rows are always compared row by row.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from fer_core.errors import ArtifactError
@@ -33,27 +35,40 @@ class Interval:
         return {"value": round(self.value, 6), "low": round(self.low, 6), "high": round(self.high, 6)}
 
 
-def stratified_weights(labels: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield `resamples` times int64 [N]: how often each row is drawn; the weights of a label's rows sum to their number."""
+def stratified_weights(labels: np.ndarray, resamples: int, seed: int, pictures: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Yield `resamples` times int64 [N]: how often each row is drawn.
+
+    Args:
+        labels: [N]; where the rows of a picture have different ones, it is drawn among those of its first row's.
+        resamples: how many.
+        seed: of the draws.
+        pictures: int [N], equal numbers for rows of one picture; None where each row is a picture of its own. Then the weights of a
+            label's rows sum to their number; else this holds of pictures.
+    """
     rng = np.random.default_rng(seed)
+    picture_of_row = np.arange(len(labels)) if pictures is None else pd.factorize(np.asarray(pictures))[0]
+    labels = np.asarray(labels)[np.unique(picture_of_row, return_index=True)[1]]
     by_label = np.argsort(labels, kind="stable")
-    _, start, size = np.unique(np.asarray(labels)[by_label], return_index=True, return_counts=True)
+    _, start, size = np.unique(labels[by_label], return_index=True, return_counts=True)
     start, size = np.repeat(start, size), np.repeat(size, size)
     weights = np.empty(len(by_label), dtype=np.int64)
     for _ in range(resamples):
         drawn = start + (rng.random(len(by_label)) * size).astype(np.int64)
         weights[by_label] = np.bincount(drawn, minlength=len(by_label))
-        yield weights.copy()
+        yield weights[picture_of_row]
 
 
-def confidence_intervals(outcome: Outcome, resamples: int, seed: int, names: Sequence[str] = METRICS) -> dict[str, Interval]:
-    """Metrics of one model with their intervals.
+def confidence_intervals(
+    outcome: Outcome, resamples: int, seed: int, names: Sequence[str] = METRICS, pictures: np.ndarray | None = None
+) -> dict[str, Interval]:
+    """Metrics of one model with their intervals over the choice of test pictures (see `stratified_weights`).
 
     A resample repeats rows and so always shows a greater calibration gap than the sample itself; the intervals of ece, ace and
     classwise_ece are shifted down by that bias (mean of the resamples minus the value) and end at 0.
     """
     value = measure(outcome, names=names)
-    drawn = np.array([list(measure(outcome, weights, names).values()) for weights in stratified_weights(outcome.labels, resamples, seed)])
+    resampled = stratified_weights(outcome.labels, resamples, seed, pictures)
+    drawn = np.array([list(measure(outcome, weights, names).values()) for weights in resampled])
     intervals = {}
     for column, name in enumerate(value):
         low, high = _percentiles(drawn[:, column])
@@ -64,10 +79,13 @@ def confidence_intervals(outcome: Outcome, resamples: int, seed: int, names: Seq
     return intervals
 
 
-def paired_differences(a: Sequence[Outcome], b: Sequence[Outcome], names: Sequence[str], resamples: int, seed: int) -> dict[str, Interval]:
-    """Difference a − b of the mean over each method's seeds, with intervals over the choice of test rows.
+def paired_differences(
+    a: Sequence[Outcome], b: Sequence[Outcome], names: Sequence[str], resamples: int, seed: int, pictures: np.ndarray | None = None
+) -> dict[str, Interval]:
+    """Difference a − b of the mean over each method's seeds, with intervals over the choice of test pictures.
 
-    Every resample takes the same rows for all runs. The seeds are taken as given: the interval says nothing of other seeds.
+    Every resample takes the same rows for all runs. The seeds are taken as given: the interval says nothing of other seeds (for these
+    see `significance.over_seeds`).
 
     Raises:
         ArtifactError: a side without runs, or runs that do not share rows.
@@ -83,8 +101,9 @@ def paired_differences(a: Sequence[Outcome], b: Sequence[Outcome], names: Sequen
         return list(np.mean(sides[0], axis=0) - np.mean(sides[1], axis=0))
 
     value = difference(None)
-    resampled = tqdm(stratified_weights(labels, resamples, seed), total=resamples, desc="bootstrap", leave=False, disable=progress_off())
-    drawn = np.array([difference(weights) for weights in resampled])
+    resampled = stratified_weights(labels, resamples, seed, pictures)
+    bar = tqdm(resampled, total=resamples, desc="bootstrap", leave=False, disable=progress_off())
+    drawn = np.array([difference(weights) for weights in bar])
     ordered = [name for name in METRICS if name in names]
     return {name: Interval(float(value[i]), *_percentiles(drawn[:, i])) for i, name in enumerate(ordered)}
 

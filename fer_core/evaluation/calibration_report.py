@@ -108,7 +108,7 @@ def calibrate(evaluation: Evaluation, rows: Rows, options: EvaluationOptions, se
     logits, labels = sets.pop(_FITTED_ON)
     fit = interior_temperature(logits, labels, where=evaluation.key)
     groups = rows.frame["group"].iloc[rows.split(_FITTED_ON)].tolist()
-    ids = _sample_ids(evaluation, _FITTED_ON)
+    ids = evaluation.sample_ids(_FITTED_ON)
     choice = choose_calibrator(CalibRows(logits, labels, ids, [source_of(i) for i in ids], groups), options.calibration)
     calibration = Calibration(
         key=evaluation.key,
@@ -124,9 +124,10 @@ def calibrate(evaluation: Evaluation, rows: Rows, options: EvaluationOptions, se
     tables = []
     for name, (logits, labels) in tqdm(sets.items(), desc=f"calibrate {evaluation.key}", leave=False, disable=progress_off()):
         metrics[name] = {"rows": len(labels)}
-        sources = [source_of(i) for i in _sample_ids(evaluation, name)]
+        sources = [source_of(i) for i in evaluation.sample_ids(name)]
+        pictures = evaluation.pictures(name)
         for key, stage, calibrated in _stages(calibration, logits, sources):
-            measured = evaluate_logits(calibrated, labels, options, seed)
+            measured = evaluate_logits(calibrated, labels, options, seed, pictures=pictures)
             metrics[name][key] = {**measured, "floor": calibration_floor(calibrated, options.bins, seed)}
             table = reliability_table(calibrated, labels, options.bins)
             table.insert(0, "set", name)
@@ -202,12 +203,6 @@ def _stages(calibration: Calibration, logits: np.ndarray, sources: Sequence[str]
     for method in calibration.choice.methods:
         key, stage = ("temperature_scaled", "scaled") if method == "temperature" else (method, method)
         yield key, stage, calibration.apply(logits, sources, method)
-
-
-def _sample_ids(evaluation: Evaluation, name: str) -> list[str]:
-    half = evaluation.test if name in evaluation.sets else evaluation.dev
-    rows = np.flatnonzero(evaluation.sets[name]) if name in evaluation.sets else half.rows_of(name)
-    return [half.sample_ids[i] for i in rows]
 
 
 def _plain(fitted: FittedMethod) -> dict[str, Any]:

@@ -1,26 +1,64 @@
-"""Comparing training methods on one test set, row by row.
+"""Comparing training methods on named test sets, row by row.
 
-A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over the choice of test rows. Two methods
-are compared only if, seed by seed, they were given the same budget (initial weights, rows, steps, batch, …), else the pair is refused;
-unless params allow it, and then the words say so.
+A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over the choice of test pictures, and beside
+them stand the difference of each seed and an interval that allows for other seeds too. Two methods are compared only if, seed by seed,
+they were given the same budget (initial weights, rows, steps, batch, …) and plain cross-entropy had no fewer trials of its settings, else
+the pair is refused; unless params allow it, and then the words say so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import bdtr
 
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.bootstrap import Interval, paired_differences
-from fer_core.evaluation.metrics import Outcome, outcome_of
+from fer_core.evaluation.metrics import Outcome, measure, outcome_of
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import Evaluation
+from fer_core.evaluation.significance import discordant_pictures, exact_mcnemar, holm, median_p, over_seeds
 
-__all__ = ["Pair", "Refusal", "SeedPair", "budget_differences", "compare_methods", "exact_mcnemar", "holm", "median_p", "verdict"]
+__all__ = ["DIFFERENCES", "Conditions", "Difference", "Pair", "Refusal", "SeedPair", "budget_differences", "compare_methods"]
 
-_ALPHA = 0.05
+DIFFERENCES = ("macro_f1", "accuracy", "nll", "nll_scaled")
+"""What methods are compared in; nll_scaled is the NLL after temperature scaling."""
+_BASELINE = "ce"
+_RAW = ("macro_f1", "accuracy", "nll")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is known of the runs besides their answers.
+
+    Attributes:
+        temperatures: run's key -> temperature fitted on calib rows.
+        trials: method -> how many settings of it were tried on val rows; empty where nothing is recorded.
+        rising: method -> words on its val curve, for those whose curve still rose when training ended.
+    """
+
+    temperatures: Mapping[str, float]
+    trials: Mapping[str, int] = field(default_factory=dict)
+    rising: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a is ahead of b in one metric.
+
+    Attributes:
+        over_rows: difference of the mean over seeds, with its 95 % interval over the choice of test pictures.
+        by_seed: of each seed.
+        over_seeds: the same difference with an interval over pictures and seeds; None for one seed.
+    """
+
+    over_rows: Interval
+    by_seed: tuple[float, ...]
+
+    @property
+    def over_seeds(self) -> Interval | None:
+        """See the class."""
+        return over_seeds(self.over_rows, self.by_seed)
 
 
 @dataclass(frozen=True)
@@ -29,9 +67,9 @@ class SeedPair:
 
     Attributes:
         seed: of both.
-        only_a, only_b: rows that only a, only b classifies right.
+        only_a, only_b: pictures of which a, b alone is right; of a picture of several rows, in more of them.
         disagree: rows on which the predictions differ.
-        p: exact McNemar.
+        p: exact McNemar of only_a and only_b.
     """
 
     seed: int
@@ -43,27 +81,36 @@ class SeedPair:
 
 @dataclass(frozen=True)
 class Pair:
-    """Method a against method b.
+    """Method a against method b on one set.
 
     Attributes:
+        set_name: the test set.
         a, b: methods; differences are a − b.
         n: test rows.
-        macro_f1, nll: differences of the mean over seeds with 95 % intervals.
+        pictures: distinct pictures among them.
+        differences: of each of `DIFFERENCES`.
         seeds: the runs in pairs.
         p: of all seeds together (`median_p`).
-        holm_p: adjusted for all pairs compared.
+        holm_p: adjusted for all pairs compared, on all sets.
+        family: how many these are.
         unequal: what their budgets differ in, by name; empty where they are equal.
+        trials: settings tried of a and of b; None where that is not recorded.
+        rising: words on the val curves of a and b that still rose when training ended.
     """
 
+    set_name: str
     a: str
     b: str
     n: int
-    macro_f1: Interval
-    nll: Interval
+    pictures: int
+    differences: Mapping[str, Difference]
     seeds: tuple[SeedPair, ...]
     p: float
     holm_p: float
+    family: int = 1
     unequal: tuple[str, ...] = ()
+    trials: tuple[int, int] | None = None
+    rising: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,30 +122,23 @@ class Refusal:
     reasons: tuple[str, ...]
 
 
-def exact_mcnemar(only_a: int, only_b: int) -> float:
-    """Two-sided exact p of McNemar's test: min(1, 2 P(X ≤ min)), X ~ Binomial(only_a + only_b, 1/2); 1 where there is no discordant row."""
-    return float(min(1.0, 2 * bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+@dataclass(frozen=True)
+class _Measured:
+    """One pair on one set, before p-values are adjusted."""
 
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment (1979) of a family of p-values, in the order given."""
-    adjusted, highest = [0.0] * len(p), 0.0
-    for rank, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[i]))
-        adjusted[i] = highest
-    return adjusted
-
-
-def median_p(p: Sequence[float]) -> float:
-    """One p-value from K that may depend on each other in any way: K / k times the k-th smallest, k = ⌈K / 2⌉ (Rüger 1978)."""
-    k = (len(p) + 1) // 2
-    return min(1.0, len(p) / k * sorted(p)[k - 1])
+    set_name: str
+    a: str
+    b: str
+    pictures: np.ndarray
+    differences: Mapping[str, Difference]
+    seeds: tuple[SeedPair, ...]
+    unequal: tuple[str, ...]
 
 
 def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """What two budgets differ in, in words; empty where they are equal. A run that recorded none is equal to nothing.
 
-    What stands under `tuned` may differ: every method has its own learning rate, found on val rows with the same number of trials.
+    What stands under `tuned` may differ: every method has its own learning rate, found on val rows.
     """
     if not a or not b:
         return ["a run has no recorded budget"]
@@ -110,88 +150,115 @@ def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 
 def compare_methods(
-    runs: Mapping[str, Mapping[int, Evaluation]], set_name: str, options: EvaluationOptions, seed: int
+    runs: Mapping[str, Mapping[int, Evaluation]], options: EvaluationOptions, conditions: Conditions, seed: int
 ) -> tuple[list[Pair], list[Refusal]]:
-    """Compare every two methods; of a pair, the method listed later is `a`.
+    """Compare every two methods on every set of `evaluation.compare_set`; of a pair, the method listed later is `a`.
 
     Args:
         runs: method -> seed -> evaluation.
-        set_name: the named test set.
         options: section `evaluation`.
+        conditions: of the runs.
         seed: of the bootstrap.
+
+    Returns:
+        The pairs, set by set, and what is compared on no set.
 
     Raises:
         ArtifactError: an unknown set, methods with different seeds, or runs evaluated on different test rows.
     """
-    outcomes = {method: _outcomes(by_seed, set_name, options.bins) for method, by_seed in runs.items()}
-    _check_same_rows(runs, set_name)
+    _check_same_rows(runs, options.compare_sets)
     methods = list(runs)
-    compared: list[tuple[str, str, tuple[SeedPair, ...], dict[str, Interval], tuple[str, ...]]] = []
-    refused = []
+    refused: list[Refusal] = []
+    allowed: list[tuple[str, str, tuple[str, ...]]] = []
     for i, b in enumerate(methods):
         for a in methods[i + 1 :]:
-            unequal = [(s, text) for s in runs[a] for text in budget_differences(runs[a][s].budget, runs[b][s].budget)]
+            unequal = [(f"seed {s}: ", text) for s in runs[a] for text in budget_differences(runs[a][s].budget, runs[b][s].budget)]
+            unequal += [("", text) for text in _fewer_trials(a, b, conditions.trials)]
             if unequal and not options.allow_unequal_budgets:
-                refused.append(Refusal(a, b, tuple(f"seed {s}: {text}" for s, text in unequal)))
-                continue
-            names = tuple(sorted({text.partition(":")[0] for _, text in unequal}))
-            differences = paired_differences(
-                list(outcomes[a].values()), list(outcomes[b].values()), ("macro_f1", "nll"), options.bootstrap, seed
-            )
-            compared.append((a, b, tuple(_seed_pair(s, outcomes[a][s], outcomes[b][s]) for s in outcomes[a]), differences, names))
-    p = [median_p([pair.p for pair in seeds]) for _, _, seeds, _, _ in compared]
+                refused.append(Refusal(a, b, tuple(where + text for where, text in unequal)))
+            else:
+                allowed.append((a, b, tuple(sorted({text.partition(":")[0] for _, text in unequal}))))
+    measured = [pair for name in options.compare_sets for pair in _measure_set(runs, name, allowed, options, conditions, seed)]
+    p = [median_p([pair.p for pair in found.seeds]) for found in measured]
     pairs = [
-        Pair(a, b, len(next(iter(outcomes[a].values()))), found["macro_f1"], found["nll"], seeds, own, adjusted, names)
-        for (a, b, seeds, found, names), own, adjusted in zip(compared, p, holm(p), strict=True)
+        Pair(
+            set_name=found.set_name,
+            a=found.a,
+            b=found.b,
+            n=len(found.pictures),
+            pictures=len(np.unique(found.pictures)),
+            differences=found.differences,
+            seeds=found.seeds,
+            p=own,
+            holm_p=adjusted,
+            family=len(measured),
+            unequal=found.unequal,
+            trials=_trials(found.a, found.b, conditions.trials),
+            rising=tuple(conditions.rising[method] for method in (found.b, found.a) if method in conditions.rising),
+        )
+        for found, own, adjusted in zip(measured, p, holm(p), strict=True)
     ]
     return pairs, refused
 
 
-def verdict(pair: Pair, set_name: str) -> str:
-    """What the numbers of a pair mean, in words."""
-    f1, nll = pair.macro_f1, pair.nll
-    if f1.low > 0 or f1.high < 0:
-        first = f"On {set_name}, {pair.a} has a {'higher' if f1.value > 0 else 'lower'} macro-F1 than {pair.b}"
-    else:
-        first = f"On {set_name}, no difference in macro-F1 between {pair.a} and {pair.b} is shown"
-    if nll.low > 0 or nll.high < 0:
-        second = f"its NLL is {'higher (worse)' if nll.value > 0 else 'lower (better)'}"
-    else:
-        second = "no difference in NLL is shown"
-    accuracy = "differ" if pair.holm_p < _ALPHA else "are not shown to differ"
-    count = len(pair.seeds)
-    seeds = (
-        "one seed: other seeds may say otherwise"
-        if count == 1
-        else f"mean of {count} seeds; the intervals are over test rows, not over further seeds"
-    )
-    return (
-        f"{first} ({_signed(f1)}); {second} ({_signed(nll)}). "
-        f"The accuracies {accuracy} (McNemar p = {pair.p:.3g}, {pair.holm_p:.3g} after Holm). n = {pair.n:,} rows; {seeds}."
-        + (f" Their budgets differ ({', '.join(pair.unequal)}), so what is shown is not the method's alone." if pair.unequal else "")
-    )
+def _measure_set(
+    runs: Mapping[str, Mapping[int, Evaluation]],
+    name: str,
+    allowed: Sequence[tuple[str, str, tuple[str, ...]]],
+    options: EvaluationOptions,
+    conditions: Conditions,
+    seed: int,
+) -> list[_Measured]:
+    """The pairs allowed on one set."""
+    raw: dict[str, dict[int, Outcome]] = {}
+    scaled: dict[str, dict[int, Outcome]] = {}
+    for method in dict.fromkeys(method for a, b, _ in allowed for method in (b, a)):
+        raw[method], scaled[method] = {}, {}
+        for s, run in runs[method].items():
+            logits, labels = run.test.eval[run.sets[name]], run.test.labels[run.sets[name]]
+            raw[method][s] = outcome_of(logits, labels, options.bins)
+            scaled[method][s] = outcome_of(logits, labels, options.bins, conditions.temperatures[run.key])
+    pictures = next(iter(next(iter(runs.values())).values())).pictures(name)
+    found = []
+    for a, b, unequal in allowed:
+        differences = _differences(raw[a], raw[b], _RAW, options, seed, pictures)
+        differences["nll_scaled"] = _differences(scaled[a], scaled[b], ("nll",), options, seed, pictures)["nll"]
+        seeds = tuple(_seed_pair(s, raw[a][s], raw[b][s], pictures) for s in raw[a])
+        found.append(_Measured(name, a, b, pictures, differences, seeds, unequal))
+    return found
 
 
-def _signed(interval: Interval) -> str:
-    return f"{interval.value:+.4f}, 95 % CI {interval.low:+.4f} to {interval.high:+.4f}"
+def _differences(
+    a: Mapping[int, Outcome],
+    b: Mapping[int, Outcome],
+    names: Sequence[str],
+    options: EvaluationOptions,
+    seed: int,
+    pictures: np.ndarray,
+) -> dict[str, Difference]:
+    intervals = paired_differences(list(a.values()), [b[s] for s in a], names, options.bootstrap, seed, pictures)
+    each = [(measure(a[s], names=names), measure(b[s], names=names)) for s in a]
+    return {name: Difference(interval, tuple(of_a[name] - of_b[name] for of_a, of_b in each)) for name, interval in intervals.items()}
 
 
-def _outcomes(by_seed: Mapping[int, Evaluation], set_name: str, bins: int) -> dict[int, Outcome]:
-    outcomes = {}
-    for seed, run in by_seed.items():
-        if set_name not in run.sets:
-            raise ArtifactError(
-                "The set to compare on is not a named test set.",
-                where="params.yaml: evaluation.compare_set",
-                found=set_name,
-                expected=f"one of {sorted(run.sets)}",
-            )
-        mask = run.sets[set_name]
-        outcomes[seed] = outcome_of(run.test.eval[mask], run.test.labels[mask], bins)
-    return outcomes
+def _seed_pair(seed: int, a: Outcome, b: Outcome, pictures: np.ndarray) -> SeedPair:
+    only_a, only_b = discordant_pictures(a.predictions == a.labels, b.predictions == b.labels, pictures)
+    return SeedPair(seed, only_a, only_b, int((a.predictions != b.predictions).sum()), exact_mcnemar(only_a, only_b))
 
 
-def _check_same_rows(runs: Mapping[str, Mapping[int, Evaluation]], set_name: str) -> None:
+def _trials(a: str, b: str, trials: Mapping[str, int]) -> tuple[int, int] | None:
+    return (trials.get(a, 0), trials.get(b, 0)) if trials else None
+
+
+def _fewer_trials(a: str, b: str, trials: Mapping[str, int]) -> list[str]:
+    """That plain cross-entropy had fewer trials than the other method, in words; nothing else is unfair to a baseline."""
+    other = {a: b, b: a}.get(_BASELINE)
+    if not trials or other is None or trials.get(_BASELINE, 0) >= trials.get(other, 0):
+        return []
+    return [f"trials of settings: {trials.get(_BASELINE, 0)} of {_BASELINE} and {trials.get(other, 0)} of {other}"]
+
+
+def _check_same_rows(runs: Mapping[str, Mapping[int, Evaluation]], set_names: Sequence[str]) -> None:
     first_method = next(iter(runs), None)
     if first_method is None or not runs[first_method]:
         raise ArtifactError("There is no run to compare.", where="params.yaml: student.methods, student.seeds")
@@ -200,17 +267,18 @@ def _check_same_rows(runs: Mapping[str, Mapping[int, Evaluation]], set_name: str
         if set(by_seed) != set(runs[first_method]):
             raise ArtifactError("Methods have different seeds.", where=method, found=sorted(by_seed), expected=sorted(runs[first_method]))
         for run in by_seed.values():
+            if unknown := [name for name in set_names if name not in run.sets]:
+                raise ArtifactError(
+                    "A set to compare on is not a named test set.",
+                    where="params.yaml: evaluation.compare_set",
+                    found=unknown,
+                    expected=f"some of {sorted(run.sets)}",
+                )
             same = run.test.rows_sha256 == first.test.rows_sha256 and run.test.sample_ids == first.test.sample_ids
-            if not same or not np.array_equal(run.sets[set_name], first.sets[set_name]):
+            if not same or any(not np.array_equal(run.sets[name], first.sets[name]) for name in set_names):
                 raise ArtifactError(
                     "Runs were evaluated on different test rows.",
                     where=run.key,
                     found=run.test.rows_sha256,
                     expected=first.test.rows_sha256,
                 )
-
-
-def _seed_pair(seed: int, a: Outcome, b: Outcome) -> SeedPair:
-    right_a, right_b = a.predictions == a.labels, b.predictions == b.labels
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    return SeedPair(seed, only_a, only_b, int((a.predictions != b.predictions).sum()), exact_mcnemar(only_a, only_b))

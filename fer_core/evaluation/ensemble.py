@@ -1,7 +1,8 @@
 """The ensemble: calibrated teachers with the weights chosen on calib rows, as an artifact.
 
 `data/ensemble/` holds `ensemble.json` (the choice, for reference the best single teacher and equal weights, and whatever other kinds of
-weights and fixed temperatures the leaderboard is to show) and `search.csv` (every candidate). Nothing in it comes from test rows.
+weights, given weightings and fixed temperatures the leaderboard is to show) and `search.csv` (every candidate). Nothing in it comes from
+test rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.data.logits import LogitsSet
-from fer_core.errors import ArtifactError
+from fer_core.errors import ArtifactError, ParamsError
 from fer_core.evaluation.calibration import interior_temperature
 from fer_core.evaluation.fusion import EnsembleOptions, Space, best_candidate, fuse, normalised
 from fer_core.evaluation.kind_validation import RowOrigins, validate_kinds
@@ -25,7 +26,7 @@ from fer_core.labels import CLASSES, check_class_order
 
 __all__ = ["Ensemble", "Weighting", "check_teachers", "choose_ensemble", "read_ensemble", "write_ensemble"]
 
-_SCHEMA = 2
+_SCHEMA = 3
 _REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 
 
@@ -59,6 +60,7 @@ class Ensemble:
         rows_sha256: of the dev rows that everything was fitted on.
         preprocessing_hash: of all teachers.
         fixed_temperatures: at which the leaderboard shows raw logits too.
+        given: weightings that were not searched, as `ensemble.weightings` asks for.
         kinds: weights by class or source, as `ensemble.kinds` asks for.
         cross_validation: kind of weights -> metrics of calib rows that it was not fitted on; empty where only the global one is asked for.
     """
@@ -73,6 +75,7 @@ class Ensemble:
     rows_sha256: str
     preprocessing_hash: str
     fixed_temperatures: tuple[float, ...] = ()
+    given: dict[str, Weighting] = field(default_factory=dict)
     kinds: dict[str, KindWeights] = field(default_factory=dict)
     cross_validation: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -120,11 +123,17 @@ def choose_ensemble(
     Raises:
         ArtifactError: no teacher, teachers of different rows or preprocessing, rows other than calib, a teacher that no temperature
             calibrates, or kinds of weights without the rows' origins.
+        ParamsError: given weights of an unknown teacher, or of the name of a teacher.
     """
     first = check_teachers(calib)
     if first.covers != ("calib",):
         raise ArtifactError("Fusion weights are chosen on calib rows only.", found=first.covers, expected=("calib",))
     tags, labels = tuple(calib), first.labels
+    if taken := [name for name in options.weightings if name in tags]:
+        raise ParamsError(
+            "A weighting has the name of a teacher.", where="params.yaml: ensemble.weightings", found=taken, remedy="call it otherwise"
+        )
+    given = {name: (asked.space, asked.of_teachers(tags, name)) for name, asked in options.weightings.items()}
     temperatures = {tag: short(interior_temperature(calib[tag].eval, labels, f"teacher {tag}").temperature) for tag in tags}
     calibrated = [calib[tag].eval.astype(np.float64) / temperatures[tag] for tag in tags]
     choice = choose_weights(calibrated, labels, options, options.spaces, bins)
@@ -152,6 +161,7 @@ def choose_ensemble(
         rows_sha256=first.rows_sha256,
         preprocessing_hash=first.preprocessing_hash,
         fixed_temperatures=options.fixed_temperatures,
+        given={name: weighting(space, weights) for name, (space, weights) in given.items()},
         kinds=kinds,
         cross_validation=scores,
     )
@@ -195,6 +205,7 @@ def write_ensemble(folder: Path, ensemble: Ensemble, candidates: pd.DataFrame) -
                 "preprocessing_hash": ensemble.preprocessing_hash,
                 "references": {"best_single": _plain(ensemble.best_single), "uniform": _plain(ensemble.uniform)},
                 "fixed_temperatures": list(ensemble.fixed_temperatures),
+                "given": {name: _plain(weighting) for name, weighting in ensemble.given.items()},
                 "kinds": {name: to_plain(kind) for name, kind in ensemble.kinds.items()},
                 "cross_validation": ensemble.cross_validation,
             },
@@ -222,6 +233,7 @@ def read_ensemble(folder: Path) -> Ensemble:
             best_single=_weighting(references["best_single"], f"{file}: references.best_single.weights"),
             uniform=_weighting(references["uniform"], f"{file}: references.uniform.weights"),
             fixed_temperatures=tuple(values["fixed_temperatures"]),
+            given={name: _weighting(weighting, f"{file}: given.{name}.weights") for name, weighting in values["given"].items()},
             kinds={name: kind_from_plain(name, kind) for name, kind in values["kinds"].items()},
             cross_validation=values["cross_validation"],
             **{name: values[name] for name in ("model_sha256", "temperatures", "objective", "rows_sha256", "preprocessing_hash")},

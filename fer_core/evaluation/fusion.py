@@ -14,16 +14,51 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 from tqdm import tqdm
 
-from fer_core.errors import ArtifactError
+from fer_core.errors import ArtifactError, ParamsError
 from fer_core.evaluation.metrics import f1_scores, log_softmax
 from fer_core.labels import N_CLASSES
 from fer_core.logs import progress_off
 from fer_core.params import Section
 
-__all__ = ["EnsembleOptions", "Kind", "Space", "best_candidate", "fuse", "normalised", "search_weights", "simplex"]
+__all__ = ["EnsembleOptions", "GivenWeights", "Kind", "Space", "best_candidate", "fuse", "normalised", "search_weights", "simplex"]
 
 Space = Literal["prob", "logit"]
 Kind = Literal["global", "per_class", "per_source"]
+_TAKEN = ("best_single", "uniform", "ensemble", "oracle", "per_class", "per_source")
+
+
+class GivenWeights(Section):
+    """A weighting that is given and not searched.
+
+    Attributes:
+        space: "prob" or "logit".
+        weights: teacher -> weight; only their ratios matter, and teachers that are left out have none.
+    """
+
+    space: Space
+    weights: Annotated[dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=1)]
+
+    @field_validator("weights")
+    @classmethod
+    def _some(cls, weights: dict[str, float]) -> dict[str, float]:
+        if sum(weights.values()) <= 0:
+            raise ValueError("the sum of the weights must be greater than 0")
+        return weights
+
+    def of_teachers(self, tags: Sequence[str], name: str) -> tuple[float, ...]:
+        """Weights of these teachers, in their order; they sum to 1.
+
+        Raises:
+            ParamsError: a weight of another teacher.
+        """
+        if unknown := [tag for tag in self.weights if tag not in tags]:
+            raise ParamsError(
+                "A weighting names a teacher that there is none of.",
+                where=f"params.yaml: ensemble.weightings.{name}.weights",
+                found=", ".join(unknown),
+                expected=f"some of {', '.join(tags)}",
+            )
+        return tuple(normalised([self.weights.get(tag, 0.0) for tag in tags]).tolist())
 
 
 class EnsembleOptions(Section):
@@ -35,6 +70,7 @@ class EnsembleOptions(Section):
         objective: what is best on calib rows: least NLL or greatest macro-F1 (NLL decides between equals).
         search: "grid": the best point of the grid; "smooth": from there on to the least NLL between the points.
         fixed_temperatures: each a further block of the leaderboard: teachers and weightings, the raw logits divided by it.
+        weightings: name -> weights that the leaderboard shows beside those searched, such as .4/.4/.2 of an earlier system.
         kinds: of weights that the leaderboard shows: one for all rows, one for each class, one for each source. Soft labels always
             come from the global ones.
         folds: of the cross-validation that reports on the kinds.
@@ -45,6 +81,7 @@ class EnsembleOptions(Section):
     objective: Literal["nll", "macro_f1"]
     search: Literal["grid", "smooth"] = "grid"
     fixed_temperatures: tuple[Annotated[float, Field(gt=0, le=100)], ...] = ()
+    weightings: dict[str, GivenWeights] = Field(default_factory=dict)
     kinds: tuple[Kind, ...] = ("global",)
     folds: Annotated[int, Field(ge=2, le=20)] = 5
 
@@ -61,6 +98,13 @@ class EnsembleOptions(Section):
         if len(set(kinds)) != len(kinds) or "global" not in kinds:
             raise ValueError("expected each kind once, and global among them")
         return kinds
+
+    @field_validator("weightings")
+    @classmethod
+    def _free_names(cls, weightings: dict[str, GivenWeights]) -> dict[str, GivenWeights]:
+        if taken := [name for name in weightings if name in _TAKEN or " T=" in name]:
+            raise ValueError(f"{', '.join(taken)}: the leaderboard has entries of this name")
+        return weightings
 
     @field_validator("fixed_temperatures")
     @classmethod

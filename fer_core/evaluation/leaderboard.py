@@ -14,6 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from fer_core.data.logits import LogitsSet
+from fer_core.data.pictures import picture_codes
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.ensemble import Ensemble, check_teachers
 from fer_core.evaluation.options import EvaluationOptions
@@ -58,6 +59,7 @@ def leaderboard(
     options: EvaluationOptions,
     seed: int,
     sources: Sequence[str] | np.ndarray = (),
+    duplicate_of: Mapping[str, str] | None = None,
 ) -> Board:
     """Measure every entry on every set.
 
@@ -68,11 +70,12 @@ def leaderboard(
         options: section `evaluation`.
         seed: of the bootstrap.
         sources: of each test row; only weights by source need them.
+        duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
 
     Returns:
-        Entries: each teacher raw and temperature scaled; best_single, uniform and ensemble; the ensemble's other kinds of weights by
-        their names; and for each fixed temperature T "<entry> T=<T>" of each teacher and weighting, whose raw logits are fused and
-        divided by T. A row by class or source lists no weights: `ensemble.json` has them.
+        Entries: each teacher raw and temperature scaled; best_single, uniform and ensemble; given weightings and the ensemble's other
+        kinds of weights by their names; and for each fixed temperature T "<entry> T=<T>" of each teacher and weighting, whose raw logits
+        are fused and divided by T. A row by class or source lists no weights: `ensemble.json` has them.
 
     Raises:
         ArtifactError: teachers of other weights or preprocessing than the ensemble's, of different rows, or of rows other than test.
@@ -87,12 +90,13 @@ def leaderboard(
         if found != expected:
             raise ArtifactError("The ensemble was chosen with another version of a teacher.", where=tag, found=found, expected=expected)
     entries = list(_entries({tag: logits.eval for tag, logits in test.items()}, ensemble, sources))
+    pictures = picture_codes(first.sample_ids, duplicate_of or {})
     board, oracles = [], []
     bar = tqdm(total=len(entries) * len(sets), desc="leaderboard", leave=False, disable=progress_off())
     for name, mask in sets.items():
         rows: list[dict[str, Any]] = []
         for entry in entries:
-            result = evaluate_logits(entry.logits[mask], first.labels[mask], options, seed)
+            result = evaluate_logits(entry.logits[mask], first.labels[mask], options, seed, pictures=pictures[mask])
             about = {
                 "entry": entry.name,
                 "calibrated": entry.calibrated,
@@ -104,7 +108,7 @@ def leaderboard(
             bar.update()
         board += sorted(rows, key=lambda row: -row["metrics"]["macro_f1"]["value"])
         hits = np.any([test[tag].eval[mask].argmax(axis=1) == first.labels[mask] for tag in ensemble.teachers], axis=0)
-        bound = oracle(hits, first.labels[mask], options.bootstrap, seed)
+        bound = oracle(hits, first.labels[mask], options.bootstrap, seed, pictures[mask])
         oracles.append({"set": name, "entry": "oracle", "attainable": False, "rows_used": int(mask.sum()), **bound})
     bar.close()
     if lost := [row for row in board if row["rows_expected"] != row["rows_used"]]:
@@ -155,7 +159,7 @@ def _read(folder: Path, key: str) -> list[dict[str, Any]]:
 
 
 def _entries(logits: Mapping[str, np.ndarray], ensemble: Ensemble, sources: Sequence[str] | np.ndarray) -> Iterator[_Entry]:
-    weightings = {"best_single": ensemble.best_single, "uniform": ensemble.uniform, "ensemble": ensemble.chosen}
+    weightings = {"best_single": ensemble.best_single, "uniform": ensemble.uniform, "ensemble": ensemble.chosen, **ensemble.given}
     for tag in ensemble.teachers:
         raw = np.asarray(logits[tag], dtype=np.float64)
         yield _Entry(tag, False, False, "", {tag: 1.0}, raw)

@@ -13,6 +13,9 @@ METHODS: tuple[Method, ...] = get_args(Method)
 """From the simplest on; what asks for a face's source is least simple, for a picture from a camera has none."""
 
 
+_Name = Annotated[str, Field(min_length=1)]
+
+
 class CalibrationOptions(Section):
     """How networks are calibrated.
 
@@ -38,14 +41,27 @@ class EvaluationOptions(Section):
     Attributes:
         bootstrap: resamples behind each confidence interval.
         bins: confidence bins of ece, ace, classwise_ece and the reliability diagram.
-        compare_set: the named test set on which methods are compared.
+        compare_set: the named test set on which methods are compared, or several; the first is the main one, which numbers are of where
+            no other is named.
         calibration: how networks are calibrated.
-        allow_unequal_budgets: compare methods that did not get the same budget too, such as those of a chain; the words then say in what
-            their budgets differ. Else such a pair is refused.
+        allow_unequal_budgets: compare methods that did not get the same budget, or more trials of settings than ce, too, such as those of
+            a chain; the words then say in what their budgets differ. Else such a pair is refused.
     """
 
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]
     bins: Annotated[int, Field(ge=2, le=100)]
-    compare_set: Annotated[str, Field(min_length=1)]
+    compare_set: _Name | Annotated[tuple[_Name, ...], Field(min_length=1)]
     calibration: CalibrationOptions = CalibrationOptions()
     allow_unequal_budgets: bool = False
+
+    @field_validator("compare_set")
+    @classmethod
+    def _each_set_once(cls, chosen: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not isinstance(chosen, str) and len(set(chosen)) != len(chosen):
+            raise ValueError("expected each set once")
+        return chosen
+
+    @property
+    def compare_sets(self) -> tuple[str, ...]:
+        """The sets on which methods are compared, the main one first."""
+        return (self.compare_set,) if isinstance(self.compare_set, str) else self.compare_set

@@ -17,33 +17,34 @@ __all__ = ["oracle"]
 _TAIL = 0.025
 
 
-def oracle(hits: np.ndarray, labels: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
+def oracle(hits: np.ndarray, labels: np.ndarray, resamples: int, seed: int, pictures: np.ndarray | None = None) -> dict[str, Any]:
     """Accuracy and macro-F1 of the oracle with 95 % intervals.
 
     Args:
         hits: bool [N], whether any teacher is right.
         labels: [N].
-        resamples, seed: of the bootstrap.
+        resamples, seed, pictures: of the bootstrap (`stratified_weights`).
 
     Returns:
         Plain values for JSON: metrics {accuracy, macro_f1: {value, low, high}}, per_class_f1 (None for a class without rows).
     """
     y = np.asarray(labels).astype(np.int64)
-    rows = np.bincount(y, minlength=N_CLASSES)
+    present = np.bincount(y, minlength=N_CLASSES) > 0
 
     def scores(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        rows = np.bincount(y, weights=weights, minlength=N_CLASSES)
         right = np.bincount(y, weights=weights * hits, minlength=N_CLASSES)
         recall = np.divide(right, rows, out=np.zeros(N_CLASSES), where=rows > 0)
-        return float(right.sum()) / len(y), 2 * recall / (1 + recall)
+        return float(right.sum()) / float(rows.sum()), 2 * recall / (1 + recall)
 
     accuracy, f1 = scores(np.ones(len(y)))
     drawn = []
-    for weights in stratified_weights(y, resamples, seed):  # as many rows of each label as there are
+    for weights in stratified_weights(y, resamples, seed, pictures):
         share, of_class = scores(weights)
         drawn.append((share, float(of_class.mean())))
     low, high = np.quantile(np.array(drawn), [_TAIL, 1 - _TAIL], axis=0)
     values = {"accuracy": accuracy, "macro_f1": float(f1.mean())}
     return {
         "metrics": {name: Interval(values[name], float(low[i]), float(high[i])).to_dict() for i, name in enumerate(values)},
-        "per_class_f1": {name: round(float(f1[i]), 6) if rows[i] else None for i, name in enumerate(CLASSES)},
+        "per_class_f1": {name: round(float(f1[i]), 6) if present[i] else None for i, name in enumerate(CLASSES)},
     }

@@ -1,11 +1,12 @@
 """The evaluation of one network: its logits and every metric with its interval, as an artifact.
 
 `data/evaluation/<key>/` holds `dev/` and `test/` (logits of the val and calib rows, and of the test rows), `sets.parquet` (which test row
-belongs to which named test set) and `metrics.json`. Calibration and comparison need nothing else.
+belongs to which named test set), `pictures.parquet` (which rows repeat the picture of another) and `metrics.json`. Calibration and
+comparison need nothing else.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from fer_core.data.logits import LogitsSet, read_recorded_logits, write_logits
+from fer_core.data.pictures import picture_codes
 from fer_core.data.rows import Rows
 from fer_core.data.tables import read_table, write_table
 from fer_core.errors import ArtifactError
@@ -27,9 +29,11 @@ from fer_core.logs import progress_off
 
 __all__ = ["Evaluation", "evaluate_logits", "read_evaluation", "record_evaluation"]
 
-_SCHEMA = 1
+_SCHEMA = 2
 _SETS_KIND = "evaluation_sets/1"
 _SETS = pa.schema([pa.field("sample_id", pa.string(), nullable=False), pa.field("sets", pa.list_(pa.string()), nullable=False)])
+_PICTURES_KIND = "evaluation_pictures/1"
+_PICTURES = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("sample_id", "duplicate_of")])
 _DEV = ("val", "calib")
 
 
@@ -43,8 +47,9 @@ class Evaluation:
         dev: logits of the val and calib rows.
         test: logits of the test rows.
         sets: named test set -> bool [N_test].
-        metrics: set -> rows_expected, rows_used, metrics, per_class_f1, confusion.
+        metrics: set -> rows_expected, rows_used, pictures (distinct ones), metrics, per_class_f1, confusion.
         budget: what was spent on training, for fair comparisons.
+        duplicate_of: row -> first row with the same picture, for rows that repeat one; all others are pictures of their own.
     """
 
     key: str
@@ -54,22 +59,37 @@ class Evaluation:
     sets: dict[str, np.ndarray]
     metrics: dict[str, Any]
     budget: dict[str, Any]
+    duplicate_of: dict[str, str] = field(default_factory=dict)
 
     def each_set(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Name, logits [n, 7] and labels [n] of val, calib and every named test set."""
         yield from _each_set(self.dev, self.test, self.sets)
 
+    def sample_ids(self, name: str) -> list[str]:
+        """Rows of val, calib or a named test set, in the order of `each_set`."""
+        half, rows = (self.test, np.flatnonzero(self.sets[name])) if name in self.sets else (self.dev, self.dev.rows_of(name))
+        return [half.sample_ids[i] for i in rows]
+
+    def pictures(self, name: str) -> np.ndarray:
+        """Equal numbers for rows of one picture, int64 [n], in the order of `each_set`."""
+        return picture_codes(self.sample_ids(name), self.duplicate_of)
+
 
 def evaluate_logits(
-    logits: np.ndarray, labels: np.ndarray, options: EvaluationOptions, seed: int, temperature: float = 1.0
+    logits: np.ndarray,
+    labels: np.ndarray,
+    options: EvaluationOptions,
+    seed: int,
+    temperature: float = 1.0,
+    pictures: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Every metric of one set with its 95 % interval.
+    """Every metric of one set with its 95 % interval over the choice of pictures (see `stratified_weights`).
 
     Returns:
         Plain values for JSON: metrics {name: {value, low, high}}, per_class_f1 and confusion (see `metrics`).
     """
     outcome = outcome_of(logits, labels, options.bins, temperature)
-    intervals = confidence_intervals(outcome, options.bootstrap, seed)
+    intervals = confidence_intervals(outcome, options.bootstrap, seed, pictures=pictures)
     return {"metrics": {name: interval.to_dict() for name, interval in intervals.items()}, **class_details(outcome)}
 
 
@@ -86,6 +106,7 @@ def record_evaluation(
     options: EvaluationOptions,
     seed: int,
     budget: Mapping[str, Any],
+    duplicate_of: Mapping[str, str] | None = None,
 ) -> None:
     """Measure a network on val, calib and every named test set, and write all of it in one step.
 
@@ -100,6 +121,7 @@ def record_evaluation(
         options: section `evaluation`.
         seed: of the bootstrap; equal seeds give equal resamples.
         budget: of the training, as the saved model tells it.
+        duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
 
     Raises:
         ArtifactError: logits of other rows, dev and test of different weights or preprocessing, an empty or misshapen set, a set called
@@ -114,18 +136,25 @@ def record_evaluation(
                 f"Dev and test logits differ in their {what}.", where=key, found=getattr(test, what), expected=getattr(dev, what)
             )
     _check_sets(sets, len(test_rows), key)
+    used = [*dev.sample_ids, *test.sample_ids]
+    repeated = {key: duplicate_of[key] for key in used if key in duplicate_of} if duplicate_of else {}
+    evaluation = Evaluation(key, kind, dev, test, dict(sets), {}, dict(budget), repeated)
     expected = {**{name: len(dev_rows.split(name)) for name in _DEV}, **{name: int(mask.sum()) for name, mask in sets.items()}}
     measured = {}
-    bar = tqdm(_each_set(dev, test, sets), total=len(expected), desc=f"evaluate {key}", leave=False, disable=progress_off())
+    bar = tqdm(evaluation.each_set(), total=len(expected), desc=f"evaluate {key}", leave=False, disable=progress_off())
     for name, logits, labels in bar:
         if len(labels) != expected[name]:
             raise ArtifactError(f"The set {name} lost rows.", where=key, found=len(labels), expected=expected[name])
-        measured[name] = {"rows_expected": expected[name], "rows_used": len(labels), **evaluate_logits(logits, labels, options, seed)}
+        pictures = evaluation.pictures(name)
+        counts = {"rows_expected": expected[name], "rows_used": len(labels), "pictures": len(set(pictures.tolist()))}
+        measured[name] = {**counts, **evaluate_logits(logits, labels, options, seed, pictures=pictures)}
     with new_folder(out) as temporary:
         write_logits(temporary / "dev", dev)
         write_logits(temporary / "test", test)
         members = [[name for name in sets if sets[name][i]] for i in range(len(test))]
         write_table(temporary / "sets.parquet", pd.DataFrame({"sample_id": test.sample_ids, "sets": members}), _SETS, _SETS_KIND)
+        table = pd.DataFrame({"sample_id": list(repeated), "duplicate_of": list(repeated.values())})
+        write_table(temporary / "pictures.parquet", table, _PICTURES, _PICTURES_KIND)
         write_json(
             temporary / "metrics.json",
             {
@@ -156,6 +185,8 @@ def read_evaluation(folder: Path) -> Evaluation:
     check_class_order(values.get("classes", []), file)
     dev, test = read_recorded_logits(folder / "dev"), read_recorded_logits(folder / "test")
     table = read_table(folder / "sets.parquet", _SETS, _SETS_KIND)
+    pictures = read_table(folder / "pictures.parquet", _PICTURES, _PICTURES_KIND)
+    repeated = dict(zip(pictures["sample_id"].tolist(), pictures["duplicate_of"].tolist(), strict=True))
     try:
         measured, rows_sha256 = values["sets"], values["rows_sha256"]
         for half, logits in (("dev", dev), ("test", test)):
@@ -168,7 +199,7 @@ def read_evaluation(folder: Path) -> Evaluation:
             raise ArtifactError("The rows of sets.parquet are not those of the test logits.", where=folder)
         members = [set(names) for names in table["sets"]]
         sets = {name: np.array([name in names for names in members]) for name in measured if name not in _DEV}
-        evaluation = Evaluation(values["key"], values["kind"], dev, test, sets, measured, values["budget"])
+        evaluation = Evaluation(values["key"], values["kind"], dev, test, sets, measured, values["budget"], repeated)
         for name, logits_of_set, _ in evaluation.each_set():
             counts = {len(logits_of_set), measured[name]["rows_expected"], measured[name]["rows_used"]}
             if len(counts) != 1:

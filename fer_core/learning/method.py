@@ -41,6 +41,11 @@ class MethodOptions(Section):
         """Whether any auxiliary term is asked for."""
         return any(term is not None for term in (self.negl, self.proto, self.lp))
 
+    @property
+    def guided(self) -> bool:
+        """Whether a term asks a teacher, so that even a loss of labels alone needs targets."""
+        return self.negl is not None and self.negl.negatives != "uniform"
+
 
 class DistillationOptions(MethodOptions):
     """What the section of every method with targets may hold.

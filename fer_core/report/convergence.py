@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-__all__ = ["late_gain", "unfinished"]
+__all__ = ["late_gain", "rising", "unfinished"]
 
 _STILL_RISING = 0.01
 _SCORE = "val_macro_f1"
@@ -26,17 +26,26 @@ def late_gain(history: pd.DataFrame) -> float:
     return float(scores[-quarter:].mean() - scores[-2 * quarter : -quarter].mean())
 
 
+def rising(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, str]:
+    """Name and late gain, in words, of each method whose val curve still rises at the end, on average over seeds.
+
+    Args:
+        histories: method -> history of each of its runs.
+    """
+    gains = {method: sum(map(late_gain, runs)) / len(runs) for method, runs in histories.items()}
+    return {method: f"{method} ({gain:+.3f})" for method, gain in gains.items() if gain > _STILL_RISING}
+
+
 def unfinished(histories: Mapping[str, Sequence[pd.DataFrame]]) -> str | None:
     """What to tell the reader of methods whose val curve still rises at the end, on average over seeds; None where all are flat.
 
     Args:
         histories: method -> history of each of its runs.
     """
-    gains = {method: sum(map(late_gain, runs)) / len(runs) for method, runs in histories.items()}
-    rising = [f"{method} ({gain:+.3f})" for method, gain in gains.items() if gain > _STILL_RISING]
-    if not rising:
+    still = rising(histories).values()
+    if not still:
         return None
     return (
-        f"Val macro-F1 still rose when training ended, last quarter of the epochs against the one before: {', '.join(rising)}. "
+        f"Val macro-F1 still rose when training ended, last quarter of the epochs against the one before: {', '.join(still)}. "
         "More epochs for all methods would rank them more fairly."
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.evaluation.calibrators import source_of
+from fer_core.evaluation.comparison_report import comparison_frame
 from fer_core.evaluation.metrics import METRICS, class_details, outcome_of
 from fer_core.labels import CLASSES
 from fer_core.report.inputs import ReportInputs
@@ -51,21 +52,8 @@ def leaderboard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
 
 
 def comparison_table(inputs: ReportInputs) -> pd.DataFrame:
-    """One line a pair of methods: differences with 95 % intervals, p-values, rows, and the verdict; refused pairs have only that."""
-    name = inputs.comparison["set"]
-    columns = ["set", "a", "b", *(f"{delta}{end}" for delta in ("delta_macro_f1", "delta_nll") for end in ("", "_low", "_high"))]
-    columns += ["mcnemar_p", "holm_p", "n_disagree", "n", "verdict"]
-    lines: list[dict[str, Any]] = []
-    for pair in inputs.comparison["pairs"]:
-        line = {"set": name} | {column: pair[column] for column in ("a", "b", "mcnemar_p", "holm_p", "n_disagree", "n", "verdict")}
-        for delta in ("delta_macro_f1", "delta_nll"):
-            line |= {delta: pair[delta]["value"], f"{delta}_low": pair[delta]["low"], f"{delta}_high": pair[delta]["high"]}
-        lines.append(line)
-    lines += [
-        {"set": name, "a": refused["a"], "b": refused["b"], "verdict": f"not compared: {'; '.join(refused['reasons'])}"}
-        for refused in inputs.comparison["refused"]
-    ]
-    return pd.DataFrame(lines, columns=columns)
+    """One line a pair of methods and set: differences with 95 % intervals, p-values, rows, and the verdict (see `comparison_frame`)."""
+    return comparison_frame(inputs.comparison)
 
 
 def students_lines(inputs: ReportInputs, set_name: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_core.data.exporting import COLUMNS, Selection, chosen_rows, split_counts, write_csv, write_images
-from fer_core.data.manifest import read_manifest, write_manifest
+from fer_core.data.manifest_table import read_manifest, write_manifest
 from fer_core.data.named_sets import SetFilter
 from fer_core.errors import ArtifactError, DataError, ParamsError
 from tests.data.tiny_stores import face, picture, store

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, read_manifest, write_manifest
+from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.data.manifest_table import read_manifest, write_manifest
 from fer_core.data.store import StoreRow
 from fer_core.errors import ArtifactError, DataError, ParamsError
 from fer_core.files import sha256_file

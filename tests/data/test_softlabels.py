@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from fer_core.data.rows import Rows
-from fer_core.data.softlabels import _INDEX, _INDEX_KIND, read_softlabels, write_softlabels
+from fer_core.data.softlabels import _INDEX, _INDEX_KIND, _digest, read_softlabels, write_softlabels
 from fer_core.data.tables import read_table, write_table
 from fer_core.errors import ArtifactError
 from fer_core.files import read_json, sha256_file, write_json
-from tests.arrange_logits import DEV, K, noisy_logits, rows_of
+from tests.arrange_logits import DEV, K, metrics_of, noisy_logits, rows_of
 
 ROWS = rows_of(DEV)
 
@@ -34,7 +34,7 @@ def write(folder: Path) -> None:
         preprocessing_hash="p" * 64,
         views_hash="v" * 64,
         ensemble={"weights": {"rn18": 1.0}},
-        metrics={},
+        metrics=metrics_of(targets(), ROWS.labels[ROWS.split("train")]),
     )
 
 
@@ -78,6 +78,19 @@ def set_cell(column: str, value: object) -> Callable[[pd.DataFrame], pd.DataFram
 
 def swap_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[[1, 0, *range(2, len(frame))]].assign(i=np.arange(len(frame)))
+
+
+def exchanged(logits: np.ndarray) -> np.ndarray:
+    """Rows 3 and 10, of one label, in each other's place."""
+    return logits[[*range(3), 10, *range(4, 10), 3, *range(11, len(logits))]]
+
+
+def reverse_with_digest(folder: Path) -> None:
+    """What a program would leave that fuses in the wrong order and does all else right."""
+    edit_arrays(lambda z, y: (z[::-1], y))(folder)
+    with np.load(folder / "softlabels.npz") as fused, np.load(folder / "teachers.npz") as singly:
+        ids = ROWS.frame["sample_id"].iloc[ROWS.split("train")].tolist()
+        edit_json("alignmentreport.json", rows_digest=_digest(ids, fused["logits"], singly["logits"]))(folder)
 
 
 def with_nan_of_a_teacher(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,6 +147,13 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "type of the teachers": (edit_arrays(lambda z, y: (z.astype(np.float32), y), "teachers.npz"), "teacher's logits are of another type"),
     "teacher not finite": (edit_arrays(with_nan_of_a_teacher, "teachers.npz"), "not finite"),
     "teachers' arrays cut": (lambda f: (f / "teachers.npz").write_bytes((f / "teachers.npz").read_bytes()[:-100]), "damaged"),
+    "logits in reverse": (edit_arrays(lambda z, y: (z[::-1], y)), "do not stand at the rows"),
+    "logits of two rows of a label exchanged": (edit_arrays(lambda z, y: (exchanged(z), y)), "do not stand at the rows"),
+    "teachers' logits in reverse": (edit_arrays(lambda z, y: (z[::-1], y), "teachers.npz"), "do not stand at the rows"),
+    "views exchanged": (edit_arrays(lambda z, y: (z[:, ::-1], y)), "do not stand at the rows"),
+    "logits in reverse and the digest of these": (reverse_with_digest, "do not know their rows"),
+    "digest lost": (edit_json("alignmentreport.json", rows_digest=None), "do not stand at the rows"),
+    "metrics lost": (edit_json("ensemble_metrics.json", splits={}), "do not tell"),
     "another array": (lambda f: np.savez(f / "softlabels.npz", p=np.zeros(3)), "not those expected"),
 }
 
@@ -194,6 +214,29 @@ def test_logits_changed_a_little_are_seen(tmp_path):
     edit_arrays(lambda z, y: (z + np.float16(0.01), y))(tmp_path / "soft")
     with pytest.raises(ArtifactError, match="was changed"):
         read_softlabels(tmp_path / "soft", ROWS)
+
+
+def test_added_file_is_seen(tmp_path):
+    write(tmp_path / "soft")
+    (tmp_path / "soft" / "softlabels_of_last_week.npz").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"was added(.|\n)*last_week"):
+        read_softlabels(tmp_path / "soft", ROWS)
+
+
+def test_writer_refuses_logits_that_are_not_those_that_were_measured(tmp_path):
+    measured = metrics_of(targets(), ROWS.labels[ROWS.split("train")])
+    with pytest.raises(ArtifactError, match="do not know their rows"):
+        write_softlabels(
+            tmp_path / "soft",
+            ROWS,
+            targets()[::-1],
+            of_teachers(),
+            preprocessing_hash="p",
+            views_hash="v",
+            ensemble={},
+            metrics=measured,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["softlabels.npz", "teachers.npz", "classorder.json", "hash_manifest.json"])

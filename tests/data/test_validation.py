@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, read_manifest, write_manifest
+from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.data.manifest_table import read_manifest, write_manifest
 from fer_core.data.named_sets import SetFilter
 from fer_core.data.validation import MinPerClass, ValidateOptions, Validation, check_passed, require_passed, validate, write_validation
 from fer_core.errors import ArtifactError, DataError

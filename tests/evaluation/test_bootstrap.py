@@ -28,6 +28,28 @@ def test_rows_are_drawn_evenly_and_the_seed_decides():
     assert not np.array_equal(drawn[0], next(stratified_weights(labels, 1, seed=2)))
 
 
+def test_a_picture_is_drawn_with_all_its_rows_and_single_pictures_change_nothing():
+    labels = labels_of(60)
+    pictures = np.r_[np.arange(50), np.arange(10)]  # the last ten rows repeat the first ten, some with another label
+    drawn = np.array(list(stratified_weights(labels, 2000, 1, pictures)))
+    np.testing.assert_array_equal(drawn[:, :10], drawn[:, 50:])
+    np.testing.assert_array_equal([np.bincount(labels[:50], one[:50], 7) for one in drawn[:9]], [np.bincount(labels[:50], minlength=7)] * 9)
+    assert np.abs(drawn.mean(0) - 1).max() < 0.15
+    alone = list(stratified_weights(labels, 5, 1))
+    np.testing.assert_array_equal(alone, list(stratified_weights(labels, 5, 1, np.arange(100, 160))))
+
+
+def test_a_row_that_stands_twice_tells_no_more_than_one():
+    labels = labels_of(400)
+    logits = noisy_logits(labels, 1)
+    once = confidence_intervals(outcome_of(logits, labels, 15), 400, 1, ["nll"])["nll"]
+    twice = outcome_of(np.r_[logits, logits], np.r_[labels, labels], 15)
+    together = confidence_intervals(twice, 400, 1, ["nll"], np.r_[np.arange(400), np.arange(400)])["nll"]
+    apart = confidence_intervals(twice, 400, 1, ["nll"])["nll"]
+    assert (together.low, together.high) == pytest.approx((once.low, once.high))
+    assert apart.high - apart.low < 0.8 * (once.high - once.low)
+
+
 def test_interval_of_nll_agrees_with_scipy_within_one_stratum():
     labels = np.zeros(400, dtype=int)
     outcome = outcome_of(noisy_logits(labels, 1), labels, 15)

@@ -1,12 +1,13 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fer_core.data.logits import LogitsSet
-from fer_core.errors import ArtifactError
+from fer_core.errors import ArtifactError, ParamsError
 from fer_core.evaluation.ensemble import choose_ensemble, read_ensemble, write_ensemble
-from fer_core.evaluation.fusion import EnsembleOptions
+from fer_core.evaluation.fusion import EnsembleOptions, GivenWeights
 from fer_core.evaluation.kind_validation import RowOrigins
 from fer_core.evaluation.metrics import measure, outcome_of, softmax
 from fer_core.evaluation.smooth_search import SmoothWeights
@@ -15,6 +16,8 @@ from tests.arrange_logits import DEV, logits_set, rows_of
 
 OPTIONS = EnsembleOptions(spaces=["prob", "logit"], step=0.25, objective="nll")
 KINDS = OPTIONS.model_copy(update={"kinds": ("global", "per_class", "per_source"), "fixed_temperatures": (1.2,), "folds": 3})
+
+TAGS = ("rn18", "b3")
 
 
 def origins() -> RowOrigins:
@@ -141,6 +144,28 @@ def test_the_other_kinds_change_nothing_of_the_choice():
 def test_kinds_of_weights_need_to_know_where_rows_come_from():
     with pytest.raises(ArtifactError, match="sources and groups"):
         choose_ensemble(calib_logits(), KINDS, 15)
+
+
+def test_given_weights_are_kept_as_shares_beside_the_choice_and_change_nothing_of_it(tmp_path: Path):
+    given = {"old": GivenWeights(space="prob", weights={TAGS[0]: 2.0, TAGS[1]: 6.0})}
+    ensemble, table = choose_ensemble(calib_logits(), OPTIONS.model_copy(update={"weightings": given}), 15)
+    plain, _ = choose_ensemble(calib_logits(), OPTIONS, 15)
+    assert ensemble.given["old"].space == "prob"
+    assert ensemble.given["old"].weights == {tag: {TAGS[0]: 0.25, TAGS[1]: 0.75}.get(tag, 0.0) for tag in TAGS}
+    assert ensemble.given["old"].temperature > 0
+    assert dataclasses.replace(ensemble, given={}) == plain
+    write_ensemble(tmp_path / "a", ensemble, table)
+    assert read_ensemble(tmp_path / "a") == ensemble
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "words"),
+    [("old", {"vgg": 1.0}, "teacher that there is none"), ("rn18", None, "name of a teacher")],
+)
+def test_given_weights_of_an_unknown_teacher_or_under_its_name_are_refused(name: str, weights: dict[str, float] | None, words: str):
+    given = {name: GivenWeights(space="prob", weights=weights or {TAGS[0]: 1.0})}
+    with pytest.raises(ParamsError, match=words):
+        choose_ensemble(calib_logits(), OPTIONS.model_copy(update={"weightings": given}), 15)
 
 
 def test_raw_logits_are_fused_at_a_fixed_temperature_without_any_fitted_one():

@@ -133,6 +133,10 @@ def test_objective_decides_and_ties_go_to_lower_nll_then_to_the_first():
         {"fixed_temperatures": [0]},
         {"fixed_temperatures": [1.2, 1.2]},
         {"folds": 1},
+        {"weightings": {"half": {"space": "prob", "weights": {"rn18": 0.0}}}},
+        {"weightings": {"half": {"space": "prob", "weights": {"rn18": -1.0}}}},
+        {"weightings": {"half": {"space": "prob", "weights": {}}}},
+        {"weightings": {"uniform": {"space": "prob", "weights": {"rn18": 1.0}}}},
     ],
 )
 def test_options_out_of_range_are_refused(wrong):

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, log_loss
 
 from fer_core.errors import ArtifactError, ParamsError
 from fer_core.evaluation.bootstrap import Interval
-from fer_core.evaluation.gates import GATES, SetComparison, compare_sets, judge
+from fer_core.evaluation.gates import GATES, SetComparison, compare_sets, fitted_temperature, judge
 from fer_core.evaluation.record import Evaluation
 from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 
@@ -73,11 +73,37 @@ def test_model_against_itself_changes_nothing():
         ("nl", {"minority_f1": -0.0001}, False),
         ("combined", {"macro_f1": -0.0099, "ece": 0.1, "nll": -0.001}, True),
         ("combined", {"macro_f1": -0.0101, "ece": -0.1, "nll": -0.1}, False),
-        ("combined", {"macro_f1": 0.1, "ece": 0.001, "nll": 0.001}, False),
+        ("combined", {"macro_f1": 0.1, "ece": 0.005, "nll": 0.001}, True),
+        ("combined", {"macro_f1": 0.1, "ece": 0.0051, "nll": 0.001}, False),
+        ("combined", {"macro_f1": 0.0, "ece": 0.001, "nll": 0.001}, False),
+        ("regression", {"macro_f1": 0.59 - 0.60, "minority_f1": 0.38 - 0.40}, True),
+        ("target", {"macro_f1": 0.59 - 0.60, "minority_f1": 0.31 - 0.30}, True),
+        ("negl", {"ece": 0.4 - 0.5, "nll": 0.0}, True),
     ],
 )
 def test_rules_hold_up_to_their_limits_and_no_further(gate: str, changes: dict[str, float], passes: bool):
     assert judge(gate, [seen(**changes)]).passed is passes
+
+
+def test_calibration_is_judged_at_the_temperatures_given():
+    hot = evaluation("a", 1.5)
+    hot = dataclasses.replace(hot, test=dataclasses.replace(hot.test, eval=4 * hot.test.eval))
+    hot = dataclasses.replace(hot, dev=dataclasses.replace(hot.dev, eval=4 * hot.dev.eval))
+    plain = evaluation("b", 1.5)
+    temperatures = (fitted_temperature(hot), fitted_temperature(plain))
+    assert temperatures[0] == pytest.approx(4 * temperatures[1], rel=1e-4)
+    (raw,) = compare_sets(hot, plain, ["everything"], 15, 100, 1)
+    (scaled,) = compare_sets(hot, plain, ["everything"], 15, 100, 1, temperatures)
+    assert raw.change("nll") > 0.1 and scaled.change("nll") == pytest.approx(0, abs=1e-4)
+    assert raw.change("macro_f1") == scaled.change("macro_f1") == 0
+
+
+def test_rows_of_one_picture_are_drawn_together():
+    a, b = evaluation("a", 1.5), evaluation("b", 1.2)
+    ids = a.test.sample_ids
+    together = dataclasses.replace(a, duplicate_of=dict(zip(ids[7:14], ids[:7], strict=True)))
+    (one,), (other,) = (compare_sets(model, b, ["everything"], 15, 100, 1) for model in (a, together))
+    assert one.change("nll") == other.change("nll") and one.difference["nll"] != other.difference["nll"]
 
 
 def test_one_failing_set_fails_the_gate_and_is_named():

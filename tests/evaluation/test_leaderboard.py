@@ -123,6 +123,23 @@ def test_fixed_temperature_divides_raw_fused_logits(ensemble):
     assert len(board) == 7 + 2 + 3
 
 
+def test_given_weights_are_entries_calibrated_and_at_fixed_temperatures(ensemble):
+    given = {"old": Weighting("logit", {"rn18": 0.4, "b3": 0.6}, 0.9, {})}
+    ensemble = dataclasses.replace(ensemble, given=given, fixed_temperatures=(1.2,))
+    logits = teachers()
+    found = {row["entry"]: row for row in leaderboard(logits, ensemble, {"large": SETS["large"]}, OPTIONS, 1).rows if "old" in row["entry"]}
+    raw = {tag: item.eval[SETS["large"]].astype(float) for tag, item in logits.items()}
+    labels = TEST_ROWS.labels[SETS["large"]]
+    calibrated = sum(weight * raw[tag] / ensemble.temperatures[tag] for tag, weight in given["old"].weights.items())
+    fixed = sum(weight * raw[tag] for tag, weight in given["old"].weights.items())
+    for entry, values in (
+        ("old", measure(outcome_of(calibrated, labels, 15, 0.9))),
+        ("old T=1.2", measure(outcome_of(fixed, labels, 15, 1.2))),
+    ):
+        assert {name: one["value"] for name, one in found[entry]["metrics"].items()} == pytest.approx(values, abs=1e-6)
+        assert found[entry]["weights"] == given["old"].weights and not found[entry]["chosen"]
+
+
 def test_kinds_of_weights_are_entries_and_weights_by_source_follow_the_rows(ensemble):
     alone = {tag: SourceWeights({"rn18": float(tag == "rn18"), "b3": float(tag == "b3")}, 1.0) for tag in SKILLS}
     per_source = PerSource("logit", {"large": alone["b3"]}, alone["rn18"], {})

@@ -53,6 +53,20 @@ def test_evaluation_is_read_as_recorded(tmp_path):
     )
 
 
+def test_rows_of_one_picture_are_remembered_and_drawn_together(tmp_path):
+    large = TEST_ROWS.frame[SETS["large"]]["sample_id"].tolist()
+    record(tmp_path / "apart")
+    record(tmp_path / "together", duplicate_of={large[1]: large[0], "of another half": large[0]})
+    apart, together = read_evaluation(tmp_path / "apart"), read_evaluation(tmp_path / "together")
+    assert together.duplicate_of == {large[1]: large[0]}
+    assert together.pictures("large")[:3].tolist() == [0, 0, 1] and apart.pictures("large")[:3].tolist() == [0, 1, 2]
+    assert (together.metrics["large"]["rows_used"], together.metrics["large"]["pictures"]) == (105, 104)
+    for name in ("nll", "macro_f1"):
+        before, after = (one.metrics["large"]["metrics"][name] for one in (apart, together))
+        assert before["value"] == after["value"] and before != after
+    assert apart.metrics["val"] == together.metrics["val"]
+
+
 def test_metrics_carry_their_intervals():
     logits = logits_set(TEST_ROWS, ("test",), 2)
     found = evaluate_logits(logits.eval, logits.labels, OPTIONS, seed=1, temperature=2)
@@ -65,7 +79,7 @@ def test_same_evaluation_gives_the_same_bytes(tmp_path):
     for name in "ab":
         record(tmp_path / name)
     files = [file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*") if file.is_file()]
-    assert len(files) == 8
+    assert len(files) == 9
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 

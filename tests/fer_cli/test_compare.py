@@ -71,6 +71,16 @@ def test_every_gate_named_must_pass():
     assert "FAIL  gate target" in both.output
 
 
+def test_nll_and_ece_are_calibrated_ones_unless_raw_ones_are_asked_for():
+    scaled, raw = fer("elsewhere/third", "bad", "--json"), fer("elsewhere/third", "bad", "--json", "--raw")
+    scaled_values, raw_values = json.loads(scaled.stdout), json.loads(raw.stdout)
+    assert raw_values["temperatures"] == [1, 1] and scaled_values["temperatures"] != [1, 1]
+    assert raw_values["sets"][0]["baseline"]["nll"] != scaled_values["sets"][0]["baseline"]["nll"]
+    assert raw_values["sets"][0]["baseline"]["macro_f1"] == scaled_values["sets"][0]["baseline"]["macro_f1"]
+    assert "after temperature scaling (T = " in fer("good", "bad").output
+    assert "of raw logits" in fer("good", "bad", "--raw").output
+
+
 def test_json_holds_the_numbers_and_a_folder_may_stand_for_a_name():
     result = fer("elsewhere/third", "bad", "--json", "--gate", "target")
     values = json.loads(result.stdout)

@@ -108,6 +108,15 @@ def test_without_folds_a_teacher_s_own_logits_of_its_train_rows_are_taken() -> N
     assert not any("folds/" in dep for dep in stages(TEXT)["logits_dev"]["do"]["deps"])
 
 
+def test_compare_depends_on_the_trials_where_they_are_recorded() -> None:
+    params = deepcopy(PARAMS)
+    params["student"]["trials"] = {"ce": 4, "kd": 4}
+    text = synced(TEXT, params, ROOT)
+    assert [one for one in stages(text)["compare"]["params"] if one not in stages(TEXT)["compare"]["params"]] == ["student.trials"]
+    assert {stage for stage, body in stages(text).items() if body != stages(TEXT)[stage]} == {"compare"}
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_the_whole_teachers() -> None:
     text = synced(TEXT, with_folds(with_stage_b(), 2), ROOT)
     found, plain = stages(text), stages(synced(TEXT, with_stage_b(), ROOT))
@@ -187,6 +196,13 @@ def test_only_methods_with_targets_wait_for_soft_labels() -> None:
     students = stages(TEXT)["student"]["foreach"]
     assert students["ce-1337"]["targets"] == "data/pack/dev/rows.parquet"
     assert students["kd-1337"]["targets"] == students["dkd-1337"]["targets"] == "data/softlabels"
+
+
+def test_a_method_of_labels_alone_waits_for_soft_labels_once_a_term_asks_a_teacher() -> None:
+    for negatives, targets in (("uniform", "data/pack/dev/rows.parquet"), ("confusion", "data/softlabels"), ("teacher", "data/softlabels")):
+        params = deepcopy(PARAMS)
+        params["student"]["ce"]["negl"] = {"weight": 0.1, "negatives": negatives}
+        assert stages(synced(TEXT, params, ROOT))["student"]["foreach"]["ce-1337"]["targets"] == targets
 
 
 def test_comments_and_hand_written_parts_survive() -> None:

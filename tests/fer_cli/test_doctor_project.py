@@ -92,6 +92,16 @@ def test_params_with_an_unknown_key_or_a_wrong_value_fail(project: Path) -> None
     shutil.copy(ROOT / "params.yaml", project)
     params = read_params(project / "params.yaml")
     assert [finding.level for finding in check_params_file(params, Path("params.yaml"))] == [Level.OK]
+    params["student"]["trials"] = {"ce": 4}
+    assert [finding.level for finding in check_params_file(params, Path("params.yaml"))] == [Level.OK]
+    params["student"]["trials"] = {"ce": "many"}
+    (finding,) = told(guarded("params.yaml", lambda: check_params_file(params, Path("params.yaml"))), Level.FAIL)
+    assert "student.trials.ce" in finding
+    del params["student"]["trials"]
+    params["ensemble"]["weightings"] = {"old": {"space": "logit", "weights": {"vgg": 1}}}
+    (finding,) = told(guarded("params.yaml", lambda: check_params_file(params, Path("params.yaml"))), Level.FAIL)
+    assert "ensemble.weightings.old" in finding and "vgg" in finding
+    del params["ensemble"]["weightings"]
     faulty = deepcopy(params)
     faulty["evaluation"]["boostrap"] = 10
     (finding,) = told(guarded("params.yaml", lambda: check_params_file(faulty, Path("params.yaml"))), Level.FAIL)

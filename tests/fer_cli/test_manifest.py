@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fer_cli.manifest import app
-from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, write_manifest
+from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.data.manifest_table import write_manifest
 from fer_core.errors import ArtifactError, DataError, ParamsError
 from fer_core.params import read_params
 from tests.data.tiny_stores import face, many, store

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fer_cli.tune import Trial, app, applied, best_trials, read_trials
+from fer_cli.tune import app
+from fer_cli.tune_trials import Trial, applied, best_trials, flow, read_trials, with_settings
 from fer_core.errors import ArtifactError, ParamsError
 from fer_core.params import read_params
 
@@ -28,7 +29,7 @@ seed: 7
 by: nll
 trials:
   ce:
-    - {lr: [0.1, 0.2]}
+    - {lr: [0.1, 0.2], negl: [{weight: 0.1, negatives: uniform}], start: [null]}
   kd:
     - {temperature: [1.0, 4.0], alpha: [0.9]}
 """
@@ -52,6 +53,7 @@ section = YAML(typ="safe").load(open("params.yaml"))["student"][method]
 size = section.get("lr", section.get("temperature"))
 if size == 4 and os.environ.get("FAIL"):
     sys.exit("the disk is full")
+assert method == "kd" or section["negl"] == {"weight": 0.1, "negatives": "uniform"} and section["start"] is None, section
 values = {"nll": abs(size - 0.2) if method == "ce" else 5 - size, "macro_f1": 0.5, "accuracy": 0.25}
 folder = pathlib.Path("data/evaluation") / key
 folder.mkdir(parents=True)
@@ -80,8 +82,8 @@ def test_trials_are_every_combination(project: Path) -> None:
     tuning, trials = read_trials(Path("tuning.yaml"), read_params())
     assert (tuning.seed, tuning.by) == (7, "nll")
     assert [(trial.key, trial.words) for trial in trials] == [
-        ("ce-7", "lr 0.1"),
-        ("ce-7", "lr 0.2"),
+        ("ce-7", "lr 0.1, negl {weight: 0.1, negatives: uniform}, start null"),
+        ("ce-7", "lr 0.2, negl {weight: 0.1, negatives: uniform}, start null"),
         ("kd-7", "temperature 1.0, alpha 0.9"),
         ("kd-7", "temperature 4.0, alpha 0.9"),
     ]
@@ -97,6 +99,7 @@ def test_trials_are_every_combination(project: Path) -> None:
         ("[0.1, 0.2]", "[0.1, 0.1]", "given twice"),
         ("by: nll", "by: luck", "by: Input should be"),
         ("[0.1, 0.2]", "[]", "at least 1 item"),
+        ("start: [null]}", "start: [null]}\n    - {label_smoothing: [0.1]}", "different settings"),
     ],
 )
 def test_unfair_or_impossible_trials_are_refused(project: Path, old: str, new: str, words: str) -> None:
@@ -111,15 +114,60 @@ def test_missing_file_is_named(project: Path) -> None:
 
 
 def test_best_is_the_lowest_nll_or_the_highest_f1() -> None:
-    a, b, other = Trial("ce", 7, (("lr", 1),)), Trial("ce", 7, (("lr", 2),)), Trial("kd", 7, (("alpha", 1),))
+    a, b, other = Trial("ce", 7, (("lr", 1),), "a"), Trial("ce", 7, (("lr", 2),), "b"), Trial("kd", 7, (("alpha", 1),), "c")
     scores = {a: {"nll": 1.0, "macro_f1": 0.4}, b: {"nll": 1.1, "macro_f1": 0.6}, other: {"nll": 9.0, "macro_f1": 0.1}}
     assert best_trials(scores, "nll") == {"ce": a, "kd": other}
     assert best_trials(scores, "macro_f1") == {"ce": b, "kd": other}
 
 
 def test_settings_are_written_and_all_else_is_kept() -> None:
-    text = applied(PARAMS, {"kd": Trial("kd", 7, (("temperature", 4.0), ("lr", 0.01)))})
-    assert text == PARAMS.replace("temperature: 2.0 ", "temperature: 4.0 ").replace("    alpha: 0.5\n", "    alpha: 0.5\n    lr: 0.01\n")
+    text = applied(PARAMS, {"kd": Trial("kd", 7, (("temperature", 4.0), ("lr", 0.01)), "a")}, {"ce": 3, "kd": 2})
+    tuned = PARAMS.replace("temperature: 2.0 ", "temperature: 4.0 ").replace("    alpha: 0.5\n", "    alpha: 0.5\n    lr: 0.01\n")
+    assert text == tuned + "  trials: {ce: 3, kd: 2}\n"
+    assert applied(text, {}, {"kd": 5}) == tuned + "  trials: {ce: 3, kd: 5}\n"
+
+
+def test_mappings_nulls_and_dotted_names_are_settings_too(project: Path) -> None:
+    grid = "{negl: [{weight: 0.1}, null], proto.weight: [0.2], start: [null], gate: [teacher_right]}"
+    Path("tuning.yaml").write_text(f"seed: 7\nby: nll\ntrials:\n  ce:\n    - {grid}\n")
+    _, (trial, without) = read_trials(Path("tuning.yaml"), read_params())
+    assert trial.words == "negl {weight: 0.1}, proto.weight 0.2, start null, gate teacher_right"
+    changed = with_settings({"lr": 1, "negl": {"ratio": 0.5}, "proto": None}, trial.settings)
+    negl, proto = {"ratio": 0.5, "weight": 0.1}, {"weight": 0.2}
+    assert changed == {"lr": 1, "negl": negl, "proto": proto, "start": None, "gate": "teacher_right"}
+    assert with_settings({"negl": {"ratio": 0.5}}, without.settings)["negl"] is None
+    assert len({trial, without}) == 2
+    text = applied(PARAMS, {"ce": trial}, {"ce": 2})
+    Path("params.yaml").write_text(text)
+    assert read_params()["student"]["ce"]["negl"] == {"weight": 0.1} and "start: null" in text.replace("start:\n", "start: null\n")
+    assert (flow("a b"), flow("null"), flow(True), flow([1, "x"])) == ("'a b'", "'null'", "true", "[1, x]")
+
+
+def test_a_trial_is_another_one_once_anything_changes_that_its_score_depends_on(project: Path) -> None:
+    def names(**changes: object) -> list[str]:
+        params = {"teacher": {"train": {"epochs": 3}}, "latency": {"rounds": 1}, "sets": {"all": {}}, "seed": 1, **read_params()} | changes
+        return [trial.name for trial in read_trials(Path("tuning.yaml"), params)[1]]
+
+    student = read_params()["student"]
+    before = names()
+    for irrelevant in (
+        {"latency": {"rounds": 2}},
+        {"sets": {"all": {}, "further": {}}},
+        {"student": student | {"seeds": [7, 8, 9], "trials": {"ce": 1}, "methods": ["ce", "kd", "dkd"], "dkd": {}}},
+    ):
+        assert names(**irrelevant) == before, irrelevant
+    assert names(student=student | {"ce": {"label_smoothing": 0.0, "lr": 0.7}}) == before, "what the trial sets itself"
+    assert not set(names(teacher={"train": {"epochs": 4}})) & set(before)
+    assert not set(names(student=student | {"train": {"epochs": 3}})) & set(before)
+    of_ce = names(student=student | {"ce": {"label_smoothing": 0.1}})
+    assert not set(of_ce[:2]) & set(before[:2]) and of_ce[2:] == before[2:]
+    chained = names(student=student | {"kd": student["kd"] | {"start": "ce"}})
+    assert chained[:2] == before[:2] and not set(chained[2:]) & set(before)
+    Path("data/sources").mkdir(parents=True)
+    Path("data/sources/faces.json").write_text("{}")
+    with_source = names(manifest={"sources": ["faces"]})
+    Path("data/sources/faces.json").write_text('{"files": 1}')
+    assert not set(names(manifest={"sources": ["faces"]})) & set(with_source)
 
 
 def test_value_out_of_range_is_refused_before_anything_is_queued(project: Path) -> None:
@@ -148,12 +196,19 @@ def test_trials_run_as_experiments_and_the_best_come_back(project: Path, monkeyp
     run("dvc", "exp", "run", "--run-all")
     shown = fer("show", "tuning.yaml", "--out", "tuning.csv")
     assert [line[2:].split("macro")[0].split() for line in shown.splitlines() if line.startswith("*")] == [
-        ["ce-7", "lr", "0.2"],
+        ["ce-7", "lr", "0.2,", "negl", "{weight:", "0.1,", "negatives:", "uniform},", "start", "null"],
         ["kd-7", "temperature", "4.0,", "alpha", "0.9"],
     ]
-    assert Path("tuning.csv").read_text().splitlines()[2] == 'ce,7,"lr 0.2",0.5,0.25,0,1'
+    assert (
+        Path("tuning.csv").read_text().splitlines()[2] == 'ce,7,"lr 0.2, negl {weight: 0.1, negatives: uniform}, start null",0.5,0.25,0,1'
+    )
     assert "0 of 4 trials queued" in fer("queue", "tuning.yaml")
     fer("apply", "tuning.yaml")
     student = read_params()["student"]
-    assert student["ce"] == {"label_smoothing": 0.0, "lr": 0.2}
+    assert student["ce"] == {"label_smoothing": 0.0, "lr": 0.2, "negl": {"weight": 0.1, "negatives": "uniform"}, "start": None}
     assert student["kd"] == {"temperature": 4.0, "alpha": 0.9}
+    assert student["trials"] == {"ce": 2, "kd": 2}
+    run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "tuned")
+    assert "not finished" not in fer("show", "tuning.yaml"), "trials of an earlier commit count"
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("epochs: 2", "epochs: 3"))
+    assert fer("show", "tuning.yaml").count("not finished") == 4, "trials of other params do not"

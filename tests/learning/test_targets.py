@@ -13,7 +13,7 @@ from fer_core.data.views import ViewOptions
 from fer_core.errors import ArtifactError, DataError
 from fer_core.files import sha256_file
 from fer_core.learning.targets import open_targets, open_teacher_targets, open_votes
-from tests.arrange_logits import DEV, K, noisy_logits, rows_of
+from tests.arrange_logits import DEV, K, metrics_of, noisy_logits, rows_of
 
 CPU = torch.device("cpu")
 ROWS = rows_of(DEV)
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
         preprocessing_hash=PREPROCESSING.hash_at_any_size(),
         views_hash=VIEWS.hash(),
         ensemble={},
-        metrics={},
+        metrics=metrics_of(logits(0), ROWS.labels[TRAIN]),
     )
     return tmp_path / "soft"
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from fer_core.data.logits import write_logits
+from fer_core.data.manifest_table import write_manifest
 from fer_core.data.pack import PackOptions, write_pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.rows import read_rows
@@ -29,7 +30,7 @@ from fer_core.labels import CLASSES
 from fer_core.learning.loop import TrainingResult
 from fer_core.learning.record import write_record
 from stages import calibrate, compare, ensemble, hard_cases, leaderboard, softlabels
-from tests.arrange_logits import DEV, TEST, frame, logits_set
+from tests.arrange_logits import DEV, TEST, frame, logits_set, manifest_of
 
 PARAMS = """
 seed: 1337
@@ -72,7 +73,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
             _teacher(tag, seed)
         for seed, key in enumerate(STUDENTS):
             _evaluation(key, "student", seed + 20)
-        for stage in (ensemble, leaderboard, softlabels, hard_cases, compare):
+        dev, test = (read_rows(Path(f"data/pack/{half}")).frame for half in ("dev", "test"))
+        write_manifest(Path("data/manifest.parquet"), manifest_of(dev, test))
+        for stage in (ensemble, leaderboard, softlabels, hard_cases):
             stage.main()
         for key in (*TEACHERS, *STUDENTS):
             calibrate.main(key)
@@ -80,6 +83,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
             [*(f"data/teachers/{tag}/a/record" for tag in TEACHERS), *(f"data/students/{key}/record" for key in STUDENTS)]
         ):
             _record(Path(record), place)
+        compare.main()
         _validation(Path("data/validation.json"))
         _onnx(Path("data/onnx"))
         _latency(Path("metrics"))
@@ -179,7 +183,6 @@ def _validation(path: Path) -> None:
         "sets": {"everything": 210, "large": 105},
     }
     manifest = path.with_name("manifest.parquet")
-    manifest.write_bytes(b"rows")
     write_validation(path, Validation(report, []), manifest, path.with_name("clean"))
 
 

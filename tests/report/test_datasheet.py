@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.data.leakage import REASONS
-from fer_core.data.manifest import write_manifest
+from fer_core.data.manifest_table import write_manifest
 from fer_core.errors import ArtifactError, DataError
 from fer_core.files import read_json, sha256_file
 from fer_core.labels import CLASSES

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from fer_core.data.logits import read_logits, write_logits
+from fer_core.data.manifest_table import write_manifest
 from fer_core.data.rows import Rows, read_rows, write_rows
 from fer_core.data.softlabels import read_softlabels
 from fer_core.errors import ArtifactError
@@ -22,7 +23,7 @@ from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import record_evaluation
 from fer_core.files import read_json
 from stages import calibrate, compare, ensemble, leaderboard, softlabels
-from tests.arrange_logits import DEV, TEST, K, frame, logits_set
+from tests.arrange_logits import DEV, TEST, K, frame, logits_set, manifest_of
 
 PARAMS = """
 seed: 1337
@@ -36,6 +37,8 @@ student: {methods: [ce, kd], seeds: [1, 2]}
 evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
 """
 
+HISTORY = "epoch,phase,train_loss,train_accuracy,val_accuracy,val_macro_f1,val_nll\n0,train,2,0.2,0.2,0.2,2\n1,train,1,0.3,0.3,0.3,1.5\n"
+
 
 @pytest.fixture
 def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Rows, Rows]:
@@ -44,6 +47,7 @@ def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Rows, Rows]
     for half, splits in (("dev", DEV), ("test", TEST)):
         write_rows(Path(f"data/pack/{half}/rows.parquet"), frame(splits))
     dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
+    write_manifest(Path("data/manifest.parquet"), manifest_of(dev.frame, test.frame))
     for seed, tag in enumerate(("rn18", "b3")):
         write_logits(Path(f"data/logits/{tag}/dev"), logits_set(dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=6))
         write_logits(Path(f"data/logits/{tag}/test"), logits_set(test, ("test",), seed, model=tag, scale=6))
@@ -136,6 +140,25 @@ def test_teachers_that_know_their_train_rows_by_heart_are_warned_of(halves, capl
     assert table[1]["train_to_calib"] < 0.5 < table[0]["train_to_calib"]
 
 
+def test_rows_of_one_picture_widen_the_intervals_of_the_leaderboard(halves):
+    ensemble.main()
+    leaderboard.main()
+    apart = read_leaderboard(Path("data/leaderboard"))
+    dev, test = halves
+    once = dict(zip(test.sample_ids[1::2], test.sample_ids[::2], strict=True))
+    write_manifest(Path("data/manifest.parquet"), manifest_of(dev.frame, test.frame, duplicate_of=once))
+    leaderboard.main()
+    together = read_leaderboard(Path("data/leaderboard"))
+    for one, other in zip(apart, together, strict=True):
+        before, after = one["metrics"]["nll"], other["metrics"]["nll"]
+        assert before["value"] == after["value"]
+        if one["set"] == "everything":
+            assert before != after
+    write_manifest(Path("data/manifest.parquet"), manifest_of(dev.frame.iloc[:5]))
+    with pytest.raises(ArtifactError, match="does not hold a row"):
+        leaderboard.main()
+
+
 def test_a_rerun_gives_the_same_bytes(halves):
     for stage in (ensemble, leaderboard, softlabels):
         stage.main()
@@ -152,12 +175,24 @@ def test_networks_are_calibrated_and_methods_compared(halves):
         record(halves, f"kd-{seed}", "student", seed, skill=1.5)
     for seed, tag in enumerate(("rn18", "b3")):
         record(halves, tag, "teacher", seed, skill=1.5)
-    calibrate.main("kd-2")
+    for seed in (1, 2):
+        for method in ("ce", "kd"):
+            Path(f"data/students/{method}-{seed}/record").mkdir(parents=True)
+            Path(f"data/students/{method}-{seed}/record/history.csv").write_text(HISTORY)
+    for key in ("ce-1", "ce-2", "kd-1", "kd-2", "rn18", "b3"):
+        calibrate.main(key)
     assert read_calibration(Path("data/calibration/kd-2"), "weights of kd-2").n == 280
     compare.main()
     found = read_comparison(Path("data/comparison"))
     assert [(pair["a"], pair["b"]) for pair in found["pairs"]] == [("kd", "ce")]
     assert "kd has a higher macro-F1 than ce" in found["pairs"][0]["verdict"]
+    assert "still rose when training ended: ce (+0.100), kd (+0.100)" in found["pairs"][0]["verdict"]
+    assert "is not recorded" in found["pairs"][0]["verdict"]
+    Path("params.yaml").write_text(PARAMS.replace("seeds: [1, 2]", "seeds: [1, 2], trials: {ce: 3, kd: 2}"))
+    compare.main()
+    assert "Settings tried on val rows: 2 of kd, 3 of ce." in read_comparison(Path("data/comparison"))["pairs"][0]["verdict"]
+    scaled = read_json(Path("data/calibration/rn18/reliabilitymetrics.json"))["everything"]["temperature_scaled"]["metrics"]
+    assert found["runs"][4]["scaled"] == scaled
     assert [run["key"] for run in found["runs"]] == ["ce-1", "ce-2", "kd-1", "kd-2", "rn18", "b3"]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.data.manifest import read_manifest, write_manifest
+from fer_core.data.manifest_table import read_manifest, write_manifest
 from fer_core.data.pack import Pack
 from fer_core.errors import ArtifactError, DataError
 from stages import manifest as manifest_stage

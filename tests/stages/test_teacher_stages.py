@@ -28,6 +28,7 @@ from fer_core.models.saved import load_model
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 from stages import logits_dev, student, teacher_a, teacher_b, teacher_fold
+from tests.arrange_logits import metrics_of
 from tests.stages.training import LARGE, TRAIN, VAL, edit_params, enter, write_training_project
 from tests.tiny import ARCH, SIDE
 
@@ -126,7 +127,7 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         preprocessing_hash=first.preprocessing_hash,
         views_hash=first.views_hash,
         ensemble={},
-        metrics={},
+        metrics=metrics_of(fused, pack.rows.labels[train]),
     )
     preprocessing = load_section("preprocessing", Preprocessing)
     for size in (SIDE, LARGE, 24):
@@ -142,8 +143,13 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         own = {"temperature": 2.0, "alpha": 0.7, "weighting": "confidence", "gate": "teacher_right"}
         edit_params(student={"mtkd": own | {"negl": {"weight": 0.1, "negatives": "teacher"}}})
         student.main("mtkd-1", "mtkd", 1, Path("data/init") / ARCH, Path("data/softlabels"))
+        edit_params(
+            student={"ce": {"label_smoothing": 0.0, "negl": {"weight": 0.1, "ratio": 1.0, "min_entropy": 0.0, "negatives": "confusion"}}}
+        )
+        student.main("ce-1", "ce", 1, Path("data/init") / ARCH, Path("data/softlabels"))
     finally:
         Path("params.yaml").write_text(before)
+    assert read_card(Path("data/students/ce-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/softlabels.npz"))
     assert read_card(Path("data/students/mtkd-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/teachers.npz"))
 
 

@@ -4,7 +4,7 @@ with Crowd-Sourced Label Distribution", ICMI 2016: their cross-entropy loss).
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,6 +24,12 @@ class Options(MethodOptions):
     """
 
     share: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _no_teacher(self) -> "Options":
+        if self.guided:
+            raise ValueError("negl.negatives must be uniform: this method's targets are votes, and there is no teacher to guide by")
+        return self
 
 
 def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:

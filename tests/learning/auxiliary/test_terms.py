@@ -11,7 +11,7 @@ import torch
 from fer_core.errors import ParamsError
 from fer_core.learning.auxiliary.negl import negative_loss
 from fer_core.learning.auxiliary.terms import Auxiliary
-from fer_core.learning.losses import ce, kd
+from fer_core.learning.losses import ce, kd, votes
 from fer_core.learning.task import StudentTask
 
 ROWS = 24
@@ -82,6 +82,14 @@ def test_teacher_guided_negatives_are_the_teachers_likeliest_mistakes() -> None:
 def test_teacher_guided_negatives_want_targets() -> None:
     with pytest.raises(ParamsError, match="guided by a teacher only where there are targets"):
         task(network(), negl={**NEGL, "negatives": "teacher"})
+
+
+def test_votes_are_no_teacher_to_guide_by() -> None:
+    assert ce.Options(label_smoothing=0, negl={**NEGL, "negatives": "confusion"}).guided
+    assert not ce.Options(label_smoothing=0, negl=NEGL).guided
+    assert not votes.Options(share=0.5, negl=NEGL).guided
+    with pytest.raises(ValueError, match="negatives must be uniform"):
+        votes.Options(share=0.5, negl={**NEGL, "negatives": "teacher"})
 
 
 def test_activity_is_told_once_an_epoch() -> None:
