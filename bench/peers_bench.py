@@ -30,6 +30,7 @@ from fer_core.files import sha256_file, write_text
 from fer_core.labels import INDEX
 from fer_core.logs import setup_logging
 from fer_core.sources import fer2013
+from fer_core.sources.fer2013_table import encode, read_rows
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.tree import open_tree
 
@@ -208,10 +209,10 @@ def _reference(folder: Path, size: int) -> OurNetwork:
 def _faces(place: Path, usage: str) -> tuple[list[np.ndarray], np.ndarray]:
     tree = open_tree(place if place.is_dir() else place.parent)
     table = fer2013.files(tree)[0]
-    rows = [row for row in fer2013.read_rows(tree, table) if row.usage == usage]
+    rows = [row for row in read_rows(tree, table) if row.usage == usage]
     if not rows:
         raise SystemExit(f"{tree.where(table)} has no rows of {usage}.")
-    return [decode_rgb(fer2013.encode(row, tree.where(table)), row.key) for row in rows], np.array([row.label for row in rows])
+    return [decode_rgb(encode(row, tree.where(table)), row.key) for row in rows], np.array([row.label for row in rows])
 
 
 def _quality(network: Network, images: list[np.ndarray], labels: np.ndarray) -> dict[str, float]:

@@ -19,9 +19,9 @@ from fer_core.params import load_section
 from fer_core.settings import load_settings
 from fer_core.sources.descriptor import Descriptor, absent, read_descriptor, scanned, write_descriptor
 from fer_core.sources.faces import Announced
-from fer_core.sources.folder7 import IMAGE_SUFFIXES
+from fer_core.sources.image_names import is_image
 from fer_core.sources.options import CleanOptions
-from fer_core.sources.registry import READERS, reader_for
+from fer_core.sources.registry import LAYOUTS, reader_for
 from fer_core.sources.tree import open_tree
 
 __all__ = ["CLEAN", "DESCRIPTORS", "app"]
@@ -196,7 +196,7 @@ def _announced(name: str, place: Place) -> Announced:
     try:
         next(iter(reader.scan(place.tree, name, _options())), None)
     except DataError as error:
-        if packed(place.tree) and not any(path.lower().endswith(tuple(IMAGE_SUFFIXES)) for path in place.tree.walk()):
+        if packed(place.tree) and not any(is_image(path) for path in place.tree.walk()):
             raise still_packed(place.tree) from error
         raise
     return counts
@@ -258,7 +258,7 @@ def _new(name: str) -> Descriptor:
         )
     if not DESCRIPTORS.is_dir():
         raise DataError("There is no folder of descriptors.", where=DESCRIPTORS.absolute(), remedy="run from the project's root")
-    return Descriptor(name, name if name in READERS else "", False)
+    return Descriptor(name, name if name in LAYOUTS else "", False)
 
 
 def _real(name: str) -> Descriptor:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,8 +24,6 @@ from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tall
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.registry import reader_for
-from fer_core.sources.sample.options import SampleOptions
-from fer_core.sources.sample.render import render
 from fer_core.sources.tree import RawTree, open_tree
 
 __all__ = ["CleanSummary", "clean", "examine"]
@@ -137,7 +136,9 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         yield checked_tree(descriptor, raw)
         return
     with TemporaryDirectory(prefix=f"fer-{descriptor.name}-") as temporary:
-        render(descriptor.layout, Path(temporary), SampleOptions.from_dict(descriptor.sample))
+        # loaded here, and by name, because only embedded samples depend on it
+        options = import_module("fer_core.sources.sample.options").SampleOptions.from_dict(descriptor.sample)
+        import_module("fer_core.sources.sample.render").render(descriptor.layout, Path(temporary), options)
         yield open_tree(Path(temporary))
 
 
