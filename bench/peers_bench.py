@@ -29,9 +29,9 @@ from fer_core.evaluation.metrics import all_metrics
 from fer_core.files import sha256_file, write_text
 from fer_core.labels import INDEX
 from fer_core.logs import setup_logging
-from fer_core.sources import fer2013
-from fer_core.sources.fer2013_table import encode, read_rows
 from fer_core.sources.decode import decode_rgb
+from fer_core.sources.fer2013_table import encode, read_rows
+from fer_core.sources.layouts import fer2013
 from fer_core.sources.tree import open_tree
 
 log = logging.getLogger("bench.peers")

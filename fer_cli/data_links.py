@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fer_core.errors import DataError
 from fer_core.sources.archives import archive_stem
-from fer_core.sources.folder7 import is_split_or_class
+from fer_core.sources.layouts.folder7 import is_split_or_class
 from fer_core.sources.split_names import looks_like_split
 from fer_core.sources.tree import is_litter
 

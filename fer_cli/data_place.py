@@ -12,8 +12,8 @@ from pathlib import Path
 
 from fer_core.errors import DataError
 from fer_core.sources.archives import archive_stem
-from fer_core.sources.folder7 import is_split_or_class
 from fer_core.sources.label_files import read_lines
+from fer_core.sources.layouts.folder7 import is_split_or_class
 from fer_core.sources.registry import LAYOUTS, UNLABELLED, reader_for, recognise
 from fer_core.sources.tree import RawTree, open_tree
 

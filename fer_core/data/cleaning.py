@@ -23,6 +23,7 @@ from fer_core.sources.descriptor import Descriptor, checked_tree, read_descripto
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally, word_of
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
+from fer_core.sources.rare_formats import as_usual_format
 from fer_core.sources.registry import reader_for
 from fer_core.sources.tree import RawTree, open_tree
 
@@ -99,7 +100,8 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     if isinstance(item, Exclusion):
         return item, None
     try:
-        image = decode_rgb(item.image, item.sample_id, max_pixels)
+        data = as_usual_format(item.image, item.sample_id, max_pixels)
+        image = decode_rgb(data, item.sample_id, max_pixels)
     except UndecodableImage as error:
         detail = f"{error.problem} {error.found}"
         return Exclusion(item.sample_id, UNDECODABLE, detail, item.split, word_of(item)), None
@@ -107,7 +109,7 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     top, left, bottom, right = item.box or (None, None, None, None)
     return item, StoreRow(
         sample_id=item.sample_id,
-        image=item.image,
+        image=data,
         label=item.label,
         split=item.split,
         usage=item.usage,

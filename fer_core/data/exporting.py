@@ -14,7 +14,6 @@ from fer_core.errors import ArtifactError, DataError, ParamsError
 from fer_core.files import new_file, new_folder
 from fer_core.labels import CLASSES
 from fer_core.logs import progress_off
-from fer_core.sources.decode import image_kind
 
 __all__ = ["COLUMNS", "DROPPED", "WHY_DROPPED", "Selection", "chosen_rows", "split_counts", "write_csv", "write_images"]
 
@@ -40,16 +39,8 @@ DROPPED = "dropped"
 """Split of the rows that are in no split."""
 
 _SPLITS = ("train", "val", "calib", "test")
-_ENDINGS = {
-    "png": (".png",),
-    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "bmp": (".bmp",),
-    "webp": (".webp",),
-    "tiff": (".tif", ".tiff"),
-    "gif": (".gif",),
-}
-"""Format -> its endings, the usual one first."""
-_SUFFIXES = {ending: kind for kind, endings in _ENDINGS.items() for ending in endings}
+_SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".bmp": "bmp", ".webp": "webp"}
+_USUAL = {"png": ".png", "jpeg": ".jpg", "bmp": ".bmp", "webp": ".webp"}
 
 
 @dataclass(frozen=True)
@@ -176,14 +167,20 @@ def _file_name(sample_id: str, data: bytes) -> str:
     kind = _kind(data, sample_id)
     if suffix and _SUFFIXES[suffix.lower()] != kind:
         stem, suffix = f"{stem}{suffix}", ""  # the old suffix stays: a.png and a.jpg are two faces
-    return f"{stem}{f'#{face}' if face else ''}{suffix or _ENDINGS[kind][0]}"
+    return f"{stem}{f'#{face}' if face else ''}{suffix or _USUAL[kind]}"
 
 
 def _kind(data: bytes, sample_id: str) -> str:
     """Format of an image by its first bytes."""
-    if (kind := image_kind(data)) is None:
-        raise DataError("A stored picture is of no known format.", where=sample_id, found=repr(data[:8]), expected=", ".join(_ENDINGS))
-    return kind
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data.startswith(b"BM"):
+        return "bmp"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    raise DataError("A stored picture is of no known format.", where=sample_id, found=repr(data[:8]), expected="PNG, JPEG, BMP or WebP")
 
 
 def split_counts(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -8,21 +8,11 @@ import cv2
 import numpy as np
 
 from fer_core.errors import DataError
-from fer_core.sources.tiff import tiff_size
 
-__all__ = ["MAX_PIXELS", "UndecodableImage", "checked_pixels", "checked_size", "decode_rgb", "image_kind", "image_size"]
+__all__ = ["MAX_PIXELS", "UndecodableImage", "decode_rgb", "image_size"]
 
 MAX_PIXELS = 50_000_000
 
-_BEGINNINGS = {
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"\xff\xd8\xff": "jpeg",
-    b"BM": "bmp",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"GIF87a": "gif",
-    b"GIF89a": "gif",
-}
 _NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})  # JPEG markers in the range of frame headers that are none
 
 
@@ -31,10 +21,9 @@ class UndecodableImage(DataError):
 
 
 def decode_rgb(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode a PNG, JPEG, BMP, WebP, TIFF or GIF image.
+    """Decode a PNG, JPEG, BMP or WebP image.
 
-    EXIF orientation is applied, an alpha channel is dropped, 16 bits become 8, grey becomes three equal channels; of several
-    pictures in a file it is the first.
+    EXIF orientation is applied, an alpha channel is dropped, 16 bits become 8, grey becomes three equal channels.
 
     Args:
         data: the encoded image.
@@ -47,16 +36,6 @@ def decode_rgb(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> np.n
     Raises:
         UndecodableImage: unknown format, empty, cut short, damaged or over the limit.
     """
-    size = checked_size(data, where, max_pixels)
-    return checked_pixels(data, where, size, lambda buffer: cv2.imdecode(buffer, cv2.IMREAD_COLOR))
-
-
-def checked_size(data: bytes, where: object, max_pixels: int) -> tuple[int, int]:
-    """Width and height as the header states them, within the limit.
-
-    Raises:
-        UndecodableImage: as `image_size`, or over the limit.
-    """
     width, height = image_size(data, where)
     if width * height > max_pixels:
         raise UndecodableImage(
@@ -66,20 +45,11 @@ def checked_size(data: bytes, where: object, max_pixels: int) -> tuple[int, int]
             expected=f"at most {max_pixels} pixels",
             remedy="look at the file; raise clean.max_pixels if it is sound",
         )
-    return width, height
-
-
-def checked_pixels(data: bytes, where: object, size: tuple[int, int], decode: Callable[[np.ndarray], np.ndarray | None]) -> np.ndarray:
-    """What OpenCV decodes, uint8 [height, width, 3] RGB, of the size that the header states, turned or not.
-
-    Raises:
-        UndecodableImage: the decoder refuses it.
-    """
     try:
-        image = decode(np.frombuffer(data, dtype=np.uint8))
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise _damaged(where, "the decoder refuses it") from error
-    if image is None or sorted(image.shape[:2]) != sorted(size):
+    if image is None or sorted(image.shape[:2]) != sorted((width, height)):
         raise _damaged(where, "the decoder refuses it")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
@@ -90,17 +60,17 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
     Raises:
         UndecodableImage: unknown format, no size, or the file ends before its image does.
     """
-    kind = image_kind(data)
-    if kind is None:
+    reader = _reader_of(data)
+    if reader is None:
         raise UndecodableImage(
             "This is no image of a known format.",
             where=where,
             found=f"{len(data)} bytes beginning {data[:8]!r}",
-            expected="PNG, JPEG, BMP, WebP, TIFF or GIF",
+            expected="PNG, JPEG, BMP or WebP",
             remedy="fetch the file again, or remove it and its label",
         )
     try:
-        width, height = _READERS[kind](data)
+        width, height = reader(data)
     except (struct.error, IndexError, ValueError) as error:
         raise _damaged(where, str(error) if isinstance(error, ValueError) else "the file ends too early") from error
     if width <= 0 or height <= 0:
@@ -112,11 +82,16 @@ def _damaged(where: object, found: str) -> UndecodableImage:
     return UndecodableImage("An image is damaged.", where=where, found=found, remedy="fetch the file again, or remove it and its label")
 
 
-def image_kind(data: bytes) -> str | None:
-    """Format by the first bytes: png, jpeg, bmp, webp, tiff or gif; None for anything else."""
+def _reader_of(data: bytes) -> Callable[[bytes], tuple[int, int]] | None:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png
+    if data.startswith(b"\xff\xd8\xff"):
+        return _jpeg
+    if data.startswith(b"BM"):
+        return _bmp
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    return next((kind for beginning, kind in _BEGINNINGS.items() if data.startswith(beginning)), None)
+        return _webp
+    return None
 
 
 def _png(data: bytes) -> tuple[int, int]:
@@ -186,40 +161,3 @@ def _webp(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack_from("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
     raise ValueError("the header is missing")
-
-
-def _gif(data: bytes) -> tuple[int, int]:
-    """Size of the screen; the first picture on it must be whole and lie inside (GIF89a specification, sections 18 to 22)."""
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
-    place = 13 + _colours(flags)
-    while data[place] == 0x21:  # an extension: its label, then blocks
-        place = _behind_blocks(data, place + 2)
-    if data[place] != 0x2C:
-        raise ValueError("there is no picture in it")
-    left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, place + 1)
-    if left + wide > width or top + high > height:
-        raise ValueError("its picture is larger than its screen")
-    _behind_blocks(data, place + 11 + _colours(flags))
-    return width, height
-
-
-def _colours(flags: int) -> int:
-    """Bytes of the table of colours that these flags announce."""
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
-
-
-def _behind_blocks(data: bytes, place: int) -> int:
-    """Where a chain of data blocks ends."""
-    while length := data[place]:
-        place += 1 + length
-    return place + 1
-
-
-_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
-    "png": _png,
-    "jpeg": _jpeg,
-    "bmp": _bmp,
-    "webp": _webp,
-    "tiff": tiff_size,
-    "gif": _gif,
-}

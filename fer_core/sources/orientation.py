@@ -10,12 +10,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from fer_core.sources.decode import MAX_PIXELS, checked_pixels, checked_size
+from fer_core.sources.decode import MAX_PIXELS, decode_rgb
+from fer_core.sources.rare_formats import as_usual_format
 from fer_core.sources.tiff import ORIENTATION, tiff_tags
 
 __all__ = ["Stored", "decode_stored", "upright"]
 
 _UPRIGHT = 1
+_MARKS = (b"Exif\0\0", b"eXIf", b"EXIF")  # before the record, in JPEG, PNG and WebP
 
 
 class Stored(NamedTuple):
@@ -26,21 +28,19 @@ class Stored(NamedTuple):
 
 
 def decode_stored(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> Stored:
-    """As `decode_rgb`, but nothing is turned.
+    """As `decode_rgb`, but nothing is turned; TIFF and GIF too.
 
     Raises:
-        UndecodableImage: as `decode_rgb`.
+        UndecodableImage: as `decode_rgb` and `as_usual_format`.
     """
-    size = checked_size(data, where, max_pixels)
-    exif: list[bytes] = []
-
-    def decode(buffer: np.ndarray) -> np.ndarray | None:
-        image, kinds, records = cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        exif.extend(bytes(record) for kind, record in zip(kinds, records, strict=True) if kind == cv2.IMAGE_METADATA_EXIF)
-        return image
-
-    pixels = checked_pixels(data, where, size, decode)
-    return Stored(pixels, _orientation(exif[0]) if exif else _UPRIGHT)
+    data = as_usual_format(data, where, max_pixels)
+    shown = decode_rgb(data, where, max_pixels)  # makes all checks
+    if not any(mark in data for mark in _MARKS):
+        return Stored(shown, _UPRIGHT)
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    image, kinds, records = cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    exif = [bytes(record) for kind, record in zip(kinds, records, strict=True) if kind == cv2.IMAGE_METADATA_EXIF]
+    return Stored(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), _orientation(exif[0])) if exif else Stored(shown, _UPRIGHT)
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -58,7 +58,7 @@ def reader_for(layout: str, where: object = None) -> Reader:
     """
     if layout not in LAYOUTS:
         raise DataError("Unknown layout.", where=where, found=layout, expected=", ".join(LAYOUTS))
-    return cast(Reader, import_module(f"fer_core.sources.{layout}"))
+    return cast(Reader, import_module(f"fer_core.sources.layouts.{layout}"))
 
 
 def recognise(tree: RawTree, preferred: str | None = None) -> str:

@@ -11,18 +11,18 @@ from fer_core.errors import DataError
 from fer_core.sources.decode import UndecodableImage, decode_rgb, image_size
 from tests.sources.trees import encoded, picture
 
-FORMATS = [".png", ".jpg", ".bmp", ".webp", ".tiff", ".gif"]
+FORMATS = [".png", ".jpg", ".bmp", ".webp"]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_header_gives_the_size_that_the_decoder_finds(suffix, channels):
     image = picture(1, 33, 57, channels)
-    data = encoded(np.dstack([image] * 3) if (suffix, channels) == (".gif", 1) else image, suffix)
+    data = encoded(image, suffix)
     assert image_size(data, "x") == (57, 33)
     decoded = decode_rgb(data, "x")
     assert decoded.shape == (33, 57, 3) and decoded.dtype == np.uint8
-    if suffix in (".png", ".bmp", ".tiff"):
+    if suffix in (".png", ".bmp"):
         np.testing.assert_array_equal(decoded[..., ::-1], image if channels == 3 else np.dstack([image] * 3))
 
 
@@ -56,20 +56,6 @@ def test_bomb_is_refused_before_it_is_decoded(monkeypatch):
 
     header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(UndecodableImage, match="60000 x 60000"):
-        decode_rgb(bomb, "x")
-
-
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        b"II*\0" + struct.pack("<IHHHIIHHIIHHIIHHII", 8, 4, 256, 4, 1, 60000, 257, 4, 1, 60000, 273, 4, 1, 8, 279, 4, 1, 9),
-        b"GIF89a" + struct.pack("<HHBBB", 60000, 60000, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 9, 9, 0) + b"\2\1\1\0;",
-    ],
-    ids=["tiff", "gif"],
-)
-def test_bombs_of_other_formats_are_refused_before_they_are_decoded(monkeypatch, bomb):
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(UndecodableImage, match="60000 x 60000"):
         decode_rgb(bomb, "x")

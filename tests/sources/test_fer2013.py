@@ -9,8 +9,8 @@ import pytest
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import fer2013
 from fer_core.sources.decode import decode_rgb
+from fer_core.sources.layouts import fer2013
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, picture, read
 

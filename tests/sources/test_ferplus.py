@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import fer2013, ferplus
 from fer_core.sources.ferplus_votes import decide
+from fer_core.sources.layouts import fer2013, ferplus
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, ferplus_csv, read
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import expw, fer2013, rafdb_basic, rafdb_compound, rafml
 from fer_core.sources.faces import Reader
+from fer_core.sources.layouts import expw, fer2013, rafdb_basic, rafdb_compound, rafml
 from fer_core.sources.official_counts import ALL_SPLITS, OFFICIAL, check_official_counts
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options

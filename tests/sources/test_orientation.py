@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_core.sources import affectnet, expw
 from fer_core.sources.decode import decode_rgb
+from fer_core.sources.layouts import affectnet, expw
 from fer_core.sources.orientation import decode_stored, upright
+from fer_core.sources.rare_formats import as_usual_format
 from tests.sources.layouts import LAYOUTS
 from tests.sources.trees import encoded, picture, read
 
@@ -36,7 +37,7 @@ def test_without_exif_stored_pixels_are_those_that_are_shown(suffix):
     data = encoded(PHOTO, suffix)
     stored = decode_stored(data, "x")
     assert stored.orientation == 1
-    np.testing.assert_array_equal(stored.pixels, decode_rgb(data, "x"))
+    np.testing.assert_array_equal(stored.pixels, decode_rgb(as_usual_format(data, "x"), "x"))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -53,12 +54,12 @@ def test_boxes_of_expw_and_affectnet_count_stored_pixels_and_faces_come_out_upri
     expected = upright(decode_stored(photo, "x").pixels[BOX[0] : BOX[2], BOX[1] : BOX[3]], orientation)
     (tmp_path / "expw/image/origin").mkdir(parents=True)
     (tmp_path / "expw/image/origin/a.jpg").write_bytes(photo)
-    (tmp_path / "expw/label.lst").write_text("a.jpg 0 {} {} {} {} 99 3\n".format(BOX[0], BOX[1], BOX[3], BOX[2]))
+    (tmp_path / "expw/label.lst").write_text(f"a.jpg 0 {BOX[0]} {BOX[1]} {BOX[3]} {BOX[2]} 99 3\n")
     (tmp_path / "affectnet").mkdir()
     LAYOUTS["affectnet"].build(tmp_path / "affectnet")
     (tmp_path / "affectnet/Manually_Annotated_Images/1/a.jpg").write_bytes(photo)
     table = tmp_path / "affectnet/Manually_Annotated_file_lists/training.csv"
-    table.write_text(table.read_text().replace("1/a.jpg,10,10,30,40", "1/a.jpg,{},{},{},{}".format(10, 5, 20, 40)))
+    table.write_text(table.read_text().replace("1/a.jpg,10,10,30,40", f"1/a.jpg,{10},{5},{20},{40}"))
     for reader, folder in ((expw, "expw"), (affectnet, "affectnet")):
         crop = decode_rgb(read(reader, tmp_path / folder)[0][0].image, "x")
         assert crop.shape == expected.shape

@@ -4,7 +4,7 @@ from fer_core.data.manifest import ManifestOptions, build_manifest
 from fer_core.data.store import FaceStore
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import folder7
+from fer_core.sources.layouts import folder7
 from tests.sources.layouts import cleaned
 from tests.sources.trees import put, read
 

@@ -10,9 +10,9 @@ import cv2
 import pytest
 
 from fer_core.errors import DataError
+from fer_core.sources import registry
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.faces import Exclusion, Face
-from fer_core.sources import registry
 from fer_core.sources.registry import reader_for, recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.layouts import LAYOUTS, cleaned

@@ -126,7 +126,7 @@ def _refuse_unclear(tree: RawTree, base: str) -> None:
                 "The name of a folder speaks of a split, and which one it means is not clear.",
                 where=tree.where(f"{base}/{name}" if base else name),
                 found=name,
-                expected="train, val or test, a usual alias of these (training_set, FER2013Valid, PublicTest), or a name without such words",
+                expected="train, val or test or a usual alias (training_set, FER2013Valid, PublicTest), or a name without such words",
                 remedy="rename the folder, or move it out of the data set",
             )
 
