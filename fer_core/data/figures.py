@@ -45,7 +45,7 @@ def data_figures(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins, s
 
     Args:
         manifest: the manifest.
-        eligible: the faces with label and split, columns `sample_id`, `source`, `label`, `split`, `flag`.
+        eligible: the faces with label and split, columns `sample_id`, `source`, `row`, `label`, `split`, `flag`.
         twins: of `eligible`.
         stores: the listed sources.
     """
@@ -69,14 +69,25 @@ def data_figures(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins, s
             "exact_and_near": _groups(eligible, twins.cluster),
             "near_candidates": twins.candidates,
             "near_pairs": twins.near_pairs,
+            "mirrored_pairs": twins.mirrored_pairs,
             "by_source": {
                 source: {"exact": _groups(rows, twins.exact[rows.index]), "exact_and_near": _groups(rows, twins.cluster[rows.index])}
                 for source, rows in eligible.groupby("source")
             },
             "relabelled_by_preference": int((repeated["label"].to_numpy() != kept_label).sum()),
             "repeats_kept": _counted(manifest.loc[(manifest["split"] != "dropped") & (manifest["duplicate_of"] != ""), "split"]),
+            "contradictions_kept": _contradictions(manifest, eligible, twins.cluster),
         },
+        "notes": {source: store.meta.get("notes", {}) for source, store in stores.items()},
     }
+
+
+def _contradictions(manifest: pd.DataFrame, eligible: pd.DataFrame, cluster: np.ndarray) -> dict[str, int]:
+    """Groups of twins with several labels among the kept rows of each split."""
+    rows = eligible[["source", "row", "label"]].assign(cluster=cluster)
+    kept = manifest.loc[manifest["split"] != "dropped", ["source", "row", "split"]].merge(rows, on=["source", "row"])
+    found = kept.groupby(["split", "cluster"])["label"].nunique() > 1
+    return _counted(found[found].index.get_level_values("split").to_series())
 
 
 def _groups(rows: pd.DataFrame, key: np.ndarray) -> dict[str, int]:

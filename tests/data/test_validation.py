@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_core.data.leakage import TwinOptions
 from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores, read_manifest, write_manifest
 from fer_core.data.named_sets import SetFilter
 from fer_core.data.validation import MinPerClass, ValidateOptions, Validation, check_passed, require_passed, validate, write_validation
@@ -246,3 +247,20 @@ def test_a_source_that_only_evaluates_must_not_train(clean: Path) -> None:
     faults = validate(manifest, stores, options, LEAST, {"all": SetFilter()}).faults
     assert "split" in {fault.check for fault in faults}
     assert any("eval_only" in fault.found for fault in faults)
+
+
+def test_twins_with_several_labels_that_stay_are_counted_by_split(tmp_path: Path) -> None:
+    sources = {
+        "a": [*many("a", "train", 140), face("a/p", "train", 0, 900), face("a/q", "train", 1, 901), face("a/t", "test", 0, 902)],
+        "b": [*many("b", "test", 14, 500), face("b/p", "train", 1, 900), face("b/q", "train", 1, 901), face("b/t", "test", 3, 902)],
+    }
+    for name, rows in sources.items():
+        store(tmp_path / "clean", name, rows)
+    counted = {}
+    for choice in ("keep", "drop"):
+        twins = {"across_splits": "drop", "contradictory": choice, "repeated": "keep"}
+        options = OPTIONS.model_copy(update={"twins": TwinOptions.model_validate(twins), "val_fraction": 0, "calib_fraction": 0})
+        stores = open_stores(tmp_path / "clean", options.sources)
+        report = validate(build_manifest(stores, options, 1), stores, options, LEAST, {"all": SetFilter()}).report
+        counted[choice] = report["twins"]["contradictions_kept"]
+    assert counted == {"keep": {"test": 1, "train": 1}, "drop": {"test": 1}}
