@@ -82,7 +82,7 @@ def add(
 
 @app.command()
 def refresh(name: Annotated[str | None, typer.Argument(help="One data set; all that are present if left out.")] = None) -> None:
-    """Take the raw files as they are now: scan names and sizes again and rewrite the descriptors."""
+    """Take the raw files as they are now: scan names, sizes and label files again and rewrite the descriptors."""
     raw = load_settings().raw
     present = [before for before in ([_real(name)] if name else _all()) if before.present and before.sample is None]
     if not present:

@@ -44,9 +44,7 @@ class Twins:
     mirrored_pairs: int
 
 
-def find_twins(
-    faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int, correlation: float, *, mirrored: bool = False
-) -> Twins:
+def find_twins(faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int, correlation: float, *, mirrored: bool = False) -> Twins:
     """Exact and near twins among faces.
 
     A picture that several faces share is compared once. Faces with a `flag` (blank frames and other non-faces) have
@@ -75,9 +73,7 @@ def find_twins(
     return Twins(exact, union(len(uniques), exact[links])[exact], len(pairs), len(confirmed), len(reflected))
 
 
-def _mirrored_pairs(
-    shown: np.ndarray, hashes: np.ndarray, thumbnail: Callable[[int], bytes], bits: int, correlation: float
-) -> np.ndarray:
+def _mirrored_pairs(shown: np.ndarray, hashes: np.ndarray, thumbnail: Callable[[int], bytes], bits: int, correlation: float) -> np.ndarray:
     """Pairs of faces, int64 [P, 2], that are near twins once the second is mirrored.
 
     Args:
