@@ -45,7 +45,7 @@ def data_figures(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins, s
 
     Args:
         manifest: the manifest.
-        eligible: the faces with label and split, columns `sample_id`, `source`, `row`, `label`, `split`, `flag`.
+        eligible: the faces with label and split, columns `sample_id`, `source`, `row`, `label`, `split`, `usage`, `flag`.
         twins: of `eligible`.
         stores: the listed sources.
     """
@@ -63,6 +63,7 @@ def data_figures(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins, s
         "exclusions": {
             source: dict(sorted(Counter(entry["reason"] for entry in store.meta["exclusions"]).items())) for source, store in stores.items()
         },
+        "usages": {source: _counted(rows["usage"]) for source, rows in eligible.groupby("source")},
         "non_faces": _counted(eligible.loc[eligible["flag"] != "", "source"]),
         "twins": {
             "exact": _groups(eligible, twins.exact),
@@ -91,7 +92,7 @@ def _contradictions(manifest: pd.DataFrame, eligible: pd.DataFrame, cluster: np.
 
 
 def _groups(rows: pd.DataFrame, key: np.ndarray) -> dict[str, int]:
-    """Groups of two and more twins, the copies beyond the first, the groups with several labels, the size of the largest."""
+    """Groups of two and more twins, the copies beyond the first, groups with several labels or usages, the size of the largest."""
     by_group = rows["label"].groupby(key)
     sizes = by_group.size()
     repeated = sizes > 1
@@ -99,6 +100,7 @@ def _groups(rows: pd.DataFrame, key: np.ndarray) -> dict[str, int]:
         "groups": int(repeated.sum()),
         "extra_copies": int((sizes[repeated] - 1).sum()),
         "contradictory_groups": int((by_group.nunique()[repeated] > 1).sum()),
+        "across_usages": int((rows["usage"].groupby(key).nunique()[repeated] > 1).sum()),
         "largest": int(sizes.max()) if len(sizes) else 0,
     }
 
