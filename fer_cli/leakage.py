@@ -13,7 +13,9 @@ __all__ = ["leakage", "leakage_page"]
 
 _VALIDATION = Path("data/validation.json")
 _FER2013 = ("Training", "PublicTest", "PrivateTest")
-_WHOLE_FER2013 = "An independent count of exact twins in all three parts of FER2013: 1,516 groups, 1,853 extra copies, 57 contradictory groups."
+_WHOLE_FER2013 = (
+    "An independent count of exact twins in all three parts of FER2013: 1,516 groups, 1,853 extra copies, 57 contradictory groups."
+)
 
 
 def leakage(

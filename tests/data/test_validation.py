@@ -30,13 +30,14 @@ OPTIONS = ManifestOptions.model_validate(
 )
 LEAST = ValidateOptions(min_per_class=MinPerClass(train=2, val=1, calib=1, test=1))
 TWINS = [face("a/x1", "train", 0, 1), face("a/x2", "train", 3, 2, group="photo"), face("a/x3", "train", 3, 3, group="photo")]
+NOTES = {"box clipped to the photo": 3}
 EXCLUDED = ({"sample_id": "b/9", "reason": "undecodable image", "detail": "cut"},)
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("data") / "clean"
-    store(folder, "a", [*many("a", "train", 140), *TWINS, face("a/dropped", "none", 0, 77), face("a/y1", "train", 1, 1)])
+    store(folder, "a", [*many("a", "train", 140), *TWINS, face("a/dropped", "none", 0, 77), face("a/y1", "train", 1, 1)], notes=NOTES)
     test = [
         *many("b", "test", 14, 500),
         face("b/near", "test", 2, 4),
@@ -182,9 +183,11 @@ def test_the_report_has_the_numbers(clean: Path) -> None:
     assert report["non_faces"] == {"b": 1}
     assert report["exclusions"] == {"a": {}, "b": {"undecodable image": 1}}
     assert report["sets"] == {"all": 17}
+    assert report["notes"] == {"a": {"box clipped to the photo": 3}, "b": {}}
+    assert report["usages"] == {"a": {"train": 144}, "b": {"test": 17, "train": 1}}
     twins = report["twins"]
-    assert twins["exact"] == {"groups": 1, "extra_copies": 1, "contradictory_groups": 1, "largest": 2}
-    assert twins["exact_and_near"] == {"groups": 2, "extra_copies": 3, "contradictory_groups": 1, "largest": 3}
+    assert twins["exact"] == {"groups": 1, "extra_copies": 1, "contradictory_groups": 1, "across_usages": 0, "largest": 2}
+    assert twins["exact_and_near"] == {"groups": 2, "extra_copies": 3, "contradictory_groups": 1, "across_usages": 1, "largest": 3}
     assert twins["near_pairs"] == 3
     assert twins["repeats_kept"] == {"test": 1}
 
