@@ -34,8 +34,9 @@ from fer_core.evaluation.metrics import all_metrics
 from fer_core.files import write_text
 from fer_core.logs import progress_off, setup_logging
 from fer_core.settings import load_settings
-from fer_core.sources import fer2013
 from fer_core.sources.decode import decode_rgb
+from fer_core.sources.fer2013_table import encode, read_rows
+from fer_core.sources.layouts import fer2013
 from fer_core.sources.tree import open_tree
 
 SINGLE = LatencyOptions(rounds=10, calls=100, batches=(1,), threads=(1, 0))
@@ -94,7 +95,7 @@ def read_faces(place: Path, usage: str) -> Faces:
     tree = open_tree(place if place.is_dir() else place.parent)
     table = fer2013.files(tree)[0]
     rows, hashes, training = [], [], set()
-    for row in tqdm(fer2013.read_rows(tree, table), desc="table", unit="row", leave=False, disable=progress_off()):
+    for row in tqdm(read_rows(tree, table), desc="table", unit="row", leave=False, disable=progress_off()):
         if row.usage in ("Training", usage):
             pixels = hashlib.sha256(row.pixels.encode()).digest()  # the table writes equal pixels in equal words
             if row.usage == usage:
@@ -104,7 +105,7 @@ def read_faces(place: Path, usage: str) -> Faces:
                 training.add(pixels)
     if not rows:
         raise SystemExit(f"{tree.where(table)} has no rows of {usage}.")
-    images = [decode_rgb(fer2013.encode(row, tree.where(table)), row.key) for row in rows]
+    images = [decode_rgb(encode(row, tree.where(table)), row.key) for row in rows]
     return Faces(images, np.array([row.label for row in rows]), np.array([pixels in training for pixels in hashes]))
 
 

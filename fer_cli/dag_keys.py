@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from fer_cli.dag_sources import clean_keys
 from fer_core.errors import ParamsError
 from fer_core.params import PARAMS_FILE
 
@@ -41,10 +42,10 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     Args:
         params: all of params.yaml.
         names: of `names_of`.
-        root: folder of the code.
+        root: folder of the code and of the descriptors.
 
     Raises:
-        ParamsError: an unknown method, start of a chain, or teacher to export.
+        ParamsError: an unknown method, start of a chain, teacher to export, or data set.
     """
     entries = params["teachers"]
     teachers = {tag: f"data/teachers/{tag}/{_stage(entry)}/model" for tag, entry in entries.items()}
@@ -61,7 +62,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         tag: {"model": model, "dev": f"data/logits/{tag}/dev", "test": f"data/logits/{tag}/test"} for tag, model in teachers.items()
     } | {key: {"model": f"data/students/{key}/model", "dev": "data/pack/dev", "test": "data/pack/test"} for key in names["student"]}
     return {
-        "clean": names["source"],
+        "clean": clean_keys(names["source"], params, root),
         "init": names["arch"],
         "teacher_a": {tag: {"init": f"data/init/{entry['arch']}"} for tag, entry in entries.items()},
         "teacher_b": {tag: {"a": f"data/teachers/{tag}/a/model"} for tag, entry in entries.items() if _stage(entry) == "b"},

@@ -19,9 +19,9 @@ from fer_core.params import load_section
 from fer_core.settings import load_settings
 from fer_core.sources.descriptor import Descriptor, absent, read_descriptor, scanned, write_descriptor
 from fer_core.sources.faces import Announced
-from fer_core.sources.folder7 import IMAGE_SUFFIXES
+from fer_core.sources.image_names import is_image
 from fer_core.sources.options import CleanOptions
-from fer_core.sources.registry import READERS, reader_for
+from fer_core.sources.registry import LAYOUTS, reader_for
 from fer_core.sources.tree import open_tree
 
 __all__ = ["CLEAN", "DESCRIPTORS", "app"]
@@ -50,9 +50,9 @@ def add(
     `custom` takes any number of folders: each call adds one.
     """
     before = _known(name) or _new(name)
-    if layout is not None and layout not in READERS:
+    if layout is not None and layout not in LAYOUTS:
         remedy = "name one of them, or leave --layout out: the layout is recognised"
-        raise DataError("Unknown layout.", where="--layout", found=layout, expected=", ".join(READERS), remedy=remedy)
+        raise DataError("Unknown layout.", where="--layout", found=layout, expected=", ".join(LAYOUTS), remedy=remedy)
     place = find_place(path, before.layout or None, layout)
     raw = load_settings().raw
     if name == COLLECTION:
@@ -83,7 +83,7 @@ def add(
 
 @app.command()
 def refresh(name: Annotated[str | None, typer.Argument(help="One data set; all that are present if left out.")] = None) -> None:
-    """Take the raw files as they are now: scan names and sizes again and rewrite the descriptors."""
+    """Take the raw files as they are now: scan names, sizes and label files again and rewrite the descriptors."""
     raw = load_settings().raw
     if name is not None and not _real(name).present:
         raise DataError("This data set is absent: there is nothing to refresh.", where=_file(name), remedy=f"`fer data add {name} PATH`")
@@ -199,7 +199,7 @@ def _announced(name: str, place: Place) -> Announced:
     try:
         next(iter(reader.scan(place.tree, name, _options())), None)
     except DataError as error:
-        if packed(place.tree) and not any(path.lower().endswith(tuple(IMAGE_SUFFIXES)) for path in place.tree.walk()):
+        if packed(place.tree) and not any(is_image(path) for path in place.tree.walk()):
             raise still_packed(place.tree) from error
         raise
     return counts
@@ -261,7 +261,7 @@ def _new(name: str) -> Descriptor:
         )
     if not DESCRIPTORS.is_dir():
         raise DataError("There is no folder of descriptors.", where=DESCRIPTORS.absolute(), remedy="run from the project's root")
-    return Descriptor(name, name if name in READERS else "", False)
+    return Descriptor(name, name if name in LAYOUTS else "", False)
 
 
 def _real(name: str) -> Descriptor:

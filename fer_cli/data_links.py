@@ -11,7 +11,8 @@ from pathlib import Path
 
 from fer_core.errors import DataError
 from fer_core.sources.archives import archive_stem
-from fer_core.sources.folder7 import is_split_or_class
+from fer_core.sources.layouts.folder7 import is_split_or_class
+from fer_core.sources.split_names import looks_like_split
 from fer_core.sources.tree import is_litter
 
 __all__ = ["COLLECTION", "Reach", "linked", "own_links", "reach"]
@@ -77,7 +78,7 @@ def _link_in_collection(outer: Path, inner: str, collection: Path) -> Path | Non
         return None
     stem = archive_stem(outer.name) if outer.is_file() else None
     shown = outer.name if stem is None else stem
-    if is_litter(shown) or is_split_or_class(shown):
+    if is_litter(shown) or is_split_or_class(shown) or looks_like_split(shown):
         raise DataError(
             "The name of this folder would be taken for a split or class.",
             where=outer,

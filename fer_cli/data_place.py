@@ -11,11 +11,10 @@ from itertools import islice
 from pathlib import Path
 
 from fer_core.errors import DataError
-from fer_core.sources import unlabelled
 from fer_core.sources.archives import archive_stem
-from fer_core.sources.folder7 import is_split_or_class
 from fer_core.sources.label_files import read_lines
-from fer_core.sources.registry import READERS, reader_for, recognise
+from fer_core.sources.layouts.folder7 import is_split_or_class
+from fer_core.sources.registry import LAYOUTS, UNLABELLED, reader_for, recognise
 from fer_core.sources.tree import RawTree, open_tree
 
 __all__ = ["Place", "class_folders", "find_place", "packed", "still_packed"]
@@ -121,7 +120,7 @@ def _of_table(table: Path, preferred: str | None, layout: str | None) -> Place:
         raise DataError(
             "This is no label table of a layout that I know.",
             where=table,
-            expected=f"a table of {', '.join(READERS)}",
+            expected=f"a table of {', '.join(LAYOUTS)}",
             remedy="give the folder of the data set, or say with --layout what it is",
         )
     return Place(table.parent, tree, layout)
@@ -143,13 +142,12 @@ def _layout_of(tree: RawTree, preferred: str | None = None, layout: str | None =
     """The layout with labels that a tree has; None where it has none, or not the one that is asked for."""
     if layout is not None:
         return layout if reader_for(layout).recognise(tree) else None
-    with_labels = [reader for reader in READERS.values() if reader.LAYOUT != unlabelled.LAYOUT]
-    with_labels.sort(key=lambda reader: preferred != reader.LAYOUT)
-    return next((reader.LAYOUT for reader in with_labels if reader.recognise(tree)), None)
+    with_labels = sorted((name for name in LAYOUTS if name != UNLABELLED), key=lambda name: preferred != name)
+    return next((name for name in with_labels if reader_for(name).recognise(tree)), None)
 
 
 def _unlabelled(tree: RawTree) -> str | None:
-    return unlabelled.LAYOUT if unlabelled.recognise(tree) else None
+    return UNLABELLED if reader_for(UNLABELLED).recognise(tree) else None
 
 
 def _inside(path: Path, tree: RawTree, name: str) -> Path:

@@ -30,16 +30,20 @@ _ALIASES: dict[str, str] = {
     "surprise": "Surprise",
     "surprised": "Surprise",
     "suprise": "Surprise",
+    "surprize": "Surprise",
     "neutral": "Neutral",
+    "natural": "Neutral",
 }
 
 
 def class_index(name: str) -> int | None:
     """Index of the class that a label name means, or None for a name outside the seven (contempt, none, …).
 
-    Case and everything that is neither letter nor digit are ignored: "Happiness ", "HAPPY" and "happy" are one class.
+    Case, a number before the name and everything that is neither letter nor digit are ignored: "Happiness ", "HAPPY" and "3_happy"
+    are one class.
     """
-    canonical = _ALIASES.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+    word = re.sub(r"^\s*[0-9]{1,2}[^a-z0-9]+", "", name.lower())
+    canonical = _ALIASES.get(re.sub(r"[^a-z0-9]", "", word))
     return None if canonical is None else INDEX[canonical]
 
 

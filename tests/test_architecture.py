@@ -90,7 +90,23 @@ def test_every_stage_says_what_it_does_and_declares_its_code(stage: str) -> None
     assert len(body["desc"]) > 40
     assert f"stages/{stage}.py" in body["deps"]
     code = {dep for dep in body["deps"] if dep.split("/")[0] in ("fer_core", "stages") and "${" not in dep}
-    assert code == set(code_deps(f"stages.{stage}", ROOT))
+    per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
+    assert code == set(code_deps(f"stages.{stage}", ROOT, per_item))
+
+
+def test_a_reader_s_code_is_that_of_its_file_and_of_what_all_readers_share() -> None:
+    """Else a data set would depend on a reader that its stage does not declare."""
+    for path in (ROOT / "fer_core/sources/layouts").glob("*.py"):
+        others = {module for module in imports(path) if module.startswith("fer_core.sources.layouts")}
+        assert not others, f"{path.name} imports {others}"
+
+
+def test_the_renderer_of_the_sample_needs_nothing_but_its_own_package() -> None:
+    """Stages of embedded samples declare this package and no more; modules that only carry values are exempt everywhere."""
+    exempt = {"fer_core.errors", "fer_core.labels", "fer_core.settings"}
+    for path in (ROOT / "fer_core/sources/sample").glob("*.py"):
+        ours = {module for module in imports(path) if module.startswith("fer_core")}
+        assert all(module in exempt or module.startswith("fer_core.sources.sample.") for module in ours), path.name
 
 
 def test_dvc_yaml_is_in_step_with_params_and_code() -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_core.errors import ArtifactError
-from fer_core.labels import CLASSES, check_class_order, class_index
+from fer_core.labels import CLASSES, INDEX, check_class_order, class_index
 
 
 def test_canonical_order_is_that_of_fer2013() -> None:
@@ -33,3 +33,15 @@ def test_another_order_is_refused_with_both_orders() -> None:
         check_class_order(sorted(CLASSES), "model.json")
     assert "Angry" in str(caught.value)
     assert "model.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("0_angry", "Angry"), ("05-Surprize", "Surprise"), ("natural", "Neutral"), ("3. happy", "Happy")]
+)
+def test_numbered_and_misspelt_names_are_known(name: str, meant: str) -> None:
+    assert class_index(name) == INDEX[meant]
+
+
+@pytest.mark.parametrize("name", ["0", "7_", "0_contempt", "12345_happy"])
+def test_a_number_alone_is_no_class(name: str) -> None:
+    assert class_index(name) is None

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,9 +23,8 @@ from fer_core.sources.descriptor import Descriptor, checked_tree, read_descripto
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally, word_of
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
+from fer_core.sources.rare_formats import as_usual_format
 from fer_core.sources.registry import reader_for
-from fer_core.sources.sample.options import SampleOptions
-from fer_core.sources.sample.render import render
 from fer_core.sources.tree import RawTree, open_tree
 
 __all__ = ["CleanSummary", "clean", "examine"]
@@ -100,7 +100,8 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     if isinstance(item, Exclusion):
         return item, None
     try:
-        image = decode_rgb(item.image, item.sample_id, max_pixels)
+        data = as_usual_format(item.image, item.sample_id, max_pixels)
+        image = decode_rgb(data, item.sample_id, max_pixels)
     except UndecodableImage as error:
         detail = f"{error.problem} {error.found}"
         return Exclusion(item.sample_id, UNDECODABLE, detail, item.split, word_of(item)), None
@@ -108,7 +109,7 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     top, left, bottom, right = item.box or (None, None, None, None)
     return item, StoreRow(
         sample_id=item.sample_id,
-        image=item.image,
+        image=data,
         label=item.label,
         split=item.split,
         usage=item.usage,
@@ -137,7 +138,9 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         yield checked_tree(descriptor, raw)
         return
     with TemporaryDirectory(prefix=f"fer-{descriptor.name}-") as temporary:
-        render(descriptor.layout, Path(temporary), SampleOptions.from_dict(descriptor.sample))
+        # loaded here, and by name, because only embedded samples depend on it
+        options = import_module("fer_core.sources.sample.options").SampleOptions.from_dict(descriptor.sample)
+        import_module("fer_core.sources.sample.render").render(descriptor.layout, Path(temporary), options)
         yield open_tree(Path(temporary))
 
 

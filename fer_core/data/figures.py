@@ -45,7 +45,7 @@ def data_figures(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins, s
 
     Args:
         manifest: the manifest.
-        eligible: the faces with label and split, columns `sample_id`, `source`, `label`, `split`, `flag`.
+        eligible: the faces with label and split, columns `sample_id`, `source`, `row`, `label`, `split`, `usage`, `flag`.
         twins: of `eligible`.
         stores: the listed sources.
     """
@@ -63,24 +63,36 @@ def data_figures(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins, s
         "exclusions": {
             source: dict(sorted(Counter(entry["reason"] for entry in store.meta["exclusions"]).items())) for source, store in stores.items()
         },
+        "usages": {source: _counted(rows["usage"]) for source, rows in eligible.groupby("source")},
         "non_faces": _counted(eligible.loc[eligible["flag"] != "", "source"]),
         "twins": {
             "exact": _groups(eligible, twins.exact),
             "exact_and_near": _groups(eligible, twins.cluster),
             "near_candidates": twins.candidates,
             "near_pairs": twins.near_pairs,
+            "mirrored_pairs": twins.mirrored_pairs,
             "by_source": {
                 source: {"exact": _groups(rows, twins.exact[rows.index]), "exact_and_near": _groups(rows, twins.cluster[rows.index])}
                 for source, rows in eligible.groupby("source")
             },
             "relabelled_by_preference": int((repeated["label"].to_numpy() != kept_label).sum()),
             "repeats_kept": _counted(manifest.loc[(manifest["split"] != "dropped") & (manifest["duplicate_of"] != ""), "split"]),
+            "contradictions_kept": _contradictions(manifest, eligible, twins.cluster),
         },
+        "notes": {source: store.meta.get("notes", {}) for source, store in stores.items()},
     }
 
 
+def _contradictions(manifest: pd.DataFrame, eligible: pd.DataFrame, cluster: np.ndarray) -> dict[str, int]:
+    """Groups of twins with several labels among the kept rows of each split."""
+    rows = eligible[["source", "row", "label"]].assign(cluster=cluster)
+    kept = manifest.loc[manifest["split"] != "dropped", ["source", "row", "split"]].merge(rows, on=["source", "row"])
+    found = kept.groupby(["split", "cluster"])["label"].nunique() > 1
+    return _counted(found[found].index.get_level_values("split").to_series())
+
+
 def _groups(rows: pd.DataFrame, key: np.ndarray) -> dict[str, int]:
-    """Groups of two and more twins, the copies beyond the first, the groups with several labels, the size of the largest."""
+    """Groups of two and more twins, the copies beyond the first, groups with several labels or usages, the size of the largest."""
     by_group = rows["label"].groupby(key)
     sizes = by_group.size()
     repeated = sizes > 1
@@ -88,6 +100,7 @@ def _groups(rows: pd.DataFrame, key: np.ndarray) -> dict[str, int]:
         "groups": int(repeated.sum()),
         "extra_copies": int((sizes[repeated] - 1).sum()),
         "contradictory_groups": int((by_group.nunique()[repeated] > 1).sum()),
+        "across_usages": int((rows["usage"].groupby(key).nunique()[repeated] > 1).sum()),
         "largest": int(sizes.max()) if len(sizes) else 0,
     }
 

@@ -38,7 +38,8 @@ class TwinOptions(Section):
         across_splits: a train or val row with a twin or group member in a split that is held out leaves ("drop"); or it stays and
             the gate closes ("fail"), or it stays and the gate counts it ("report").
         contradictory: train twins to which one source gives different labels all leave ("drop"), only the minority leaves
-            ("majority"; all where no label has most rows), or all stay ("keep").
+            ("majority"; all where no label has most rows), or all stay ("keep"). Where sources contradict each other, the preferred
+            one is believed, unless "keep": rows of another label leave even if repeated twins stay.
         repeated: of train twins the first stays ("drop"), or all ("keep").
     """
 
@@ -102,6 +103,9 @@ def drop_leaks(
     repeated = _earlier_twin(state, "train")
     if twins.repeated == "drop":
         _drop(state, repeated.notna(), "duplicate_in_train", repeated)
+    elif twins.contradictory != "keep":
+        believed = repeated.map(state.set_index("sample_id")["label"])
+        _drop(state, believed.notna() & (believed != state["label"]), "contradictory_twins", repeated)
     for split in ("train", "val", "test"):
         twin = _earlier_twin(state, split)
         state["duplicate_of"] = twin.where(twin.notna(), state["duplicate_of"])

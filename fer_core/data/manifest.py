@@ -18,9 +18,12 @@ from fer_core.data.store import FaceStore
 from fer_core.errors import DataError, ParamsError
 from fer_core.params import Section
 
-__all__ = ["ManifestOptions", "build_manifest", "load_faces", "open_stores", "twins_of"]
+__all__ = ["UNCLEANED", "ManifestOptions", "build_manifest", "load_faces", "open_stores", "twins_of"]
 
 log = logging.getLogger(__name__)
+
+UNCLEANED = "_uncleaned"
+"""How the name of a data set ends that is another one's pictures as they came: it never trains."""
 
 
 class ManifestOptions(Section):
@@ -36,6 +39,7 @@ class ManifestOptions(Section):
         twins: what happens to faces that show the same picture.
         near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0 looks for exact twins only.
         near_duplicate_correlation: least correlation of their thumbnails.
+        near_duplicate_mirrored: look for near twins that are mirrored too.
     """
 
     sources: list[str] = Field(min_length=1)
@@ -47,6 +51,7 @@ class ManifestOptions(Section):
     twins: TwinOptions
     near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)]
+    near_duplicate_mirrored: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> "ManifestOptions":
@@ -56,6 +61,8 @@ class ManifestOptions(Section):
             raise ValueError(f"eval_only names {sorted(unknown)}, which sources does not list")
         if set(self.eval_only) == set(self.sources):
             raise ValueError("eval_only leaves nothing to train on")
+        if trained := [name for name in self.sources if name.endswith(UNCLEANED) and name not in self.eval_only]:
+            raise ValueError(f"{', '.join(trained)}: an uncleaned edition is only evaluated, list it under eval_only")
         if unknown := set(self.test_fraction) - set(self.sources):
             raise ValueError(f"test_fraction names {sorted(unknown)}, which sources does not list")
         if self.val_fraction + self.calib_fraction + max(self.test_fraction.values(), default=0) >= 1:
@@ -102,7 +109,8 @@ def twins_of(faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: Mani
     def thumbnail(index: int) -> bytes:
         return stores[sources[index]].thumbnail(rows[index])
 
-    return find_twins(faces, thumbnail, options.near_duplicate_bits, options.near_duplicate_correlation)
+    bits, correlation = options.near_duplicate_bits, options.near_duplicate_correlation
+    return find_twins(faces, thumbnail, bits, correlation, mirrored=options.near_duplicate_mirrored)
 
 
 def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Twins: faces that show the same picture, pixel for pixel (exact) or almost (near).
 
 Exact twins share `pixel_sha256`. Near twins have perceptual hashes within a few bits of each other *and* grey thumbnails that
-correlate; the hash finds the candidates without comparing all pairs, the thumbnails settle each one.
+correlate; the hash finds the candidates without comparing all pairs, the thumbnails settle each one. On request a picture is looked
+up mirrored as well.
 """
 
 import logging
@@ -14,7 +15,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fer_core.data.imagehash import THUMBNAIL
+from fer_core.data.imagehash import THUMBNAIL, phash
 
 __all__ = ["Twins", "correlations", "find_twins", "hamming_pairs", "union"]
 
@@ -33,15 +34,17 @@ class Twins:
         cluster: int64 [N], equal numbers mean exact or near twins, transitively.
         candidates: pairs of distinct pictures whose perceptual hashes are close.
         near_pairs: how many of these the thumbnails confirmed.
+        mirrored_pairs: how many pairs of distinct pictures are near twins when one of them is mirrored.
     """
 
     exact: np.ndarray
     cluster: np.ndarray
     candidates: int
     near_pairs: int
+    mirrored_pairs: int
 
 
-def find_twins(faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int, correlation: float) -> Twins:
+def find_twins(faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int, correlation: float, *, mirrored: bool = False) -> Twins:
     """Exact and near twins among faces.
 
     A picture that several faces share is compared once. Faces with a `flag` (blank frames and other non-faces) have
@@ -52,18 +55,47 @@ def find_twins(faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int
         thumbnail: gives the bytes of the i-th face's grey thumbnail.
         bits: greatest Hamming distance of two candidates; 0 looks for exact twins only.
         correlation: least normalised correlation of two thumbnails for near twins.
+        mirrored: look up the mirrored pictures too, with the same thresholds.
     """
     exact, uniques = pd.factorize(faces["pixel_sha256"].to_numpy(dtype=object))
     exact = exact.astype(np.int64)
     if bits == 0 or len(uniques) == 0:
-        return Twins(exact, exact, 0, 0)
+        return Twins(exact, exact, 0, 0, 0)
     first = np.full(len(uniques), len(faces), dtype=np.int64)
     np.minimum.at(first, exact, np.arange(len(faces)))
     shown = first[(faces["flag"].to_numpy(dtype=object) == "")[first]]  # one face for each distinct picture that shows a face
-    pairs = shown[hamming_pairs(faces["phash"].to_numpy(dtype=np.uint64)[shown], bits)]
+    hashes = faces["phash"].to_numpy(dtype=np.uint64)[shown]
+    pairs = shown[hamming_pairs(hashes, bits)]
     confirmed = pairs[correlations(pairs, thumbnail) >= correlation]
     log.info("%d faces, %d distinct pictures, %d candidate pairs, %d near twins", len(faces), len(uniques), len(pairs), len(confirmed))
-    return Twins(exact, union(len(uniques), exact[confirmed])[exact], len(pairs), len(confirmed))
+    reflected = _mirrored_pairs(shown, hashes, thumbnail, bits, correlation) if mirrored else confirmed[:0]
+    links = np.concatenate([confirmed, reflected])
+    return Twins(exact, union(len(uniques), exact[links])[exact], len(pairs), len(confirmed), len(reflected))
+
+
+def _mirrored_pairs(shown: np.ndarray, hashes: np.ndarray, thumbnail: Callable[[int], bytes], bits: int, correlation: float) -> np.ndarray:
+    """Pairs of faces, int64 [P, 2], that are near twins once the second is mirrored.
+
+    Args:
+        shown: one face for each distinct picture, int64 [N].
+        hashes: theirs, uint64 [N].
+        thumbnail: as in `find_twins`, as are the thresholds.
+    """
+
+    def look(index: int) -> bytes:
+        """Thumbnail of a face; from `beyond` on, of mirrored ones."""
+        if index < beyond:
+            return thumbnail(index)
+        return np.frombuffer(thumbnail(index - beyond), dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)[:, ::-1].tobytes()
+
+    beyond, known = int(shown.max(initial=0)) + 1, len(shown)
+    of_mirrored = [phash(np.frombuffer(look(beyond + index), dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)) for index in shown.tolist()]
+    both = hamming_pairs(np.concatenate([hashes, np.array(of_mirrored, dtype=np.uint64)]), bits)
+    crossing = both[(both[:, 0] < known) & (both[:, 1] >= known)] - [0, known]
+    candidates = shown[np.unique(np.sort(crossing[crossing[:, 0] != crossing[:, 1]], axis=1), axis=0)]
+    confirmed = candidates[correlations(candidates + [0, beyond], look) >= correlation]
+    log.info("%d candidate pairs with one picture mirrored, %d near twins", len(candidates), len(confirmed))
+    return confirmed
 
 
 def hamming_pairs(hashes: np.ndarray, bits: int) -> np.ndarray:

@@ -164,7 +164,15 @@ def open_archive(path: Path) -> ArchiveFolder:
 
 def _parts(name: str, archive: Path) -> list[str]:
     """Folders and file of a member's name, which must stay inside the archive."""
-    if name.startswith("/") or "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name):
+    if "\\" in name and not re.match(r"[A-Za-z]:", name):
+        raise DataError(
+            "A member of this archive has backslashes in its name.",
+            where=archive,
+            found=name,
+            expected="folders divided by /, as the zip format wants them",
+            remedy="unpack it on the kind of machine it was made on and add the folder; or pack it again with another program",
+        )
+    if name.startswith("/") or "\0" in name or re.match(r"[A-Za-z]:", name):
         raise _unsafe(archive, name, "an absolute path")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or not parts:

@@ -7,6 +7,7 @@ import numpy as np
 
 from fer_core.errors import DataError
 from fer_core.sources.options import CropOptions
+from fer_core.sources.orientation import Stored, upright
 
 __all__ = ["Box", "Cut", "crop_box", "cut_face", "encode_crop"]
 
@@ -42,13 +43,13 @@ class Cut(NamedTuple):
     note: str
 
 
-def cut_face(data: bytes, photo: np.ndarray, box: Box, pad_ratio: float, options: CropOptions, where: object) -> Cut | None:
-    """The face in a box; a box that is the whole photo gives the photo's own bytes, nothing is encoded again.
+def cut_face(data: bytes, photo: Stored, box: Box, pad_ratio: float, options: CropOptions, where: object) -> Cut | None:
+    """The face in a box, upright; a box that is the whole photo gives the photo's own bytes, nothing is encoded again.
 
     Args:
         data: the encoded photo.
-        photo: the same decoded, uint8 [height, width, 3] RGB.
-        box: as the label file gives it.
+        photo: the same decoded.
+        box: as the label file gives it, in pixels of `photo` as it is.
         pad_ratio: as for `crop_box`.
         where: names the photo in errors.
 
@@ -58,12 +59,13 @@ def cut_face(data: bytes, photo: np.ndarray, box: Box, pad_ratio: float, options
     Raises:
         DataError: as `encode_crop`.
     """
-    height, width = photo.shape[:2]
+    height, width = photo.pixels.shape[:2]
     (top, left, bottom, right), clipped = crop_box(box, pad_ratio, width, height)
     if bottom <= top or right <= left:
         return None
     whole = (top, left, bottom, right) == (0, 0, height, width)
-    return Cut(data if whole else encode_crop(photo[top:bottom, left:right], options, where), "box clipped to the photo" if clipped else "")
+    face = data if whole else encode_crop(upright(photo.pixels[top:bottom, left:right], photo.orientation), options, where)
+    return Cut(face, "box clipped to the photo" if clipped else "")
 
 
 def encode_crop(crop: np.ndarray, options: CropOptions, where: object) -> bytes:

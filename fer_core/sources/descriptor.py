@@ -11,12 +11,13 @@ from typing import Any
 
 from fer_core.errors import ArtifactError, DataError
 from fer_core.files import read_json, write_json
-from fer_core.sources.registry import READERS, reader_for
+from fer_core.sources.registry import LAYOUTS, reader_for
 from fer_core.sources.tree import Fingerprint, RawTree, open_tree
 
 __all__ = ["Descriptor", "absent", "checked_tree", "read_descriptor", "scanned", "write_descriptor"]
 
 _OF_TREE = {"root": str, "files": int, "bytes": int, "fingerprint": str}
+_LABELS = "labels"  # of the tree, too; descriptors of earlier versions lack it
 _ALWAYS = {"name": str, "layout": str, "present": bool}
 _RESTORE = "restore it (`git checkout`), or delete it and `fer data add NAME PATH` writes it again"
 
@@ -65,7 +66,7 @@ def read_descriptor(path: Path) -> Descriptor:
     if "sample" in values:
         wanted["sample"] = dict
     elif values.get("present") is True:
-        wanted |= _OF_TREE
+        wanted |= _OF_TREE | ({_LABELS: str} if _LABELS in values else {})
     for key, kind in wanted.items():
         if type(values.get(key)) is not kind:
             raise _unfit(path, f"{key}: {values.get(key)!r}", f"{key}: {kind.__name__}")
@@ -73,8 +74,8 @@ def read_descriptor(path: Path) -> Descriptor:
         raise _unfit(path, f"unknown keys {', '.join(unknown)}", ", ".join([*wanted, "licence"]))
     if values["name"] != path.stem or not re.fullmatch(r"[a-z0-9_]+", path.stem):
         raise _unfit(path, f"name: {values['name']}", f"the file's name, {path.stem}, of small letters, digits and _")
-    if values["layout"] not in READERS:
-        raise _unfit(path, f"layout: {values['layout']}", f"one of {', '.join(READERS)}")
+    if values["layout"] not in LAYOUTS:
+        raise _unfit(path, f"layout: {values['layout']}", f"one of {', '.join(LAYOUTS)}")
     root = values.get("root") if "root" in wanted else None
     if root is not None and (PurePosixPath(root).is_absolute() or ".." in root.split("/") or re.match(r"[A-Za-z]:|.*\\", root)):
         raise _unfit(path, f"root: {root}", "a path inside the raw folder, relative to it")
@@ -84,7 +85,7 @@ def read_descriptor(path: Path) -> Descriptor:
         present=values["present"],
         licence=values.get("licence", ""),
         root=root,
-        tree=None if root is None else Fingerprint(values["files"], values["bytes"], values["fingerprint"]),
+        tree=None if root is None else Fingerprint(values["files"], values["bytes"], values["fingerprint"], values.get(_LABELS, "")),
         sample=values.get("sample"),
     )
 
@@ -101,7 +102,7 @@ def write_descriptor(folder: Path, descriptor: Descriptor) -> Path:
         values["sample"] = descriptor.sample
     elif descriptor.root is not None and descriptor.tree is not None:
         values |= {"root": descriptor.root, "files": descriptor.tree.files, "bytes": descriptor.tree.bytes}
-        values["fingerprint"] = descriptor.tree.sha256
+        values |= {"fingerprint": descriptor.tree.sha256} | ({_LABELS: descriptor.tree.labels} if descriptor.tree.labels else {})
     values["licence"] = descriptor.licence
     path = folder / f"{descriptor.name}.json"
     write_json(path, values)
@@ -124,7 +125,7 @@ def absent(descriptor: Descriptor) -> Descriptor:
 
 
 def checked_tree(descriptor: Descriptor, raw: Path) -> RawTree:
-    """The data set's files, after a scan of names and sizes has shown that it still fits the descriptor.
+    """The data set's files, after a scan of names, sizes and label files has shown that it still fits the descriptor.
 
     Raises:
         DataError: the folder is missing or holds other files than when it was added.
@@ -133,7 +134,7 @@ def checked_tree(descriptor: Descriptor, raw: Path) -> RawTree:
         raise DataError("This data set has no folder.", where=f"data/sources/{descriptor.name}.json", remedy=_add(descriptor.name))
     tree = _existing(descriptor.name, raw, descriptor.root)
     now = tree.fingerprint(reader_for(descriptor.layout).files(tree))
-    if now != descriptor.tree:
+    if not descriptor.tree.fits(now):
         raise DataError(
             "The raw files are no longer those that the descriptor describes.",
             where=tree.place,
@@ -161,4 +162,4 @@ def _add(name: str) -> str:
 
 
 def _words(tree: Fingerprint) -> str:
-    return f"{tree.files} files, {tree.bytes} bytes, fingerprint {tree.sha256[:16]}"
+    return f"{tree.files} files, {tree.bytes} bytes, fingerprint {tree.sha256[:16]}, labels {tree.labels[:16] or 'not recorded'}"

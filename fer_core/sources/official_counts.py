@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fer_core.errors import DataError
 from fer_core.sources.faces import Announced
 
-__all__ = ["ALL_SPLITS", "OFFICIAL", "OfficialCounts", "check_official_counts"]
+__all__ = ["ALL_SPLITS", "OFFICIAL", "OFFICIAL_SPLITS", "OfficialCounts", "OfficialSplits", "check_official_counts"]
 
 ALL_SPLITS = "all"
 """Split of counts that are known only for the whole data set."""
@@ -34,6 +34,18 @@ class OfficialCounts(NamedTuple):
     others: tuple[int, ...] = (0,)
 
 
+class OfficialSplits(NamedTuple):
+    """How many entries of each split a whole data set has, where no counts per class are known.
+
+    Attributes:
+        edition: its name, for error texts.
+        splits: split of ours -> entries.
+    """
+
+    edition: str
+    splits: dict[str, int]
+
+
 def _classes(**counts: int) -> dict[str, int]:
     return {name.capitalize(): count for name, count in counts.items()}
 
@@ -51,6 +63,13 @@ OFFICIAL: dict[str, tuple[OfficialCounts, ...]] = {
         OfficialCounts("FER2013 PublicTest", "test", 3589, _FER2013_PUBLIC),
         OfficialCounts("FER2013 PrivateTest", "test", 3589, _FER2013_PRIVATE),
         OfficialCounts("FER2013 PublicTest and PrivateTest", "test", 7178, dict(Counter(_FER2013_PUBLIC) + Counter(_FER2013_PRIVATE))),
+    ),
+    "ferplus, majority": (  # of the authors' program: 25,060 with contempt
+        OfficialCounts(
+            "FERPlus Training", "train", 24941,
+            _classes(angry=2100, disgust=119, fear=532, happy=7287, sad=3014, surprise=3149, neutral=8740),
+            others=(3768,),  # contempt, unknown and no face
+        ),
     ),
     "rafdb_basic": (
         OfficialCounts(
@@ -96,26 +115,53 @@ OFFICIAL: dict[str, tuple[OfficialCounts, ...]] = {
     ),
 }  # fmt: skip
 
+OFFICIAL_SPLITS: dict[str, tuple[OfficialSplits, ...]] = {
+    "rafdb_basic": (OfficialSplits("RAF-DB basic", {"train": 12271, "test": 3068}),),
+    "rafdb_compound": (OfficialSplits("RAF-DB compound", {"train": 3162, "test": 792}),),
+    "rafml": (OfficialSplits("RAF-ML", {"train": 3926, "test": 982}),),
+    "folder7": (
+        OfficialSplits("FER2013 uniform 7", {"train": 112000, "val": 14000, "test": 14000}),
+        OfficialSplits("AffectNet full balanced", {"train": 57414, "test": 14350}),
+        OfficialSplits("FERPlus folders", {"train": 116758, "val": 14682, "test": 7086}),
+    ),
+}
+"""Editions that are recognised by their whole size: with another division of it, a split was taken for another."""
+
 
 def check_official_counts(layout: str, announced: Announced, where: object) -> None:
     """Refuse class counts other than the official ones in a split of the official size; other sizes (subsets) pass.
 
     Args:
-        layout: a key of `OFFICIAL`.
+        layout: a key of `OFFICIAL` or `OFFICIAL_SPLITS`; others pass.
         announced: what the label files list: split -> class -> entries. Of rafdb_compound the eleven compound classes.
         where: the label file, for the error text.
 
     Raises:
-        DataError: a split has the official number of entries, but not in the official classes; both are listed.
+        DataError: a split has the official number of entries, but not in the official classes, or the whole data set has it, but
+            not in the official splits; both are listed.
     """
+    _check_splits(layout, {split: sum(counts.values()) for split, counts in announced.items()}, where)
     together: Counter[str] = Counter()
     for counts in announced.values():
         together.update(counts)
     for split, found in {**announced, ALL_SPLITS: dict(together)}.items():
         total = sum(found.values())
-        parts = [part for part in OFFICIAL[layout] if part.split == split and total - part.total in part.others]
+        parts = [part for part in OFFICIAL.get(layout, ()) if part.split == split and total - part.total in part.others]
         if parts and not any(_fits(found, part) for part in parts):
             raise _other_order(found, min(parts, key=lambda part: len(_differing(found, part))), where)
+
+
+def _check_splits(layout: str, found: dict[str, int], where: object) -> None:
+    sizes = {split: size for split, size in found.items() if size}
+    editions = [edition for edition in OFFICIAL_SPLITS.get(layout, ()) if sum(edition.splits.values()) == sum(sizes.values())]
+    if editions and all(edition.splits != sizes for edition in editions):
+        raise DataError(
+            f"The splits cannot be right: as many entries as {editions[0].edition} has, divided in another way.",
+            where=where,
+            found=_listed(sizes.items()),
+            expected=_listed(editions[0].splits.items()),
+            remedy="look whether a split was taken for another; fetch the official edition",
+        )
 
 
 def _fits(found: dict[str, int], part: OfficialCounts) -> bool:

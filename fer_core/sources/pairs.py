@@ -1,5 +1,6 @@
 """Two folders that belong together: an image in one, a label file of the same name in the other."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from fer_core.errors import DataError
@@ -22,15 +23,16 @@ def inner_folder(tree: RawTree, folder: str) -> str:
     return nested if tree.is_dir(nested) else folder
 
 
-def pair_up(tree: RawTree, images: str, labels: str, ending: str) -> list[Pair]:
+def pair_up(tree: RawTree, images: str, labels: str, ending: str, besides: Collection[str] = ()) -> list[Pair]:
     """Every file of `images` with its label file `<stem><ending>` of `labels`, sorted by name.
 
-    Upper and lower case may differ. Files of `labels` with another ending are left alone.
+    Upper and lower case may differ. Files of `labels` with another ending, and those called as `besides` says, are left alone.
 
     Raises:
         DataError: images without label file or the reverse; names the first and says how many.
     """
-    exact = {name[: -len(ending)]: name for name in tree.names(labels) if name.lower().endswith(ending.lower())}
+    listed = [name for name in tree.names(labels) if name.lower().endswith(ending.lower()) and name not in besides]
+    exact = {name[: -len(ending)]: name for name in listed}
     alike = {stem.lower(): stem for stem in exact}
     pairs: list[Pair] = []
     paired: set[str] = set()

@@ -121,4 +121,6 @@ def locate(tree: RawTree, labels: str, listed: Mapping[str, Line]) -> dict[str, 
 
 def note_on(path: str) -> str:
     """The note of a face that was read from this path."""
-    return "" if "aligned" in path.split("/")[:-1] else "original picture instead of the aligned face"
+    *folders, name = path.split("/")
+    aligned = "aligned" in folders or PurePosixPath(name).stem.endswith("_aligned")
+    return "" if aligned else "original picture instead of the aligned face"

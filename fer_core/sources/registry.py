@@ -1,45 +1,42 @@
-"""All layouts and their readers."""
+"""All layouts and their readers.
+
+A layout is read by the module of its name, which is loaded when it is asked for: an edit of one reader then concerns the data sets
+of its layout alone (`fer dag sync` declares it for them).
+"""
+
+from importlib import import_module
+from typing import cast
 
 from fer_core.errors import DataError
-from fer_core.sources import (
-    affectnet,
-    affectnet_npy,
-    affectnet_yolo,
-    expw,
-    fer2013,
-    ferplus,
-    folder7,
-    rafdb_basic,
-    rafdb_compound,
-    rafml,
-    unlabelled,
-)
 from fer_core.sources.faces import Reader
 from fer_core.sources.tree import RawTree
 
-__all__ = ["READERS", "reader_for", "recognise"]
+__all__ = ["LAYOUTS", "UNLABELLED", "reader_for", "recognise"]
 
-READERS: dict[str, Reader] = {
-    reader.LAYOUT: reader
-    for reader in (
-        fer2013,
-        ferplus,
-        rafdb_basic,
-        rafdb_compound,
-        rafml,
-        expw,
-        affectnet,
-        affectnet_npy,
-        affectnet_yolo,  # before folder7: its splits are folders too
-        folder7,
-        unlabelled,
-    )
-}
+UNLABELLED = "unlabelled"
+"""Layout of pictures where nothing else fits."""
+
+LAYOUTS = (
+    "fer2013",
+    "ferplus",
+    "ferplus_pictures",  # before folder7: its folders bear the names of splits
+    "rafdb_basic",
+    "rafdb_compound",
+    "rafml",
+    "expw",
+    "affectnet",
+    "affectnet_npy",
+    "affectnet_yolo",  # before folder7: its splits are folders too
+    "folder7",
+    UNLABELLED,
+)
+"""In the order in which a folder is tried."""
 
 _LOOK = {
     "fer2013": "fer2013.csv (or .csv.gz, .csv.zip), or Kaggle's icml_face_data.csv",
     "ferplus": "fer2013new.csv beside fer2013.csv",
-    "rafdb_basic": "EmoLabel/list_patition_label.txt with ids 1 to 7, and Image/",
+    "ferplus_pictures": "FER2013{Train,Valid,Test}/ with pictures and label.csv, as the program of FERPlus writes them",
+    "rafdb_basic": "EmoLabel/list_patition_label.txt with ids 1 to 7, and Image/; or Kaggle's DATASET/ and {train,test}_labels.csv",
     "rafdb_compound": "EmoLabel/list_patition_label.txt with ids 1 to 11, and Image/",
     "rafml": "EmoLabel/distribution.txt and partition_label.txt, and Image/",
     "expw": "label.lst and image/origin/",
@@ -59,9 +56,9 @@ def reader_for(layout: str, where: object = None) -> Reader:
     Raises:
         DataError: no such layout.
     """
-    if layout not in READERS:
-        raise DataError("Unknown layout.", where=where, found=layout, expected=", ".join(READERS))
-    return READERS[layout]
+    if layout not in LAYOUTS:
+        raise DataError("Unknown layout.", where=where, found=layout, expected=", ".join(LAYOUTS))
+    return cast(Reader, import_module(f"fer_core.sources.layouts.{layout}"))
 
 
 def recognise(tree: RawTree, preferred: str | None = None) -> str:
@@ -72,9 +69,9 @@ def recognise(tree: RawTree, preferred: str | None = None) -> str:
     Raises:
         DataError: the folder fits no layout; says what each looks like.
     """
-    fitting = [layout for layout, reader in READERS.items() if reader is not unlabelled and reader.recognise(tree)]
-    if not fitting and unlabelled.recognise(tree):
-        return unlabelled.LAYOUT
+    fitting = [layout for layout in LAYOUTS if layout != UNLABELLED and reader_for(layout).recognise(tree)]
+    if not fitting and reader_for(UNLABELLED).recognise(tree):
+        return UNLABELLED
     if not fitting:
         raise DataError(
             "This folder has no layout that I know.",

@@ -7,27 +7,43 @@ may differ where no two names are alike but for case. Litter of operating system
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 from fer_core.errors import DataError
+from fer_core.files import sha256_file
 from fer_core.sources.archives import ArchiveFolder, Member, archive_stem, is_litter, open_archive
 
 __all__ = ["Fingerprint", "RawTree", "is_litter", "open_tree"]
 
 _LARGEST = 1 << 28  # bytes of a file that is read whole
 _DEEPEST = 64  # folders inside each other
+_LABELS = (".csv", ".csv.gz", ".tsv", ".lst", ".txt", ".yaml", ".yml", ".json", ".npy")
+_LONGEST_LABELS = 1 << 29  # bytes
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Number of files, their bytes and the SHA-256 of their sorted `relpath<TAB>size` lines (names and sizes, not contents)."""
+    """What a data set's files are.
+
+    Attributes:
+        files: their number.
+        bytes: their sizes together.
+        sha256: of their sorted `relpath<TAB>size` lines (names and sizes, not contents).
+        labels: SHA-256 of the sorted `relpath<TAB>sha256` lines of label files, so that a mended label of the same length is seen;
+            "" where that was never recorded. Those of more than 512 MiB, and what lies in archives, are known by name and size only.
+    """
 
     files: int
     bytes: int
     sha256: str
+    labels: str = ""
+
+    def fits(self, found: "Fingerprint") -> bool:
+        """Whether files found now are these, as far as is recorded."""
+        return self == (found if self.labels else replace(found, labels=""))
 
 
 @dataclass(frozen=True)
@@ -212,14 +228,17 @@ class RawTree:
         Raises:
             DataError: as `walk`.
         """
-        sizes: dict[str, int] = {}
         if self._archive is not None:
-            sizes[self._archive.name] = self._archive.stat().st_size
+            files = {self._archive.name: _File(self._archive)}
         else:
-            for part in parts:
-                sizes.update((name, file.size) for name, file in self._real_files(part))
-        lines = "".join(f"{name}\t{size}\n" for name, size in sorted(sizes.items()))
-        return Fingerprint(len(sizes), sum(sizes.values()), hashlib.sha256(lines.encode()).hexdigest())
+            files = {name: file for part in parts for name, file in self._real_files(part)}
+        sizes = {name: file.size for name, file in files.items()}
+        contents = {
+            name: sha256_file(file.path)
+            for name, file in files.items()
+            if name.lower().endswith(_LABELS) and sizes[name] <= _LONGEST_LABELS
+        }
+        return Fingerprint(len(sizes), sum(sizes.values()), _digest(sizes), _digest(contents))
 
     def _real_files(self, part: str) -> Iterator[tuple[str, _File]]:
         """The files of the file system that hold a part of the tree."""
@@ -306,6 +325,11 @@ def _walk(node: _Node | None, path: str) -> Iterator[str]:
             yield inner
         else:
             yield from _walk(child, inner)
+
+
+def _digest(values: Mapping[str, object]) -> str:
+    lines = "".join(f"{name}\t{value}\n" for name, value in sorted(values.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _walk_real(node: _Node, path: str) -> Iterator[tuple[str, _File]]:

@@ -10,9 +10,9 @@ from fer_core.data.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.data.store import FaceStore
 from fer_core.errors import DataError, FerError
 from fer_core.files import sha256_file
-from fer_core.sources import expw
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
+from fer_core.sources.layouts import expw
 from tests.sources import trees
 from tests.sources.trees import clean_options, encoded, fer2013_csv, fer2013_rows, ferplus_csv, put, rafdb
 

@@ -116,6 +116,22 @@ def test_repeated_twins_may_stay_and_name_the_first() -> None:
     assert result == {"a/1": ("train", "", ""), "a/2": ("train", "", "a/1")}
 
 
+@pytest.mark.parametrize("choice", ["drop", "majority"])
+def test_where_repeated_twins_stay_the_preferred_source_is_believed_and_others_of_another_label_leave(choice: str) -> None:
+    faces = table(("b/1", "train", 0, 1), ("a/9", "train", 5, 1), ("b/2", "train", 5, 1), ("c/1", "train", 5, 1), ("a/3", "train", 2, 2))
+    faces.loc[faces["sample_id"] == "b/2", "label"] = 0
+    result = decide(faces, contradictory=choice, repeated="keep")
+    assert result["a/9"] == ("train", "", "") and result["a/3"] == ("train", "", "")
+    assert result["b/1"] == result["b/2"] == ("dropped", "contradictory_twins", "a/9")
+    assert result["c/1"] == ("train", "", "a/9")
+    assert {value[0] for value in decide(faces, contradictory="keep", repeated="keep").values()} == {"train"}
+
+
+def test_where_repeated_twins_leave_a_row_of_another_label_leaves_as_a_repeat() -> None:
+    result = decide(table(("b/1", "train", 0, 1), ("a/9", "train", 5, 1)))
+    assert result["b/1"] == ("dropped", "duplicate_in_train", "a/9")
+
+
 def test_of_sources_that_only_evaluate_test_rows_stay() -> None:
     faces = table(("a/1", "train", 0, 1), ("a/2", "val", 0, 2), ("a/3", "test", 0, 3), ("b/1", "train", 0, 1), ("b/3", "train", 0, 3))
     result = decide(faces, eval_only=("a",))

@@ -225,3 +225,11 @@ def test_a_source_that_only_evaluates_gives_test_rows_and_displaces_nobody(tmp_p
     carved = manifest[manifest["source"] == "c"]
     assert carved["split"].value_counts().to_dict() == {"test": 14, "dropped": 14}
     assert set(carved.loc[carved["split"] == "dropped", "reason"]) == {"eval_only"}
+
+
+def test_an_uncleaned_edition_never_trains(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"b_uncleaned: an uncleaned edition is only evaluated"):
+        ManifestOptions.model_validate({"sources": ["a", "b_uncleaned"]} | VALUES)
+    rows = [*many("b_uncleaned", "train", 7, 200), *many("b_uncleaned", "test", 7, 300)]
+    manifest = build(tmp_path, changes={"eval_only": ["b_uncleaned"]}, a=many("a", "train", 70), b_uncleaned=rows)
+    assert set(manifest.loc[manifest["source"] == "b_uncleaned", "split"]) == {"dropped", "test"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_core.data.imagehash import THUMBNAIL, thumbnail
+from fer_core.data.imagehash import THUMBNAIL, phash, thumbnail
 from fer_core.data.near_duplicates import correlations, find_twins, hamming_pairs, union
 
 
@@ -124,3 +124,25 @@ def test_union_joins_what_is_linked() -> None:
 def test_no_faces_have_no_twins() -> None:
     twins = find_twins(faces([], []), small([]), 4, 0.9)
     assert len(twins.cluster) == 0
+
+
+def hashed(pictures: list[np.ndarray]) -> pd.DataFrame:
+    return faces([str(number) for number in range(len(pictures))], [phash(thumbnail(image)) for image in pictures])
+
+
+def test_a_mirrored_copy_is_a_twin_only_where_it_is_asked_for() -> None:
+    again = cv2.imdecode(cv2.imencode(".jpg", picture(0)[:, ::-1])[1], cv2.IMREAD_GRAYSCALE)
+    pictures = [picture(1), picture(0), again, picture(2), again[:, ::-1]]
+    with_option = find_twins(hashed(pictures), small(pictures), 8, 0.95, mirrored=True)
+    assert with_option.cluster[1] == with_option.cluster[2] == with_option.cluster[4]
+    assert len(set(with_option.cluster)) == 3
+    assert with_option.mirrored_pairs == 2
+    without = find_twins(hashed(pictures), small(pictures), 8, 0.95)
+    assert without.cluster[1] != without.cluster[2] and without.mirrored_pairs == 0
+
+
+def test_a_picture_that_is_its_own_mirror_image_is_nobodys_twin_for_that() -> None:
+    symmetric = np.hstack([picture(0), picture(0)[:, ::-1]])
+    pictures = [symmetric, picture(1)]
+    twins = find_twins(hashed(pictures), small(pictures), 8, 0.95, mirrored=True)
+    assert len(set(twins.cluster)) == 2 and twins.mirrored_pairs == 0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fer_core.data.nonfaces import non_face
-from fer_core.sources import fer2013
 from fer_core.sources.decode import decode_rgb
+from fer_core.sources.layouts import fer2013
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, picture
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_core.data.leakage import TwinOptions
 from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores
 from fer_core.data.manifest_table import read_manifest, write_manifest
 from fer_core.data.named_sets import SetFilter
@@ -30,13 +31,14 @@ OPTIONS = ManifestOptions.model_validate(
 )
 LEAST = ValidateOptions(min_per_class=MinPerClass(train=2, val=1, calib=1, test=1))
 TWINS = [face("a/x1", "train", 0, 1), face("a/x2", "train", 3, 2, group="photo"), face("a/x3", "train", 3, 3, group="photo")]
+NOTES = {"box clipped to the photo": 3}
 EXCLUDED = ({"sample_id": "b/9", "reason": "undecodable image", "detail": "cut"},)
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("data") / "clean"
-    store(folder, "a", [*many("a", "train", 140), *TWINS, face("a/dropped", "none", 0, 77), face("a/y1", "train", 1, 1)])
+    store(folder, "a", [*many("a", "train", 140), *TWINS, face("a/dropped", "none", 0, 77), face("a/y1", "train", 1, 1)], notes=NOTES)
     test = [
         *many("b", "test", 14, 500),
         face("b/near", "test", 2, 4),
@@ -182,9 +184,11 @@ def test_the_report_has_the_numbers(clean: Path) -> None:
     assert report["non_faces"] == {"b": 1}
     assert report["exclusions"] == {"a": {}, "b": {"undecodable image": 1}}
     assert report["sets"] == {"all": 17}
+    assert report["notes"] == {"a": {"box clipped to the photo": 3}, "b": {}}
+    assert report["usages"] == {"a": {"train": 144}, "b": {"test": 17, "train": 1}}
     twins = report["twins"]
-    assert twins["exact"] == {"groups": 1, "extra_copies": 1, "contradictory_groups": 1, "largest": 2}
-    assert twins["exact_and_near"] == {"groups": 2, "extra_copies": 3, "contradictory_groups": 1, "largest": 3}
+    assert twins["exact"] == {"groups": 1, "extra_copies": 1, "contradictory_groups": 1, "across_usages": 0, "largest": 2}
+    assert twins["exact_and_near"] == {"groups": 2, "extra_copies": 3, "contradictory_groups": 1, "across_usages": 1, "largest": 3}
     assert twins["near_pairs"] == 3
     assert twins["repeats_kept"] == {"test": 1}
 
@@ -247,3 +251,20 @@ def test_a_source_that_only_evaluates_must_not_train(clean: Path) -> None:
     faults = validate(manifest, stores, options, LEAST, {"all": SetFilter()}).faults
     assert "split" in {fault.check for fault in faults}
     assert any("eval_only" in fault.found for fault in faults)
+
+
+def test_twins_with_several_labels_that_stay_are_counted_by_split(tmp_path: Path) -> None:
+    sources = {
+        "a": [*many("a", "train", 140), face("a/p", "train", 0, 900), face("a/q", "train", 1, 901), face("a/t", "test", 0, 902)],
+        "b": [*many("b", "test", 14, 500), face("b/p", "train", 1, 900), face("b/q", "train", 1, 901), face("b/t", "test", 3, 902)],
+    }
+    for name, rows in sources.items():
+        store(tmp_path / "clean", name, rows)
+    counted = {}
+    for choice in ("keep", "drop"):
+        twins = {"across_splits": "drop", "contradictory": choice, "repeated": "keep"}
+        options = OPTIONS.model_copy(update={"twins": TwinOptions.model_validate(twins), "val_fraction": 0, "calib_fraction": 0})
+        stores = open_stores(tmp_path / "clean", options.sources)
+        report = validate(build_manifest(stores, options, 1), stores, options, LEAST, {"all": SetFilter()}).report
+        counted[choice] = report["twins"]["contradictions_kept"]
+    assert counted == {"keep": {"test": 1, "train": 1}, "drop": {"test": 1}}

@@ -39,7 +39,14 @@ def face(sample_id: str, split: str, label: int, number: int, *, brighter: int =
     return StoreRow(**{**values, **columns})  # type: ignore[arg-type]
 
 
-def store(folder: Path, source: str, rows: Iterable[StoreRow], announced: dict | None = None, exclusions: tuple = ()) -> None:
+def store(
+    folder: Path,
+    source: str,
+    rows: Iterable[StoreRow],
+    announced: dict | None = None,
+    exclusions: tuple = (),
+    notes: dict[str, int] | None = None,
+) -> None:
     """Write data/clean-like `<source>.arrow`; by default the reader announced what there is."""
     rows = list(rows)
     if announced is None:
@@ -48,7 +55,8 @@ def store(folder: Path, source: str, rows: Iterable[StoreRow], announced: dict |
         counts["none", "excluded"] = len(exclusions)
         for (split, word), n in counts.items():
             announced.setdefault(split, {})[word] = n
-    write_store(folder / f"{source}.arrow", rows, {"source": source, "announced": announced, "exclusions": list(exclusions)})
+    meta = {"source": source, "announced": announced, "exclusions": list(exclusions), "notes": notes or {}}
+    write_store(folder / f"{source}.arrow", rows, meta)
 
 
 def many(source: str, split: str, n: int, start: int = 0) -> list[StoreRow]:

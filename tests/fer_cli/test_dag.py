@@ -5,6 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fer_cli.dag import code_deps, synced
+from fer_cli.dag_sources import sections_read
 from fer_core.errors import ParamsError
 from fer_core.params import read_params
 
@@ -292,3 +293,54 @@ def test_a_new_loss_does_not_touch_teachers_and_an_export_option_touches_no_trai
     assert not any("losses" in file for file in code_deps("stages.teacher_a", ROOT))
     for stage in ("teacher_a", "student", "logits_dev", "evaluate"):
         assert not any(file.startswith(("fer_core/deploy", "fer_core/report")) for file in code_deps(f"stages.{stage}", ROOT))
+
+
+def test_a_data_set_depends_on_its_own_reader_and_params_alone() -> None:
+    params = deepcopy(PARAMS)
+    params["manifest"]["sources"] = ["rafdb_basic", "expw", "sample_expw", "affectnet_yolo_format"]
+    params["clean"]["affectnet"] = {"pad_ratio": 0.1}
+    found = stages(synced(TEXT, params, ROOT))["clean"]
+    reader, renderer = "fer_core/sources/layouts/expw.py", "fer_core/sources/sample"
+    assert found["foreach"] == {
+        "rafdb_basic": {
+            "layout": "rafdb_basic",
+            "options": "max_pixels",
+            "crops": "max_pixels",
+            "origin": "fer_core/sources/layouts/rafdb_basic.py",
+        },
+        "expw": {"layout": "expw", "options": "expw", "crops": "crops", "origin": reader},
+        "sample_expw": {"layout": "expw", "options": "expw", "crops": "crops", "origin": renderer},
+        "affectnet_yolo_format": {
+            "layout": "affectnet_yolo",
+            "options": "affectnet",
+            "crops": "crops",
+            "origin": "fer_core/sources/layouts/affectnet_yolo.py",
+        },
+    }
+    deps = found["do"]["deps"]
+    assert "fer_core/sources/layouts/${item.layout}.py" in deps and "${item.origin}" in deps
+    shared = [dep for dep in deps if "${" not in dep]
+    assert "fer_core/sources/raf_lists.py" in shared and "fer_core/sources/fer2013_table.py" in shared
+    assert not any("layouts" in dep or "sample" in dep for dep in shared)
+    assert found["do"]["params"] == ["clean.allow_undecodable", "clean.max_pixels", "clean.${item.crops}", "clean.${item.options}"]
+
+
+def test_a_section_that_params_leave_out_is_not_declared() -> None:
+    params = deepcopy(PARAMS)
+    del params["clean"]["expw"], params["clean"]["crops"]
+    item = stages(synced(TEXT, params, ROOT))["clean"]["foreach"]["sample_expw"]
+    assert (item["options"], item["crops"]) == ("max_pixels", "max_pixels")
+
+
+def test_what_a_reader_reads_of_params_is_seen_in_its_code(tmp_path: Path) -> None:
+    (tmp_path / "reader.py").write_text("def scan(options):\n    return options.expw.pad_ratio, options.crops, options.max_pixels\n")
+    assert sections_read(tmp_path / "reader.py") == ["crops", "expw"]
+    for reader in (ROOT / "fer_core/sources/layouts").glob("*.py"):
+        assert len(set(sections_read(reader)) - {"crops"}) <= 1, f"{reader.name}: a stage declares one section besides crops"
+
+
+def test_a_source_without_descriptor_is_refused() -> None:
+    params = deepcopy(PARAMS)
+    params["manifest"]["sources"] = ["rafdb_basic", "nowhere"]
+    with pytest.raises(ParamsError, match=r"(?s)no such data set.*nowhere.*fer data add nowhere"):
+        synced(TEXT, params, ROOT)

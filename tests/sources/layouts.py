@@ -54,6 +54,16 @@ def _ferplus(root: Path) -> None:
     ferplus_csv(root / "fer2013new.csv", lines)
 
 
+_PICTURES = ("FER2013Train/fer0000000.png", "FER2013Valid/fer0028638.png")
+_VOTES = ("FER2013Train/label.csv", "FER2013Valid/label.csv")
+
+
+def _ferplus_pictures(root: Path) -> None:
+    _put_all(_PICTURES)(root)
+    for picture, table, votes in zip(_PICTURES, _VOTES, ("9,0,0,0,1,0,0,0,0,0", "0,10,0,0,0,0,0,0,0,0"), strict=True):
+        (root / table).write_text(f'{Path(picture).name},"(0, 0, 48, 48)",{votes}\n')
+
+
 _RAF = ("train_00001", "train_00002", "test_0001")
 _EXPW = ["a.jpg 0 10 10 40 40 99.5 0", "a.jpg 1 -5 20 70 50 40 3", "b.jpg 0 0 0 80 60 70 6"]
 _RAFML = ("Image/aligned/0001_aligned.jpg", "Image/aligned/0002_aligned.jpg")
@@ -116,6 +126,7 @@ def _put_all(paths: tuple[str, ...]) -> Callable[[Path], object]:
 LAYOUTS = {
     "fer2013": Layout(_fer2013, ("fer2013.csv",)),
     "ferplus": Layout(_ferplus, ("fer2013new.csv", "fer2013.csv")),
+    "ferplus_pictures": Layout(_ferplus_pictures, _VOTES, _PICTURES, '{}fer0000009.png,"(0, 0, 48, 48)",9,0,0,0,0,0,0,0,1,0'),
     "rafdb_basic": Layout(
         lambda root: trees.rafdb(root, [f"{name}.jpg {n + 1}" for n, name in enumerate(_RAF)]),
         ("EmoLabel/list_patition_label.txt",),

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from fer_core.data.cleaning import clean
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import affectnet
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
 from fer_core.sources.faces import UNDECODABLE
+from fer_core.sources.layouts import affectnet
 from fer_core.sources.tree import open_tree
 from tests.sources.test_archives import tarred
 from tests.sources.trees import clean_options, put, read, zipped

@@ -5,7 +5,7 @@ import pytest
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import affectnet_npy
+from fer_core.sources.layouts import affectnet_npy
 from fer_core.sources.registry import recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.test_archives import tarred

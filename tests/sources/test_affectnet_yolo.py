@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from fer_core.data.cleaning import clean
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import affectnet_yolo
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
 from fer_core.sources.faces import UNDECODABLE
+from fer_core.sources.layouts import affectnet_yolo
 from fer_core.sources.registry import recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.test_archives import tarred
@@ -236,3 +236,18 @@ def test_clean_writes_the_faces_that_were_announced(tmp_path):
     )
     summary = clean(descriptor, tmp_path / "yolo.arrow", clean_options(), tmp_path / "raw")
     assert (summary.faces, sum(summary.exclusions.values())) == (6, 3)
+
+
+def test_list_of_classes_beside_the_label_files_is_left_alone(tmp_path):
+    root = yolo_tree(tmp_path)
+    (root / "train/labels/classes.txt").write_text("Anger\nContempt\n")
+    assert len(read(affectnet_yolo, root)[0]) == 6
+
+
+def test_shares_beyond_the_edge_by_rounding_are_taken_for_the_edge_and_counted(tmp_path):
+    root = yolo_tree(tmp_path, {"train/a": "0 0.5 0.5 1.0000005 1.0009\n", "train/b": "0 0.5 0.5 0.5 0.5\n"})
+    faces, _ = read(affectnet_yolo, root)
+    assert [bool(face.note) for face in faces] == [True, False]
+    assert faces[0].box == (0, 0, 60, 80)
+    with pytest.raises(DataError, match=r"(?s)out of range.*a\.txt, line 1"):
+        read(affectnet_yolo, yolo_tree(tmp_path / "worse", {"train/a": "0 0.5 0.5 1.002 1\n"}))

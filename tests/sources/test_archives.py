@@ -129,3 +129,10 @@ def test_sparse_members_are_refused(tmp_path):
         archive.addfile(info)
     with pytest.raises(DataError, match="link or device"):
         open_tree(tmp_path / "a.tar").names()
+
+
+def test_backslashes_in_a_member_are_called_what_they_are(tmp_path):
+    zipped(tmp_path / "a.zip", {"train\\happy\\a.png": b"x"})
+    with pytest.raises(DataError, match=r"(?s)has backslashes in its name.*a\.zip.*unpack it") as caught:
+        list(open_tree(tmp_path / "a.zip").walk())
+    assert "absolute" not in str(caught.value)

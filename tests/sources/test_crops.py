@@ -3,10 +3,11 @@ import numpy as np
 from fer_core.sources.crops import cut_face
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.options import CropOptions
+from fer_core.sources.orientation import decode_stored
 from tests.sources.trees import encoded, picture
 
 DATA = encoded(picture(3, 40, 50))
-PHOTO = decode_rgb(DATA, "")
+PHOTO = decode_stored(DATA, "")
 BEST = CropOptions(quality=100)
 
 
@@ -15,7 +16,7 @@ def test_face_in_a_box_is_encoded_again():
     assert cut is not None and cut.note == ""
     crop = decode_rgb(cut.image, "")
     assert crop.shape == (30, 20, 3)
-    assert np.abs(crop.astype(int) - PHOTO[5:35, 10:30].astype(int)).mean() < 2
+    assert np.abs(crop.astype(int) - PHOTO.pixels[5:35, 10:30].astype(int)).mean() < 2
 
 
 def test_box_of_the_whole_photo_gives_its_own_bytes():

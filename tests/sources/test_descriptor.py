@@ -20,7 +20,7 @@ def test_descriptor_round_trips_and_holds_no_machine_path(tmp_path, raw):
     path = write_descriptor(tmp_path / "sources", present)
     assert read_descriptor(path) == present
     assert str(tmp_path) not in path.read_text()
-    assert list(json.loads(path.read_text())) == ["name", "layout", "present", "root", "files", "bytes", "fingerprint", "licence"]
+    assert list(json.loads(path.read_text())) == ["name", "layout", "present", "root", "files", "bytes", "fingerprint", "labels", "licence"]
     assert read_descriptor(write_descriptor(tmp_path / "sources", absent(present))) == ABSENT
     sample = Descriptor("sample_rafdb", "rafdb_basic", True, "CC0", sample={"seed": 1})
     assert read_descriptor(write_descriptor(tmp_path / "sources", sample)) == sample
@@ -46,6 +46,18 @@ def test_changed_tree_is_refused(raw, change):
         image.write_bytes(image.read_bytes() + b"\0")
     with pytest.raises(DataError, match=r"(?s)no longer.*fer data refresh rafdb_basic"):
         checked_tree(present, raw)
+
+
+def test_a_label_mended_in_place_is_noticed_and_a_descriptor_of_an_earlier_version_is_still_valid(tmp_path, raw):
+    path = write_descriptor(tmp_path / "sources", scanned(ABSENT, raw, "rafdb_basic", "raf"))
+    labels = raw / "raf/EmoLabel/list_patition_label.txt"
+    labels.write_text(labels.read_text().replace("train_00001.jpg 1", "train_00001.jpg 3"))
+    with pytest.raises(DataError, match=r"(?s)no longer.*fer data refresh rafdb_basic"):
+        checked_tree(read_descriptor(path), raw)
+    values = json.loads(path.read_text())
+    del values["labels"]
+    path.write_text(json.dumps(values))
+    checked_tree(read_descriptor(path), raw)
 
 
 def test_litter_and_unrelated_files_do_not_count(raw):

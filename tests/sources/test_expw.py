@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import expw
 from fer_core.sources.crops import crop_box
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.faces import UNDECODABLE
+from fer_core.sources.layouts import expw
 from fer_core.sources.tree import open_tree
 from tests.sources import trees
 from tests.sources.trees import clean_options, read

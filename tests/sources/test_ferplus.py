@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import fer2013, ferplus
+from fer_core.sources.ferplus_votes import decide
+from fer_core.sources.layouts import fer2013, ferplus
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, ferplus_csv, read
 
@@ -58,7 +59,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("text", TARGETS)
 def test_multi_target_takes_every_emotion_with_thirty_percent(text):
-    vote = ferplus.decide(np.array([int(count) for count in text.split(",")]), "multi_target")
+    vote = decide(np.array([int(count) for count in text.split(",")]), "multi_target")
     word, targets = TARGETS[text][0], TARGETS[text]
     assert vote.word == word
     if word in CLASSES:
@@ -70,7 +71,7 @@ def test_multi_target_takes_every_emotion_with_thirty_percent(text):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.integers(0, 10), min_size=10, max_size=10), st.sampled_from(MODES))
 def test_the_label_has_votes_and_no_other_class_has_more(counts, mode):
-    vote = ferplus.decide(np.array(counts), mode)
+    vote = decide(np.array(counts), mode)
     assert (vote.label < 0) == bool(vote.reason)
     if vote.label >= 0:
         assert vote.votes[vote.label] == max(vote.votes) > 0
@@ -81,7 +82,7 @@ def test_the_label_has_votes_and_no_other_class_has_more(counts, mode):
 def test_all_modes_agree_where_one_column_has_all_votes(count, column):
     counts = np.zeros(10, dtype=int)
     counts[column] = count
-    majority, probability, targets = (ferplus.decide(counts, mode) for mode in MODES)
+    majority, probability, targets = (decide(counts, mode) for mode in MODES)
     assert majority == probability
     assert targets == majority._replace(votes=tuple(float(votes > 0) for votes in majority.votes))
 
@@ -90,16 +91,16 @@ def test_all_modes_agree_where_one_column_has_all_votes(count, column):
 def test_votes_become_the_label_of_the_authors_rules(case):
     text, majority, probability = CASES[case]
     counts = np.array([int(count) for count in text.split(",")])
-    assert ferplus.decide(counts, "majority").word == majority
-    assert ferplus.decide(counts, "probability").word == probability
+    assert decide(counts, "majority").word == majority
+    assert decide(counts, "probability").word == probability
 
 
 def test_votes_are_kept_in_canonical_order():
     counts = np.array([1, 0, 8, 0, 0, 0, 0, 0, 1, 0])
-    vote = ferplus.decide(counts, "majority")
+    vote = decide(counts, "majority")
     assert CLASSES[vote.label] == "Surprise"
     assert vote.votes == (0, 0, 0, 0, 0, 8, 1)  # Angry … Surprise, Neutral
-    assert ferplus.decide(np.array([5, 1, 0, 0, 4, 0, 0, 0, 0, 0]), "probability").votes == (4, 0, 0, 0, 0, 0, 5)
+    assert decide(np.array([5, 1, 0, 0, 4, 0, 0, 0, 0, 0]), "probability").votes == (4, 0, 0, 0, 0, 0, 5)
 
 
 def test_rows_are_joined_by_order_and_not_by_the_number_in_the_name(tmp_path):
@@ -188,3 +189,12 @@ def test_real_votes_give_the_counts_of_the_authors_program():
     for mode, expected in {"majority": 25060, "probability": 27956, "multi_target": 27671}.items():
         train = ferplus.announce(open_tree(root), clean_options(ferplus={"mode": mode}))["train"]
         assert sum(count for word, count in train.items() if word not in ("unknown", "no face")) == expected
+
+
+def test_tables_in_folders_side_by_side_are_joined(tmp_path):
+    tables(tmp_path, [ROW])
+    for name, folder in (("fer2013.csv", "fer2013"), ("fer2013new.csv", "FERPlus-master")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / name).rename(tmp_path / folder / name)
+    assert ferplus.recognise(open_tree(tmp_path))
+    assert len(read(ferplus, tmp_path)[0]) == 1

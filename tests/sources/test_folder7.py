@@ -2,7 +2,7 @@ import pytest
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import folder7
+from fer_core.sources.layouts import folder7
 from fer_core.sources.registry import recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
@@ -184,3 +184,47 @@ def test_flat_folders_that_bear_numbers_are_no_class_folders(tmp_path):
     assert not folder7.recognise(open_tree(tmp_path))
     with pytest.raises(DataError, match=r"(?s)No class folders here.*found: 0, 1, 2.*name the folders after the classes"):
         read(folder7, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("training_set", "validation_set", "test_set"), ("train", "val", "test")),
+        (("FER2013Train", "FER2013Valid", "FER2013Test"), ("train", "val", "test")),
+        (("Training", "PublicTest", "PrivateTest"), ("train", "test", "test")),
+        (("train_set", "dev", "eval"), ("train", "val", "test")),
+    ],
+)
+def test_split_folders_of_other_names_keep_their_splits(tmp_path, names, splits):
+    for name in names:
+        put(tmp_path / name / "happy/a.png")
+    faces, exclusions = read(folder7, tmp_path)
+    assert exclusions == []
+    assert {face.usage: face.split for face in faces} == dict(zip(names, splits, strict=True))
+
+
+@pytest.mark.parametrize("path", ["test_old/happy/a.png", "train/happy/a.png", "mine/test2/happy/a.png"])
+def test_a_folder_that_speaks_of_a_split_which_is_not_clear_is_refused(tmp_path, path):
+    put(tmp_path / "more/happy/b.png")
+    put(tmp_path / path)
+    put(tmp_path / path.replace("train", "validation2").replace("mine/test2", "mine"))
+    for read_all in (folder7.announce, lambda tree, options: list(folder7.scan(tree, "set", options))):
+        with pytest.raises(DataError, match=r"(?s)speaks of a split.*(test_old|validation2|test2).*rename"):
+            read_all(open_tree(tmp_path), clean_options())
+
+
+def test_split_folders_inside_class_folders_are_refused_and_not_trained_on(tmp_path):
+    put(tmp_path / "happy/train/a.png")
+    put(tmp_path / "happy/test/b.png")
+    with pytest.raises(DataError, match=r"(?s)split lies inside.*happy/test"):
+        read(folder7, tmp_path)
+
+
+def test_pictures_with_other_endings_are_pictures(tmp_path):
+    for suffix in (".jfif", ".jpe", ".tif", ".TIFF", ".gif"):
+        (tmp_path / "happy").mkdir(exist_ok=True)
+        (tmp_path / f"happy/a{suffix}").write_bytes(
+            encoded(picture(0), {".tif": ".tiff", ".TIFF": ".tiff", ".gif": ".gif"}.get(suffix, ".jpg"))
+        )
+    faces, exclusions = read(folder7, tmp_path)
+    assert len(faces) == 5 and not exclusions

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import expw, fer2013, rafdb_basic, rafdb_compound
 from fer_core.sources.faces import Reader
+from fer_core.sources.layouts import expw, fer2013, rafdb_basic, rafdb_compound, rafml
 from fer_core.sources.official_counts import ALL_SPLITS, OFFICIAL, check_official_counts
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options
@@ -96,6 +96,7 @@ def test_subset_with_its_classes_in_any_order_passes(tmp_path):
 
 def test_compound_ids_are_checked_over_both_splits_together_and_before_the_mapping(tmp_path):
     train = [count * 4 // 5 for count in COMPOUND]
+    train[0] += 3162 - sum(train)
     test = [count - part for count, part in zip(COMPOUND, train, strict=True)]
     announced = announce(rafdb_compound, raf_list(tmp_path / "right", train, test, list(range(1, 12))))
     assert {word: announced["train"][word] + announced["test"][word] for word in announced["train"]} == {
@@ -157,3 +158,35 @@ def test_every_other_order_of_the_classes_is_refused(order):
     else:
         with pytest.raises(DataError, match="permutation"):
             check_official_counts("rafdb_basic", {"test": permuted}, "list")
+
+
+@pytest.mark.parametrize(("train", "test", "fits"), [(3926, 982, True), (982, 3926, False), (3900, 982, True)])
+def test_whole_rafml_with_its_flags_the_other_way_round_is_refused(tmp_path, train, test, fits):
+    names = [f"{number}.jpg" for number in range(train + test)]
+    (tmp_path / "EmoLabel").mkdir()
+    (tmp_path / "EmoLabel/distribution.txt").write_text("".join(f"{name} 1 0 0 0 0 0\n" for name in names))
+    flags = "".join(f"{name} {int(number >= train)}\n" for number, name in enumerate(names))
+    (tmp_path / "EmoLabel/partition_label.txt").write_text(flags)
+    if fits:
+        assert announce(rafml, tmp_path)["train"] == {"Surprise": train}
+    else:
+        with pytest.raises(DataError, match=r"(?s)as many entries as RAF-ML has, divided.*train 982, test 3926"):
+            announce(rafml, tmp_path)
+
+
+def test_splits_of_whole_folder_editions_are_checked_and_other_sizes_pass():
+    uniform = {split: dict.fromkeys(CLASSES, rows // 7) for split, rows in (("train", 112000), ("val", 14000), ("test", 14000))}
+    check_official_counts("folder7", uniform, "folder")
+    check_official_counts("folder7", {"train": {"Happy": 100}}, "folder")
+    for merged in ({"train": {"Happy": 126000}, "test": {"Happy": 14000}}, {"train": {"Happy": 57414 + 14350}}):
+        with pytest.raises(DataError, match="divided in another way"):
+            check_official_counts("folder7", merged, "folder")
+
+
+def test_whole_ferplus_with_other_votes_is_refused():
+    right = {"Angry": 2100, "Disgust": 119, "Fear": 532, "Happy": 7287, "Sad": 3014, "Surprise": 3149, "Neutral": 8740}
+    others = {"contempt": 119, "unknown": 3499, "no face": 150}
+    check_official_counts("ferplus, majority", {"train": right | others}, "table")
+    check_official_counts("ferplus, probability", {"train": others | {"Happy": 24941}}, "table")
+    with pytest.raises(DataError, match="FERPlus Training"):
+        check_official_counts("ferplus, majority", {"train": right | others | {"Fear": 533, "Sad": 3013}}, "table")

@@ -2,7 +2,7 @@ import pytest
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import rafdb_basic
+from fer_core.sources.layouts import rafdb_basic
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read
 

@@ -6,7 +6,7 @@ import pytest
 from fer_core.errors import DataError, ParamsError
 from fer_core.labels import CLASSES
 from fer_core.params import parse_section
-from fer_core.sources import rafdb_basic, rafdb_compound
+from fer_core.sources.layouts import rafdb_basic, rafdb_compound
 from fer_core.sources.options import RafCompoundOptions
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read, zipped

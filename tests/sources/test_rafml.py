@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES
-from fer_core.sources import rafml
+from fer_core.sources.layouts import rafml
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 

@@ -1,7 +1,7 @@
 import pytest
 
 from fer_core.errors import DataError
-from fer_core.sources.registry import READERS, reader_for, recognise
+from fer_core.sources.registry import LAYOUTS, reader_for, recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, expw, fer2013_csv, fer2013_rows, ferplus_csv, put, rafdb
 
@@ -10,6 +10,8 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
     fer2013_csv(tmp_path / "fer2013/fer2013.csv", fer2013_rows([(0, "Training")]))
     fer2013_csv(tmp_path / "ferplus/fer2013.csv", fer2013_rows([(0, "Training")]))
     ferplus_csv(tmp_path / "ferplus/fer2013new.csv", [])
+    put(tmp_path / "ferplus_pictures/FER2013Train/fer0000000.png")
+    (tmp_path / "ferplus_pictures/FER2013Train/label.csv").touch()
     rafdb(tmp_path / "rafdb_basic", ["train_00001.jpg 1"])
     rafdb(tmp_path / "rafdb_compound", ["train_0001.jpg 1", "test_0001.jpg 11"])
     (tmp_path / "rafml/EmoLabel").mkdir(parents=True)
@@ -24,7 +26,7 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
     (tmp_path / "affectnet_yolo/data.yaml").touch()
     put(tmp_path / "folder7/train/happy/a.png")
     put(tmp_path / "unlabelled/a.png")
-    for layout in READERS:
+    for layout in LAYOUTS:
         assert recognise(open_tree(tmp_path / layout), preferred=layout) == layout
     assert recognise(open_tree(tmp_path / "ferplus")) == "fer2013"  # holds both: the name decides
     assert recognise(open_tree(tmp_path / "expw"), preferred="ferplus") == "expw"
@@ -35,7 +37,7 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
 def test_every_layout_says_what_it_looks_like(tmp_path):
     with pytest.raises(DataError) as caught:
         recognise(open_tree(tmp_path))
-    assert all(f"{layout}: " in str(caught.value) for layout in READERS)
+    assert all(f"{layout}: " in str(caught.value) for layout in LAYOUTS)
 
 
 def test_unknown_folder_and_layout_say_what_is_known(tmp_path):
@@ -58,4 +60,4 @@ def test_raf_set_that_was_asked_for_is_read_as_such_and_its_reader_refuses_the_o
     compound = open_tree(rafdb(tmp_path / "compound", ["train_0001.jpg 1", "train_0002.jpg 8"]))
     assert recognise(compound, "rafdb_basic") == "rafdb_basic"
     with pytest.raises(DataError, match=r"(?s)line 2.*fer data add rafdb_compound"):
-        READERS["rafdb_basic"].announce(compound, clean_options())
+        reader_for("rafdb_basic").announce(compound, clean_options())

@@ -1,5 +1,6 @@
 import hashlib
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,18 @@ def test_fingerprint_is_that_of_sorted_names_and_sizes(tmp_path):
     assert (found.files, found.bytes) == (2, 6)
     assert found.sha256 == hashlib.sha256(b"a\t1\nb/x\t5\n").hexdigest()
     assert open_tree(tmp_path).fingerprint([""]) == found
+
+
+def test_contents_count_for_label_files_alone(tmp_path):
+    for name in ("labels.csv", "list.LST", "train/labels/a.txt", "data.yaml", "a_exp.npy", "fer2013.csv.gz", "a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+        before = open_tree(tmp_path).fingerprint([""])
+        (tmp_path / name).write_text("2")
+        after = open_tree(tmp_path).fingerprint([""])
+        assert before.sha256 == after.sha256
+        assert (before == after) == (name == "a.png"), name
+        assert replace(before, labels="").fits(after), "what an earlier version recorded"
 
 
 def test_top_links_are_followed_but_not_in_circles(tmp_path):

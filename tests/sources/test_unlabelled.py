@@ -1,7 +1,7 @@
 import pytest
 
 from fer_core.errors import DataError
-from fer_core.sources import unlabelled
+from fer_core.sources.layouts import unlabelled
 from fer_core.sources.registry import recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped

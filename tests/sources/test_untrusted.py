@@ -10,9 +10,10 @@ import cv2
 import pytest
 
 from fer_core.errors import DataError
+from fer_core.sources import registry
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.faces import Exclusion, Face
-from fer_core.sources.registry import READERS, reader_for, recognise
+from fer_core.sources.registry import reader_for, recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.layouts import LAYOUTS, cleaned
 from tests.sources.trees import clean_options, encoded, picture
@@ -51,7 +52,7 @@ def refused(root: Path, layout: str, words: str) -> None:
 
 
 def test_every_layout_has_a_tree_here():
-    assert set(LAYOUTS) == set(READERS)
+    assert set(LAYOUTS) == set(registry.LAYOUTS)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -16,18 +16,19 @@ from typing import NamedTuple
 from fer_core.errors import DataError
 from fer_core.sources.affectnet_expressions import EXPRESSIONS, Expression
 from fer_core.sources.crops import Box, cut_face
-from fer_core.sources.decode import UndecodableImage, decode_rgb
+from fer_core.sources.decode import UndecodableImage
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
 from fer_core.sources.official_counts import check_official_counts
 from fer_core.sources.options import CleanOptions
+from fer_core.sources.orientation import decode_stored
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 
 LAYOUT = "affectnet"
-ADAPTER_VERSION = 1
+ADAPTER_VERSION = 2
 
 _SPLITS = {"training": "train", "validation": "test"}  # of each list; see above
 _LISTS = "Manually_Annotated_file_lists"
@@ -95,7 +96,7 @@ def _item(tree: RawTree, path: str, entry: _Entry, source: str, options: CleanOp
         return excluded("AffectNet: no face box", entry.photo)
     data = tree.read(path)
     try:
-        photo = decode_rgb(data, where, options.max_pixels)
+        photo = decode_stored(data, where, options.max_pixels)
     except UndecodableImage as error:
         return excluded(UNDECODABLE, f"{entry.photo}: {error.problem} {error.found}")
     cut = cut_face(data, photo, entry.box, options.affectnet.pad_ratio, options.crops, where)

@@ -1,7 +1,6 @@
-"""FER2013 in its official form: `fer2013.csv` with `emotion,pixels,Usage`, 48 x 48 grey values a row.
+"""The table of FER2013, `fer2013.csv` with `emotion,pixels,Usage`: 48 x 48 grey values a row, as text.
 
-Goodfellow et al., "Challenges in representation learning", 2013. Emotion ids are the canonical class order. Faces become PNG.
-Kaggle's `icml_face_data.csv` is the same table with other columns first: `emotion, Usage, pixels`.
+FERPlus labels the same rows. Emotion ids are the canonical class order. Copies quote the pixels or end lines with blanks.
 """
 
 from collections.abc import Iterator
@@ -12,28 +11,21 @@ import cv2
 import numpy as np
 
 from fer_core.errors import DataError
-from fer_core.labels import CLASSES, N_CLASSES
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.label_files import Line, find_file, line_error, read_lines
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
+from fer_core.labels import N_CLASSES
+from fer_core.sources.label_files import Line, line_error, read_lines
 from fer_core.sources.tree import RawTree
 
-__all__ = ["ADAPTER_VERSION", "LAYOUT", "SPLIT_OF_USAGE", "TABLES", "Row", "announce", "encode", "files", "read_rows", "recognise", "scan"]
-
-LAYOUT = "fer2013"
-ADAPTER_VERSION = 1
+__all__ = ["SPLIT_OF_USAGE", "TABLES", "Row", "encode", "read_rows"]
 
 _FOLDERS = ("", "fer2013/", "fer2013/fer2013/", "fer2013.csv/", "fer2013.csv/fer2013/")  # unpacked, or in the archives people have
 TABLES = [f"{folder}{name}" for folder in _FOLDERS for name in ("fer2013.csv", "fer2013.csv.gz")]
-_KAGGLE = [f"{folder}icml_face_data.csv{suffix}" for folder in ("", "fer2013/", "icml_face_data.csv/") for suffix in ("", ".gz")]
 SPLIT_OF_USAGE = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
 
 _COLUMNS = ("emotion", "pixels", "Usage")
 _HEADER = ",".join(_COLUMNS)
 _IDS = frozenset(str(index) for index in range(N_CLASSES))
 _SIDE = 48
+_BLANK = ' \t"'  # around a column
 
 
 class Row(NamedTuple):
@@ -51,38 +43,6 @@ class Row(NamedTuple):
         return f"{self.usage}-{self.number:07d}"
 
 
-def recognise(tree: RawTree) -> bool:
-    """True where the table lies in the folder."""
-    return any(tree.is_file(name) for name in [*TABLES, *_KAGGLE])
-
-
-def files(tree: RawTree) -> list[str]:
-    """The table."""
-    return [find_file(tree, [*TABLES, *_KAGGLE], "FER2013 table")]
-
-
-def announce(tree: RawTree, options: CleanOptions) -> Announced:
-    """Rows per split and class; reads labels only."""
-    table = files(tree)[0]
-    announced: Announced = {}
-    for row in read_rows(tree, table):
-        tally(announced, SPLIT_OF_USAGE[row.usage], CLASSES[row.label])
-    check_official_counts(LAYOUT, announced, tree.where(table))
-    return announced
-
-
-def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-    """One face a row, in the order of the table."""
-    table = files(tree)[0]
-    file = tree.where(table)
-
-    def face(row: Row) -> Face:
-        key = f"{source}/{row.key}"
-        return Face(key, encode(row, file), row.label, SPLIT_OF_USAGE[row.usage], row.usage, key)
-
-    return ordered_map(face, read_rows(tree, table), chunk=64)
-
-
 def read_rows(tree: RawTree, table: str) -> Iterator[Row]:
     """Rows of the table with label and usage checked; its columns may stand in any order.
 
@@ -92,7 +52,7 @@ def read_rows(tree: RawTree, table: str) -> Iterator[Row]:
     file = tree.where(table)
     lines = read_lines(tree, table)
     header = next(lines)
-    names = [name.strip() for name in header.text.split(",")]
+    names = [name.strip(_BLANK) for name in header.text.split(",")]
     if sorted(names) != sorted(_COLUMNS):
         raise line_error("The table has another header.", file, header, expected=f"{_HEADER}, in any order")
     places = [names.index(name) for name in _COLUMNS]
@@ -101,7 +61,7 @@ def read_rows(tree: RawTree, table: str) -> Iterator[Row]:
         columns = line.text.split(",")
         if len(columns) != 3:
             raise line_error("A row has the wrong number of columns.", file, line, expected=f"3 columns: {','.join(names)}")
-        emotion, pixels, usage = (columns[place] for place in places)
+        emotion, pixels, usage = (columns[place].strip(_BLANK) for place in places)
         if emotion not in _IDS:
             raise line_error("Unknown emotion id.", file, line, expected="0 to 6")
         if usage not in SPLIT_OF_USAGE:

@@ -1,9 +1,10 @@
 """Folders named after classes: `{train,val,test}/{class}/file`, or `{class}/file` (then all is train), or several of these side by side.
 
 Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A class folder may bear any
-alias that `fer_core.labels` knows; faces in other folders (contempt, none, …) are excluded and counted. A split may be an
-archive, also one that holds the folder of its own name once more (`train.zip` with `train/{class}/`). Class folders that bear
-numbers are refused: data sets number the same classes differently.
+alias that `fer_core.labels` knows, a split folder any that `split_names` knows; faces in other folders (contempt, none, …) are
+excluded and counted. A split may be an archive, also one that holds the folder of its own name once more (`train.zip` with
+`train/{class}/`). Refused are class folders that bear numbers, for data sets number the same classes differently, and folders that
+speak of a split in a way that is not understood: their faces would be trained on. `subjects.csv` may say who is on each picture.
 """
 
 import re
@@ -14,19 +15,19 @@ from typing import NamedTuple
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES, class_index
 from fer_core.sources.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.image_names import is_image
+from fer_core.sources.official_counts import check_official_counts
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
+from fer_core.sources.split_names import looks_like_split, split_of
+from fer_core.sources.subjects import SUBJECTS, read_subjects
 from fer_core.sources.tree import RawTree
 
-__all__ = ["ADAPTER_VERSION", "IMAGE_SUFFIXES", "LAYOUT", "announce", "files", "is_split_or_class", "recognise", "scan"]
+__all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "is_split_or_class", "recognise", "scan"]
 
 LAYOUT = "folder7"
-ADAPTER_VERSION = 2
+ADAPTER_VERSION = 3
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
-"""Endings, in small letters, of files that are taken for images where no list names them."""
-
-_SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"}
 _NUMBER = re.compile("[0-9]{1,2}")
 
 
@@ -37,6 +38,7 @@ class _Entry(NamedTuple):
     word: str
     label: int
     reason: str  # "" for a face
+    subject: str | None  # who it is, with the collection that says so; None where nothing says it
 
 
 def recognise(tree: RawTree) -> bool:
@@ -50,10 +52,16 @@ def files(tree: RawTree) -> list[str]:
 
 
 def announce(tree: RawTree, options: CleanOptions) -> Announced:
-    """Files per split and class folder."""
+    """Files per split and class folder.
+
+    Raises:
+        DataError: a folder whose meaning is not known, a faulty table of subjects, or a well-known edition with other counts.
+    """
     announced: Announced = {}
     for entry in _entries(tree):
         tally(announced, entry.split, entry.word)
+    seven = {split: {name: counts.get(name, 0) for name in CLASSES} for split, counts in announced.items()}
+    check_official_counts(LAYOUT, seven, tree.place)
     return announced
 
 
@@ -64,20 +72,21 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
         key = f"{source}/{entry.path}"
         if entry.reason:
             return Exclusion(key, entry.reason, entry.path, entry.split, entry.word)
-        return Face(key, tree.read(entry.path), entry.label, entry.split, entry.usage, key)
+        group = key if entry.subject is None else f"{source}/{entry.subject}"
+        return Face(key, tree.read(entry.path), entry.label, entry.split, entry.usage, group)
 
     return ordered_map(item, _entries(tree), chunk=16)
 
 
 def is_split_or_class(name: str) -> bool:
     """True for a folder name that this layout gives a meaning."""
-    return name.lower() in _SPLITS or class_index(name) is not None
+    return split_of(name) is not None or class_index(name) is not None
 
 
 def _form(tree: RawTree, folder: str) -> str | None:
     """ "splits" or "classes" by the names of the folders in it; None where neither is there."""
     names = tree.folders(folder)
-    if any(name.lower() in _SPLITS for name in names):
+    if any(split_of(name) is not None for name in names):
         return "splits"
     return "classes" if any(class_index(name) is not None for name in names) else None
 
@@ -86,8 +95,9 @@ def _entries(tree: RawTree) -> Iterator[_Entry]:
     """All files with what their folders say. An archive beside folders with a meaning is what they were unpacked from: left alone.
 
     Raises:
-        DataError: no class folder anywhere.
+        DataError: no class folder anywhere; otherwise as `_entries_of`.
     """
+    _refuse_unclear(tree, "")
     if (form := _form(tree, "")) is not None:
         yield from _entries_of(tree, "", form)
         return
@@ -104,11 +114,29 @@ def _entries(tree: RawTree) -> Iterator[_Entry]:
         yield from _entries_of(tree, folder, form or "unknown")
 
 
+def _refuse_unclear(tree: RawTree, base: str) -> None:
+    """Refuse folders that speak of a split without saying which: `test_old`, `validation2`.
+
+    Raises:
+        DataError: names the first.
+    """
+    for name in tree.folders(base):
+        if not is_split_or_class(name) and looks_like_split(name):
+            raise DataError(
+                "The name of a folder speaks of a split, and which one it means is not clear.",
+                where=tree.where(f"{base}/{name}" if base else name),
+                found=name,
+                expected="train, val or test or a usual alias (training_set, FER2013Valid, PublicTest), or a name without such words",
+                remedy="rename the folder, or move it out of the data set",
+            )
+
+
 def _paths(tree: RawTree, base: str) -> Iterator[str]:
     for name in tree.names(base):
         path = f"{base}/{name}" if base else name
         if tree.is_file(path):
-            yield path
+            if name != SUBJECTS:
+                yield path
         elif is_split_or_class(name) or not tree.is_archive(path):
             yield from tree.walk(path)
 
@@ -117,20 +145,23 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
     """Files of one collection.
 
     Raises:
-        DataError: a class folder bears a number.
+        DataError: a class folder bears a number or holds folders of splits, a folder's name speaks of a split that is not clear, a
+            faulty table of subjects.
     """
+    _refuse_unclear(tree, base)
+    subjects = read_subjects(tree, base)
     depth = len(PurePosixPath(base).parts)
     for path in _paths(tree, base):
         folders = PurePosixPath(path).parts[depth:-1]
         usage = folders[0] if form == "splits" and folders else ""
-        split = _SPLITS.get(usage.lower(), "none") if form == "splits" else "train"
+        split = split_of(usage) or "none" if form == "splits" else "train"
         inner = folders[1:] if form == "splits" else folders
         if form == "splits" and inner and inner[0].lower() == usage.lower():
             inner = inner[1:]
         word = inner[0] if inner else ""
         label = class_index(word)
         reason = ""
-        if PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
+        if not is_image(path):
             reason, word = "not an image file", "(other file)"
         elif form == "unknown" or split == "none":
             reason, word = "folder name is no split", folders[0] if folders else "(no folder)"
@@ -142,8 +173,19 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
                 expected=f"names of classes: {', '.join(CLASSES)}",
                 remedy="rename the folders after the classes, by the description that came with them",
             )
+        elif within := [name for name in inner if split_of(name) is not None]:
+            raise DataError(
+                "A folder of a split lies inside another folder with a meaning.",
+                where=tree.where(path.rpartition("/")[0]),
+                found=within[0],
+                expected="{train,val,test}/{class}/",
+                remedy="put the class folders into the folders of the splits",
+            )
         elif label is None:
             reason, word = "folder name is none of the seven classes", word.lower() or "(no folder)"
         else:
             word = CLASSES[label]
-        yield _Entry(path, split, usage, word, -1 if label is None else label, reason)
+        subject = None if reason or subjects is None else f"{subjects.table}/{subjects.of(path, tree)}"
+        yield _Entry(path, split, usage, word, -1 if label is None else label, reason, subject)
+    if subjects is not None:
+        subjects.check_all_there(tree)

@@ -13,18 +13,19 @@ from typing import NamedTuple
 from fer_core.errors import DataError
 from fer_core.labels import CLASSES, N_CLASSES
 from fer_core.sources.crops import Box, crop_box, encode_crop
-from fer_core.sources.decode import UndecodableImage, decode_rgb
+from fer_core.sources.decode import UndecodableImage
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
 from fer_core.sources.official_counts import check_official_counts
 from fer_core.sources.options import CleanOptions
+from fer_core.sources.orientation import decode_stored, upright
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 
 LAYOUT = "expw"
-ADAPTER_VERSION = 1
+ADAPTER_VERSION = 2
 
 _LISTS = ["label.lst", "label/label.lst"]
 _FOLDERS = ("image/origin", "origin", "origin/origin", "image/origin/origin", "image")
@@ -85,7 +86,7 @@ def _faces_of_photo(tree: RawTree, path: str, entries: list[_Entry], source: str
     if all(entry.confidence < options.expw.min_confidence for entry in entries):
         return [excluded(entry, "ExpW: confidence below the minimum", entry.confidence) for entry in entries]
     try:
-        photo = decode_rgb(tree.read(path), where, options.max_pixels)
+        photo, orientation = decode_stored(tree.read(path), where, options.max_pixels)
     except UndecodableImage as error:
         return [excluded(entry, UNDECODABLE, f"{entry.photo}: {error.problem} {error.found}") for entry in entries]
     items: list[Face | Exclusion] = []
@@ -99,7 +100,7 @@ def _faces_of_photo(tree: RawTree, path: str, entries: list[_Entry], source: str
             items.append(
                 Face(
                     sample_id=f"{source}/{entry.photo}#{entry.face_id}",
-                    image=encode_crop(photo[top:bottom, left:right], options.crops, where),
+                    image=encode_crop(upright(photo[top:bottom, left:right], orientation), options.crops, where),
                     label=entry.label,
                     split=_SPLIT,
                     usage="",

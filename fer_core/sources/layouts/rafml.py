@@ -12,6 +12,7 @@ from typing import NamedTuple
 from fer_core.labels import CLASSES, INDEX
 from fer_core.sources.faces import Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
+from fer_core.sources.official_counts import check_official_counts
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.raf_lists import images_beside, locate, note_on
@@ -58,8 +59,10 @@ def files(tree: RawTree) -> list[str]:
 def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Listed faces per split and class of the largest share."""
     announced: Announced = {}
-    for entry in _entries(tree, *files(tree)[:2]):
+    shares, partition = files(tree)[:2]
+    for entry in _entries(tree, shares, partition):
         tally(announced, entry.split, CLASSES[entry.label])
+    check_official_counts(LAYOUT, announced, tree.where(partition))
     return announced
 
 

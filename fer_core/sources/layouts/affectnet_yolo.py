@@ -1,8 +1,10 @@
 """AffectNet in YOLO format: `{train,valid,test}/{images,labels}/` and `data.yaml`; each box is cut out and encoded again.
 
 A line of a label file is `class cx cy width height`: centre and size of a box as shares of the photo's size. What a class id means
-is said by the `names` of data.yaml alone; its paths are not followed. Contempt and other names are excluded and counted. A label
-file without a line says that there is no face. The splits are those of the folders, valid is "val".
+is said by the `names` of data.yaml alone; its paths are not followed, nor is `labels/classes.txt`, which annotation programs leave
+there. Contempt and other names are excluded and counted. A label file without a line says that there is no face. Shares that exceed
+1 by rounding are taken for 1. Boxes are of the upright photo, as programs that train on this format read it. The splits are those
+of the folders, valid is "val".
 """
 
 import math
@@ -20,6 +22,7 @@ from fer_core.sources.decode import UndecodableImage, decode_rgb
 from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally
 from fer_core.sources.label_files import Line, find_file, line_error, open_table, read_lines
 from fer_core.sources.options import CleanOptions
+from fer_core.sources.orientation import Stored
 from fer_core.sources.pairs import Pair, inner_folder, pair_up
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.tree import RawTree
@@ -27,7 +30,7 @@ from fer_core.sources.tree import RawTree
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 
 LAYOUT = "affectnet_yolo"
-ADAPTER_VERSION = 1
+ADAPTER_VERSION = 2
 
 _TOPS = ("", "YOLO_format/", "YOLO_format/YOLO_format/")
 _NAMES = "data.yaml"
@@ -36,14 +39,24 @@ _ENDING = ".txt"
 _LARGEST = 1 << 20  # bytes of a label file
 _COLUMNS = "class cx cy width height"
 _NO_FACE = "no face"
+_CLASSES = ("classes.txt",)  # beside label files
+_ROUNDING = 1e-3  # of a share
 
 
 class _Face(NamedTuple):
-    """A line of a label file: the class, -1 for none of the seven, what it is counted under, and the box as shares of the photo."""
+    """A line of a label file.
+
+    Attributes:
+        label: the class, -1 for none of the seven.
+        word: what it is counted under.
+        shares: the box as shares of the photo.
+        rounded: one of these was beyond 0 to 1.
+    """
 
     label: int
     word: str
     shares: tuple[float, float, float, float]
+    rounded: bool
 
     def box(self, height: int, width: int) -> Box:
         """The box in pixels of a photo of this size."""
@@ -112,7 +125,7 @@ def _items(tree: RawTree, photo: _Photo, names: list[str], source: str, options:
         sample_id = f"{key}#{number}" if len(faces) > 1 else key
         box = face.box(*pixels.shape[:2])
         usable = face.label >= 0 and not failure
-        cut = cut_face(data, pixels, box, options.affectnet.pad_ratio, options.crops, where) if usable else None
+        cut = cut_face(data, Stored(pixels, 1), box, options.affectnet.pad_ratio, options.crops, where) if usable else None
         if face.label < 0:
             items.append(Exclusion(sample_id, "AffectNet: class name is none of the seven", face.word, photo.split, face.word))
         elif failure:
@@ -131,7 +144,7 @@ def _items(tree: RawTree, photo: _Photo, names: list[str], source: str, options:
                     orig_image=photo.path,
                     face_id=number,
                     box=box,
-                    note=cut.note,
+                    note=cut.note or ("share of a box beyond 0 to 1, taken for the edge" if face.rounded else ""),
                 )
             )
     return items
@@ -173,7 +186,9 @@ def _contents(tree: RawTree) -> tuple[list[str], list[_Photo]]:
     """
     names = _names_file(tree)
     words = read_class_names(tree, names)
-    photos = [_Photo(usage, pair) for usage in _usages(tree, names) for pair in pair_up(tree, *_folders(tree, names, usage), _ENDING)]
+    photos = [
+        _Photo(usage, pair) for usage in _usages(tree, names) for pair in pair_up(tree, *_folders(tree, names, usage), _ENDING, _CLASSES)
+    ]
     return words, photos
 
 
@@ -201,8 +216,11 @@ def _face(line: Line, file: Path, names: list[str]) -> _Face:
         cx, cy, width, height = (float(text) for text in columns[1:])
     except ValueError as error:
         raise line_error("A column is not a number.", file, line, expected=_COLUMNS) from error
-    if not all(math.isfinite(share) and 0 <= share <= 1 for share in (cx, cy, width, height)):
+    shares = (cx, cy, width, height)
+    if not all(math.isfinite(share) and -_ROUNDING <= share <= 1 + _ROUNDING for share in shares):
         raise line_error("A number is out of range.", file, line, expected="shares of the photo's width and height, 0 to 1")
+    cx, cy, width, height = (min(max(share, 0.0), 1.0) for share in shares)
     name = names[int(columns[0])]
     label = class_index(name)
-    return _Face(*(UNLABELLED, name.lower()) if label is None else (label, CLASSES[label]), (cx, cy, width, height))
+    meaning = (UNLABELLED, name.lower()) if label is None else (label, CLASSES[label])
+    return _Face(*meaning, (cx, cy, width, height), shares != (cx, cy, width, height))

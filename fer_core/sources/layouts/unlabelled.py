@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from fer_core.errors import DataError
 from fer_core.labels import UNLABELLED, class_index
 from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.folder7 import IMAGE_SUFFIXES
+from fer_core.sources.image_names import IMAGE_SUFFIXES, is_image
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.tree import RawTree
@@ -19,7 +19,7 @@ from fer_core.sources.tree import RawTree
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 
 LAYOUT = "unlabelled"
-ADAPTER_VERSION = 1
+ADAPTER_VERSION = 2
 
 _SPLIT = "none"
 _OTHER = "(other file)"
@@ -32,7 +32,7 @@ def recognise(tree: RawTree) -> bool:
     images = False
     for path in tree.walk():
         *folders, name = path.lower().split("/")
-        if _is_image(name):
+        if is_image(name):
             images = True
         elif _suffix(name) in _TABLES or _LABELS.search(name):
             return False
@@ -54,7 +54,7 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """
     announced: Announced = {}
     for path in tree.walk():
-        tally(announced, _SPLIT, "unlabelled" if _is_image(path) else _OTHER)
+        tally(announced, _SPLIT, "unlabelled" if is_image(path) else _OTHER)
     if "unlabelled" not in announced.get(_SPLIT, {}):
         raise DataError(
             "No images here.",
@@ -71,7 +71,7 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
 
     def item(path: str) -> Face | Exclusion:
         key = f"{source}/{path}"
-        if not _is_image(path):
+        if not is_image(path):
             return Exclusion(key, "not an image file", path, _SPLIT, _OTHER)
         return Face(key, tree.read(path), UNLABELLED, _SPLIT, "", key)
 
@@ -80,7 +80,3 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
 
 def _suffix(path: str) -> str:
     return PurePosixPath(path).suffix.lower()
-
-
-def _is_image(path: str) -> bool:
-    return _suffix(path) in IMAGE_SUFFIXES
