@@ -5,11 +5,13 @@ Run: python -m bench.scale_bench --faces 466284 --work FOLDER     (about 10 GB t
 Each face is a JPEG of 100 x 100 pixels and at least 3 KB. A common face-like pattern makes perceptual hashes crowd as those of
 real faces do (FER2013: 8 in a million pairs within 8 bits), one face in 200 repeats an earlier one exactly and one in 200 is an
 earlier one compressed again. Prints a Markdown table: wall time of `dvc repro --single-item STAGE` with all its hashing and
-caching, peak memory of its processes (resident, and without shared file pages), and the rate of random reads from the pack.
+caching, CPU time of its processes, which other work on the machine does not stretch, their peak memory (resident, and without shared
+file pages), and the rate of random reads from the pack.
 """
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -54,15 +57,15 @@ def main() -> None:
     faces = render(raw, options.faces / UNIFIED)
     prepare(project, raw)
     print(f"\n{faces} faces, {sum(f.stat().st_size for f in raw.rglob('*.jpg')) / 1e6:.0f} MB of JPEG, {os.cpu_count()} cores\n")
-    print("| stage | wall s | faces/s | peak MB resident | of it private |\n|---|---|---|---|---|")
+    print("| stage | wall s | CPU s | faces/s | peak MB resident | of it private |\n|---|---|---|---|---|---|")
     cleaned = [measure(project, raw, f"clean@{name}") for name in SOURCES]
-    wall = sum(row[0] for row in cleaned)
-    show("clean (7 sources)", (wall, max(row[1] for row in cleaned), max(row[2] for row in cleaned)), faces)
+    wall, cpu = (sum(row[place] for row in cleaned) for place in (0, 1))
+    show("clean (7 sources)", Cost(wall, cpu, max(row.resident for row in cleaned), max(row.private for row in cleaned)), faces)
     for stage in ("manifest", "validate", "pack"):
         show(stage, measure(project, raw, stage), faces)
     started = time.perf_counter()
     dvc(project, raw, "repro", "pack")
-    show("nothing changed: `dvc repro pack`", (time.perf_counter() - started, 0, 0), faces)
+    show("nothing changed: `dvc repro pack`", Cost(time.perf_counter() - started, 0, 0, 0), faces)
     add_a_face(project, raw)
     for stage in ("clean@compound_folders", "manifest", "validate", "pack"):
         show(f"one small source changed: {stage}", measure(project, raw, stage), faces)
@@ -144,8 +147,17 @@ def run(project: Path, raw: Path, command: list[str]) -> None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
 
 
-def measure(project: Path, raw: Path, stage: str) -> tuple[float, float, float]:
-    """Wall seconds of one stage, and the peak of resident and of private memory of all its processes, in MB."""
+class Cost(NamedTuple):
+    """Seconds of the clock and of the processors, and the peaks of resident and of private memory of all processes, in MB."""
+
+    wall: float
+    cpu: float
+    resident: float
+    private: float
+
+
+def measure(project: Path, raw: Path, stage: str) -> Cost:
+    """What one stage costs."""
     peaks, over = [0.0, 0.0], threading.Event()
 
     def watch() -> None:
@@ -156,14 +168,20 @@ def measure(project: Path, raw: Path, stage: str) -> tuple[float, float, float]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), cpu_of_children()
     try:
         dvc(project, raw, "repro", "--single-item", stage)
     finally:
-        wall = time.perf_counter() - started
+        wall, cpu = time.perf_counter() - started, cpu_of_children() - used
         over.set()
         watcher.join()
-    return wall, peaks[0], peaks[1]
+    return Cost(wall, cpu, peaks[0], peaks[1])
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of all processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def memory(process: psutil.Process) -> tuple[int, int]:
@@ -174,9 +192,9 @@ def memory(process: psutil.Process) -> tuple[int, int]:
     return info.rss, info.rss - getattr(info, "shared", 0)
 
 
-def show(what: str, row: tuple[float, float, float], faces: int) -> None:
-    wall, resident, private = row
-    print(f"| {what} | {wall:.1f} | {faces / wall:,.0f} | {resident:,.0f} | {private:,.0f} |", flush=True)
+def show(what: str, cost: Cost, faces: int) -> None:
+    rate = faces / cost.wall
+    print(f"| {what} | {cost.wall:.1f} | {cost.cpu:.1f} | {rate:,.0f} | {cost.resident:,.0f} | {cost.private:,.0f} |", flush=True)
 
 
 def reads(project: Path) -> None:
