@@ -170,7 +170,8 @@ def _votes_of_picture(faces: pd.DataFrame) -> pd.Series:
     So a picture that FER2013 labels and FERPlus votes on has both, whichever of its rows stays.
     """
     voted = faces[faces["votes"].notna()].sort_values(["preference", "sample_id"]).drop_duplicates("pixel_sha256")
-    return faces["votes"].where(faces["votes"].notna(), faces["pixel_sha256"].map(voted.set_index("pixel_sha256")["votes"]))
+    votes = faces["votes"].where(faces["votes"].notna(), faces["pixel_sha256"].map(voted.set_index("pixel_sha256")["votes"]))
+    return votes.astype(object).where(votes.notna(), None)
 
 
 def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_DEVICE", "cpu")
-    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({}, {}))
+    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({}, {}, {}))
     return tmp_path
 
 
@@ -78,7 +78,7 @@ def test_a_failed_stage_ends_with_the_status_of_our_errors_and_a_signal_with_its
     project: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
 ) -> None:
     """`dvc repro` says 255 whatever the status of its stage."""
-    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({"pack": set()}, {"pack": 0}))
+    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({"pack": set()}, {"pack": 0}, {"pack": 0}))
     monkeypatch.setattr(scheduler, "run_plan", lambda *_: status)
     assert fer("run") == expected
     assert fer("run", "--force", "pack") == expected
