@@ -84,6 +84,13 @@ def test_a_failed_stage_ends_with_the_status_of_our_errors_and_a_signal_with_its
     assert fer("run", "--force", "pack") == expected
 
 
+def test_options_of_dvc_repro_reach_it_in_their_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[set[str], list[str]]] = []
+    monkeypatch.setattr(scheduler, "run_plan", lambda plan, machine, wants, command: started.append((set(plan.needs), command[2:])) or 0)
+    assert fer("run", "-j", "1", "--force", "--single-item", "student@ce-1") == 0
+    assert started == [({"student@ce-1"}, ["repro", "--force", "--single-item"])]
+
+
 @pytest.mark.parametrize("command", [["run"], ["dag", "sync"]])
 @pytest.mark.parametrize(
     ("text", "told"),
