@@ -1,9 +1,6 @@
-"""What a training run ran on and with, for its record; nothing later depends on it, and it names neither host nor user nor folder."""
+"""What a training run ran on and with, for its record; nothing later depends on it."""
 
-import os
 import platform
-import subprocess
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +8,15 @@ import torch
 
 from fer_core.models import distributed
 from fer_core.settings import project_root
+from fer_core.surroundings import surroundings
 
 __all__ = ["environment"]
 
 
 def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
-    """Plain values for JSON: system, processor, device, number formats, git commit and every installed package with its version."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    """Plain values for JSON: what `surroundings` says, processor, processes, threads, device and its number formats."""
+    return surroundings(project_root()) | {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "processes": distributed.size(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -30,8 +25,6 @@ def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
         "compiled": compiled,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "float32_matmul": torch.get_float32_matmul_precision(),
-        "commit": _commit(project_root()),
-        "packages": dict(sorted({found.name: found.version for found in distributions()}.items())),
     }
 
 
@@ -40,18 +33,3 @@ def _processor() -> str:
     lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
-
-
-def _commit(root: Path) -> str | None:
-    """Commit of the working tree, with "+" where tracked files other than results differ from it; None outside git."""
-    answers = []
-    results = [f":(exclude){name}" for name in ("dvc.lock", "metrics", "plots")]  # a run rewrites them as it goes
-    for command in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", ".", *results)):
-        try:
-            done = subprocess.run(("git", *command), cwd=root, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            return None
-        if done.returncode:
-            return None
-        answers.append(done.stdout.strip())
-    return answers[0] + ("+" if answers[1] else "")

@@ -25,7 +25,7 @@ from fer_core.labels import CLASSES
 from fer_core.report.charts import Interval, Line, forest, line_chart, ticks
 from fer_core.report.inputs import ReportInputs
 from fer_core.report.markup import Markup, table, tag
-from fer_core.report.surroundings import surroundings
+from fer_core.surroundings import surroundings
 from stages import report
 from tests.arrange_logits import logits_set
 from tests.report.conftest import STUDENTS, TEACHERS

@@ -1,7 +1,4 @@
-"""What the report itself was made with: commit, Python, machine and packages.
-
-A training's own record is made by what runs it, which needs torch; the report must not.
-"""
+"""What a run or a report is made with: commit, Python, machine and packages; neither host nor user nor folder is named."""
 
 import os
 import platform
