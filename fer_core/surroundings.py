@@ -24,7 +24,7 @@ def surroundings(root: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "packages": {found.name: found.version for found in distributions()},
+        "packages": dict(sorted({found.name: found.version for found in distributions()}.items())),
     }
 
 

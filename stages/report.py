@@ -21,7 +21,6 @@ from fer_core.report.inputs import Selection, read_inputs
 from fer_core.report.page import render_page
 from fer_core.report.preference import val_preference
 from fer_core.report.summary import summary
-from fer_core.surroundings import surroundings
 from fer_core.report.tables import (
     comparison_table,
     confusion_points,
@@ -33,6 +32,7 @@ from fer_core.report.tables import (
     students_lines,
 )
 from fer_core.settings import project_root
+from fer_core.surroundings import surroundings
 from stages.entry import run_stage
 
 DATA = Path("data")
