@@ -159,7 +159,7 @@ def main() -> None:
     peers = dict(_peers(options.peers))
     if not ours and not peers:
         raise SystemExit(f"There is no peer in {options.peers} and none of --ours: nothing to compare.")
-    images, labels = _faces(options.fer2013, options.usage)
+    images, labels = read_faces(options.fer2013, options.usage)
     rows = {name: _quality(network, images, labels) for name, network in (ours | peers).items()}
     with tempfile.TemporaryDirectory() as folder:
         sizes = sorted({_REFERENCE_SIZE, *(network.predictor.metadata.preprocessing.size for network in ours.values())})
@@ -205,7 +205,7 @@ def _reference(folder: Path, size: int) -> OurNetwork:
     return OurNetwork(export_reference(place, preprocessing, 18).path)
 
 
-def _faces(place: Path, usage: str) -> tuple[list[np.ndarray], np.ndarray]:
+def read_faces(place: Path, usage: str) -> tuple[list[np.ndarray], np.ndarray]:
     tree = open_tree(place if place.is_dir() else place.parent)
     table = fer2013.files(tree)[0]
     rows = [row for row in fer2013.read_rows(tree, table) if row.usage == usage]

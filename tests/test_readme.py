@@ -13,6 +13,7 @@ from fer_core.params import read_params
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PREDICTING = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
 
 
 def committed(name: str) -> str:
@@ -55,3 +56,15 @@ def test_every_fer_command_it_names_exists() -> None:
     names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     for command in re.findall(r"^fer ([\w-]+)", README, flags=re.M):
         assert command in names, command
+
+
+def test_every_option_of_fer_predict_that_is_named_exists() -> None:
+    from typer.main import get_command
+
+    from fer_cli.main import app
+
+    known = {name for parameter in get_command(app).commands["predict"].params for name in parameter.opts}  # type: ignore[attr-defined]
+    lines = [line.partition("#")[0] for line in re.findall(r"^fer predict .*", README + PREDICTING, flags=re.M)]
+    named = set(re.findall(r"--[\w-]+", " ".join(lines) + PREDICTING.partition("## How a face")[0]))
+    assert {"--detect", "--strict", "--provider"} <= named
+    assert named - {"--help"} <= known

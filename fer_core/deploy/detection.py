@@ -73,7 +73,10 @@ class YuNet:
         found = np.concatenate([self._boxes(level, image.shape) for level in _levels(image)])
         corners, scores = found[:, :4], found[:, 4]
         kept = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, _OVERLAP) if len(found) else []
-        boxes = [FaceBox(*(round(value) for value in corners[index].tolist()), score=float(scores[index])) for index in kept]
+        boxes = []
+        for index in kept:
+            left, top, width, height = (round(value) for value in corners[index].tolist())
+            boxes.append(FaceBox(left, top, width, height, float(scores[index])))
         return sorted((box for box in boxes if box.width > 0 and box.height > 0), key=lambda box: (-box.area, box.left, box.top))
 
     def _boxes(self, level: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
