@@ -77,7 +77,8 @@ def _detection(ways: dict[str, Callable[[np.ndarray], list[FaceBox]]]) -> None:
         for number in range(EACH):
             photo = ground.copy()
             top, left = (PHOTO[1] - side) // 2, (PHOTO[0] - side) // 2
-            photo[top : top + side, left : left + side] = shoot(11, "bench", number, 3, side, 1, freedom=1.0)[0][:, :, ::-1]
+            face = shoot(11, "bench", number, 3, min(side, 400), 1, freedom=1.0)[0][:, :, ::-1]
+            photo[top : top + side, left : left + side] = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
             for way, detect in ways.items():
                 start = time.process_time()
                 boxes = detect(photo)
@@ -95,7 +96,7 @@ def _drawn(count: int) -> Iterator[Case]:
         plain = SampleOptions(seed=7, faces=count, duplicates=0, contradictions=0, non_faces=0, label_noise=0.0)
         render("expw", Path(folder), plain)
         for line in (Path(folder) / "label.lst").read_text().splitlines():
-            name, _, top, left, bottom, right, _, label = line.split()
+            name, _, top, left, right, bottom, _, label = line.split()
             photo = decode_rgb((Path(folder) / "image/origin" / name).read_bytes(), name)
             yield photo, (int(left), int(top), int(right), int(bottom)), int(label)
 

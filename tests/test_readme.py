@@ -65,6 +65,6 @@ def test_every_option_of_fer_predict_that_is_named_exists() -> None:
 
     known = {name for parameter in get_command(app).commands["predict"].params for name in parameter.opts}  # type: ignore[attr-defined]
     lines = [line.partition("#")[0] for line in re.findall(r"^fer predict .*", README + PREDICTING, flags=re.M)]
-    named = set(re.findall(r"--[\w-]+", " ".join(lines) + PREDICTING.partition("## How a face")[0]))
+    named = set(re.findall(r"--[a-z][\w-]*", " ".join(lines) + PREDICTING.partition("## How a face")[0]))
     assert {"--detect", "--strict", "--provider"} <= named
     assert named - {"--help"} <= known
