@@ -1,7 +1,9 @@
 """`fer predict`: expressions in image files, by an exported network."""
 
+import contextlib
 import itertools
 import logging
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Annotated
 
 import cv2
 import numpy as np
+import onnxruntime
 import typer
 from tqdm import tqdm
 
@@ -70,6 +73,9 @@ def predict(
     items = image_files(inputs)
     copies = None if annotate is None else annotated_names([item.file for item in items if item.fault is None], annotate)
     bias = None if logit_bias is None else read_logit_bias(logit_bias)
+    if provider is Provider.cuda:
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
+            onnxruntime.preload_dlls()
     predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
     yunet = YuNet(detector or detector_file()) if detect else None
     reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
