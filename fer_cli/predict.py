@@ -1,39 +1,46 @@
 """`fer predict`: expressions in image files, by an exported network."""
 
+import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import logging
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import cv2
 import numpy as np
+import onnxruntime
 import typer
 from tqdm import tqdm
 
 from fer_cli.predict_drawing import annotated, annotated_names
+from fer_cli.predict_faces import Face, FaceReader
 from fer_cli.predict_inputs import image_files
 from fer_cli.predict_output import Answer, OutputFormat, rendered
-from fer_core.deploy.detection import FaceBox, YuNet, crop_face
+from fer_cli.predict_reading import MAX_PIXELS, read_photo
+from fer_core.deploy.detection import MARGIN, YuNet
 from fer_core.deploy.fetching import detector_file, fetch_detector
 from fer_core.deploy.logit_bias import read_logit_bias
 from fer_core.deploy.predictor import Predictor
 from fer_core.files import new_file
 from fer_core.labels import CLASSES
 from fer_core.logs import progress_off
-from fer_core.sources.decode import decode_rgb
 
 __all__ = ["fetch", "predict"]
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Face:
-    """A face in a file; number and crop are None for a file in which none was found."""
 
-    file: Path
-    number: int | None
-    box: FaceBox | None
-    crop: np.ndarray | None
+class Provider(StrEnum):
+    """Where the network runs."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+_PROVIDERS = {Provider.cpu: "CPUExecutionProvider", Provider.cuda: "CUDAExecutionProvider"}
 
 
 def predict(
@@ -46,23 +53,47 @@ def predict(
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Give no label below this confidence.")] = 0.0,
     batch: Annotated[int, typer.Option(min=1, help="Faces in one call of the network.")] = 32,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all cores.")] = 0,
+    provider: Annotated[Provider, typer.Option(help="Where the network runs; the detector runs on the CPU.")] = Provider.cpu,
     detect: Annotated[bool, typer.Option("--detect", help="Find the faces first; without it each image is taken as one face.")] = False,
     detector: Annotated[
         Path | None, typer.Option(help="YuNet file for --detect; default: what `fer fetch-detector` fetched.", envvar="FER_DETECTOR")
     ] = None,
+    margin: Annotated[
+        float, typer.Option(min=-0.4, max=1, help="Added to each side of a detected face, as a share of the longer side of its box.")
+    ] = MARGIN,
     annotate: Annotated[Path | None, typer.Option(help="Write a copy of each image with boxes and labels to this folder.")] = None,
     logit_bias: Annotated[Path | None, typer.Option(help="JSON: what to add to the logit of each class.")] = None,
+    max_pixels: Annotated[int, typer.Option(min=1, max=2**30, help="Refuse images of more pixels.")] = MAX_PIXELS,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")] = False,
 ) -> None:
-    """Tell the expression of faces in images: probabilities of seven classes, calibrated."""
-    files = image_files(inputs)
-    copies = None if annotate is None else annotated_names(files, annotate)
-    predictor = Predictor(model, threads=threads, logit_bias=None if logit_bias is None else read_logit_bias(logit_bias))
+    """Tell the expression of faces in images: probabilities of seven classes, calibrated.
+
+    An image that cannot be read gets an answer with its error, and the exit status is then 1.
+    """
+    items = image_files(inputs)
+    copies = None if annotate is None else annotated_names([item.file for item in items if item.fault is None], annotate)
+    bias = None if logit_bias is None else read_logit_bias(logit_bias)
+    if provider is Provider.cuda:
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
+            onnxruntime.preload_dlls()
+    predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
     yunet = YuNet(detector or detector_file()) if detect else None
-    bar = tqdm(files, desc="predict", unit="image", leave=False, disable=progress_off() or len(files) == 1)
-    answers = list(_answers(bar, predictor, yunet, batch, threshold, top))
+    reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
+    bar = tqdm(items, desc="predict", unit="image", leave=False, disable=progress_off() or len(items) == 1)
+    answers = list(_answers(reader.faces(bar), predictor, batch, threshold, top))
     if copies is not None:
-        _write_copies(copies, answers)
+        _write_copies(copies, answers, max_pixels)
     typer.echo(rendered(answers, output), nl=False)
+    if reader.photos:
+        log.warning(
+            "%d of %d images look like photos and were taken as one face each, the first is %s: --detect finds the faces in them",
+            len(reader.photos),
+            len(items),
+            reader.photos[0],
+        )
+    if reader.unread:
+        log.error("%d of %d images could not be read", len(reader.unread), len(items))
+        raise typer.Exit(1)
 
 
 def fetch(
@@ -72,16 +103,14 @@ def fetch(
     typer.echo(fetch_detector(to or detector_file()))
 
 
-def _answers(
-    files: Iterable[Path], predictor: Predictor, detector: YuNet | None, batch: int, threshold: float, top: int
-) -> Iterator[Answer]:
-    faces = _faces(files, detector)
+def _answers(faces: Iterator[Face], predictor: Predictor, batch: int, threshold: float, top: int) -> Iterator[Answer]:
     while group := list(itertools.islice(faces, batch)):
-        predictions = predictor.predict([face.crop for face in group if face.crop is not None], batch=batch)
+        pixels = [face.pixels for face in group if face.pixels is not None]
+        predictions = predictor.run(np.stack(pixels)) if pixels else predictor.predict([])
         found = zip(predictions.decide(threshold), predictions.confidence, predictions.probabilities, predictions.top(top), strict=True)
         for face in group:
-            if face.crop is None:
-                yield Answer(str(face.file), None, None, None, None, [], {})
+            if face.pixels is None:
+                yield Answer(str(face.file), None, None, None, None, [], {}, face.error)
                 continue
             label, confidence, row, best = next(found)
             probabilities = {name: round(float(value), 6) for name, value in zip(CLASSES, row, strict=True)}
@@ -89,25 +118,12 @@ def _answers(
             yield Answer(str(face.file), face.number, face.box, label, round(float(confidence), 6), first, probabilities)
 
 
-def _faces(files: Iterable[Path], detector: YuNet | None) -> Iterator[Face]:
-    """Every face of every file; a file in which the detector finds none gives one entry without a crop."""
-    for file in files:
-        image = decode_rgb(file.read_bytes(), where=file)
-        if detector is None:
-            yield Face(file, 0, None, image)
-            continue
-        boxes = detector.detect(image)
-        if not boxes:
-            yield Face(file, None, None, None)
-        for number, box in enumerate(boxes):
-            yield Face(file, number, box, crop_face(image, box))
-
-
-def _write_copies(copies: dict[Path, Path], answers: list[Answer]) -> None:
+def _write_copies(copies: dict[Path, Path], answers: list[Answer], max_pixels: int) -> None:
     of_image: dict[Path, dict[int | None, Answer]] = {}
     for answer in answers:
-        of_image.setdefault(Path(answer.file).resolve(), {})[answer.face] = answer
-    for image, copy in copies.items():
-        drawn = annotated(decode_rgb(image.read_bytes(), where=image), of_image[image].values())
-        with new_file(copy) as temporary:
+        if answer.error is None:
+            of_image.setdefault(Path(answer.file).resolve(), {})[answer.face] = answer
+    for image, found in of_image.items():
+        drawn = annotated(read_photo(image, max_pixels), found.values())
+        with new_file(copies[image]) as temporary:
             temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())

@@ -9,11 +9,17 @@ import numpy as np
 from fer_cli.predict_output import Answer
 from fer_core.errors import DataError
 
-__all__ = ["annotated", "annotated_names"]
+__all__ = ["annotated", "annotated_names", "place_label"]
 
 _SURE, _UNSURE = (0, 158, 115), (117, 112, 179)
-_MOST_PIXELS = 1 / 28
-"""Height of the letters as a share of the image's shorter side."""
+_LETTERS = 10
+"""Least height of capital letters in pixels."""
+_LARGEST_LETTERS = 1 / 20
+"""Greatest height as a share of the image's shorter side."""
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+Area = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom are the first column and row outside."""
 
 
 def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
@@ -51,6 +57,8 @@ def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
 def annotated(image: np.ndarray, answers: Iterable[Answer]) -> np.ndarray:
     """A copy of an image with a box and a line of text for each face; an unsure one in another colour and with a question mark.
 
+    The letters follow the width of the box. A label lies inside the image, and beside the faces and the other labels where there is room.
+
     Args:
         image: RGB, uint8 [H, W, 3].
         answers: of this image.
@@ -60,30 +68,64 @@ def annotated(image: np.ndarray, answers: Iterable[Answer]) -> np.ndarray:
     """
     factor = max(1, -(-160 // min(image.shape[:2])))
     drawn = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST) if factor > 1 else image.copy()
-    short = min(drawn.shape[:2])
-    stroke = max(1, round(short / 300))
-    for answer in answers:
-        if answer.face is None or answer.confidence is None:
-            continue
-        colour = _SURE if answer.label is not None else _UNSURE
-        words = f"{answer.label or answer.top[0][0] + '?'} {100 * answer.confidence:.0f}%"
-        left, top, right, bottom = 0, 0, drawn.shape[1] - 1, drawn.shape[0] - 1
-        if answer.box is not None:
-            left, top = answer.box.left * factor, answer.box.top * factor
-            right, bottom = left + answer.box.width * factor, top + answer.box.height * factor
-        cv2.rectangle(drawn, (left, top), (right, bottom), colour, stroke)
-        _label(drawn, words, left, top, colour, max(10, round(short * _MOST_PIXELS)))
+    faces = [(answer, _area(answer, drawn, factor)) for answer in answers if answer.face is not None]
+    for answer, (left, top, right, bottom) in faces:
+        stroke = max(1, round(min(min(drawn.shape[:2]) / 300, (right - left) / 25)))
+        cv2.rectangle(drawn, (left, top), (right, bottom), _colour(answer), stroke)
+    taken = [area for _, area in faces]
+    for answer, area in faces:
+        taken.append(_label(drawn, answer, area, taken))
     return drawn
 
 
-def _label(image: np.ndarray, words: str, left: int, top: int, colour: tuple[int, int, int], height: int) -> None:
-    """White words on a patch of the colour, above the point where there is room, else below it, and always inside the image."""
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    scale, weight = cv2.getFontScaleFromHeight(font, height), max(1, height // 12)
-    (width, tall), below = cv2.getTextSize(words, font, scale, weight)
-    pad = max(2, height // 4)
-    x = int(np.clip(left, 0, max(0, image.shape[1] - width - 2 * pad)))
-    y = top - tall - below - 2 * pad
-    y = int(np.clip(y if y >= 0 else top, 0, max(0, image.shape[0] - tall - below - 2 * pad)))
-    cv2.rectangle(image, (x, y), (x + width + 2 * pad, y + tall + below + 2 * pad), colour, cv2.FILLED)
-    cv2.putText(image, words, (x + pad, y + pad + tall), font, scale, (255, 255, 255), weight, cv2.LINE_AA)
+def _area(answer: Answer, drawn: np.ndarray, factor: int) -> Area:
+    if answer.box is None:
+        return 0, 0, drawn.shape[1] - 1, drawn.shape[0] - 1
+    left, top = answer.box.left * factor, answer.box.top * factor
+    return left, top, left + answer.box.width * factor, top + answer.box.height * factor
+
+
+def _colour(answer: Answer) -> tuple[int, int, int]:
+    return _SURE if answer.label is not None else _UNSURE
+
+
+def _label(image: np.ndarray, answer: Answer, face: Area, taken: Sequence[Area]) -> Area:
+    """Draw white words on a patch of the face's colour, and say where."""
+    words = f"{answer.label or answer.top[0][0] + '?'} {100 * (answer.confidence or 0):.0f}%"
+    as_wide = (face[2] - face[0]) / cv2.getTextSize(words, _FONT, 1.0, 1)[0][0]
+    largest = max(_LETTERS, round(_LARGEST_LETTERS * min(image.shape[:2])))
+    least, most = (cv2.getFontScaleFromHeight(_FONT, height) for height in (_LETTERS, largest))
+    scale = float(np.clip(as_wide, least, most))
+    (_, letters), _ = cv2.getTextSize(words, _FONT, scale, 1)
+    weight, pad = max(1, letters // 12), max(2, letters // 4)
+    (width, tall), below = cv2.getTextSize(words, _FONT, scale, weight)
+    x, y = place_label((width + 2 * pad, tall + below + 2 * pad), face, taken, (image.shape[1], image.shape[0]))
+    patch = (x, y, x + width + 2 * pad, y + tall + below + 2 * pad)
+    cv2.rectangle(image, patch[:2], (patch[2] - 1, patch[3] - 1), _colour(answer), cv2.FILLED)
+    cv2.putText(image, words, (x + pad, y + pad + tall), _FONT, scale, (255, 255, 255), weight, cv2.LINE_AA)
+    return patch
+
+
+def place_label(size: tuple[int, int], face: Area, taken: Sequence[Area], limits: tuple[int, int]) -> tuple[int, int]:
+    """Where a label covers least: above its face, below it, or beside it; among equals the first.
+
+    Args:
+        size: width and height of the label.
+        face: that the label belongs to.
+        taken: what should stay visible: all faces and the labels that have a place.
+        limits: width and height of the image, which the label does not leave where it fits in.
+
+    Returns:
+        Left and top.
+    """
+    (wide, tall), (left, top, right, bottom) = size, face
+    places = [(x, y) for y in (top - tall, bottom + 1) for x in (left, right - wide)]
+    places += [(x, y) for x in (right + 1, left - wide) for y in (top, bottom - tall)]
+    places = [(max(0, min(x, limits[0] - wide)), max(0, min(y, limits[1] - tall))) for x, y in places]
+    return min(places, key=lambda place: sum(_overlap((*place, place[0] + wide, place[1] + tall), area) for area in taken))
+
+
+def _overlap(one: Area, other: Area) -> int:
+    """Square pixels that two areas share."""
+    width, height = (min(one[end], other[end]) - max(one[end - 2], other[end - 2]) for end in (2, 3))
+    return max(width, 0) * max(height, 0)

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from fer_core.deploy.detection import FaceBox
+from fer_core.errors import FerError
 from fer_core.labels import CLASSES
 
-__all__ = ["Answer", "OutputFormat", "rendered"]
+__all__ = ["Answer", "OutputFormat", "in_one_line", "rendered"]
 
 
 class OutputFormat(StrEnum):
@@ -23,7 +24,7 @@ class OutputFormat(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What is printed of one face, or of one file in which none was found (`face` is then None).
+    """What is printed of one face, or of one file in which none was found or that cannot be read (`face` is then None).
 
     Attributes:
         file: as it was given.
@@ -33,6 +34,7 @@ class Answer:
         confidence: probability of the most probable class.
         top: the most probable classes with their probabilities, as many as were asked for.
         probabilities: of all classes.
+        error: why the file cannot be read.
     """
 
     file: str
@@ -42,6 +44,14 @@ class Answer:
     confidence: float | None
     top: list[tuple[str, float]]
     probabilities: dict[str, float]
+    error: str | None = None
+
+
+def in_one_line(error: FerError) -> str:
+    """What is wrong, what was found and what to do, without the place."""
+    parts = [("found", error.found), ("expected", error.expected), ("remedy", error.remedy)]
+    details = "; ".join(f"{name}: {value}" for name, value in parts if value is not None)
+    return " ".join(f"{error.problem} ({details})".split()) if details else error.problem
 
 
 def rendered(answers: Iterable[Answer], output: OutputFormat) -> str:
@@ -52,7 +62,7 @@ def rendered(answers: Iterable[Answer], output: OutputFormat) -> str:
 def _table(answers: Iterable[Answer]) -> str:
     rows = [("file", "face", "label", "confidence", "next")]
     for answer in answers:
-        label = "no face" if answer.face is None else answer.label or "unsure"
+        label = _word(answer)
         confidence = "" if answer.confidence is None else f"{100 * answer.confidence:.1f} %"
         others = answer.top if answer.face is not None and answer.label is None else answer.top[1:]
         following = ", ".join(f"{name} {100 * value:.1f} %" for name, value in others)
@@ -66,6 +76,12 @@ def _table(answers: Iterable[Answer]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
+def _word(answer: Answer) -> str:
+    if answer.error is not None:
+        return "error"
+    return "no face" if answer.face is None else answer.label or "unsure"
+
+
 def _json(answers: Iterable[Answer]) -> str:
     values = [asdict(answer) | {"top": [{"label": name, "probability": value} for name, value in answer.top]} for answer in answers]
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
@@ -74,9 +90,9 @@ def _json(answers: Iterable[Answer]) -> str:
 def _csv(answers: Iterable[Answer]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "face", "left", "top", "width", "height", "label", "confidence", *CLASSES])
+    writer.writerow(["file", "face", "left", "top", "width", "height", "label", "confidence", *CLASSES, "error"])
     for answer in answers:
         box = ("", "", "", "") if answer.box is None else (answer.box.left, answer.box.top, answer.box.width, answer.box.height)
         probabilities = [answer.probabilities.get(name, "") for name in CLASSES]
-        writer.writerow([answer.file, answer.face, *box, answer.label, answer.confidence, *probabilities])
+        writer.writerow([answer.file, answer.face, *box, answer.label, answer.confidence, *probabilities, answer.error])
     return text.getvalue()

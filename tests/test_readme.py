@@ -15,6 +15,7 @@ from fer_core.params import read_params
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PREDICTING = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
 
 
 def committed(name: str) -> str:
@@ -66,3 +67,18 @@ def test_every_profile_it_names_exists() -> None:
 def test_every_fer_command_it_names_exists() -> None:
     for command in re.findall(r"^fer ([\w-]+)", README, flags=re.M):
         assert command in COMMANDS, command
+
+
+def test_every_option_of_fer_predict_that_is_named_exists() -> None:
+    from click import Context
+    from typer.main import get_command
+
+    from fer_cli.main import app
+
+    group = get_command(app)
+    predict = group.get_command(Context(group), "predict")  # type: ignore[attr-defined]
+    known = {name for parameter in predict.params for name in parameter.opts}
+    lines = [line.partition("#")[0] for line in re.findall(r"^fer predict .*", README + PREDICTING, flags=re.M)]
+    named = set(re.findall(r"--[a-z][\w-]*", " ".join(lines) + PREDICTING.partition("## How a face")[0]))
+    assert {"--detect", "--strict", "--provider"} <= named
+    assert named - {"--help"} <= known

@@ -18,6 +18,7 @@ def usage(preprocessing: Preprocessing, file: str) -> str:
 On the command line, faces found by a detector or given as crops:
 
 ```
+fer fetch-detector  # once
 fer predict photo.jpg --model {file} --detect
 fer predict faces/ --model {file}
 ```

@@ -1,45 +1,29 @@
 import csv
 import io
 import json
+import logging
 import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
-from fer_cli.predict import predict
-from fer_cli.predict_drawing import annotated, annotated_names
-from fer_cli.predict_inputs import image_files
-from fer_cli.predict_output import Answer
-from fer_core.deploy.detection import FaceBox
+from fer_core.deploy.detection import MARGIN, YuNet, crop_face
 from fer_core.deploy.predictor import Predictor
-from fer_core.errors import ArtifactError, DataError, ParamsError
+from fer_core.errors import ArtifactError, DataError, ModelError, ParamsError
 from fer_core.labels import CLASSES
+from fer_core.sources.sample.portrait import shoot
 from tests.deploy.conftest import Exported, exported, faces
+from tests.fer_cli.predicting import YUNET, folder, run, write_image
 
-__all__ = ["exported"]
+__all__ = ["exported", "folder"]
 
-
-def _run(exported: Exported, *arguments: object) -> Result:
-    app = typer.Typer()
-    app.command()(predict)
-    return CliRunner().invoke(app, [*map(str, arguments), "--model", str(exported.files["fp32"]), "--threads", "1"])
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "photos" / "more").mkdir(parents=True)
-    for name, image in zip(["b.png", "a.png", "more/c.PNG"], faces(3), strict=True):
-        (tmp_path / "photos" / name).write_bytes(cv2.imencode(".png", image[:, :, ::-1])[1].tobytes())
-    (tmp_path / "photos" / "notes.txt").write_text("no image")
-    return tmp_path / "photos"
+needs_yunet = pytest.mark.skipif(YUNET not in os.environ, reason=f"{YUNET} names no detector file")
 
 
 def test_folder_gives_every_image_with_the_predictor_s_own_answer(exported: Exported, folder: Path) -> None:
-    answers = json.loads(_run(exported, folder, "--format", "json", "--batch", 2).stdout)
+    answers = json.loads(run(exported, folder, "--format", "json", "--batch", 2).stdout)
     assert [Path(answer["file"]).name for answer in answers] == ["a.png", "b.png", "c.PNG"]
     b, a, c = faces(3)
     expected = Predictor(exported.files["fp32"], threads=1).predict([a, b, c])
@@ -49,50 +33,65 @@ def test_folder_gives_every_image_with_the_predictor_s_own_answer(exported: Expo
 
 
 def test_csv_and_table_hold_the_same_labels(exported: Exported, folder: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(_run(exported, folder, "--format", "csv").stdout)))
-    lines = _run(exported, folder).stdout.splitlines()[1:]
+    rows = list(csv.DictReader(io.StringIO(run(exported, folder, "--format", "csv").stdout)))
+    lines = run(exported, folder).stdout.splitlines()[1:]
     assert len(rows) == len(lines) == 3
     assert all(row["label"] in line and row["file"] in line for row, line in zip(rows, lines, strict=True))
 
 
 def test_label_below_the_threshold_is_not_given(exported: Exported, folder: Path) -> None:
-    answers = json.loads(_run(exported, folder / "a.png", "--format", "json", "--threshold", 1).stdout)
+    answers = json.loads(run(exported, folder / "a.png", "--format", "json", "--threshold", 1).stdout)
     assert answers[0]["label"] is None and answers[0]["confidence"] < 1
 
 
 def test_faults_are_told_as_errors_of_the_project(exported: Exported, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert isinstance(_run(exported, tmp_path / "empty").exception, DataError)
-    assert isinstance(_run(exported, tmp_path / "absent").exception, DataError)
-    assert isinstance(_run(exported, folder / "notes.txt").exception, DataError)
-    assert isinstance(_run(exported, folder, "--detect", "--detector", folder / "a.png").exception, ArtifactError)
+    assert isinstance(run(exported, tmp_path / "empty").exception, DataError)
+    assert isinstance(run(exported, tmp_path / "absent").exception, DataError)
+    assert isinstance(run(exported, folder, "--detect", "--detector", folder / "a.png").exception, ArtifactError)
 
 
-@pytest.mark.skipif("FER_TEST_YUNET" not in os.environ, reason="FER_TEST_YUNET names no detector file")
+@needs_yunet
 def test_photo_without_a_face_is_listed_as_such(exported: Exported, tmp_path: Path) -> None:
-    photo = tmp_path / "wall.png"
-    photo.write_bytes(cv2.imencode(".png", np.full((120, 160, 3), 128, np.uint8))[1].tobytes())
-    answers = json.loads(_run(exported, photo, "--format", "json", "--detect", "--detector", os.environ["FER_TEST_YUNET"]).stdout)
-    nothing = {"face": None, "box": None, "label": None, "confidence": None, "top": [], "probabilities": {}}
+    photo = write_image(tmp_path / "wall.png", np.full((120, 160, 3), 128, np.uint8))
+    answers = json.loads(run(exported, photo, "--format", "json", "--detect", "--detector", os.environ[YUNET]).stdout)
+    nothing = {"face": None, "box": None, "label": None, "confidence": None, "top": [], "probabilities": {}, "error": None}
     assert answers == [{"file": str(photo)} | nothing]
-    assert "no face" in _run(exported, photo, "--detect", "--detector", os.environ["FER_TEST_YUNET"]).stdout
+    assert "no face" in run(exported, photo, "--detect", "--detector", os.environ[YUNET]).stdout
+
+
+@needs_yunet
+def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(exported: Exported, tmp_path: Path) -> None:
+    photo = np.full((200, 380, 3), 110, np.uint8)
+    for index, left in enumerate((20, 220)):
+        photo[30:170, left : left + 140] = shoot(7, "predict", index, 3, 140, 2, freedom=0.5)[0][:, :, ::-1]
+    file = write_image(tmp_path / "two.png", photo)
+    boxes = YuNet(Path(os.environ[YUNET])).detect(photo)
+    assert len(boxes) == 2
+    for margin in (None, 0.4):
+        options = [] if margin is None else ["--margin", margin]
+        answers = json.loads(run(exported, file, "--format", "json", "--detect", "--detector", os.environ[YUNET], *options).stdout)
+        crops = [crop_face(photo, box, MARGIN if margin is None else margin) for box in boxes]
+        expected = Predictor(exported.files["fp32"], threads=1).predict(crops)
+        found = [[answer["probabilities"][name] for name in CLASSES] for answer in answers]
+        np.testing.assert_allclose(found, expected.probabilities, atol=1e-5)
 
 
 def test_without_a_detector_the_error_says_how_to_get_one(exported: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     monkeypatch.delenv("FER_DETECTOR", raising=False)
-    error = _run(exported, folder, "--detect").exception
+    error = run(exported, folder, "--detect").exception
     assert isinstance(error, ArtifactError)
     assert "fer fetch-detector" in str(error) and str(folder) in str(error)
 
 
 def test_classes_asked_for_are_named_in_their_order(exported: Exported, folder: Path) -> None:
-    answer = json.loads(_run(exported, folder / "a.png", "--format", "json", "--top", 3).stdout)[0]
+    answer = json.loads(run(exported, folder / "a.png", "--format", "json", "--top", 3).stdout)[0]
     ranked = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])[:3]
     assert [(pair["label"], pair["probability"]) for pair in answer["top"]] == ranked
-    line = _run(exported, folder / "a.png", "--top", 3).stdout.splitlines()[1]
+    line = run(exported, folder / "a.png", "--top", 3).stdout.splitlines()[1]
     assert ranked[0][0] in line and f"{ranked[2][0]} {100 * ranked[2][1]:.1f} %" in line
-    unsure = _run(exported, folder / "a.png", "--top", 2, "--threshold", 1).stdout.splitlines()[1]
+    unsure = run(exported, folder / "a.png", "--top", 2, "--threshold", 1).stdout.splitlines()[1]
     assert "unsure" in unsure and f"{ranked[0][0]} {100 * ranked[0][1]:.1f} %" in unsure
 
 
@@ -101,7 +100,7 @@ def test_a_bias_is_added_to_the_logits_before_the_temperature(exported: Exported
     (folder / "bias.json").write_text(json.dumps(dict(reversed(bias.items()))))
     plain = Predictor(exported.files["fp32"], threads=1).predict([faces(3)[1]])
     powers = np.exp((plain.logits[0].astype(float) + list(bias.values())) / exported.metadata.temperature)
-    answer = json.loads(_run(exported, folder / "a.png", "--format", "json", "--logit-bias", folder / "bias.json").stdout)[0]
+    answer = json.loads(run(exported, folder / "a.png", "--format", "json", "--logit-bias", folder / "bias.json").stdout)[0]
     np.testing.assert_allclose([answer["probabilities"][name] for name in CLASSES], powers / powers.sum(), atol=1e-5)
     assert answer["label"] == CLASSES[int(powers.argmax())]
 
@@ -115,100 +114,78 @@ def test_faulty_bias_is_refused(exported: Exported, folder: Path, text: str | No
         text = json.dumps(dict.fromkeys(CLASSES, 0.0) | {"Fear": float("nan")})
     if text is not None:
         (folder / "bias.json").write_text(text)
-    error = _run(exported, folder, "--logit-bias", folder / "bias.json").exception
+    error = run(exported, folder, "--logit-bias", folder / "bias.json").exception
     assert isinstance(error, ParamsError) and words in str(error)
 
 
-@pytest.mark.parametrize(
-    "table",
-    [
-        "label,path\n0,more/c.PNG\n3,a.png\n",
-        "\ufefflabel,Image\r\n0,more/c.PNG\r\n3, a.png\r\n\r\n",
-        "more/c.PNG\na.png\n",
-        'subDirectory_filePath,face_x\n"more/c.PNG",1\na.png,2\n',
-    ],
-)
-def test_a_table_names_images_beside_it_in_its_own_order(folder: Path, table: str) -> None:
-    (folder / "list.csv").write_text(table, encoding="utf-8", newline="")
-    assert image_files([folder / "list.csv", folder / "b.png"]) == [folder / "more/c.PNG", folder / "a.png", folder / "b.png"]
+@pytest.fixture
+def folder_with_faults(folder: Path) -> Path:
+    """Beside three images a cut one, a page under an image's name, and a table with a row of nothing."""
+    (folder / "cut.jpg").write_bytes(cv2.imencode(".jpg", faces(1)[0])[1].tobytes()[:-40])
+    (folder / "page.png").write_text("<html>not found</html>")
+    (folder / "list.csv").write_text("path\ngone.png\na.png\n")
+    return folder
 
 
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ("label,path\n0,a.png\n1,gone.png\n", "line 3"),
-        ("label,path\n0\n", "line 2"),
-        ("label,name\n0,a.png\n", "no column of image paths"),
-        ("path\n", "no rows"),
-        ("\n\n", "empty"),
-        (b"path\n\xff\xfe.png\n", "cannot be read"),
-        ('path\n"a.png\n', "cannot be read"),
-    ],
-)
-def test_faulty_table_is_named_with_its_line(folder: Path, table: str | bytes, words: str) -> None:
-    (folder / "list.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
-    with pytest.raises(DataError, match=words) as caught:
-        image_files([folder / "list.csv"])
-    assert "list.csv" in str(caught.value)
-
-
-def test_copies_are_drawn_below_the_folder_and_no_image_is_touched(exported: Exported, folder: Path, tmp_path: Path) -> None:
-    before = {file: file.read_bytes() for file in folder.rglob("*.*")}
-    done = _run(exported, folder, "--annotate", tmp_path / "drawn")
-    assert done.exception is None, done.exception
-    assert sorted(file.relative_to(tmp_path / "drawn").as_posix() for file in (tmp_path / "drawn").rglob("*.png")) == [
-        "a.png",
-        "b.png",
-        "more/c.png",
+def test_image_that_cannot_be_read_takes_no_other_answer_with_it(
+    exported: Exported, folder_with_faults: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inputs = [folder_with_faults, folder_with_faults / "list.csv", folder_with_faults / "notes.txt"]
+    done = run(exported, *inputs, "--format", "json")
+    assert done.exit_code == 1
+    answers = json.loads(done.stdout)
+    assert [(Path(answer["file"]).name, answer["error"] is None) for answer in answers] == [
+        *[("a.png", True), ("b.png", True), ("cut.jpg", False), ("c.PNG", True), ("page.png", False)],
+        *[("gone.png", False), ("a.png", True), ("notes.txt", False)],
     ]
-    assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
-    error = _run(exported, folder, "--annotate", folder).exception
-    assert isinstance(error, DataError) and "overwrite" in str(error)
-    assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
+    for answer in answers:
+        assert (answer["label"] is None) == (answer["error"] is not None) == (answer["face"] is None)
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert all("\n" not in line for line in told) and len(told) == 5
+    assert str(folder_with_faults / "cut.jpg") in told[0] and "list.csv: line 2" in told[2] and told[4].startswith("4 of 8")
 
 
-def test_copies_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="one annotated copy"):
-        annotated_names([tmp_path / "a.png", tmp_path / "a.jpg"], tmp_path / "drawn")
-    names = annotated_names([tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"], tmp_path / "drawn")
-    assert len(set(names.values())) == 2
+def test_tables_name_images_that_cannot_be_read(exported: Exported, folder_with_faults: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(exported, folder_with_faults, "--format", "csv").stdout)))
+    assert [bool(row["error"]) for row in rows] == [False, False, True, False, True]
+    assert all(bool(row["label"]) != bool(row["error"]) for row in rows)
+    lines = run(exported, folder_with_faults).stdout.splitlines()[1:]
+    assert [line.split()[1] == "error" for line in lines] == [False, False, True, False, True]
 
 
-def test_an_image_given_twice_has_one_copy(exported: Exported, folder: Path, tmp_path: Path) -> None:
-    twice = _run(exported, folder / "a.png", folder / "more" / ".." / "a.png", "--annotate", tmp_path / "drawn", "--format", "json")
-    assert twice.exception is None and len(json.loads(twice.stdout)) == 2
-    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["a.png"]
+def test_strict_stops_at_the_first_image_that_cannot_be_read(exported: Exported, folder_with_faults: Path) -> None:
+    done = run(exported, folder_with_faults, "--strict")
+    assert isinstance(done.exception, DataError) and "cut.jpg" in str(done.exception)
+    assert done.stdout == ""
+    assert isinstance(run(exported, folder_with_faults / "list.csv", "--strict").exception, DataError)
 
 
-def test_nothing_that_exists_is_overwritten_by_copies(exported: Exported, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "drawn").mkdir()
-    (tmp_path / "drawn" / "b.png").write_bytes(b"of somebody")
-    error = _run(exported, folder, "--annotate", tmp_path / "drawn").exception
-    assert isinstance(error, DataError) and "b.png" in str(error)
-    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["b.png"], "refused before anything is written"
-    assert (tmp_path / "drawn" / "b.png").read_bytes() == b"of somebody"
-    for inside in ("", "below"):
-        error = _run(exported, folder, "--annotate", tmp_path / "drawn" / "b.png" / inside).exception
-        assert isinstance(error, DataError) and "give a folder" in str(error)
+def test_image_that_cannot_be_read_has_no_copy(exported: Exported, folder_with_faults: Path, tmp_path: Path) -> None:
+    assert run(exported, folder_with_faults, "--annotate", tmp_path / "drawn").exit_code == 1
+    assert sorted(file.name for file in (tmp_path / "drawn").rglob("*.png")) == ["a.png", "b.png", "c.png"]
 
 
-def answer(label: str | None, box: FaceBox | None) -> Answer:
-    return Answer("photo.png", 0, box, label, 0.8, [("Happy", 0.8)], {"Happy": 0.8})
+def test_pixel_limit_is_that_of_the_option_and_its_remedy_too(exported: Exported, folder: Path) -> None:
+    error = json.loads(run(exported, folder / "a.png", "--format", "json", "--max-pixels", 48 * 52 - 1).stdout)[0]["error"]
+    assert "48 x 52" in error and "--max-pixels" in error and "clean." not in error
+    assert run(exported, folder / "a.png", "--max-pixels", 48 * 52).exit_code == 0
 
 
-def test_box_is_drawn_where_the_face_is_and_unsure_ones_look_otherwise() -> None:
-    image = np.zeros((300, 400, 3), np.uint8)
-    box = FaceBox(100, 120, 80, 90, 0.9)
-    sure, unsure = annotated(image, [answer("Happy", box)]), annotated(image, [answer(None, box)])
-    assert (image == 0).all(), "the image itself was drawn on"
-    for drawn in (sure, unsure):
-        rows, columns = np.nonzero(drawn.any(axis=2))
-        assert rows.max() == 210 and columns.min() == 100
-        assert not drawn[130:200, 110:170].any(), "the face is covered"
-    assert (sure[210, 150] != unsure[210, 150]).any()
+@pytest.mark.parametrize(("size", "warned"), [((1200, 1000), True), ((300, 180), True), ((900, 700), False), ((48, 64), False)])
+def test_photo_that_is_taken_as_one_face_is_warned_of(
+    exported: Exported, tmp_path: Path, size: tuple[int, int], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = [write_image(tmp_path / name, np.full((*size, 3), 90, np.uint8)) for name in ("one.png", "two.png")]
+    assert run(exported, *images).exit_code == 0
+    told = [record.getMessage() for record in caplog.records if "--detect" in record.getMessage()]
+    assert len(told) == warned
+    assert not warned or ("2 of 2" in told[0] and "one.png" in told[0])
 
 
-def test_label_stays_inside_the_image() -> None:
-    drawn = annotated(np.zeros((200, 200, 3), np.uint8), [answer("Happy", FaceBox(190, 0, 30, 30, 0.9))])
-    assert (drawn > 180).all(axis=2).sum() > 20, "white letters"
-    assert annotated(np.zeros((40, 50, 3), np.uint8), [answer("Happy", None)]).shape == (160, 200, 3)
+def test_network_runs_where_the_option_says_or_says_why_not(exported: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(exported, folder, "--provider", "cpu").stdout == run(exported, folder).stdout
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: print("no libcublas"))  # noqa: T201
+    done = run(exported, folder, "--provider", "cuda")
+    assert isinstance(done.exception, ModelError) and "CUDAExecutionProvider" in str(done.exception)
+    assert done.stdout == "" and "no libcublas" in done.stderr, "standard output is for answers"
