@@ -148,7 +148,7 @@ def _drawn(pool: pd.DataFrame, limit: int) -> tuple[int, ...]:
 
 def _tile(faces: pd.DataFrame, row: int, pictures: Mapping[int, str]) -> Markup:
     """A face whose name appears at the foot of the window when it is pointed at or touched."""
-    return _named_tile(faces["sample_id"].iat[row], pictures[row])
+    return _named_tile(str(faces["sample_id"].iat[row]), pictures[row])
 
 
 def _named_tile(name: str, address: str) -> Markup:
