@@ -1,10 +1,11 @@
 """From a descriptor to a face store: every image is decoded once, looked at, and recorded; nothing is dropped without a word."""
 
+import base64
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from fer_core.data.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.data.nonfaces import non_face
 from fer_core.data.store import StoreRow, write_store
+from fer_core.data.thumbnails import thumbnail_jpeg
 from fer_core.errors import DataError
 from fer_core.files import sha256_file
 from fer_core.logs import progress_off
@@ -32,6 +34,7 @@ __all__ = ["CleanSummary", "clean", "examine"]
 log = logging.getLogger(__name__)
 
 _SHOWN = 20
+_PICTURES = 16  # kept of each reason for an exclusion
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class _Record:
 
     found: Announced = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
+    pictures: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
     flags: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
@@ -79,8 +83,9 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
     meta |= {"descriptor_sha256": sha256_file(descriptor_file)}
 
     def complete() -> dict[str, Any]:
-        exclusions = [{key: asdict(item)[key] for key in ("sample_id", "reason", "detail")} for item in record.exclusions]
-        return {**meta, "announced": announced, "exclusions": exclusions, "notes": _sorted(record.notes)}
+        exclusions = [{"sample_id": item.sample_id, "reason": item.reason, "detail": item.detail} for item in record.exclusions]
+        told = {"announced": announced, "exclusions": exclusions, "notes": _sorted(record.notes)}
+        return {**meta, **told, "excluded_pictures": dict(sorted(record.pictures.items()))}
 
     if not descriptor.present:
         announced: Announced = {}
@@ -153,7 +158,8 @@ def _rows(items: Iterable[Face | Exclusion], announced: Announced, record: _Reco
         record.ids.add(item.sample_id)
         tally(record.found, item.split, word_of(item))
         if isinstance(item, Exclusion):
-            record.exclusions.append(item)
+            record.exclusions.append(replace(item, show=None))
+            _keep_picture(record, item, options.max_pixels)
         elif item.note:
             record.notes[item.note] += 1
         if row is not None:
@@ -162,6 +168,20 @@ def _rows(items: Iterable[Face | Exclusion], announced: Announced, record: _Reco
             yield row
     _check_undecodable(record, options, name)
     _check_counts(announced, _in_order(record.found), name)
+
+
+def _keep_picture(record: _Record, item: Exclusion, max_pixels: int) -> None:
+    """Keep a thumbnail of one of the first exclusions of each reason; what cannot be shown is not: it is an example, no check."""
+    kept = record.pictures.get(item.reason, [])
+    if item.show is None or len(kept) >= _PICTURES:
+        return
+    try:
+        small = thumbnail_jpeg(as_usual_format(item.show(), item.sample_id, max_pixels), item.sample_id, max_pixels)
+    except DataError as error:
+        log.debug("%s cannot be shown: %s", item.sample_id, error.problem)
+        return
+    picture = {"sample_id": item.sample_id, "jpeg": base64.b64encode(small).decode()}
+    record.pictures.setdefault(item.reason, []).append(picture)
 
 
 def _check_undecodable(record: _Record, options: CleanOptions, name: str) -> None:

@@ -8,36 +8,33 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from fer_core.data.leakage import REASONS
 from fer_core.data.store import FaceStore
+from fer_core.data.thumbnails import thumbnail_jpeg
 from fer_core.labels import CLASSES
 from fer_core.logs import progress_off
 from fer_core.report.datasheet_faces import DROPPED
 from fer_core.report.markup import Markup, tag
-from fer_core.sources.decode import decode_rgb
 from fer_core.sources.parallel import ordered_map
 
 __all__ = [
     "Sheet",
     "class_sheets",
+    "excluded_figures",
     "left_out_sheets",
     "pair_figure",
     "picture_address",
     "sheet_figure",
     "shown_of",
-    "thumbnail_jpeg",
     "thumbnails",
     "twin_sheets",
 ]
 
 _FACES = 64
 _PAIRS = 12
-_SIDE, _QUALITY = 64, 85
 
 
 @dataclass(frozen=True)
@@ -98,24 +95,6 @@ def picture_address(image: bytes, sample_id: str, pixels: int) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(thumbnail_jpeg(image, sample_id, pixels)).decode()
 
 
-def thumbnail_jpeg(image: bytes, sample_id: str, pixels: int) -> bytes:
-    """A JPEG whose longer side is at most 64 pixels, never enlarged; grey where the image is.
-
-    Args:
-        image: the encoded image.
-        sample_id: names it in errors.
-        pixels: how many it has on record; more are refused before they are decoded.
-    """
-    picture = decode_rgb(image, sample_id, pixels)
-    height, width = picture.shape[:2]
-    if (scale := _SIDE / max(height, width)) < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    is_grey = bool((picture == picture[..., :1]).all())
-    plane = np.ascontiguousarray(picture[..., 0]) if is_grey else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", plane, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1])[1].tobytes()
-
-
 def sheet_figure(sheet: Sheet, title: str, faces: pd.DataFrame, pictures: Mapping[int, str]) -> Markup:
     """A grid of faces under its title."""
     grid = tag("div", *(_tile(faces, row, pictures) for row in sheet.rows), class_="faces")
@@ -137,6 +116,19 @@ def pair_figure(row: int, faces: pd.DataFrame, pictures: Mapping[int, str]) -> M
     return tag("figure", *sides, tag("figcaption", lines[0], tag("br"), lines[1]), class_="pair")
 
 
+def excluded_figures(stores: Mapping[str, FaceStore]) -> list[Markup]:
+    """For every reason for an exclusion a grid of what was left out, from the first entries of each data set."""
+    found: dict[str, list[Markup]] = {}
+    for store in stores.values():
+        for reason, pictures in store.meta.get("excluded_pictures", {}).items():
+            tiles = (_named_tile(item["sample_id"], f"data:image/jpeg;base64,{item['jpeg']}") for item in pictures)
+            found.setdefault(reason, []).extend(tiles)
+    return [
+        tag("figure", tag("figcaption", tag("b", reason), f" {len(tiles):,} shown"), tag("div", *tiles, class_="faces"), class_="sheet")
+        for reason, tiles in sorted(found.items())
+    ]
+
+
 def shown_of(sheet: Sheet) -> str:
     """How many of how many are shown."""
     return f"{len(sheet.rows):,} of {sheet.total:,}" if len(sheet.rows) < sheet.total else f"all {sheet.total:,}"
@@ -156,5 +148,8 @@ def _drawn(pool: pd.DataFrame, limit: int) -> tuple[int, ...]:
 
 def _tile(faces: pd.DataFrame, row: int, pictures: Mapping[int, str]) -> Markup:
     """A face whose name appears at the foot of the window when it is pointed at or touched."""
-    name = faces["sample_id"].iat[row]
-    return tag("span", tag("img", src=pictures[row], alt=name), class_="face", tabindex="-1", data_name=name)
+    return _named_tile(str(faces["sample_id"].iat[row]), pictures[row])
+
+
+def _named_tile(name: str, address: str) -> Markup:
+    return tag("span", tag("img", src=address, alt=name), class_="face", tabindex="-1", data_name=name)

@@ -9,6 +9,7 @@ from fer_core.data.store import FaceStore
 from fer_core.report.contact_sheets import (
     Sheet,
     class_sheets,
+    excluded_figures,
     left_out_sheets,
     pair_figure,
     sheet_figure,
@@ -30,11 +31,13 @@ _CONTENTS = (
     ("twins", "Twins"),
     ("classes", "Faces by class"),
     ("dropped", "Faces left out"),
+    ("excluded", "Entries that give no face"),
 )
 _HOW = (
     "Drawn at random by name, as many from each data set and split as there are, up to an equal share, and in that order. "
     "Point at a face, or touch it, to read its name."
 )
+_FIRST = "The first of each data set; of a photo with several faces, the whole photo. What cannot be decoded is not shown."
 _BOTH_STAY = "both are in one split and stay: val and test are kept whole, and train too where repeated faces are kept"
 
 _STYLE = """
@@ -65,8 +68,10 @@ def render_datasheet(counts: Mapping[str, Any], faces: pd.DataFrame, stores: Map
         stores: the face stores they are in.
     """
     classes, gone, pairs = class_sheets(faces), left_out_sheets(faces), twin_sheets(faces)
+    excluded = excluded_figures(stores)
     pictures = thumbnails(faces, stores, [*classes, *gone, *pairs])
-    contents = tag("nav", *(tag("a", name, href=f"#{anchor}") for anchor, name in _CONTENTS), aria_label="Contents")
+    listed = [(anchor, name) for anchor, name in _CONTENTS if excluded or anchor != "excluded"]
+    contents = tag("nav", *(tag("a", name, href=f"#{anchor}") for anchor, name in listed), aria_label="Contents")
     sections = [
         kept(counts),
         left_out(counts, stores),
@@ -74,6 +79,9 @@ def render_datasheet(counts: Mapping[str, Any], faces: pd.DataFrame, stores: Map
         section("twins", "Twins and leakage", twin_tables(counts), *_pairs(pairs, faces, pictures)),
         section("classes", "Faces by class", tag("p", _HOW, class_="note"), _sheets(classes, faces, pictures)),
         section("dropped", "Faces left out", tag("p", _HOW, class_="note"), _sheets(gone, faces, pictures)) if gone else None,
+        section("excluded", "Entries that give no face", tag("p", _FIRST, class_="note"), tag("div", *excluded, class_="sheets"))
+        if excluded
+        else None,
     ]
     foot = tag("p", "Made from the manifest with SHA-256 ", tag("code", counts["manifest_sha256"]), class_="note hash")
     return document(_TITLE, f"{STYLE}\n{_STYLE.strip()}", tag("main", tag("h1", _TITLE), facts(counts), contents, *sections, foot))

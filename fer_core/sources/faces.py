@@ -1,7 +1,7 @@
 """What every reader yields: a face, or the note that one was left out and why; and the interface of a reader."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from fer_core.labels import CLASSES
@@ -62,6 +62,7 @@ class Exclusion:
         detail: the offending value; names no folder of this machine.
         split: as of a face.
         word: what it was announced under: a class name, or the source's word for what is none of the seven.
+        show: gives the encoded picture, or the photo, for people to look at; None where there is none. It may raise a DataError.
     """
 
     sample_id: str
@@ -69,6 +70,7 @@ class Exclusion:
     detail: str
     split: str
     word: str
+    show: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
 
 
 class Reader(Protocol):

@@ -1,3 +1,4 @@
+import base64
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fer_core.sources.decode import decode_rgb
 from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
 from fer_core.sources.layouts import expw
 from tests.sources import trees
+from tests.sources.layouts import LAYOUTS, cleaned
 from tests.sources.trees import clean_options, encoded, fer2013_csv, fer2013_rows, ferplus_csv, put, rafdb
 
 
@@ -47,7 +49,7 @@ def test_every_image_is_decoded_and_recorded(tmp_path):
     assert frame["flag"].tolist() == ["", "blank"] and summary.flags == {"blank": 1}
     assert store.meta["announced"] == {"test": {"Neutral": 1}, "train": {"Surprise": 1}}
     assert store.meta["descriptor_sha256"] == sha256_file(descriptor)
-    assert (store.meta["source"], store.meta["layout"], store.meta["adapter_version"]) == ("set", "rafdb_basic", 1)
+    assert (store.meta["source"], store.meta["layout"], store.meta["adapter_version"]) == ("set", "rafdb_basic", 2)
 
 
 def test_same_data_give_the_same_bytes_on_any_machine(tmp_path, monkeypatch):
@@ -157,3 +159,35 @@ def test_stage_writes_its_out_and_leaves_none_on_failure(tmp_path, monkeypatch):
     assert list((tmp_path / "data/clean").iterdir()) == []
     with pytest.raises(DataError, match=r"name a known data set, or `fer data add"):
         main("sett")
+
+
+def test_the_first_sixteen_pictures_of_each_reason_for_an_exclusion_are_kept_to_be_looked_at(tmp_path):
+    put(tmp_path / "raw/set/happy/a.png")
+    for number in range(20):
+        put(tmp_path / f"raw/set/contempt/{number:02}.png", number, height=100, width=80)
+    (tmp_path / "raw/set/contempt/00.png").write_bytes(b"no image")
+    (tmp_path / "raw/set/happy/notes.txt").write_text("x")
+    store, _ = run(tmp_path, add(tmp_path, "folder7"))
+    kept = store.meta["excluded_pictures"]
+    assert list(kept) == ["folder name is none of the seven classes"]
+    pictures = kept["folder name is none of the seven classes"]
+    assert [picture["sample_id"] for picture in pictures] == [f"set/contempt/{number:02}.png" for number in range(1, 17)]
+    assert decode_rgb(base64.b64decode(pictures[0]["jpeg"]), "x").shape == (64, 51, 3)
+    assert len(store.meta["exclusions"]) == 21 and set(store.meta["exclusions"][0]) == {"sample_id", "reason", "detail"}
+
+
+def test_what_every_reader_leaves_out_can_be_looked_at(tmp_path):
+    shown = {}
+    for layout in ("ferplus", "expw", "affectnet_yolo"):
+        root = tmp_path / layout / "raw/set"
+        root.mkdir(parents=True)
+        LAYOUTS[layout].build(root)
+        if layout == "affectnet_yolo":
+            (root / "train/labels/a.txt").write_text("1 0.2 0.2 0.1 0.1\n")
+        cleaned(tmp_path / layout, layout, expw={"min_confidence": 60.0})
+        shown[layout] = FaceStore.open(tmp_path / layout / "set.arrow").meta["excluded_pictures"]
+    assert {layout: [(reason, len(pictures)) for reason, pictures in found.items()] for layout, found in shown.items()} == {
+        "ferplus": [("FERPlus: no image name", 1)],
+        "expw": [("ExpW: confidence below the minimum", 1)],
+        "affectnet_yolo": [("AffectNet: class name is none of the seven", 1)],
+    }

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from fer_core.data.manifest import open_stores
 from fer_core.data.rows import SPLITS
+from fer_core.data.store import FaceStore, write_store
+from fer_core.data.thumbnails import thumbnail_jpeg
 from fer_core.labels import CLASSES
-from fer_core.report.contact_sheets import class_sheets, left_out_sheets, pair_figure, thumbnail_jpeg, thumbnails, twin_sheets
+from fer_core.report.contact_sheets import class_sheets, excluded_figures, left_out_sheets, pair_figure, thumbnails, twin_sheets
 from fer_core.report.datasheet_faces import datasheet_faces, draw_numbers
 from fer_core.sources.decode import UndecodableImage
 from tests.report.tiny_datasheet import SCRIPT, manifest, write_stores
@@ -144,3 +146,12 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     figure = pair_figure(sheet.rows[0], faces, thumbnails(faces, stores, [sheet]))
     assert "<script" not in figure
     assert figure.count("b/&lt;script&gt;alert(1)&lt;/script&gt;.png") == 2
+
+
+def test_excluded_pictures_of_all_stores_stand_under_their_reason(tmp_path: Path) -> None:
+    for name, reasons in (("a", {"contempt": 2}), ("b", {"contempt": 1, "no box": 1}), ("c", {})):
+        pictures = {reason: [{"sample_id": f"{name}/{n}", "jpeg": "QUJD"} for n in range(count)] for reason, count in reasons.items()}
+        write_store(tmp_path / f"{name}.arrow", [], {"excluded_pictures": pictures})
+    figures = excluded_figures({name: FaceStore.open(tmp_path / f"{name}.arrow") for name in "abc"})
+    assert [str(figure).count("data:image/jpeg;base64,QUJD") for figure in figures] == [3, 1]
+    assert "contempt" in str(figures[0]) and 'data-name="b/0"' in str(figures[0]) and "no box" in str(figures[1])

@@ -88,7 +88,7 @@ def _item(tree: RawTree, path: str, entry: _Entry, source: str, options: CleanOp
     key, where = f"{source}/{entry.photo}", tree.where(path)
 
     def excluded(reason: str, detail: object) -> Exclusion:
-        return Exclusion(key, reason, str(detail), entry.split, entry.expression.word)
+        return Exclusion(key, reason, str(detail), entry.split, entry.expression.word, lambda: tree.read(path))
 
     if entry.expression.reason:
         return excluded(entry.expression.reason, entry.photo)

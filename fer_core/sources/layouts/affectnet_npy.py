@@ -6,6 +6,7 @@ here; subjects are not known: each photo is a group of its own.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -70,7 +71,8 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
         photo = f"{entry.usage}/images/{entry.pair.name}"
         key = f"{source}/{photo}"
         if expression.reason:
-            return Exclusion(key, expression.reason, photo, entry.split, expression.word)
+            show = partial(tree.read, entry.pair.image)
+            return Exclusion(key, expression.reason, photo, entry.split, expression.word, show)
         return Face(key, tree.read(entry.pair.image), expression.label, entry.split, entry.usage, key)
 
     return ordered_map(item, _entries(tree), chunk=16)

@@ -112,10 +112,14 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
 def _items(tree: RawTree, photo: _Photo, names: list[str], source: str, options: CleanOptions) -> list[Face | Exclusion]:
     """What a photo gives, in the order of its label file; it is decoded once."""
     key = f"{source}/{photo.path}"
-    faces = _faces(tree, photo.pair.label, names)
+    faces, where = _faces(tree, photo.pair.label, names), tree.where(photo.pair.image)
+
+    def show() -> bytes:
+        return tree.read(photo.pair.image)
+
     if not faces:
-        return [Exclusion(key, "AffectNet: no box", photo.path, photo.split, _NO_FACE)]
-    where, data = tree.where(photo.pair.image), tree.read(photo.pair.image)
+        return [Exclusion(key, "AffectNet: no box", photo.path, photo.split, _NO_FACE, show)]
+    data = show()
     try:
         pixels, failure = decode_rgb(data, where, options.max_pixels), ""
     except UndecodableImage as error:
@@ -127,11 +131,11 @@ def _items(tree: RawTree, photo: _Photo, names: list[str], source: str, options:
         usable = face.label >= 0 and not failure
         cut = cut_face(data, Stored(pixels, 1), box, options.affectnet.pad_ratio, options.crops, where) if usable else None
         if face.label < 0:
-            items.append(Exclusion(sample_id, "AffectNet: class name is none of the seven", face.word, photo.split, face.word))
+            items.append(Exclusion(sample_id, "AffectNet: class name is none of the seven", face.word, photo.split, face.word, show))
         elif failure:
             items.append(Exclusion(sample_id, UNDECODABLE, failure, photo.split, face.word))
         elif cut is None:
-            items.append(Exclusion(sample_id, "AffectNet: box without area inside the photo", str(box), photo.split, face.word))
+            items.append(Exclusion(sample_id, "AffectNet: box without area inside the photo", str(box), photo.split, face.word, show))
         else:
             items.append(
                 Face(

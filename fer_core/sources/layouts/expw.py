@@ -81,7 +81,8 @@ def _faces_of_photo(tree: RawTree, path: str, entries: list[_Entry], source: str
     where = tree.where(path)
 
     def excluded(entry: _Entry, reason: str, detail: object) -> Exclusion:
-        return Exclusion(f"{source}/{entry.photo}#{entry.face_id}", reason, str(detail), _SPLIT, CLASSES[entry.label])
+        key = f"{source}/{entry.photo}#{entry.face_id}"
+        return Exclusion(key, reason, str(detail), _SPLIT, CLASSES[entry.label], lambda: tree.read(path))
 
     if all(entry.confidence < options.expw.min_confidence for entry in entries):
         return [excluded(entry, "ExpW: confidence below the minimum", entry.confidence) for entry in entries]

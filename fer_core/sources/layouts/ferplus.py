@@ -63,7 +63,7 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
         row, vote = pair.row, pair.vote
         key, split = f"{source}/{row.key}", SPLIT_OF_USAGE[row.usage]
         if vote.label < 0:
-            return Exclusion(key, vote.reason, pair.line.text, split, vote.word)
+            return Exclusion(key, vote.reason, pair.line.text, split, vote.word, lambda: encode(row, pictures))
         return Face(key, encode(row, pictures), vote.label, split, row.usage, key, votes=vote.votes)
 
     return ordered_map(item, _pairs(tree, options.ferplus.mode), chunk=64)

@@ -78,10 +78,10 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
     _check_there(tree, entries)
 
     def item(entry: _Entry) -> Face | Exclusion:
-        key, split, vote = f"{source}/{entry.path}", _SPLITS[entry.usage], entry.vote
+        key, split, vote, path = f"{source}/{entry.path}", _SPLITS[entry.usage], entry.vote, f"{entry.folder}/{entry.name}"
         if vote.label < 0:
-            return Exclusion(key, vote.reason, entry.line.text, split, vote.word)
-        return Face(key, tree.read(f"{entry.folder}/{entry.name}"), vote.label, split, entry.usage, key, votes=vote.votes)
+            return Exclusion(key, vote.reason, entry.line.text, split, vote.word, lambda: tree.read(path))
+        return Face(key, tree.read(path), vote.label, split, entry.usage, key, votes=vote.votes)
 
     return ordered_map(item, entries, chunk=16)
 

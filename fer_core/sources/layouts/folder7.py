@@ -71,7 +71,8 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
     def item(entry: _Entry) -> Face | Exclusion:
         key = f"{source}/{entry.path}"
         if entry.reason:
-            return Exclusion(key, entry.reason, entry.path, entry.split, entry.word)
+            show = (lambda: tree.read(entry.path)) if is_image(entry.path) else None
+            return Exclusion(key, entry.reason, entry.path, entry.split, entry.word, show)
         group = key if entry.subject is None else f"{source}/{entry.subject}"
         return Face(key, tree.read(entry.path), entry.label, entry.split, entry.usage, group)
 

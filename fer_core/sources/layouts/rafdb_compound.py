@@ -78,7 +78,8 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
     def item(entry: Entry) -> Face | Exclusion:
         key, path, word = f"{source}/{entry.name}", paths[entry.name], _word(entry, options)
         if word not in INDEX:
-            return Exclusion(key, "RAF-DB compound: emotion excluded by the mapping", word, entry.split, word)
+            reason = "RAF-DB compound: emotion excluded by the mapping"
+            return Exclusion(key, reason, word, entry.split, word, lambda: tree.read(path))
         return Face(key, tree.read(path), INDEX[word], entry.split, entry.split, key, note=note_on(path))
 
     return ordered_map(item, entries, chunk=16)
