@@ -35,9 +35,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("stages", "fer_core"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     params = read_params(ROOT / "params.yaml")
-    (tmp_path / "dvc.yaml").write_text(synced((ROOT / "dvc.yaml").read_text(), params, tmp_path))
     for name in params["manifest"]["sources"]:
         write_descriptor(tmp_path / "data/sources", Descriptor(name, "expw", True, sample={"seed": 1}))
+    (tmp_path / "dvc.yaml").write_text(synced((ROOT / "dvc.yaml").read_text(), params, tmp_path))
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text('[cache]\n    type = "reflink,hardlink,symlink,copy"\n')
     monkeypatch.chdir(tmp_path)
