@@ -127,5 +127,5 @@ def test_where_opencv_cannot_be_loaded_doctor_still_tells_what_to_do(project: Pa
     (line,) = lines_of(text.splitlines(), "OpenCV")
     assert line.startswith("FAIL") and "libGL.so.1" in line and "opencv-python-headless" in line
     assert lines_of(text.splitlines(), "disk: project") and lines_of(text.splitlines(), "settings")
-    status, text = said("data", "list")
+    status, text = said("manifest", "stats")
     assert status == 1 and "Traceback" not in text and "libGL.so.1" in text and "fer doctor" in text
