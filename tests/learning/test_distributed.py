@@ -224,12 +224,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def check_histories(one: Path, other: Path) -> None:
-    """Rounding in single precision grows from epoch to epoch: the first loss must agree closely, all the rest roughly. That nothing but
-    rounding differs is shown in double precision above.
+    """Losses of the first epochs: rounding in single precision grows from there. That nothing but rounding differs is shown in double
+    precision above; groups of batch normalisation of another size change the first loss by some percent.
     """
-    found, expected = (pd.read_csv(out(root, "student") / "record" / "history.csv").select_dtypes("number") for root in (one, other))
-    assert found["train_loss"][0] == pytest.approx(expected["train_loss"][0], rel=1e-3)
-    pd.testing.assert_frame_equal(found, expected, rtol=0.1)
+    found, expected = (pd.read_csv(out(root, "student") / "record" / "history.csv")["train_loss"] for root in (one, other))
+    assert len(found) == len(expected) == EPOCHS
+    assert found[0] == pytest.approx(expected[0], rel=1e-3)
+    assert found[1] == pytest.approx(expected[1], rel=1e-2)
 
 
 def alive(process: int) -> bool:
