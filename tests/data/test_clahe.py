@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from fer_core.data import clahe
 from fer_core.data.clahe import clahe_plane, clahe_rgb
 from fer_core.data.preprocessing import Preprocessing
-from fer_core.sources.layouts import fer2013
 from fer_core.sources.decode import decode_rgb
+from fer_core.sources.layouts import fer2013
 from fer_core.sources.sample.portrait import shoot
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options
