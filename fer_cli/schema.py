@@ -159,7 +159,7 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
 
 def _check_changed(params: dict[str, Any], path: Path) -> None:
     """Each method's own learning rate and epochs must go with the rest of `student.train`."""
-    options = import_module("fer_core.learning.options").TrainOptions
+    options = import_module("fer_core.learning.options").StudentTrainOptions
     for method in params["student"]["methods"]:
         section = params["student"].get(method)
         own = section if isinstance(section, dict) else {}
@@ -190,7 +190,7 @@ def _models() -> dict[str, Any]:
         "student.arch": str,
         "student.methods": list[str],
         "student.seeds": list[Seed],
-        "student.train": named("learning.options", "TrainOptions"),
+        "student.train": named("learning.options", "StudentTrainOptions"),
         "hard_cases": named("evaluation.hard_cases", "HardCaseOptions"),
         "evaluation": named("evaluation.options", "EvaluationOptions"),
         "deploy": named("deploy.options", "DeployOptions"),

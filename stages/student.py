@@ -16,7 +16,7 @@ from fer_core.data.views import ViewOptions, student_view
 from fer_core.errors import ModelError
 from fer_core.learning.auxiliary.terms import Auxiliary
 from fer_core.learning.loop import check_feasible
-from fer_core.learning.options import Resolution, TrainOptions
+from fer_core.learning.options import Resolution, StudentTrainOptions
 from fer_core.learning.run import budget_of, open_training_data, run_training
 from fer_core.learning.targets import open_targets, open_teacher_targets, open_votes
 from fer_core.learning.task import StudentTask
@@ -40,7 +40,7 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     arch = load_section("student.arch", str)
     loss = importlib.import_module(f"fer_core.learning.losses.{load_section(f'student.{method}.method', str, default=method)}")
     loss_options = load_section(f"student.{method}", loss.Options)
-    options = load_section("student.train", TrainOptions).changed(loss_options.lr, loss_options.extra_epochs)
+    options = load_section("student.train", StudentTrainOptions).changed(loss_options.lr, loss_options.extra_epochs)
 
     network, init_sha256 = _start(init, arch, preprocessing, loss_options.start)
     check_feasible(network, options, mixable=not loss.NEEDS_TARGETS and not loss_options.has_auxiliary)

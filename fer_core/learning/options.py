@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 from fer_core.models.options import ArcFaceOptions, TeacherHead
 from fer_core.params import Section, parse_section
 
-__all__ = ["Resolution", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
+__all__ = ["Resolution", "StudentTrainOptions", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
 
 
 class TrainOptions(Section):
-    """Section `student.train`, and what teachers' sections share with it.
+    """What the sections `student.train` and `teacher.train` share.
 
     Attributes:
         epochs: passes over the training rows.
@@ -71,6 +71,16 @@ class TrainOptions(Section):
         if self.batch_norm_group == 1 or (self.batch_norm_group and self.micro_batch % self.batch_norm_group):
             raise ValueError("batch_norm_group must be 0, or two or more and go into the micro-batch (batch / accumulation)")
         return self
+
+
+class StudentTrainOptions(TrainOptions):
+    """Section `student.train`.
+
+    Attributes:
+        balance: "none" or "batches"; the loss of a method knows no class weights.
+    """
+
+    balance: Literal["none", "batches"]
 
 
 class TeacherTrainOptions(TrainOptions):

@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from fer_core.errors import ParamsError
 from fer_core.learning.losses import ce, kd
-from fer_core.learning.options import TeacherBOptions, TeacherOptions, TeacherTrainOptions, TrainOptions
+from fer_core.learning.options import StudentTrainOptions, TeacherBOptions, TeacherOptions, TeacherTrainOptions, TrainOptions
 from fer_core.models.options import ArcFaceOptions, TeacherHead
 
 OPTIONS = TrainOptions(
@@ -24,6 +24,13 @@ def test_learning_rate_below_the_least_one_is_refused():
         OPTIONS.changed(0.0005)
     with pytest.raises(ValidationError):
         kd.Options(temperature=2, alpha=0.5, lr=0)
+
+
+def test_class_weights_are_refused_for_students_whose_losses_have_none():
+    values = OPTIONS.model_dump() | {"batch": 14}
+    assert StudentTrainOptions.model_validate(values | {"balance": "batches"}).balance == "batches"
+    with pytest.raises(ValidationError, match="balance"):
+        StudentTrainOptions.model_validate(values | {"balance": "weights"})
 
 
 def test_a_run_of_no_extra_epochs_is_refused():
