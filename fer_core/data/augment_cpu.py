@@ -1,6 +1,7 @@
 """Views applied on the CPU, image by image through OpenCV, which is there several times faster than batched tensor work.
 
-The same views as those of `augment`: crop, CLAHE and evaluation view bit for bit, the colour within one grey level of 255.
+The same views as those of `augment` before normalisation: crop, CLAHE and evaluation view bit for bit, the colour within one grey level
+of 255. Normalisation is one affine map and differs in the last bit.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from fer_core.data.views import ViewParams, boxes, colour_matrices
 
 __all__ = ["CpuViews"]
 
+_LUMA = np.array([0.299, 0.587, 0.114])
+
 
 class CpuViews:
     """Draws views of images kept as uint8 [N, resized, resized, 3].
@@ -29,8 +32,8 @@ class CpuViews:
         self._preprocessing = preprocessing
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._threads = threads
-        mean, std = (np.array(values, dtype=np.float32) for values in (preprocessing.mean, preprocessing.std))
-        self._normal = ((np.arange(256, dtype=np.float32)[:, None] / np.float32(255) - mean) / std)[None]
+        mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
+        self._normal = np.column_stack([np.diag(1 / (255 * std)), -mean / std]).astype(np.float32)
 
     def evaluation(self, images: np.ndarray, slots: np.ndarray) -> Tensor:
         """View 0 of the images at `slots` [n]: float32 [n, 3, size, size], normalised, channels last."""
@@ -51,8 +54,8 @@ class CpuViews:
             return cv2.flip(crop, 1) if view.flip[index] else crop
 
         def colour(index: int, image: np.ndarray) -> np.ndarray:
-            red, green, blue, _ = cv2.mean(image)
-            offset = of_grey[index] * (0.299 * red + 0.587 * green + 0.114 * blue)
+            sums = cv2.reduce(image, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].sum(axis=0)  # exact, and ten times as fast as cv2.mean
+            offset = of_grey[index] * (sums @ _LUMA) / size**2
             return cv2.transform(image, np.column_stack([matrices[index], np.full(3, offset, np.float32)]))
 
         return self._batch(len(slots), cut, colour)
@@ -64,13 +67,15 @@ class CpuViews:
 
         def fill(part: range) -> None:
             equaliser = self._preprocessing.equaliser()  # OpenCV's object holds a buffer: one for each thread
+            pixels = np.empty((size, size, 3), dtype=np.float32)
             for index in part:
                 image = cut(index)
                 if equaliser is not None:
                     image = equaliser(image)
                 if colour is not None:
                     image = colour(index, image)
-                cv2.LUT(image, self._normal, dst=out[index])
+                np.copyto(pixels, image)
+                cv2.transform(pixels, self._normal, dst=out[index])
 
         if self._pool is None:
             fill(range(count))

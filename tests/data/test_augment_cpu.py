@@ -13,7 +13,6 @@ from fer_core.data.views import ViewOptions, ViewParams, boxes, sample_keys, vie
 from tests.sources.trees import picture
 
 STRONG = ViewOptions(count=2, scale=(0.3, 1.0), ratio=(0.6, 1.7), flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2)
-LEVEL = 1 / 255
 
 
 def preprocessing(size: int = 40, clahe: bool = False, crop: float = 1.0) -> Preprocessing:
@@ -28,7 +27,14 @@ def both_ways(value: Preprocessing, images: np.ndarray, view: ViewParams) -> tup
     batched = training_view(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), view, value)
     looped = CpuViews(value, 1).training(images, np.arange(len(images)), view)
     assert batched.shape == looped.shape == (len(images), 3, value.size, value.size)
-    return batched, looped
+    return levels(batched), levels(looped)
+
+
+def levels(images: torch.Tensor) -> torch.Tensor:
+    """The pixels of images normalised by mean 0 and std 1; rounding in the last bit is undone, anything more is not."""
+    pixels = (images * 255).round()
+    assert (images * 255 - pixels).abs().max() < 1e-4
+    return pixels
 
 
 @settings(max_examples=30, deadline=None)
@@ -36,7 +42,7 @@ def both_ways(value: Preprocessing, images: np.ndarray, view: ViewParams) -> tup
 def test_training_views_of_both_ways_agree_within_one_level(k: int, size: int, crop: float, clahe: bool) -> None:
     value = preprocessing(size, clahe, crop)
     batched, looped = both_ways(value, held(6, value.resized), view_params(sample_keys([str(i) for i in range(6)]), k, STRONG))
-    assert (batched - looped).abs().max() <= LEVEL + 1e-6
+    assert (batched - looped).abs().max() <= 1
     assert (batched != looped).float().mean() < 0.1  # OpenCV's colour sums are rounded to 1/1024
 
 
@@ -54,7 +60,7 @@ def test_evaluation_views_of_both_ways_are_equal(clahe: bool) -> None:
     value = preprocessing(clahe=clahe, crop=0.8)
     images = held(5, value.resized)
     batched = evaluation_view(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), value)
-    assert torch.equal(batched, CpuViews(value, 2).evaluation(images, np.arange(5)))
+    assert torch.equal(levels(batched), levels(CpuViews(value, 2).evaluation(images, np.arange(5))))
 
 
 def test_results_do_not_depend_on_threads_or_on_what_else_is_drawn() -> None:

@@ -1,0 +1,103 @@
+"""Training steps on all cores, alone and beside other work, for several ways in which OpenMP threads wait for each other.
+
+Run: python -m bench.threads_bench [--arch tf_efficientnet_lite0] [--size 64] [--batch 64] [--steps 12] [--rounds 2]
+
+OpenMP is told how to wait before torch is loaded, so every measurement is a process of its own; they take turns. "Beside other work" has
+one process on every core that never rests. The ratio is to OpenMP's own way on the idle machine.
+"""
+
+import argparse
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stages import SPINS
+
+WAYS = {
+    "OpenMP's own": {"GOMP_SPINCOUNT": "300000"},
+    "passive": {"OMP_WAIT_POLICY": "passive"},
+    f"{SPINS} turns (ours)": {"GOMP_SPINCOUNT": SPINS},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", default="tf_efficientnet_lite0")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--alone", action="store_true", help="measure in this process and print images/s")
+    options = parser.parse_args()
+    if options.alone:
+        print(_rate(options.arch, options.size, options.batch, options.steps))
+        return
+    cores = len(os.sched_getaffinity(0))
+    rates = {name: [0.0, 0.0] for name in WAYS}
+    for _ in range(options.rounds):
+        for busy in (0, cores):
+            with _other_work(busy):
+                for name, way in WAYS.items():
+                    rates[name][busy > 0] = max(rates[name][busy > 0], _measured(way, cores))
+    print(f"{options.arch} at {options.size} px, batch {options.batch}, {cores} threads; images/s at the median step\n")
+    print(f"| waiting | alone | ratio | beside {cores} busy processes | ratio |\n|---|---:|---:|---:|---:|")
+    reference = rates["OpenMP's own"][0]
+    for name, (alone, beside) in rates.items():
+        print(f"| {name} | {alone:,.0f} | {alone / reference:.2f} | {beside:,.0f} | {beside / reference:.2f} |")
+
+
+def _measured(way: dict[str, str], threads: int) -> float:
+    """Images a second that this program prints in a process of its own that waits in the given way."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    command = [sys.executable, "-m", "bench.threads_bench", *sys.argv[1:], "--alone"]
+    environment = kept | {"OMP_NUM_THREADS": str(threads)} | way
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def _rate(arch: str, size: int, batch: int, steps: int) -> float:
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    network = timm.create_model(arch, num_classes=7).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(network.parameters(), fused=True)
+    images = torch.randn(batch, 3, size, size).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, 7, (batch,))
+    seconds = []
+    for _ in range(steps):
+        started = time.perf_counter()
+        loss = torch.nn.functional.cross_entropy(network(images), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        seconds.append(time.perf_counter() - started)
+    return batch / sorted(seconds[2:])[len(seconds[2:]) // 2]
+
+
+@contextmanager
+def _other_work(processes: int) -> Iterator[None]:
+    """So many processes that never rest."""
+    context = multiprocessing.get_context("spawn")
+    busy = [context.Process(target=_spin, daemon=True) for _ in range(processes)]
+    for process in busy:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.terminate()
+            process.join()
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+if __name__ == "__main__":
+    main()
