@@ -70,13 +70,21 @@ def test_light_stages_never_reach_torch(stage: str) -> None:
 
 
 def test_package_files_are_empty() -> None:
-    """That of `deploy` names the predictor for users' sake, and loads nothing by itself."""
-    for path in [*(ROOT / "fer_core").rglob("__init__.py"), ROOT / "stages/__init__.py", ROOT / "fer_cli/__init__.py"]:
+    """That of `deploy` names the predictor for users' sake, and loads nothing by itself; that of `stages` is looked at below."""
+    for path in [*(ROOT / "fer_core").rglob("__init__.py"), ROOT / "fer_cli/__init__.py"]:
         if path.parent.name == "deploy":
             top_level = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
             assert [node.module for node in top_level if isinstance(node, ast.ImportFrom)] == ["typing"] and len(top_level) == 1
         else:
             assert path.read_text() == "", path
+
+
+def test_package_file_of_the_stages_only_sets_the_environment() -> None:
+    """It is no dependency of any stage in dvc.yaml, so nothing in it may change a result."""
+    defined = ast.parse((ROOT / "stages/__init__.py").read_text()).body
+    imports = [name.name for node in defined if isinstance(node, ast.Import) for name in node.names]
+    assert imports == ["os"]
+    assert not [node for node in defined if isinstance(node, ast.ImportFrom | ast.FunctionDef | ast.ClassDef)]
 
 
 def test_every_stage_file_is_a_stage_of_the_pipeline_and_the_reverse() -> None:
