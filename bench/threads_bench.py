@@ -1,9 +1,9 @@
 """Training steps on all cores, alone and beside other work, for several ways in which OpenMP threads wait for each other.
 
-Run: python -m bench.threads_bench [--arch tf_efficientnet_lite0] [--size 64] [--batch 64] [--steps 12] [--rounds 2]
+Run: python -m bench.threads_bench [--arch tf_efficientnet_lite0] [--size 64] [--batch 64] [--steps 12] [--rounds 4]
 
 OpenMP is told how to wait before torch is loaded, so every measurement is a process of its own; they take turns. "Beside other work" has
-one process on every core that never rests. The ratio is to OpenMP's own way on the idle machine.
+one process on every core that never rests. Medians over rounds; the ratio is to OpenMP's own way on the idle machine.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 
 from stages import SPINS
 
@@ -30,24 +31,27 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--alone", action="store_true", help="measure in this process and print images/s")
     options = parser.parse_args()
     if options.alone:
         print(_rate(options.arch, options.size, options.batch, options.steps))
         return
     cores = len(os.sched_getaffinity(0))
-    rates = {name: [0.0, 0.0] for name in WAYS}
+    rates: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in WAYS}
     for _ in range(options.rounds):
         for busy in (0, cores):
             with _other_work(busy):
                 for name, way in WAYS.items():
-                    rates[name][busy > 0] = max(rates[name][busy > 0], _measured(way, cores))
+                    rates[name][busy > 0].append(_measured(way, cores))
     print(f"{options.arch} at {options.size} px, batch {options.batch}, {cores} threads; images/s at the median step\n")
-    print(f"| waiting | alone | ratio | beside {cores} busy processes | ratio |\n|---|---:|---:|---:|---:|")
-    reference = rates["OpenMP's own"][0]
+    print(f"| waiting | alone | ratio | beside {cores} busy processes | ratio | worst round |\n|---|---:|---:|---:|---:|---:|")
+    reference = median(rates["OpenMP's own"][0])
     for name, (alone, beside) in rates.items():
-        print(f"| {name} | {alone:,.0f} | {alone / reference:.2f} | {beside:,.0f} | {beside / reference:.2f} |")
+        print(
+            f"| {name} | {median(alone):,.0f} | {median(alone) / reference:.2f}"
+            f" | {median(beside):,.0f} | {median(beside) / reference:.2f} | {min(beside):,.0f} |"
+        )
 
 
 def _measured(way: dict[str, str], threads: int) -> float:
@@ -76,7 +80,7 @@ def _rate(arch: str, size: int, batch: int, steps: int) -> float:
         loss.backward()
         optimiser.step()
         seconds.append(time.perf_counter() - started)
-    return batch / sorted(seconds[2:])[len(seconds[2:]) // 2]
+    return batch / median(seconds[2:])
 
 
 @contextmanager
