@@ -56,7 +56,7 @@ def group(pack: Path) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = torch.load(file, weights_only=False)
+    found: dict[str, Any] = torch.load(file, weights_only=True)
     return found
 
 
