@@ -8,12 +8,12 @@ Prints images a second of both and their ratio (above 1: the port is faster), an
 import time
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import torch
 import typer
 
 from fer_core.data.clahe import clahe_rgb
+from fer_core.opencv import cv2
 
 
 def main(device: str = "cpu", images: int = 64, threads: int = 1, clip: float = 2.0, rounds: int = 15) -> None:

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from bench.peers import PEERS, PeerNetwork
@@ -25,6 +24,7 @@ from fer_core.deploy.detection import FaceBox, YuNet, crop_face, read_detector
 from fer_core.deploy.latency import Network
 from fer_core.deploy.predictor import Predictor
 from fer_core.logs import setup_logging
+from fer_core.opencv import cv2
 from fer_core.sources.decode import decode_rgb
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.portrait import shoot

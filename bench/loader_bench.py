@@ -14,7 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -27,6 +26,7 @@ from fer_core.data.pack import Pack, PackOptions, write_pack
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.rows import ROWS_SCHEMA
 from fer_core.data.views import ViewOptions
+from fer_core.opencv import cv2
 
 BATCH = 64
 _NO_ROOM = 1e-9

@@ -10,13 +10,13 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from fer_core.data.imagehash import phash, thumbnail
 from fer_core.data.near_duplicates import find_twins
 from fer_core.data.store import FaceStore
+from fer_core.opencv import cv2
 from fer_core.sources.decode import decode_rgb
 
 BITS, CORRELATION, PICTURES = 8, 0.95, 2000

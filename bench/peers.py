@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-import onnxruntime
 
 from fer_core.deploy.latency import Subject
 from fer_core.labels import INDEX
+from fer_core.onnx_runtime import onnxruntime
+from fer_core.opencv import cv2
 
 __all__ = ["PEERS", "Peer", "PeerNetwork", "peer_subject", "present_peers"]
 

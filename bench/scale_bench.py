@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import psutil
 from ruamel.yaml import YAML
@@ -30,6 +29,7 @@ from tqdm import tqdm
 
 from fer_core.data.pack import Pack
 from fer_core.labels import CLASSES
+from fer_core.opencv import cv2
 from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
 
 ROOT = Path(__file__).parent.parent

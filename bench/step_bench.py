@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import timm
 import torch
@@ -35,6 +34,7 @@ from fer_core.models.compiled import compile_network
 from fer_core.models.device import prepare_device
 from fer_core.models.inference import logits_of
 from fer_core.models.precision import autocast
+from fer_core.opencv import cv2
 from fer_core.params import load_section
 from fer_core.settings import load_settings
 

@@ -7,11 +7,11 @@ Reads data/clean/sample_rafdb.arrow, which `fer run` makes.
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fer_core.data.store import FaceStore
 from fer_core.labels import CLASSES
+from fer_core.opencv import cv2
 from fer_core.sources.decode import decode_rgb
 
 SIDE, COLUMNS, MARGIN = 72, 12, 84

@@ -9,9 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
-import onnxruntime
 import typer
 from tqdm import tqdm
 
@@ -27,6 +25,8 @@ from fer_core.deploy.predictor import Predictor
 from fer_core.files import new_file
 from fer_core.labels import CLASSES
 from fer_core.logs import progress_off
+from fer_core.onnx_runtime import onnxruntime
+from fer_core.opencv import cv2
 
 __all__ = ["fetch", "predict"]
 

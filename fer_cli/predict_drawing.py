@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-import cv2
 import numpy as np
 
 from fer_cli.predict_output import Answer
 from fer_core.errors import DataError
+from fer_core.opencv import cv2
 
 __all__ = ["annotated", "annotated_names", "place_label"]
 

@@ -3,10 +3,10 @@
 import struct
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fer_core.errors import DataError
+from fer_core.opencv import cv2
 from fer_core.sources.decode import UndecodableImage, decode_rgb, image_size
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "read_photo"]

@@ -69,9 +69,22 @@ def test_light_stages_never_reach_torch(stage: str) -> None:
         assert not heavy, f"{file} imports {heavy}"
 
 
+@pytest.mark.parametrize(("library", "door"), [("cv2", "fer_core/opencv.py"), ("onnxruntime", "fer_core/onnx_runtime.py")])
+def test_libraries_that_need_settings_are_loaded_at_one_place(library: str, door: str) -> None:
+    """Elsewhere the variables that these modules set would come too late, or only by luck in time."""
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("fer_core", "fer_cli", "stages", "bench", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+        if library in imports(path)
+    ]
+    assert found == [door]
+
+
 def test_package_files_are_empty() -> None:
-    """That of `deploy` names the predictor for users' sake, and loads nothing by itself; that of `stages` is looked at below."""
-    for path in [*(ROOT / "fer_core").rglob("__init__.py"), ROOT / "fer_cli/__init__.py"]:
+    """That of `deploy` names the predictor for users' sake, and loads nothing by itself; the library's own and that of `stages`
+    set environment variables."""
+    for path in [*(ROOT / "fer_core").glob("*/**/__init__.py"), ROOT / "fer_cli/__init__.py"]:
         if path.parent.name == "deploy":
             top_level = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
             assert [node.module for node in top_level if isinstance(node, ast.ImportFrom)] == ["typing"] and len(top_level) == 1
@@ -111,7 +124,7 @@ def test_a_reader_s_code_is_that_of_its_file_and_of_what_all_readers_share() -> 
 
 def test_the_renderer_of_the_sample_needs_nothing_but_its_own_package() -> None:
     """Stages of embedded samples declare this package and no more; modules that only carry values are exempt everywhere."""
-    exempt = {"fer_core.errors", "fer_core.labels", "fer_core.settings"}
+    exempt = {"fer_core.errors", "fer_core.labels", "fer_core.opencv", "fer_core.settings"}
     for path in (ROOT / "fer_core/sources/sample").glob("*.py"):
         ours = {module for module in imports(path) if module.startswith("fer_core")}
         assert all(module in exempt or module.startswith("fer_core.sources.sample.") for module in ours), path.name

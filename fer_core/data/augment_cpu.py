@@ -7,13 +7,13 @@ of 255. Normalisation is one affine map and differs in the last bit.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from fer_core.data.preprocessing import Preprocessing
 from fer_core.data.views import ViewParams, boxes, colour_matrices
+from fer_core.opencv import cv2
 
 __all__ = ["CpuViews"]
 

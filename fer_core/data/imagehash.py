@@ -2,8 +2,9 @@
 
 import hashlib
 
-import cv2
 import numpy as np
+
+from fer_core.opencv import cv2
 
 __all__ = ["THUMBNAIL", "grey_plane", "phash", "pixel_sha256", "thumbnail"]
 

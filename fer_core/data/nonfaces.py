@@ -4,10 +4,10 @@ The rules are conservative: dark, overexposed and drawn faces must pass. On FER2
 web server sent in place of the picture (44 of the 28,709 Training and 3,589 PublicTest images), and no face (seen by eye).
 """
 
-import cv2
 import numpy as np
 
 from fer_core.data.imagehash import grey_plane
+from fer_core.opencv import cv2
 
 __all__ = ["BLANK", "TEXT", "non_face"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 
 from fer_core.errors import ParamsError
+from fer_core.opencv import cv2
 
 __all__ = ["Preprocessing"]
 

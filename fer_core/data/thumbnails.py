@@ -1,8 +1,8 @@
 """Small pictures for people to look at."""
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.decode import decode_rgb
 
 __all__ = ["thumbnail_jpeg"]

@@ -42,6 +42,8 @@ With onnxruntime alone, for a square crop of one face:
 def _bare(preprocessing: Preprocessing, file: str) -> list[str]:
     side, offset = preprocessing.resized, (preprocessing.resized - preprocessing.size) // 2
     lines = [
+        "import os",
+        'os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is loaded, which reports its use otherwise',
         "import cv2, onnxruntime",
         'face = cv2.cvtColor(cv2.imread("face.png"), cv2.COLOR_BGR2RGB)',
         f"face = cv2.resize(face, ({side}, {side}), interpolation=cv2.INTER_AREA if len(face) > {side} else cv2.INTER_LINEAR)",

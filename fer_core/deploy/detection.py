@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fer_core.errors import ArtifactError
 from fer_core.files import sha256_bytes
+from fer_core.opencv import cv2
 
 __all__ = ["MARGIN", "YUNET_NAME", "YUNET_SHA256", "FaceBox", "YuNet", "check_detector", "crop_face", "read_detector"]
 

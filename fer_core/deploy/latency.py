@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import torch
 from tqdm import tqdm
@@ -30,6 +29,7 @@ from fer_core.deploy.options import LatencyOptions
 from fer_core.deploy.predictor import Predictor
 from fer_core.logs import progress_off
 from fer_core.models.backbone import build_classifier
+from fer_core.onnx_runtime import onnxruntime
 
 __all__ = [
     "REFERENCE",

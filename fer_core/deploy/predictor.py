@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from fer_core.deploy.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
 from fer_core.errors import DataError, ModelError
 from fer_core.labels import CLASSES, N_CLASSES
+from fer_core.onnx_runtime import onnxruntime
 
 __all__ = ["Predictions", "Predictor"]
 

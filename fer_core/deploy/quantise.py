@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import ModelProto, ValueInfoProto
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
@@ -28,6 +27,7 @@ from fer_core.deploy.options import Int8Options
 from fer_core.errors import ModelError
 from fer_core.evaluation.metrics import log_softmax
 from fer_core.logs import progress_off
+from fer_core.onnx_runtime import onnxruntime
 
 __all__ = ["OPERATORS", "Quantised", "Ranges", "divergence", "fixed_in_float", "quantise", "read_ranges", "to_int8"]
 

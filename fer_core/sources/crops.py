@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from fer_core.errors import DataError
+from fer_core.opencv import cv2
 from fer_core.sources.options import CropOptions
 from fer_core.sources.orientation import Stored, upright
 

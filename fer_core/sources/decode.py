@@ -4,10 +4,10 @@ import struct
 import zlib
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from fer_core.errors import DataError
+from fer_core.opencv import cv2
 
 __all__ = ["MAX_PIXELS", "UndecodableImage", "decode_rgb", "image_size"]
 

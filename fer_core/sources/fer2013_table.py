@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from fer_core.errors import DataError
 from fer_core.labels import N_CLASSES
+from fer_core.opencv import cv2
 from fer_core.sources.label_files import Line, line_error, read_lines
 from fer_core.sources.tree import RawTree
 

@@ -7,9 +7,9 @@ afterwards. Orientations: EXIF 2.32, tag 0x0112, 1 to 8.
 import struct
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.decode import MAX_PIXELS, decode_rgb
 from fer_core.sources.rare_formats import as_usual_format
 from fer_core.sources.tiff import ORIENTATION, tiff_tags

@@ -5,9 +5,9 @@ As with `decode.py` the header is read first, so that a bomb or a cut file never
 
 import struct
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.decode import MAX_PIXELS, UndecodableImage
 from fer_core.sources.tiff import tiff_size
 

@@ -42,7 +42,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calibration:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_THREADS", "1")
     monkeypatch.setitem(GATES, "int8", replace(GATES["int8"], macro_f1=0.5))  # one of 28 faces is worth more than the true bound
-    Path("params.yaml").write_text(PARAMS)
+    return lay_out(PARAMS)
+
+
+def lay_out(params: str) -> Calibration:
+    """A trained and calibrated tiny student in the working folder, ready for export."""
+    Path("params.yaml").write_text(params)
     card = save_tiny(Path("data/students/kd-1/model"))
     write_test_pack(Path("data/pack/test"), ROWS)
     write_test_pack(Path("data/pack/dev"), 84, ("train", "calib", "val"))

@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.sample.identity import Colour
 
 __all__ = ["blend", "ellipse_points", "fill", "shade", "stroke"]

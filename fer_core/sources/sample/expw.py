@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fer_core.labels import INDEX
+from fer_core.opencv import cv2
 from fer_core.sources.sample.camera import sample_camera, sample_light
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.pictures import blank_frame, text_frame

@@ -1,8 +1,8 @@
 """The features that carry expression, drawn from their landmark curves: folds, nose, mouth, eyes, brows; and glasses."""
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.sample.anatomy import EYE_LINE, Eye, Face
 from fer_core.sources.sample.brush import blend, ellipse_points, fill, shade, stroke
 from fer_core.sources.sample.camera import Camera

@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fer_core.labels import INDEX
+from fer_core.opencv import cv2
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.pictures import picture
 from fer_core.sources.sample.plan import Row, plan_rows

@@ -1,8 +1,8 @@
 """The head around the features: trunk, hair, ears, skull, beard, and the light that falls on it."""
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.sample.anatomy import Face
 from fer_core.sources.sample.brush import blend, ellipse_points, fill, shade, stroke
 from fer_core.sources.sample.camera import Camera, Light

@@ -1,8 +1,8 @@
 """The picture of a planned row, for the layouts with one face a picture."""
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.sample.plan import Row
 from fer_core.sources.sample.portrait import shoot
 

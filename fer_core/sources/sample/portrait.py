@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from fer_core.opencv import cv2
 from fer_core.sources.sample.anatomy import shape_face
 from fer_core.sources.sample.brush import ellipse_points, fill
 from fer_core.sources.sample.camera import Camera, Light, sample_camera, sample_light
