@@ -1,12 +1,14 @@
-"""Training images a second and core: our bank of decoded images and batched views against the usual loader.
+"""Training images a second and core: our bank of decoded images and batched views against the usual
+loader.
 
 Run: python -m bench.loader_bench [--size 224] [--images 512] [--rounds 3] [--stream]
 
-The usual loader is what FER projects have: for each image and epoch PIL opens the file, torchvision crops, flips and jitters it,
-OpenCV equalises it (CLAHE on L of LAB), ToTensor and Normalize follow, and a batch is stacked. Ours decodes each file once, then
-cuts and colours whole batches. The same JPEG files, the same strengths, one thread each, epochs in turns in one process. Our
-first epoch, with decoding, is counted on its own. With --stream a column says how many images/s ours gives where memory has no room
-for any and each is decoded again in every epoch.
+The usual loader is what FER projects have: for each image and epoch PIL opens the file, torchvision
+crops, flips and jitters it, OpenCV equalises it (CLAHE on L of LAB), ToTensor and Normalize follow,
+and a batch is stacked. Ours decodes each file once, then cuts and colours whole batches. The same
+JPEG files, the same strengths, one thread each, epochs in turns in one process. Our first epoch,
+with decoding, is counted on its own. With --stream a column says how many images/s ours gives where
+memory has no room for any and each is decoded again in every epoch.
 """
 
 import argparse
@@ -31,20 +33,43 @@ from fer_core.opencv import cv2
 BATCH = 64
 _NO_ROOM = 1e-9
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-VIEWS = ViewOptions(count=8, scale=(0.7, 1.0), ratio=(0.75, 1.333), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.1, hue=0.02)
+VIEWS = ViewOptions(
+    count=8,
+    scale=(0.7, 1.0),
+    ratio=(0.75, 1.333),
+    flip=0.5,
+    brightness=0.2,
+    contrast=0.2,
+    saturation=0.1,
+    hue=0.02,
+)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--stream", action="store_true", help="also measure without room for decoded images")
+    parser.add_argument(
+        "--stream", action="store_true", help="also measure without room for decoded images"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    print(f"{options.size} px, {options.images} JPEG faces of 100 px, 1 thread, best of {options.rounds} rounds; images/s\n")
-    columns = ["CLAHE", "usual loader", "ours", "ratio", "ours, first epoch", *(["ours, streamed"] if options.stream else [])]
+    print(
+        f"{options.size} px, {options.images} JPEG faces of 100 px, 1 thread, best of "
+        f"{options.rounds} rounds; images/s\n"
+    )
+    columns = [
+        "CLAHE",
+        "usual loader",
+        "ours",
+        "ratio",
+        "ours, first epoch",
+        *(["ours, streamed"] if options.stream else []),
+    ]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     with tempfile.TemporaryDirectory() as folder:
         files = _files(Path(folder), options.images)
@@ -55,16 +80,25 @@ def main() -> None:
             started = time.perf_counter()
             bank = ImageBank(pack, range(len(files)), preprocessing, VIEWS, 1, torch.device("cpu"))
             opening = time.perf_counter() - started
-            streamed = ImageBank(pack, range(len(files)), preprocessing, VIEWS, 1, torch.device("cpu"), _NO_ROOM)
+            streamed = ImageBank(
+                pack, range(len(files)), preprocessing, VIEWS, 1, torch.device("cpu"), _NO_ROOM
+            )
             best = {"usual": float("inf"), "ours": float("inf"), "streamed": float("inf")}
             for epoch in range(options.rounds):
                 best["ours"] = min(best["ours"], _epoch_of_bank(bank, len(files), epoch))
                 if options.stream:
-                    best["streamed"] = min(best["streamed"], _epoch_of_bank(streamed, len(files), epoch))
+                    best["streamed"] = min(
+                        best["streamed"], _epoch_of_bank(streamed, len(files), epoch)
+                    )
                 best["usual"] = min(best["usual"], _epoch_of_loader(files, usual))
             rates = {name: len(files) / seconds for name, seconds in best.items()}
             first = len(files) / (opening + best["ours"])
-            row = [f"{rates['usual']:,.0f}", f"{rates['ours']:,.0f}", f"{rates['ours'] / rates['usual']:.1f}", f"{first:,.0f}"]
+            row = [
+                f"{rates['usual']:,.0f}",
+                f"{rates['ours']:,.0f}",
+                f"{rates['ours'] / rates['usual']:.1f}",
+                f"{first:,.0f}",
+            ]
             row += [f"{rates['streamed']:,.0f}"] if options.stream else []
             print(f"| {'on' if clahe else 'off'} | {' | '.join(row)} |")
 
@@ -83,7 +117,9 @@ def _epoch_of_loader(files: list[Path], transform: transforms.Compose) -> float:
     order = np.random.default_rng(0).permutation(len(files))
     started = time.perf_counter()
     for at in range(0, len(files), BATCH):
-        torch.stack([transform(Image.open(files[index]).convert("RGB")) for index in order[at : at + BATCH]])
+        torch.stack(
+            [transform(Image.open(files[index]).convert("RGB")) for index in order[at : at + BATCH]]
+        )
     return time.perf_counter() - started
 
 
@@ -116,8 +152,16 @@ def _files(folder: Path, count: int) -> list[Path]:
 
 def _pack(folder: Path, files: list[Path]) -> Pack:
     images = [file.read_bytes() for file in files]
-    frame = pd.DataFrame({"sample_id": [f"bench/{file.name}" for file in files], "source": "bench", "label": np.arange(len(files)) % 7})
-    frame = frame.assign(split="train", usage="", group=frame["sample_id"], width=100, height=100, min_side=100)
+    frame = pd.DataFrame(
+        {
+            "sample_id": [f"bench/{file.name}" for file in files],
+            "source": "bench",
+            "label": np.arange(len(files)) % 7,
+        }
+    )
+    frame = frame.assign(
+        split="train", usage="", group=frame["sample_id"], width=100, height=100, min_side=100
+    )
     frame = frame.assign(confidence=None, weight=1.0, votes=None)
     columns = [name for name in ROWS_SCHEMA.names if name not in ("shard", "shard_row")]
     sizes = np.array([len(image) for image in images], dtype=np.int64)

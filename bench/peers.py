@@ -1,4 +1,6 @@
-"""Expression networks of others, as people may bring them: where each is from, what it takes, and what it answers."""
+"""Expression networks of others, as people may bring them: where each is from, what it takes, and
+what it answers.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +43,9 @@ class Peer:
 
 
 def _zoo(image: np.ndarray) -> np.ndarray:
-    """OpenCV model zoo: 112 px RGB planes, (x / 255 - 0.5) / 0.5. Its own pipeline first aligns on five landmarks, which crops lack."""
+    """OpenCV model zoo: 112 px RGB planes, (x / 255 - 0.5) / 0.5. Its own pipeline first aligns on
+    five landmarks, which crops lack.
+    """
     scaled = cv2.resize(image, (112, 112)).astype(np.float32) / 255
     return ((scaled - 0.5) / 0.5).transpose(2, 0, 1)
 
@@ -91,7 +95,9 @@ PEERS = (
 class PeerNetwork:
     """A peer, ready to run."""
 
-    def __init__(self, peer: Peer, path: Path, provider: str = "CPUExecutionProvider", threads: int = 1) -> None:
+    def __init__(
+        self, peer: Peer, path: Path, provider: str = "CPUExecutionProvider", threads: int = 1
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
@@ -106,7 +112,10 @@ class PeerNetwork:
     def run(self, prepared: np.ndarray) -> np.ndarray:
         """Log-probabilities or logits [N, 7] in canonical class order."""
         step = len(prepared) if self._peer.batched else 1
-        parts = [self._session.run(None, {self._input: prepared[at : at + step]})[0] for at in range(0, len(prepared), step)]
+        parts = [
+            self._session.run(None, {self._input: prepared[at : at + step]})[0]
+            for at in range(0, len(prepared), step)
+        ]
         out = np.concatenate(parts)[:, self._columns]
         return np.log(np.maximum(out, 1e-12)) if self._peer.probabilities else out
 
@@ -124,4 +133,10 @@ def present_peers(folder: Path) -> Iterator[tuple[str, Peer]]:
 
 def peer_subject(name: str, peer: Peer, path: Path) -> Subject:
     """A peer for the latency protocol."""
-    return Subject(name, "", peer.size, lambda provider, threads: PeerNetwork(peer, path, provider, threads), peer.batched)
+    return Subject(
+        name,
+        "",
+        peer.size,
+        lambda provider, threads: PeerNetwork(peer, path, provider, threads),
+        peer.batched,
+    )

@@ -1,15 +1,19 @@
-"""Ready-made expression networks and ours on the same faces, by the same protocol: accuracy, macro-F1, ECE and latency.
+"""Ready-made expression networks and ours on the same faces, by the same protocol: accuracy,
+macro-F1, ECE and latency.
 
-Run: python -m bench.peers_bench --fer2013 fer2013.csv --peers FOLDER [--ours FILE.onnx ...] [--usage PublicTest] [--out PAGE.md]
+Run: python -m bench.peers_bench --fer2013 fer2013.csv --peers FOLDER [--ours FILE.onnx ...]
+[--usage PublicTest] [--out PAGE.md]
 
-The peers are ONNX files that people bring (see `bench.peers`); one that is absent is named and left out. Every network gets the same
-48 x 48 grey crops of the official test rows and prepares them in its own documented way. Calibration is as shipped: nothing is
-fitted on these rows. FER2013 holds copies of test faces among its Training rows; a network trained on these has seen the answer, so
+The peers are ONNX files that people bring (see `bench.peers`); one that is absent is named and left
+out. Every network gets the same 48 x 48 grey crops of the official test rows and prepares them in
+its own documented way. Calibration is as shipped: nothing is fitted on these rows. FER2013 holds
+copies of test faces among its Training rows; a network trained on these has seen the answer, so
 accuracy is also given on the test rows whose pixels are in no Training row.
 
-Latency is measured by the pipeline's own protocol (`fer_core.deploy.latency`) on the first of these faces: all in turns, in rounds, in
-one process, one thread and all of them, single faces and batches, CPU and CUDA where there is one, the network alone and from crop to
-answer; beside plain MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
+Latency is measured by the pipeline's own protocol (`fer_core.deploy.latency`) on the first of these
+faces: all in turns, in rounds, in one process, one thread and all of them, single faces and
+batches, CPU and CUDA where there is one, the network alone and from crop to answer; beside plain
+MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
 """
 
 import argparse
@@ -27,7 +31,14 @@ from tqdm import tqdm
 from bench.peers import PeerNetwork, peer_subject, present_peers
 from bench.peers_page import REFERENCE_SIZE, command_of, page_of, with_ratios
 from fer_core.data.preprocessing import Preprocessing
-from fer_core.deploy.latency import Network, Subject, export_reference, file_subject, measure_latency, usable_providers
+from fer_core.deploy.latency import (
+    Network,
+    Subject,
+    export_reference,
+    file_subject,
+    measure_latency,
+    usable_providers,
+)
 from fer_core.deploy.options import LatencyOptions
 from fer_core.deploy.predictor import Predictor
 from fer_core.evaluation.metrics import all_metrics
@@ -63,28 +74,56 @@ class Faces:
 
 def main() -> None:
     setup_logging()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fer2013", type=Path, required=True, help="the official table, .csv or .csv.gz, or its folder")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--fer2013",
+        type=Path,
+        required=True,
+        help="the official table, .csv or .csv.gz, or its folder",
+    )
     parser.add_argument("--peers", type=Path, required=True, help="folder of the peers' ONNX files")
-    parser.add_argument("--ours", type=Path, nargs="*", default=[], help="files of the stages `onnx` and `onnx_teacher`")
+    parser.add_argument(
+        "--ours",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="files of the stages `onnx` and `onnx_teacher`",
+    )
     parser.add_argument("--usage", default="PublicTest")
     parser.add_argument("--out", type=Path, help="also write the page here, as Markdown")
     options = parser.parse_args()
     peers = dict(present_peers(options.peers))
     ours = {_name(path): path for path in options.ours}
     if not ours and not peers:
-        raise SystemExit(f"There is no peer in {options.peers} and none of --ours: nothing to compare.")
+        raise SystemExit(
+            f"There is no peer in {options.peers} and none of --ours: nothing to compare."
+        )
     faces = read_faces(options.fer2013, options.usage)
-    answers = {name: answers_of(Predictor(path, threads=1), faces.images, name) for name, path in ours.items()}
-    answers |= {name: answers_of(PeerNetwork(peer, options.peers / peer.file), faces.images, name) for name, peer in peers.items()}
+    answers = {
+        name: answers_of(Predictor(path, threads=1), faces.images, name)
+        for name, path in ours.items()
+    }
+    answers |= {
+        name: answers_of(PeerNetwork(peer, options.peers / peer.file), faces.images, name)
+        for name, peer in peers.items()
+    }
     quality = pd.DataFrame({name: quality_of(logits, faces) for name, logits in answers.items()}).T
     subjects = [file_subject(name, "", path) for name, path in ours.items()]
-    subjects += [peer_subject(name, peer, options.peers / peer.file) for name, peer in peers.items()]
+    subjects += [
+        peer_subject(name, peer, options.peers / peer.file) for name, peer in peers.items()
+    ]
     with tempfile.TemporaryDirectory() as folder:
         sizes = sorted({REFERENCE_SIZE, *(subject.size for subject in subjects)})
-        timed = time_all([*subjects, *(_reference(Path(folder), size) for size in sizes)], faces.images[:_TIMED_FACES])
+        timed = time_all(
+            [*subjects, *(_reference(Path(folder), size) for size in sizes)],
+            faces.images[:_TIMED_FACES],
+        )
     files = ours | {name: options.peers / peer.file for name, peer in peers.items()}
-    page = page_of(quality, with_ratios(timed), files, options.usage, faces.seen, command_of(options))
+    page = page_of(
+        quality, with_ratios(timed), files, options.usage, faces.seen, command_of(options)
+    )
     print(page)
     if options.out:
         write_text(options.out, page)
@@ -95,9 +134,13 @@ def read_faces(place: Path, usage: str) -> Faces:
     tree = open_tree(place if place.is_dir() else place.parent)
     table = fer2013.files(tree)[0]
     rows, hashes, training = [], [], set()
-    for row in tqdm(read_rows(tree, table), desc="table", unit="row", leave=False, disable=progress_off()):
+    for row in tqdm(
+        read_rows(tree, table), desc="table", unit="row", leave=False, disable=progress_off()
+    ):
         if row.usage in ("Training", usage):
-            pixels = hashlib.sha256(row.pixels.encode()).digest()  # the table writes equal pixels in equal words
+            pixels = hashlib.sha256(
+                row.pixels.encode()
+            ).digest()  # the table writes equal pixels in equal words
             if row.usage == usage:
                 rows.append(row)
                 hashes.append(pixels)
@@ -106,15 +149,29 @@ def read_faces(place: Path, usage: str) -> Faces:
     if not rows:
         raise SystemExit(f"{tree.where(table)} has no rows of {usage}.")
     images = [decode_rgb(encode(row, tree.where(table)), row.key) for row in rows]
-    return Faces(images, np.array([row.label for row in rows]), np.array([pixels in training for pixels in hashes]))
+    return Faces(
+        images,
+        np.array([row.label for row in rows]),
+        np.array([pixels in training for pixels in hashes]),
+    )
 
 
 def answers_of(network: Network, images: Sequence[np.ndarray], name: str) -> np.ndarray:
     """Logits or log-probabilities, float64 [N, 7]; of ours the calibrated ones."""
     parts = []
-    for at in tqdm(range(0, len(images), BATCH), desc=name[:30], unit="batch", leave=False, disable=progress_off()):
+    for at in tqdm(
+        range(0, len(images), BATCH),
+        desc=name[:30],
+        unit="batch",
+        leave=False,
+        disable=progress_off(),
+    ):
         found: Any = network.run(network.prepare(images[at : at + BATCH]))
-        parts.append(found if isinstance(found, np.ndarray) else np.log(np.maximum(found.probabilities, 1e-12)))
+        parts.append(
+            found
+            if isinstance(found, np.ndarray)
+            else np.log(np.maximum(found.probabilities, 1e-12))
+        )
     return np.concatenate(parts).astype(np.float64)
 
 
@@ -124,13 +181,18 @@ def quality_of(logits: np.ndarray, faces: Faces) -> dict[str, float]:
     unseen = ~faces.seen
     right = logits.argmax(axis=1) == faces.labels
     scores = {name: metrics[name] for name in ("accuracy", "macro_f1", "ece", "nll")}
-    return scores | {"accuracy_unseen": float(right[unseen].mean()) if unseen.any() else float("nan")}
+    return scores | {
+        "accuracy_unseen": float(right[unseen].mean()) if unseen.any() else float("nan")
+    }
 
 
 def time_all(subjects: Sequence[Subject], images: Sequence[np.ndarray]) -> pd.DataFrame:
     """Times of single faces and of batches; columns of `measure_latency`."""
     threads = load_settings().cpu_threads()
-    parts = [measure_latency(subjects, usable_providers(), options, threads, images) for options in (SINGLE, BATCHES)]
+    parts = [
+        measure_latency(subjects, usable_providers(), options, threads, images)
+        for options in (SINGLE, BATCHES)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,12 +1,15 @@
-"""The data stages at the size of the unified set: 466,284 synthetic faces in seven sources, run by DVC in a clone of their own.
+"""The data stages at the size of the unified set: 466,284 synthetic faces in seven sources, run by
+DVC in a clone of their own.
 
-Run: python -m bench.scale_bench --faces 466284 --work FOLDER     (about 10 GB there; --faces 50000 takes a minute or two)
+Run: python -m bench.scale_bench --faces 466284 --work FOLDER (about 10 GB there; --faces 50000
+takes a minute or two)
 
-Each face is a JPEG of 100 x 100 pixels and at least 3 KB. A common face-like pattern makes perceptual hashes crowd as those of
-real faces do (FER2013: 8 in a million pairs within 8 bits), one face in 200 repeats an earlier one exactly and one in 200 is an
-earlier one compressed again. Prints a Markdown table: wall time of `dvc repro --single-item STAGE` with all its hashing and
-caching, CPU time of its processes, which other work on the machine does not stretch, their peak memory (resident, and without shared
-file pages), and the rate of random reads from the pack.
+Each face is a JPEG of 100 x 100 pixels and at least 3 KB. A common face-like pattern makes
+perceptual hashes crowd as those of real faces do (FER2013: 8 in a million pairs within 8 bits), one
+face in 200 repeats an earlier one exactly and one in 200 is an earlier one compressed again. Prints
+a Markdown table: wall time of `dvc repro --single-item STAGE` with all its hashing and caching, CPU
+time of its processes, which other work on the machine does not stretch, their peak memory
+(resident, and without shared file pages), and the rate of random reads from the pack.
 """
 
 import argparse
@@ -48,7 +51,9 @@ READS = 20_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--faces", type=int, default=UNIFIED)
     parser.add_argument("--work", type=Path, required=True, help="folder that is made anew")
     options = parser.parse_args()
@@ -56,11 +61,21 @@ def main() -> None:
     raw, project = options.work / "raw", options.work / "project"
     faces = render(raw, options.faces / UNIFIED)
     prepare(project, raw)
-    print(f"\n{faces} faces, {sum(f.stat().st_size for f in raw.rglob('*.jpg')) / 1e6:.0f} MB of JPEG, {os.cpu_count()} cores\n")
-    print("| stage | wall s | CPU s | faces/s | peak MB resident | of it private |\n|---|---|---|---|---|---|")
+    print(
+        f"\n{faces} faces, {sum(f.stat().st_size for f in raw.rglob('*.jpg')) / 1e6:.0f} MB of "
+        f"JPEG, {os.cpu_count()} cores\n"
+    )
+    print(
+        "| stage | wall s | CPU s | faces/s | peak MB resident | of it private "
+        "|\n|---|---|---|---|---|---|"
+    )
     cleaned = [measure(project, raw, f"clean@{name}") for name in SOURCES]
     wall, cpu = (sum(row[place] for row in cleaned) for place in (0, 1))
-    show("clean (7 sources)", Cost(wall, cpu, max(row.resident for row in cleaned), max(row.private for row in cleaned)), faces)
+    show(
+        "clean (7 sources)",
+        Cost(wall, cpu, max(row.resident for row in cleaned), max(row.private for row in cleaned)),
+        faces,
+    )
     for stage in ("manifest", "validate", "pack"):
         show(stage, measure(project, raw, stage), faces)
     started = time.perf_counter()
@@ -77,18 +92,25 @@ def render(raw: Path, share: float) -> int:
     paths = []
     for source, rows in SOURCES.items():
         for split, n in zip(("train", "val", "test"), rows, strict=True):
-            paths += [raw / source / split / CLASSES[i % 7].lower() / f"{i:07}.jpg" for i in range(round(n * share))]
+            paths += [
+                raw / source / split / CLASSES[i % 7].lower() / f"{i:07}.jpg"
+                for i in range(round(n * share))
+            ]
     for folder in {path.parent for path in paths}:
         folder.mkdir(parents=True)
     with ProcessPoolExecutor() as pool:
-        jobs = pool.map(partial(write_face, total=len(paths)), range(len(paths)), paths, chunksize=500)
+        jobs = pool.map(
+            partial(write_face, total=len(paths)), range(len(paths)), paths, chunksize=500
+        )
         for _ in tqdm(jobs, total=len(paths), desc="render", unit="img", mininterval=5):
             pass
     return len(paths)
 
 
 def write_face(number: int, path: Path, total: int) -> None:
-    """One face; one in `REPEATS` is another one's copy, the next one is another one compressed again."""
+    """One face; one in `REPEATS` is another one's copy, the next one is another one compressed
+    again.
+    """
     copy, again = number % REPEATS == 0, number % REPEATS == 1
     shown = (number * 7919 + 13) % total if copy or again else number
     data = encoded(shown, QUALITY)
@@ -97,13 +119,17 @@ def write_face(number: int, path: Path, total: int) -> None:
 
 def encoded(number: int, quality: int, *, again: bool = False) -> bytes:
     rng = np.random.default_rng(number)
-    low = cv2.resize(rng.normal(0, 12, (7, 7)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    low = cv2.resize(
+        rng.normal(0, 12, (7, 7)).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC
+    )
     middle = cv2.resize(rng.normal(0, 12, (40, 40)).astype(np.float32), (SIDE, SIDE))
     grey = pattern() + low + middle + rng.normal(0, 6, (SIDE, SIDE))
     tint = rng.uniform(0.85, 1.15, 3)
     image = np.clip(grey[..., None] * tint, 0, 255).astype(np.uint8)
     if again:
-        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR)
+        image = cv2.imdecode(
+            cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR
+        )
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
@@ -117,7 +143,9 @@ def pattern() -> np.ndarray:
 
 
 def prepare(project: Path, raw: Path) -> None:
-    """A clone of this repository with the seven sources in its descriptors, params.yaml and dvc.yaml."""
+    """A clone of this repository with the seven sources in its descriptors, params.yaml and
+    dvc.yaml.
+    """
     subprocess.run(["git", "clone", "--quiet", "--local", ROOT, project], check=True)
     yaml = YAML()
     params = yaml.load(project / "params.yaml")
@@ -125,14 +153,21 @@ def prepare(project: Path, raw: Path) -> None:
     params["sets"] = {"test_all_sources": {}}
     yaml.dump(params, project / "params.yaml")
     for name in SOURCES:
-        write_descriptor(project / "data/sources", scanned(Descriptor(name, "folder7", False), raw, "folder7", name))
+        write_descriptor(
+            project / "data/sources",
+            scanned(Descriptor(name, "folder7", False), raw, "folder7", name),
+        )
     run(project, raw, [str(Path(sys.executable).parent / "fer"), "dag", "sync"])
 
 
 def add_a_face(project: Path, raw: Path) -> None:
     """The smallest source gets one more test face."""
     write_face(10**9 + 7, raw / "compound_folders/test/happy/9999999.jpg", 10**9)
-    run(project, raw, [str(Path(sys.executable).parent / "fer"), "data", "refresh", "compound_folders"])
+    run(
+        project,
+        raw,
+        [str(Path(sys.executable).parent / "fer"), "data", "refresh", "compound_folders"],
+    )
 
 
 def dvc(project: Path, raw: Path, *arguments: str) -> None:
@@ -141,14 +176,22 @@ def dvc(project: Path, raw: Path, *arguments: str) -> None:
 
 def run(project: Path, raw: Path, command: list[str]) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "FER_RAW": str(raw.resolve()), "DVC_NO_ANALYTICS": "1"}
+    environment = os.environ | {
+        "PATH": path,
+        "FER_RAW": str(raw.resolve()),
+        "DVC_NO_ANALYTICS": "1",
+    }
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        )
 
 
 class Cost(NamedTuple):
-    """Seconds of the clock and of the processors, and the peaks of resident and of private memory of all processes, in MB."""
+    """Seconds of the clock and of the processors, and the peaks of resident and of private memory
+    of all processes, in MB.
+    """
 
     wall: float
     cpu: float
@@ -194,11 +237,17 @@ def memory(process: psutil.Process) -> tuple[int, int]:
 
 def show(what: str, cost: Cost, faces: int) -> None:
     rate = faces / cost.wall
-    print(f"| {what} | {cost.wall:.1f} | {cost.cpu:.1f} | {rate:,.0f} | {cost.resident:,.0f} | {cost.private:,.0f} |", flush=True)
+    print(
+        f"| {what} | {cost.wall:.1f} | {cost.cpu:.1f} | {rate:,.0f} | {cost.resident:,.0f} | "
+        f"{cost.private:,.0f} |",
+        flush=True,
+    )
 
 
 def reads(project: Path) -> None:
-    """Random access: decode faces of the pack in random order, against the same bytes decoded from a list in memory."""
+    """Random access: decode faces of the pack in random order, against the same bytes decoded from
+    a list in memory.
+    """
     pack = Pack.open(project / "data/pack/dev")
     rows = np.random.default_rng(0).permutation(len(pack.rows))[:READS]
     cv2.setNumThreads(1)
@@ -210,7 +259,10 @@ def reads(project: Path) -> None:
             cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
         rates.append(len(rows) / (time.perf_counter() - started))
     memory_rate, pack_rate = rates
-    print(f"\nRandom reads with decoding, one thread: {pack_rate:,.0f} faces/s from the pack, {memory_rate:,.0f} from memory.")
+    print(
+        f"\nRandom reads with decoding, one thread: {pack_rate:,.0f} faces/s from the pack, "
+        f"{memory_rate:,.0f} from memory."
+    )
 
 
 if __name__ == "__main__":

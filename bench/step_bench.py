@@ -1,13 +1,16 @@
-"""Training steps and logits of our loop against the bare timm network on synthetic tensors, in one process.
+"""Training steps and logits of our loop against the bare timm network on synthetic tensors, in one
+process.
 
-Run: python -m bench.step_bench [--archs resnet18,mobilenetv3_large_100] [--size 224] [--batch 32] [--device cuda] [--precision bf16]
-     [--compile]
+Run: python -m bench.step_bench [--archs resnet18,mobilenetv3_large_100] [--size 224] [--batch 32]
+     [--device cuda] [--precision bf16] [--compile]
 
-Ours: images of the bank (cut, coloured and normalised for every batch), loss, backward and optimiser step as the stages do them;
-logits as the export of logits does them. The reference: the same timm network, channels last, the same number format, fused AdamW
-and cross-entropy on one batch of random numbers that never changes; in evaluation its forward pass alone. Rounds in turns, the
-best of each counts. The ratio is ours to the reference: 1 means that data and bookkeeping cost nothing. With --compile both are
-compiled (`torch.compile`), ours as the machine's setting `compile` has it.
+Ours: images of the bank (cut, coloured and normalised for every batch), loss, backward and
+optimiser step as the stages do them; logits as the export of logits does them. The reference: the
+same timm network, channels last, the same number format, fused AdamW and cross-entropy on one batch
+of random numbers that never changes; in evaluation its forward pass alone. Rounds in turns, the
+best of each counts. The ratio is ours to the reference: 1 means that data and bookkeeping cost
+nothing. With --compile both are compiled (`torch.compile`), ours as the machine's setting `compile`
+has it.
 """
 
 import argparse
@@ -43,7 +46,9 @@ ARCHS = "resnet18,mobilenetv3_large_100"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--archs", default=ARCHS)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
@@ -53,26 +58,54 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="steps of a round")
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
-    device = prepare_device(replace(load_settings(), device=options.device, threads=torch.get_num_threads()))
+    device = prepare_device(
+        replace(load_settings(), device=options.device, threads=torch.get_num_threads())
+    )
     cv2.setNumThreads(1)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    where = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
     how = f"{options.precision}, compiled" if options.compile else options.precision
-    print(f"{where}, {options.size} px, batch {options.batch}, {how}; images/s, best of {options.rounds} rounds\n")
-    print("| network | training: ours | timm alone | ratio | logits: ours | timm alone | ratio |\n|---|---|---|---|---|---|---|")
+    print(
+        f"{where}, {options.size} px, batch {options.batch}, {how}; images/s, best of "
+        f"{options.rounds} rounds\n"
+    )
+    print(
+        "| network | training: ours | timm alone | ratio | logits: ours | timm alone | ratio "
+        "|\n|---|---|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory() as folder:
         pack = _pack(Path(folder) / "pack", _files(Path(folder), options.steps * options.batch))
         threads = torch.get_num_threads()
         for arch in options.archs.split(","):
             preprocessing = Preprocessing(options.size, 1.0, False, 2.0, 8, MEAN, STD)
             bank = ImageBank(pack, range(len(pack)), preprocessing, VIEWS, threads, device)
-            trained = _rates([_our_steps(arch, bank, options, device), _bare_steps(arch, options, device)], options, device)
-            logits = _rates([_our_logits(arch, bank, options, device), _bare_logits(arch, options, device)], options, device)
-            cells = [cell for ours, bare in (trained, logits) for cell in (f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}")]
+            trained = _rates(
+                [_our_steps(arch, bank, options, device), _bare_steps(arch, options, device)],
+                options,
+                device,
+            )
+            logits = _rates(
+                [_our_logits(arch, bank, options, device), _bare_logits(arch, options, device)],
+                options,
+                device,
+            )
+            cells = [
+                cell
+                for ours, bare in (trained, logits)
+                for cell in (f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}")
+            ]
             print(f"| {arch} | {' | '.join(cells)} |", flush=True)
 
 
-def _rates(calls: list[Callable[[], None]], options: argparse.Namespace, device: torch.device) -> tuple[float, float]:
-    """Images a second of both, each call being a round; the first round of each is for warming up."""
+def _rates(
+    calls: list[Callable[[], None]], options: argparse.Namespace, device: torch.device
+) -> tuple[float, float]:
+    """Images a second of both, each call being a round; the first round of each is for warming
+    up.
+    """
     best = [float("inf")] * len(calls)
     for number in range(options.rounds + 1):
         for place, call in enumerate(calls):
@@ -91,8 +124,12 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _our_steps(arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
-    settings = load_section("student.train", TrainOptions).model_copy(update={"batch": options.batch, "precision": options.precision})
+def _our_steps(
+    arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device
+) -> Callable[[], None]:
+    settings = load_section("student.train", TrainOptions).model_copy(
+        update={"batch": options.batch, "precision": options.precision}
+    )
     network = _ours(arch, options, device).train()
     task = _task(network)
     optimiser = Optimiser(task, settings, 0, device)
@@ -113,7 +150,10 @@ def _task(network: torch.nn.Module) -> StudentTask:
 def _bare_steps(arch: str, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
     network = _bare(arch, options, device).train()
     adamw = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
-    images, labels = _synthetic(options.batch, options.size, device), torch.arange(options.batch, device=device) % 7
+    images, labels = (
+        _synthetic(options.batch, options.size, device),
+        torch.arange(options.batch, device=device) % 7,
+    )
 
     def steps() -> None:
         for _ in range(options.steps):
@@ -126,7 +166,9 @@ def _bare_steps(arch: str, options: argparse.Namespace, device: torch.device) ->
     return steps
 
 
-def _our_logits(arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
+def _our_logits(
+    arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device
+) -> Callable[[], None]:
     network = _ours(arch, options, device).eval()
     rows = np.arange(options.steps * options.batch)
 
@@ -136,13 +178,17 @@ def _our_logits(arch: str, bank: ImageBank, options: argparse.Namespace, device:
     return export
 
 
-def _bare_logits(arch: str, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:
+def _bare_logits(
+    arch: str, options: argparse.Namespace, device: torch.device
+) -> Callable[[], None]:
     network = _bare(arch, options, device).eval()
     images = _synthetic(options.steps * options.batch, options.size, device)
 
     def steps() -> None:
         with torch.inference_mode(), autocast(device, options.precision):
-            for start in range(0, len(images), 256):  # as many at a time as the export of logits takes
+            for start in range(
+                0, len(images), 256
+            ):  # as many at a time as the export of logits takes
                 network(images[start : start + 256]).float().cpu()
 
     return steps
@@ -158,14 +204,18 @@ def _ours(arch: str, options: argparse.Namespace, device: torch.device) -> torch
 def _bare(arch: str, options: argparse.Namespace, device: torch.device) -> torch.nn.Module:
     config = timm.get_pretrained_cfg(arch)
     fixed = {"img_size": options.size} if config is not None and config.fixed_input_size else {}
-    network: torch.nn.Module = timm.create_model(arch, num_classes=7, **fixed).to(device, memory_format=torch.channels_last)
+    network: torch.nn.Module = timm.create_model(arch, num_classes=7, **fixed).to(
+        device, memory_format=torch.channels_last
+    )
     if options.compile:
         network.compile(dynamic=False)
     return network
 
 
 def _synthetic(count: int, size: int, device: torch.device) -> torch.Tensor:
-    return torch.randn(count, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
+    return torch.randn(count, 3, size, size, device=device).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""Training steps on all cores, alone and beside other work, for several ways in which OpenMP threads wait for each other.
+"""Training steps on all cores, alone and beside other work, for several ways in which OpenMP
+threads wait for each other.
 
-Run: python -m bench.threads_bench [--arch tf_efficientnet_lite0] [--size 64] [--batch 64] [--steps 12] [--rounds 4]
+Run: python -m bench.threads_bench [--arch tf_efficientnet_lite0] [--size 64] [--batch 64] [--steps
+12] [--rounds 4]
 
-OpenMP is told how to wait before torch is loaded, so every measurement is a process of its own; they take turns. "Beside other work" has
-one process on every core that never rests. Medians over rounds; the ratio is to OpenMP's own way on the idle machine.
+OpenMP is told how to wait before torch is loaded, so every measurement is a process of its own;
+they take turns. "Beside other work" has one process on every core that never rests. Medians over
+rounds; the ratio is to OpenMP's own way on the idle machine.
 """
 
 import argparse
@@ -26,13 +29,17 @@ WAYS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--arch", default="tf_efficientnet_lite0")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--alone", action="store_true", help="measure in this process and print images/s")
+    parser.add_argument(
+        "--alone", action="store_true", help="measure in this process and print images/s"
+    )
     options = parser.parse_args()
     if options.alone:
         print(_rate(options.arch, options.size, options.batch, options.steps))
@@ -44,9 +51,13 @@ def main() -> None:
             with _other_work(busy):
                 for name, way in WAYS.items():
                     rates[name][busy > 0].append(_measured(way, cores))
-    print(f"{options.arch} at {options.size} px, batch {options.batch}, {cores} threads; images/s at the median step\n")
     print(
-        f"| waiting OpenMP threads | alone | ratio | beside {cores} busy processes | ratio | worst round |\n|---|---:|---:|---:|---:|---:|"
+        f"{options.arch} at {options.size} px, batch {options.batch}, {cores} threads; images/s at "
+        "the median step\n"
+    )
+    print(
+        f"| waiting OpenMP threads | alone | ratio | beside {cores} busy processes | ratio | worst "
+        "round |\n|---|---:|---:|---:|---:|---:|"
     )
     reference = median(next(iter(rates.values()))[0])
     for name, (alone, beside) in rates.items():
@@ -57,8 +68,14 @@ def main() -> None:
 
 
 def _measured(way: dict[str, str], threads: int) -> float:
-    """Images a second that this program prints in a process of its own that waits in the given way."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    """Images a second that this program prints in a process of its own that waits in the given
+    way.
+    """
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
     command = [sys.executable, "-m", "bench.threads_bench", *sys.argv[1:], "--alone"]
     environment = kept | {"OMP_NUM_THREADS": str(threads)} | way
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

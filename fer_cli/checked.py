@@ -1,7 +1,8 @@
-"""Checks of params.yaml that are made once for each state of it: those of the methods' options load torch, and a run with nothing to do
-must not wait for that.
+"""Checks of params.yaml that are made once for each state of it: those of the methods' options load
+torch, and a run with nothing to do must not wait for that.
 
-DVC's own folder for temporary things remembers the last state that was found valid: params.yaml and the code that says what is valid.
+DVC's own folder for temporary things remembers the last state that was found valid: params.yaml and
+the code that says what is valid.
 """
 
 import hashlib
@@ -20,7 +21,8 @@ _VALID = _DVC / "tmp" / "fer_valid"
 
 
 def check_once(params: dict[str, Any]) -> None:
-    """Check params.yaml with the options of all methods, unless it was found valid as it is by this code.
+    """Check params.yaml with the options of all methods, unless it was found valid as it is by this
+    code.
 
     Raises:
         ParamsError: as `check_params` and `check_methods`.

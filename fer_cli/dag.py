@@ -1,10 +1,11 @@
 """`fer dag`: keep dvc.yaml true to params.yaml and to the code.
 
-Four things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of data sets, teachers, students,
-initial weights and exported teachers (params.yaml), the fan-in lists over those keys, the params that a training stage reads only if
-they are there, and code deps (what a stage file imports, directly or through other first-party modules). Labels, errors, logging and
-the plumbing that only carries values are exempt from code deps: they do not change results, and a new error text must not retrain a
-teacher.
+Four things in dvc.yaml follow from elsewhere, and `fer dag sync` rewrites exactly them: the keys of
+data sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists
+over those keys, the params that a training stage reads only if they are there, and code deps (what
+a stage file imports, directly or through other first-party modules). Labels, errors, logging and
+the plumbing that only carries values are exempt from code deps: they do not change results, and a
+new error text must not retrain a teacher.
 """
 
 import ast
@@ -31,7 +32,9 @@ app = typer.Typer(no_args_is_help=True, help="Keep dvc.yaml true to params.yaml 
 
 DVC_FILE = Path("dvc.yaml")
 _PACKAGES = ("fer_core", "stages")
-_EXEMPT = {f"fer_core/{name}.py" for name in ("errors", "files", "labels", "logs", "params", "settings")} | {"stages/entry.py"}
+_EXEMPT = {
+    f"fer_core/{name}.py" for name in ("errors", "files", "labels", "logs", "params", "settings")
+} | {"stages/entry.py"}
 _FAN_IN = {
     "manifest": ["data/clean/{source}.arrow"],
     "datasheet": ["data/clean/{source}.arrow"],
@@ -58,7 +61,12 @@ _FAN_IN = {
         "data/calibration/{student}",
     ],
 }
-_SECTIONS = {"teacher_a": ["teacher"], "teacher_b": ["teacher_b"], "teacher_fold": ["teacher", "teacher_b"], "student": ["student"]}
+_SECTIONS = {
+    "teacher_a": ["teacher"],
+    "teacher_b": ["teacher_b"],
+    "teacher_fold": ["teacher", "teacher_b"],
+    "student": ["student"],
+}
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
     "student": ["student.set", "student.preprocessing"],
@@ -87,7 +95,11 @@ def sync() -> None:
     after = synced(before, params)
     if after != before:
         write_text(DVC_FILE, after)
-    typer.echo("dvc.yaml rewritten" if after != before else "dvc.yaml is in step with params.yaml and the code")
+    typer.echo(
+        "dvc.yaml rewritten"
+        if after != before
+        else "dvc.yaml is in step with params.yaml and the code"
+    )
 
 
 def read_pipeline() -> str:
@@ -100,13 +112,18 @@ def read_pipeline() -> str:
         return DVC_FILE.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         remedy = "run from the project's root; `git checkout -- dvc.yaml` restores it there"
-        raise ParamsError("The pipeline's file is missing.", where=DVC_FILE.absolute(), remedy=remedy) from error
+        raise ParamsError(
+            "The pipeline's file is missing.", where=DVC_FILE.absolute(), remedy=remedy
+        ) from error
     except UnicodeDecodeError as error:
-        raise ParamsError("The pipeline's file is not text.", where=DVC_FILE, found=error, remedy=_RESTORE) from error
+        raise ParamsError(
+            "The pipeline's file is not text.", where=DVC_FILE, found=error, remedy=_RESTORE
+        ) from error
 
 
 def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
-    """The text of dvc.yaml with keys, fan-in lists and code deps as params and code demand; comments and all else are kept.
+    """The text of dvc.yaml with keys, fan-in lists and code deps as params and code demand;
+    comments and all else are kept.
 
     Args:
         text: of dvc.yaml.
@@ -114,7 +131,8 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         root: folder of the code.
 
     Raises:
-        ParamsError: params name no teacher, method, seed or architecture, the text is no pipeline, or it lacks a stage that params need.
+        ParamsError: params name no teacher, method, seed or architecture, the text is no pipeline,
+            or it lacks a stage that params need.
     """
     yaml = YAML()
     yaml.width = 4096
@@ -126,7 +144,11 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         if stage in stages:
             stages[stage]["foreach"] = keys
         elif keys:
-            raise ParamsError("The pipeline lacks a stage that params.yaml asks for.", where=DVC_FILE, expected=stage)
+            raise ParamsError(
+                "The pipeline lacks a stage that params.yaml asks for.",
+                where=DVC_FILE,
+                expected=stage,
+            )
     for stage, body in stages.items():
         if _file(f"stages.{stage}", root) is None:
             continue  # a stage of the user's own
@@ -138,7 +160,11 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             if f"{{{kind}}}" in template
             for name in names[kind]
         ]
-        own = [dep for dep in body["deps"] if not _is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))]
+        own = [
+            dep
+            for dep in body["deps"]
+            if not _is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))
+        ]
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
         if stage == "logits_dev":
             own = [dep for dep in own if not dep.startswith(_FOLD)] + [
@@ -146,7 +172,9 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             ]
         body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root, per_item)
         if stage in _OPTIONAL or stage in _SECTIONS:
-            body["params"] = [name for name in body["params"] if not _is_optional(stage, name)] + _optional_params(params, stage)
+            body["params"] = [
+                name for name in body["params"] if not _is_optional(stage, name)
+            ] + _optional_params(params, stage)
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
@@ -156,12 +184,15 @@ def _document(yaml: YAML, text: str, root: Path) -> Any:
     """What the text of dvc.yaml holds.
 
     Raises:
-        ParamsError: not YAML, no stages, or a stage of ours without the lists that are rewritten here.
+        ParamsError: not YAML, no stages, or a stage of ours without the lists that are rewritten
+            here.
     """
     try:
         document = yaml.load(text)
     except YAMLError as error:
-        raise ParamsError("The pipeline's file is not valid YAML.", where=DVC_FILE, found=error, remedy=_RESTORE) from error
+        raise ParamsError(
+            "The pipeline's file is not valid YAML.", where=DVC_FILE, found=error, remedy=_RESTORE
+        ) from error
     stages = document.get("stages") if isinstance(document, dict) else None
     if not isinstance(stages, dict):
         raise ParamsError("The pipeline's file holds no stages.", where=DVC_FILE, remedy=_RESTORE)
@@ -174,18 +205,23 @@ def _document(yaml: YAML, text: str, root: Path) -> Any:
             found = body.get(name) if isinstance(body, dict) else None
             if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
                 raise ParamsError(
-                    "A stage lacks a list of names.", where=f"{DVC_FILE}: stages.{stage}.{name}", found=found, remedy=_RESTORE
+                    "A stage lacks a list of names.",
+                    where=f"{DVC_FILE}: stages.{stage}.{name}",
+                    found=found,
+                    remedy=_RESTORE,
                 )
     return document
 
 
 def code_deps(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -> list[str]:
-    """Files of a module and of every first-party module that it imports, directly or not, exempt ones left out.
+    """Files of a module and of every first-party module that it imports, directly or not, exempt
+    ones left out.
 
-    What the files of an item import counts too; those files themselves are deps of their items alone, which `per_item` names as dvc.yaml
-    does (`fer_core/learning/losses/${item.loss}.py`).
+    What the files of an item import counts too; those files themselves are deps of their items
+    alone, which `per_item` names as dvc.yaml does (`fer_core/learning/losses/${item.loss}.py`).
 
-    A package all of whose files are among them stands for them: dvc.lock, which DVC rewrites after every stage, stays short.
+    A package all of whose files are among them stands for them: dvc.lock, which DVC rewrites after
+    every stage, stays short.
     """
     found: set[Path] = set()
     of_items = {path for dep in per_item for path in root.glob(re.sub(r"\$\{[^}]*\}", "*", dep))}
@@ -198,7 +234,11 @@ def code_deps(module: str, root: Path = Path(), per_item: Sequence[str] = ()) ->
         open_ends += _imports(path)
     files = {path.relative_to(root).as_posix() for path in found} - _EXEMPT
     for package in sorted({str(Path(name).parent) for name in files} - set(_PACKAGES)):
-        whole = {path.relative_to(root).as_posix() for path in (root / package).rglob("*.py") if path.name != "__init__.py"}
+        whole = {
+            path.relative_to(root).as_posix()
+            for path in (root / package).rglob("*.py")
+            if path.name != "__init__.py"
+        }
         if len(whole) > 1 and whole <= files:
             files = {name for name in files if not name.startswith(f"{package}/")} | {package}
     return sorted(files, key=lambda name: (not name.startswith("stages/"), name))
@@ -222,7 +262,9 @@ def _file(module: str, root: Path) -> Path | None:
 
 
 def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
-    """Params that a stage reads if they are there, and the filters of the named sets it learns from."""
+    """Params that a stage reads if they are there, and the filters of the named sets it learns
+    from.
+    """
     named = [params.get(section, {}).get("set") for section in _SECTIONS.get(stage, [])]
     optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
     return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
@@ -244,6 +286,8 @@ def _is_code(dep: str) -> bool:
 
 
 def _matches(dep: str, templates: list[str]) -> bool:
-    """Whether a dep is an instance of a fan-in template: it begins and ends as the template does."""
+    """Whether a dep is an instance of a fan-in template: it begins and ends as the template
+    does.
+    """
     ends = (template.partition("{")[::2] for template in templates)
     return any(dep.startswith(head) and dep.endswith(tail.partition("}")[2]) for head, tail in ends)

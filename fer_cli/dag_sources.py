@@ -1,6 +1,7 @@
 """Keys of the stages `clean@NAME`: the code and the params that each data set's layout really uses.
 
-An edit of one reader, or of one layout's params, then cleans the data sets of that layout again and no other.
+An edit of one reader, or of one layout's params, then cleans the data sets of that layout again and
+no other.
 """
 
 import ast
@@ -20,8 +21,9 @@ _CROPS = "crops"
 
 
 def clean_keys(sources: list[str], params: dict[str, Any], root: Path) -> dict[str, dict[str, str]]:
-    """For every data set its `layout`, the section of `clean` that the reader uses (`options`), `crops` if it cuts faces out, and
-    where its pictures come from: `origin` is the renderer's package for an embedded sample, else the reader once more.
+    """For every data set its `layout`, the section of `clean` that the reader uses (`options`),
+    `crops` if it cuts faces out, and where its pictures come from: `origin` is the renderer's
+    package for an embedded sample, else the reader once more.
 
     Raises:
         ParamsError: no descriptor of this name, or one without a known layout.
@@ -47,15 +49,23 @@ def clean_keys(sources: list[str], params: dict[str, Any], root: Path) -> dict[s
             "layout": layout,
             "options": own[0] if own else _COMMON,
             "crops": _CROPS if _CROPS in read and _CROPS in declared else _COMMON,
-            "origin": _SAMPLE if "sample" in descriptor else f"fer_core/sources/layouts/{layout}.py",
+            "origin": _SAMPLE
+            if "sample" in descriptor
+            else f"fer_core/sources/layouts/{layout}.py",
         }
     return keys
 
 
 def sections_read(reader: Path) -> list[str]:
-    """Sections of `clean` that a reader's file reads, sorted: what it takes from `options` but the limits that hold for all."""
+    """Sections of `clean` that a reader's file reads, sorted: what it takes from `options` but the
+    limits that hold for all.
+    """
     tree = ast.parse(reader.read_text(encoding="utf-8"))
-    read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_options(node.value)}
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and _is_options(node.value)
+    }
     return sorted(read - {_COMMON, "allow_undecodable"})
 
 

@@ -1,7 +1,8 @@
 """`fer data`: say which raw data sets there are and where they lie.
 
-Descriptors (`data/sources/NAME.json`) are in git and hold no path of this machine; how a folder is reached stands in `data_links`.
-Nothing here turns a data set that is there into one that is not, or into another, unless it is told to with --force.
+Descriptors (`data/sources/NAME.json`) are in git and hold no path of this machine; how a folder is
+reached stands in `data_links`. Nothing here turns a data set that is there into one that is not, or
+into another, unless it is told to with --force.
 """
 
 import re
@@ -13,11 +14,26 @@ import typer
 
 from fer_cli.data_links import COLLECTION, linked, own_links, reach
 from fer_cli.data_place import Place, class_folders, find_place, packed, still_packed
-from fer_cli.data_report import counts_table, faces_in, list_line, next_steps, odd_counts, odd_files, size, sources_listed
+from fer_cli.data_report import (
+    counts_table,
+    faces_in,
+    list_line,
+    next_steps,
+    odd_counts,
+    odd_files,
+    size,
+    sources_listed,
+)
 from fer_core.errors import DataError
 from fer_core.params import load_section
 from fer_core.settings import load_settings
-from fer_core.sources.descriptor import Descriptor, absent, read_descriptor, scanned, write_descriptor
+from fer_core.sources.descriptor import (
+    Descriptor,
+    absent,
+    read_descriptor,
+    scanned,
+    write_descriptor,
+)
 from fer_core.sources.faces import Announced
 from fer_core.sources.image_names import is_image
 from fer_core.sources.options import CleanOptions
@@ -33,26 +49,44 @@ CLEAN = Path("data/clean")
 
 _LICENCE = "State the terms of this data set here."
 
-NameArgument = Annotated[str, typer.Argument(help="Name of a data set, as `fer data list` shows it.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Do it although something would be lost.")]
+NameArgument = Annotated[
+    str, typer.Argument(help="Name of a data set, as `fer data list` shows it.")
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Do it although something would be lost.")
+]
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="Name of a known data set, or a new one of small letters, digits and _.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a known data set, or a new one of small letters, digits and _."
+        ),
+    ],
     path: Annotated[Path, typer.Argument(help="Its folder, archive or label table, anywhere.")],
-    layout: Annotated[str | None, typer.Option(help="Read it as this layout instead of guessing.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Read it as this layout instead of guessing.")
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Its terms of use, as text.")] = None,
     force: ForceOption = False,
 ) -> None:
-    """Add the data set NAME that lies at PATH: check its layout, count its faces, write its descriptor.
+    """Add the data set NAME that lies at PATH: check its layout, count its faces, write its
+    descriptor.
 
     `custom` takes any number of folders: each call adds one.
     """
     before = _known(name) or _new(name)
     if layout is not None and layout not in LAYOUTS:
         remedy = "name one of them, or leave --layout out: the layout is recognised"
-        raise DataError("Unknown layout.", where="--layout", found=layout, expected=", ".join(LAYOUTS), remedy=remedy)
+        raise DataError(
+            "Unknown layout.",
+            where="--layout",
+            found=layout,
+            expected=", ".join(LAYOUTS),
+            remedy=remedy,
+        )
     place = find_place(path, before.layout or None, layout)
     raw = load_settings().raw
     if name == COLLECTION:
@@ -75,19 +109,36 @@ def add(
     if before.layout not in ("", after.layout):
         typer.echo(f"read as {after.layout}; {name} was {before.layout} before")
     _show(place, counts)
-    typer.echo(f"{name}: layout {place.layout}, {faces_in(counts)} faces, {size(after)}, at {raw / reached.root}; wrote {file}")
+    typer.echo(
+        f"{name}: layout {place.layout}, {faces_in(counts)} faces, {size(after)}, at "
+        f"{raw / reached.root}; wrote {file}"
+    )
     if after.licence == _LICENCE:
         typer.echo(f"state its terms of use in {file} (`licence`)")
     typer.echo("\n".join(next_steps(name, name in sources_listed())))
 
 
 @app.command()
-def refresh(name: Annotated[str | None, typer.Argument(help="One data set; all that are present if left out.")] = None) -> None:
-    """Take the raw files as they are now: scan names, sizes and label files again and rewrite the descriptors."""
+def refresh(
+    name: Annotated[
+        str | None, typer.Argument(help="One data set; all that are present if left out.")
+    ] = None,
+) -> None:
+    """Take the raw files as they are now: scan names, sizes and label files again and rewrite the
+    descriptors.
+    """
     raw = load_settings().raw
     if name is not None and not _real(name).present:
-        raise DataError("This data set is absent: there is nothing to refresh.", where=_file(name), remedy=f"`fer data add {name} PATH`")
-    present = [before for before in ([_real(name)] if name else _all()) if before.present and before.sample is None]
+        raise DataError(
+            "This data set is absent: there is nothing to refresh.",
+            where=_file(name),
+            remedy=f"`fer data add {name} PATH`",
+        )
+    present = [
+        before
+        for before in ([_real(name)] if name else _all())
+        if before.present and before.sample is None
+    ]
     if not present:
         typer.echo("Nothing to refresh: no real data set is present.")
     refused = []
@@ -100,7 +151,10 @@ def refresh(name: Annotated[str | None, typer.Argument(help="One data set; all t
             refused.append(before.name)
             typer.echo(f"{before.name}: NOT refreshed: {error}", err=True)
     if refused:
-        raise DataError("Some data sets could not be refreshed; their descriptors are as they were.", found=", ".join(refused))
+        raise DataError(
+            "Some data sets could not be refreshed; their descriptors are as they were.",
+            found=", ".join(refused),
+        )
 
 
 def _refresh(before: Descriptor, raw: Path) -> None:
@@ -111,12 +165,17 @@ def _refresh(before: Descriptor, raw: Path) -> None:
     _refuse_without_faces(counts, place.path, force=False)
     write_descriptor(DESCRIPTORS, after)
     _show(place, counts)
-    typer.echo(f"{after.name}: {'unchanged' if after == before else 'changed'}, {faces_in(counts)} faces, {size(after)}")
+    typer.echo(
+        f"{after.name}: {'unchanged' if after == before else 'changed'}, {faces_in(counts)} faces, "
+        f"{size(after)}"
+    )
 
 
 @app.command("list")
 def list_sets() -> None:
-    """Show all data sets, whether their raw files are on this machine, and how many faces were cleaned."""
+    """Show all data sets, whether their raw files are on this machine, and how many faces were
+    cleaned.
+    """
     raw = load_settings().raw
     listed = sources_listed()
     typer.echo(f"raw folder: {raw}")
@@ -125,21 +184,34 @@ def list_sets() -> None:
     for file in files:
         typer.echo(list_line(file, raw, CLEAN, file.stem in listed))
     for name in sorted(set(listed) - {file.stem for file in files}):
-        typer.echo(f"{name:24} listed in manifest.sources, but there is no {_file(name)}: `fer data add {name} PATH`")
+        typer.echo(
+            f"{name:24} listed in manifest.sources, but there is no {_file(name)}: `fer data add "
+            f"{name} PATH`"
+        )
 
 
 @app.command()
 def remove(name: NameArgument, force: ForceOption = False) -> None:
-    """Take a data set out: it then has no faces. Raw files are never touched; links made by `add` are removed."""
+    """Take a data set out: it then has no faces. Raw files are never touched; links made by `add`
+    are removed.
+    """
     before = _real(name)
     raw = load_settings().raw
     links = own_links(name, raw)
     if before.present and not force:
-        losses = [f"{_file(name)}: layout {before.layout}, root {before.root}, {size(before)}", *(f"the link {link}" for link in links)]
+        losses = [
+            f"{_file(name)}: layout {before.layout}, root {before.root}, {size(before)}",
+            *(f"the link {link}" for link in links),
+        ]
         if (store := CLEAN / f"{name}.arrow").exists():
-            losses.append(f"its faces: the next run empties {store}, and what was made of them is made again without")
+            losses.append(
+                f"its faces: the next run empties {store}, and what was made of them is made again "
+                "without"
+            )
         if name in sources_listed():
-            losses.append("manifest.sources lists it: the manifest stage fails until it is taken off")
+            losses.append(
+                "manifest.sources lists it: the manifest stage fails until it is taken off"
+            )
         raise DataError(
             "This would turn a data set that is there into an absent one.",
             where=_file(name),
@@ -176,7 +248,9 @@ def _part_of_collection(place: Place, raw: Path) -> Place:
 
 
 def _refuse_another_layout(before: Descriptor, place: Place, force: bool) -> None:
-    """Names stand in params.yaml, in sample_ids and in results: what they mean must not change unnoticed."""
+    """Names stand in params.yaml, in sample_ids and in results: what they mean must not change
+    unnoticed.
+    """
     if before.layout in ("", place.layout) or force:
         return
     if before.present:
@@ -185,11 +259,18 @@ def _refuse_another_layout(before: Descriptor, place: Place, force: bool) -> Non
     else:
         problem = "The data set of this name has another layout."
         remedy = f"add it under another name, or say what is meant: --layout {place.layout} or --layout {before.layout}"
-    raise DataError(problem, where=place.path, found=f"layout {place.layout}", expected=f"layout {before.layout}", remedy=remedy)
+    raise DataError(
+        problem,
+        where=place.path,
+        found=f"layout {place.layout}",
+        expected=f"layout {before.layout}",
+        remedy=remedy,
+    )
 
 
 def _announced(name: str, place: Place) -> Announced:
-    """Count the entries of the label files and read the first of them, so that missing pictures show now.
+    """Count the entries of the label files and read the first of them, so that missing pictures
+    show now.
 
     Raises:
         DataError: a faulty label list, missing pictures, or pictures that are still packed.
@@ -212,13 +293,16 @@ def _refuse_without_faces(counts: Announced, where: Path, force: bool) -> None:
             where=where,
             found="\n".join(["", *counts_table(counts)]) if counts else "no entries",
             expected="entries of the seven classes, or pictures",
-            remedy="name the folders after the classes, or say with --layout what it is; --force adds it all the same",
+            remedy="name the folders after the classes, or say with --layout what it is; --force "
+            "adds it all the same",
         )
 
 
 def _show(place: Place, counts: Announced) -> None:
     typer.echo("\n".join(counts_table(counts)))
-    if odd := odd_counts(counts) + odd_files(place.path, place.tree, reader_for(place.layout).files(place.tree)):
+    if odd := odd_counts(counts) + odd_files(
+        place.path, place.tree, reader_for(place.layout).files(place.tree)
+    ):
         typer.echo("\n".join(["missing or odd:", *(f"  - {text}" for text in odd)]))
 
 
@@ -231,7 +315,8 @@ def _all() -> list[Descriptor]:
 
 
 def _known(name: str) -> Descriptor | None:
-    """The descriptor of a data set that is no embedded sample, or None where there is none of this name.
+    """The descriptor of a data set that is no embedded sample, or None where there is none of this
+    name.
 
     Raises:
         DataError: it is a sample, or the descriptor is faulty.
@@ -257,10 +342,17 @@ def _new(name: str) -> Descriptor:
     """
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise DataError(
-            "This is no name for a data set.", found=name, expected="small letters, digits and _", remedy=f"known ones are {_names()}"
+            "This is no name for a data set.",
+            found=name,
+            expected="small letters, digits and _",
+            remedy=f"known ones are {_names()}",
         )
     if not DESCRIPTORS.is_dir():
-        raise DataError("There is no folder of descriptors.", where=DESCRIPTORS.absolute(), remedy="run from the project's root")
+        raise DataError(
+            "There is no folder of descriptors.",
+            where=DESCRIPTORS.absolute(),
+            remedy="run from the project's root",
+        )
     return Descriptor(name, name if name in LAYOUTS else "", False)
 
 
@@ -273,7 +365,11 @@ def _real(name: str) -> Descriptor:
     descriptor = _known(name)
     if descriptor is None:
         raise DataError(
-            "There is no such data set.", where=DESCRIPTORS, found=name, expected=_names(), remedy="run from the project's root"
+            "There is no such data set.",
+            where=DESCRIPTORS,
+            found=name,
+            expected=_names(),
+            remedy="run from the project's root",
         )
     return descriptor
 

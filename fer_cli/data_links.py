@@ -1,6 +1,8 @@
-"""How a data set outside the raw folder is reached from it: by a link `raw/NAME`, of an archive `raw/NAME.zip`.
+"""How a data set outside the raw folder is reached from it: by a link `raw/NAME`, of an archive
+`raw/NAME.zip`.
 
-Git ignores the raw folder, so descriptors hold no path of a machine, and nothing is copied. `custom` is a folder of links.
+Git ignores the raw folder, so descriptors hold no path of a machine, and nothing is copied.
+`custom` is a folder of links.
 """
 
 import os
@@ -61,7 +63,9 @@ def reach(name: str, place: Path, raw: Path) -> Reach:
 
 
 def _archive_and_inner(place: Path) -> tuple[Path, str]:
-    """A place as what the file system knows of it, a folder or an archive, and the folder inside the archive, "" for none."""
+    """A place as what the file system knows of it, a folder or an archive, and the folder inside
+    the archive, "" for none.
+    """
     outer = next((above for above in (place, *place.parents) if above.is_file()), place)
     inner = place.relative_to(outer).as_posix()
     return outer, "" if inner == "." else inner
@@ -71,8 +75,8 @@ def _link_in_collection(outer: Path, inner: str, collection: Path) -> Path | Non
     """The link for one more folder of `custom`.
 
     Raises:
-        DataError: among its siblings the folder's name would be taken for a split or class or for another folder, or it is not at
-            the top of its archive.
+        DataError: among its siblings the folder's name would be taken for a split or class or for
+            another folder, or it is not at the top of its archive.
     """
     if collection.resolve() in (outer.resolve(), outer.parent.resolve()):
         return None
@@ -96,7 +100,10 @@ def _link_in_collection(outer: Path, inner: str, collection: Path) -> Path | Non
     for other in siblings:
         if other.name != outer.name and shown in (other.name, archive_stem(other.name)):
             raise DataError(
-                "`custom` holds a folder of this name already.", where=collection, found=other.name, remedy=f"rename {outer.name}"
+                "`custom` holds a folder of this name already.",
+                where=collection,
+                found=other.name,
+                remedy=f"rename {outer.name}",
             )
     return collection / outer.name
 
@@ -113,7 +120,8 @@ def own_links(name: str, raw: Path) -> list[Path]:
 
 @contextmanager
 def linked(name: str, reached: Reach, raw: Path) -> Iterator[list[Path]]:
-    """Put the link in place, and take away what older links of the data set there are; if the block fails all is as before.
+    """Put the link in place, and take away what older links of the data set there are; if the block
+    fails all is as before.
 
     Yields:
         The links that are no longer there or lead elsewhere than before.
@@ -124,7 +132,11 @@ def linked(name: str, reached: Reach, raw: Path) -> Iterator[list[Path]]:
     link, target = reached.link, reached.target.resolve()
     right = link is not None and link.is_symlink() and link.resolve() == target
     kept = reached.root.split("/")[0] if link is None or right else ""
-    old = {} if name == COLLECTION else {place: place.readlink() for place in own_links(name, raw) if place.name != kept}
+    old = (
+        {}
+        if name == COLLECTION
+        else {place: place.readlink() for place in own_links(name, raw) if place.name != kept}
+    )
     if link is not None and not right and link not in old and (link.is_symlink() or link.exists()):
         raise DataError(
             "There is something else in the raw folder under this name.",
@@ -156,5 +168,6 @@ def _make(link: Path, target: Path) -> None:
             "A link cannot be made here.",
             where=link,
             found=error,
-            remedy=f"move the data set to {link}, or set FER_RAW (or `raw` in fer.local.toml) to the folder above it; then add it again",
+            remedy=f"move the data set to {link}, or set FER_RAW (or `raw` in fer.local.toml) to "
+            "the folder above it; then add it again",
         ) from error

@@ -1,4 +1,6 @@
-"""What `fer data` shows: faces per class and split, what is missing or odd, what to do next, and the state of each data set."""
+"""What `fer data` shows: faces per class and split, what is missing or odd, what to do next, and
+the state of each data set.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,17 @@ from fer_core.sources.descriptor import Descriptor, checked_tree, read_descripto
 from fer_core.sources.faces import SPLITS, Announced
 from fer_core.sources.tree import RawTree
 
-__all__ = ["counts_table", "faces_in", "list_line", "listed_in", "next_steps", "odd_counts", "odd_files", "size", "sources_listed"]
+__all__ = [
+    "counts_table",
+    "faces_in",
+    "list_line",
+    "listed_in",
+    "next_steps",
+    "odd_counts",
+    "odd_files",
+    "size",
+    "sources_listed",
+]
 
 UNLABELLED = "unlabelled"
 
@@ -25,7 +37,12 @@ _SHOWN = 5
 
 def faces_in(counts: Announced) -> int:
     """Entries that can become faces: those of the seven classes, and unlabelled pictures."""
-    return sum(count for words in counts.values() for word, count in words.items() if word in CLASSES or word == UNLABELLED)
+    return sum(
+        count
+        for words in counts.values()
+        for word, count in words.items()
+        if word in CLASSES or word == UNLABELLED
+    )
 
 
 def counts_table(counts: Announced) -> list[str]:
@@ -33,24 +50,42 @@ def counts_table(counts: Announced) -> list[str]:
     splits = [split for split in SPLITS if split in counts]
     others = _others(counts)
     lines = [" ".join([f"{'':24}", *(f"{split:>8}" for split in splits)])]
-    for word in [*CLASSES, *([UNLABELLED] if any(UNLABELLED in words for words in counts.values()) else []), *others]:
+    for word in [
+        *CLASSES,
+        *([UNLABELLED] if any(UNLABELLED in words for words in counts.values()) else []),
+        *others,
+    ]:
         label = f"{word} (left out)" if word in others else word
-        lines.append(" ".join([f"{label:24}", *(f"{counts[split].get(word, 0):8}" for split in splits)]))
-    lines.append(" ".join([f"{'total':24}", *(f"{sum(counts[split].values()):8}" for split in splits)]))
+        lines.append(
+            " ".join([f"{label:24}", *(f"{counts[split].get(word, 0):8}" for split in splits)])
+        )
+    lines.append(
+        " ".join([f"{'total':24}", *(f"{sum(counts[split].values()):8}" for split in splits)])
+    )
     return lines
 
 
 def odd_counts(counts: Announced) -> list[str]:
     """What the numbers lack or what stands out in them, each as a sentence without a full stop."""
-    labelled = {split: {name: counts[split].get(name, 0) for name in CLASSES} for split in SPLITS if split in counts}
+    labelled = {
+        split: {name: counts[split].get(name, 0) for name in CLASSES}
+        for split in SPLITS
+        if split in counts
+    }
     labelled = {split: classes for split, classes in labelled.items() if any(classes.values())}
     found = []
     if unlabelled := sum(words.get(UNLABELLED, 0) for words in counts.values()):
         found.append(f"{unlabelled} pictures without labels: they are in no split and no set")
-    if nowhere := [name for name in CLASSES if labelled and not any(classes[name] for classes in labelled.values())]:
+    if nowhere := [
+        name
+        for name in CLASSES
+        if labelled and not any(classes[name] for classes in labelled.values())
+    ]:
         found.append(f"no faces of {', '.join(nowhere)}")
     for split, classes in labelled.items():
-        if lacking := [name for name, count in classes.items() if not count and name not in nowhere]:
+        if lacking := [
+            name for name, count in classes.items() if not count and name not in nowhere
+        ]:
             found.append(f"no faces of {', '.join(lacking)} in {split}")
     if labelled.get("none"):
         found.append(f"{sum(labelled['none'].values())} faces have no split: no set takes them")
@@ -62,7 +97,9 @@ def odd_counts(counts: Announced) -> list[str]:
         if "val" not in labelled:
             found.append("no val split: manifest.val_fraction carves one from train")
         found += _other_shares(labelled["train"], labelled.get("test", {}))
-    if others := {word: sum(words.get(word, 0) for words in counts.values()) for word in _others(counts)}:
+    if others := {
+        word: sum(words.get(word, 0) for words in counts.values()) for word in _others(counts)
+    }:
         found.append(f"left out: {', '.join(f'{word} {count}' for word, count in others.items())}")
     return found
 
@@ -80,7 +117,9 @@ def _other_shares(train: dict[str, int], test: dict[str, int]) -> list[str]:
     for name in CLASSES:
         shares = train[name] / totals[0], test[name] / totals[1]
         if all(shares) and max(shares) > _RATIO * min(shares):
-            found.append(f"{name} is {100 * shares[0]:.2g} % of train but {100 * shares[1]:.2g} % of test")
+            found.append(
+                f"{name} is {100 * shares[0]:.2g} % of train but {100 * shares[1]:.2g} % of test"
+            )
     return found
 
 
@@ -93,16 +132,27 @@ def odd_files(place: Path, tree: RawTree, parts: Sequence[str]) -> list[str]:
         parts: what its reader reads.
     """
     found = []
-    folders = [folder for folder in (place, *(place / name for name in tree.folders())) if folder.is_dir()]
+    folders = [
+        folder for folder in (place, *(place / name for name in tree.folders())) if folder.is_dir()
+    ]
     for file in (file for folder in folders for file in sorted(folder.iterdir())):
         stem = archive_stem(file.name) if file.is_file() else None
         if stem is not None and (file.parent / stem).is_dir():
-            found.append(f"{file.relative_to(place).as_posix()} lies beside the folder {stem} and is not read")
+            found.append(
+                f"{file.relative_to(place).as_posix()} lies beside the folder {stem} and is not "
+                "read"
+            )
     volumes = packed(tree)
     if volumes:
         found.append(f"not read, for they are packed: {_some(volumes)}")
     read = [part.lower() for part in parts]
-    rest = [name for name in tree.names() if not any(part in ("", name.lower()) or part.startswith(f"{name.lower()}/") for part in read)]
+    rest = [
+        name
+        for name in tree.names()
+        if not any(
+            part in ("", name.lower()) or part.startswith(f"{name.lower()}/") for part in read
+        )
+    ]
     if rest := [name for name in rest if name not in volumes]:
         found.append(f"not read: {_some(rest)}")
     return found
@@ -114,7 +164,8 @@ def _some(names: Sequence[str]) -> str:
 
 
 def sources_listed() -> list[str]:
-    """The data sets that `manifest.sources` of params.yaml lists; only these are stages of the pipeline.
+    """The data sets that `manifest.sources` of params.yaml lists; only these are stages of the
+    pipeline.
 
     Raises:
         ParamsError: there is no readable params.yaml.
@@ -135,14 +186,24 @@ def next_steps(name: str, listed: bool) -> list[str]:
     if listed:
         head = f"manifest.sources of {PARAMS_FILE} lists {name} already. Next:"
     else:
-        head = f"manifest.sources of {PARAMS_FILE} does not list {name}: no stage reads it yet. Next:"
-        steps.insert(0, f"add {name} to manifest.sources in {PARAMS_FILE}, before those that it is preferred to")
+        head = (
+            f"manifest.sources of {PARAMS_FILE} does not list {name}: no stage reads it yet. Next:"
+        )
+        steps.insert(
+            0,
+            f"add {name} to manifest.sources in {PARAMS_FILE}, before those that it is preferred "
+            "to",
+        )
     return [head, *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]
 
 
 def size(descriptor: Descriptor) -> str:
     """Files and megabytes of a present data set."""
-    return f"{descriptor.tree.files} files, {descriptor.tree.bytes / 1e6:.1f} MB" if descriptor.tree else "no files"
+    return (
+        f"{descriptor.tree.files} files, {descriptor.tree.bytes / 1e6:.1f} MB"
+        if descriptor.tree
+        else "no files"
+    )
 
 
 def list_line(file: Path, raw: Path, clean: Path, listed: bool) -> str:

@@ -1,4 +1,5 @@
-"""`fer doctor`: everything that a run needs and that can be missing or wrong on a machine, looked at before the run.
+"""`fer doctor`: everything that a run needs and that can be missing or wrong on a machine, looked
+at before the run.
 
 One line for each finding, ok, warn or FAIL, with what to do about it. Nothing is changed.
 """
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor", "examine"]
 
-_LOCK, _PYPROJECT, _DVC, _DVC_FILE = Path("requirements.lock"), Path("pyproject.toml"), Path(".dvc"), Path("dvc.yaml")
+_LOCK, _PYPROJECT, _DVC, _DVC_FILE = (
+    Path("requirements.lock"),
+    Path("pyproject.toml"),
+    Path(".dvc"),
+    Path("dvc.yaml"),
+)
 _DESCRIPTORS = Path("data/sources")
 
 
 def doctor() -> None:
-    """Check this machine and project: packages, devices, disks, settings, raw data, params.yaml and dvc.yaml.
+    """Check this machine and project: packages, devices, disks, settings, raw data, params.yaml and
+    dvc.yaml.
 
     Ends with status 1 when anything is FAIL.
     """
@@ -64,7 +71,9 @@ def examine() -> Iterator["Finding"]:
     except FerError as error:
         yield of_error("params.yaml", error)
     else:
-        of_params = list(guarded("params.yaml", partial(doctor_project.check_params_file, params, PARAMS_FILE)))
+        of_params = list(
+            guarded("params.yaml", partial(doctor_project.check_params_file, params, PARAMS_FILE))
+        )
         yield from of_params
         if all(finding.level == Level.OK for finding in of_params):
             yield from guarded("dvc.yaml", partial(doctor_project.check_dag, params, _DVC_FILE))
@@ -79,19 +88,32 @@ def examine() -> Iterator["Finding"]:
         descriptors, faulty = doctor_project.readable_descriptors(_DESCRIPTORS)
         yield from faulty
     except ImportError as error:
-        yield Finding(Level.FAIL, "data sets", f"their readers cannot be imported: {error}", "mend what is told above")
+        yield Finding(
+            Level.FAIL,
+            "data sets",
+            f"their readers cannot be imported: {error}",
+            "mend what is told above",
+        )
     try:
         settings = load_settings()
     except FerError:
-        yield Finding(Level.WARN, "machine", "device, threads, disks and raw data are not checked, for the settings cannot be read")
+        yield Finding(
+            Level.WARN,
+            "machine",
+            "device, threads, disks and raw data are not checked, for the settings cannot be read",
+        )
         return
-    yield from guarded("data sets", partial(doctor_project.check_data, descriptors, settings.raw, listed))
+    yield from guarded(
+        "data sets", partial(doctor_project.check_data, descriptors, settings.raw, listed)
+    )
     yield from guarded("CPU threads", partial(doctor_machine.check_threads, settings))
     yield from guarded("device", partial(doctor_software.check_device, settings))
 
     def disks() -> Iterator[Finding]:
         cache, kinds = doctor_machine.cache_of(_DVC)
         yield from doctor_machine.check_cache(cache, kinds)
-        yield from doctor_machine.check_disks(Path().absolute(), cache, settings, doctor_machine.bytes_needed(descriptors, listed))
+        yield from doctor_machine.check_disks(
+            Path().absolute(), cache, settings, doctor_machine.bytes_needed(descriptors, listed)
+        )
 
     yield from guarded("disk", disks)

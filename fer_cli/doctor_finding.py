@@ -1,4 +1,6 @@
-"""What a check of `fer doctor` says, and how checks are run so that a broken machine gives findings and not a traceback."""
+"""What a check of `fer doctor` says, and how checks are run so that a broken machine gives findings
+and not a traceback.
+"""
 
 import json
 import os
@@ -41,7 +43,9 @@ class Finding:
     remedy: str = ""
 
     def __str__(self) -> str:
-        text = " ".join(f"{self.text} -> {self.remedy}".split() if self.remedy else self.text.split())
+        text = " ".join(
+            f"{self.text} -> {self.remedy}".split() if self.remedy else self.text.split()
+        )
         return f"{self.level:5} {self.what:17} {text}"
 
 
@@ -53,13 +57,19 @@ def of_error(what: str, error: FerError) -> Finding:
     """The finding that one of our errors stands for."""
     told = [
         error.problem.rstrip("."),
-        *(f"{name} {value}" for name, value in (("in", error.where), ("found", error.found)) if value is not None),
+        *(
+            f"{name} {value}"
+            for name, value in (("in", error.where), ("found", error.found))
+            if value is not None
+        ),
     ]
     return Finding(Level.FAIL, what, "; ".join(told), error.remedy or "")
 
 
 def guarded(what: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """The findings of a check; what it raises because something on this machine is broken becomes one."""
+    """The findings of a check; what it raises because something on this machine is broken becomes
+    one.
+    """
     try:
         yield from check()
     except FerError as error:
@@ -71,14 +81,22 @@ def guarded(what: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Findi
 
 
 def probe(code: str) -> dict[str, Any]:
-    """Run a piece of Python by itself, for an import that may fail, hang or kill its process; the last line it prints is JSON.
+    """Run a piece of Python by itself, for an import that may fail, hang or kill its process; the
+    last line it prints is JSON.
 
     Raises:
         ProbeError: it ended with an error, or took too long.
     """
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=_PATIENCE, check=False, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+            env=environment,
+        )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"no answer within {_PATIENCE} s") from error
     if done.returncode:

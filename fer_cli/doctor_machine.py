@@ -12,7 +12,15 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     from fer_core.sources.descriptor import Descriptor
 
-__all__ = ["bytes_needed", "cache_of", "check_cache", "check_disks", "check_memory", "check_threads", "memory_limit"]
+__all__ = [
+    "bytes_needed",
+    "cache_of",
+    "check_cache",
+    "check_disks",
+    "check_memory",
+    "check_threads",
+    "memory_limit",
+]
 
 _COPIES = 3  # of the raw bytes: faces cleaned, faces packed, and what is made of them
 _LEAST = 2e9  # bytes that a run writes whatever its data: weights, logits, reports
@@ -21,7 +29,8 @@ _GOOD_LINKS = ("reflink", "hardlink", "symlink")
 
 
 def cache_of(dvc: Path) -> tuple[Path, list[str]]:
-    """Folder of DVC's cache and the kinds of links it may use, in order, as DVC's configuration files say.
+    """Folder of DVC's cache and the kinds of links it may use, in order, as DVC's configuration
+    files say.
 
     Args:
         dvc: the project's folder `.dvc`.
@@ -55,8 +64,14 @@ def check_cache(cache: Path, kinds: Sequence[str], root: Path = Path()) -> Itera
 
 
 def bytes_needed(descriptors: Sequence["Descriptor"], listed: Sequence[str]) -> float:
-    """Estimate of the bytes that a run writes: three times the raw bytes of the listed data sets that are present."""
-    raw = sum(descriptor.tree.bytes for descriptor in descriptors if descriptor.tree is not None and descriptor.name in listed)
+    """Estimate of the bytes that a run writes: three times the raw bytes of the listed data sets
+    that are present.
+    """
+    raw = sum(
+        descriptor.tree.bytes
+        for descriptor in descriptors
+        if descriptor.tree is not None and descriptor.name in listed
+    )
     return max(_LEAST, _COPIES * raw)
 
 
@@ -81,17 +96,37 @@ def check_disks(root: Path, cache: Path, settings: Settings, needed: float) -> I
         free = shutil.disk_usage(_existing(place)).free
         text = f"{_gigabytes(free)} free at {place}"
         if free >= wanted:
-            yield Finding(Level.OK, f"disk: {what}", text + (f", about {_gigabytes(wanted)} wanted" if wanted else ""))
+            yield Finding(
+                Level.OK,
+                f"disk: {what}",
+                text + (f", about {_gigabytes(wanted)} wanted" if wanted else ""),
+            )
         else:
-            elsewhere = {"DVC cache": "dvc config --local cache.dir FOLDER", "runs": "set FER_RUNS to a folder elsewhere"}
+            elsewhere = {
+                "DVC cache": "dvc config --local cache.dir FOLDER",
+                "runs": "set FER_RUNS to a folder elsewhere",
+            }
             remedy = elsewhere.get(what, "make room, or `dvc gc --workspace`")
-            yield Finding(Level.FAIL, f"disk: {what}", f"only {text}, about {_gigabytes(wanted)} wanted", remedy)
+            yield Finding(
+                Level.FAIL,
+                f"disk: {what}",
+                f"only {text}, about {_gigabytes(wanted)} wanted",
+                remedy,
+            )
 
 
-def memory_limit(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup/memory.max")) -> float:
-    """Bytes of memory that this process may use at most: of the machine, or of its container if less."""
+def memory_limit(
+    meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup/memory.max")
+) -> float:
+    """Bytes of memory that this process may use at most: of the machine, or of its container if
+    less.
+    """
     if meminfo.exists():
-        lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines() if ":" in line)
+        lines = dict(
+            line.split(":", 1)
+            for line in meminfo.read_text(encoding="ascii").splitlines()
+            if ":" in line
+        )
         total = float(lines["MemTotal"].split()[0]) * 1024
     else:
         total = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -103,7 +138,10 @@ def check_memory(total: float) -> Iterator[Finding]:
     """Whether the memory is enough for a stage."""
     if total < _MEMORY:
         yield Finding(
-            Level.WARN, "memory", f"{_gigabytes(total)}, {_gigabytes(_MEMORY)} wanted", "smaller batches, and one stage at a time"
+            Level.WARN,
+            "memory",
+            f"{_gigabytes(total)}, {_gigabytes(_MEMORY)} wanted",
+            "smaller batches, and one stage at a time",
         )
     else:
         yield Finding(Level.OK, "memory", _gigabytes(total))
@@ -112,9 +150,18 @@ def check_memory(total: float) -> Iterator[Finding]:
 def check_threads(settings: Settings, usable: int | None = None) -> Iterator[Finding]:
     """Threads that the settings ask for against those that the process may use."""
     if usable is None:
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        usable = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
     if settings.threads > usable:
-        yield Finding(Level.WARN, "CPU threads", f"{settings.threads} asked for, {usable} usable", "set FER_THREADS lower, or to 0 for all")
+        yield Finding(
+            Level.WARN,
+            "CPU threads",
+            f"{settings.threads} asked for, {usable} usable",
+            "set FER_THREADS lower, or to 0 for all",
+        )
     else:
         yield Finding(Level.OK, "CPU threads", f"{settings.threads or usable} of {usable}")
 

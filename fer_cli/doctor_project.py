@@ -41,15 +41,32 @@ def check_settings(variables: Mapping[str, str] = os.environ) -> Iterator[Findin
     """
     settings = load_settings()
     known = {f"FER_{field.name.upper()}" for field in fields(Settings)} | set(_OTHER_VARIABLES)
-    unknown = sorted(name for name in variables if name.startswith("FER_") and name not in known and not name.startswith(_TESTS))
+    unknown = sorted(
+        name
+        for name in variables
+        if name.startswith("FER_") and name not in known and not name.startswith(_TESTS)
+    )
     if unknown:
         remedy = f"known ones are {', '.join(sorted(known))}"
-        yield Finding(Level.WARN, "settings", f"nothing reads the variable {', '.join(unknown)}", remedy)
+        yield Finding(
+            Level.WARN, "settings", f"nothing reads the variable {', '.join(unknown)}", remedy
+        )
     if settings.weights is not None and not settings.weights.exists():
         remedy = "mend FER_WEIGHTS (or `weights` in fer.local.toml)"
-        yield Finding(Level.FAIL, "settings", f"the folder or file of weights is missing: {settings.weights}", remedy)
+        yield Finding(
+            Level.FAIL,
+            "settings",
+            f"the folder or file of weights is missing: {settings.weights}",
+            remedy,
+        )
     values = {field.name: getattr(settings, field.name) for field in fields(Settings)}
-    yield Finding(Level.OK, "settings", ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, "", ())))
+    yield Finding(
+        Level.OK,
+        "settings",
+        ", ".join(
+            f"{name} {value}" for name, value in values.items() if value not in (None, "", ())
+        ),
+    )
 
 
 def readable_descriptors(folder: Path) -> tuple[list["Descriptor"], list[Finding]]:
@@ -69,13 +86,16 @@ def readable_descriptors(folder: Path) -> tuple[list["Descriptor"], list[Finding
     return good, faulty
 
 
-def check_data(descriptors: Sequence["Descriptor"], raw: Path, listed: Sequence[str]) -> Iterator[Finding]:
+def check_data(
+    descriptors: Sequence["Descriptor"], raw: Path, listed: Sequence[str]
+) -> Iterator[Finding]:
     """Whether present data sets lie here as they were added, and the listed ones are there.
 
     Args:
         descriptors: all that can be read.
         raw: the raw folder.
-        listed: names in manifest.sources; a fault of one of them stops the pipeline, one of another data set does not.
+        listed: names in manifest.sources; a fault of one of them stops the pipeline, one of another
+            data set does not.
     """
     from fer_core.sources.descriptor import checked_tree
 
@@ -84,7 +104,9 @@ def check_data(descriptors: Sequence["Descriptor"], raw: Path, listed: Sequence[
         if name not in known or not known[name].present:
             what = "is absent" if name in known else "has no descriptor"
             remedy = f"`fer data add {name} PATH`, or take it off the list"
-            yield Finding(Level.FAIL, "data sets", f"{name} is listed in manifest.sources and {what}", remedy)
+            yield Finding(
+                Level.FAIL, "data sets", f"{name} is listed in manifest.sources and {what}", remedy
+            )
     for descriptor in descriptors:
         if not descriptor.present or descriptor.sample is not None:
             continue
@@ -92,13 +114,26 @@ def check_data(descriptors: Sequence["Descriptor"], raw: Path, listed: Sequence[
             checked_tree(descriptor, raw)
         except (FerError, OSError) as error:
             level = Level.FAIL if descriptor.name in listed else Level.WARN
-            fault = of_error("data sets", error) if isinstance(error, FerError) else Finding(level, "data sets", str(error))
+            fault = (
+                of_error("data sets", error)
+                if isinstance(error, FerError)
+                else Finding(level, "data sets", str(error))
+            )
             yield replace(fault, level=level, text=f"{descriptor.name}: {fault.text}")
         else:
-            yield Finding(Level.OK, "data sets", f"{descriptor.name}: {descriptor.layout}, unchanged at {raw / (descriptor.root or '')}")
+            yield Finding(
+                Level.OK,
+                "data sets",
+                f"{descriptor.name}: {descriptor.layout}, unchanged at "
+                f"{raw / (descriptor.root or '')}",
+            )
     samples = sum(descriptor.sample is not None for descriptor in descriptors)
     absent = sum(not descriptor.present for descriptor in descriptors)
-    yield Finding(Level.OK, "data sets", f"{len(descriptors)} known, {len(listed)} listed, {samples} embedded, {absent} absent")
+    yield Finding(
+        Level.OK,
+        "data sets",
+        f"{len(descriptors)} known, {len(listed)} listed, {samples} embedded, {absent} absent",
+    )
 
 
 def check_params_file(params: dict[str, Any], path: Path) -> Iterator[Finding]:
@@ -130,4 +165,6 @@ def check_dag(params: dict[str, Any], dvc_file: Path, root: Path = Path()) -> It
     if synced(text, params, root) == text:
         yield Finding(Level.OK, "dvc.yaml", "in step with params.yaml and the code")
     else:
-        yield Finding(Level.FAIL, "dvc.yaml", "not in step with params.yaml or the code", "`fer dag sync`")
+        yield Finding(
+            Level.FAIL, "dvc.yaml", "not in step with params.yaml or the code", "`fer dag sync`"
+        )

@@ -1,4 +1,6 @@
-"""`fer doctor`: Python, the installed packages, and the libraries that fail in ways of their own."""
+"""`fer doctor`: Python, the installed packages, and the libraries that fail in ways of their
+own.
+"""
 
 import importlib.metadata
 import platform
@@ -16,11 +18,25 @@ from packaging.utils import canonicalize_name
 from fer_cli.doctor_finding import Finding, Level, ProbeError, probe
 from fer_core.settings import Settings
 
-__all__ = ["check_device", "check_dvc", "check_git", "check_onnxruntime", "check_opencv", "check_packages", "check_python", "check_yaml"]
+__all__ = [
+    "check_device",
+    "check_dvc",
+    "check_git",
+    "check_onnxruntime",
+    "check_opencv",
+    "check_packages",
+    "check_python",
+    "check_yaml",
+]
 
 _INSTALL = "`make setup` installs what the lock names"
 _SHOWN = 8
-_OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+_OPENCVS = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
 
 _TORCH = """
 import json, torch, torchvision, timm
@@ -45,9 +61,19 @@ def check_python(pyproject: Path, version: str = platform.python_version()) -> I
     wanted = str(tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["requires-python"])
     where = f"Python {version} in {sys.prefix}"
     if version not in SpecifierSet(wanted, prereleases=True):
-        yield Finding(Level.FAIL, "Python", f"{where}; {wanted} is needed", "`make setup PYTHON=python3.12`, after removing .venv")
+        yield Finding(
+            Level.FAIL,
+            "Python",
+            f"{where}; {wanted} is needed",
+            "`make setup PYTHON=python3.12`, after removing .venv",
+        )
     elif sys.prefix == sys.base_prefix:
-        yield Finding(Level.WARN, "Python", f"{where} is no virtual environment", "`make setup` makes one; use its .venv/bin/fer")
+        yield Finding(
+            Level.WARN,
+            "Python",
+            f"{where} is no virtual environment",
+            "`make setup` makes one; use its .venv/bin/fer",
+        )
     else:
         yield Finding(Level.OK, "Python", where)
 
@@ -59,39 +85,63 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def check_packages(lock: Path, pyproject: Path, installed: Callable[[str], str | None] = _installed) -> Iterator[Finding]:
+def check_packages(
+    lock: Path, pyproject: Path, installed: Callable[[str], str | None] = _installed
+) -> Iterator[Finding]:
     """Installed versions against the pins of the lock, as far as they are meant for this machine.
 
-    A dependency of the project's own that is missing or out of its bounds fails; every other difference is only told.
+    A dependency of the project's own that is missing or out of its bounds fails; every other
+    difference is only told.
 
     Args:
         lock: `requirements.lock`.
         pyproject: with the project's own bounds.
         installed: gives the version of a package, or None.
     """
-    pins = [pin for pin in _requirements(lock.read_text(encoding="utf-8").splitlines()) if not pin.marker or pin.marker.evaluate()]
+    pins = [
+        pin
+        for pin in _requirements(lock.read_text(encoding="utf-8").splitlines())
+        if not pin.marker or pin.marker.evaluate()
+    ]
     declared = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
-    needed = [wanted for wanted in _requirements(declared) if not wanted.marker or wanted.marker.evaluate()]
+    needed = [
+        wanted
+        for wanted in _requirements(declared)
+        if not wanted.marker or wanted.marker.evaluate()
+    ]
     unfit = {}
     for wanted in needed:
         version = installed(wanted.name)
         if version is None or not wanted.specifier.contains(version, prereleases=True):
-            unfit[canonicalize_name(wanted.name)] = f"{wanted.name} {version or 'is missing'}, needed {wanted.specifier or 'any'}"
+            unfit[canonicalize_name(wanted.name)] = (
+                f"{wanted.name} {version or 'is missing'}, needed {wanted.specifier or 'any'}"
+            )
     if unfit:
         yield Finding(Level.FAIL, "packages", _listed(list(unfit.values())), _INSTALL)
     other = []
     for pin in pins:
         version = installed(pin.name)
-        if canonicalize_name(pin.name) not in unfit and (version is None or not pin.specifier.contains(version, prereleases=True)):
-            other.append(f"{pin.name} {version or 'is missing'}, pinned {str(pin.specifier).removeprefix('==')}")
+        if canonicalize_name(pin.name) not in unfit and (
+            version is None or not pin.specifier.contains(version, prereleases=True)
+        ):
+            other.append(
+                f"{pin.name} {version or 'is missing'}, pinned "
+                f"{str(pin.specifier).removeprefix('==')}"
+            )
     if other:
-        yield Finding(Level.WARN, "packages", _listed(other), f"{_INSTALL}; results may differ with other versions")
+        yield Finding(
+            Level.WARN,
+            "packages",
+            _listed(other),
+            f"{_INSTALL}; results may differ with other versions",
+        )
     if not unfit and not other:
         yield Finding(Level.OK, "packages", f"{len(pins)} packages as {lock.name} pins them")
 
 
 def _requirements(lines: list[str]) -> Iterator[Requirement]:
-    """Requirements in lines of a lock file or of pyproject.toml; hashes and comments are passed over.
+    """Requirements in lines of a lock file or of pyproject.toml; hashes and comments are passed
+    over.
 
     Raises:
         ProbeError: a line is neither.
@@ -110,7 +160,9 @@ def _listed(items: list[str]) -> str:
     return "; ".join(items[:_SHOWN]) + more
 
 
-def check_device(settings: Settings, driver: Path = Path("/proc/driver/nvidia/version")) -> Iterator[Finding]:
+def check_device(
+    settings: Settings, driver: Path = Path("/proc/driver/nvidia/version")
+) -> Iterator[Finding]:
     """Whether torch and its companions load, and whether the device of the settings is there.
 
     Args:
@@ -120,20 +172,45 @@ def check_device(settings: Settings, driver: Path = Path("/proc/driver/nvidia/ve
     try:
         found = probe(_TORCH)
     except ProbeError as error:
-        yield Finding(Level.FAIL, "torch", f"torch, torchvision and timm cannot be imported: {error}", _INSTALL)
+        yield Finding(
+            Level.FAIL,
+            "torch",
+            f"torch, torchvision and timm cannot be imported: {error}",
+            _INSTALL,
+        )
         return
     built = f"built for CUDA {found['cuda']}" if found["cuda"] else "built without CUDA"
-    yield Finding(Level.OK, "torch", f"torch {found['torch']} ({built}), torchvision {found['torchvision']}, timm {found['timm']}")
+    yield Finding(
+        Level.OK,
+        "torch",
+        f"torch {found['torch']} ({built}), torchvision {found['torchvision']}, timm "
+        f"{found['timm']}",
+    )
     devices, wanted = found["devices"], settings.device
     known = ["auto", "cpu", "cuda", *(f"cuda:{number}" for number in range(len(devices)))]
     if wanted.startswith("cuda") and not devices:
-        yield Finding(Level.FAIL, "device", f"{wanted} is asked for, but torch finds no CUDA device", "FER_DEVICE=auto, or mend the driver")
+        yield Finding(
+            Level.FAIL,
+            "device",
+            f"{wanted} is asked for, but torch finds no CUDA device",
+            "FER_DEVICE=auto, or mend the driver",
+        )
     elif wanted not in known:
-        yield Finding(Level.FAIL, "device", f"there is no device {wanted!r}", f"set FER_DEVICE to one of {', '.join(known)}")
+        yield Finding(
+            Level.FAIL,
+            "device",
+            f"there is no device {wanted!r}",
+            f"set FER_DEVICE to one of {', '.join(known)}",
+        )
     elif devices:
         yield Finding(Level.OK, "device", f"{wanted}: {', '.join(devices)}")
     elif driver.exists() and wanted != "cpu":
-        yield Finding(Level.WARN, "device", "there is an NVIDIA driver, but torch cannot use it", f"a torch for its CUDA; now {built}")
+        yield Finding(
+            Level.WARN,
+            "device",
+            "there is an NVIDIA driver, but torch cannot use it",
+            f"a torch for its CUDA; now {built}",
+        )
     else:
         yield Finding(Level.OK, "device", "CPU only")
 
@@ -147,25 +224,43 @@ def check_onnxruntime() -> Iterator[Finding]:
         return
     providers = ", ".join(name.removesuffix("ExecutionProvider") for name in found["providers"])
     if "CPUExecutionProvider" not in found["providers"]:
-        yield Finding(Level.FAIL, "ONNX Runtime", f"{found['version']} has no CPU provider, only {providers or 'none'}", _INSTALL)
+        yield Finding(
+            Level.FAIL,
+            "ONNX Runtime",
+            f"{found['version']} has no CPU provider, only {providers or 'none'}",
+            _INSTALL,
+        )
     else:
         yield Finding(Level.OK, "ONNX Runtime", f"{found['version']}: {providers}")
 
 
 def check_opencv(installed: Callable[[str], str | None] = _installed) -> Iterator[Finding]:
-    """Whether OpenCV loads and decodes every format that data sets come in, and whether only one is installed."""
+    """Whether OpenCV loads and decodes every format that data sets come in, and whether only one is
+    installed.
+    """
     try:
         found = probe(_OPENCV)
     except ProbeError as error:
-        remedy = f"{_INSTALL}: it takes opencv-python-headless, which needs no library of the system" if ".so" in str(error) else _INSTALL
+        remedy = (
+            f"{_INSTALL}: it takes opencv-python-headless, which needs no library of the system"
+            if ".so" in str(error)
+            else _INSTALL
+        )
         yield Finding(Level.FAIL, "OpenCV", f"cannot be imported: {error}", remedy)
         return
     lacking = sorted({".png", ".jpg", ".bmp", ".webp"} - set(found["formats"]))
     kinds = [name for name in _OPENCVS if installed(name)]
     if lacking:
-        yield Finding(Level.FAIL, "OpenCV", f"{found['version']} cannot decode {', '.join(lacking)}", _INSTALL)
+        yield Finding(
+            Level.FAIL, "OpenCV", f"{found['version']} cannot decode {', '.join(lacking)}", _INSTALL
+        )
     elif len(kinds) > 1:
-        yield Finding(Level.WARN, "OpenCV", f"{' and '.join(kinds)} overwrite each other", "uninstall them all, then `make setup`")
+        yield Finding(
+            Level.WARN,
+            "OpenCV",
+            f"{' and '.join(kinds)} overwrite each other",
+            "uninstall them all, then `make setup`",
+        )
     else:
         yield Finding(Level.OK, "OpenCV", str(found["version"]))
 
@@ -177,16 +272,27 @@ def check_yaml() -> Iterator[Finding]:
     if ruamel.yaml.__with_libyaml__:
         yield Finding(Level.OK, "YAML", f"ruamel.yaml {ruamel.yaml.__version__} with its C parser")
     else:
-        yield Finding(Level.WARN, "YAML", "ruamel.yaml has no C parser: DVC takes seconds longer a stage", _INSTALL)
+        yield Finding(
+            Level.WARN,
+            "YAML",
+            "ruamel.yaml has no C parser: DVC takes seconds longer a stage",
+            _INSTALL,
+        )
 
 
-def check_dvc(bin_folder: Path = Path(sys.executable).parent, root: Path = Path()) -> Iterator[Finding]:
-    """Whether the dvc that `fer run` starts is there, and this is the root of a project of its own."""
+def check_dvc(
+    bin_folder: Path = Path(sys.executable).parent, root: Path = Path()
+) -> Iterator[Finding]:
+    """Whether the dvc that `fer run` starts is there, and this is the root of a project of its
+    own.
+    """
     version = _installed("dvc")
     if version is None or shutil.which("dvc", path=str(bin_folder)) is None:
         yield Finding(Level.FAIL, "DVC", f"no dvc beside {sys.executable}", _INSTALL)
     elif not (root / ".dvc").is_dir():
-        yield Finding(Level.FAIL, "DVC", f"no .dvc in {root.absolute()}", "run from the project's root")
+        yield Finding(
+            Level.FAIL, "DVC", f"no .dvc in {root.absolute()}", "run from the project's root"
+        )
     else:
         yield Finding(Level.OK, "DVC", version)
 
@@ -195,12 +301,29 @@ def check_git(root: Path = Path()) -> Iterator[Finding]:
     """Whether git is there and knows this folder."""
     git = shutil.which("git")
     if git is None:
-        yield Finding(Level.FAIL, "git", "there is no git", "install it: DVC and the descriptors need it")
+        yield Finding(
+            Level.FAIL, "git", "there is no git", "install it: DVC and the descriptors need it"
+        )
         return
-    version = subprocess.run([git, "--version"], capture_output=True, text=True, check=False).stdout.strip().removeprefix("git version ")
-    inside = subprocess.run([git, "rev-parse", "--is-inside-work-tree"], cwd=root, capture_output=True, text=True, check=False)
+    version = (
+        subprocess.run([git, "--version"], capture_output=True, text=True, check=False)
+        .stdout.strip()
+        .removeprefix("git version ")
+    )
+    inside = subprocess.run(
+        [git, "rev-parse", "--is-inside-work-tree"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if inside.stdout.strip() != "true":
         told = (inside.stderr.strip().splitlines() or ["this is no git checkout"])[0]
-        yield Finding(Level.FAIL, "git", told, "clone the project instead of copying it; DVC asks git for the revision")
+        yield Finding(
+            Level.FAIL,
+            "git",
+            told,
+            "clone the project instead of copying it; DVC asks git for the revision",
+        )
     else:
         yield Finding(Level.OK, "git", version)

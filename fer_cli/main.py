@@ -1,6 +1,7 @@
 """The `fer` command.
 
-The module of a command is imported when the command is asked for: `fer doctor` must work where a library that others need is broken.
+The module of a command is imported when the command is asked for: `fer doctor` must work where a
+library that others need is broken.
 """
 
 import logging
@@ -29,7 +30,9 @@ COMMANDS = {
     "fetch-detector": "predict:fetch",
     "results": "results:results",
 }
-"""Name of each command -> module of fer_cli, and in it a typer application or the command's function."""
+"""Name of each command -> module of fer_cli, and in it a typer application or the command's
+function.
+"""
 _PASSES_OPTIONS_ON = frozenset({"run"})
 _OURS = ("fer_core", "fer_cli")
 
@@ -50,7 +53,10 @@ class _Commands(TyperGroup):
             found = getattr(import_module(f"fer_cli.{module}"), attribute)
             if not isinstance(found, typer.Typer):
                 one = typer.Typer(add_completion=False)
-                one.command(cmd_name, context_settings={"ignore_unknown_options": cmd_name in _PASSES_OPTIONS_ON})(found)
+                one.command(
+                    cmd_name,
+                    context_settings={"ignore_unknown_options": cmd_name in _PASSES_OPTIONS_ON},
+                )(found)
                 found = one
             command = typer.main.get_command(found)
             command.name = cmd_name
@@ -58,7 +64,9 @@ class _Commands(TyperGroup):
         return self.commands[cmd_name]
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback()
@@ -67,7 +75,9 @@ def _group() -> None:
 
 
 def main() -> None:
-    """Run the command; errors of ours and libraries that cannot be loaded are shown as text, with status 1."""
+    """Run the command; errors of ours and libraries that cannot be loaded are shown as text, with
+    status 1.
+    """
     setup_logging()
     try:
         app()
@@ -77,5 +87,8 @@ def main() -> None:
     except ImportError as error:
         if (error.name or "").split(".")[0] in _OURS:
             raise
-        logging.getLogger("fer").error("A library cannot be loaded.\n  found: %s\n  remedy: `fer doctor` says what is missing", error)
+        logging.getLogger("fer").error(
+            "A library cannot be loaded.\n  found: %s\n  remedy: `fer doctor` says what is missing",
+            error,
+        )
         sys.exit(1)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Export the manifest, count its rows, or show its duplicates.")
+app = typer.Typer(
+    no_args_is_help=True, help="Export the manifest, count its rows, or show its duplicates."
+)
 app.command()(leakage)
 
 MANIFEST = Path("data/manifest.parquet")
@@ -26,14 +28,29 @@ CLEAN = Path("data/clean")
 @app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="The CSV to write.")],
-    set_name: Annotated[str | None, typer.Option("--set", help="Only rows of this named set of params.yaml.")] = None,
-    splits: Annotated[list[str] | None, typer.Option("--split", help="Only rows of this final split; may be repeated.")] = None,
-    sources: Annotated[list[str] | None, typer.Option("--source", help="Only rows of this data set; may be repeated.")] = None,
+    set_name: Annotated[
+        str | None, typer.Option("--set", help="Only rows of this named set of params.yaml.")
+    ] = None,
+    splits: Annotated[
+        list[str] | None,
+        typer.Option("--split", help="Only rows of this final split; may be repeated."),
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--source", help="Only rows of this data set; may be repeated."),
+    ] = None,
     with_dropped: Annotated[
-        bool, typer.Option("--with-dropped", help="Dropped rows too, and the columns reason and duplicate_of.")
+        bool,
+        typer.Option(
+            "--with-dropped", help="Dropped rows too, and the columns reason and duplicate_of."
+        ),
     ] = False,
     images: Annotated[
-        Path | None, typer.Option(help="Write the faces here too, a new or empty folder; image_path is then relative to it.")
+        Path | None,
+        typer.Option(
+            help="Write the faces here too, a new or empty folder; image_path is then relative to "
+            "it."
+        ),
     ] = None,
 ) -> None:
     """Write the manifest as CSV, in the columns of the original system."""
@@ -41,7 +58,9 @@ def export(
     from fer_core.data.manifest_table import read_manifest
 
     chosen = None if set_name is None else _named_set(set_name)
-    selection = Selection(tuple(splits or ()), tuple(sources or ()), chosen, set_name or "", with_dropped)
+    selection = Selection(
+        tuple(splits or ()), tuple(sources or ()), chosen, set_name or "", with_dropped
+    )
     rows = chosen_rows(read_manifest(MANIFEST), selection)
     if images is not None:
         rows = write_images(rows, CLEAN, images)
@@ -69,18 +88,31 @@ def _named_set(name: str) -> "SetFilter":
 
     sets: NamedSets = load_section("sets", NamedSets)
     if name not in sets:
-        raise ParamsError("There is no such named set.", where=f"{PARAMS_FILE}: sets", found=name, expected=", ".join(sets))
+        raise ParamsError(
+            "There is no such named set.",
+            where=f"{PARAMS_FILE}: sets",
+            found=name,
+            expected=", ".join(sets),
+        )
     return sets[name]
 
 
 def _table(counts: "pd.DataFrame") -> str:
-    """Lines of equal columns: source, split, classes, total; and a last line with the sums of all kept rows."""
+    """Lines of equal columns: source, split, classes, total; and a last line with the sums of all
+    kept rows.
+    """
     head = ["source", "split", *counts.columns]
-    body = [[str(part) for part in key] + [str(n) for n in row] for key, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    body = [
+        [str(part) for part in key] + [str(n) for n in row]
+        for key, row in zip(counts.index, counts.to_numpy(), strict=True)
+    ]
     kept = counts[counts.index.get_level_values("split") != "dropped"].sum()
     lines = [head, *body, ["all", "kept", *(str(n) for n in kept)]]
     width = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
-        "  ".join(cell.ljust(size) if column < 2 else cell.rjust(size) for column, (cell, size) in enumerate(zip(line, width, strict=True)))
+        "  ".join(
+            cell.ljust(size) if column < 2 else cell.rjust(size)
+            for column, (cell, size) in enumerate(zip(line, width, strict=True))
+        )
         for line in lines
     )

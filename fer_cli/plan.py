@@ -1,4 +1,6 @@
-"""What a run has to do: the stages that DVC finds changed, all that follows them, and what each of them waits for."""
+"""What a run has to do: the stages that DVC finds changed, all that follows them, and what each of
+them waits for.
+"""
 
 import ast
 import logging
@@ -27,9 +29,10 @@ class Plan:
 
     Attributes:
         needs: stage -> those of them that must have ended before it may start.
-        rank: stage -> length of the longest chain of stages that waits for it; the higher, the sooner it should start.
-        beside: stage -> number of stages that neither wait for it nor it for them, whether they have to run or not: so it is the same
-            when an interrupted run goes on.
+        rank: stage -> length of the longest chain of stages that waits for it; the higher, the
+            sooner it should start.
+        beside: stage -> number of stages that neither wait for it nor it for them, whether they
+            have to run or not: so it is the same when an interrupted run goes on.
     """
 
     needs: dict[str, set[str]]
@@ -41,7 +44,8 @@ def make_plan(targets: Sequence[str] = ()) -> Plan:
     """Ask DVC for the graph and for what changed.
 
     Args:
-        targets: stages (`student@kd-1337`) or all of one name (`student`), with everything they need; none means all.
+        targets: stages (`student@kd-1337`) or all of one name (`student`), with everything they
+            need; none means all.
 
     Raises:
         ParamsError: no stage of that name, or DVC cannot read the pipeline.
@@ -52,12 +56,17 @@ def make_plan(targets: Sequence[str] = ()) -> Plan:
     try:
         with Repo() as repo:
             graph = repo.index.graph
-            upstream = {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in graph}
+            upstream = {
+                stage.addressing: {other.addressing for other in graph.successors(stage)}
+                for stage in graph
+            }
             wanted = _with_needs(_named(targets, upstream), upstream) if targets else set(upstream)
             changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
     except DvcException as error:
         remedy = "mend dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` looks at the rest"
-        raise ParamsError("DVC cannot read this pipeline.", where=Path.cwd(), found=error, remedy=remedy) from error
+        raise ParamsError(
+            "DVC cannot read this pipeline.", where=Path.cwd(), found=error, remedy=remedy
+        ) from error
     return plan_of(upstream, wanted, changed)
 
 
@@ -73,7 +82,9 @@ def _status(repo: "Repo", targets: list[str] | None) -> dict[str, Any]:
             time.sleep(_PATIENCE)
 
 
-def plan_of(upstream: dict[str, set[str]], wanted: Collection[str], changed: Collection[str]) -> Plan:
+def plan_of(
+    upstream: dict[str, set[str]], wanted: Collection[str], changed: Collection[str]
+) -> Plan:
     """The plan for a graph.
 
     Args:
@@ -81,22 +92,39 @@ def plan_of(upstream: dict[str, set[str]], wanted: Collection[str], changed: Col
         wanted: stages that were asked for and what they need.
         changed: those of them that would run even if no other did.
     """
-    touched = {stage for stage in wanted if stage in changed or _with_needs({stage}, upstream) & set(changed)}
+    touched = {
+        stage
+        for stage in wanted
+        if stage in changed or _with_needs({stage}, upstream) & set(changed)
+    }
     needs = {stage: (_with_needs({stage}, upstream) - {stage}) & touched for stage in touched}
     rank = dict.fromkeys(touched, 0)
-    for stage in sorted(touched, key=lambda name: len(needs[name]), reverse=True):  # whoever waits for most comes first
+    for stage in sorted(
+        touched, key=lambda name: len(needs[name]), reverse=True
+    ):  # whoever waits for most comes first
         for other in needs[stage]:
             rank[other] = max(rank[other], rank[stage] + 1)
     above = {stage: _with_needs({stage}, upstream) for stage in wanted}
-    beside = {stage: len([other for other in wanted if other not in above[stage] and stage not in above[other]]) for stage in touched}
+    beside = {
+        stage: len(
+            [other for other in wanted if other not in above[stage] and stage not in above[other]]
+        )
+        for stage in touched
+    }
     return Plan(needs, rank, beside)
 
 
 def uses_torch(stage: str, root: Path = Path()) -> bool:
-    """Whether a stage's code imports torch, directly or through other first-party modules: it is one that wants a device."""
+    """Whether a stage's code imports torch, directly or through other first-party modules: it is
+    one that wants a device.
+    """
     module = stage.partition("@")[0]
     files = [root / name for name in code_deps(f"stages.{module}", root)]
-    paths = [path for file in files for path in ([file] if file.is_file() else sorted(file.rglob("*.py")))]
+    paths = [
+        path
+        for file in files
+        for path in ([file] if file.is_file() else sorted(file.rglob("*.py")))
+    ]
     return any(_imports_torch(path) for path in paths)
 
 
@@ -115,7 +143,12 @@ def _named(targets: Sequence[str], known: Collection[str]) -> set[str]:
     for target in targets:
         stages = {stage for stage in known if stage == target or stage.partition("@")[0] == target}
         if not stages:
-            raise ParamsError("There is no such stage.", where="dvc.yaml", found=target, expected=", ".join(sorted(known)))
+            raise ParamsError(
+                "There is no such stage.",
+                where="dvc.yaml",
+                found=target,
+                expected=", ".join(sorted(known)),
+            )
         found |= stages
     return found
 

@@ -45,33 +45,77 @@ _PROVIDERS = {Provider.cpu: "CPUExecutionProvider", Provider.cuda: "CUDAExecutio
 
 def predict(
     inputs: Annotated[
-        list[Path], typer.Argument(help="Images, folders that are searched for images, or CSV files with a column of paths.")
+        list[Path],
+        typer.Argument(
+            help="Images, folders that are searched for images, or CSV files with a column of "
+            "paths."
+        ),
     ],
-    model: Annotated[Path, typer.Option(help="File written by the onnx stage.")] = Path("data/onnx/student.fp32.onnx"),
-    output: Annotated[OutputFormat, typer.Option("--format", help="How to print the answers.")] = OutputFormat.table,
-    top: Annotated[int, typer.Option(min=1, max=len(CLASSES), help="How many classes to name for a face in table and JSON.")] = 1,
-    threshold: Annotated[float, typer.Option(min=0, max=1, help="Give no label below this confidence.")] = 0.0,
+    model: Annotated[Path, typer.Option(help="File written by the onnx stage.")] = Path(
+        "data/onnx/student.fp32.onnx"
+    ),
+    output: Annotated[
+        OutputFormat, typer.Option("--format", help="How to print the answers.")
+    ] = OutputFormat.table,
+    top: Annotated[
+        int,
+        typer.Option(
+            min=1, max=len(CLASSES), help="How many classes to name for a face in table and JSON."
+        ),
+    ] = 1,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Give no label below this confidence.")
+    ] = 0.0,
     batch: Annotated[int, typer.Option(min=1, help="Faces in one call of the network.")] = 32,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all cores.")] = 0,
-    provider: Annotated[Provider, typer.Option(help="Where the network runs; the detector runs on the CPU.")] = Provider.cpu,
-    detect: Annotated[bool, typer.Option("--detect", help="Find the faces first; without it each image is taken as one face.")] = False,
+    provider: Annotated[
+        Provider, typer.Option(help="Where the network runs; the detector runs on the CPU.")
+    ] = Provider.cpu,
+    detect: Annotated[
+        bool,
+        typer.Option(
+            "--detect", help="Find the faces first; without it each image is taken as one face."
+        ),
+    ] = False,
     detector: Annotated[
-        Path | None, typer.Option(help="YuNet file for --detect; default: what `fer fetch-detector` fetched.", envvar="FER_DETECTOR")
+        Path | None,
+        typer.Option(
+            help="YuNet file for --detect; default: what `fer fetch-detector` fetched.",
+            envvar="FER_DETECTOR",
+        ),
     ] = None,
     margin: Annotated[
-        float, typer.Option(min=-0.4, max=1, help="Added to each side of a detected face, as a share of the longer side of its box.")
+        float,
+        typer.Option(
+            min=-0.4,
+            max=1,
+            help="Added to each side of a detected face, as a share of the longer side of its box.",
+        ),
     ] = MARGIN,
-    annotate: Annotated[Path | None, typer.Option(help="Write a copy of each image with boxes and labels to this folder.")] = None,
-    logit_bias: Annotated[Path | None, typer.Option(help="JSON: what to add to the logit of each class.")] = None,
-    max_pixels: Annotated[int, typer.Option(min=1, max=2**30, help="Refuse images of more pixels.")] = MAX_PIXELS,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Write a copy of each image with boxes and labels to this folder."),
+    ] = None,
+    logit_bias: Annotated[
+        Path | None, typer.Option(help="JSON: what to add to the logit of each class.")
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, max=2**30, help="Refuse images of more pixels.")
+    ] = MAX_PIXELS,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")
+    ] = False,
 ) -> None:
     """Tell the expression of faces in images: probabilities of seven classes, calibrated.
 
     An image that cannot be read gets an answer with its error, and the exit status is then 1.
     """
     items = image_files(inputs)
-    copies = None if annotate is None else annotated_names([item.file for item in items if item.fault is None], annotate)
+    copies = (
+        None
+        if annotate is None
+        else annotated_names([item.file for item in items if item.fault is None], annotate)
+    )
     bias = None if logit_bias is None else read_logit_bias(logit_bias)
     if provider is Provider.cuda:
         with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
@@ -79,14 +123,17 @@ def predict(
     predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
     yunet = YuNet(detector or detector_file()) if detect else None
     reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
-    bar = tqdm(items, desc="predict", unit="image", leave=False, disable=progress_off() or len(items) == 1)
+    bar = tqdm(
+        items, desc="predict", unit="image", leave=False, disable=progress_off() or len(items) == 1
+    )
     answers = list(_answers(reader.faces(bar), predictor, batch, threshold, top))
     if copies is not None:
         _write_copies(copies, answers, max_pixels)
     typer.echo(rendered(answers, output), nl=False)
     if reader.photos:
         log.warning(
-            "%d of %d images look like photos and were taken as one face each, the first is %s: --detect finds the faces in them",
+            "%d of %d images look like photos and were taken as one face each, the first is %s: "
+            "--detect finds the faces in them",
             len(reader.photos),
             len(items),
             reader.photos[0],
@@ -97,25 +144,50 @@ def predict(
 
 
 def fetch(
-    to: Annotated[Path | None, typer.Option(help="File to write; default: this user's cache, where `fer predict --detect` looks.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write; default: this user's cache, where `fer predict --detect` looks."
+        ),
+    ] = None,
 ) -> None:
-    """Fetch the face detector (YuNet, MIT licence) from the OpenCV model zoo; its hash is checked."""
+    """Fetch the face detector (YuNet, MIT licence) from the OpenCV model zoo; its hash is
+    checked.
+    """
     typer.echo(fetch_detector(to or detector_file()))
 
 
-def _answers(faces: Iterator[Face], predictor: Predictor, batch: int, threshold: float, top: int) -> Iterator[Answer]:
+def _answers(
+    faces: Iterator[Face], predictor: Predictor, batch: int, threshold: float, top: int
+) -> Iterator[Answer]:
     while group := list(itertools.islice(faces, batch)):
         pixels = [face.pixels for face in group if face.pixels is not None]
         predictions = predictor.run(np.stack(pixels)) if pixels else predictor.predict([])
-        found = zip(predictions.decide(threshold), predictions.confidence, predictions.probabilities, predictions.top(top), strict=True)
+        found = zip(
+            predictions.decide(threshold),
+            predictions.confidence,
+            predictions.probabilities,
+            predictions.top(top),
+            strict=True,
+        )
         for face in group:
             if face.pixels is None:
                 yield Answer(str(face.file), None, None, None, None, [], {}, face.error)
                 continue
             label, confidence, row, best = next(found)
-            probabilities = {name: round(float(value), 6) for name, value in zip(CLASSES, row, strict=True)}
+            probabilities = {
+                name: round(float(value), 6) for name, value in zip(CLASSES, row, strict=True)
+            }
             first = [(name, probabilities[name]) for name, _ in best]
-            yield Answer(str(face.file), face.number, face.box, label, round(float(confidence), 6), first, probabilities)
+            yield Answer(
+                str(face.file),
+                face.number,
+                face.box,
+                label,
+                round(float(confidence), 6),
+                first,
+                probabilities,
+            )
 
 
 def _write_copies(copies: dict[Path, Path], answers: list[Answer], max_pixels: int) -> None:
@@ -126,4 +198,6 @@ def _write_copies(copies: dict[Path, Path], answers: list[Answer], max_pixels: i
     for image, found in of_image.items():
         drawn = annotated(read_photo(image, max_pixels), found.values())
         with new_file(copies[image]) as temporary:
-            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())
+            temporary.write_bytes(
+                cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes()
+            )

@@ -23,7 +23,8 @@ Area = tuple[int, int, int, int]
 
 
 def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Where each image's annotated copy goes: its path below what all images have in common, as PNG.
+    """Where each image's annotated copy goes: its path below what all images have in common, as
+    PNG.
 
     Args:
         files: images; one that is given twice, under whatever spellings, has one copy.
@@ -36,8 +37,14 @@ def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
         DataError: two images would have one name, a copy's name is taken, or the folder is a file.
     """
     images = list(dict.fromkeys(file.resolve() for file in files))
-    if (blocking := next((part for part in (folder, *folder.parents) if part.exists()), folder)).exists() and not blocking.is_dir():
-        raise DataError("Annotated copies go to a folder, and this is a file.", where=blocking, remedy="give a folder to --annotate")
+    if (
+        blocking := next((part for part in (folder, *folder.parents) if part.exists()), folder)
+    ).exists() and not blocking.is_dir():
+        raise DataError(
+            "Annotated copies go to a folder, and this is a file.",
+            where=blocking,
+            remedy="give a folder to --annotate",
+        )
     parents = [file.parent.parts for file in images]
     common = 0
     while all(len(parts) > common and parts[common] == parents[0][common] for parts in parents):
@@ -46,18 +53,27 @@ def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
     for image in images:
         name = folder / PurePath(*image.parts[common:]).with_suffix(".png")
         if name.exists():
-            raise DataError("An annotated copy would overwrite this file.", where=name, remedy="give --annotate a new folder")
+            raise DataError(
+                "An annotated copy would overwrite this file.",
+                where=name,
+                remedy="give --annotate a new folder",
+            )
         if (other := owners.setdefault(name, image)) != image:
             raise DataError(
-                "Two images would have one annotated copy.", where=name, found=f"{other} and {image}", remedy="annotate them apart"
+                "Two images would have one annotated copy.",
+                where=name,
+                found=f"{other} and {image}",
+                remedy="annotate them apart",
             )
     return {image: name for name, image in owners.items()}
 
 
 def annotated(image: np.ndarray, answers: Iterable[Answer]) -> np.ndarray:
-    """A copy of an image with a box and a line of text for each face; an unsure one in another colour and with a question mark.
+    """A copy of an image with a box and a line of text for each face; an unsure one in another
+    colour and with a question mark.
 
-    The letters follow the width of the box. A label lies inside the image, and beside the faces and the other labels where there is room.
+    The letters follow the width of the box. A label lies inside the image, and beside the faces and
+    the other labels where there is room.
 
     Args:
         image: RGB, uint8 [H, W, 3].
@@ -67,8 +83,14 @@ def annotated(image: np.ndarray, answers: Iterable[Answer]) -> np.ndarray:
         RGB, uint8 [H, W, 3]; images too small to carry letters are enlarged.
     """
     factor = max(1, -(-160 // min(image.shape[:2])))
-    drawn = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST) if factor > 1 else image.copy()
-    faces = [(answer, _area(answer, drawn, factor)) for answer in answers if answer.face is not None]
+    drawn = (
+        cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
+        if factor > 1
+        else image.copy()
+    )
+    faces = [
+        (answer, _area(answer, drawn, factor)) for answer in answers if answer.face is not None
+    ]
     for answer, (left, top, right, bottom) in faces:
         stroke = max(1, round(min(min(drawn.shape[:2]) / 300, (right - left) / 25)))
         cv2.rectangle(drawn, (left, top), (right, bottom), _colour(answer), stroke)
@@ -99,14 +121,20 @@ def _label(image: np.ndarray, answer: Answer, face: Area, taken: Sequence[Area])
     (_, letters), _ = cv2.getTextSize(words, _FONT, scale, 1)
     weight, pad = max(1, letters // 12), max(2, letters // 4)
     (width, tall), below = cv2.getTextSize(words, _FONT, scale, weight)
-    x, y = place_label((width + 2 * pad, tall + below + 2 * pad), face, taken, (image.shape[1], image.shape[0]))
+    x, y = place_label(
+        (width + 2 * pad, tall + below + 2 * pad), face, taken, (image.shape[1], image.shape[0])
+    )
     patch = (x, y, x + width + 2 * pad, y + tall + below + 2 * pad)
     cv2.rectangle(image, patch[:2], (patch[2] - 1, patch[3] - 1), _colour(answer), cv2.FILLED)
-    cv2.putText(image, words, (x + pad, y + pad + tall), _FONT, scale, (255, 255, 255), weight, cv2.LINE_AA)
+    cv2.putText(
+        image, words, (x + pad, y + pad + tall), _FONT, scale, (255, 255, 255), weight, cv2.LINE_AA
+    )
     return patch
 
 
-def place_label(size: tuple[int, int], face: Area, taken: Sequence[Area], limits: tuple[int, int]) -> tuple[int, int]:
+def place_label(
+    size: tuple[int, int], face: Area, taken: Sequence[Area], limits: tuple[int, int]
+) -> tuple[int, int]:
     """Where a label covers least: above its face, below it, or beside it; among equals the first.
 
     Args:
@@ -121,11 +149,20 @@ def place_label(size: tuple[int, int], face: Area, taken: Sequence[Area], limits
     (wide, tall), (left, top, right, bottom) = size, face
     places = [(x, y) for y in (top - tall, bottom + 1) for x in (left, right - wide)]
     places += [(x, y) for x in (right + 1, left - wide) for y in (top, bottom - tall)]
-    places = [(max(0, min(x, limits[0] - wide)), max(0, min(y, limits[1] - tall))) for x, y in places]
-    return min(places, key=lambda place: sum(_overlap((*place, place[0] + wide, place[1] + tall), area) for area in taken))
+    places = [
+        (max(0, min(x, limits[0] - wide)), max(0, min(y, limits[1] - tall))) for x, y in places
+    ]
+    return min(
+        places,
+        key=lambda place: sum(
+            _overlap((*place, place[0] + wide, place[1] + tall), area) for area in taken
+        ),
+    )
 
 
 def _overlap(one: Area, other: Area) -> int:
     """Square pixels that two areas share."""
-    width, height = (min(one[end], other[end]) - max(one[end - 2], other[end - 2]) for end in (2, 3))
+    width, height = (
+        min(one[end], other[end]) - max(one[end - 2], other[end - 2]) for end in (2, 3)
+    )
     return max(width, 0) * max(height, 0)

@@ -23,7 +23,8 @@ _LONGEST_CROP, _NARROWEST_CROP = 1000, 1.6
 
 @dataclass(frozen=True)
 class Face:
-    """A face in a file; number and pixels are None for a file in which none was found or that cannot be read.
+    """A face in a file; number and pixels are None for a file in which none was found or that
+    cannot be read.
 
     Attributes:
         file: the image.
@@ -48,14 +49,22 @@ class FaceReader:
         detector: finds them; without one each image is taken as one face.
         margin: of `crop_face`.
         max_pixels: of `read_photo`.
-        strict: the first file that cannot be read is an error; otherwise it is logged and gives an entry with its error.
+        strict: the first file that cannot be read is an error; otherwise it is logged and gives an
+            entry with its error.
 
     Attributes:
         unread: files that could not be read so far.
         photos: files so far that were taken as one face and look like a photo.
     """
 
-    def __init__(self, predictor: Predictor, detector: YuNet | None, margin: float, max_pixels: int, strict: bool) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        detector: YuNet | None,
+        margin: float,
+        max_pixels: int,
+        strict: bool,
+    ) -> None:
         self._predictor, self._detector = predictor, detector
         self._margin, self._max_pixels, self._strict = margin, max_pixels, strict
         self.unread: list[Path] = []
@@ -92,4 +101,6 @@ class FaceReader:
         if not boxes:
             yield Face(file)
         for number, box in enumerate(boxes):
-            yield Face(file, number, box, self._predictor.prepare([crop_face(image, box, self._margin)])[0])
+            yield Face(
+                file, number, box, self._predictor.prepare([crop_face(image, box, self._margin)])[0]
+            )

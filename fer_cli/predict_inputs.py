@@ -35,13 +35,16 @@ class Item:
 
 
 def image_files(inputs: Iterable[Path]) -> list[Item]:
-    """Files given, those of tables given in the order of their rows, and all images below folders given in the order of their paths.
+    """Files given, those of tables given in the order of their rows, and all images below folders
+    given in the order of their paths.
 
-    A table is a .csv or .tsv with a column of paths, or with nothing else in it; paths are relative to the table's folder. A row that names
-    no file gives an item with a fault. Files of a folder that are no images by their name are counted in the log.
+    A table is a .csv or .tsv with a column of paths, or with nothing else in it; paths are relative
+    to the table's folder. A row that names no file gives an item with a fault. Files of a folder
+    that are no images by their name are counted in the log.
 
     Raises:
-        DataError: a path that is not there, a folder without images, or a table that cannot be read or has no column of paths.
+        DataError: a path that is not there, a folder without images, or a table that cannot be read
+            or has no column of paths.
     """
     items: list[Item] = []
     for path in inputs:
@@ -59,11 +62,18 @@ def image_files(inputs: Iterable[Path]) -> list[Item]:
 def _of_folder(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     images = [file for file in files if file.suffix.lower() in SUFFIXES]
-    others = Counter(file.suffix.lower() or "without a suffix" for file in files if file.suffix.lower() not in SUFFIXES)
+    others = Counter(
+        file.suffix.lower() or "without a suffix"
+        for file in files
+        if file.suffix.lower() not in SUFFIXES
+    )
     left = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
     if not images:
         raise DataError(
-            "This folder holds no images.", where=folder, found=left or "no files", expected=f"files that end in {', '.join(SUFFIXES)}"
+            "This folder holds no images.",
+            where=folder,
+            found=left or "no files",
+            expected=f"files that end in {', '.join(SUFFIXES)}",
         )
     if left:
         log.warning("%s: files that are not read: %s", folder, left)
@@ -85,14 +95,20 @@ def _of_row(table: Path, line: int, row: list[str], column: int) -> Item:
     if name and (table.parent / name).is_file():
         return Item(table.parent / name)
     where = f"{table}: line {line}"
-    fault = DataError("A row names no file.", where=where, found=name or "nothing", expected="a path relative to the table")
+    fault = DataError(
+        "A row names no file.",
+        where=where,
+        found=name or "nothing",
+        expected="a path relative to the table",
+    )
     return Item(table.parent / name if name else table, fault)
 
 
 def _rows(table: Path) -> list[tuple[int, list[str]]]:
     """Rows that hold something, with their line numbers.
 
-    The delimiter is the one by which the first row names a column of paths. Where none does, the table is a list of paths.
+    The delimiter is the one by which the first row names a column of paths. Where none does, the
+    table is a list of paths.
 
     Raises:
         DataError: not UTF-8, not CSV, empty, or several columns of which none is known.
@@ -106,17 +122,22 @@ def _rows(table: Path) -> list[tuple[int, list[str]]]:
         delimiter = next((mark for mark, head in heads.items() if _column(head) is not None), ",")
         if _column(heads[delimiter]) is None:
             widest = max(heads.values(), key=len)
-            if len(heads[","]) > 1 or (len(widest) > 1 and not (table.parent / first.strip()).is_file()):
+            if len(heads[","]) > 1 or (
+                len(widest) > 1 and not (table.parent / first.strip()).is_file()
+            ):
                 raise DataError(
                     "This table has no column of image paths.",
                     where=table,
                     found=", ".join(widest[:20]),
-                    expected=f"{' or '.join(_COLUMNS)}; columns divided by {' or '.join(_DELIMITERS.values())}",
+                    expected=f"{' or '.join(_COLUMNS)}; columns divided by "
+                    f"{' or '.join(_DELIMITERS.values())}",
                 )
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
         return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError("This table cannot be read.", where=table, found=error, expected="CSV in UTF-8") from error
+        raise DataError(
+            "This table cannot be read.", where=table, found=error, expected="CSV in UTF-8"
+        ) from error
 
 
 def _names(head: list[str]) -> list[str]:

@@ -24,7 +24,8 @@ class OutputFormat(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What is printed of one face, or of one file in which none was found or that cannot be read (`face` is then None).
+    """What is printed of one face, or of one file in which none was found or that cannot be read
+    (`face` is then None).
 
     Attributes:
         file: as it was given.
@@ -66,12 +67,21 @@ def _table(answers: Iterable[Answer]) -> str:
         confidence = "" if answer.confidence is None else f"{100 * answer.confidence:.1f} %"
         others = answer.top if answer.face is not None and answer.label is None else answer.top[1:]
         following = ", ".join(f"{name} {100 * value:.1f} %" for name, value in others)
-        rows.append((answer.file, "" if answer.face is None else str(answer.face), label, confidence, following))
+        rows.append(
+            (
+                answer.file,
+                "" if answer.face is None else str(answer.face),
+                label,
+                confidence,
+                following,
+            )
+        )
     if not any(row[4] for row in rows[1:]):
         rows = [(*row[:4], "") for row in rows]
     width = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = (
-        f"{file:<{width[0]}}  {face:>{width[1]}}  {label:<{width[2]}}  {value:>10}  {others}" for file, face, label, value, others in rows
+        f"{file:<{width[0]}}  {face:>{width[1]}}  {label:<{width[2]}}  {value:>10}  {others}"
+        for file, face, label, value, others in rows
     )
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
@@ -83,16 +93,36 @@ def _word(answer: Answer) -> str:
 
 
 def _json(answers: Iterable[Answer]) -> str:
-    values = [asdict(answer) | {"top": [{"label": name, "probability": value} for name, value in answer.top]} for answer in answers]
+    values = [
+        asdict(answer)
+        | {"top": [{"label": name, "probability": value} for name, value in answer.top]}
+        for answer in answers
+    ]
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def _csv(answers: Iterable[Answer]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "face", "left", "top", "width", "height", "label", "confidence", *CLASSES, "error"])
+    writer.writerow(
+        ["file", "face", "left", "top", "width", "height", "label", "confidence", *CLASSES, "error"]
+    )
     for answer in answers:
-        box = ("", "", "", "") if answer.box is None else (answer.box.left, answer.box.top, answer.box.width, answer.box.height)
+        box = (
+            ("", "", "", "")
+            if answer.box is None
+            else (answer.box.left, answer.box.top, answer.box.width, answer.box.height)
+        )
         probabilities = [answer.probabilities.get(name, "") for name in CLASSES]
-        writer.writerow([answer.file, answer.face, *box, answer.label, answer.confidence, *probabilities, answer.error])
+        writer.writerow(
+            [
+                answer.file,
+                answer.face,
+                *box,
+                answer.label,
+                answer.confidence,
+                *probabilities,
+                answer.error,
+            ]
+        )
     return text.getvalue()

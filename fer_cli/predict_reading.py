@@ -1,4 +1,6 @@
-"""Photos as cameras and phones write them, for `fer predict`: larger than what the pipeline takes, and TIFF too."""
+"""Photos as cameras and phones write them, for `fer predict`: larger than what the pipeline takes,
+and TIFF too.
+"""
 
 import struct
 from pathlib import Path
@@ -31,7 +33,8 @@ def read_photo(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         uint8 [height, width, 3], RGB.
 
     Raises:
-        DataError: the file cannot be read, is no image of these kinds, is damaged, or is over the limit; says what a user can do.
+        DataError: the file cannot be read, is no image of these kinds, is damaged, or is over the
+            limit; says what a user can do.
     """
     try:
         data = file.read_bytes()
@@ -48,7 +51,11 @@ def read_photo(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
                 expected=f"at most {max_pixels} pixels",
                 remedy="shrink it, or raise --max-pixels if the file is sound",
             )
-        return _decode_tiff(data, file, (width, height)) if is_tiff else decode_rgb(data, file, max_pixels)
+        return (
+            _decode_tiff(data, file, (width, height))
+            if is_tiff
+            else decode_rgb(data, file, max_pixels)
+        )
     except UndecodableImage as error:
         raise DataError(
             error.problem,
@@ -73,12 +80,20 @@ def _tiff_size(data: bytes, where: object) -> tuple[int, int]:
         for entry in range(place + 2, place + 2 + 12 * entries, 12):
             tag, kind = struct.unpack_from(f"{order}HH", data, entry)
             if tag in sizes:
-                (sizes[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
+                (sizes[tag],) = struct.unpack_from(
+                    order + ("H" if kind == 3 else "I"), data, entry + 8
+                )
     except struct.error as error:
-        raise UndecodableImage("An image is damaged.", where=where, found="the file ends too early") from error
+        raise UndecodableImage(
+            "An image is damaged.", where=where, found="the file ends too early"
+        ) from error
     width, height = sizes.values()
     if not width or not height:
-        raise UndecodableImage("An image is damaged.", where=where, found=f"the header gives a size of {width} x {height}")
+        raise UndecodableImage(
+            "An image is damaged.",
+            where=where,
+            found=f"the header gives a size of {width} x {height}",
+        )
     return width, height
 
 
@@ -86,7 +101,9 @@ def _decode_tiff(data: bytes, where: object, size: tuple[int, int]) -> np.ndarra
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise UndecodableImage("An image is damaged.", where=where, found="the decoder refuses it") from error
+        raise UndecodableImage(
+            "An image is damaged.", where=where, found="the decoder refuses it"
+        ) from error
     if image is None or sorted(image.shape[:2]) != sorted(size):
         raise UndecodableImage("An image is damaged.", where=where, found="the decoder refuses it")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -26,7 +26,11 @@ def _profiles() -> dict[str, Path]:
     """
     found = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
     if not found:
-        raise ParamsError("There are no profiles here.", where=PROFILES.absolute(), remedy="run from the project's root")
+        raise ParamsError(
+            "There are no profiles here.",
+            where=PROFILES.absolute(),
+            remedy="run from the project's root",
+        )
     return found
 
 
@@ -44,26 +48,45 @@ def show() -> None:
 
 
 @app.command()
-def use(name: str, force: Annotated[bool, typer.Option(help="Overwrite a params.yaml that no profile holds.")] = False) -> None:
+def use(
+    name: str,
+    force: Annotated[
+        bool, typer.Option(help="Overwrite a params.yaml that no profile holds.")
+    ] = False,
+) -> None:
     """Make profiles/NAME.yaml the params.yaml and rewrite dvc.yaml to match."""
     use_profile(name, force)
     typer.echo(f"params.yaml and dvc.yaml now are those of profile {name}")
     if name != "sample":
-        typer.echo(f"keep its dvc.lock, metrics and plots on a branch of their own: git switch -c profile/{name}")
+        typer.echo(
+            "keep its dvc.lock, metrics and plots on a branch of their own: git switch -c "
+            f"profile/{name}"
+        )
 
 
 def use_profile(name: str, force: bool = False) -> None:
     """Replace params.yaml and bring dvc.yaml in step.
 
     Raises:
-        ParamsError: no such profile, the profile is not valid, or params.yaml was edited and would be lost.
+        ParamsError: no such profile, the profile is not valid, or params.yaml was edited and would
+            be lost.
     """
     profiles = _profiles()
     if name not in profiles:
         remedy = "name one of them; a new one is a file of that name in profiles/"
-        raise ParamsError("There is no such profile.", where=PROFILES, found=name, expected=", ".join(profiles), remedy=remedy)
+        raise ParamsError(
+            "There is no such profile.",
+            where=PROFILES,
+            found=name,
+            expected=", ".join(profiles),
+            remedy=remedy,
+        )
     present = _present()
-    if present and not force and all(path.read_text(encoding="utf-8") != present for path in profiles.values()):
+    if (
+        present
+        and not force
+        and all(path.read_text(encoding="utf-8") != present for path in profiles.values())
+    ):
         raise ParamsError(
             "params.yaml has been edited and no profile holds its text.",
             where=PARAMS_FILE,

@@ -1,4 +1,6 @@
-"""`fer results`: what a finished run measured, as Markdown, taken from its metrics files and nothing else."""
+"""`fer results`: what a finished run measured, as Markdown, taken from its metrics files and
+nothing else.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,11 +20,20 @@ _MARKS = ("<!-- results -->", "<!-- /results -->")
 
 
 def results(
-    out: Annotated[Path | None, typer.Option(help="Write a page of the whole outcome here.")] = None,
-    distillation: Annotated[Path | None, typer.Option(help="Write a page on the training methods against each other here.")] = None,
-    trials: Annotated[Path | None, typer.Option(help="Table of `fer tune show --out`, for the page on methods.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a page of the whole outcome here.")
+    ] = None,
+    distillation: Annotated[
+        Path | None,
+        typer.Option(help="Write a page on the training methods against each other here."),
+    ] = None,
+    trials: Annotated[
+        Path | None, typer.Option(help="Table of `fer tune show --out`, for the page on methods.")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the pages.")] = None,
-    into: Annotated[Path | None, typer.Option(help="Replace the table between the result marks of this file.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Replace the table between the result marks of this file.")
+    ] = None,
 ) -> None:
     """Print the result table of the last run, or write pages of results with their provenance."""
     pages = [
@@ -51,5 +62,7 @@ def with_table(text: str, table: str, where: Path) -> str:
     before, begin, rest = text.partition(_MARKS[0])
     _, end, after = rest.partition(_MARKS[1])
     if not begin or not end:
-        raise ArtifactError("The result marks are missing.", where=where, expected=" and ".join(_MARKS))
+        raise ArtifactError(
+            "The result marks are missing.", where=where, expected=" and ".join(_MARKS)
+        )
     return f"{before}{begin}\n{table}\n{end}{after}"

@@ -1,5 +1,5 @@
-"""The goals that distillation was given, each met or not by the numbers of a run: a better macro-F1 than plain cross-entropy's, and
-calibrated probabilities."""
+"""The goals that distillation was given, each met or not by the numbers of a run: a better macro-F1
+than plain cross-entropy's, and calibrated probabilities."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,15 @@ _CALIBRATIONS = Path("data/calibration")
 _SLACK = 1e-9
 
 
-def goals(runs: Mapping[str, Sequence[str]], val_f1: Mapping[str, float], pairs: "pd.DataFrame", name: str) -> str:
+def goals(
+    runs: Mapping[str, Sequence[str]], val_f1: Mapping[str, float], pairs: "pd.DataFrame", name: str
+) -> str:
     """Sentences on both goals and the numbers behind them, as Markdown.
 
     Args:
         runs: method -> keys of its runs.
-        val_f1: method -> mean val macro-F1; the best method is the one with the greatest, for test rows choose nothing.
+        val_f1: method -> mean val macro-F1; the best method is the one with the greatest, for test
+            rows choose nothing.
         pairs: of `metrics/comparison.csv`.
         name: of the test set.
     """
@@ -41,13 +44,31 @@ def goals(runs: Mapping[str, Sequence[str]], val_f1: Mapping[str, float], pairs:
         delta = "–" if gain is None else f"{gain[0]:+.4f} ({gain[1]:+.4f} to {gain[2]:+.4f})"
         ece, floor = errors[method]
         reached = "–" if gain is None else _words(_is_gain(gain))
-        rows.append([method, f"{val_f1[method]:.3f}", delta, reached, f"{ece:.4f}", _words(ece <= HIGHEST_ECE + _SLACK), f"{floor:.4f}"])
-    head = ["method", "val macro-F1", f"ΔF1 to {_BASELINE} (95 % CI)", f"≥ {GAIN:.3f}, CI above 0", "ECE scaled", f"≤ {HIGHEST_ECE}"]
+        rows.append(
+            [
+                method,
+                f"{val_f1[method]:.3f}",
+                delta,
+                reached,
+                f"{ece:.4f}",
+                _words(ece <= HIGHEST_ECE + _SLACK),
+                f"{floor:.4f}",
+            ]
+        )
+    head = [
+        "method",
+        "val macro-F1",
+        f"ΔF1 to {_BASELINE} (95 % CI)",
+        f"≥ {GAIN:.3f}, CI above 0",
+        "ECE scaled",
+        f"≤ {HIGHEST_ECE}",
+    ]
     return "\n\n".join(
         [
             f"- {_first(best, gains, name)}\n- {_second(errors)}",
             markdown_table([*head, "ECE of a perfectly calibrated model"], rows),
-            f"On {name}; ECE is the mean over seeds after temperature scaling, and beside it what a model with these very probabilities "
+            f"On {name}; ECE is the mean over seeds after temperature scaling, and beside it what "
+            "a model with these very probabilities "
             "would show on so few rows if each were right as often as it says.",
         ]
     )
@@ -64,14 +85,26 @@ def _first(best: str | None, gains: Mapping[str, tuple[float, float, float]], na
 
 def _second(errors: Mapping[str, tuple[float, float]]) -> str:
     within = [method for method, (ece, _) in errors.items() if ece <= HIGHEST_ECE + _SLACK]
-    met = "met" if len(within) == len(errors) else f"met by {', '.join(within)} only" if within else "not met"
+    met = (
+        "met"
+        if len(within) == len(errors)
+        else f"met by {', '.join(within)} only"
+        if within
+        else "not met"
+    )
     return f"**ECE after temperature scaling at most {HIGHEST_ECE}**: **{met}**."
 
 
 def _gain(pairs: "pd.DataFrame", method: str, name: str) -> tuple[float, float, float] | None:
-    """ΔF1 of a method to the baseline with its interval; None where the pair is not compared on the set."""
+    """ΔF1 of a method to the baseline with its interval; None where the pair is not compared on the
+    set.
+    """
     for pair in pairs[pairs["set"] == name].dropna(subset=["delta_macro_f1"]).to_dict("records"):
-        found = (float(pair["delta_macro_f1"]), float(pair["delta_macro_f1_low"]), float(pair["delta_macro_f1_high"]))
+        found = (
+            float(pair["delta_macro_f1"]),
+            float(pair["delta_macro_f1_low"]),
+            float(pair["delta_macro_f1_high"]),
+        )
         if (pair["a"], pair["b"]) == (method, _BASELINE):
             return found
         if (pair["a"], pair["b"]) == (_BASELINE, method):
@@ -85,7 +118,9 @@ def _is_gain(gain: tuple[float, float, float]) -> bool:
 
 def _calibration_error(keys: Sequence[str], name: str) -> tuple[float, float]:
     """ECE after temperature scaling and the mean of its floor, both means over the runs."""
-    found: list[dict[str, Any]] = [read_reliability_metrics(_CALIBRATIONS / key)[name] for key in keys]
+    found: list[dict[str, Any]] = [
+        read_reliability_metrics(_CALIBRATIONS / key)[name] for key in keys
+    ]
     errors = [one["temperature_scaled"]["metrics"]["ece"]["value"] for one in found]
     return sum(errors) / len(errors), sum(one["ece_floor"]["mean"] for one in found) / len(found)
 

@@ -23,13 +23,23 @@ _FAILED = 255
 
 def run(
     stages: Annotated[
-        list[str] | None, typer.Argument(help="Stages to bring up to date (student@kd-1337; student for all of them); all if left out.")
+        list[str] | None,
+        typer.Argument(
+            help="Stages to bring up to date (student@kd-1337; student for all of them); all if "
+            "left out."
+        ),
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Stages at a time; the machine's settings if left out.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Stages at a time; the machine's settings if left out."
+        ),
+    ] = None,
 ) -> None:
     """Run the pipeline: what `dvc repro` would run, several stages at a time, safe to interrupt.
 
-    With an option of `dvc repro` (such as --force) that command itself runs, one stage after the other.
+    With an option of `dvc repro` (such as --force) that command itself runs, one stage after the
+    other.
     """
     from fer_cli.plan import Plan, make_plan, uses_torch
     from fer_cli.scheduler import machine_for, run_plan
@@ -39,13 +49,22 @@ def run(
     check_sources(params, PARAMS_FILE)
     text = read_pipeline()
     if synced(text, params) != text:
-        raise ParamsError("dvc.yaml does not fit params.yaml or the code.", where=DVC_FILE, remedy="run `fer dag sync`")
+        raise ParamsError(
+            "dvc.yaml does not fit params.yaml or the code.",
+            where=DVC_FILE,
+            remedy="run `fer dag sync`",
+        )
     dvc = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro"]
     machine = machine_for(load_settings(), jobs)
     arguments = stages or []
     if any(argument.startswith("-") for argument in arguments):
         *options, last = arguments
-        status = run_plan(Plan({last: set()}, {last: 0}, {last: 0}), replace(machine, jobs=1), lambda _: False, [*dvc, *options])
+        status = run_plan(
+            Plan({last: set()}, {last: 0}, {last: 0}),
+            replace(machine, jobs=1),
+            lambda _: False,
+            [*dvc, *options],
+        )
         raise typer.Exit(1 if status == _FAILED else status)
     plan = make_plan(arguments)
     if not plan.needs:

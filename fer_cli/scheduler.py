@@ -1,7 +1,8 @@
-"""Stages side by side: each is `dvc repro --single-item` in a process group of its own, on a device of its own.
+"""Stages side by side: each is `dvc repro --single-item` in a process group of its own, on a device
+of its own.
 
-DVC itself runs one stage after the other. It holds its lock only around a stage's command, and --wait-for-lock makes the short
-waits safe, so several single-item runs in one workspace are sound.
+DVC itself runs one stage after the other. It holds its lock only around a stage's command, and
+--wait-for-lock makes the short waits safe, so several single-item runs in one workspace are sound.
 """
 
 import logging
@@ -34,7 +35,8 @@ ALONE = frozenset({"latency"})
 _GPUS = Path("/proc/driver/nvidia/gpus")
 _MOST_JOBS = 4
 _NOISE = re.compile(
-    r"^\s*$|^Updating lock file|^To track the changes|^\s*git add|^To enable auto staging|^\s*dvc config|^Use `dvc push`|^> "
+    r"^\s*$|^Updating lock file|^To track the changes|^\s*git add|^To enable auto staging|^\s*dvc "
+    r"config|^Use `dvc push`|^> "
 )
 _OF_DVC = re.compile(r"^(Running stage|Stage) '")
 
@@ -46,8 +48,9 @@ class Machine:
     Attributes:
         jobs: stages at a time.
         threads: CPU threads of the machine, shared out among the stages that may run at a time.
-        devices: each serves one stage at a time that wants one; empty where the CPU is the device. A stage that is spread over
-            processes takes all devices, so with these there is one entry, such as "auto", for all.
+        devices: each serves one stage at a time that wants one; empty where the CPU is the device.
+            A stage that is spread over processes takes all devices, so with these there is one
+            entry, such as "auto", for all.
     """
 
     jobs: int
@@ -56,9 +59,15 @@ class Machine:
 
 
 def machine_for(settings: Settings, jobs: int | None) -> Machine:
-    """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it has cores, four at most."""
+    """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it
+    has cores, four at most.
+    """
     if settings.processes > 1:
-        return Machine(jobs or settings.jobs or min(_MOST_JOBS, settings.machine_threads()), settings.machine_threads(), (settings.device,))
+        return Machine(
+            jobs or settings.jobs or min(_MOST_JOBS, settings.machine_threads()),
+            settings.machine_threads(),
+            (settings.device,),
+        )
     devices = settings.devices
     if not devices and settings.device == "auto":
         devices = tuple(f"cuda:{number}" for number in range(_gpus()))
@@ -67,7 +76,9 @@ def machine_for(settings: Settings, jobs: int | None) -> Machine:
     if devices == ("cpu",):
         devices = ()
     threads = settings.machine_threads()
-    return Machine(jobs or settings.jobs or max(len(devices), min(_MOST_JOBS, threads)), threads, devices)
+    return Machine(
+        jobs or settings.jobs or max(len(devices), min(_MOST_JOBS, threads)), threads, devices
+    )
 
 
 def _gpus() -> int:
@@ -88,13 +99,17 @@ class _Running:
     device: str | None
 
 
-def run_plan(plan: Plan, machine: Machine, wants_device: Callable[[str], bool], command: Sequence[str]) -> int:
+def run_plan(
+    plan: Plan, machine: Machine, wants_device: Callable[[str], bool], command: Sequence[str]
+) -> int:
     """Run every stage of the plan as soon as all it needs has ended.
 
-    After a failure nothing more is started, and what runs is left to end. SIGINT, SIGTERM and SIGHUP are passed on to all stages.
+    After a failure nothing more is started, and what runs is left to end. SIGINT, SIGTERM and
+    SIGHUP are passed on to all stages.
 
-    A stage's threads and memory follow from the graph alone, from how many stages may run beside it, and never from which happen to: on the
-    CPU the number of threads decides in which order numbers are added up, and so the last bits of a result.
+    A stage's threads and memory follow from the graph alone, from how many stages may run beside
+    it, and never from which happen to: on the CPU the number of threads decides in which order
+    numbers are added up, and so the last bits of a result.
 
     Args:
         plan: stages and their needs.
@@ -110,12 +125,17 @@ def run_plan(plan: Plan, machine: Machine, wants_device: Callable[[str], bool], 
     running: dict[str, _Running] = {}
     events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
     failed: dict[str, int] = {}
-    with _signals(events) as stopped, tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar:
+    with (
+        _signals(events) as stopped,
+        tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar,
+    ):
         while running or (waiting and not failed and not stopped):
             if not failed and not stopped:
                 for ready, device in _startable(waiting, done, running, machine, wants_device):
                     del waiting[ready]
-                    running[ready] = _start(ready, device, machine, plan.beside[ready], command, events)
+                    running[ready] = _start(
+                        ready, device, machine, plan.beside[ready], command, events
+                    )
             bar.set_postfix_str(", ".join(sorted(running)))
             if not running:
                 break
@@ -142,10 +162,18 @@ def run_plan(plan: Plan, machine: Machine, wants_device: Callable[[str], bool], 
 
 
 def _startable(
-    waiting: dict[str, set[str]], done: set[str], running: dict[str, _Running], machine: Machine, wants_device: Callable[[str], bool]
+    waiting: dict[str, set[str]],
+    done: set[str],
+    running: dict[str, _Running],
+    machine: Machine,
+    wants_device: Callable[[str], bool],
 ) -> Iterator[tuple[str, str | None]]:
     """Stages that may start now, with their devices, best first."""
-    free = [device for device in machine.devices if device not in {job.device for job in running.values()}]
+    free = [
+        device
+        for device in machine.devices
+        if device not in {job.device for job in running.values()}
+    ]
     places = machine.jobs - len(running)
     ready = [stage for stage, needs in waiting.items() if needs <= done]
     others = [stage for stage in ready if stage.partition("@")[0] not in ALONE]
@@ -165,7 +193,12 @@ def _startable(
 
 
 def _start(
-    stage: str, device: str | None, machine: Machine, beside: int, command: Sequence[str], events: "queue.SimpleQueue[_Event]"
+    stage: str,
+    device: str | None,
+    machine: Machine,
+    beside: int,
+    command: Sequence[str],
+    events: "queue.SimpleQueue[_Event]",
 ) -> _Running:
     together = 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
     threads = str(max(1, machine.threads // together))
@@ -204,9 +237,11 @@ def _show(stage: str, line: str, many: bool) -> None:
 
 @contextmanager
 def _signals(events: "queue.SimpleQueue[_Event]") -> Iterator[list[int]]:
-    """Turn SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) into events; the list given gets the signals.
+    """Turn SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) into events; the list given
+    gets the signals.
 
-    They are passed on by the loop that starts stages, not here, so that none can slip in between a start and its being known.
+    They are passed on by the loop that starts stages, not here, so that none can slip in between a
+    start and its being known.
     """
     stopped: list[int] = []
 
@@ -214,7 +249,11 @@ def _signals(events: "queue.SimpleQueue[_Event]") -> Iterator[list[int]]:
         stopped.append(number)
         events.put((None, None))
 
-    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stopped

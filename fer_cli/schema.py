@@ -1,4 +1,6 @@
-"""The whole of params.yaml: which model reads which section. Stages check the section they use; people want all faults at once."""
+"""The whole of params.yaml: which model reads which section. Stages check the section they use;
+people want all faults at once.
+"""
 
 import re
 from importlib import import_module
@@ -20,11 +22,13 @@ _DEV_SETS = frozenset({"val", "calib"})
 
 
 def check_params(params: dict[str, Any], path: Path) -> None:
-    """Check every section of a parameter file against its model and against each other, the methods' options left out.
+    """Check every section of a parameter file against its model and against each other, the
+    methods' options left out.
 
     Raises:
-        ParamsError: a section is missing or does not fit, keys within `student` are unknown, a method is unknown, or a name is given
-            twice, cannot be part of a path, or names nothing that is declared elsewhere.
+        ParamsError: a section is missing or does not fit, keys within `student` are unknown, a
+            method is unknown, or a name is given twice, cannot be part of a path, or names nothing
+            that is declared elsewhere.
     """
     missing = [name for name in SECTIONS if name not in params and name not in OPTIONAL_SECTIONS]
     if missing:
@@ -34,31 +38,63 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     _check_names(params, path)
     _only(
         params["student"],
-        {"arch", "methods", "preprocessing", "seeds", "set", "train", "trials", *params["student"]["methods"]},
+        {
+            "arch",
+            "methods",
+            "preprocessing",
+            "seeds",
+            "set",
+            "train",
+            "trials",
+            *params["student"]["methods"],
+        },
         "student",
         path,
     )
-    if "teacher_b" in params or any(entry.get("stage") == "b" for entry in params["teachers"].values()):
-        _check(params, "teacher_b", import_module("fer_core.learning.options").TeacherBOptions, path)
+    if "teacher_b" in params or any(
+        entry.get("stage") == "b" for entry in params["teachers"].values()
+    ):
+        _check(
+            params, "teacher_b", import_module("fer_core.learning.options").TeacherBOptions, path
+        )
     if "preprocessing" in params["student"]:
-        _check(params, "student.preprocessing", import_module("fer_core.learning.options").Resolution, path)
+        _check(
+            params,
+            "student.preprocessing",
+            import_module("fer_core.learning.options").Resolution,
+            path,
+        )
     if "trials" in params["student"]:
         _check(params, "student.trials", dict[str, int], path)
     _check_sets(params, path)
-    for name, given in parse_section("ensemble", params["ensemble"], _models()["ensemble"], path).weightings.items():
+    for name, given in parse_section(
+        "ensemble", params["ensemble"], _models()["ensemble"], path
+    ).weightings.items():
         given.of_teachers(list(params["teachers"]), name)
     _check_changed(params, path)
-    if params["deploy"]["student"] not in (keys := [f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]]):
+    if params["deploy"]["student"] not in (
+        keys := [
+            f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]
+        ]
+    ):
         raise ParamsError(
             "There is no such student to deploy.",
             where=f"{path}: deploy.student",
             found=params["deploy"]["student"],
             expected=", ".join(keys),
-            remedy="name one of them, METHOD-SEED, or add its method and seed to student.methods and student.seeds",
+            remedy="name one of them, METHOD-SEED, or add its method and seed to student.methods "
+            "and student.seeds",
         )
-    if unknown := [tag for tag in params["deploy"].get("teachers", []) if tag not in params["teachers"]]:
+    if unknown := [
+        tag for tag in params["deploy"].get("teachers", []) if tag not in params["teachers"]
+    ]:
         known = ", ".join(params["teachers"])
-        raise ParamsError("There is no such teacher to export.", where=f"{path}: deploy.teachers", found=unknown, expected=known)
+        raise ParamsError(
+            "There is no such teacher to export.",
+            where=f"{path}: deploy.teachers",
+            found=unknown,
+            expected=known,
+        )
 
 
 def check_sources(params: dict[str, Any], path: Path) -> None:
@@ -67,21 +103,29 @@ def check_sources(params: dict[str, Any], path: Path) -> None:
     Raises:
         ParamsError: one has none.
     """
-    if missing := [name for name in params["manifest"]["sources"] if not (_DESCRIPTORS / f"{name}.json").is_file()]:
+    if missing := [
+        name
+        for name in params["manifest"]["sources"]
+        if not (_DESCRIPTORS / f"{name}.json").is_file()
+    ]:
         raise ParamsError(
             "A listed data set has no descriptor.",
             where=f"{path}: manifest.sources",
             found=", ".join(map(str, missing)),
-            expected=", ".join(sorted(file.stem for file in _DESCRIPTORS.glob("*.json"))) or f"a file in {_DESCRIPTORS}",
-            remedy=f"mend the name, or `fer data add {missing[0]} PATH` with the folder that holds it",
+            expected=", ".join(sorted(file.stem for file in _DESCRIPTORS.glob("*.json")))
+            or f"a file in {_DESCRIPTORS}",
+            remedy=f"mend the name, or `fer data add {missing[0]} PATH` with the folder that holds "
+            "it",
         )
 
 
 def check_methods(params: dict[str, Any], path: Path) -> None:
-    """Check the options of every method in `student.methods`; apart from the rest because the methods' modules import torch.
+    """Check the options of every method in `student.methods`; apart from the rest because the
+    methods' modules import torch.
 
     Raises:
-        ParamsError: options are missing or do not fit, or mixup is asked for with a method that has stored targets.
+        ParamsError: options are missing or do not fit, or mixup is asked for with a method that has
+            stored targets.
     """
     mixup = params["student"]["train"].get("mixup", 0)
     for method in params["student"]["methods"]:
@@ -90,7 +134,8 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
         further = {"negl", "proto", "lp"} & set(params["student"][method])
         if mixup and (module.NEEDS_TARGETS or getattr(module, "NEEDS_VOTES", False) or further):
             raise ParamsError(
-                "Mixup needs a loss of labels alone: stored targets are of plain images, and further terms know one label a row.",
+                "Mixup needs a loss of labels alone: stored targets are of plain images, and "
+                "further terms know one label a row.",
                 where=f"{path}: student.train.mixup",
                 found=f"{mixup} with {method}",
                 expected="0, or only methods without targets and without further terms",
@@ -107,27 +152,58 @@ def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> None:
 
 
 def _check_names(params: dict[str, Any], path: Path) -> None:
-    """Names of teachers and students become keys of stages and folders of `data/`, where teachers and students lie side by side."""
+    """Names of teachers and students become keys of stages and folders of `data/`, where teachers
+    and students lie side by side.
+    """
     student = params["student"]
-    for key, values in (("student.methods", student["methods"]), ("student.seeds", student["seeds"])):
+    for key, values in (
+        ("student.methods", student["methods"]),
+        ("student.seeds", student["seeds"]),
+    ):
         if twice := sorted({value for value in values if values.count(value) > 1}):
-            raise ParamsError("A value is given twice.", where=f"{path}: {key}", found=twice, expected="each once", remedy="remove one")
-    for key, names in (("student.methods", student["methods"]), ("teachers", params["teachers"]), ("sets", params["sets"])):
+            raise ParamsError(
+                "A value is given twice.",
+                where=f"{path}: {key}",
+                found=twice,
+                expected="each once",
+                remedy="remove one",
+            )
+    for key, names in (
+        ("student.methods", student["methods"]),
+        ("teachers", params["teachers"]),
+        ("sets", params["sets"]),
+    ):
         if odd := [name for name in names if re.fullmatch(r"[A-Za-z0-9_]+", name) is None]:
-            raise ParamsError("This is no name.", where=f"{path}: {key}", found=odd, expected="letters, digits and _", remedy="rename it")
+            raise ParamsError(
+                "This is no name.",
+                where=f"{path}: {key}",
+                found=odd,
+                expected="letters, digits and _",
+                remedy="rename it",
+            )
     if both := sorted(_ENTRIES & set(params["teachers"])):
-        raise ParamsError("The leaderboard has an entry of this name already.", where=f"{path}: teachers", found=both, remedy="rename it")
+        raise ParamsError(
+            "The leaderboard has an entry of this name already.",
+            where=f"{path}: teachers",
+            found=both,
+            remedy="rename it",
+        )
     for method in student["methods"]:
         section = student.get(method, {})
         if not isinstance(section, dict):
             raise ParamsError(
-                "A method's section holds no options.", where=f"{path}: student.{method}", found=section, expected="a mapping"
+                "A method's section holds no options.",
+                where=f"{path}: student.{method}",
+                found=section,
+                expected="a mapping",
             )
         needs_targets(loss_of(params, method), _CODE)
 
 
 def _check_sets(params: dict[str, Any], path: Path) -> None:
-    """Every named set that is asked for must be declared and be of the right half, and every source that a set names must be listed."""
+    """Every named set that is asked for must be declared and be of the right half, and every source
+    that a set names must be listed.
+    """
     module = import_module("fer_core.data.named_sets")
     sets = parse_section("sets", params["sets"], module.NamedSets, path)
     for name, chosen in sets.items():
@@ -142,8 +218,15 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
     asked = params["evaluation"]["compare_set"]
     evaluated = module.evaluated_sets(sets)
     if taken := sorted(_DEV_SETS & set(evaluated)):
-        raise ParamsError("Every evaluation has a set of this name already.", where=f"{path}: sets", found=taken, remedy="rename it")
-    if unknown := [name for name in ([asked] if isinstance(asked, str) else asked) if name not in evaluated]:
+        raise ParamsError(
+            "Every evaluation has a set of this name already.",
+            where=f"{path}: sets",
+            found=taken,
+            remedy="rename it",
+        )
+    if unknown := [
+        name for name in ([asked] if isinstance(asked, str) else asked) if name not in evaluated
+    ]:
         raise ParamsError(
             "There is no named set of test rows to compare on.",
             where=f"{path}: evaluation.compare_set",
@@ -164,12 +247,18 @@ def _check_changed(params: dict[str, Any], path: Path) -> None:
         section = params["student"].get(method)
         own = section if isinstance(section, dict) else {}
         changes = {"lr": own.get("lr"), "epochs": own.get("extra_epochs")}
-        values = params["student"]["train"] | {name: value for name, value in changes.items() if value is not None}
-        parse_section(f"student.train with student.{method}'s lr and extra_epochs", values, options, path)
+        values = params["student"]["train"] | {
+            name: value for name, value in changes.items() if value is not None
+        }
+        parse_section(
+            f"student.train with student.{method}'s lr and extra_epochs", values, options, path
+        )
 
 
 def _models() -> dict[str, Any]:
-    """Model of every section but the methods'; modules are imported here, when a file is really checked."""
+    """Model of every section but the methods'; modules are imported here, when a file is really
+    checked.
+    """
 
     def named(module: str, name: str) -> Any:
         return getattr(import_module(f"fer_core.{module}"), name)
@@ -201,4 +290,6 @@ def _models() -> dict[str, Any]:
 def _only(values: dict[str, Any], known: set[str], key: str, path: Path) -> None:
     for name in values:
         if name not in known:
-            raise ParamsError("Unknown key.", where=f"{path}: {key}.{name}", expected=", ".join(sorted(known)))
+            raise ParamsError(
+                "Unknown key.", where=f"{path}: {key}.{name}", expected=", ".join(sorted(known))
+            )

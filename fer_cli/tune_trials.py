@@ -1,8 +1,10 @@
-"""Trials of a tuning file: what is tried, under which name, which is best, and what that makes of params.yaml.
+"""Trials of a tuning file: what is tried, under which name, which is best, and what that makes of
+params.yaml.
 
-A trial's name is the hash of everything that can change its val score: its settings on top of params.yaml, without the sections that only
-concern what comes after (test sets, deployment, timing) and without the other methods, and the descriptors of the data sets. So a trial
-counts as long as these hold, on whatever commit it was run, and no longer.
+A trial's name is the hash of everything that can change its val score: its settings on top of
+params.yaml, without the sections that only concern what comes after (test sets, deployment, timing)
+and without the other methods, and the descriptors of the data sets. So a trial counts as long as
+these hold, on whatever commit it was run, and no longer.
 """
 
 import hashlib
@@ -23,7 +25,17 @@ from fer_core.errors import ParamsError
 from fer_core.files import sha256_file
 from fer_core.params import Section, parse_section
 
-__all__ = ["SCORES", "Score", "Trial", "Tuning", "applied", "best_trials", "flow", "read_trials", "with_settings"]
+__all__ = [
+    "SCORES",
+    "Score",
+    "Trial",
+    "Tuning",
+    "applied",
+    "best_trials",
+    "flow",
+    "read_trials",
+    "with_settings",
+]
 
 Score = Literal["macro_f1", "accuracy", "nll"]
 SCORES: tuple[Score, ...] = ("macro_f1", "accuracy", "nll")
@@ -39,14 +51,17 @@ class Tuning(Section):
     Attributes:
         seed: of every trial; one of `student.seeds`.
         by: val score that decides: the highest macro_f1 or accuracy, or the lowest nll.
-        trials: method -> grids; a grid maps names within the section `student.<method>` ("lr", "negl.weight") to the values to combine,
-            which may be mappings and null. All grids of a method name the same settings, so that no trial depends on what another one
-            left in params.yaml.
+        trials: method -> grids; a grid maps names within the section `student.<method>` ("lr",
+            "negl.weight") to the values to combine, which may be mappings and null. All grids of a
+            method name the same settings, so that no trial depends on what another one left in
+            params.yaml.
     """
 
     seed: int
     by: Score
-    trials: Annotated[dict[str, list[dict[str, Annotated[list[Any], Field(min_length=1)]]]], Field(min_length=1)]
+    trials: Annotated[
+        dict[str, list[dict[str, Annotated[list[Any], Field(min_length=1)]]]], Field(min_length=1)
+    ]
 
 
 @dataclass(frozen=True)
@@ -79,8 +94,8 @@ def read_trials(file: Path, params: Mapping[str, Any]) -> tuple[Tuning, list[Tri
     """The trials of a tuning file.
 
     Raises:
-        ParamsError: not readable, an unknown method or seed, grids of a method that name different settings, a trial given twice, or
-            fewer trials of ce than of another method.
+        ParamsError: not readable, an unknown method or seed, grids of a method that name different
+            settings, a trial given twice, or fewer trials of ce than of another method.
     """
     try:
         values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
@@ -89,11 +104,19 @@ def read_trials(file: Path, params: Mapping[str, Any]) -> tuple[Tuning, list[Tri
     tuning = parse_section("tuning", values, Tuning, file)
     student = params["student"]
     if tuning.seed not in student["seeds"]:
-        raise ParamsError("The seed of the trials is none of the students'.", where=f"{file}: seed", expected=student["seeds"])
+        raise ParamsError(
+            "The seed of the trials is none of the students'.",
+            where=f"{file}: seed",
+            expected=student["seeds"],
+        )
     trials = []
     for method, grids in tuning.trials.items():
         if method not in student["methods"]:
-            raise ParamsError("The pipeline has no student of this method.", where=f"{file}: trials.{method}", expected=student["methods"])
+            raise ParamsError(
+                "The pipeline has no student of this method.",
+                where=f"{file}: trials.{method}",
+                expected=student["methods"],
+            )
         if len(names := {tuple(sorted(grid)) for grid in grids}) > 1:
             raise ParamsError(
                 "Grids of one method name different settings.",
@@ -104,13 +127,19 @@ def read_trials(file: Path, params: Mapping[str, Any]) -> tuple[Tuning, list[Tri
         for grid in grids:
             for chosen in product(*grid.values()):
                 settings = tuple(zip(grid, chosen, strict=True))
-                trials.append(Trial(method, tuning.seed, settings, _name(method, tuning.seed, settings, params)))
+                trials.append(
+                    Trial(
+                        method, tuning.seed, settings, _name(method, tuning.seed, settings, params)
+                    )
+                )
     counts = {method: sum(trial.method == method for trial in trials) for method in tuning.trials}
     if len({trial.name for trial in trials}) != len(trials):
         raise ParamsError("A trial is given twice.", where=file)
     if counts.get("ce", 0) < max(counts.values()):
         raise ParamsError(
-            "Plain cross-entropy must get at least as many trials as any other method.", where=f"{file}: trials", found=counts
+            "Plain cross-entropy must get at least as many trials as any other method.",
+            where=f"{file}: trials",
+            found=counts,
         )
     return tuning, trials
 
@@ -125,8 +154,12 @@ def best_trials(scores: Mapping[Trial, Mapping[str, float]], by: Score) -> dict[
     return best
 
 
-def with_settings(section: Mapping[str, Any], settings: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A method's section with settings: a dotted name means an entry of a mapping, and a mapping is merged into the one that is there."""
+def with_settings(
+    section: Mapping[str, Any], settings: Sequence[tuple[str, Any]]
+) -> dict[str, Any]:
+    """A method's section with settings: a dotted name means an entry of a mapping, and a mapping is
+    merged into the one that is there.
+    """
     changed = dict(section)
     for name, value in settings:
         first, _, rest = name.partition(".")
@@ -134,12 +167,16 @@ def with_settings(section: Mapping[str, Any], settings: Sequence[tuple[str, Any]
         if rest:
             changed[first] = with_settings(inner, [(rest, value)])
         else:
-            changed[first] = with_settings(inner, list(value.items())) if isinstance(value, Mapping) else value
+            changed[first] = (
+                with_settings(inner, list(value.items())) if isinstance(value, Mapping) else value
+            )
     return changed
 
 
 def applied(text: str, best: Mapping[str, Trial], counts: Mapping[str, int]) -> str:
-    """The text of params.yaml with the settings of these trials and, in `student.trials`, how many each method had; all else is kept."""
+    """The text of params.yaml with the settings of these trials and, in `student.trials`, how many
+    each method had; all else is kept.
+    """
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -147,7 +184,12 @@ def applied(text: str, best: Mapping[str, Trial], counts: Mapping[str, int]) -> 
     student = document["student"]
     for method, trial in best.items():
         tuned = with_settings(student[method], trial.settings)
-        student[method].update({name: tuned[name] for name in dict.fromkeys(name.partition(".")[0] for name, _ in trial.settings)})
+        student[method].update(
+            {
+                name: tuned[name]
+                for name in dict.fromkeys(name.partition(".")[0] for name, _ in trial.settings)
+            }
+        )
     if "trials" not in student:
         student["trials"] = CommentedMap()
         student["trials"].fa.set_flow_style()
@@ -170,7 +212,9 @@ def flow(value: Any) -> str:
     return str(value)
 
 
-def _name(method: str, seed: int, settings: Sequence[tuple[str, Any]], params: Mapping[str, Any]) -> str:
+def _name(
+    method: str, seed: int, settings: Sequence[tuple[str, Any]], params: Mapping[str, Any]
+) -> str:
     """The name of a trial's experiment (see the module)."""
     student = params["student"]
     sections = {method: with_settings(student.get(method) or {}, settings)}
@@ -178,9 +222,15 @@ def _name(method: str, seed: int, settings: Sequence[tuple[str, Any]], params: M
     while start is not None and start not in sections:
         sections[start] = student.get(start) or {}
         start = sections[start].get("start")
-    others = {name: values for name, values in params.items() if name not in ("student", "sets", *_WITHOUT_INFLUENCE)}
+    others = {
+        name: values
+        for name, values in params.items()
+        if name not in ("student", "sets", *_WITHOUT_INFLUENCE)
+    }
     named = {params.get(section, {}).get("set") for section in ("teacher", "teacher_b", "student")}
-    files = {name: _SOURCES / f"{name}.json" for name in params.get("manifest", {}).get("sources", [])}
+    files = {
+        name: _SOURCES / f"{name}.json" for name in params.get("manifest", {}).get("sources", [])
+    }
     decisive = {
         "method": method,
         "seed": seed,

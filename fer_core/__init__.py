@@ -1,4 +1,5 @@
-"""The library. Before any other is loaded, reports on use are switched off: nothing leaves the machine.
+"""The library. Before any other is loaded, reports on use are switched off: nothing leaves the
+machine.
 
 Libraries read these variables when they are loaded, so they are set here, which every module of the
 library passes first. What the user has set about reporting stays as it is.

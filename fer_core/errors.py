@@ -1,10 +1,20 @@
 """The errors this project raises on purpose.
 
-Every one says what is wrong and, where they are known, where it was found, what was found, what was expected and what to
-do about it. Stages and the `fer` command show the text and exit with status 1; anything else that escapes is a bug.
+Every one says what is wrong and, where they are known, where it was found, what was found, what was
+expected and what to do about it. Stages and the `fer` command show the text and exit with status 1;
+anything else that escapes is a bug.
 """
 
-__all__ = ["ArtifactError", "DataError", "FerError", "GroupError", "ModelError", "ParamsError", "TrainingError", "WriteError"]
+__all__ = [
+    "ArtifactError",
+    "DataError",
+    "FerError",
+    "GroupError",
+    "ModelError",
+    "ParamsError",
+    "TrainingError",
+    "WriteError",
+]
 
 
 class FerError(Exception):
@@ -27,35 +37,55 @@ class FerError(Exception):
         expected: object = None,
         remedy: str | None = None,
     ) -> None:
-        self.problem, self.where, self.found, self.expected, self.remedy = problem, where, found, expected, remedy
+        self.problem, self.where, self.found, self.expected, self.remedy = (
+            problem,
+            where,
+            found,
+            expected,
+            remedy,
+        )
         labelled = [("where", where), ("found", found), ("expected", expected), ("remedy", remedy)]
         lines = [problem, *(f"  {name}: {value}" for name, value in labelled if value is not None)]
         super().__init__("\n".join(lines))
 
 
 class ParamsError(FerError):
-    """`params.yaml`, a profile or `fer.local.toml` holds an unknown key, a wrong type or a value out of range."""
+    """`params.yaml`, a profile or `fer.local.toml` holds an unknown key, a wrong type or a value
+    out of range.
+    """
 
 
 class DataError(FerError):
-    """Raw data or the manifest break their contract: a layout, image, label, split, group or set is not as it must be."""
+    """Raw data or the manifest break their contract: a layout, image, label, split, group or set is
+    not as it must be.
+    """
 
 
 class ArtifactError(FerError):
-    """A file made by an earlier stage is damaged, of another schema, or was made from other rows."""
+    """A file made by an earlier stage is damaged, of another schema, or was made from other
+    rows.
+    """
 
 
 class GroupError(FerError):
-    """The processes of a stage that is spread over several devices cannot find each other, lost one, or do not agree."""
+    """The processes of a stage that is spread over several devices cannot find each other, lost
+    one, or do not agree.
+    """
 
 
 class ModelError(FerError):
-    """A network cannot be built, its weights do not fit, or a saved or exported model is not what it must be."""
+    """A network cannot be built, its weights do not fit, or a saved or exported model is not what
+    it must be.
+    """
 
 
 class TrainingError(FerError):
-    """Training cannot start or go on: an empty set, zero optimiser steps, a loss that is not finite."""
+    """Training cannot start or go on: an empty set, zero optimiser steps, a loss that is not
+    finite.
+    """
 
 
 class WriteError(FerError):
-    """A file cannot be written: the disk is full, a quota is used up, or the folder is not writable."""
+    """A file cannot be written: the disk is full, a quota is used up, or the folder is not
+    writable.
+    """

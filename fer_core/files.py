@@ -14,15 +14,32 @@ from typing import Any
 from fer_core.errors import ArtifactError, WriteError
 from fer_core.settings import alive
 
-__all__ = ["new_file", "new_folder", "read_json", "sha256_bytes", "sha256_file", "write_json", "write_text"]
+__all__ = [
+    "new_file",
+    "new_folder",
+    "read_json",
+    "sha256_bytes",
+    "sha256_file",
+    "write_json",
+    "write_text",
+]
 
 
-_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_OF_THE_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+}
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well it becomes `path` in one step, else it is removed.
+    """Yield a temporary path beside `path`; when the block ends well it becomes `path` in one step,
+    else it is removed.
 
     Raises:
         WriteError: the disk is full or not writable.
@@ -38,7 +55,8 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; when the block ends well it replaces `path`, else it is removed.
+    """Yield an empty temporary folder beside `path`; when the block ends well it replaces `path`,
+    else it is removed.
 
     Raises:
         WriteError: the disk is full or not writable.
@@ -56,7 +74,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def _beside(path: Path) -> Path:
-    """A name beside `path` for what is being written; what processes that were killed have left there is removed."""
+    """A name beside `path` for what is being written; what processes that were killed have left
+    there is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         owner = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
@@ -76,7 +96,8 @@ def _remove(path: Path) -> None:
 def _written(path: Path) -> Iterator[None]:
     """Context in which an error of the disk becomes one that names the file.
 
-    An OSError of its own class without a number is what numpy raises when an array does not fit on the disk.
+    An OSError of its own class without a number is what numpy raises when an array does not fit on
+    the disk.
     """
     try:
         yield
@@ -84,7 +105,8 @@ def _written(path: Path) -> Iterator[None]:
         if error.errno not in _OF_THE_DISK and not (type(error) is OSError and error.errno is None):
             raise
         raise WriteError(
-            "A file could not be written; nothing is left of it, and what was there before is untouched.",
+            "A file could not be written; nothing is left of it, and what was there before is "
+            "untouched.",
             where=path,
             found=error,
             remedy="free disk space or make the folder writable, then run again",
@@ -98,7 +120,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that is the same bytes for the same value: keys in the order given, two spaces, a final newline.
+    """Write JSON that is the same bytes for the same value: keys in the order given, two spaces, a
+    final newline.
 
     NaN and infinity are refused with ValueError, for other readers reject them.
     """
@@ -114,9 +137,16 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ArtifactError("A file is missing.", where=path, remedy="run `fer run` (or `dvc repro`) to make it") from error
+        raise ArtifactError(
+            "A file is missing.", where=path, remedy="run `fer run` (or `dvc repro`) to make it"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError("This file is not valid JSON.", where=path, found=error, remedy="delete it and make it again") from error
+        raise ArtifactError(
+            "This file is not valid JSON.",
+            where=path,
+            found=error,
+            remedy="delete it and make it again",
+        ) from error
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -134,4 +164,6 @@ def sha256_file(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError as error:
-        raise ArtifactError("A file is missing.", where=path, remedy="run `fer run` (or `dvc repro`) to make it") from error
+        raise ArtifactError(
+            "A file is missing.", where=path, remedy="run `fer run` (or `dvc repro`) to make it"
+        ) from error

@@ -1,7 +1,7 @@
 """The seven classes in canonical order: the only place where class order exists.
 
-Index i of every logit vector, vote vector, metric and ONNX output is `CLASSES[i]`. Artifacts carry the list and are refused
-when theirs differs (`check_class_order`).
+Index i of every logit vector, vote vector, metric and ONNX output is `CLASSES[i]`. Artifacts carry
+the list and are refused when theirs differs (`check_class_order`).
 """
 
 import re
@@ -37,10 +37,11 @@ _ALIASES: dict[str, str] = {
 
 
 def class_index(name: str) -> int | None:
-    """Index of the class that a label name means, or None for a name outside the seven (contempt, none, …).
+    """Index of the class that a label name means, or None for a name outside the seven (contempt,
+    none, …).
 
-    Case, a number before the name and everything that is neither letter nor digit are ignored: "Happiness ", "HAPPY" and "3_happy"
-    are one class.
+    Case, a number before the name and everything that is neither letter nor digit are ignored:
+    "Happiness ", "HAPPY" and "3_happy" are one class.
     """
     word = re.sub(r"^\s*[0-9]{1,2}[^a-z0-9]+", "", name.lower())
     canonical = _ALIASES.get(re.sub(r"[^a-z0-9]", "", word))
@@ -59,5 +60,6 @@ def check_class_order(found: Sequence[str], where: object) -> None:
             where=where,
             found=list(found),
             expected=list(CLASSES),
-            remedy="make the file again with this version: its numbers would be read as other emotions",
+            remedy="make the file again with this version: its numbers would be read as other "
+            "emotions",
         )

@@ -1,4 +1,6 @@
-"""One log format for stages and commands, on standard error, that lives in peace with progress bars."""
+"""One log format for stages and commands, on standard error, that lives in peace with progress
+bars.
+"""
 
 import logging
 import os
@@ -21,16 +23,21 @@ class _TqdmHandler(logging.Handler):
 def setup_logging(level: str | None = None) -> None:
     """Send log records of `level` (default: `$FER_LOG`, else INFO) and above to standard error.
 
-    In a group of processes the first speaks for all: of the others only warnings and errors are shown, with their rank.
+    In a group of processes the first speaks for all: of the others only warnings and errors are
+    shown, with their rank.
     """
     rank = place().rank
     handler = _TqdmHandler()
     name = f"rank {rank} " if rank else ""
-    handler.setFormatter(logging.Formatter(f"%(asctime)s {name}%(levelname)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(
+        logging.Formatter(f"%(asctime)s {name}%(levelname)s %(message)s", "%H:%M:%S")
+    )
     level = "WARNING" if rank else level or os.environ.get("FER_LOG", "INFO").upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 def progress_off() -> bool:
-    """True where a progress bar would only fill a log file, for standard error is no terminal, or be one of several of the same."""
+    """True where a progress bar would only fill a log file, for standard error is no terminal, or
+    be one of several of the same.
+    """
     return not sys.stderr.isatty() or place().rank > 0

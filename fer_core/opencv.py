@@ -1,8 +1,8 @@
 """OpenCV, with the same pixels on every processor: `from fer_core.opencv import cv2`.
 
-Intel's IPP inside OpenCV chooses its code by processor, and results differ in their last bits, which
-is enough for other hashes and other trained networks. `OPENCV_IPP` switches it off in every thread;
-`cv2.ipp.setUseIPP(False)` does so only in the one that calls it.
+Intel's IPP inside OpenCV chooses its code by processor, and results differ in their last bits,
+which is enough for other hashes and other trained networks. `OPENCV_IPP` switches it off in every
+thread; `cv2.ipp.setUseIPP(False)` does so only in the one that calls it.
 """
 
 import os

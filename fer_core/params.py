@@ -1,8 +1,9 @@
 """Typed reading of `params.yaml`.
 
-A stage asks for the section it uses with the pydantic model that lives beside the section's consumer:
-`load_section("preprocessing", Preprocessing)`. Unknown key, wrong type and value out of range are errors that name the key.
-This module knows the names of the sections and nothing of their contents, so a new option never touches other stages.
+A stage asks for the section it uses with the pydantic model that lives beside the section's
+consumer: `load_section("preprocessing", Preprocessing)`. Unknown key, wrong type and value out of
+range are errors that name the key. This module knows the names of the sections and nothing of their
+contents, so a new option never touches other stages.
 """
 
 from pathlib import Path
@@ -14,7 +15,16 @@ from ruamel.yaml.error import YAMLError
 
 from fer_core.errors import ParamsError
 
-__all__ = ["OPTIONAL_SECTIONS", "PARAMS_FILE", "SECTIONS", "Section", "Seed", "load_section", "parse_section", "read_params"]
+__all__ = [
+    "OPTIONAL_SECTIONS",
+    "PARAMS_FILE",
+    "SECTIONS",
+    "Section",
+    "Seed",
+    "load_section",
+    "parse_section",
+    "read_params",
+]
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
@@ -63,14 +73,28 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
         with path.open("rb") as stream:
             values = YAML(typ="safe").load(stream)
     except FileNotFoundError as error:
-        raise ParamsError("The parameter file is missing.", where=path, remedy="run from the project's root") from error
+        raise ParamsError(
+            "The parameter file is missing.", where=path, remedy="run from the project's root"
+        ) from error
     except YAMLError as error:
-        raise ParamsError("The parameter file is not valid YAML.", where=path, found=error, remedy="mend the line named") from error
+        raise ParamsError(
+            "The parameter file is not valid YAML.",
+            where=path,
+            found=error,
+            remedy="mend the line named",
+        ) from error
     if not isinstance(values, dict):
-        raise ParamsError("The parameter file holds no sections.", where=path, expected=", ".join(SECTIONS))
+        raise ParamsError(
+            "The parameter file holds no sections.", where=path, expected=", ".join(SECTIONS)
+        )
     for key in values:
         if key not in SECTIONS:
-            raise ParamsError("Unknown section.", where=f"{path}: {key}", expected=", ".join(SECTIONS), remedy="mend or remove the key")
+            raise ParamsError(
+                "Unknown section.",
+                where=f"{path}: {key}",
+                expected=", ".join(SECTIONS),
+                remedy="mend or remove the key",
+            )
     return values
 
 
@@ -80,18 +104,26 @@ def load_section(key: str, model: type[Value], path: Path = ...) -> Value: ...
 def load_section(key: str, model: Any, path: Path = ..., *, default: Any = ...) -> Any: ...
 
 
-def load_section(key: str, model: Any, path: Path = PARAMS_FILE, *, default: Any = _REQUIRED) -> Any:
-    """The section at a dotted key ("student.kd"), checked against its model (a pydantic model or any annotated type).
+def load_section(
+    key: str, model: Any, path: Path = PARAMS_FILE, *, default: Any = _REQUIRED
+) -> Any:
+    """The section at a dotted key ("student.kd"), checked against its model (a pydantic model or
+    any annotated type).
 
     Raises:
-        ParamsError: the section is missing (and there is no default) or does not fit; names every offending key with its value.
+        ParamsError: the section is missing (and there is no default) or does not fit; names every
+            offending key with its value.
     """
     values: Any = read_params(path)
     for depth, name in enumerate(parts := key.split(".")):
         if not isinstance(values, dict) or name not in values:
             if default is not _REQUIRED:
                 return default
-            raise ParamsError("A section is missing.", where=f"{path}: {'.'.join(parts[: depth + 1])}", remedy=f"add it to {path}")
+            raise ParamsError(
+                "A section is missing.",
+                where=f"{path}: {'.'.join(parts[: depth + 1])}",
+                remedy=f"add it to {path}",
+            )
         values = values[name]
     return parse_section(key, values, model, path)
 
@@ -101,7 +133,13 @@ def parse_section(key: str, values: Any, model: type[Value], path: Path = PARAMS
     try:
         return TypeAdapter(model).validate_python(values)
     except ValidationError as error:
-        faults = [f"{'.'.join([key, *map(str, item['loc'])])}: {item['msg']} (found {item['input']!r})" for item in error.errors()]
+        faults = [
+            f"{'.'.join([key, *map(str, item['loc'])])}: {item['msg']} (found {item['input']!r})"
+            for item in error.errors()
+        ]
         raise ParamsError(
-            "Parameters do not fit.", where=path, found="\n    ".join(["", *faults]).lstrip("\n"), remedy="mend the keys named"
+            "Parameters do not fit.",
+            where=path,
+            found="\n    ".join(["", *faults]).lstrip("\n"),
+            remedy="mend the keys named",
         ) from error

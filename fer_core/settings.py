@@ -1,8 +1,10 @@
-"""Facts of the machine, never of the experiment: they change how fast a result comes, not the result.
+"""Facts of the machine, never of the experiment: they change how fast a result comes, not the
+result.
 
-Read from the environment (`FER_COMPILE`, `FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_MEMORY_GB`, `FER_PROCESSES`, `FER_RAW`,
-`FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in the project's root, else defaults. `$DVC_ROOT` names the root
-during `dvc exp run --temp` and queued runs, whose working copies are elsewhere.
+Read from the environment (`FER_COMPILE`, `FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_MEMORY_GB`,
+`FER_PROCESSES`, `FER_RAW`, `FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in
+the project's root, else defaults. `$DVC_ROOT` names the root during `dvc exp run --temp` and queued
+runs, whose working copies are elsewhere.
 """
 
 import os
@@ -38,7 +40,8 @@ _TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADD
 
 @dataclass(frozen=True)
 class Place:
-    """Place of this process among those that torchrun started together for one stage; the defaults are those of a process on its own.
+    """Place of this process among those that torchrun started together for one stage; the defaults
+    are those of a process on its own.
 
     Attributes:
         rank: number of the process; 0 writes what the stage writes.
@@ -58,16 +61,20 @@ class Settings:
 
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:N".
-        devices: what `fer run` pins stages to that use one, such as "cuda:0,cuda:1"; empty means all that are there.
+        devices: what `fer run` pins stages to that use one, such as "cuda:0,cuda:1"; empty means
+            all that are there.
         jobs: stages that `fer run` runs at a time; 0 means as many as the machine is good for.
         raw: folder that holds the raw data sets; descriptors name roots relative to it.
         runs: scratch folder for interrupted training runs.
-        threads: CPU threads for decoding and training; 0 means OMP_NUM_THREADS where that is set, else all that the process may use.
-        memory_gb: 10^9 bytes that decoded images may take, of the device and again of the host; 0 takes half of what is free. What does not
-            fit is decoded again each time it is needed.
-        processes: that a stage which trains or exports logits is spread over on this machine, one device each.
+        threads: CPU threads for decoding and training; 0 means OMP_NUM_THREADS where that is set,
+            else all that the process may use.
+        memory_gb: 10^9 bytes that decoded images may take, of the device and again of the host; 0
+            takes half of what is free. What does not fit is decoded again each time it is needed.
+        processes: that a stage which trains or exports logits is spread over on this machine, one
+            device each.
         weights: folder of pretrained weight files, or one such file, or None.
-        compile: have networks compiled (`torch.compile`): faster steps after a minute of compiling, results that differ by rounding.
+        compile: have networks compiled (`torch.compile`): faster steps after a minute of compiling,
+            results that differ by rounding.
     """
 
     device: str
@@ -82,10 +89,12 @@ class Settings:
     compile: bool = False
 
     def cpu_threads(self) -> int:
-        """Number of CPU threads that this process may use: those of the machine, shared out among the processes of a group.
+        """Number of CPU threads that this process may use: those of the machine, shared out among
+        the processes of a group.
 
-        Where the settings say nothing, OMP_NUM_THREADS does, as for other programs: more threads than it has told OpenMP of wait for each
-        other busily, and two such runs side by side are many times slower than one.
+        Where the settings say nothing, OMP_NUM_THREADS does, as for other programs: more threads
+        than it has told OpenMP of wait for each other busily, and two such runs side by side are
+        many times slower than one.
         """
         told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
         if not self.threads and told.isdecimal() and int(told):
@@ -94,19 +103,32 @@ class Settings:
 
     def machine_threads(self) -> int:
         """Number of CPU threads to be shared out among the processes on this machine."""
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        usable = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
         return self.threads or usable
 
 
 def place() -> Place:
-    """This process's place by the variables that torchrun sets; alone where any of them is missing."""
+    """This process's place by the variables that torchrun sets; alone where any of them is
+    missing.
+    """
     if not all(os.environ.get(name) for name in _TORCHRUN):
         return Place()
-    return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+    return Place(
+        *(
+            int(os.environ[name])
+            for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        )
+    )
 
 
 def side_by_side() -> int:
-    """Stages that `fer run` may run at a time while this one runs, itself included; 1 without `fer run`."""
+    """Stages that `fer run` may run at a time while this one runs, itself included; 1 without `fer
+    run`.
+    """
     told = os.environ.get(SIDE_BY_SIDE, "")
     return max(1, int(told)) if told.isdecimal() else 1
 
@@ -137,20 +159,36 @@ def load_settings() -> Settings:
     """Read the machine's settings.
 
     Raises:
-        ParamsError: `fer.local.toml` is not TOML or holds an unknown key, or a value has the wrong type.
+        ParamsError: `fer.local.toml` is not TOML or holds an unknown key, or a value has the wrong
+            type.
     """
     root = project_root()
     file = root / "fer.local.toml"
     try:
         local = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except tomllib.TOMLDecodeError as error:
-        raise ParamsError("The machine's settings are not valid TOML.", where=file, found=error, remedy="mend the line named") from error
+        raise ParamsError(
+            "The machine's settings are not valid TOML.",
+            where=file,
+            found=error,
+            remedy="mend the line named",
+        ) from error
     for key in local:
         if key not in _KEYS:
-            raise ParamsError("Unknown setting.", where=f"{file}: {key}", expected=", ".join(sorted(_KEYS)), remedy="mend or remove it")
+            raise ParamsError(
+                "Unknown setting.",
+                where=f"{file}: {key}",
+                expected=", ".join(sorted(_KEYS)),
+                remedy="mend or remove it",
+            )
         if key in _TEXTS and not isinstance(local[key], str):
             remedy = 'write it in quotes; several devices as one text, "cuda:0,cuda:1"'
-            raise ParamsError("This setting is not a text.", where=f"{file}: {key}", found=local[key], remedy=remedy)
+            raise ParamsError(
+                "This setting is not a text.",
+                where=f"{file}: {key}",
+                found=local[key],
+                remedy=remedy,
+            )
 
     def value(key: str, default: str) -> str:
         return os.environ.get(f"FER_{key.upper()}") or str(local.get(key, default))
@@ -183,7 +221,10 @@ def load_settings() -> Settings:
         text = value(key, "false").lower()
         if text not in _SWITCH:
             raise ParamsError(
-                f"The setting {key} is neither on nor off.", where=f"FER_{key.upper()} or {file}", found=text, expected="1 or 0"
+                f"The setting {key} is neither on nor off.",
+                where=f"FER_{key.upper()} or {file}",
+                found=text,
+                expected="1 or 0",
             )
         return _SWITCH[text]
 

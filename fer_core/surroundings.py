@@ -1,4 +1,6 @@
-"""What a run or a report is made with: commit, Python, machine and packages; neither host nor user nor folder is named."""
+"""What a run or a report is made with: commit, Python, machine and packages; neither host nor user
+nor folder is named.
+"""
 
 import os
 import platform
@@ -16,27 +18,34 @@ def surroundings(root: Path) -> dict[str, Any]:
     """Under the names that a training's record uses: commit, python, system, cores, packages.
 
     Args:
-        root: of the project. The commit is None outside git, and has a "+" where code or parameters differ from it; metrics and plots do
-            not count, for the run writes them.
+        root: of the project. The commit is None outside git, and has a "+" where code or parameters
+            differ from it; metrics and plots do not count, for the run writes them.
     """
     return {
         "commit": _commit(root),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "packages": dict(sorted({found.name: found.version for found in distributions()}.items())),
     }
 
 
 def _commit(root: Path) -> str | None:
-    head, changed = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--", *_CODE)
+    head, changed = (
+        _git(root, "rev-parse", "HEAD"),
+        _git(root, "status", "--porcelain", "--", *_CODE),
+    )
     return None if head is None else head + ("+" if changed else "")
 
 
 def _git(root: Path, *arguments: str) -> str | None:
     """What git answers; None where there is no git, or no repository."""
     try:
-        done = subprocess.run(("git", *arguments), cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ("git", *arguments), cwd=root, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         return None
     return None if done.returncode else done.stdout.strip()

@@ -1,7 +1,8 @@
 """Calibrate one network.
 
-Reads `data/evaluation/<key>/` and `data/pack/dev/rows.parquet`. Writes `data/calibration/<key>/`: every method of calibration fitted on
-calib rows, the one chosen by cross-validation, and metrics and reliability of val and every named test set without and with each.
+Reads `data/evaluation/<key>/` and `data/pack/dev/rows.parquet`. Writes `data/calibration/<key>/`:
+every method of calibration fitted on calib rows, the one chosen by cross-validation, and metrics
+and reliability of val and every named test set without and with each.
 """
 
 import logging
@@ -24,14 +25,30 @@ log = logging.getLogger(__name__)
 def main(key: str) -> None:
     """Calibrate the student or teacher KEY."""
     options: EvaluationOptions = load_section("evaluation", EvaluationOptions)
-    report = calibrate(read_evaluation(EVALUATIONS / key), read_rows(ROWS), options, load_section("seed", int))
+    report = calibrate(
+        read_evaluation(EVALUATIONS / key), read_rows(ROWS), options, load_section("seed", int)
+    )
     write_calibration(OUT / key, report)
     fitted, choice = report.calibration, report.calibration.choice
-    log.info("%s: T = %.4g, NLL of %d calib rows %.4f -> %.4f", key, fitted.temperature, fitted.n, fitted.nll_before, fitted.nll_after)
+    log.info(
+        "%s: T = %.4g, NLL of %d calib rows %.4f -> %.4f",
+        key,
+        fitted.temperature,
+        fitted.n,
+        fitted.nll_before,
+        fitted.nll_after,
+    )
     for method, found in choice.methods.items():
         if found.cv_nll is not None:
             chosen = " (chosen)" if method == choice.chosen else ""
-            log.info("%s: %s%s, cross-validated NLL %.4f ± %.4f", key, method, chosen, found.cv_nll, found.cv_nll_se)
+            log.info(
+                "%s: %s%s, cross-validated NLL %.4f ± %.4f",
+                key,
+                method,
+                chosen,
+                found.cv_nll,
+                found.cv_nll_se,
+            )
     for method, reason in choice.refused.items():
         log.info("%s: %s is not used. %s", key, method, reason)
 

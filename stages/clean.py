@@ -1,7 +1,7 @@
 """Stage `clean@NAME`: read one raw data set, decode every image and record what was found.
 
-Reads `data/sources/NAME.json` and the raw folder that it names (an embedded sample is rendered first).
-Writes `data/clean/NAME.arrow`: faces, counts, exclusions with reasons.
+Reads `data/sources/NAME.json` and the raw folder that it names (an embedded sample is rendered
+first). Writes `data/clean/NAME.arrow`: faces, counts, exclusions with reasons.
 """
 
 from pathlib import Path

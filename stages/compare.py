@@ -1,8 +1,9 @@
 """Compare the students' training methods.
 
-Reads the evaluation and calibration of every student (methods × seeds) and, for information, of every teacher, the training records of
-the students, and how many settings of each method were tried (`student.trials`, written by `fer tune apply`).
-Writes `data/comparison/`: paired differences with intervals, tests and a verdict in words for every two methods of equal budget.
+Reads the evaluation and calibration of every student (methods × seeds) and, for information, of
+every teacher, the training records of the students, and how many settings of each method were tried
+(`student.trials`, written by `fer tune apply`). Writes `data/comparison/`: paired differences with
+intervals, tests and a verdict in words for every two methods of equal budget.
 """
 
 import logging
@@ -35,17 +36,36 @@ def main() -> None:
     seeds: list[int] = load_section("student.seeds", list[int])
     trials: dict[str, int] = load_section("student.trials", dict[str, int], default={})
     teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
-    runs = {method: {seed: read_evaluation(EVALUATIONS / f"{method}-{seed}") for seed in seeds} for method in methods}
+    runs = {
+        method: {seed: read_evaluation(EVALUATIONS / f"{method}-{seed}") for seed in seeds}
+        for method in methods
+    }
     students = [run for by_seed in runs.values() for run in by_seed.values()]
-    temperatures = {run.key: read_calibration(CALIBRATIONS / run.key, run.test.model_sha256).temperature for run in students}
-    histories = {method: [read_history(STUDENTS / f"{method}-{seed}" / "record") for seed in seeds] for method in methods}
-    pairs, refused = compare_methods(runs, options, Conditions(temperatures, trials, rising(histories)), load_section("seed", int))
+    temperatures = {
+        run.key: read_calibration(CALIBRATIONS / run.key, run.test.model_sha256).temperature
+        for run in students
+    }
+    histories = {
+        method: [read_history(STUDENTS / f"{method}-{seed}" / "record") for seed in seeds]
+        for method in methods
+    }
+    pairs, refused = compare_methods(
+        runs,
+        options,
+        Conditions(temperatures, trials, rising(histories)),
+        load_section("seed", int),
+    )
     everyone = [*students, *(read_evaluation(EVALUATIONS / tag) for tag in teachers)]
     main_set = options.compare_sets[0]
-    summaries = [run_summary(run, read_reliability_metrics(CALIBRATIONS / run.key), main_set) for run in everyone]
+    summaries = [
+        run_summary(run, read_reliability_metrics(CALIBRATIONS / run.key), main_set)
+        for run in everyone
+    ]
     write_comparison(OUT, options.compare_sets, pairs, refused, summaries)
     for refusal in refused:
-        log.warning("%s and %s are not compared: %s", refusal.a, refusal.b, "; ".join(refusal.reasons))
+        log.warning(
+            "%s and %s are not compared: %s", refusal.a, refusal.b, "; ".join(refusal.reasons)
+        )
 
 
 if __name__ == "__main__":

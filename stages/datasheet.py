@@ -1,7 +1,8 @@
 """Stage `datasheet`: show a person what the data are. Nothing depends on it.
 
-Reads `data/manifest.parquet` and `data/clean/*.arrow`; writes `data/datasheet/`: the page `index.html` and its numbers, `datasheet.json`.
-It does not wait for the gate: where that stays closed, this page helps to see why.
+Reads `data/manifest.parquet` and `data/clean/*.arrow`; writes `data/datasheet/`: the page
+`index.html` and its numbers, `datasheet.json`. It does not wait for the gate: where that stays
+closed, this page helps to see why.
 """
 
 import logging
@@ -32,7 +33,11 @@ def main() -> None:
     with new_folder(DATASHEET) as folder:
         write_json(folder / "datasheet.json", counts)
         write_text(folder / "index.html", page)
-    log.info("%s: %s", ", ".join(f"{n:,} {what}" for what, n in counts["faces"].items()), DATASHEET / "index.html")
+    log.info(
+        "%s: %s",
+        ", ".join(f"{n:,} {what}" for what, n in counts["faces"].items()),
+        DATASHEET / "index.html",
+    )
 
 
 if __name__ == "__main__":

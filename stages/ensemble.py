@@ -1,8 +1,8 @@
 """Choose how to fuse the teachers.
 
-Reads the dev logits of every teacher (only their calib rows are used) and the dev rows.
-Writes `data/ensemble/`: per-teacher temperatures, space, weights, fused temperature, every candidate of the search, and what else the
-leaderboard is to show (kinds of weights, fixed temperatures).
+Reads the dev logits of every teacher (only their calib rows are used) and the dev rows. Writes
+`data/ensemble/`: per-teacher temperatures, space, weights, fused temperature, every candidate of
+the search, and what else the leaderboard is to show (kinds of weights, fixed temperatures).
 """
 
 import logging
@@ -36,9 +36,18 @@ def main() -> None:
     origins = RowOrigins(*(frame[name].tolist() for name in ("sample_id", "source", "group")))
     ensemble, candidates = choose_ensemble(calib, options, evaluation.bins, origins)
     write_ensemble(OUT, ensemble, candidates)
-    log.info("chosen of %d candidates: %s %s", len(candidates), ensemble.chosen.space, ensemble.chosen.weights)
+    log.info(
+        "chosen of %d candidates: %s %s",
+        len(candidates),
+        ensemble.chosen.space,
+        ensemble.chosen.weights,
+    )
     for kind, scores in ensemble.cross_validation.items():
-        log.info("weights %s on calib rows not fitted on: %s", kind, " ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+        log.info(
+            "weights %s on calib rows not fitted on: %s",
+            kind,
+            " ".join(f"{name} {value:.4f}" for name, value in scores.items()),
+        )
 
 
 if __name__ == "__main__":

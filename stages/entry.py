@@ -1,7 +1,9 @@
-"""How every stage starts and ends: logging on, errors of ours as text with exit status 1, everything else as a traceback.
+"""How every stage starts and ends: logging on, errors of ours as text with exit status 1,
+everything else as a traceback.
 
-A stage that can use several devices starts itself once for each, under torchrun, when the machine's settings say so
-(`FER_PROCESSES`); what the processes then share is `fer_core/models/distributed.py`'s.
+A stage that can use several devices starts itself once for each, under torchrun, when the machine's
+settings say so (`FER_PROCESSES`); what the processes then share is
+`fer_core/models/distributed.py`'s.
 """
 
 import logging
@@ -18,10 +20,15 @@ from fer_core.settings import load_settings, place
 
 __all__ = ["SPREAD", "run_stage"]
 
-SPREAD = frozenset(f"stages.{name}" for name in ("teacher_a", "teacher_b", "teacher_fold", "student", "logits_dev", "logits_test"))
+SPREAD = frozenset(
+    f"stages.{name}"
+    for name in ("teacher_a", "teacher_b", "teacher_fold", "student", "logits_dev", "logits_test")
+)
 """Stages that share their work out among processes."""
 
-_NODES = "PET_NNODES"  # torchrun's own variable; with it the others of its kind say where the nodes meet
+_NODES = (
+    "PET_NNODES"  # torchrun's own variable; with it the others of its kind say where the nodes meet
+)
 
 
 def run_stage(main: Callable[..., Any]) -> None:
@@ -47,7 +54,8 @@ def _module() -> str:
 
 
 def _run_processes(module: str, processes: int, arguments: Sequence[str]) -> int:
-    """Run the stage in several processes, as `python -m torch.distributed.run --standalone --nproc-per-node N -m MODULE` does.
+    """Run the stage in several processes, as `python -m torch.distributed.run --standalone
+    --nproc-per-node N -m MODULE` does.
 
     torchrun passes SIGINT and SIGTERM on to the processes and waits for them.
 
@@ -59,9 +67,13 @@ def _run_processes(module: str, processes: int, arguments: Sequence[str]) -> int
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     nodes = [] if _NODES in os.environ else ["--standalone"]
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, load_settings().machine_threads() // processes)))
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", str(max(1, load_settings().machine_threads() // processes))
+    )
     try:
-        run.run(run.parse_args([*nodes, "--nproc-per-node", str(processes), "-m", module, *arguments]))
+        run.run(
+            run.parse_args([*nodes, "--nproc-per-node", str(processes), "-m", module, *arguments])
+        )
     except SignalException as signal:
         return 128 + int(signal.sigval)
     except ChildFailedError as failure:

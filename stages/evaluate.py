@@ -1,7 +1,9 @@
-"""Stage `evaluate`: every metric of one student or teacher on val, calib and every named test set, with intervals.
+"""Stage `evaluate`: every metric of one student or teacher on val, calib and every named test set,
+with intervals.
 
-Reads the model's card and, for a student, both halves of the pack (its forward pass happens here); for a teacher its stored
-logits; and, for which rows show one picture, the manifest. Writes `data/evaluation/<key>/`.
+Reads the model's card and, for a student, both halves of the pack (its forward pass happens here);
+for a teacher its stored logits; and, for which rows show one picture, the manifest. Writes
+`data/evaluation/<key>/`.
 """
 
 from pathlib import Path
@@ -20,7 +22,9 @@ from stages.entry import run_stage
 
 
 def main(key: str, model: Path, dev: Path, test: Path) -> None:
-    """Evaluate KEY, saved in MODEL, on DEV and TEST: halves of the pack for a student, stored logits for a teacher."""
+    """Evaluate KEY, saved in MODEL, on DEV and TEST: halves of the pack for a student, stored
+    logits for a teacher.
+    """
     settings = load_settings()
     options = load_section("evaluation", EvaluationOptions)
     filters = evaluated_sets(load_section("sets", dict[str, SetFilter]))
@@ -30,8 +34,12 @@ def main(key: str, model: Path, dev: Path, test: Path) -> None:
         from fer_core.models import distributed  # a teacher is evaluated without loading torch
         from fer_core.models.forward import forward_rows
 
-        of_dev = forward_rows(model, key, Pack.open(dev), ("val", "calib"), None, "fp32", "float32", settings)
-        of_test = forward_rows(model, key, Pack.open(test), ("test",), None, "fp32", "float32", settings)
+        of_dev = forward_rows(
+            model, key, Pack.open(dev), ("val", "calib"), None, "fp32", "float32", settings
+        )
+        of_test = forward_rows(
+            model, key, Pack.open(test), ("test",), None, "fp32", "float32", settings
+        )
         if not distributed.is_first():
             return
     else:
@@ -48,7 +56,9 @@ def main(key: str, model: Path, dev: Path, test: Path) -> None:
         options=options,
         seed=load_section("seed", int),
         budget=card.budget,
-        duplicate_of=read_duplicates(Path("data/manifest.parquet"), [*dev_rows.sample_ids, *test_rows.sample_ids]),
+        duplicate_of=read_duplicates(
+            Path("data/manifest.parquet"), [*dev_rows.sample_ids, *test_rows.sample_ids]
+        ),
     )
 
 

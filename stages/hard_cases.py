@@ -1,7 +1,8 @@
 """Find the hard val rows: low margin, teachers that disagree, confusable classes.
 
-Reads the dev logits of every teacher, the ensemble, the evaluation of every student and `data/pack/dev`.
-Writes `data/hard_cases/`: every val row with what makes it hard, and how each model does on the hard ones.
+Reads the dev logits of every teacher, the ensemble, the evaluation of every student and
+`data/pack/dev`. Writes `data/hard_cases/`: every val row with what makes it hard, and how each
+model does on the hard ones.
 """
 
 from pathlib import Path
@@ -10,7 +11,12 @@ from typing import Any
 from fer_core.data.logits import read_logits
 from fer_core.data.rows import read_rows
 from fer_core.evaluation.ensemble import read_ensemble
-from fer_core.evaluation.hard_cases import HardCaseOptions, find_hard_cases, scores_on, write_hard_cases
+from fer_core.evaluation.hard_cases import (
+    HardCaseOptions,
+    find_hard_cases,
+    scores_on,
+    write_hard_cases,
+)
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import read_evaluation
 from fer_core.params import load_section
@@ -37,7 +43,10 @@ def main() -> None:
     val = {tag: logits.only("val") for tag, logits in dev.items()}
     students = [f"{method}-{seed}" for method in methods for seed in seeds]
     val |= {key: read_evaluation(EVALUATIONS / key).dev.only("val") for key in students}
-    models = {name: (logits.sample_ids, logits.eval.astype(float), logits.labels) for name, logits in val.items()}
+    models = {
+        name: (logits.sample_ids, logits.eval.astype(float), logits.labels)
+        for name, logits in val.items()
+    }
     fused = ensemble.fused({tag: val[tag].eval for tag in teachers})
     models["ensemble"] = (cases.table["sample_id"].tolist(), fused, cases.table["label"].to_numpy())
     write_hard_cases(OUT, cases, scores_on(cases, models, evaluation, load_section("seed", int)))

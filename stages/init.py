@@ -21,8 +21,17 @@ def main(arch: str) -> None:
     """Make the initial weights of ARCH, a timm name."""
     options = load_section("init", InitOptions)
     size = load_section("preprocessing", Preprocessing).size
-    share = make_initial(Path("data/init") / arch, arch, size, load_section("seed", int), options, load_settings().weights)
-    log.info("%s: %s, %.1f %% of the parameters pretrained", arch, options.origin_of(arch), 100 * share)
+    share = make_initial(
+        Path("data/init") / arch,
+        arch,
+        size,
+        load_section("seed", int),
+        options,
+        load_settings().weights,
+    )
+    log.info(
+        "%s: %s, %.1f %% of the parameters pretrained", arch, options.origin_of(arch), 100 * share
+    )
 
 
 if __name__ == "__main__":

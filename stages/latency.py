@@ -1,14 +1,19 @@
 """Stage `latency`: how fast the exported files answer on this machine.
 
-Reads `data/onnx`; writes `metrics/latencybenchmarks.csv` and `metrics/onnxpromotion.json` (is the int8 file worth using here?), facts
-about one machine.
+Reads `data/onnx`; writes `metrics/latencybenchmarks.csv` and `metrics/onnxpromotion.json` (is the
+int8 file worth using here?), facts about one machine.
 """
 
 import logging
 import tempfile
 from pathlib import Path
 
-from fer_core.deploy.latency import export_reference, file_subject, measure_latency, usable_providers
+from fer_core.deploy.latency import (
+    export_reference,
+    file_subject,
+    measure_latency,
+    usable_providers,
+)
 from fer_core.deploy.latency_table import write_latency
 from fer_core.deploy.options import LatencyOptions
 from fer_core.deploy.parity import read_parity
@@ -30,16 +35,29 @@ def main() -> None:
     """Time every exported file and the reference network in turns."""
     options: LatencyOptions = load_section("latency", LatencyOptions)
     records = read_export_report(ONNX / "onnxexportreport.json")
-    subjects = [file_subject(record["modelname"], record["precision"], ONNX / record["file"]) for record in records]
+    subjects = [
+        file_subject(record["modelname"], record["precision"], ONNX / record["file"])
+        for record in records
+    ]
     preprocessing = Predictor(ONNX / records[0]["file"]).metadata.preprocessing
     with tempfile.TemporaryDirectory() as folder:
         reference = export_reference(Path(folder), preprocessing, records[0]["opset"])
-        table = measure_latency([reference, *subjects], usable_providers(), options, load_settings().cpu_threads())
+        table = measure_latency(
+            [reference, *subjects], usable_providers(), options, load_settings().cpu_threads()
+        )
     promotions = judge(read_parity(ONNX / "onnxparity.json"), table)
     write_latency(OUT, table)
     write_promotions(PROMOTION, promotions)
     for row in table[table["scope"] == "crop"].itertuples():
-        log.info("%s %s %s batch %d, %d threads: p50 %.2f ms", row.model, row.precision, row.provider, row.batch, row.threads, row.p50_ms)
+        log.info(
+            "%s %s %s batch %d, %d threads: p50 %.2f ms",
+            row.model,
+            row.precision,
+            row.provider,
+            row.batch,
+            row.threads,
+            row.p50_ms,
+        )
     for promotion in promotions:
         log.info("%s", promotion.reason)
 

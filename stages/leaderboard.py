@@ -1,8 +1,9 @@
 """Measure teachers, alone and fused, on the test rows.
 
-Reads the test logits of every teacher, the ensemble, the test rows and, for which of them show one picture, the manifest.
-Writes `data/leaderboard/`: every teacher raw and temperature scaled, best single, uniform and chosen weights on every named test set, what
-else the ensemble asks for (kinds of weights, fixed temperatures), and each set's oracle.
+Reads the test logits of every teacher, the ensemble, the test rows and, for which of them show one
+picture, the manifest. Writes `data/leaderboard/`: every teacher raw and temperature scaled, best
+single, uniform and chosen weights on every named test set, what else the ensemble asks for (kinds
+of weights, fixed temperatures), and each set's oracle.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""Stage `logits_dev`: a teacher's logits of every row of the dev half, and of the K stored views of each train row.
+"""Stage `logits_dev`: a teacher's logits of every row of the dev half, and of the K stored views of
+each train row.
 
-Reads `data/pack/dev` and the teacher's model; writes `data/logits/<tag>/dev`. With `teacher.folds` the train rows of each fold are run
-through the teacher that left them out.
+Reads `data/pack/dev` and the teacher's model; writes `data/logits/<tag>/dev`. With `teacher.folds`
+the train rows of each fold are run through the teacher that left them out.
 """
 
 from pathlib import Path
@@ -22,8 +23,21 @@ def main(tag: str, model: Path) -> None:
     precision = load_section("teacher.train.precision", str)
     views = load_section("views", ViewOptions)
     folds = load_section("teacher.folds", int, default=0)
-    fold_models = [model.parent.parent / "folds" / model.parent.name / str(fold) / "model" for fold in range(folds)]
-    logits = forward_rows(model, tag, pack, ("train", "val", "calib"), views, precision, "float16", load_settings(), fold_models)
+    fold_models = [
+        model.parent.parent / "folds" / model.parent.name / str(fold) / "model"
+        for fold in range(folds)
+    ]
+    logits = forward_rows(
+        model,
+        tag,
+        pack,
+        ("train", "val", "calib"),
+        views,
+        precision,
+        "float16",
+        load_settings(),
+        fold_models,
+    )
     distributed.on_first(lambda: write_logits(Path("data/logits") / tag / "dev", logits))
 
 

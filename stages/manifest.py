@@ -1,6 +1,8 @@
-"""Stage `manifest`: gives every face of the listed sources its final split, or the reason why it has none.
+"""Stage `manifest`: gives every face of the listed sources its final split, or the reason why it
+has none.
 
-Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes `data/manifest.parquet`.
+Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes
+`data/manifest.parquet`.
 """
 
 from pathlib import Path

@@ -1,7 +1,9 @@
-"""Stage `onnx`: the chosen student as ONNX files, measured against the trained network on every test face.
+"""Stage `onnx`: the chosen student as ONNX files, measured against the trained network on every
+test face.
 
-Reads `data/students/<key>/model`, `data/calibration/<key>`, both halves of the pack and the data sets' descriptors, where <key> is
-`deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
+Reads `data/students/<key>/model`, `data/calibration/<key>`, both halves of the pack and the data
+sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`,
+`onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
 """
 
 from pathlib import Path
@@ -42,21 +44,44 @@ def main() -> None:
     dev, test = Pack.open(PACK / "dev"), Pack.open(PACK / "test")
     reference = reference_logits(network, test, card.preprocessing, threads)
     metadata = OnnxMetadata(
-        card.arch, "fp32", card.preprocessing, calibration.temperature, card.weights_sha256, card.rows_sha256, options.licence
+        card.arch,
+        "fp32",
+        card.preprocessing,
+        calibration.temperature,
+        card.weights_sha256,
+        card.rows_sha256,
+        options.licence,
     )
     single = export_network(network, card.preprocessing.size, options.opset)
-    networks = float_networks(single, [precision for precision in options.precisions if precision != "int8"])
+    networks = float_networks(
+        single, [precision for precision in options.precisions if precision != "int8"]
+    )
     quantisation = None
     if "int8" in options.precisions:
-        quantised = quantise(single, calib_faces(dev, card.preprocessing, options.int8.faces, threads), metadata.temperature, options.int8)
+        quantised = quantise(
+            single,
+            calib_faces(dev, card.preprocessing, options.int8.faces, threads),
+            metadata.temperature,
+            options.int8,
+        )
         networks["int8"], quantisation = quantised.network, quantised.to_dict()
     sources = sorted({*dev.rows.frame["source"], *test.rows.frame["source"]})
     with new_folder(OUT) as folder:
         files = save_networks(networks, metadata, folder, "student")
         parity = check_parity(reference, metadata.temperature, test, files, threads)
         shipped = drop_refused(files, parity)
-        write_parity(folder / "onnxparity.json", parity, metadata.temperature, test.rows.sha256, len(test))
-        write_export_report(folder / "onnxexportreport.json", shipped, parity, metadata, options.student, options.opset, quantisation)
+        write_parity(
+            folder / "onnxparity.json", parity, metadata.temperature, test.rows.sha256, len(test)
+        )
+        write_export_report(
+            folder / "onnxexportreport.json",
+            shipped,
+            parity,
+            metadata,
+            options.student,
+            options.opset,
+            quantisation,
+        )
         facts = CardFacts(
             name=options.student,
             card=card,

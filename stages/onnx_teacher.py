@@ -1,7 +1,9 @@
-"""Stage `onnx_teacher`: a teacher as an fp32 ONNX file, for those that `deploy.teachers` names; none by default.
+"""Stage `onnx_teacher`: a teacher as an fp32 ONNX file, for those that `deploy.teachers` names;
+none by default.
 
-Reads the teacher's model, `data/calibration/<key>` and `data/pack/test`. Writes `data/onnx_teachers/<key>/`: `teacher.fp32.onnx`, which
-gives scaled cosine logits and calibrated probabilities, `onnxexportreport.json` and `onnxparity.json`.
+Reads the teacher's model, `data/calibration/<key>` and `data/pack/test`. Writes
+`data/onnx_teachers/<key>/`: `teacher.fp32.onnx`, which gives scaled cosine logits and calibrated
+probabilities, `onnxexportreport.json` and `onnxparity.json`.
 """
 
 from pathlib import Path
@@ -35,7 +37,15 @@ def main(key: str, model: Path) -> None:
     temperature = read_calibration(Path("data/calibration") / key, card.weights_sha256).temperature
     pack = Pack.open(PACK)
     reference = reference_logits(network, pack, card.preprocessing, threads)
-    metadata = OnnxMetadata(card.arch, "fp32", card.preprocessing, temperature, card.weights_sha256, card.rows_sha256, licence)
+    metadata = OnnxMetadata(
+        card.arch,
+        "fp32",
+        card.preprocessing,
+        temperature,
+        card.weights_sha256,
+        card.rows_sha256,
+        licence,
+    )
     with new_folder(OUT / key) as folder:
         files = export_files(network, metadata, opset, ("fp32",), folder, "teacher")
         parity = check_parity(reference, temperature, pack, files, threads)

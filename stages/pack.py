@@ -1,6 +1,8 @@
-"""Stage `pack`: copies the kept faces into a few big files, train, val and calib rows apart from test rows.
+"""Stage `pack`: copies the kept faces into a few big files, train, val and calib rows apart from
+test rows.
 
-Reads `data/validation.json`, `data/manifest.parquet` and `data/clean/*.arrow`; writes `data/pack/dev/` and `data/pack/test/`.
+Reads `data/validation.json`, `data/manifest.parquet` and `data/clean/*.arrow`; writes
+`data/pack/dev/` and `data/pack/test/`.
 """
 
 from pathlib import Path

@@ -1,8 +1,10 @@
 """Publish what lives in git, and one page to read.
 
-Reads the gate's report, every training record, evaluation and calibration, the leaderboard, the ensemble, its metrics as soft labels, the
-comparison, the hard cases, the reports of the ONNX export, what `latency` left in `metrics/`, and the pack for the faces shown.
-Writes `data/report/index.html`, a page of every hard val face beside it, and small files in `metrics/` and `plots/`.
+Reads the gate's report, every training record, evaluation and calibration, the leaderboard, the
+ensemble, its metrics as soft labels, the comparison, the hard cases, the reports of the ONNX
+export, what `latency` left in `metrics/`, and the pack for the faces shown. Writes
+`data/report/index.html`, a page of every hard val face beside it, and small files in `metrics/` and
+`plots/`.
 """
 
 import logging
@@ -37,7 +39,20 @@ from stages.entry import run_stage
 
 DATA = Path("data")
 METRICS, PLOTS, PAGE = Path("metrics"), Path("plots"), Path("data/report")
-SHOWN = ("seed", "manifest", "sets", "preprocessing", "views", "init", "teacher", "teachers", "ensemble", "student", "evaluation", "deploy")
+SHOWN = (
+    "seed",
+    "manifest",
+    "sets",
+    "preprocessing",
+    "views",
+    "init",
+    "teacher",
+    "teachers",
+    "ensemble",
+    "student",
+    "evaluation",
+    "deploy",
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +72,16 @@ def main() -> None:
     inputs = read_inputs(DATA, METRICS, selection)
     dev, test = (Pack.open(DATA / "pack" / half) for half in ("dev", "test"))
     students = {key: model.evaluation for key, model in inputs.each_student()}
-    preference = val_preference(students, selection.deployed, load_section("evaluation", EvaluationOptions), load_section("seed", int))
-    histories = {method: [inputs.models[f"{method}-{seed}"].history for seed in selection.seeds] for method in selection.methods}
+    preference = val_preference(
+        students,
+        selection.deployed,
+        load_section("evaluation", EvaluationOptions),
+        load_section("seed", int),
+    )
+    histories = {
+        method: [inputs.models[f"{method}-{seed}"].history for seed in selection.seeds]
+        for method in selection.methods
+    }
     warnings = [text for text in (preference.warning, unfinished(histories)) if text]
     for warning in warnings:
         log.warning("%s", warning)
@@ -68,7 +91,11 @@ def main() -> None:
         METRICS / "leaderboard.csv": pd.DataFrame(leaderboard_lines(inputs)),
         METRICS / "comparison.csv": comparison_table(inputs),
         METRICS / "resultssummarystudents.csv": pd.DataFrame(
-            [line for name in inputs.deployed.evaluation.sets for line in students_lines(inputs, name)]
+            [
+                line
+                for name in inputs.deployed.evaluation.sets
+                for line in students_lines(inputs, name)
+            ]
         ),
         METRICS / "per_source_f1.csv": pd.DataFrame(per_source_lines(inputs)),
         METRICS / "hard_cases.csv": pd.DataFrame(hard_lines(inputs)),

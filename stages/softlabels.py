@@ -1,8 +1,8 @@
 """Make the students' targets.
 
-Reads the dev logits of every teacher, the ensemble and the dev rows.
-Writes `data/softlabels/`: calibrated logits at T = 1 of every train row and stored view, fused and of each teacher alone, and the
-ensemble's metrics.
+Reads the dev logits of every teacher, the ensemble and the dev rows. Writes `data/softlabels/`:
+calibrated logits at T = 1 of every train row and stored view, fused and of each teacher alone, and
+the ensemble's metrics.
 """
 
 import logging

@@ -1,6 +1,7 @@
 """Stage `student`: train one student with one method and seed.
 
-Reads `data/pack/dev`, the initial weights and the method's targets; writes `data/students/<key>/{model,record}`.
+Reads `data/pack/dev`, the initial weights and the method's targets; writes
+`data/students/<key>/{model,record}`.
 """
 
 import importlib
@@ -30,7 +31,9 @@ from stages.entry import run_stage
 
 
 def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
-    """Train the student KEY with METHOD and SEED from the weights in INIT, against the soft labels in TARGETS where it needs them."""
+    """Train the student KEY with METHOD and SEED from the weights in INIT, against the soft labels
+    in TARGETS where it needs them.
+    """
     settings = load_settings()
     device = prepare_device(settings)
     preprocessing = load_section("preprocessing", Preprocessing)
@@ -38,16 +41,24 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
         preprocessing = replace(preprocessing, size=own.size)
     views = load_section("views", ViewOptions)
     arch = load_section("student.arch", str)
-    loss = importlib.import_module(f"fer_core.learning.losses.{load_section(f'student.{method}.method', str, default=method)}")
+    loss = importlib.import_module(
+        f"fer_core.learning.losses.{load_section(f'student.{method}.method', str, default=method)}"
+    )
     loss_options = load_section(f"student.{method}", loss.Options)
-    options = load_section("student.train", StudentTrainOptions).changed(loss_options.lr, loss_options.extra_epochs)
+    options = load_section("student.train", StudentTrainOptions).changed(
+        loss_options.lr, loss_options.extra_epochs
+    )
 
     network, init_sha256 = _start(init, arch, preprocessing, loss_options.start)
-    check_feasible(network, options, mixable=not loss.NEEDS_TARGETS and not loss_options.has_auxiliary)
+    check_feasible(
+        network, options, mixable=not loss.NEEDS_TARGETS and not loss_options.has_auxiliary
+    )
     pack = Pack.open(Path("data/pack/dev"))
     wanted = loss.NEEDS_TARGETS or loss_options.guided
     opened = open_teacher_targets if getattr(loss, "EACH_TEACHER", False) else open_targets
-    soft, soft_sha256 = opened(targets, pack.rows, preprocessing, views, device) if wanted else (None, None)
+    soft, soft_sha256 = (
+        opened(targets, pack.rows, preprocessing, views, device) if wanted else (None, None)
+    )
     if getattr(loss, "NEEDS_VOTES", False):
         soft = open_votes(pack.rows, views, device)
     train_set = load_train_set(load_section("student.set", str | None, default=None))
@@ -64,7 +75,9 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
         init_sha256=init_sha256,
         targets_sha256=soft_sha256,
         selected_epoch=-1,
-        budget=budget_of(options, init_sha256, pack.rows.sha256, views.hash(), len(data.train), train_set),
+        budget=budget_of(
+            options, init_sha256, pack.rows.sha256, views.hash(), len(data.train), train_set
+        ),
         params={
             "seed": seed,
             "method": method,
@@ -72,13 +85,33 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
             "views": views.model_dump(mode="json"),
         },
     )
-    terms = Auxiliary(loss_options, network, data.labels, data.train, soft, seed) if loss_options.has_auxiliary else None
-    task = StudentTask(network, loss, loss_options, soft, lambda epoch: student_view(epoch, views.count), terms)
-    run_training(Path("data/students") / key, "student", key, task, card, data, options, seed, settings, device)
+    terms = (
+        Auxiliary(loss_options, network, data.labels, data.train, soft, seed)
+        if loss_options.has_auxiliary
+        else None
+    )
+    task = StudentTask(
+        network, loss, loss_options, soft, lambda epoch: student_view(epoch, views.count), terms
+    )
+    run_training(
+        Path("data/students") / key,
+        "student",
+        key,
+        task,
+        card,
+        data,
+        options,
+        seed,
+        settings,
+        device,
+    )
 
 
-def _start(init: Path, arch: str, preprocessing: Preprocessing, method: str | None) -> tuple[nn.Module, str]:
-    """The network with the weights it starts from, and their hash: initial ones, or those of the student that this one goes on from.
+def _start(
+    init: Path, arch: str, preprocessing: Preprocessing, method: str | None
+) -> tuple[nn.Module, str]:
+    """The network with the weights it starts from, and their hash: initial ones, or those of the
+    student that this one goes on from.
 
     Raises:
         ModelError: that student is of another architecture or saw other pictures.
@@ -87,9 +120,17 @@ def _start(init: Path, arch: str, preprocessing: Preprocessing, method: str | No
         initial = load_initial(init, arch)
         return start_classifier(initial, preprocessing.size), initial.sha256
     network, card = load_model(init)
-    found, expected = (card.kind, card.arch, card.preprocessing.hash()), ("student", arch, preprocessing.hash())
+    found, expected = (
+        (card.kind, card.arch, card.preprocessing.hash()),
+        ("student", arch, preprocessing.hash()),
+    )
     if found != expected:
-        raise ModelError("This is no student that the method could go on from.", where=init, found=found, expected=expected)
+        raise ModelError(
+            "This is no student that the method could go on from.",
+            where=init,
+            found=found,
+            expected=expected,
+        )
     return network, card.weights_sha256
 
 

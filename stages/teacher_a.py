@@ -25,7 +25,9 @@ def main(tag: str, init: Path) -> None:
     preprocessing = load_section("preprocessing", Preprocessing)
     options = load_section("teacher", TeacherOptions)
 
-    network, init_sha256 = start_stage_a(init, load_section(f"teachers.{tag}.arch", str), preprocessing.size, options, seed)
+    network, init_sha256 = start_stage_a(
+        init, load_section(f"teachers.{tag}.arch", str), preprocessing.size, options, seed
+    )
     train_teacher(
         Path("data/teachers") / tag / "a",
         "teacher_a",

@@ -1,7 +1,8 @@
 """Stage `teacher_b`: train one teacher further at another image size (stage B).
 
-Reads `data/pack/dev` and the selected weights of stage A; writes `data/teachers/<tag>/b/{model,record}`. The record's `compare.json`
-measures both stages on the same val rows.
+Reads `data/pack/dev` and the selected weights of stage A; writes
+`data/teachers/<tag>/b/{model,record}`. The record's `compare.json` measures both stages on the same
+val rows.
 """
 
 from dataclasses import replace

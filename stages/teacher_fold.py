@@ -1,4 +1,5 @@
-"""Stage `teacher_fold`: train a teacher on the train rows outside one fold, so that it can give the logits of that fold's rows.
+"""Stage `teacher_fold`: train a teacher on the train rows outside one fold, so that it can give the
+logits of that fold's rows.
 
 Only with `teacher.folds`. Reads `data/pack/dev` and what the teacher starts from; writes
 `data/teachers/<tag>/folds/<stage>/<fold>/{model,record}`.
@@ -23,7 +24,9 @@ from stages.entry import run_stage
 
 
 def main(tag: str, stage: str, fold: int, start: Path) -> None:
-    """Train stage STAGE (a or b) of the teacher TAG without the rows of FOLD, from START: initial weights, or that fold's stage a."""
+    """Train stage STAGE (a or b) of the teacher TAG without the rows of FOLD, from START: initial
+    weights, or that fold's stage a.
+    """
     settings = load_settings()
     device = prepare_device(settings)
     seed = load_section("seed", int)
@@ -31,12 +34,17 @@ def main(tag: str, stage: str, fold: int, start: Path) -> None:
     of_a = load_section("teacher", TeacherOptions)
     options: TeacherOptions | TeacherBOptions = of_a
     if stage == "a":
-        network, init_sha256 = start_stage_a(start, load_section(f"teachers.{tag}.arch", str), preprocessing.size, of_a, seed)
+        network, init_sha256 = start_stage_a(
+            start, load_section(f"teachers.{tag}.arch", str), preprocessing.size, of_a, seed
+        )
     else:
         options = of_b = load_section("teacher_b", TeacherBOptions)
         torch.manual_seed(seed)
         network, card = start_stage_b(start, of_b.preprocessing.size, of_b.arcface.scale)
-        preprocessing, init_sha256 = replace(card.preprocessing, size=of_b.preprocessing.size), card.weights_sha256
+        preprocessing, init_sha256 = (
+            replace(card.preprocessing, size=of_b.preprocessing.size),
+            card.weights_sha256,
+        )
     train_teacher(
         Path("data/teachers") / tag / "folds" / stage / str(fold),
         "teacher_fold",

@@ -1,7 +1,7 @@
 """Stage `validate`: the gate. One fault in the manifest or the face stores ends the run here.
 
-Reads `data/manifest.parquet` and `data/clean/*.arrow`; writes `data/validation.json`. When the gate does not open, every fault
-is in `validation-report.json` of the runs folder.
+Reads `data/manifest.parquet` and `data/clean/*.arrow`; writes `data/validation.json`. When the gate
+does not open, every fault is in `validation-report.json` of the runs folder.
 """
 
 from pathlib import Path

@@ -49,19 +49,31 @@ def metrics_of(targets: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 def manifest_of(*frames: pd.DataFrame, duplicate_of: dict[str, str] | None = None) -> pd.DataFrame:
     """The manifest of these rows, in which `duplicate_of` repeat the picture of another."""
     rows = pd.concat(frames, ignore_index=True)
-    boxes = dict.fromkeys(["orig_image", "face_id", "bbox_top", "bbox_left", "bbox_right", "bbox_bottom"])
+    boxes = dict.fromkeys(
+        ["orig_image", "face_id", "bbox_top", "bbox_left", "bbox_right", "bbox_bottom"]
+    )
     repeats = [(duplicate_of or {}).get(key, "") for key in rows["sample_id"]]
-    return rows.assign(row=np.arange(len(rows)), reason="", duplicate_of=repeats, image_path=rows["sample_id"], **boxes)
+    return rows.assign(
+        row=np.arange(len(rows)),
+        reason="",
+        duplicate_of=repeats,
+        image_path=rows["sample_id"],
+        **boxes,
+    )
 
 
 DEV = {"train": 60, "val": 70, "calib": 280}
 TEST = {"test": 210}
 
 
-def noisy_logits(labels: np.ndarray, seed: int, skill: float = 1.5, scale: float = 1.0) -> np.ndarray:
+def noisy_logits(
+    labels: np.ndarray, seed: int, skill: float = 1.5, scale: float = 1.0
+) -> np.ndarray:
     """Logits [N, 7] that know the label more or less; calibrated at scale 1."""
     rng = np.random.default_rng(seed)
-    return scale * (skill * rng.normal(size=(len(labels), N_CLASSES)) + skill**2 * np.eye(N_CLASSES)[labels])
+    return scale * (
+        skill * rng.normal(size=(len(labels), N_CLASSES)) + skill**2 * np.eye(N_CLASSES)[labels]
+    )
 
 
 def logits_set(
@@ -77,7 +89,13 @@ def logits_set(
 ) -> LogitsSet:
     labels = rows.labels[rows.split(*covers)]
     train = rows.labels[rows.split("train")]
-    stored = np.stack([noisy_logits(train, seed + 100 + k, skill, scale) for k in range(K)], axis=1).astype(dtype) if views else None
+    stored = (
+        np.stack(
+            [noisy_logits(train, seed + 100 + k, skill, scale) for k in range(K)], axis=1
+        ).astype(dtype)
+        if views
+        else None
+    )
     return logits_of_rows(
         rows,
         covers,

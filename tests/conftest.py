@@ -1,4 +1,6 @@
-"""Order of the tests: long files first, so that no process is left alone with one of them at the end; and a disk that is full."""
+"""Order of the tests: long files first, so that no process is left alone with one of them at the
+end; and a disk that is full.
+"""
 
 import resource
 import signal
@@ -6,7 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-LONG = ("tests/test_pipeline.py", "tests/learning/test_distributed.py", "tests/learning/test_resume.py")
+LONG = (
+    "tests/test_pipeline.py",
+    "tests/learning/test_distributed.py",
+    "tests/learning/test_resume.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,7 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    """No file may grow past 2,000 bytes: writing more fails as on a full disk, in whatever library does it."""
+    """No file may grow past 2,000 bytes: writing more fails as on a full disk, in whatever library
+    does it.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))

@@ -10,7 +10,17 @@ from fer_cli.dag import code_deps, synced
 from fer_core.params import SECTIONS, read_params
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["report", "live", "adapt", "deploy", "evaluation", "learning", "models", "data", "sources"]
+LAYERS = [
+    "report",
+    "live",
+    "adapt",
+    "deploy",
+    "evaluation",
+    "learning",
+    "models",
+    "data",
+    "sources",
+]
 MAY_IMPORT = {
     "report": {"deploy", "evaluation", "data", "models", "sources"},
     "deploy": {"evaluation", "models", "data", "sources"},
@@ -21,7 +31,18 @@ MAY_IMPORT = {
     "sources": set(),
 }
 LIGHT = [
-    *["clean", "manifest", "datasheet", "validate", "pack", "ensemble", "leaderboard", "softlabels", "calibrate", "hard_cases"],
+    *[
+        "clean",
+        "manifest",
+        "datasheet",
+        "validate",
+        "pack",
+        "ensemble",
+        "leaderboard",
+        "softlabels",
+        "calibrate",
+        "hard_cases",
+    ],
     *["compare", "report"],
 ]
 HEAVY_PACKAGES = {"torch", "timm", "torchvision"}
@@ -38,14 +59,22 @@ def imports(path: Path) -> set[str]:
 
 
 def stages() -> list[str]:
-    return sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem not in ("__init__", "entry"))
+    return sorted(
+        path.stem
+        for path in (ROOT / "stages").glob("*.py")
+        if path.stem not in ("__init__", "entry")
+    )
 
 
 def document() -> dict:  # type: ignore[type-arg]
     return YAML(typ="safe").load(ROOT / "dvc.yaml")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "fer_core").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "fer_core").rglob("*.py")),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
 def test_imports_only_go_down(path: Path) -> None:
     own = path.relative_to(ROOT / "fer_core").parts
     for module in imports(path):
@@ -53,25 +82,38 @@ def test_imports_only_go_down(path: Path) -> None:
         assert parts[0] not in ("stages", "fer_cli"), f"the library imports {module}"
         if parts[0] == "fer_core" and len(parts) > 1 and parts[1] in LAYERS:
             assert len(own) > 1, f"{path.name} is below every layer and imports {module}"
-            assert parts[1] == own[0] or parts[1] in MAY_IMPORT[own[0]], f"{own[0]} imports {module}"
+            assert parts[1] == own[0] or parts[1] in MAY_IMPORT[own[0]], (
+                f"{own[0]} imports {module}"
+            )
 
 
 def code_files(stage: str) -> list[Path]:
     """Files that a stage depends on; a package in the list stands for all of its own."""
     deps = [ROOT / dep for dep in code_deps(f"stages.{stage}", ROOT)]
-    return [file for dep in deps for file in ([dep] if dep.is_file() else sorted(dep.rglob("*.py")))]
+    return [
+        file for dep in deps for file in ([dep] if dep.is_file() else sorted(dep.rglob("*.py")))
+    ]
 
 
 @pytest.mark.parametrize("stage", LIGHT)
 def test_light_stages_never_reach_torch(stage: str) -> None:
     for file in code_files(stage):
-        heavy = {module for module in imports(file) if module.split(".")[0] in HEAVY_PACKAGES or module == "safetensors.torch"}
+        heavy = {
+            module
+            for module in imports(file)
+            if module.split(".")[0] in HEAVY_PACKAGES or module == "safetensors.torch"
+        }
         assert not heavy, f"{file} imports {heavy}"
 
 
-@pytest.mark.parametrize(("library", "door"), [("cv2", "fer_core/opencv.py"), ("onnxruntime", "fer_core/onnx_runtime.py")])
+@pytest.mark.parametrize(
+    ("library", "door"),
+    [("cv2", "fer_core/opencv.py"), ("onnxruntime", "fer_core/onnx_runtime.py")],
+)
 def test_libraries_that_need_settings_are_loaded_at_one_place(library: str, door: str) -> None:
-    """Elsewhere the variables that these modules set would come too late, or only by luck in time."""
+    """Elsewhere the variables that these modules set would come too late, or only by luck in
+    time.
+    """
     found = [
         path.relative_to(ROOT).as_posix()
         for folder in ("fer_core", "fer_cli", "stages", "bench", "docs")
@@ -82,12 +124,18 @@ def test_libraries_that_need_settings_are_loaded_at_one_place(library: str, door
 
 
 def test_package_files_are_empty() -> None:
-    """That of `deploy` names the predictor for users' sake, and loads nothing by itself; the library's own and that of `stages`
-    set environment variables."""
+    """That of `deploy` names the predictor for users' sake, and loads nothing by itself; the
+    library's own and that of `stages` set environment variables."""
     for path in [*(ROOT / "fer_core").glob("*/**/__init__.py"), ROOT / "fer_cli/__init__.py"]:
         if path.parent.name == "deploy":
-            top_level = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            assert [node.module for node in top_level if isinstance(node, ast.ImportFrom)] == ["typing"] and len(top_level) == 1
+            top_level = [
+                node
+                for node in ast.parse(path.read_text()).body
+                if isinstance(node, ast.Import | ast.ImportFrom)
+            ]
+            assert [node.module for node in top_level if isinstance(node, ast.ImportFrom)] == [
+                "typing"
+            ] and len(top_level) == 1
         else:
             assert path.read_text() == "", path
 
@@ -97,7 +145,11 @@ def test_package_file_of_the_stages_only_sets_the_environment() -> None:
     defined = ast.parse((ROOT / "stages/__init__.py").read_text()).body
     imports = [name.name for node in defined if isinstance(node, ast.Import) for name in node.names]
     assert imports == ["os"]
-    assert not [node for node in defined if isinstance(node, ast.ImportFrom | ast.FunctionDef | ast.ClassDef)]
+    assert not [
+        node
+        for node in defined
+        if isinstance(node, ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
+    ]
 
 
 def test_every_stage_file_is_a_stage_of_the_pipeline_and_the_reverse() -> None:
@@ -110,7 +162,11 @@ def test_every_stage_says_what_it_does_and_declares_its_code(stage: str) -> None
     body = body.get("do", body)
     assert len(body["desc"]) > 40
     assert f"stages/{stage}.py" in body["deps"]
-    code = {dep for dep in body["deps"] if dep.split("/")[0] in ("fer_core", "stages") and "${" not in dep}
+    code = {
+        dep
+        for dep in body["deps"]
+        if dep.split("/")[0] in ("fer_core", "stages") and "${" not in dep
+    }
     per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
     assert code == set(code_deps(f"stages.{stage}", ROOT, per_item))
 
@@ -118,16 +174,22 @@ def test_every_stage_says_what_it_does_and_declares_its_code(stage: str) -> None
 def test_a_reader_s_code_is_that_of_its_file_and_of_what_all_readers_share() -> None:
     """Else a data set would depend on a reader that its stage does not declare."""
     for path in (ROOT / "fer_core/sources/layouts").glob("*.py"):
-        others = {module for module in imports(path) if module.startswith("fer_core.sources.layouts")}
+        others = {
+            module for module in imports(path) if module.startswith("fer_core.sources.layouts")
+        }
         assert not others, f"{path.name} imports {others}"
 
 
 def test_the_renderer_of_the_sample_needs_nothing_but_its_own_package() -> None:
-    """Stages of embedded samples declare this package and no more; modules that only carry values are exempt everywhere."""
+    """Stages of embedded samples declare this package and no more; modules that only carry values
+    are exempt everywhere.
+    """
     exempt = {"fer_core.errors", "fer_core.labels", "fer_core.opencv", "fer_core.settings"}
     for path in (ROOT / "fer_core/sources/sample").glob("*.py"):
         ours = {module for module in imports(path) if module.startswith("fer_core")}
-        assert all(module in exempt or module.startswith("fer_core.sources.sample.") for module in ours), path.name
+        assert all(
+            module in exempt or module.startswith("fer_core.sources.sample.") for module in ours
+        ), path.name
 
 
 def test_dvc_yaml_is_in_step_with_params_and_code() -> None:
@@ -167,7 +229,9 @@ def test_every_section_of_params_is_declared_by_a_stage() -> None:
 
 
 def test_params_are_a_fixed_point_of_the_round_trip_that_dvc_makes() -> None:
-    """`dvc exp run -S` rewrites the file with ruamel: a style that it changes would show up in every diff."""
+    """`dvc exp run -S` rewrites the file with ruamel: a style that it changes would show up in
+    every diff.
+    """
     import io
 
     yaml = YAML()
@@ -176,7 +240,11 @@ def test_params_are_a_fixed_point_of_the_round_trip_that_dvc_makes() -> None:
         yaml.width = 4096
         yaml.dump(yaml.load(path), stream)
         changed = [
-            (before, after) for before, after in zip(path.read_text().split(), stream.getvalue().split(), strict=False) if before != after
+            (before, after)
+            for before, after in zip(
+                path.read_text().split(), stream.getvalue().split(), strict=False
+            )
+            if before != after
         ]
         assert not changed, path
 

@@ -1,6 +1,8 @@
-"""What is committed belongs together: code, parameters, dvc.lock and metrics are those of one run of the shipped profile.
+"""What is committed belongs together: code, parameters, dvc.lock and metrics are those of one run
+of the shipped profile.
 
-All of it is read from the commit, not from the working tree, which may hold the run of another machine or half-done work.
+All of it is read from the commit, not from the working tree, which may hold the run of another
+machine or half-done work.
 """
 
 import hashlib
@@ -38,20 +40,30 @@ def md5_of_files() -> dict[str, str]:
     """Path -> md5 of every tracked file of code."""
     with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", "fer_core", "stages"))) as archive:
         contents = {member.name: archive.extractfile(member) for member in archive}
-        return {name: hashlib.md5(content.read()).hexdigest() for name, content in contents.items() if content}
+        return {
+            name: hashlib.md5(content.read()).hexdigest()
+            for name, content in contents.items()
+            if content
+        }
 
 
 def md5_of(path: str) -> str:
     """As DVC hashes a file, or a folder by the sorted list of its files."""
     if path in md5_of_files():
         return md5_of_files()[path]
-    inside = {name.removeprefix(f"{path}/"): md5 for name, md5 in md5_of_files().items() if name.startswith(f"{path}/")}
+    inside = {
+        name.removeprefix(f"{path}/"): md5
+        for name, md5 in md5_of_files().items()
+        if name.startswith(f"{path}/")
+    }
     listing = [{"md5": md5, "relpath": name} for name, md5 in sorted(inside.items())]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest() + ".dir"
 
 
 def stages() -> dict[str, Any]:
-    """Entries of dvc.lock for the stages that the committed parameters make; others are left over from earlier parameters."""
+    """Entries of dvc.lock for the stages that the committed parameters make; others are left over
+    from earlier parameters.
+    """
     params = committed("params.yaml")
     keys = keys_of(params, names_of(params), ROOT)
     wanted = [
@@ -60,7 +72,9 @@ def stages() -> dict[str, Any]:
         for key in (keys.get(name, [""]) if "foreach" in stage else [""])
     ]
     locked = committed("dvc.lock")["stages"]
-    assert not (missing := [name for name in wanted if name not in locked]), f"dvc.lock lacks {missing}: {REMEDY}"
+    assert not (missing := [name for name in wanted if name not in locked]), (
+        f"dvc.lock lacks {missing}: {REMEDY}"
+    )
     return {name: locked[name] for name in wanted}
 
 
@@ -91,11 +105,20 @@ def test_lock_is_of_the_committed_parameters() -> None:
 
 
 def test_exported_student_of_the_metrics_is_the_one_that_is_deployed() -> None:
-    """Its file answers as the student does, so its macro-F1 on the compared set is that of the leaderboard."""
+    """Its file answers as the student does, so its macro-F1 on the compared set is that of the
+    leaderboard.
+    """
     params = committed("params.yaml")
-    board = [line.split(",") for line in git("show", "HEAD:metrics/leaderboard.csv").decode().splitlines()]
+    board = [
+        line.split(",")
+        for line in git("show", "HEAD:metrics/leaderboard.csv").decode().splitlines()
+    ]
     rows = [dict(zip(board[0], row, strict=True)) for row in board[1:]]
-    scores = {float(row["macro_f1"]) for row in rows if row["entry"] == params["deploy"]["student"] and row["set"] == "test_all_sources"}
+    scores = {
+        float(row["macro_f1"])
+        for row in rows
+        if row["entry"] == params["deploy"]["student"] and row["set"] == "test_all_sources"
+    }
     exported = committed("metrics/summary.json")["onnx"]["fp32"]["macro_f1"]
     assert len(scores) == 1
     assert exported == pytest.approx(scores.pop(), abs=1e-4), REMEDY

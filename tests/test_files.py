@@ -60,7 +60,11 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
 
 def test_hash_of_a_file_is_the_hash_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert sha256_file(tmp_path / "x") == sha256_bytes(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        sha256_file(tmp_path / "x")
+        == sha256_bytes(b"abc")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,15 +75,22 @@ def test_hash_of_a_file_is_the_hash_of_its_bytes(tmp_path: Path) -> None:
         lambda path: pd.DataFrame({"a": np.random.default_rng(0).random(5000)}).to_parquet(path),
     ],
 )
-def test_a_full_disk_is_an_error_that_names_the_out_and_the_remedy(tmp_path: Path, small_files: None, write: object) -> None:
+def test_a_full_disk_is_an_error_that_names_the_out_and_the_remedy(
+    tmp_path: Path, small_files: None, write: object
+) -> None:
     for new in (new_file, new_folder):
-        with pytest.raises(WriteError, match="free disk space") as caught, new(tmp_path / "out") as temporary:
+        with (
+            pytest.raises(WriteError, match="free disk space") as caught,
+            new(tmp_path / "out") as temporary,
+        ):
             write(temporary / "part" if new is new_folder else temporary)  # type: ignore[operator]
         assert str(tmp_path / "out") in str(caught.value)
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".npy"] == []
 
 
-def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_written_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(self: Path, **options: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
@@ -93,7 +104,9 @@ def test_a_missing_file_read_while_writing_is_no_fault_of_the_disk(tmp_path: Pat
         (tmp_path / "none").read_text()
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(
+    tmp_path: Path,
+) -> None:
     nobody, alive = 4194305, os.getppid()  # the first is beyond the greatest process number
     for process in (nobody, alive):
         (tmp_path / f".out.{process}.tmp").mkdir()
@@ -101,4 +114,8 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     (tmp_path / ".out.json.1.tmp").write_text("another file's")
     with new_folder(tmp_path / "out") as temporary:
         (temporary / "part").write_text("whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f".out.{alive}.tmp", ".out.json.1.tmp", "out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f".out.{alive}.tmp",
+        ".out.json.1.tmp",
+        "out",
+    ]

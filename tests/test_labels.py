@@ -12,7 +12,16 @@ def test_canonical_order_is_that_of_fer2013() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("anger", 0), ("DISGUSTED", 1), ("Fearful ", 2), ("happiness", 3), ("sadness", 4), ("suprise", 5), ("neutral", 6), ("su-rprise", 5)],
+    [
+        ("anger", 0),
+        ("DISGUSTED", 1),
+        ("Fearful ", 2),
+        ("happiness", 3),
+        ("sadness", 4),
+        ("suprise", 5),
+        ("neutral", 6),
+        ("su-rprise", 5),
+    ],
 )
 def test_spellings_of_the_field_are_known(name: str, expected: int) -> None:
     assert class_index(name) == expected
@@ -36,7 +45,13 @@ def test_another_order_is_refused_with_both_orders() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("0_angry", "Angry"), ("05-Surprize", "Surprise"), ("natural", "Neutral"), ("3. happy", "Happy")]
+    ("name", "meant"),
+    [
+        ("0_angry", "Angry"),
+        ("05-Surprize", "Surprise"),
+        ("natural", "Neutral"),
+        ("3. happy", "Happy"),
+    ],
 )
 def test_numbered_and_misspelt_names_are_known(name: str, meant: str) -> None:
     assert class_index(name) == INDEX[meant]

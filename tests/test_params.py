@@ -50,13 +50,19 @@ def test_a_default_stands_in_for_a_missing_key_and_for_nothing_else(tmp_path: Pa
 def test_every_fault_of_a_section_is_listed_with_its_value(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        "teacher:\n  train: {epochs: 0, batch: 8, lr: 0.1, min_lr: 0, weight_decay: 0, lr_warmup_epochs: 0,"
+        "teacher:\n  train: {epochs: 0, batch: 8, lr: 0.1, min_lr: 0, weight_decay: 0, "
+        "lr_warmup_epochs: 0,"
         " balance: balanced, grad_clip: 0, precision: fp32, momentum: 0.9}\n",
     )
     with pytest.raises(ParamsError) as caught:
         load_section("teacher.train", TrainOptions, path)
     text = str(caught.value)
-    for part in ("teacher.train.epochs", "teacher.train.balance", "'balanced'", "teacher.train.momentum"):
+    for part in (
+        "teacher.train.epochs",
+        "teacher.train.balance",
+        "'balanced'",
+        "teacher.train.momentum",
+    ):
         assert part in text
 
 
@@ -68,8 +74,17 @@ def test_every_fault_of_a_section_is_listed_with_its_value(tmp_path: Path) -> No
         ({"lr_warmup_epochs": 5}, "lr_warmup_epochs"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(change: dict[str, object], message: str) -> None:
-    plain = {"epochs": 5, "batch": 16, "lr": 0.1, "min_lr": 0.0, "weight_decay": 0.0, "lr_warmup_epochs": 1}
+def test_options_that_contradict_each_other_are_refused(
+    change: dict[str, object], message: str
+) -> None:
+    plain = {
+        "epochs": 5,
+        "batch": 16,
+        "lr": 0.1,
+        "min_lr": 0.0,
+        "weight_decay": 0.0,
+        "lr_warmup_epochs": 1,
+    }
     plain |= {"balance": "none", "grad_clip": 0.0, "precision": "fp32"}
     with pytest.raises(ValueError, match=message):
         TrainOptions(**(plain | change))

@@ -1,4 +1,6 @@
-"""The whole pipeline under DVC, on two data sets of coloured noise: what runs, what does not run again, and what a clone can pull."""
+"""The whole pipeline under DVC, on two data sets of coloured noise: what runs, what does not run
+again, and what a clone can pull.
+"""
 
 import json
 import os
@@ -28,7 +30,9 @@ pytestmark = pytest.mark.slow
 
 
 def write_faces(root: Path, split: str, count: int, seed: int, confusion: float = 0.15) -> None:
-    """`folder7` tree: the mean colour tells the class, except for a share of wrong labels, so that no network gets all right."""
+    """`folder7` tree: the mean colour tells the class, except for a share of wrong labels, so that
+    no network gets all right.
+    """
     random = np.random.default_rng(seed)
     colours = np.random.default_rng(7).integers(30, 226, (7, 3))
     for number in range(count):
@@ -76,18 +80,35 @@ class Project:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Output of a command; stdout and stderr joined."""
-        environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.root), "FER_DEVICE": "cpu"}
-        environment |= {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+        environment = os.environ | {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root),
+            "FER_DEVICE": "cpu",
+        }
+        environment |= {
+            "GIT_AUTHOR_NAME": "t",
+            "GIT_AUTHOR_EMAIL": "t@t",
+            "GIT_COMMITTER_NAME": "t",
+            "GIT_COMMITTER_EMAIL": "t@t",
+        }
         for name in ("FER_RAW", "FER_RUNS", "DVC_ROOT"):
             environment.pop(name, None)
         done = subprocess.run(
-            command, cwd=self.root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command,
+            cwd=self.root,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         assert not check or done.returncode == 0, done.stdout
         return done.stdout
 
     def fer(self, *arguments: str, check: bool = True) -> str:
-        return self.run(sys.executable, "-c", "from fer_cli.main import main; main()", *arguments, check=check)
+        return self.run(
+            sys.executable, "-c", "from fer_cli.main import main; main()", *arguments, check=check
+        )
 
     def commit(self) -> None:
         self.run("git", "add", "-A")
@@ -119,7 +140,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         descriptor = json.loads(path.read_text())
         if path.stem.startswith("sample_"):
             descriptor.pop("sample", None)
-        (root / "data" / "sources" / path.name).write_text(json.dumps(descriptor | {"present": False}))
+        (root / "data" / "sources" / path.name).write_text(
+            json.dumps(descriptor | {"present": False})
+        )
     shutil.copy(ROOT / "profiles" / "custom.yaml", root / "params.yaml")
     change_params(root / "params.yaml", make_small)
     for name, seed, train, test in (("faces", 1, 280, 42), ("others", 3, 140, 28)):
@@ -142,29 +165,59 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_the_run_ends_with_a_model_a_report_and_metrics(project: Project) -> None:
-    for name in ("data/onnx/student.fp32.onnx", "data/onnx/student.fp16.onnx", "data/report/index.html", "metrics/latencybenchmarks.csv"):
+    for name in (
+        "data/onnx/student.fp32.onnx",
+        "data/onnx/student.fp16.onnx",
+        "data/report/index.html",
+        "metrics/latencybenchmarks.csv",
+    ):
         assert (project.root / name).stat().st_size > 1000 or name.endswith(".csv")
     summary = json.loads((project.root / "metrics" / "summary.json").read_text())
-    assert summary["data"]["rows_of_set"] == {"everything": 70} and summary["data"]["rows_test"] == 70
-    accuracy = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]["everything"]
+    assert (
+        summary["data"]["rows_of_set"] == {"everything": 70} and summary["data"]["rows_test"] == 70
+    )
+    accuracy = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"][
+        "everything"
+    ]
     assert accuracy["rows_expected"] == accuracy["rows_used"] == 70
-    assert accuracy["metrics"]["accuracy"]["value"] > 0.4, "colour is all there is to learn, and it was not learnt"
+    assert accuracy["metrics"]["accuracy"]["value"] > 0.4, (
+        "colour is all there is to learn, and it was not learnt"
+    )
 
 
 def test_the_results_page_says_what_the_metrics_files_say(project: Project, tmp_path: Path) -> None:
-    project.fer("results", "--out", str(tmp_path / "page.md"), "--distillation", str(tmp_path / "methods.md"), "--title", "Of noise")
+    project.fer(
+        "results",
+        "--out",
+        str(tmp_path / "page.md"),
+        "--distillation",
+        str(tmp_path / "methods.md"),
+        "--title",
+        "Of noise",
+    )
     page, methods = ((tmp_path / name).read_text() for name in ("page.md", "methods.md"))
     assert "kd less ce" in methods and "those of every run" in methods
     assert page.startswith("# Of noise\n")
-    environment = json.loads((project.root / "data/students/kd-1/record/environment.json").read_text())
+    environment = json.loads(
+        (project.root / "data/students/kd-1/record/environment.json").read_text()
+    )
     commit = project.run("git", "log", "-1", "--format=%H", "--", "stages").strip()
-    assert all(word in page for word in (environment["packages"]["torch"], environment["processor"], commit)), page
-    reached = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]["everything"]["metrics"]
+    assert all(
+        word in page
+        for word in (environment["packages"]["torch"], environment["processor"], commit)
+    ), page
+    reached = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"][
+        "everything"
+    ]["metrics"]
     assert f"| kd-1 | student | {reached['accuracy']['value']:.3f} |" in page
 
 
 def test_no_absolute_path_and_no_host_is_in_any_small_out(project: Project) -> None:
-    for path in [*(project.root / "data").rglob("*.json"), *(project.root / "metrics").glob("*"), project.root / "dvc.lock"]:
+    for path in [
+        *(project.root / "data").rglob("*.json"),
+        *(project.root / "metrics").glob("*"),
+        project.root / "dvc.lock",
+    ]:
         assert str(project.root) not in path.read_text(), path
 
 
@@ -174,7 +227,10 @@ def test_second_run_does_nothing(project: Project) -> None:
 
 
 def test_an_out_that_was_deleted_or_changed_is_brought_back_as_it_was(project: Project) -> None:
-    deleted, changed = (project.root / name for name in ("data/calibration/kd-1", "data/students/ce-1/model/model.safetensors"))
+    deleted, changed = (
+        project.root / name
+        for name in ("data/calibration/kd-1", "data/students/ce-1/model/model.safetensors")
+    )
     before = {path: sha256_file(path) for path in (*deleted.iterdir(), changed)}
     shutil.rmtree(deleted)
     changed.unlink()  # it may be a link into DVC's cache
@@ -184,28 +240,71 @@ def test_an_out_that_was_deleted_or_changed_is_brought_back_as_it_was(project: P
     assert project.rerun() == set()
 
 
-def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_workspace(project: Project) -> None:
+def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_workspace(
+    project: Project,
+) -> None:
     model = project.root / "data/students/kd-1/model/model.safetensors"
     before = sha256_file(model)
-    text = project.run("dvc", "exp", "run", "--temp", "--name", "hotter", "-S", "student.kd.temperature=3.0", "calibrate@kd-1")
+    text = project.run(
+        "dvc",
+        "exp",
+        "run",
+        "--temp",
+        "--name",
+        "hotter",
+        "-S",
+        "student.kd.temperature=3.0",
+        "calibrate@kd-1",
+    )
     assert ran(text) == {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1"}
     assert "hotter" in project.run("dvc", "exp", "list")
-    assert "temperature: 2.0" in (project.root / "params.yaml").read_text() and sha256_file(model) == before
+    assert (
+        "temperature: 2.0" in (project.root / "params.yaml").read_text()
+        and sha256_file(model) == before
+    )
     assert project.run("git", "status", "--short") == ""
 
 
 def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project) -> None:
     edit(project.root / "params.yaml", "temperature: 2.0", "temperature: 4.0")
-    after = {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1", "hard_cases", "compare", "onnx", "latency", "report"}
+    after = {
+        "student@kd-1",
+        "evaluate@kd-1",
+        "calibrate@kd-1",
+        "hard_cases",
+        "compare",
+        "onnx",
+        "latency",
+        "report",
+    }
     assert project.rerun() == after
 
 
 def test_interrupted_dvc_run_goes_on_and_ends_with_the_same_weights(project: Project) -> None:
     model = project.root / "data/students/ce-1/model/model.safetensors"
     before = sha256_file(model)
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(project.root), "FER_DEVICE": "cpu"}
-    command = [sys.executable, "-c", "from fer_cli.main import main; main()", "run", "--force", "--single-item", "student@ce-1"]
-    process = subprocess.Popen(command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(project.root),
+        "FER_DEVICE": "cpu",
+    }
+    command = [
+        sys.executable,
+        "-c",
+        "from fer_cli.main import main; main()",
+        "run",
+        "--force",
+        "--single-item",
+        "student@ce-1",
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=project.root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if "epoch 2/" in line:
@@ -216,7 +315,9 @@ def test_interrupted_dvc_run_goes_on_and_ends_with_the_same_weights(project: Pro
     assert "goes on from there" in rest
     assert not model.exists()
     time.sleep(0.1)
-    text = project.fer("run", "--force", "--single-item", "student@ce-1")  # without --force DVC would restore it from its run-cache
+    text = project.fer(
+        "run", "--force", "--single-item", "student@ce-1"
+    )  # without --force DVC would restore it from its run-cache
     assert "resumed after epoch" in text
     assert sha256_file(model) == before
 
@@ -242,14 +343,31 @@ def test_only_the_source_that_changed_is_cleaned_again(project: Project) -> None
 
 
 def test_a_new_source_with_test_rows_only_trains_nothing_again(project: Project) -> None:
-    """So do test rows more of a source that is listed already, such as those of the test before this one."""
+    """So do test rows more of a source that is listed already, such as those of the test before
+    this one.
+    """
     write_faces(project.root / "raw" / "third", "test", 35, seed=6)
     project.fer("data", "add", "third", "raw/third")
-    change_params(project.root / "params.yaml", lambda params: params["manifest"].update(sources=["custom", "second", "third"]))
+    change_params(
+        project.root / "params.yaml",
+        lambda params: params["manifest"].update(sources=["custom", "second", "third"]),
+    )
     project.fer("dag", "sync")
     found = project.rerun()
-    assert {"clean@third", "manifest", "validate", "pack", "logits_test@a", "evaluate@kd-1", "report"} <= found
-    assert not {stage for stage in found if stage.startswith(("init", "teacher", "logits_dev", "ensemble", "softlabels", "student"))}
+    assert {
+        "clean@third",
+        "manifest",
+        "validate",
+        "pack",
+        "logits_test@a",
+        "evaluate@kd-1",
+        "report",
+    } <= found
+    assert not {
+        stage
+        for stage in found
+        if stage.startswith(("init", "teacher", "logits_dev", "ensemble", "softlabels", "student"))
+    }
     assert {stage for stage in found if stage.startswith("clean")} == {"clean@third"}
     sets = json.loads((project.root / "data/evaluation/kd-1/metrics.json").read_text())["sets"]
     assert sets["everything"]["rows_used"] == 112

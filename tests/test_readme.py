@@ -19,21 +19,34 @@ PREDICTING = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
 
 
 def committed(name: str) -> str:
-    shown = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    shown = subprocess.run(
+        ["git", "show", f"HEAD:{name}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
     if shown.returncode:
         pytest.skip("not a git checkout with results")
     return shown.stdout
 
 
-def test_result_table_is_that_of_the_metrics_committed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the commit, not of the working tree: another machine's run may differ in the last digit."""
+def test_result_table_is_that_of_the_metrics_committed_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the commit, not of the working tree: another machine's run may differ in the last
+    digit.
+    """
     monkeypatch.chdir(tmp_path)
     for name in ("params.yaml", "metrics/leaderboard.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(committed(name), encoding="utf-8")
     table = model_table(compare_sets(read_params())[0])
     readme = committed("README.md")
-    assert with_table(readme, table, Path("README.md")) == readme, "run `fer results --into README.md`"
+    assert with_table(readme, table, Path("README.md")) == readme, (
+        "run `fer results --into README.md`"
+    )
 
 
 def test_missing_marks_are_an_error() -> None:
@@ -78,7 +91,12 @@ def test_every_option_of_fer_predict_that_is_named_exists() -> None:
     group = get_command(app)
     predict = group.get_command(Context(group), "predict")  # type: ignore[attr-defined]
     known = {name for parameter in predict.params for name in parameter.opts}
-    lines = [line.partition("#")[0] for line in re.findall(r"^fer predict .*", README + PREDICTING, flags=re.M)]
-    named = set(re.findall(r"--[a-z][\w-]*", " ".join(lines) + PREDICTING.partition("## How a face")[0]))
+    lines = [
+        line.partition("#")[0]
+        for line in re.findall(r"^fer predict .*", README + PREDICTING, flags=re.M)
+    ]
+    named = set(
+        re.findall(r"--[a-z][\w-]*", " ".join(lines) + PREDICTING.partition("## How a face")[0])
+    )
     assert {"--detect", "--strict", "--provider"} <= named
     assert named - {"--help"} <= known

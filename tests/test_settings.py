@@ -8,7 +8,18 @@ from fer_core.settings import load_settings
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("COMPILE", "DEVICE", "DEVICES", "JOBS", "MEMORY_GB", "PROCESSES", "RAW", "RUNS", "THREADS", "WEIGHTS"):
+    for name in (
+        "COMPILE",
+        "DEVICE",
+        "DEVICES",
+        "JOBS",
+        "MEMORY_GB",
+        "PROCESSES",
+        "RAW",
+        "RUNS",
+        "THREADS",
+        "WEIGHTS",
+    ):
         monkeypatch.delenv(f"FER_{name}", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return tmp_path
@@ -16,7 +27,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_defaults_lie_in_the_main_checkout(root: Path) -> None:
     settings = load_settings()
-    assert (settings.device, settings.raw, settings.runs, settings.weights) == ("auto", root / "raw", root / "runs", None)
+    assert (settings.device, settings.raw, settings.runs, settings.weights) == (
+        "auto",
+        root / "raw",
+        root / "runs",
+        None,
+    )
     assert settings.cpu_threads() >= 1
 
 
@@ -27,7 +43,9 @@ def test_environment_beats_the_local_file(root: Path, monkeypatch: pytest.Monkey
     assert load_settings().raw == root / "elsewhere"
 
 
-def test_openmp_s_own_variable_counts_where_the_settings_say_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openmp_s_own_variable_counts_where_the_settings_say_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
     assert load_settings().cpu_threads() == 3
     usable = load_settings().machine_threads()
@@ -39,7 +57,9 @@ def test_openmp_s_own_variable_counts_where_the_settings_say_nothing(root: Path,
         assert load_settings().cpu_threads() == usable
 
 
-def test_stages_run_in_one_process_unless_the_machine_says_otherwise(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_run_in_one_process_unless_the_machine_says_otherwise(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert load_settings().processes == 1
     (root / "fer.local.toml").write_text("processes = 4\n")
     assert load_settings().processes == 4
@@ -48,7 +68,9 @@ def test_stages_run_in_one_process_unless_the_machine_says_otherwise(root: Path,
         load_settings()
 
 
-def test_memory_for_images_is_a_number_of_gigabytes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_for_images_is_a_number_of_gigabytes(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert load_settings().memory_gb == 0
     (root / "fer.local.toml").write_text("memory_gb = 1.5\n")
     assert load_settings().memory_gb == 1.5
@@ -58,7 +80,9 @@ def test_memory_for_images_is_a_number_of_gigabytes(root: Path, monkeypatch: pyt
             load_settings()
 
 
-def test_networks_are_compiled_only_where_the_machine_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_are_compiled_only_where_the_machine_says_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert load_settings().compile is False
     (root / "fer.local.toml").write_text("compile = true\n")
     assert load_settings().compile is True
@@ -88,7 +112,9 @@ def test_faulty_local_file_is_named_with_a_remedy(root: Path, text: str, message
     assert caught.value.remedy
 
 
-def test_a_number_of_jobs_that_is_none_says_what_to_do(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_of_jobs_that_is_none_says_what_to_do(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FER_JOBS", "many")
     with pytest.raises(ParamsError, match=r"FER_JOBS[\s\S]*many[\s\S]*remedy"):
         load_settings()

@@ -1,4 +1,6 @@
-"""A project small enough to train in seconds: packs of coloured noise whose mean colour tells the class, and its params."""
+"""A project small enough to train in seconds: packs of coloured noise whose mean colour tells the
+class, and its params.
+"""
 
 from pathlib import Path
 
@@ -14,8 +16,16 @@ ARCH = "test_resnet"
 SIDE = 32
 
 
-def write_half(folder: Path, splits: list[str], seed: int = 0, source: str = "tiny", min_side: list[int] | None = None) -> None:
-    """A half of the pack with one PNG of 32 px per entry of `splits`; classes take turns. `min_side` is what the rows say of their size."""
+def write_half(
+    folder: Path,
+    splits: list[str],
+    seed: int = 0,
+    source: str = "tiny",
+    min_side: list[int] | None = None,
+) -> None:
+    """A half of the pack with one PNG of 32 px per entry of `splits`; classes take turns.
+    `min_side` is what the rows say of their size.
+    """
     random = np.random.default_rng(seed)
     colours = np.random.default_rng(7).integers(30, 226, (7, 3))
     images, records = [], []
@@ -23,8 +33,18 @@ def write_half(folder: Path, splits: list[str], seed: int = 0, source: str = "ti
         label = number % 7
         pixels = colours[label] + random.normal(0, 40, (SIDE, SIDE, 3))
         images.append(cv2.imencode(".png", np.clip(pixels, 0, 255).astype(np.uint8))[1].tobytes())
-        records.append({"sample_id": f"{source}/{number:05d}", "source": source, "label": label, "split": split, "usage": split})
-    frame = pd.DataFrame(records).assign(width=SIDE, height=SIDE, min_side=min_side or SIDE, confidence=None, weight=1.0, votes=None)
+        records.append(
+            {
+                "sample_id": f"{source}/{number:05d}",
+                "source": source,
+                "label": label,
+                "split": split,
+                "usage": split,
+            }
+        )
+    frame = pd.DataFrame(records).assign(
+        width=SIDE, height=SIDE, min_side=min_side or SIDE, confidence=None, weight=1.0, votes=None
+    )
     frame["group"] = frame["sample_id"]
     columns = [name for name in ROWS_SCHEMA.names if name not in ("shard", "shard_row")]
     sizes = np.array([len(image) for image in images], dtype=np.int64)
@@ -37,7 +57,9 @@ def dev_splits(train: int = 84, val: int = 28, calib: int = 28) -> list[str]:
 
 
 def write_tiny_project(root: Path, **train: object) -> None:
-    """params.yaml and both halves of the pack; `train` overrides options of student and teacher training."""
+    """params.yaml and both halves of the pack; `train` overrides options of student and teacher
+    training.
+    """
     yaml = YAML(typ="safe")
     params = yaml.load(Path(__file__).parent.parent / "params.yaml")
     options = {"epochs": 4, "batch": 14, "lr": 0.01, "lr_warmup_epochs": 1} | train

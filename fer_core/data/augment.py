@@ -1,8 +1,10 @@
-"""Views applied to a batch of images on an accelerator: crop, flip, CLAHE, colour and normalisation.
+"""Views applied to a batch of images on an accelerator: crop, flip, CLAHE, colour and
+normalisation.
 
-Pixels are rounded to 8 bits after the crop and after the colour, as in `augment_cpu`, which does the same work through OpenCV:
-crop and CLAHE are equal bit for bit (CLAHE would magnify any difference), the colour within one grey level. There is no matrix product
-here: in autocast or TF32 its number format would be the caller's, and a teacher's stored views other ones than its student's.
+Pixels are rounded to 8 bits after the crop and after the colour, as in `augment_cpu`, which does
+the same work through OpenCV: crop and CLAHE are equal bit for bit (CLAHE would magnify any
+difference), the colour within one grey level. There is no matrix product here: in autocast or TF32
+its number format would be the caller's, and a teacher's stored views other ones than its student's.
 """
 
 from collections.abc import Sequence
@@ -36,7 +38,8 @@ class _Drawn(NamedTuple):
 
 
 def evaluation_view(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """View 0: equal, bit for bit before normalisation, to `Preprocessing.prepare` of the original image.
+    """View 0: equal, bit for bit before normalisation, to `Preprocessing.prepare` of the original
+    image.
 
     Args:
         images: uint8 [n, 3, resized, resized].
@@ -65,39 +68,65 @@ def training_view(images: Tensor, view: ViewParams, preprocessing: Preprocessing
 
 
 def _sent(view: ViewParams, side: int, device: torch.device) -> _Drawn:
-    """Parameters of views of images of `side` pixels, sent to the device in one piece; double precision holds all of them exactly."""
+    """Parameters of views of images of `side` pixels, sent to the device in one piece; double
+    precision holds all of them exactly.
+    """
     box = boxes(view, side)
     matrices, of_grey = colour_matrices(view)
-    columns = np.column_stack([box.top, box.left, box.height, box.width, view.flip, of_grey, matrices.reshape(-1, 9)])
+    columns = np.column_stack(
+        [box.top, box.left, box.height, box.width, view.flip, of_grey, matrices.reshape(-1, 9)]
+    )
     sent = on_device(np.ascontiguousarray(columns, dtype=np.float64), device)
     top, left, height, width = sent[:, :4].split(1, dim=1)
-    return _Drawn(top, left, height, width, sent[:, 4:5].bool(), sent[:, 5].float(), sent[:, 6:].float().view(-1, 3, 3))
+    return _Drawn(
+        top,
+        left,
+        height,
+        width,
+        sent[:, 4:5].bool(),
+        sent[:, 5].float(),
+        sent[:, 6:].float().view(-1, 3, 3),
+    )
 
 
 def _crop(images: Tensor, view: _Drawn, size: int) -> Tensor:
-    """Bilinear resampling of each crop to size x size, uint8; bit-exact with OpenCV's INTER_LINEAR_EXACT on the crop alone.
+    """Bilinear resampling of each crop to size x size, uint8; bit-exact with OpenCV's
+    INTER_LINEAR_EXACT on the crop alone.
 
-    Weights are whole 256ths, sums are integers rounded once at the end: the arithmetic of OpenCV's bit-exact resize.
+    Weights are whole 256ths, sums are integers rounded once at the end: the arithmetic of OpenCV's
+    bit-exact resize.
     """
     x_low, x_high, x_weight = _sources(view.left, view.width, size)
     y_low, y_high, y_weight = _sources(view.top, view.height, size)
-    x_low, x_high, x_weight = (torch.where(view.flip, values.flip(1), values) for values in (x_low, x_high, x_weight))
+    x_low, x_high, x_weight = (
+        torch.where(view.flip, values.flip(1), values) for values in (x_low, x_high, x_weight)
+    )
 
     def columns(index: Tensor) -> Tensor:
         return images.gather(3, index[:, None, None, :].expand(-1, 3, images.shape[2], -1)).int()
 
-    rows = columns(x_low) * (256 - x_weight)[:, None, None, :] + columns(x_high) * x_weight[:, None, None, :]
+    rows = (
+        columns(x_low) * (256 - x_weight)[:, None, None, :]
+        + columns(x_high) * x_weight[:, None, None, :]
+    )
 
     def lines(index: Tensor) -> Tensor:
         return rows.gather(2, index[:, None, :, None].expand(-1, 3, -1, size))
 
-    sums = lines(y_low) * (256 - y_weight)[:, None, :, None] + lines(y_high) * y_weight[:, None, :, None]
+    sums = (
+        lines(y_low) * (256 - y_weight)[:, None, :, None]
+        + lines(y_high) * y_weight[:, None, :, None]
+    )
     return ((sums + (1 << 15)) >> 16).to(torch.uint8)
 
 
 def _sources(start: Tensor, length: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of `size` places the two source pixels, int64 [n, size], and the second one's weight in 256ths, int32 [n, size]."""
-    place = (torch.arange(size, dtype=torch.float64, device=start.device) + 0.5) * (length / size) - 0.5
+    """For each of `size` places the two source pixels, int64 [n, size], and the second one's weight
+    in 256ths, int32 [n, size].
+    """
+    place = (torch.arange(size, dtype=torch.float64, device=start.device) + 0.5) * (
+        length / size
+    ) - 0.5
     low = place.floor()
     last = length - 1
     inside = (low >= 0) & (low < last)
@@ -112,7 +141,9 @@ def _colour(images: Tensor, view: _Drawn) -> Tensor:
     grey = (pixels * _channels(_LUMA, images.device)).sum(dim=1).mean(dim=(1, 2))
     coloured = (grey * view.of_grey)[:, None, None, None].expand(-1, 3, 1, 1)
     for channel in range(3):
-        coloured = coloured + view.matrix[:, :, channel, None, None] * pixels[:, channel : channel + 1]
+        coloured = (
+            coloured + view.matrix[:, :, channel, None, None] * pixels[:, channel : channel + 1]
+        )
     return coloured.clamp_(0, 255).round_().to(torch.uint8)
 
 
@@ -124,7 +155,9 @@ def _equalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def _normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    mean, std = (_channels(values, images.device) for values in (preprocessing.mean, preprocessing.std))
+    mean, std = (
+        _channels(values, images.device) for values in (preprocessing.mean, preprocessing.std)
+    )
     return ((images.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

@@ -1,7 +1,8 @@
-"""Image bank: the images of a half of the pack as uint8, each decoded once where memory allows; views are cut from them in batches.
+"""Image bank: the images of a half of the pack as uint8, each decoded once where memory allows;
+views are cut from them in batches.
 
-Pixels lie on the device if they fit there. Else as many as fit are held in host memory, and the others are decoded on the fly. Where
-they lie changes nothing in a view.
+Pixels lie on the device if they fit there. Else as many as fit are held in host memory, and the
+others are decoded on the fly. Where they lie changes nothing in a view.
 """
 
 import logging
@@ -35,7 +36,8 @@ class ImageBank:
         options: strength of the augmentation; only needed for k >= 1.
         threads: for decoding, and for views on the CPU.
         device: where views are computed.
-        memory_gb: for decoded images, of the device and again of the host; 0 takes half of what is free.
+        memory_gb: for decoded images, of the device and again of the host; 0 takes half of what is
+            free.
     """
 
     def __init__(
@@ -60,20 +62,34 @@ class ImageBank:
         size = 3 * preprocessing.resized**2
         on_device = not on_cpu and len(rows) * size <= device_room(device, memory_gb)
         held = 0 if on_device else min(len(rows), host_room(memory_gb) // size)
-        self._stream = PixelStream(pack, rows, preprocessing, held, threads, channels_first=not on_cpu, pinned=not on_cpu)
+        self._stream = PixelStream(
+            pack, rows, preprocessing, held, threads, channels_first=not on_cpu, pinned=not on_cpu
+        )
         self._pixels: Tensor | None = None
         if on_device:
-            self._pixels = torch.empty((len(rows), 3, preprocessing.resized, preprocessing.resized), dtype=torch.uint8, device=device)
+            self._pixels = torch.empty(
+                (len(rows), 3, preprocessing.resized, preprocessing.resized),
+                dtype=torch.uint8,
+                device=device,
+            )
             for start, batch in self._stream.in_order(len(rows)):
                 self._pixels[start : start + len(batch)].copy_(batch, non_blocking=True)
         self._cpu = CpuViews(preprocessing, threads) if on_cpu else None
         where = "the device" if on_device else "host memory"
-        log.info("%d of %d images held in %s at %d px", len(rows) if on_device else held, len(rows), where, preprocessing.resized)
+        log.info(
+            "%d of %d images held in %s at %d px",
+            len(rows) if on_device else held,
+            len(rows),
+            where,
+            preprocessing.resized,
+        )
 
     def expect(self, batches: Iterable[np.ndarray]) -> None:
-        """Say which batches of rows `view` will be asked for, in this order, so that threads can get them ready ahead.
+        """Say which batches of rows `view` will be asked for, in this order, so that threads can
+        get them ready ahead.
 
-        Of use where images are not all held on the device; a batch that was not expected is as right, only later.
+        Of use where images are not all held on the device; a batch that was not expected is as
+        right, only later.
         """
         if self._pixels is None and not (self._cpu is not None and self._stream.whole):
             self._stream.expect(self._slot[rows] for rows in batches)
@@ -96,10 +112,22 @@ class ImageBank:
         drawn = view_params(self._keys[slots], k, self._options) if k and self._options else None
         if self._cpu is not None:
             whole = self._stream.whole
-            pixels, places = (self._stream.held, slots) if whole else (self._stream.take(slots).numpy(), np.arange(len(slots)))
-            return self._cpu.evaluation(pixels, places) if drawn is None else self._cpu.training(pixels, places, drawn)
+            pixels, places = (
+                (self._stream.held, slots)
+                if whole
+                else (self._stream.take(slots).numpy(), np.arange(len(slots)))
+            )
+            return (
+                self._cpu.evaluation(pixels, places)
+                if drawn is None
+                else self._cpu.training(pixels, places, drawn)
+            )
         if self._pixels is None:
             images = self._stream.take(slots).to(self.device, non_blocking=True)
         else:
             images = self._pixels[on_device(slots, self.device)]
-        return evaluation_view(images, self.preprocessing) if drawn is None else training_view(images, drawn, self.preprocessing)
+        return (
+            evaluation_view(images, self.preprocessing)
+            if drawn is None
+            else training_view(images, drawn, self.preprocessing)
+        )

@@ -1,4 +1,6 @@
-"""From a descriptor to a face store: every image is decoded once, looked at, and recorded; nothing is dropped without a word."""
+"""From a descriptor to a face store: every image is decoded once, looked at, and recorded; nothing
+is dropped without a word.
+"""
 
 import base64
 import logging
@@ -60,7 +62,12 @@ class _Record:
 
     def summary(self) -> CleanSummary:
         reasons = Counter(item.reason for item in self.exclusions)
-        return CleanSummary(len(self.ids) - len(self.exclusions), _sorted(reasons), _sorted(self.flags), _sorted(self.notes))
+        return CleanSummary(
+            len(self.ids) - len(self.exclusions),
+            _sorted(reasons),
+            _sorted(self.flags),
+            _sorted(self.notes),
+        )
 
 
 def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) -> CleanSummary:
@@ -73,17 +80,25 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
         raw: folder that holds the raw data sets.
 
     Raises:
-        DataError: the raw folder is missing or changed, a label list or image breaks its contract, more images than allowed
-            cannot be decoded, a sample_id occurs twice, or faces and exclusions do not add up to what the label files list.
+        DataError: the raw folder is missing or changed, a label list or image breaks its contract,
+            more images than allowed cannot be decoded, a sample_id occurs twice, or faces and
+            exclusions do not add up to what the label files list.
     """
     descriptor = read_descriptor(descriptor_file)
     reader = reader_for(descriptor.layout)
     record = _Record()
-    meta: dict[str, Any] = {"source": descriptor.name, "layout": descriptor.layout, "adapter_version": reader.ADAPTER_VERSION}
+    meta: dict[str, Any] = {
+        "source": descriptor.name,
+        "layout": descriptor.layout,
+        "adapter_version": reader.ADAPTER_VERSION,
+    }
     meta |= {"descriptor_sha256": sha256_file(descriptor_file)}
 
     def complete() -> dict[str, Any]:
-        exclusions = [{"sample_id": item.sample_id, "reason": item.reason, "detail": item.detail} for item in record.exclusions]
+        exclusions = [
+            {"sample_id": item.sample_id, "reason": item.reason, "detail": item.detail}
+            for item in record.exclusions
+        ]
         told = {"announced": announced, "exclusions": exclusions, "notes": _sorted(record.notes)}
         return {**meta, **told, "excluded_pictures": dict(sorted(record.pictures.items()))}
 
@@ -101,7 +116,9 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
 
 
 def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, StoreRow | None]:
-    """Decode a face and record what its pixels say; a face that cannot be decoded comes back as an exclusion."""
+    """Decode a face and record what its pixels say; a face that cannot be decoded comes back as an
+    exclusion.
+    """
     if isinstance(item, Exclusion):
         return item, None
     try:
@@ -144,17 +161,34 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         return
     with TemporaryDirectory(prefix=f"fer-{descriptor.name}-") as temporary:
         # loaded here, and by name, because only embedded samples depend on it
-        options = import_module("fer_core.sources.sample.options").SampleOptions.from_dict(descriptor.sample)
-        import_module("fer_core.sources.sample.render").render(descriptor.layout, Path(temporary), options)
+        options = import_module("fer_core.sources.sample.options").SampleOptions.from_dict(
+            descriptor.sample
+        )
+        import_module("fer_core.sources.sample.render").render(
+            descriptor.layout, Path(temporary), options
+        )
         yield open_tree(Path(temporary))
 
 
-def _rows(items: Iterable[Face | Exclusion], announced: Announced, record: _Record, options: CleanOptions, name: str) -> Iterator[StoreRow]:
+def _rows(
+    items: Iterable[Face | Exclusion],
+    announced: Announced,
+    record: _Record,
+    options: CleanOptions,
+    name: str,
+) -> Iterator[StoreRow]:
     total = sum(sum(counts.values()) for counts in announced.values())
     examined = ordered_map(lambda item: examine(item, options.max_pixels), items, chunk=32)
-    for item, row in tqdm(examined, total=total, desc=f"clean {name}", unit="img", leave=False, disable=progress_off()):
+    for item, row in tqdm(
+        examined, total=total, desc=f"clean {name}", unit="img", leave=False, disable=progress_off()
+    ):
         if item.sample_id in record.ids:
-            raise DataError("A sample_id occurs twice.", where=name, found=item.sample_id, remedy="remove one of the two entries")
+            raise DataError(
+                "A sample_id occurs twice.",
+                where=name,
+                found=item.sample_id,
+                remedy="remove one of the two entries",
+            )
         record.ids.add(item.sample_id)
         tally(record.found, item.split, word_of(item))
         if isinstance(item, Exclusion):
@@ -171,12 +205,16 @@ def _rows(items: Iterable[Face | Exclusion], announced: Announced, record: _Reco
 
 
 def _keep_picture(record: _Record, item: Exclusion, max_pixels: int) -> None:
-    """Keep a thumbnail of one of the first exclusions of each reason; what cannot be shown is not: it is an example, no check."""
+    """Keep a thumbnail of one of the first exclusions of each reason; what cannot be shown is not:
+    it is an example, no check.
+    """
     kept = record.pictures.get(item.reason, [])
     if item.show is None or len(kept) >= _PICTURES:
         return
     try:
-        small = thumbnail_jpeg(as_usual_format(item.show(), item.sample_id, max_pixels), item.sample_id, max_pixels)
+        small = thumbnail_jpeg(
+            as_usual_format(item.show(), item.sample_id, max_pixels), item.sample_id, max_pixels
+        )
     except DataError as error:
         log.debug("%s cannot be shown: %s", item.sample_id, error.problem)
         return
@@ -196,7 +234,8 @@ def _check_undecodable(record: _Record, options: CleanOptions, name: str) -> Non
             where=name,
             found="\n    ".join(["", *shown, *more]),
             expected=f"at most {options.allow_undecodable}",
-            remedy="mend or remove these files, or raise clean.allow_undecodable: they are then left out and listed",
+            remedy="mend or remove these files, or raise clean.allow_undecodable: they are then "
+            "left out and listed",
         )
 
 
@@ -213,7 +252,11 @@ def _check_counts(announced: Announced, found: Announced, name: str) -> None:
 
 def _report(name: str, summary: CleanSummary) -> None:
     log.info("%s: %d faces", name, summary.faces)
-    for what, counts in (("excluded", summary.exclusions), ("flagged", summary.flags), ("noted", summary.notes)):
+    for what, counts in (
+        ("excluded", summary.exclusions),
+        ("flagged", summary.flags),
+        ("noted", summary.notes),
+    ):
         for reason, count in counts.items():
             log.info("%s: %s %d: %s", name, what, count, reason)
 

@@ -15,11 +15,14 @@ from fer_core.labels import N_CLASSES
 __all__ = ["OutOfFold", "stratified_group_folds", "train_folds"]
 
 
-def stratified_group_folds(sample_ids: Sequence[str], labels: np.ndarray, groups: Sequence[str], folds: int) -> np.ndarray:
+def stratified_group_folds(
+    sample_ids: Sequence[str], labels: np.ndarray, groups: Sequence[str], folds: int
+) -> np.ndarray:
     """The fold of each row.
 
-    Groups, the large ones first and else in the order of the SHA-256 of their least sample_id, go each to the fold that has the smallest
-    share of the rows of its labels, then the fewest rows. So folds depend neither on the order of the rows nor on a seed.
+    Groups, the large ones first and else in the order of the SHA-256 of their least sample_id, go
+    each to the fold that has the smallest share of the rows of its labels, then the fewest rows. So
+    folds depend neither on the order of the rows nor on a seed.
 
     Args:
         sample_ids: of N rows.
@@ -44,13 +47,21 @@ def stratified_group_folds(sample_ids: Sequence[str], labels: np.ndarray, groups
             expected=f"{folds} or more",
             remedy="more rows (for calib rows: manifest.calib_fraction) or fewer folds",
         )
-    digest = {group: hashlib.sha256(min(sample_ids[i] for i in rows).encode()).digest() for group, rows in members.items()}
+    digest = {
+        group: hashlib.sha256(min(sample_ids[i] for i in rows).encode()).digest()
+        for group, rows in members.items()
+    }
     total = np.bincount(labels, minlength=N_CLASSES).tolist()
     held, sizes = [[0] * N_CLASSES for _ in range(folds)], [0] * folds
     fold = np.empty(len(labels), dtype=np.int64)
     for group in sorted(members, key=lambda group: (-len(members[group]), digest[group])):
-        mine = sorted(labels[members[group]].tolist())  # shares are added up in one order, whatever the order of the rows
-        at = min(range(folds), key=lambda f: (sum(held[f][label] / total[label] for label in mine), sizes[f], f))
+        mine = sorted(
+            labels[members[group]].tolist()
+        )  # shares are added up in one order, whatever the order of the rows
+        at = min(
+            range(folds),
+            key=lambda f: (sum(held[f][label] / total[label] for label in mine), sizes[f], f),
+        )
         fold[members[group]] = at
         sizes[at] += len(mine)
         for label in mine:
@@ -74,7 +85,12 @@ def train_folds(frame: pd.DataFrame, folds: int) -> np.ndarray:
     train = np.flatnonzero((frame["split"] == "train").to_numpy())
     rows = frame.iloc[train]
     found = np.full(len(frame), -1, dtype=np.int64)
-    found[train] = stratified_group_folds(rows["sample_id"].tolist(), rows["label"].to_numpy(dtype=np.int64), rows["group"].tolist(), folds)
+    found[train] = stratified_group_folds(
+        rows["sample_id"].tolist(),
+        rows["label"].to_numpy(dtype=np.int64),
+        rows["group"].tolist(),
+        folds,
+    )
     return found
 
 
@@ -100,9 +116,15 @@ class OutOfFold:
             DataError: the named set has no train row.
         """
         fold_of = train_folds(frame, self.folds)
-        chosen = np.flatnonzero(fold_of >= 0) if self.train_set is None else self.train_set.rows(frame)
+        chosen = (
+            np.flatnonzero(fold_of >= 0) if self.train_set is None else self.train_set.rows(frame)
+        )
         return chosen[fold_of[chosen] != self.fold]
 
     def to_dict(self) -> dict[str, Any]:
         """The fold and what the rows were taken from, as plain values."""
-        return {"fold": self.fold, "folds": self.folds, "of": None if self.train_set is None else self.train_set.to_dict()}
+        return {
+            "fold": self.fold,
+            "folds": self.folds,
+            "of": None if self.train_set is None else self.train_set.to_dict(),
+        }

@@ -1,4 +1,6 @@
-"""What tells two pictures apart: a hash of the exact pixels, one that survives rescaling and recompression, and a thumbnail."""
+"""What tells two pictures apart: a hash of the exact pixels, one that survives rescaling and
+recompression, and a thumbnail.
+"""
 
 import hashlib
 
@@ -17,12 +19,17 @@ _BLOCK = 8
 def pixel_sha256(image: np.ndarray) -> str:
     """Hexadecimal SHA-256 of size and pixels.
 
-    A picture whose three channels are equal hashes as its grey plane, so one stored grey and one stored as RGB are equal.
+    A picture whose three channels are equal hashes as its grey plane, so one stored grey and one
+    stored as RGB are equal.
 
     Args:
         image: uint8 [height, width] or [height, width, 3].
     """
-    if image.ndim == 3 and (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
+    if (
+        image.ndim == 3
+        and (image[..., 0] == image[..., 1]).all()
+        and (image[..., 0] == image[..., 2]).all()
+    ):
         image = image[..., 0]
     digest = hashlib.sha256("x".join(map(str, image.shape)).encode())
     digest.update(np.ascontiguousarray(image).data)
@@ -35,16 +42,20 @@ def grey_plane(image: np.ndarray) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """The picture as a grey uint8 [THUMBNAIL, THUMBNAIL], resized by area; `image` is grey or RGB."""
+    """The picture as a grey uint8 [THUMBNAIL, THUMBNAIL], resized by area; `image` is grey or
+    RGB.
+    """
     return cv2.resize(grey_plane(image), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
 
 
 def phash(small: np.ndarray) -> int:
-    """64-bit perceptual hash: signs of the low frequencies of a 32 x 32 grey thumbnail against their median.
+    """64-bit perceptual hash: signs of the low frequencies of a 32 x 32 grey thumbnail against
+    their median.
 
-    Bit i (from the highest) is coefficient i of the 8 x 8 lowest of the DCT in row order, 1 where it exceeds the median of the
-    63 that are not the mean brightness, whose own bit (the highest) is always 0. Similar pictures differ in few bits.
-    Method: Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010, section 3.2.1.
+    Bit i (from the highest) is coefficient i of the 8 x 8 lowest of the DCT in row order, 1 where
+    it exceeds the median of the 63 that are not the mean brightness, whose own bit (the highest) is
+    always 0. Similar pictures differ in few bits. Method: Zauner, "Implementation and benchmarking
+    of perceptual image hash functions", 2010, section 3.2.1.
 
     Args:
         small: its thumbnail, uint8 [32, 32].

@@ -1,7 +1,9 @@
-"""8-bit RGB to CIE L*a*b* and back, with the very integers of OpenCV's `cvtColor`, batched on the pixels' device.
+"""8-bit RGB to CIE L*a*b* and back, with the very integers of OpenCV's `cvtColor`, batched on the
+pixels' device.
 
-OpenCV converts 8-bit images in fixed point through small tables (`COLOR_RGB2LAB`, `COLOR_LAB2RGB`; sRGB, white D65). The
-same tables and shifts here give equal bytes for every one of the 2**24 inputs, in both directions.
+OpenCV converts 8-bit images in fixed point through small tables (`COLOR_RGB2LAB`, `COLOR_LAB2RGB`;
+sRGB, white D65). The same tables and shifts here give equal bytes for every one of the 2**24
+inputs, in both directions.
 """
 
 from functools import lru_cache
@@ -58,7 +60,8 @@ def rgb_to_lab(red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor
 
 
 def lab_to_rgb(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Red, green and blue as `cv2.cvtColor(image, cv2.COLOR_LAB2RGB)` gives them; colours outside sRGB are clipped.
+    """Red, green and blue as `cv2.cvtColor(image, cv2.COLOR_LAB2RGB)` gives them; colours outside
+    sRGB are clipped.
 
     Args:
         lightness, a, b: uint8 planes of one shape, on one device; any strides.
@@ -75,7 +78,9 @@ def lab_to_rgb(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor,
     def channel(index: int) -> Tensor:
         of_x, _, of_z = _FROM_XYZ[index]
         level = _lookup(tables.luma[index], lightness).add_(x, alpha=of_x).add_(z, alpha=of_z)
-        return _lookup(tables.inverse_gamma, level.bitwise_right_shift_(14).clamp_(0, _INVERSE_LEVELS - 1))
+        return _lookup(
+            tables.inverse_gamma, level.bitwise_right_shift_(14).clamp_(0, _INVERSE_LEVELS - 1)
+        )
 
     return channel(0), channel(1), channel(2)
 
@@ -86,7 +91,9 @@ def _lookup(table: Tensor, index: Tensor) -> Tensor:
 
 
 def _mix(planes: list[Tensor], weights: tuple[int, int, int]) -> Tensor:
-    return (planes[0] * weights[0]).add_(planes[1], alpha=weights[1]).add_(planes[2], alpha=weights[2])
+    return (
+        (planes[0] * weights[0]).add_(planes[1], alpha=weights[1]).add_(planes[2], alpha=weights[2])
+    )
 
 
 @lru_cache
@@ -100,14 +107,18 @@ def _tables(device: torch.device) -> _Tables:
 
     return _Tables(
         gamma=table(np.rint(_LINEAR_MAX * _linear_of_srgb(np.arange(256) / 255))),
-        lightness=table(((296 * cube - 1336934 + _CUBE_UNIT // 2) >> 15), np.uint8),  # 116 f - 16, times 255 / 100
+        lightness=table(
+            ((296 * cube - 1336934 + _CUBE_UNIT // 2) >> 15), np.uint8
+        ),  # 116 f - 16, times 255 / 100
         cube=table(cube),
         luma=table(np.array([row[1] * y + (1 << 13) for row in _FROM_XYZ])),
         cube_of_lightness=table(cube_of_lightness - _CUBE_MIN),
         a_step=table(((5 * step * 53687 + 128) >> 13) - 128 * _UNIT // 500),  # (a - 128) / 500
         b_step=table(((step * 41943 + 16) >> 9) - 128 * _UNIT // 200 + 1),  # (b - 128) / 200
         linear=table(_linear_of_cube_table()),
-        inverse_gamma=table(np.rint(255 * _srgb_of_linear(np.arange(_INVERSE_LEVELS) / _INVERSE_LEVELS)), np.uint8),
+        inverse_gamma=table(
+            np.rint(255 * _srgb_of_linear(np.arange(_INVERSE_LEVELS) / _INVERSE_LEVELS)), np.uint8
+        ),
     )
 
 
@@ -123,14 +134,19 @@ def _srgb_of_linear(value: np.ndarray) -> np.ndarray:
 def _cube_table() -> np.ndarray:
     """CIE f(t) of every level of linear light, int64 [2041].
 
-    Done in single precision with the cube root cut off, not rounded, as OpenCV does; an entry next to a half differs otherwise.
+    Done in single precision with the cube root cut off, not rounded, as OpenCV does; an entry next
+    to a half differs otherwise.
     """
     level = np.float32(1) / np.float32(_LINEAR_MAX) * np.arange(_LINEAR_MAX + 1, dtype=np.float32)
     exact = np.cbrt(level.astype(np.float64))
     root = exact.astype(np.float32)
     root = np.where(root > exact, np.nextafter(root, np.float32(0)), root)
-    toe = (level.astype(np.float64) * np.float32(841 / 108) + np.float32(16 / 116)).astype(np.float32)
-    return np.rint(_CUBE_UNIT * np.where(level < np.float32(216 / 24389), toe, root)).astype(np.int64)
+    toe = (level.astype(np.float64) * np.float32(841 / 108) + np.float32(16 / 116)).astype(
+        np.float32
+    )
+    return np.rint(_CUBE_UNIT * np.where(level < np.float32(216 / 24389), toe, root)).astype(
+        np.int64
+    )
 
 
 def _lightness_tables() -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +158,9 @@ def _lightness_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _linear_of_cube_table() -> np.ndarray:
-    """X or Z of every cube root from `_CUBE_MIN` on, int64, 1.0 being 2**14; every division drops its fraction."""
+    """X or Z of every cube root from `_CUBE_MIN` on, int64, 1.0 being 2**14; every division drops
+    its fraction.
+    """
     cube = np.arange(_CUBE_MIN, _UNIT * 9 // 4 + _CUBE_MIN)
     toe = np.trunc(cube * 108 / 841).astype(np.int64) - (_UNIT * 16 // 116) * 108 // 841
     return np.where(cube <= 3390, toe, cube * cube // _UNIT * cube // _UNIT)

@@ -1,4 +1,6 @@
-"""The manifest: one row for every face of every listed source, with its final split or the reason why it is in none."""
+"""The manifest: one row for every face of every listed source, with its final split or the reason
+why it is in none.
+"""
 
 import logging
 import re
@@ -18,7 +20,14 @@ from fer_core.data.store import FaceStore
 from fer_core.errors import DataError, ParamsError
 from fer_core.params import Section
 
-__all__ = ["UNCLEANED", "ManifestOptions", "build_manifest", "load_faces", "open_stores", "twins_of"]
+__all__ = [
+    "UNCLEANED",
+    "ManifestOptions",
+    "build_manifest",
+    "load_faces",
+    "open_stores",
+    "twins_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +41,16 @@ class ManifestOptions(Section):
     Attributes:
         sources: data sets in order of preference: of train twins the row of the first one stays.
         eval_only: those of them of which only test rows are used.
-        val_fraction: share of a source's train rows carved into val where the source brings no val split.
+        val_fraction: share of a source's train rows carved into val where the source brings no val
+            split.
         calib_fraction: share carved into calib.
-        test_fraction: source -> share carved into test, for sources that bring no test split (ExpW).
-        non_faces: "drop" flagged train and val rows (blank frames, text), or "keep" them; test rows always stay.
+        test_fraction: source -> share carved into test, for sources that bring no test split
+            (ExpW).
+        non_faces: "drop" flagged train and val rows (blank frames, text), or "keep" them; test rows
+            always stay.
         twins: what happens to faces that show the same picture.
-        near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0 looks for exact twins only.
+        near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0
+            looks for exact twins only.
         near_duplicate_correlation: least correlation of their thumbnails.
         near_duplicate_mirrored: look for near twins that are mirrored too.
     """
@@ -61,11 +74,19 @@ class ManifestOptions(Section):
             raise ValueError(f"eval_only names {sorted(unknown)}, which sources does not list")
         if set(self.eval_only) == set(self.sources):
             raise ValueError("eval_only leaves nothing to train on")
-        if trained := [name for name in self.sources if name.endswith(UNCLEANED) and name not in self.eval_only]:
-            raise ValueError(f"{', '.join(trained)}: an uncleaned edition is only evaluated, list it under eval_only")
+        if trained := [
+            name for name in self.sources if name.endswith(UNCLEANED) and name not in self.eval_only
+        ]:
+            raise ValueError(
+                f"{', '.join(trained)}: an uncleaned edition is only evaluated, list it under "
+                "eval_only"
+            )
         if unknown := set(self.test_fraction) - set(self.sources):
             raise ValueError(f"test_fraction names {sorted(unknown)}, which sources does not list")
-        if self.val_fraction + self.calib_fraction + max(self.test_fraction.values(), default=0) >= 1:
+        if (
+            self.val_fraction + self.calib_fraction + max(self.test_fraction.values(), default=0)
+            >= 1
+        ):
             raise ValueError("the fractions leave nothing to train on")
         return self
 
@@ -82,27 +103,43 @@ def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
         file = folder / f"{name}.arrow"
         if not file.exists():
             known = sorted(path.stem for path in folder.glob("*.arrow"))
-            raise ParamsError("Unknown data set.", where="params.yaml: manifest.sources", found=name, expected=", ".join(known))
+            raise ParamsError(
+                "Unknown data set.",
+                where="params.yaml: manifest.sources",
+                found=name,
+                expected=", ".join(known),
+            )
         stores[name] = FaceStore.open(file)
         if len(stores[name]) == 0:
             raise DataError(
                 "A listed data set has no faces.",
                 where=f"params.yaml: manifest.sources: {name}",
-                remedy=f"`fer data add {name} PATH` with the folder that holds it, or take it off the list",
+                remedy=f"`fer data add {name} PATH` with the folder that holds it, or take it off "
+                "the list",
             )
     return stores
 
 
 def load_faces(stores: Mapping[str, FaceStore]) -> pd.DataFrame:
-    """Everything but the images: the columns of the stores plus `source`, `row` and `preference`, sorted by `sample_id`."""
+    """Everything but the images: the columns of the stores plus `source`, `row` and `preference`,
+    sorted by `sample_id`.
+    """
     frames = []
     for preference, (source, store) in enumerate(stores.items()):
         frame = store.table_without_images()
-        frames.append(frame.assign(source=source, row=np.arange(len(frame), dtype=np.int32), preference=preference))
-    return pd.concat(frames, ignore_index=True).sort_values(["sample_id", "preference", "row"], ignore_index=True)
+        frames.append(
+            frame.assign(
+                source=source, row=np.arange(len(frame), dtype=np.int32), preference=preference
+            )
+        )
+    return pd.concat(frames, ignore_index=True).sort_values(
+        ["sample_id", "preference", "row"], ignore_index=True
+    )
 
 
-def twins_of(faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: ManifestOptions) -> Twins:
+def twins_of(
+    faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: ManifestOptions
+) -> Twins:
     """Exact and near twins among faces (columns `source`, `row` and those of `find_twins`)."""
     sources, rows = (faces[column].tolist() for column in ("source", "row"))
 
@@ -113,7 +150,9 @@ def twins_of(faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: Mani
     return find_twins(faces, thumbnail, bits, correlation, mirrored=options.near_duplicate_mirrored)
 
 
-def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int) -> pd.DataFrame:
+def build_manifest(
+    stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int
+) -> pd.DataFrame:
     """Decide the final split of every face.
 
     Args:
@@ -129,13 +168,26 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, se
     """
     faces = load_faces(stores)
     if len(repeated := faces.loc[faces["sample_id"].duplicated(), "sample_id"]):
-        raise DataError("A sample_id occurs twice.", where="data/clean", found=repeated.iloc[0], expected="one key for each face")
+        raise DataError(
+            "A sample_id occurs twice.",
+            where="data/clean",
+            found=repeated.iloc[0],
+            expected="one key for each face",
+        )
     eligible = usable(faces)
     cluster = np.arange(len(faces), 2 * len(faces))
     cluster[eligible] = twins_of(faces[eligible], stores, options).cluster
     own_test = set(faces.loc[faces["split"] == "test", "source"])
-    faces.loc[faces["source"].isin(options.eval_only), "preference"] += len(stores)  # what trains comes first
-    manifest = drop_leaks(faces, cluster, options.non_faces == "drop", options.twins, set(options.eval_only) & own_test)
+    faces.loc[faces["source"].isin(options.eval_only), "preference"] += len(
+        stores
+    )  # what trains comes first
+    manifest = drop_leaks(
+        faces,
+        cluster,
+        options.non_faces == "drop",
+        options.twins,
+        set(options.eval_only) & own_test,
+    )
 
     with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"])
     manifest["unit"] = _units(faces, cluster)
@@ -147,9 +199,16 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, se
             remedy="remove the key",
         )
     manifest.loc[train, "split"] = carve_sources(
-        manifest[train], with_val, options.val_fraction, options.calib_fraction, options.test_fraction, seed
+        manifest[train],
+        with_val,
+        options.val_fraction,
+        options.calib_fraction,
+        options.test_fraction,
+        seed,
     )
-    only_tested = manifest["source"].isin(options.eval_only) & manifest["split"].isin(["train", "val", "calib"])
+    only_tested = manifest["source"].isin(options.eval_only) & manifest["split"].isin(
+        ["train", "val", "calib"]
+    )
     manifest.loc[only_tested, ["split", "reason"]] = ["dropped", "eval_only"]
 
     manifest["votes"] = _votes_of_picture(manifest)
@@ -160,22 +219,33 @@ def build_manifest(stores: Mapping[str, FaceStore], options: ManifestOptions, se
         for sample_id, source in zip(manifest["sample_id"], manifest["source"], strict=True)
     ]
     log.info("rows by split: %s", manifest["split"].value_counts().sort_index().to_dict())
-    log.info("dropped by reason: %s", manifest.loc[manifest["reason"] != "", "reason"].value_counts().sort_index().to_dict())
+    log.info(
+        "dropped by reason: %s",
+        manifest.loc[manifest["reason"] != "", "reason"].value_counts().sort_index().to_dict(),
+    )
     return manifest[MANIFEST_SCHEMA.names]
 
 
 def _votes_of_picture(faces: pd.DataFrame) -> pd.Series:
-    """Votes of every face: its own, else those of the first face with the same pixels that has any, by preference and then by name.
+    """Votes of every face: its own, else those of the first face with the same pixels that has any,
+    by preference and then by name.
 
     So a picture that FER2013 labels and FERPlus votes on has both, whichever of its rows stays.
     """
-    voted = faces[faces["votes"].notna()].sort_values(["preference", "sample_id"]).drop_duplicates("pixel_sha256")
-    votes = faces["votes"].where(faces["votes"].notna(), faces["pixel_sha256"].map(voted.set_index("pixel_sha256")["votes"]))
+    voted = (
+        faces[faces["votes"].notna()]
+        .sort_values(["preference", "sample_id"])
+        .drop_duplicates("pixel_sha256")
+    )
+    votes = faces["votes"].where(
+        faces["votes"].notna(), faces["pixel_sha256"].map(voted.set_index("pixel_sha256")["votes"])
+    )
     return votes.astype(object).where(votes.notna(), None)
 
 
 def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:
-    """The unit each train row is carved with, object [N]: the first sample_id among all train rows linked by group or twins.
+    """The unit each train row is carved with, object [N]: the first sample_id among all train rows
+    linked by group or twins.
 
     Rows of other splits link nothing, so that one more test set does not move a single train row.
     """
@@ -188,5 +258,7 @@ def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:
         links.append(np.stack([np.arange(len(train)), nodes + code], axis=1))
         nodes += int(code.max(initial=-1)) + 1
     component = union(nodes, np.concatenate(links))[: len(train)]
-    units[train] = pd.Series(units[train]).groupby(component).transform("min").to_numpy(dtype=object)
+    units[train] = (
+        pd.Series(units[train]).groupby(component).transform("min").to_numpy(dtype=object)
+    )
     return units

@@ -49,7 +49,8 @@ def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """Read the manifest. Whether its contents are sound is for the gate (`fer_core.data.validation`) to say.
+    """Read the manifest. Whether its contents are sound is for the gate
+    (`fer_core.data.validation`) to say.
 
     Raises:
         ArtifactError: missing, damaged, of another schema or class order.

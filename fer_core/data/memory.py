@@ -17,15 +17,18 @@ _FILES = {
     "": ("memory.max", "memory.current", "inactive_file"),
     "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
-"""Of each kind of control groups (version 2, and version 1's for memory): limit, use, and what of it is cache, given up on demand."""
+"""Of each kind of control groups (version 2, and version 1's for memory): limit, use, and what of
+it is cache, given up on demand.
+"""
 
 
 def host_room(memory_gb: float) -> int:
     """Bytes of host memory that this process may fill with decoded images.
 
     Args:
-        memory_gb: for all processes of this stage on the machine together, in 10^9 bytes; 0 takes half of what is available, shared with
-            the stages that `fer run` may run beside this one.
+        memory_gb: for all processes of this stage on the machine together, in 10^9 bytes; 0 takes
+            half of what is available, shared with the stages that `fer run` may run beside this
+            one.
     """
     total = memory_gb * 1e9 if memory_gb else _SHARE * _available() / side_by_side()
     return int(total) // place().local_size
@@ -42,7 +45,9 @@ def device_room(device: torch.device, memory_gb: float) -> int:
 
 
 def _available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
-    """Bytes that can be used without swapping, within the limits of the container and the batch job where there are any."""
+    """Bytes that can be used without swapping, within the limits of the container and the batch job
+    where there are any.
+    """
     meminfo = proc / "meminfo"
     if not meminfo.exists():
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -51,7 +56,9 @@ def _available(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
 
 
 def _left_in_groups(proc: Path, cgroups: Path) -> Iterator[int]:
-    """Bytes that each control group of this process leaves it: its own group and all that this one lies in (cgroups(7))."""
+    """Bytes that each control group of this process leaves it: its own group and all that this one
+    lies in (cgroups(7)).
+    """
     listing = proc / "self" / "cgroup"
     lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
     own = {kind: path.strip("/") for _, kind, path in (line.split(":", 2) for line in lines)}
@@ -59,9 +66,17 @@ def _left_in_groups(proc: Path, cgroups: Path) -> Iterator[int]:
         group = Path(own.get(kind, ""))
         for folder in (cgroups / kind / part for part in (group, *group.parents)):
             files = folder / limit, folder / used
-            if not all(file.exists() for file in files) or (text := files[0].read_text(encoding="utf-8").strip()) == "max":
+            if (
+                not all(file.exists() for file in files)
+                or (text := files[0].read_text(encoding="utf-8").strip()) == "max"
+            ):
                 continue
-            yield max(0, int(text) - int(files[1].read_text(encoding="utf-8")) + _given_up(folder / "memory.stat", cache))
+            yield max(
+                0,
+                int(text)
+                - int(files[1].read_text(encoding="utf-8"))
+                + _given_up(folder / "memory.stat", cache),
+            )
 
 
 def _given_up(stat: Path, name: str) -> int:

@@ -1,6 +1,7 @@
 """Named sets: filters over rows, declared in the section `sets` of params.yaml.
 
-A set of val, train or calib rows serves training; a set of test rows is evaluated. No set crosses the two halves.
+A set of val, train or calib rows serves training; a set of test rows is evaluated. No set crosses
+the two halves.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,15 @@ from pydantic import Field, model_validator
 from fer_core.errors import DataError, ParamsError
 from fer_core.params import Section, load_section
 
-__all__ = ["NamedSets", "SetFilter", "TrainSet", "evaluated_sets", "load_train_set", "select", "train_set_of"]
+__all__ = [
+    "NamedSets",
+    "SetFilter",
+    "TrainSet",
+    "evaluated_sets",
+    "load_train_set",
+    "select",
+    "train_set_of",
+]
 
 
 class SetFilter(Section):
@@ -91,7 +100,10 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
         mask &= ~(frame["confidence"] < chosen.min_confidence)
     if not mask.any():
         raise DataError(
-            f"The set {name} is empty.", where=f"params.yaml: sets.{name}", found=chosen.model_dump(exclude_none=True), remedy="widen it"
+            f"The set {name} is empty.",
+            where=f"params.yaml: sets.{name}",
+            found=chosen.model_dump(exclude_none=True),
+            remedy="widen it",
         )
     return mask.to_numpy(dtype=bool)
 
@@ -117,7 +129,9 @@ class TrainSet:
         Raises:
             DataError: as `select`, or none of the set's rows is a train row.
         """
-        rows = np.flatnonzero(select(frame, self.chosen, self.name) & (frame["split"] == "train").to_numpy())
+        rows = np.flatnonzero(
+            select(frame, self.chosen, self.name) & (frame["split"] == "train").to_numpy()
+        )
         if not len(rows):
             raise DataError(
                 f"The set {self.name} has no train rows to learn from.",
@@ -133,7 +147,8 @@ class TrainSet:
 
 
 def load_train_set(name: str | None) -> TrainSet | None:
-    """The set of params.yaml that a stage is told to train on; None, all train rows, where it is told none.
+    """The set of params.yaml that a stage is told to train on; None, all train rows, where it is
+    told none.
 
     Raises:
         ParamsError: no such set, or one without train rows.

@@ -1,8 +1,8 @@
 """Twins: faces that show the same picture, pixel for pixel (exact) or almost (near).
 
-Exact twins share `pixel_sha256`. Near twins have perceptual hashes within a few bits of each other *and* grey thumbnails that
-correlate; the hash finds the candidates without comparing all pairs, the thumbnails settle each one. On request a picture is looked
-up mirrored as well.
+Exact twins share `pixel_sha256`. Near twins have perceptual hashes within a few bits of each other
+*and* grey thumbnails that correlate; the hash finds the candidates without comparing all pairs, the
+thumbnails settle each one. On request a picture is looked up mirrored as well.
 """
 
 import logging
@@ -34,7 +34,8 @@ class Twins:
         cluster: int64 [N], equal numbers mean exact or near twins, transitively.
         candidates: pairs of distinct pictures whose perceptual hashes are close.
         near_pairs: how many of these the thumbnails confirmed.
-        mirrored_pairs: how many pairs of distinct pictures are near twins when one of them is mirrored.
+        mirrored_pairs: how many pairs of distinct pictures are near twins when one of them is
+            mirrored.
     """
 
     exact: np.ndarray
@@ -44,11 +45,18 @@ class Twins:
     mirrored_pairs: int
 
 
-def find_twins(faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int, correlation: float, *, mirrored: bool = False) -> Twins:
+def find_twins(
+    faces: pd.DataFrame,
+    thumbnail: Callable[[int], bytes],
+    bits: int,
+    correlation: float,
+    *,
+    mirrored: bool = False,
+) -> Twins:
     """Exact and near twins among faces.
 
-    A picture that several faces share is compared once. Faces with a `flag` (blank frames and other non-faces) have
-    exact twins only: the perceptual hash of a flat picture says nothing.
+    A picture that several faces share is compared once. Faces with a `flag` (blank frames and other
+    non-faces) have exact twins only: the perceptual hash of a flat picture says nothing.
 
     Args:
         faces: columns `pixel_sha256`, `phash` (uint64), `flag`; any index, any order.
@@ -63,17 +71,35 @@ def find_twins(faces: pd.DataFrame, thumbnail: Callable[[int], bytes], bits: int
         return Twins(exact, exact, 0, 0, 0)
     first = np.full(len(uniques), len(faces), dtype=np.int64)
     np.minimum.at(first, exact, np.arange(len(faces)))
-    shown = first[(faces["flag"].to_numpy(dtype=object) == "")[first]]  # one face for each distinct picture that shows a face
+    shown = first[
+        (faces["flag"].to_numpy(dtype=object) == "")[first]
+    ]  # one face for each distinct picture that shows a face
     hashes = faces["phash"].to_numpy(dtype=np.uint64)[shown]
     pairs = shown[hamming_pairs(hashes, bits)]
     confirmed = pairs[correlations(pairs, thumbnail) >= correlation]
-    log.info("%d faces, %d distinct pictures, %d candidate pairs, %d near twins", len(faces), len(uniques), len(pairs), len(confirmed))
-    reflected = _mirrored_pairs(shown, hashes, thumbnail, bits, correlation) if mirrored else confirmed[:0]
+    log.info(
+        "%d faces, %d distinct pictures, %d candidate pairs, %d near twins",
+        len(faces),
+        len(uniques),
+        len(pairs),
+        len(confirmed),
+    )
+    reflected = (
+        _mirrored_pairs(shown, hashes, thumbnail, bits, correlation) if mirrored else confirmed[:0]
+    )
     links = np.concatenate([confirmed, reflected])
-    return Twins(exact, union(len(uniques), exact[links])[exact], len(pairs), len(confirmed), len(reflected))
+    return Twins(
+        exact, union(len(uniques), exact[links])[exact], len(pairs), len(confirmed), len(reflected)
+    )
 
 
-def _mirrored_pairs(shown: np.ndarray, hashes: np.ndarray, thumbnail: Callable[[int], bytes], bits: int, correlation: float) -> np.ndarray:
+def _mirrored_pairs(
+    shown: np.ndarray,
+    hashes: np.ndarray,
+    thumbnail: Callable[[int], bytes],
+    bits: int,
+    correlation: float,
+) -> np.ndarray:
     """Pairs of faces, int64 [P, 2], that are near twins once the second is mirrored.
 
     Args:
@@ -86,24 +112,37 @@ def _mirrored_pairs(shown: np.ndarray, hashes: np.ndarray, thumbnail: Callable[[
         """Thumbnail of a face; from `beyond` on, of mirrored ones."""
         if index < beyond:
             return thumbnail(index)
-        return np.frombuffer(thumbnail(index - beyond), dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)[:, ::-1].tobytes()
+        return (
+            np.frombuffer(thumbnail(index - beyond), dtype=np.uint8)
+            .reshape(THUMBNAIL, THUMBNAIL)[:, ::-1]
+            .tobytes()
+        )
 
     beyond, known = int(shown.max(initial=0)) + 1, len(shown)
-    of_mirrored = [phash(np.frombuffer(look(beyond + index), dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)) for index in shown.tolist()]
+    of_mirrored = [
+        phash(np.frombuffer(look(beyond + index), dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL))
+        for index in shown.tolist()
+    ]
     both = hamming_pairs(np.concatenate([hashes, np.array(of_mirrored, dtype=np.uint64)]), bits)
     crossing = both[(both[:, 0] < known) & (both[:, 1] >= known)] - [0, known]
-    candidates = shown[np.unique(np.sort(crossing[crossing[:, 0] != crossing[:, 1]], axis=1), axis=0)]
+    candidates = shown[
+        np.unique(np.sort(crossing[crossing[:, 0] != crossing[:, 1]], axis=1), axis=0)
+    ]
     confirmed = candidates[correlations(candidates + [0, beyond], look) >= correlation]
-    log.info("%d candidate pairs with one picture mirrored, %d near twins", len(candidates), len(confirmed))
+    log.info(
+        "%d candidate pairs with one picture mirrored, %d near twins",
+        len(candidates),
+        len(confirmed),
+    )
     return confirmed
 
 
 def hamming_pairs(hashes: np.ndarray, bits: int) -> np.ndarray:
     """All pairs of 64-bit hashes that differ in at most `bits` bits.
 
-    The hash is cut into `bits + k` bands. Differing bits touch at most `bits` of them, so k bands agree in full: it is enough to
-    compare hashes that share k bands (pigeonhole), which are found by sorting. A greater k means fewer bits in a band, more
-    sorting and fewer vain comparisons.
+    The hash is cut into `bits + k` bands. Differing bits touch at most `bits` of them, so k bands
+    agree in full: it is enough to compare hashes that share k bands (pigeonhole), which are found
+    by sorting. A greater k means fewer bits in a band, more sorting and fewer vain comparisons.
 
     Args:
         hashes: uint64 [N].
@@ -124,7 +163,9 @@ def hamming_pairs(hashes: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _pairs_with_equal_key(keys: np.ndarray, hashes: np.ndarray, bits: int) -> np.ndarray:
-    """Pairs, int64 [P, 2], of entries whose keys are equal and whose hashes differ in at most `bits` bits."""
+    """Pairs, int64 [P, 2], of entries whose keys are equal and whose hashes differ in at most
+    `bits` bits.
+    """
     order = np.argsort(keys, kind="stable")
     keys, hashes = keys[order], hashes[order]
     found = [np.empty((0, 2), dtype=np.int64)]
@@ -140,7 +181,8 @@ def _pairs_with_equal_key(keys: np.ndarray, hashes: np.ndarray, bits: int) -> np
 
 
 def correlations(pairs: np.ndarray, thumbnail: Callable[[int], bytes]) -> np.ndarray:
-    """Pearson correlation of the two thumbnails of every pair, float64 [P]; 0 where one of them is flat.
+    """Pearson correlation of the two thumbnails of every pair, float64 [P]; 0 where one of them is
+    flat.
 
     Args:
         pairs: int64 [P, 2], indices that `thumbnail` understands; it is asked once for each.
@@ -159,17 +201,25 @@ def correlations(pairs: np.ndarray, thumbnail: Callable[[int], bytes]) -> np.nda
 
 
 def _pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pearson correlation of int32 [P, K] with int32 [P, K], row by row; sums are exact, so every machine gets the same."""
+    """Pearson correlation of int32 [P, K] with int32 [P, K], row by row; sums are exact, so every
+    machine gets the same.
+    """
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         products = np.einsum("pk,pk->p", a, b).astype(np.int64)
-        return (a.shape[1] * products - a.sum(axis=1, dtype=np.int64) * b.sum(axis=1, dtype=np.int64)).astype(np.float64)
+        return (
+            a.shape[1] * products - a.sum(axis=1, dtype=np.int64) * b.sum(axis=1, dtype=np.int64)
+        ).astype(np.float64)
 
     spread = np.sqrt(covariance(one, one)) * np.sqrt(covariance(other, other))
     return np.divide(covariance(one, other), spread, out=np.zeros(len(one)), where=spread > 0)
 
 
 def union(n: int, links: np.ndarray) -> np.ndarray:
-    """Connected components of n things under links int64 [P, 2]: int64 [n], equal numbers for connected things."""
-    graph = coo_array((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(n, n))
+    """Connected components of n things under links int64 [P, 2]: int64 [n], equal numbers for
+    connected things.
+    """
+    graph = coo_array(
+        (np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(n, n)
+    )
     return connected_components(graph, directed=False)[1].astype(np.int64)

@@ -1,7 +1,8 @@
-"""The pack: the kept faces of one half (dev or test) in a few Arrow files, and the rows that say what they are.
+"""The pack: the kept faces of one half (dev or test) in a few Arrow files, and the rows that say
+what they are.
 
-A face lies in shard hash(sample_id) mod n, so that one more face changes one shard, and n is a power of two, so that it seldom
-changes. Images are copied as they are, never decoded.
+A face lies in shard hash(sample_id) mod n, so that one more face changes one shard, and n is a
+power of two, so that it seldom changes. Images are copied as they are, never decoded.
 """
 
 import bisect
@@ -26,7 +27,12 @@ from fer_core.params import Section
 
 __all__ = ["Pack", "PackOptions", "assign_shards", "write_pack"]
 
-_SCHEMA = pa.schema([pa.field("sample_id", pa.string(), nullable=False), pa.field("image", pa.large_binary(), nullable=False)])
+_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image", pa.large_binary(), nullable=False),
+    ]
+)
 _METADATA = {b"schema": b"faces/1"}
 _BATCH_ROWS, _BATCH_BYTES = 1000, 1 << 20
 _MAX_SHARDS = 512  # all of them are open at once; beyond 50 GB shards grow instead
@@ -48,9 +54,13 @@ def assign_shards(sample_ids: Iterable[str], sizes: np.ndarray, limit: float) ->
     Args:
         sample_ids: the keys.
         sizes: int64 [N], encoded bytes of each face.
-        limit: greatest sum of a shard, in bytes; met by the least power of two of shards that meets it.
+        limit: greatest sum of a shard, in bytes; met by the least power of two of shards that meets
+            it.
     """
-    hashes = np.array([int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little") for key in sample_ids], dtype=np.uint64)
+    hashes = np.array(
+        [int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little") for key in sample_ids],
+        dtype=np.uint64,
+    )
     count = 1
     while count < _MAX_SHARDS and count < len(hashes):
         shard = hashes % np.uint64(count)
@@ -60,12 +70,19 @@ def assign_shards(sample_ids: Iterable[str], sizes: np.ndarray, limit: float) ->
     return (hashes % np.uint64(count)).astype(np.int16)
 
 
-def write_pack(folder: Path, rows: pd.DataFrame, image: Callable[[int], bytes], sizes: np.ndarray, options: PackOptions) -> None:
+def write_pack(
+    folder: Path,
+    rows: pd.DataFrame,
+    image: Callable[[int], bytes],
+    sizes: np.ndarray,
+    options: PackOptions,
+) -> None:
     """Write one half.
 
     Args:
         folder: replaced when everything is written.
-        rows: columns of `ROWS_SCHEMA` but `shard` and `shard_row`, sorted by sample_id, index 0..N-1.
+        rows: columns of `ROWS_SCHEMA` but `shard` and `shard_row`, sorted by sample_id, index
+            0..N-1.
         image: encoded bytes of the i-th row; asked for once each, in order.
         sizes: int64 [N], how many these are.
         options: section `pack`.
@@ -74,8 +91,17 @@ def write_pack(folder: Path, rows: pd.DataFrame, image: Callable[[int], bytes], 
     shard_row = pd.Series(shard).groupby(shard).cumcount().to_numpy(dtype=np.int32)
     with new_folder(folder) as temporary:
         with ExitStack() as files:
-            writers = [_ShardWriter(temporary / _shard_file(number), files) for number in range(int(shard.max(initial=0)) + 1)]
-            progress = tqdm(rows["sample_id"], desc=f"pack {folder.name}", unit="img", leave=False, disable=progress_off())
+            writers = [
+                _ShardWriter(temporary / _shard_file(number), files)
+                for number in range(int(shard.max(initial=0)) + 1)
+            ]
+            progress = tqdm(
+                rows["sample_id"],
+                desc=f"pack {folder.name}",
+                unit="img",
+                leave=False,
+                disable=progress_off(),
+            )
             for index, sample_id in enumerate(progress):
                 writers[shard[index]].add(sample_id, image(index))
             for writer in writers:
@@ -84,10 +110,14 @@ def write_pack(folder: Path, rows: pd.DataFrame, image: Callable[[int], bytes], 
 
 
 class _ShardWriter:
-    """Writes faces in batches of about a megabyte, so that memory stays small whatever the number of shards."""
+    """Writes faces in batches of about a megabyte, so that memory stays small whatever the number
+    of shards.
+    """
 
     def __init__(self, path: Path, files: ExitStack) -> None:
-        self._writer = files.enter_context(pa.ipc.new_file(str(path), _SCHEMA.with_metadata(_METADATA)))
+        self._writer = files.enter_context(
+            pa.ipc.new_file(str(path), _SCHEMA.with_metadata(_METADATA))
+        )
         self._ids: list[str] = []
         self._images: list[bytes] = []
         self._bytes = 0
@@ -123,16 +153,25 @@ class Pack:
         """Open a half and check that shards and rows belong together.
 
         Raises:
-            ArtifactError: a file is missing, damaged, of another schema, or holds other faces than the rows say.
+            ArtifactError: a file is missing, damaged, of another schema, or holds other faces than
+                the rows say.
         """
         rows = read_rows(folder / ROWS_FILE)
         numbers = rows.frame["shard"].to_numpy()
-        shards = [_Shard(folder / _shard_file(number)) for number in range(int(numbers.max(initial=0)) + 1)]
+        shards = [
+            _Shard(folder / _shard_file(number))
+            for number in range(int(numbers.max(initial=0)) + 1)
+        ]
         for number, shard in enumerate(shards):
             mine = rows.frame[numbers == number].sort_values("shard_row")
-            if mine["shard_row"].tolist() != list(range(len(shard))) or mine["sample_id"].tolist() != shard.sample_ids():
+            if (
+                mine["shard_row"].tolist() != list(range(len(shard)))
+                or mine["sample_id"].tolist() != shard.sample_ids()
+            ):
                 raise ArtifactError(
-                    "A shard holds other faces than rows.parquet says.", where=shard.path, remedy="run `fer run` to pack again"
+                    "A shard holds other faces than rows.parquet says.",
+                    where=shard.path,
+                    remedy="run `fer run` to pack again",
                 )
         return cls(rows, shards, rows.frame[["shard", "shard_row"]].to_numpy(dtype=np.int64))
 
@@ -156,13 +195,27 @@ class _Shard:
             reader: Any = pa.ipc.open_file(pa.memory_map(str(path)))
             if reader.schema.metadata != _METADATA or not reader.schema.equals(_SCHEMA):
                 raise ArtifactError(
-                    "This shard is of another schema.", where=path, found=reader.schema, remedy="run `fer run` to pack again"
+                    "This shard is of another schema.",
+                    where=path,
+                    found=reader.schema,
+                    remedy="run `fer run` to pack again",
                 )
-            self._batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+            self._batches = [
+                reader.get_batch(number) for number in range(reader.num_record_batches)
+            ]
         except FileNotFoundError as error:
-            raise ArtifactError("A shard is missing.", where=path, remedy="run `fer run` (or `dvc repro`) to pack again") from error
+            raise ArtifactError(
+                "A shard is missing.",
+                where=path,
+                remedy="run `fer run` (or `dvc repro`) to pack again",
+            ) from error
         except pa.ArrowInvalid as error:
-            raise ArtifactError("This shard is damaged.", where=path, found=error, remedy="run `fer run` to pack again") from error
+            raise ArtifactError(
+                "This shard is damaged.",
+                where=path,
+                found=error,
+                remedy="run `fer run` to pack again",
+            ) from error
         self._starts = [0, *np.cumsum([batch.num_rows for batch in self._batches]).tolist()]
 
     def __len__(self) -> int:

@@ -1,6 +1,8 @@
-"""Which rows show one picture: those that the manifest found to be twins and that stayed, such as a test face that two data sets hold.
+"""Which rows show one picture: those that the manifest found to be twins and that stayed, such as a
+test face that two data sets hold.
 
-Rows of one picture are not independent of each other, so whatever draws rows at random must draw whole pictures.
+Rows of one picture are not independent of each other, so whatever draws rows at random must draw
+whole pictures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +25,8 @@ def read_duplicates(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]
         sample_ids: kept rows.
 
     Returns:
-        sample_id -> sample_id of the first row with the same picture, for rows that are not that first one.
+        sample_id -> sample_id of the first row with the same picture, for rows that are not that
+            first one.
 
     Raises:
         ArtifactError: the manifest is missing or damaged, or does not hold one of the rows.
@@ -31,14 +34,18 @@ def read_duplicates(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]
     of_row = read_manifest(manifest).set_index("sample_id")["duplicate_of"]
     if len(unknown := pd.Index(sample_ids).difference(of_row.index)):
         raise ArtifactError(
-            "The manifest does not hold a row.", where=manifest, expected=unknown[0], remedy="run `fer run` from the manifest on"
+            "The manifest does not hold a row.",
+            where=manifest,
+            expected=unknown[0],
+            remedy="run `fer run` from the manifest on",
         )
     of_row = of_row.loc[list(sample_ids)]
     return {str(key): str(first) for key, first in of_row[of_row != ""].items()}
 
 
 def picture_codes(sample_ids: Sequence[str], duplicate_of: Mapping[str, str]) -> np.ndarray:
-    """Numbers of the rows' pictures in order of appearance, int64 [N]: equal numbers mean one picture.
+    """Numbers of the rows' pictures in order of appearance, int64 [N]: equal numbers mean one
+    picture.
 
     Args:
         sample_ids: the rows.

@@ -1,7 +1,8 @@
 """Preprocessing: how an image of any size becomes the network's input, as one value with a hash.
 
-The same value is used by training, logits, evaluation, export and prediction; it is saved with every model and embedded in
-every ONNX file. Only numpy and OpenCV are needed, so that a deployed predictor prepares images with this very code.
+The same value is used by training, logits, evaluation, export and prediction; it is saved with
+every model and embedded in every ONNX file. Only numpy and OpenCV are needed, so that a deployed
+predictor prepares images with this very code.
 """
 
 import hashlib
@@ -20,11 +21,13 @@ __all__ = ["Preprocessing"]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Centre square, resize, centre crop, optional CLAHE on L of LAB, then (x/255 - mean) / std in the network.
+    """Centre square, resize, centre crop, optional CLAHE on L of LAB, then (x/255 - mean) / std in
+    the network.
 
     Attributes:
         size: side of the network's input in pixels.
-        crop: share of the resized side that the centre crop keeps, in (0, 1]; 1 / 1.15 is the classic evaluation crop.
+        crop: share of the resized side that the centre crop keeps, in (0, 1]; 1 / 1.15 is the
+            classic evaluation crop.
         clahe: equalise local contrast of the cropped image.
         clahe_clip: OpenCV's clip limit.
         clahe_tile: number of tiles a side.
@@ -50,7 +53,10 @@ class Preprocessing:
             "size": (16 <= self.size <= 1024, "16 to 1024 pixels"),
             "crop": (0.5 <= self.crop <= 1, "0.5 to 1"),
             "clahe_clip": (self.clahe_clip > 0, "more than 0"),
-            "clahe_tile": (1 <= self.clahe_tile <= self.size // 2, f"1 to {self.size // 2}, half of size"),
+            "clahe_tile": (
+                1 <= self.clahe_tile <= self.size // 2,
+                f"1 to {self.size // 2}, half of size",
+            ),
             "std": (min(self.std) > 0, "three numbers greater than 0"),
         }
         for name, (fits, expected) in ranges.items():
@@ -80,20 +86,32 @@ class Preprocessing:
             ParamsError: a key is missing or unknown.
         """
         if set(values) != (names := {field.name for field in fields(cls)}):
-            raise ParamsError("This preprocessing is of another version.", found=sorted(values), expected=sorted(names))
-        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            raise ParamsError(
+                "This preprocessing is of another version.",
+                found=sorted(values),
+                expected=sorted(names),
+            )
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
         return cls(**plain)
 
     def hash(self) -> str:
-        """Hexadecimal SHA-256 of the canonical JSON: equal for equal preprocessing, whatever made it."""
+        """Hexadecimal SHA-256 of the canonical JSON: equal for equal preprocessing, whatever made
+        it.
+        """
         return _hash(self.to_dict())
 
     def hash_at_any_size(self) -> str:
-        """The same without the size: equal for networks that see the same part of a picture in the same way, however many pixels it has."""
+        """The same without the size: equal for networks that see the same part of a picture in the
+        same way, however many pixels it has.
+        """
         return _hash({name: value for name, value in self.to_dict().items() if name != "size"})
 
     def square(self, image: np.ndarray) -> np.ndarray:
-        """Largest centre square, resized to `resized` (area averaging when shrinking, bilinear when growing).
+        """Largest centre square, resized to `resized` (area averaging when shrinking, bilinear when
+        growing).
 
         Args:
             image: RGB, uint8 [H, W, 3].
@@ -108,7 +126,9 @@ class Preprocessing:
         if side == self.resized:
             return np.ascontiguousarray(image)
         interpolation = cv2.INTER_AREA if side > self.resized else cv2.INTER_LINEAR
-        return cv2.resize(np.ascontiguousarray(image), (self.resized, self.resized), interpolation=interpolation)
+        return cv2.resize(
+            np.ascontiguousarray(image), (self.resized, self.resized), interpolation=interpolation
+        )
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """The evaluation view of an image.
@@ -121,12 +141,16 @@ class Preprocessing:
         """
         image = self.square(image)
         offset = (self.resized - self.size) // 2
-        image = np.ascontiguousarray(image[offset : offset + self.size, offset : offset + self.size])
+        image = np.ascontiguousarray(
+            image[offset : offset + self.size, offset : offset + self.size]
+        )
         equaliser = self.equaliser()
         return image if equaliser is None else equaliser(image)
 
     def equaliser(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """CLAHE on the lightness of an RGB image, uint8 [H, W, 3] to the same; None where it is off. Not for several threads at once."""
+        """CLAHE on the lightness of an RGB image, uint8 [H, W, 3] to the same; None where it is
+        off. Not for several threads at once.
+        """
         if not self.clahe:
             return None
         clahe = cv2.createCLAHE(self.clahe_clip, (self.clahe_tile, self.clahe_tile))

@@ -1,6 +1,7 @@
 """The rows of one half of the pack: the table that every later artifact is aligned with.
 
-An artifact made from rows stores the sha256 of the `rows.parquet` it came from; readers refuse other rows.
+An artifact made from rows stores the sha256 of the `rows.parquet` it came from; readers refuse
+other rows.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ __all__ = ["ROWS_FILE", "ROWS_SCHEMA", "SPLITS", "Rows", "read_rows", "write_row
 
 ROWS_FILE = "rows.parquet"
 SPLITS = ("train", "val", "calib", "test")
-"""The final splits. Early stopping uses val, temperatures and fusion weights calib; test is only reported."""
+"""The final splits. Early stopping uses val, temperatures and fusion weights calib; test is only
+reported.
+"""
 _KIND = "rows/1"
 
 ROWS_SCHEMA = pa.schema(
@@ -93,7 +96,8 @@ def read_rows(path: Path) -> Rows:
     """Read the rows of a `rows.parquet`, or of the half of the pack it lies in.
 
     Raises:
-        ArtifactError: missing, damaged, of another schema or class order, not unique and sorted, or with a foreign label or split.
+        ArtifactError: missing, damaged, of another schema or class order, not unique and sorted, or
+            with a foreign label or split.
     """
     file = path / ROWS_FILE if path.is_dir() else path
     frame = read_table(file, ROWS_SCHEMA, _KIND)
@@ -104,12 +108,24 @@ def read_rows(path: Path) -> Rows:
 def _check(frame: pd.DataFrame, where: Path) -> None:
     ids = frame["sample_id"]
     if not ids.is_unique:
-        raise ArtifactError("Rows are not unique.", where=where, found=ids[ids.duplicated()].iloc[0], expected="each sample_id once")
+        raise ArtifactError(
+            "Rows are not unique.",
+            where=where,
+            found=ids[ids.duplicated()].iloc[0],
+            expected="each sample_id once",
+        )
     if not ids.is_monotonic_increasing:
         raise ArtifactError("Rows are not sorted by sample_id.", where=where)
     if len(wrong := frame[~frame["label"].between(0, N_CLASSES - 1)]):
-        raise ArtifactError("A row has no canonical label.", where=f"{where}: {wrong['sample_id'].iloc[0]}", found=wrong["label"].iloc[0])
+        raise ArtifactError(
+            "A row has no canonical label.",
+            where=f"{where}: {wrong['sample_id'].iloc[0]}",
+            found=wrong["label"].iloc[0],
+        )
     if len(wrong := frame[~frame["split"].isin(SPLITS)]):
         raise ArtifactError(
-            "A row has an unknown split.", where=f"{where}: {wrong['sample_id'].iloc[0]}", found=wrong["split"].iloc[0], expected=SPLITS
+            "A row has an unknown split.",
+            where=f"{where}: {wrong['sample_id'].iloc[0]}",
+            found=wrong["split"].iloc[0],
+            expected=SPLITS,
         )

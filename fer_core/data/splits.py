@@ -1,6 +1,8 @@
-"""Carving val and calib (and test, for a source that has none) out of train: by label, whole units, seeded, in whatever row order.
+"""Carving val and calib (and test, for a source that has none) out of train: by label, whole units,
+seeded, in whatever row order.
 
-A unit is what must stay together: all faces of a photo or subject and all twins of these. Nothing re-splits after the manifest.
+A unit is what must stay together: all faces of a photo or subject and all twins of these. Nothing
+re-splits after the manifest.
 """
 
 import hashlib
@@ -15,11 +17,17 @@ __all__ = ["carve", "carve_sources", "quotas"]
 
 
 def carve_sources(
-    train: pd.DataFrame, with_val: set[str], val_fraction: float, calib_fraction: float, test_fraction: Mapping[str, float], seed: int
+    train: pd.DataFrame,
+    with_val: set[str],
+    val_fraction: float,
+    calib_fraction: float,
+    test_fraction: Mapping[str, float],
+    seed: int,
 ) -> np.ndarray:
     """Final split of every kept train row of all sources.
 
-    Each source gives its own shares. A unit that reaches over several sources stays in train, which is right for all of them.
+    Each source gives its own shares. A unit that reaches over several sources stays in train, which
+    is right for all of them.
 
     Args:
         train: columns `source`, `label`, `unit` (string).
@@ -39,15 +47,21 @@ def carve_sources(
         val = 0.0 if source in with_val else val_fraction
         shares = {"test": test_fraction.get(source, 0.0), "val": val, "calib": calib_fraction}
         rows = train[mine]
-        split[mine] = carve(rows["label"].to_numpy(), rows["unit"].to_numpy(dtype=object), shares, seed)
+        split[mine] = carve(
+            rows["label"].to_numpy(), rows["unit"].to_numpy(dtype=object), shares, seed
+        )
     return split
 
 
-def carve(labels: np.ndarray, units: np.ndarray, fractions: Mapping[str, float], seed: int) -> np.ndarray:
-    """Give each part its fraction of the rows, label by label, as nearly as whole units allow; the rest is "train".
+def carve(
+    labels: np.ndarray, units: np.ndarray, fractions: Mapping[str, float], seed: int
+) -> np.ndarray:
+    """Give each part its fraction of the rows, label by label, as nearly as whole units allow; the
+    rest is "train".
 
-    Units are ranked by a hash of seed and name. A part first takes, in that order, every unit that fits into what it still
-    lacks of each label; then those that bring it nearer to its quotas although they overshoot one of them.
+    Units are ranked by a hash of seed and name. A part first takes, in that order, every unit that
+    fits into what it still lacks of each label; then those that bring it nearer to its quotas
+    although they overshoot one of them.
 
     Args:
         labels: int [N], canonical class indices.
@@ -61,17 +75,26 @@ def carve(labels: np.ndarray, units: np.ndarray, fractions: Mapping[str, float],
     code, names = pd.factorize(units)
     counts = np.zeros((len(names), N_CLASSES), dtype=np.int64)
     np.add.at(counts, (code, labels), 1)
-    ranked = sorted(range(len(names)), key=lambda unit: hashlib.sha256(f"{seed}/{names[unit]}".encode()).digest())
+    ranked = sorted(
+        range(len(names)),
+        key=lambda unit: hashlib.sha256(f"{seed}/{names[unit]}".encode()).digest(),
+    )
     part_of_unit = np.full(len(names), "train", dtype=object)
     totals = counts.sum(axis=0)
     for part, fraction in fractions.items():
-        chosen = _choose(counts, [unit for unit in ranked if part_of_unit[unit] == "train"], quotas(totals, fraction))
+        chosen = _choose(
+            counts,
+            [unit for unit in ranked if part_of_unit[unit] == "train"],
+            quotas(totals, fraction),
+        )
         part_of_unit[chosen] = part
     return part_of_unit[code]
 
 
 def quotas(totals: np.ndarray, fraction: float) -> np.ndarray:
-    """Rows of each label that make up `fraction` of `totals` (int [C]): largest remainders, so that the sum is right as well."""
+    """Rows of each label that make up `fraction` of `totals` (int [C]): largest remainders, so that
+    the sum is right as well.
+    """
     exact = totals * fraction
     whole = np.floor(exact).astype(np.int64)
     missing = round(float(exact.sum())) - int(whole.sum())

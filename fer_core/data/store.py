@@ -1,7 +1,9 @@
-"""Face store `data/clean/<source>.arrow`: every face of one data set with what was found out about it.
+"""Face store `data/clean/<source>.arrow`: every face of one data set with what was found out about
+it.
 
-An Arrow IPC file, uncompressed and memory-mapped, readable with `pandas.read_feather`. Same faces, same bytes. One row a face;
-the schema's metadata (JSON values) hold the source, the class order, what the reader announced and what was left out and why.
+An Arrow IPC file, uncompressed and memory-mapped, readable with `pandas.read_feather`. Same faces,
+same bytes. One row a face; the schema's metadata (JSON values) hold the source, the class order,
+what the reader announced and what was left out and why.
 """
 
 import json
@@ -82,14 +84,17 @@ class StoreRow:
     flag: str = ""
 
 
-def write_store(path: Path, rows: Iterable[StoreRow], meta: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
+def write_store(
+    path: Path, rows: Iterable[StoreRow], meta: dict[str, Any] | Callable[[], dict[str, Any]]
+) -> None:
     """Write a store in one step, holding about a thousand rows in memory at a time.
 
     Args:
         path: the file; nothing is left there when anything raises.
         rows: in the order they are to have.
-        meta: what the metadata hold besides kind and class order (values that JSON can express), or a function that gives it
-            once all rows are through: the metadata stand at the head of the file, but counts are only known at the end.
+        meta: what the metadata hold besides kind and class order (values that JSON can express), or
+            a function that gives it once all rows are through: the metadata stand at the head of
+            the file, but counts are only known at the end.
 
     Raises:
         ArtifactError: a value does not fit its column.
@@ -98,8 +103,14 @@ def write_store(path: Path, rows: Iterable[StoreRow], meta: dict[str, Any] | Cal
         spool = final.with_suffix(".rows")
         try:
             _write_rows(spool, rows, path)
-            content = {"schema": _KIND, "classes": list(CLASSES), **(meta() if callable(meta) else meta)}
-            schema = STORE_SCHEMA.with_metadata({key: json.dumps(value, ensure_ascii=False) for key, value in content.items()})
+            content = {
+                "schema": _KIND,
+                "classes": list(CLASSES),
+                **(meta() if callable(meta) else meta),
+            }
+            schema = STORE_SCHEMA.with_metadata(
+                {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
+            )
             _copy_with_schema(spool, final, schema)
         finally:
             spool.unlink(missing_ok=True)
@@ -111,17 +122,28 @@ def _write_rows(file: Path, rows: Iterable[StoreRow], store: Path) -> None:
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, STORE_SCHEMA) as writer:
         while batch := list(islice(iterator, _BATCH)):
             try:
-                columns = [pa.array([getattr(row, name) for row in batch], STORE_SCHEMA.field(name).type) for name in names]
+                columns = [
+                    pa.array([getattr(row, name) for row in batch], STORE_SCHEMA.field(name).type)
+                    for name in names
+                ]
             except (pa.ArrowException, OverflowError, TypeError) as error:
-                raise ArtifactError("A face does not fit the store's columns.", where=store, found=error) from error
+                raise ArtifactError(
+                    "A face does not fit the store's columns.", where=store, found=error
+                ) from error
             for name, column in zip(names, columns, strict=True):
                 if column.null_count and not STORE_SCHEMA.field(name).nullable:
-                    raise ArtifactError("A face lacks a value.", where=f"{store}: {name}", found=f"{column.null_count} empty cells")
+                    raise ArtifactError(
+                        "A face lacks a value.",
+                        where=f"{store}: {name}",
+                        found=f"{column.null_count} empty cells",
+                    )
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=STORE_SCHEMA))
 
 
 def _copy_with_schema(file: Path, target: Path, schema: pa.Schema) -> None:
-    """Copy batch by batch: the metadata stand at the head of an Arrow file, so they must be known before the first row."""
+    """Copy batch by batch: the metadata stand at the head of an Arrow file, so they must be known
+    before the first row.
+    """
     with (
         pa.memory_map(str(file)) as source,
         pa.ipc.open_file(source) as reader,
@@ -129,11 +151,15 @@ def _copy_with_schema(file: Path, target: Path, schema: pa.Schema) -> None:
         pa.ipc.new_file(sink, schema) as writer,
     ):
         for number in range(reader.num_record_batches):
-            writer.write_batch(pa.RecordBatch.from_arrays(reader.get_batch(number).columns, schema=schema))
+            writer.write_batch(
+                pa.RecordBatch.from_arrays(reader.get_batch(number).columns, schema=schema)
+            )
 
 
 class FaceStore:
-    """An opened face store. Open with `FaceStore.open`; images are read from the memory map as they are asked for."""
+    """An opened face store. Open with `FaceStore.open`; images are read from the memory map as they
+    are asked for.
+    """
 
     def __init__(self, path: Path, batches: list[pa.RecordBatch], meta: dict[str, Any]) -> None:
         self.path = path
@@ -156,10 +182,18 @@ class FaceStore:
         except FileNotFoundError as error:
             raise ArtifactError("A face store is missing.", where=path, remedy=_REMEDY) from error
         except (pa.ArrowException, OSError) as error:
-            raise ArtifactError("This face store is damaged.", where=path, found=error, remedy=_REMEDY) from error
+            raise ArtifactError(
+                "This face store is damaged.", where=path, found=error, remedy=_REMEDY
+            ) from error
         meta = _metadata(reader.schema, path)
         if meta.get("schema") != _KIND:
-            raise ArtifactError("This is another kind of file.", where=path, found=meta.get("schema"), expected=_KIND, remedy=_REMEDY)
+            raise ArtifactError(
+                "This is another kind of file.",
+                where=path,
+                found=meta.get("schema"),
+                expected=_KIND,
+                remedy=_REMEDY,
+            )
         check_class_order(meta.get("classes", []), path)
         if not reader.schema.equals(STORE_SCHEMA):
             raise ArtifactError(
@@ -194,14 +228,18 @@ class FaceStore:
         return self._batches[number].column(column)[row - self._starts[number]].as_py()
 
     def table_without_images(self) -> pd.DataFrame:
-        """All columns but `image` and `thumbnail`; nullable integers come as pandas' `Int32`, `votes` as arrays or None."""
+        """All columns but `image` and `thumbnail`; nullable integers come as pandas' `Int32`,
+        `votes` as arrays or None.
+        """
         names = [name for name in STORE_SCHEMA.names if name not in _BYTES]
         table = pa.Table.from_batches(self._batches, STORE_SCHEMA).select(names)
         frame = table.to_pandas()
         for name in names:
             field = STORE_SCHEMA.field(name)
             if field.nullable and pa.types.is_integer(field.type):
-                frame[name] = table.column(name).to_pandas(types_mapper={field.type: pd.Int32Dtype()}.get)
+                frame[name] = table.column(name).to_pandas(
+                    types_mapper={field.type: pd.Int32Dtype()}.get
+                )
         return frame
 
 
@@ -209,4 +247,6 @@ def _metadata(schema: pa.Schema, path: Path) -> dict[str, Any]:
     try:
         return {key.decode(): json.loads(value) for key, value in (schema.metadata or {}).items()}
     except ValueError as error:
-        raise ArtifactError("The metadata of this face store are damaged.", where=path, found=error, remedy=_REMEDY) from error
+        raise ArtifactError(
+            "The metadata of this face store are damaged.", where=path, found=error, remedy=_REMEDY
+        ) from error

@@ -1,6 +1,8 @@
-"""Decoded images of a pack as they are asked for: some are held in host memory, the others decoded again each time they are needed.
+"""Decoded images of a pack as they are asked for: some are held in host memory, the others decoded
+again each time they are needed.
 
-Whoever knows the coming batches says so (`expect`); threads then get the next few of them ready while the network works.
+Whoever knows the coming batches says so (`expect`); threads then get the next few of them ready
+while the network works.
 """
 
 from collections import deque
@@ -33,11 +35,19 @@ class PixelStream:
         held: so many of the first rows are decoded at once and held.
         threads: that decode and copy.
         channels_first: images are [3, side, side], else [side, side, 3].
-        pinned: batches are in page-locked memory, from which they reach a CUDA device while it computes.
+        pinned: batches are in page-locked memory, from which they reach a CUDA device while it
+            computes.
     """
 
     def __init__(
-        self, pack: Pack, rows: np.ndarray, preprocessing: Preprocessing, held: int, threads: int, channels_first: bool, pinned: bool
+        self,
+        pack: Pack,
+        rows: np.ndarray,
+        preprocessing: Preprocessing,
+        held: int,
+        threads: int,
+        channels_first: bool,
+        pinned: bool,
     ) -> None:
         self._pack, self._rows, self._preprocessing = pack, rows, preprocessing
         self._channels_first, self._pinned, self._threads = channels_first, pinned, threads
@@ -55,14 +65,17 @@ class PixelStream:
         return len(self.held) == len(self._rows)
 
     def expect(self, batches: Iterable[np.ndarray]) -> None:
-        """Say which batches of places `take` will be asked for, in this order; what was said before is forgotten."""
+        """Say which batches of places `take` will be asked for, in this order; what was said before
+        is forgotten.
+        """
         while self._ready:
             self._ready.popleft().cancel()
         self._coming = iter(batches)
         self._refill()
 
     def take(self, places: np.ndarray) -> Tensor:
-        """Images at some places [n]; ready if they are the next of the expected batches, else made now.
+        """Images at some places [n]; ready if they are the next of the expected batches, else made
+        now.
 
         Returns:
             uint8 [n, 3, side, side] or [n, side, side, 3] on the host; the caller's own.
@@ -79,7 +92,9 @@ class PixelStream:
         """The first `count` images in batches, each with its first place."""
         starts = range(0, count, _FILL_ROWS)
         self.expect(np.arange(start, min(start + _FILL_ROWS, count)) for start in starts)
-        with tqdm(total=count, desc="decode", unit="img", leave=False, disable=progress_off()) as bar:
+        with tqdm(
+            total=count, desc="decode", unit="img", leave=False, disable=progress_off()
+        ) as bar:
             for start in starts:
                 batch = self.take(np.arange(start, min(start + _FILL_ROWS, count)))
                 yield start, batch
@@ -90,15 +105,22 @@ class PixelStream:
             self._ready.append(self._begin(places))
 
     def _begin(self, places: np.ndarray) -> "_Batch":
-        """Hand the parts of a batch to the threads; every batch is finished before the threads turn to the next."""
-        images = torch.empty((len(places), *self._shape), dtype=torch.uint8, pin_memory=self._pinned)
+        """Hand the parts of a batch to the threads; every batch is finished before the threads turn
+        to the next.
+        """
+        images = torch.empty(
+            (len(places), *self._shape), dtype=torch.uint8, pin_memory=self._pinned
+        )
         out = images.numpy()
 
         def fill(part: range) -> None:
             for index in part:
                 self._put(int(places[index]), out[index])
 
-        parts = [range(start, len(places), self._threads) for start in range(min(self._threads, len(places)))]
+        parts = [
+            range(start, len(places), self._threads)
+            for start in range(min(self._threads, len(places)))
+        ]
         return _Batch(places, images, [self._pool.submit(fill, part) for part in parts])
 
     def _put(self, place: int, out: np.ndarray) -> None:
@@ -106,7 +128,9 @@ class PixelStream:
             out[...] = self.held[place]
             return
         row = int(self._rows[place])
-        image = self._preprocessing.square(decode_rgb(self._pack.image(row), where=self._pack.rows.sample_ids[row]))
+        image = self._preprocessing.square(
+            decode_rgb(self._pack.image(row), where=self._pack.rows.sample_ids[row])
+        )
         out[...] = image.transpose(2, 0, 1) if self._channels_first else image
 
     def _decoded(self, count: int) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Parquet tables with a declared schema: the same bytes for the same rows, and refused when read as anything else."""
+"""Parquet tables with a declared schema: the same bytes for the same rows, and refused when read as
+anything else.
+"""
 
 import json
 from pathlib import Path
@@ -32,11 +34,18 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema, kind: str) -
     try:
         table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
     except (KeyError, ValueError, pa.ArrowTypeError) as error:
-        raise ArtifactError("These rows do not fit the table's schema.", where=path, found=error) from error
+        raise ArtifactError(
+            "These rows do not fit the table's schema.", where=path, found=error
+        ) from error
     _check_full(table, schema, path)
     metadata = {_KIND: kind.encode(), _CLASSES: json.dumps(CLASSES).encode()}
     with new_file(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd", row_group_size=65536)
+        pq.write_table(
+            table.replace_schema_metadata(metadata),
+            temporary,
+            compression="zstd",
+            row_group_size=65536,
+        )
 
 
 def read_table(path: Path, schema: pa.Schema, kind: str) -> pd.DataFrame:
@@ -50,24 +59,40 @@ def read_table(path: Path, schema: pa.Schema, kind: str) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise ArtifactError("A file is missing.", where=path, remedy=_REMEDY) from error
     except (pa.ArrowException, OSError) as error:
-        raise ArtifactError("This table is damaged.", where=path, found=error, remedy=_REMEDY) from error
+        raise ArtifactError(
+            "This table is damaged.", where=path, found=error, remedy=_REMEDY
+        ) from error
     metadata = table.schema.metadata or {}
     if metadata.get(_KIND) != kind.encode():
         raise ArtifactError(
-            "This table is of another kind.", where=path, found=metadata.get(_KIND, b"none").decode(), expected=kind, remedy=_REMEDY
+            "This table is of another kind.",
+            where=path,
+            found=metadata.get(_KIND, b"none").decode(),
+            expected=kind,
+            remedy=_REMEDY,
         )
     check_class_order(json.loads(metadata.get(_CLASSES, b"[]")), path)
     if table.schema.names != schema.names:
-        raise ArtifactError("This table has other columns.", where=path, found=table.schema.names, expected=schema.names, remedy=_REMEDY)
+        raise ArtifactError(
+            "This table has other columns.",
+            where=path,
+            found=table.schema.names,
+            expected=schema.names,
+            remedy=_REMEDY,
+        )
     try:
         table = table.cast(schema)
     except (pa.ArrowException, ValueError) as error:
-        raise ArtifactError("This table has columns of another type.", where=path, found=error, remedy=_REMEDY) from error
+        raise ArtifactError(
+            "This table has columns of another type.", where=path, found=error, remedy=_REMEDY
+        ) from error
     _check_full(table, schema, path)
     frame = table.to_pandas()
     for field in schema:
         if field.nullable and pa.types.is_integer(field.type):
-            frame[field.name] = table.column(field.name).to_pandas(types_mapper={field.type: pd.Int32Dtype()}.get)
+            frame[field.name] = table.column(field.name).to_pandas(
+                types_mapper={field.type: pd.Int32Dtype()}.get
+            )
     return frame
 
 
@@ -75,5 +100,7 @@ def _check_full(table: pa.Table, schema: pa.Schema, where: Path) -> None:
     for field in schema:
         if not field.nullable and table.column(field.name).null_count:
             raise ArtifactError(
-                "A column has holes.", where=f"{where}: {field.name}", found=f"{table.column(field.name).null_count} empty cells"
+                "A column has holes.",
+                where=f"{where}: {field.name}",
+                found=f"{table.column(field.name).null_count} empty cells",
             )

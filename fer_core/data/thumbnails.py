@@ -24,5 +24,11 @@ def thumbnail_jpeg(image: bytes, sample_id: str, pixels: int) -> bytes:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     is_grey = bool((picture == picture[..., :1]).all())
-    plane = np.ascontiguousarray(picture[..., 0]) if is_grey else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", plane, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1])[1].tobytes()
+    plane = (
+        np.ascontiguousarray(picture[..., 0])
+        if is_grey
+        else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    )
+    return cv2.imencode(
+        ".jpg", plane, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    )[1].tobytes()

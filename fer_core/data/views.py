@@ -1,9 +1,11 @@
-"""Views: which augmentation the k-th look at an image uses, as a pure function of the image's id and k.
+"""Views: which augmentation the k-th look at an image uses, as a pure function of the image's id
+and k.
 
-`view(sample_id, k)` needs no state: a counter-based generator (SplitMix64, Steele, Lea & Flood 2014) turns (id, k, draw) into
-uniform numbers. So teacher and student see the very same crop, whatever the batch order, worker or device.
-k = 0 is the evaluation view. Views 1..count are the ones whose teacher logits are stored; students train on view
-1 + (epoch mod count). Teachers train on a stream of their own, so that stored targets are not made on views they memorised.
+`view(sample_id, k)` needs no state: a counter-based generator (SplitMix64, Steele, Lea & Flood
+2014) turns (id, k, draw) into uniform numbers. So teacher and student see the very same crop,
+whatever the batch order, worker or device. k = 0 is the evaluation view. Views 1..count are the
+ones whose teacher logits are stored; students train on view 1 + (epoch mod count). Teachers train
+on a stream of their own, so that stored targets are not made on views they memorised.
 """
 
 import hashlib
@@ -17,7 +19,17 @@ from pydantic import Field, model_validator
 
 from fer_core.params import Section
 
-__all__ = ["Boxes", "ViewOptions", "ViewParams", "boxes", "colour_matrices", "sample_keys", "student_view", "teacher_view", "view_params"]
+__all__ = [
+    "Boxes",
+    "ViewOptions",
+    "ViewParams",
+    "boxes",
+    "colour_matrices",
+    "sample_keys",
+    "student_view",
+    "teacher_view",
+    "view_params",
+]
 
 _VERSION = 2
 _FIRST_TEACHER_VIEW = 1 << 20
@@ -59,13 +71,18 @@ class ViewOptions(Section):
         return self
 
     def hash(self) -> str:
-        """Hexadecimal SHA-256 of the options and of this module's version: equal hash, equal views."""
-        return hashlib.sha256(json.dumps([_VERSION, self.model_dump(mode="json")], sort_keys=True).encode()).hexdigest()
+        """Hexadecimal SHA-256 of the options and of this module's version: equal hash, equal
+        views.
+        """
+        return hashlib.sha256(
+            json.dumps([_VERSION, self.model_dump(mode="json")], sort_keys=True).encode()
+        ).hexdigest()
 
 
 @dataclass(frozen=True)
 class ViewParams:
-    """One view of each of N images; coordinates are shares of the image's side, so image sizes may differ.
+    """One view of each of N images; coordinates are shares of the image's side, so image sizes may
+    differ.
 
     Attributes:
         top, left, height, width: float32 [N], the crop.
@@ -96,7 +113,9 @@ class Boxes:
 
 
 def boxes(view: ViewParams, side: int) -> Boxes:
-    """The crops of images of `side` pixels, rounded to whole pixels so that every device cuts the same ones."""
+    """The crops of images of `side` pixels, rounded to whole pixels so that every device cuts the
+    same ones.
+    """
     height = np.maximum(np.rint(view.height * np.float32(side)), 1).astype(np.int64)
     width = np.maximum(np.rint(view.width * np.float32(side)), 1).astype(np.int64)
     top = np.minimum(np.rint(view.top * np.float32(side)).astype(np.int64), side - height)
@@ -105,10 +124,11 @@ def boxes(view: ViewParams, side: int) -> Boxes:
 
 
 def colour_matrices(view: ViewParams) -> tuple[np.ndarray, np.ndarray]:
-    """All four colour changes as one affine map of an RGB pixel p: matrix @ p + offset x (mean grey of the image).
+    """All four colour changes as one affine map of an RGB pixel p: matrix @ p + offset x (mean grey
+    of the image).
 
-    Contrast blends with the image's mean grey, saturation with each pixel's grey (as torchvision's ColorJitter); hue turns the
-    chroma plane of YIQ, which leaves grey pixels grey.
+    Contrast blends with the image's mean grey, saturation with each pixel's grey (as torchvision's
+    ColorJitter); hue turns the chroma plane of YIQ, which leaves grey pixels grey.
 
     Returns:
         float32 [N, 3, 3], and float32 [N], the same for the three channels.
@@ -137,19 +157,23 @@ def teacher_view(epoch: int) -> int:
 
 def sample_keys(sample_ids: Sequence[str]) -> np.ndarray:
     """uint64 [N]: the generator's key of each image, from its id alone."""
-    digests = b"".join(hashlib.blake2b(sample_id.encode(), digest_size=8).digest() for sample_id in sample_ids)
+    digests = b"".join(
+        hashlib.blake2b(sample_id.encode(), digest_size=8).digest() for sample_id in sample_ids
+    )
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 def view_params(keys: np.ndarray, k: int, options: ViewOptions) -> ViewParams:
     """Augmentation parameters of view k >= 1 of every image.
 
-    The crop follows torchvision's RandomResizedCrop (area share uniform, aspect ratio log-uniform, place uniform), except that
-    a crop too wide or too high is shortened to fit instead of being drawn again, so that each view costs a fixed number of draws.
+    The crop follows torchvision's RandomResizedCrop (area share uniform, aspect ratio log-uniform,
+    place uniform), except that a crop too wide or too high is shortened to fit instead of being
+    drawn again, so that each view costs a fixed number of draws.
 
     Args:
         keys: uint64 [N] from `sample_keys`.
-        k: number of the view; 0, the evaluation view, has no parameters and is refused with ValueError.
+        k: number of the view; 0, the evaluation view, has no parameters and is refused with
+            ValueError.
     """
     if k < 1:
         raise ValueError("view 0 is the evaluation view: it is not drawn")
@@ -177,7 +201,9 @@ def view_params(keys: np.ndarray, k: int, options: ViewOptions) -> ViewParams:
 
 
 def _uniform(keys: np.ndarray, k: int) -> np.ndarray:
-    """float64 [_DRAWS, N] in [0, 1): draw d of view k is the SplitMix64 output of the counter k * _DRAWS + d + 1."""
+    """float64 [_DRAWS, N] in [0, 1): draw d of view k is the SplitMix64 output of the counter k *
+    _DRAWS + d + 1.
+    """
     counters = np.arange(k * _DRAWS + 1, (k + 1) * _DRAWS + 1, dtype=np.uint64)[:, None]
     with np.errstate(over="ignore"):
         state = _mix(keys)[None, :] + counters * _GOLDEN

@@ -2,7 +2,8 @@
 
     from fer_core.deploy import Predictor
 
-The names are looked up when they are first used, so that other modules of this package do not load onnxruntime.
+The names are looked up when they are first used, so that other modules of this package do not load
+onnxruntime.
 """
 
 from typing import TYPE_CHECKING, Any

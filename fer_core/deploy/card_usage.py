@@ -1,4 +1,6 @@
-"""The part of a model card that shows how to use the files, with code that gives what the predictor gives."""
+"""The part of a model card that shows how to use the files, with code that gives what the predictor
+gives.
+"""
 
 from fer_core.data.preprocessing import Preprocessing
 
@@ -43,10 +45,12 @@ def _bare(preprocessing: Preprocessing, file: str) -> list[str]:
     side, offset = preprocessing.resized, (preprocessing.resized - preprocessing.size) // 2
     lines = [
         "import os",
-        'os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is loaded, which reports its use otherwise',
+        'os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is loaded, which reports '
+        "its use otherwise",
         "import cv2, onnxruntime",
         'face = cv2.cvtColor(cv2.imread("face.png"), cv2.COLOR_BGR2RGB)',
-        f"face = cv2.resize(face, ({side}, {side}), interpolation=cv2.INTER_AREA if len(face) > {side} else cv2.INTER_LINEAR)",
+        f"face = cv2.resize(face, ({side}, {side}), interpolation=cv2.INTER_AREA if len(face) > "
+        f"{side} else cv2.INTER_LINEAR)",
     ]
     if offset or side != preprocessing.size:
         kept = f"{offset}:{offset + preprocessing.size}"
@@ -55,7 +59,8 @@ def _bare(preprocessing: Preprocessing, file: str) -> list[str]:
         tile = preprocessing.clahe_tile
         lines += [
             "lab = cv2.cvtColor(face, cv2.COLOR_RGB2LAB)",
-            f"lab[:, :, 0] = cv2.createCLAHE({preprocessing.clahe_clip!r}, ({tile}, {tile})).apply(lab[:, :, 0].copy())",
+            f"lab[:, :, 0] = cv2.createCLAHE({preprocessing.clahe_clip!r}, ({tile}, "
+            f"{tile})).apply(lab[:, :, 0].copy())",
             "face = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)",
         ]
     return [

@@ -1,6 +1,8 @@
-"""Faces in a photo, found by YuNet (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", 2023) through OpenCV.
+"""Faces in a photo, found by YuNet (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face
+detector", 2023) through OpenCV.
 
-The detector's file is no part of this project: users bring it or have it fetched, and only the file of the known hash is run.
+The detector's file is no part of this project: users bring it or have it fetched, and only the file
+of the known hash is run.
 """
 
 from collections.abc import Iterator
@@ -13,13 +15,24 @@ from fer_core.errors import ArtifactError
 from fer_core.files import sha256_bytes
 from fer_core.opencv import cv2
 
-__all__ = ["MARGIN", "YUNET_NAME", "YUNET_SHA256", "FaceBox", "YuNet", "check_detector", "crop_face", "read_detector"]
+__all__ = [
+    "MARGIN",
+    "YUNET_NAME",
+    "YUNET_SHA256",
+    "FaceBox",
+    "YuNet",
+    "check_detector",
+    "crop_face",
+    "read_detector",
+]
 
 YUNET_NAME = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 MARGIN = -0.025
-"""Of a face's crop: the side of the middle FER2013 picture is 0.95 of its box's longer side (`docs/predict.md`)."""
+"""Of a face's crop: the side of the middle FER2013 picture is 0.95 of its box's longer side
+(`docs/predict.md`).
+"""
 
 _SCORE, _OVERLAP, _CANDIDATES = 0.7, 0.3, 5000
 _LARGEST, _SMALLEST = 2560, 480
@@ -61,28 +74,37 @@ class YuNet:
     def __init__(self, path: Path, score: float = _SCORE) -> None:
         model = np.frombuffer(read_detector(path), dtype=np.uint8)
         no_config = np.zeros(0, dtype=np.uint8)
-        self._detector = cv2.FaceDetectorYN.create("onnx", model, no_config, (320, 320), score, _OVERLAP, _CANDIDATES)
+        self._detector = cv2.FaceDetectorYN.create(
+            "onnx", model, no_config, (320, 320), score, _OVERLAP, _CANDIDATES
+        )
 
     def detect(self, image: np.ndarray) -> list[FaceBox]:
         """Faces of an RGB image, uint8 [H, W, 3], the largest first.
 
-        YuNet was made for faces of about 10 to 300 pixels, so it looks at the image in several sizes: with a longer side of at most 2,560
-        pixels, and at each half of that down to 480 or less. A smaller image is looked at once, as it is; nothing is enlarged. Of boxes
-        that overlap, the one of the highest score stays.
+        YuNet was made for faces of about 10 to 300 pixels, so it looks at the image in several
+        sizes: with a longer side of at most 2,560 pixels, and at each half of that down to 480 or
+        less. A smaller image is looked at once, as it is; nothing is enlarged. Of boxes that
+        overlap, the one of the highest score stays.
         """
         found = np.concatenate([self._boxes(level, image.shape) for level in _levels(image)])
         corners, scores = found[:, :4], found[:, 4]
-        kept = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, _OVERLAP) if len(found) else []
+        kept = (
+            cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, _OVERLAP) if len(found) else []
+        )
         boxes = []
         for index in kept:
             left, top, width, height = (round(value) for value in corners[index].tolist())
             boxes.append(FaceBox(left, top, width, height, float(scores[index])))
-        return sorted((box for box in boxes if box.width > 0 and box.height > 0), key=lambda box: (-box.area, box.left, box.top))
+        return sorted(
+            (box for box in boxes if box.width > 0 and box.height > 0),
+            key=lambda box: (-box.area, box.left, box.top),
+        )
 
     def _boxes(self, level: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Boxes and scores in one size of the image, in pixels of the image itself: float64 [N, 5].
 
-        On images of a few pixels a side YuNet answers with infinite boxes and with some far beyond the image; these are left out.
+        On images of a few pixels a side YuNet answers with infinite boxes and with some far beyond
+        the image; these are left out.
         """
         height, width = level.shape[:2]
         self._detector.setInputSize((width, height))
@@ -91,7 +113,9 @@ class YuNet:
         rows = rows[np.isfinite(rows).all(axis=1)]
         rows[:, :4] *= [shape[1] / width, shape[0] / height] * 2
         centre, size = rows[:, :2] + rows[:, 2:4] / 2, rows[:, 2:4]
-        sound = ((centre >= 0) & (centre <= [shape[1], shape[0]])).all(axis=1) & (size <= _MOST_OF_IMAGE * max(shape[:2])).all(axis=1)
+        sound = ((centre >= 0) & (centre <= [shape[1], shape[0]])).all(axis=1) & (
+            size <= _MOST_OF_IMAGE * max(shape[:2])
+        ).all(axis=1)
         return rows[sound]
 
 
@@ -111,12 +135,14 @@ def _shrunk(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def crop_face(image: np.ndarray, box: FaceBox, margin: float = MARGIN) -> np.ndarray:
-    """The square around a face: its longer side plus a margin on each side, edge pixels repeated beyond the image.
+    """The square around a face: its longer side plus a margin on each side, edge pixels repeated
+    beyond the image.
 
     Args:
         image: RGB, uint8 [H, W, 3].
         box: from `YuNet.detect`.
-        margin: share of the box's longer side that is added on each side; below 0 that much is cut off.
+        margin: share of the box's longer side that is added on each side; below 0 that much is cut
+            off.
 
     Returns:
         RGB, uint8 [S, S, 3], S = longer side · (1 + 2 · margin), about the box's centre.
@@ -129,7 +155,10 @@ def crop_face(image: np.ndarray, box: FaceBox, margin: float = MARGIN) -> np.nda
     side = max(round(max(box.width, box.height) * (1 + 2 * margin)), 1)
     left, top = box.left + (box.width - side) // 2, box.top + (box.height - side) // 2
     height, width = image.shape[:2]
-    rows, columns = (np.clip(np.arange(start, start + side), 0, end - 1) for start, end in ((top, height), (left, width)))
+    rows, columns = (
+        np.clip(np.arange(start, start + side), 0, end - 1)
+        for start, end in ((top, height), (left, width))
+    )
     return np.ascontiguousarray(image[rows[:, None], columns])
 
 
@@ -141,7 +170,9 @@ def read_detector(path: Path) -> bytes:
     """
     if not path.is_file():
         raise ArtifactError(
-            "There is no detector file.", where=path, remedy=f"`fer fetch-detector`, or fetch {YUNET_NAME} from the OpenCV model zoo"
+            "There is no detector file.",
+            where=path,
+            remedy=f"`fer fetch-detector`, or fetch {YUNET_NAME} from the OpenCV model zoo",
         )
     return check_detector(path.read_bytes(), path)
 
@@ -162,5 +193,9 @@ def check_detector(data: bytes, where: object) -> bytes:
     else:
         problem = "This is not the detector this project knows."
     raise ArtifactError(
-        problem, where=where, found=f"{len(data)} bytes, sha256 {found}", expected=YUNET_SHA256, remedy=f"fetch {YUNET_NAME} whole"
+        problem,
+        where=where,
+        found=f"{len(data)} bytes, sha256 {found}",
+        expected=YUNET_SHA256,
+        remedy=f"fetch {YUNET_NAME} whole",
     )

@@ -1,4 +1,6 @@
-"""Faces as the trained network takes them: torch's side of the parity check, and the calib faces that 8-bit ranges are taken from."""
+"""Faces as the trained network takes them: torch's side of the parity check, and the calib faces
+that 8-bit ranges are taken from.
+"""
 
 import numpy as np
 import torch
@@ -14,7 +16,9 @@ __all__ = ["calib_faces", "reference_logits"]
 _CPU = torch.device("cpu")
 
 
-def reference_logits(network: nn.Module, pack: Pack, preprocessing: Preprocessing, threads: int) -> np.ndarray:
+def reference_logits(
+    network: nn.Module, pack: Pack, preprocessing: Preprocessing, threads: int
+) -> np.ndarray:
     """Logits of every row of a half of the pack by the network in torch, float32 [N, 7]."""
     bank = ImageBank(pack, range(len(pack)), preprocessing, None, threads, _CPU)
     return logits_of(network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]

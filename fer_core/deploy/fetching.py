@@ -28,10 +28,12 @@ def detector_file() -> Path:
 
 
 def fetch_detector(path: Path, url: str = YUNET_URL) -> Path:
-    """Download the detector to a file, unless the right one is there already; its bytes are checked before anything is written.
+    """Download the detector to a file, unless the right one is there already; its bytes are checked
+    before anything is written.
 
     Raises:
-        ArtifactError: the address cannot be reached or gives no whole file, or gives other bytes than the known detector's.
+        ArtifactError: the address cannot be reached or gives no whole file, or gives other bytes
+            than the known detector's.
     """
     if path.is_file() and sha256_file(path) == YUNET_SHA256:
         log.info("the detector is there already: %s", path)

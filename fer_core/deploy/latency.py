@@ -1,8 +1,9 @@
 """How fast networks answer, next to a reference network in the same process.
 
-Milliseconds move by a factor of two on a busy machine, so all combinations take turns in rounds and each is also given as a ratio to the
-reference: a plain MobileNetV3-Large of random weights at the same image size, on the same provider, batch and threads. Each call is given
-other faces than the one before it.
+Milliseconds move by a factor of two on a busy machine, so all combinations take turns in rounds and
+each is also given as a ratio to the reference: a plain MobileNetV3-Large of random weights at the
+same image size, on the same provider, batch and threads. Each call is given other faces than the
+one before it.
 """
 
 import itertools
@@ -59,7 +60,9 @@ class Network(Protocol):
     """What can be timed: it prepares face crops, and answers for what was prepared."""
 
     def prepare(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Face crops, RGB uint8 [H, W, 3] each, as the network takes them; the first axis is the images."""
+        """Face crops, RGB uint8 [H, W, 3] each, as the network takes them; the first axis is the
+        images.
+        """
 
     def run(self, prepared: np.ndarray) -> object:
         """One call of the network."""
@@ -103,19 +106,35 @@ def file_subject(model: str, precision: str, path: Path) -> Subject:
         ModelError: as `Predictor` does.
     """
     size = Predictor(path, threads=1).metadata.preprocessing.size
-    return Subject(model, precision, size, lambda provider, threads: Predictor(path, [provider], threads))
+    return Subject(
+        model, precision, size, lambda provider, threads: Predictor(path, [provider], threads)
+    )
 
 
 def export_reference(folder: Path, preprocessing: Preprocessing, opset: int) -> Subject:
     """Write the reference network, with random weights, into a folder."""
     torch.manual_seed(0)
     network = build_classifier(REFERENCE, preprocessing.size).eval()
-    metadata = OnnxMetadata(REFERENCE, "fp32", preprocessing, 1.0, source_model_sha256="", rows_sha256="", licence="random weights")
-    return file_subject("reference", "fp32", export_files(network, metadata, opset, ("fp32",), folder, REFERENCE)["fp32"])
+    metadata = OnnxMetadata(
+        REFERENCE,
+        "fp32",
+        preprocessing,
+        1.0,
+        source_model_sha256="",
+        rows_sha256="",
+        licence="random weights",
+    )
+    return file_subject(
+        "reference",
+        "fp32",
+        export_files(network, metadata, opset, ("fp32",), folder, REFERENCE)["fp32"],
+    )
 
 
 def usable_providers() -> list[str]:
-    """The CPU, and CUDA where torch sees a device; a device that onnxruntime cannot use is an error when it is tried, not a gap."""
+    """The CPU, and CUDA where torch sees a device; a device that onnxruntime cannot use is an error
+    when it is tried, not a gap.
+    """
     if not torch.cuda.is_available() or CUDA not in onnxruntime.get_available_providers():
         return [CPU]
     onnxruntime.preload_dlls()
@@ -136,18 +155,25 @@ def measure_latency(
         providers: onnxruntime providers; on other than the CPU only the first thread count is used.
         options: section `latency`.
         usable_threads: what a thread count of 0 stands for.
-        faces: square face crops of one size, RGB uint8 [side, side, 3]; random ones of 112 px where none are given.
+        faces: square face crops of one size, RGB uint8 [side, side, 3]; random ones of 112 px where
+            none are given.
 
     Returns:
-        One row a combination with the columns `COLUMNS`. Scope "model" is one call of the network on prepared images; "crop" begins with
-        face crops and holds preparation too. Times are of one call, not of one image. `best_p50_ms` is the least p50 of a round;
-        `ratio_to_reference` divides it by the reference's, empty where there is none of the size. `ratio_to_fp32` is the median over
-        rounds of the p50 over that of the same model's fp32 file in the same round, empty where there is none. `pinned` says whether
-        the threads of a call were held to as many cores. `load_average` is that of the last minute before the measurement began.
+        One row a combination with the columns `COLUMNS`. Scope "model" is one call of the network
+        on prepared images; "crop" begins with face crops and holds preparation too. Times are of
+        one call, not of one image. `best_p50_ms` is the least p50 of a round; `ratio_to_reference`
+        divides it by the reference's, empty where there is none of the size. `ratio_to_fp32` is the
+        median over rounds of the p50 over that of the same model's fp32 file in the same round,
+        empty where there is none. `pinned` says whether the threads of a call were held to as many
+        cores. `load_average` is that of the last minute before the measurement began.
     """
     facts = machine_facts()
     if facts["load_average"] > _BUSY * facts["cores"]:
-        log.warning("load %.1f on %d cores: read the ratios, not the milliseconds", facts["load_average"], facts["cores"])
+        log.warning(
+            "load %.1f on %d cores: read the ratios, not the milliseconds",
+            facts["load_average"],
+            facts["cores"],
+        )
     threads = sorted({count or usable_threads for count in options.threads})
     crops = _random_crops() if faces is None else list(faces)
     cases: list[Case] = []
@@ -165,14 +191,19 @@ def measure_latency(
                 if subject.batched or batch == 1:
                     cases += _cases(network, crops, batch, about)
     times = _timed_rounds(cases, options)
-    rows = [facts | case.facts | _statistics(values, case.facts["batch"]) for case, values in zip(cases, times, strict=True)]
+    rows = [
+        facts | case.facts | _statistics(values, case.facts["batch"])
+        for case, values in zip(cases, times, strict=True)
+    ]
     table = pd.DataFrame(rows).assign(ratio_to_fp32=_paired_ratios(cases, times), pinned=_CAN_PIN)
     return _with_ratio(table)[list(COLUMNS)]
 
 
 @contextmanager
 def held_to(count: int) -> Iterator[None]:
-    """Hold this thread, and those it starts, to so many of the cores it may use; nothing happens where the system cannot do that."""
+    """Hold this thread, and those it starts, to so many of the cores it may use; nothing happens
+    where the system cannot do that.
+    """
     if not _CAN_PIN:
         yield
         return
@@ -188,12 +219,22 @@ def machine_facts() -> dict[str, Any]:
     """What the times depend on besides the files."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": _cpu_model(), "cores": cores, "load_average": round(load, 2), "onnxruntime": onnxruntime.__version__}
+    return {
+        "cpu": _cpu_model(),
+        "cores": cores,
+        "load_average": round(load, 2),
+        "onnxruntime": onnxruntime.__version__,
+    }
 
 
-def _cases(network: Network, crops: Sequence[np.ndarray], batch: int, about: dict[str, Any]) -> list[Case]:
+def _cases(
+    network: Network, crops: Sequence[np.ndarray], batch: int, about: dict[str, Any]
+) -> list[Case]:
     """The work on batches of this size, each call on the next of them."""
-    turns = [[crops[(start + i) % len(crops)] for i in range(batch)] for start in range(0, max(len(crops) - batch, 0) + 1, batch)]
+    turns = [
+        [crops[(start + i) % len(crops)] for i in range(batch)]
+        for start in range(0, max(len(crops) - batch, 0) + 1, batch)
+    ]
     given = itertools.cycle(turns)
     ready = itertools.cycle([network.prepare(images) for images in turns])
     work: dict[str, Callable[[], object]] = {
@@ -207,7 +248,9 @@ def _cases(network: Network, crops: Sequence[np.ndarray], batch: int, about: dic
 def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.ndarray]:
     """Milliseconds [rounds, calls] of each case; untimed calls before each batch of timed ones."""
     times = [np.empty((options.rounds, options.calls)) for _ in cases]
-    for number in tqdm(range(options.rounds), desc="latency", unit="round", leave=False, disable=progress_off()):
+    for number in tqdm(
+        range(options.rounds), desc="latency", unit="round", leave=False, disable=progress_off()
+    ):
         for case, values in zip(cases, times, strict=True):
             with held_to(case.facts["threads"]):
                 for _ in range(options.warm_up):
@@ -220,23 +263,41 @@ def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.nda
 
 
 def _paired_ratios(cases: Sequence[Case], times: Sequence[np.ndarray]) -> list[float]:
-    """Median over rounds of each case's p50 over that of the fp32 file of the same model, doing the same work in the same round."""
-    medians = {case.work: np.median(values, axis=1) for case, values in zip(cases, times, strict=True)}
+    """Median over rounds of each case's p50 over that of the fp32 file of the same model, doing the
+    same work in the same round.
+    """
+    medians = {
+        case.work: np.median(values, axis=1) for case, values in zip(cases, times, strict=True)
+    }
     ratios = []
     for case in cases:
         single = medians.get((*case.work[:1], "fp32", *case.work[2:]))
-        ratios.append(float("nan") if single is None else float(np.median(medians[case.work] / single)))
+        ratios.append(
+            float("nan") if single is None else float(np.median(medians[case.work] / single))
+        )
     return ratios
 
 
 def _statistics(values: np.ndarray, batch: int) -> dict[str, Any]:
     p50, p90, p99 = np.percentile(values, [50, 90, 99])
-    facts = {"rounds": values.shape[0], "calls": values.size, "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "mean_ms": values.mean()}
-    return facts | {"best_p50_ms": np.median(values, axis=1).min(), "images_per_s": 1000 * batch / p50}
+    facts = {
+        "rounds": values.shape[0],
+        "calls": values.size,
+        "p50_ms": p50,
+        "p90_ms": p90,
+        "p99_ms": p99,
+        "mean_ms": values.mean(),
+    }
+    return facts | {
+        "best_p50_ms": np.median(values, axis=1).min(),
+        "images_per_s": 1000 * batch / p50,
+    }
 
 
 def _with_ratio(table: pd.DataFrame) -> pd.DataFrame:
-    reference = table[table["model"] == "reference"][[*_SAME_WORK, "best_p50_ms"]].rename(columns={"best_p50_ms": "reference_ms"})
+    reference = table[table["model"] == "reference"][[*_SAME_WORK, "best_p50_ms"]].rename(
+        columns={"best_p50_ms": "reference_ms"}
+    )
     table = table.merge(reference, on=_SAME_WORK, how="left", validate="many_to_one")
     return table.assign(ratio_to_reference=table["best_p50_ms"] / table["reference_ms"])
 

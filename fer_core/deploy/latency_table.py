@@ -1,4 +1,6 @@
-"""The table of latencies as a file: its columns, and reading and writing it. Nothing here needs what takes the times."""
+"""The table of latencies as a file: its columns, and reading and writing it. Nothing here needs
+what takes the times.
+"""
 
 from pathlib import Path
 
@@ -39,7 +41,9 @@ COLUMNS = (
 def write_latency(path: Path, table: pd.DataFrame) -> None:
     """Write the table as CSV with the columns `COLUMNS`."""
     with new_file(path) as temporary:
-        table[list(COLUMNS)].to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
+        table[list(COLUMNS)].to_csv(
+            temporary, index=False, float_format="%.4f", lineterminator="\n"
+        )
 
 
 def read_latency(path: Path) -> pd.DataFrame:
@@ -51,9 +55,21 @@ def read_latency(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except FileNotFoundError as error:
-        raise ArtifactError("The latency table is missing.", where=path, remedy="run the `latency` stage") from error
+        raise ArtifactError(
+            "The latency table is missing.", where=path, remedy="run the `latency` stage"
+        ) from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise ArtifactError("The latency table is damaged.", where=path, found=error, remedy="run the `latency` stage") from error
+        raise ArtifactError(
+            "The latency table is damaged.",
+            where=path,
+            found=error,
+            remedy="run the `latency` stage",
+        ) from error
     if tuple(table.columns) != COLUMNS or table.empty:
-        raise ArtifactError("The latency table is of another version.", where=path, found=list(table.columns), expected=list(COLUMNS))
+        raise ArtifactError(
+            "The latency table is of another version.",
+            where=path,
+            found=list(table.columns),
+            expected=list(COLUMNS),
+        )
     return table

@@ -1,4 +1,6 @@
-"""The terms of use that a data set's descriptor states; apart from `descriptor`, whose checks need every reader there is."""
+"""The terms of use that a data set's descriptor states; apart from `descriptor`, whose checks need
+every reader there is.
+"""
 
 from pathlib import Path
 
@@ -18,5 +20,10 @@ def read_licence(path: Path) -> str:
     values = read_json(path)
     licence = values.get("licence") if isinstance(values, dict) else None
     if not isinstance(licence, str) or not licence.strip():
-        raise DataError("This data set does not state its terms of use.", where=path, expected="licence: a text", remedy="add the key")
+        raise DataError(
+            "This data set does not state its terms of use.",
+            where=path,
+            expected="licence: a text",
+            remedy="add the key",
+        )
     return licence.strip()

@@ -1,4 +1,6 @@
-"""What an exported ONNX file says of itself, in its `metadata_props`. Written by the export, read by the predictor."""
+"""What an exported ONNX file says of itself, in its `metadata_props`. Written by the export, read
+by the predictor.
+"""
 
 import json
 import math
@@ -71,7 +73,8 @@ class OnnxMetadata:
         """The inverse of `to_props`.
 
         Raises:
-            ModelError: a key is missing, the schema is another, a value is no valid text, or the preprocessing is not that of its hash.
+            ModelError: a key is missing, the schema is another, a value is no valid text, or the
+                preprocessing is not that of its hash.
             ArtifactError: another class order.
         """
         if missing := [key for key in _KEYS if key not in props]:
@@ -82,13 +85,20 @@ class OnnxMetadata:
                 remedy="use a file that the `onnx` stage wrote",
             )
         if props["schema"] != _SCHEMA:
-            raise ModelError("The metadata of this ONNX file is of another schema.", where=where, found=props["schema"], expected=_SCHEMA)
+            raise ModelError(
+                "The metadata of this ONNX file is of another schema.",
+                where=where,
+                found=props["schema"],
+                expected=_SCHEMA,
+            )
         try:
             labels = json.loads(props["labels"])
             preprocessing = Preprocessing.from_dict(json.loads(props["preprocessing"]))
             temperature = float(props["temperature"])
         except (ValueError, TypeError, ParamsError) as error:
-            raise ModelError("The metadata of this ONNX file cannot be read.", where=where, found=error) from error
+            raise ModelError(
+                "The metadata of this ONNX file cannot be read.", where=where, found=error
+            ) from error
         check_class_order(labels, where)
         if preprocessing.hash() != props["preprocessing_hash"]:
             raise ModelError(
@@ -96,9 +106,15 @@ class OnnxMetadata:
                 where=where,
                 found=preprocessing.hash(),
                 expected=props["preprocessing_hash"],
-                remedy="export the model again with this version: images would be prepared in another way than in training",
+                remedy="export the model again with this version: images would be prepared in "
+                "another way than in training",
             )
         if not (math.isfinite(temperature) and temperature > 0):
-            raise ModelError("The temperature in this ONNX file is not above 0.", where=where, found=temperature)
-        texts = {key: props[key] for key in ("arch", "precision", "source_model_sha256", "rows_sha256", "licence")}
+            raise ModelError(
+                "The temperature in this ONNX file is not above 0.", where=where, found=temperature
+            )
+        texts = {
+            key: props[key]
+            for key in ("arch", "precision", "source_model_sha256", "rows_sha256", "licence")
+        }
         return cls(preprocessing=preprocessing, temperature=temperature, **texts)

@@ -15,8 +15,10 @@ class Int8Options(Section):
     """Section `deploy.int8`: how the int8 file is made.
 
     Attributes:
-        faces: calib rows that ranges are taken from and nodes are judged on, spread evenly over all of them; fewer where there are fewer.
-        max_kl: mean KL divergence from the float network on these rows, in nats, below which no further node is left in float.
+        faces: calib rows that ranges are taken from and nodes are judged on, spread evenly over all
+            of them; fewer where there are fewer.
+        max_kl: mean KL divergence from the float network on these rows, in nats, below which no
+            further node is left in float.
     """
 
     faces: Annotated[int, Field(ge=32)] = 512
@@ -29,7 +31,8 @@ class DeployOptions(Section):
     Attributes:
         student: key of the student, such as "kd-1337".
         opset: ONNX operator set; 18 is the first that torch's exporter writes without conversion.
-        precisions: one file each; "fp32" must be among them, for it is what the others are measured against.
+        precisions: one file each; "fp32" must be among them, for it is what the others are measured
+            against.
         licence: terms of use of the weights, written into every file; it follows the training data.
         int8: how the precision "int8" is made.
         teachers: tags of teachers that are exported too, as fp32.
@@ -54,8 +57,10 @@ class LatencyOptions(Section):
     """Section `latency`: how much is timed.
 
     Attributes:
-        rounds: how often all combinations are gone through in turn, so that a slow spell of the machine hits all alike.
-        calls: timed calls of each combination in each round; rounds x calls >= 1000 makes p99 worth reading.
+        rounds: how often all combinations are gone through in turn, so that a slow spell of the
+            machine hits all alike.
+        calls: timed calls of each combination in each round; rounds x calls >= 1000 makes p99 worth
+            reading.
         batches: batch sizes.
         threads: thread counts; 0 means all that the process may use.
         warm_up: untimed calls of each combination before its timed ones, in each round.

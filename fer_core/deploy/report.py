@@ -13,7 +13,18 @@ from fer_core.files import read_json, sha256_file, write_json
 __all__ = ["read_export_records", "read_export_report", "write_export_report"]
 
 _SCHEMA = 1
-_KEYS = ("modelname", "arch", "file", "bytes", "sha256", "checkpoint_hash", "opset", "precision", "preprocessing_hash", "paritycheck")
+_KEYS = (
+    "modelname",
+    "arch",
+    "file",
+    "bytes",
+    "sha256",
+    "checkpoint_hash",
+    "opset",
+    "precision",
+    "preprocessing_hash",
+    "paritycheck",
+)
 _REMEDY = "run the `onnx` stage again"
 
 
@@ -55,7 +66,11 @@ def write_export_report(
                 "input_shape": ["batch", size, size, 3],
                 "temperature": metadata.temperature,
                 "preprocessing_hash": metadata.preprocessing.hash(),
-                "paritycheck": {"meanabsdiff": figures["meanabsdiff"], "maxabsdiff": figures["maxabsdiff"], "pass": passed},
+                "paritycheck": {
+                    "meanabsdiff": figures["meanabsdiff"],
+                    "maxabsdiff": figures["maxabsdiff"],
+                    "pass": passed,
+                },
             }
         )
     refused = [
@@ -64,28 +79,45 @@ def write_export_report(
         if precision not in files
     ]
     how = {} if quantisation is None else {"quantisation": dict(quantisation)}
-    write_json(path, {"schema": _SCHEMA, "kind": "onnxexportreport", "exports": exports, "refused": refused, **how})
+    write_json(
+        path,
+        {
+            "schema": _SCHEMA,
+            "kind": "onnxexportreport",
+            "exports": exports,
+            "refused": refused,
+            **how,
+        },
+    )
 
 
 def read_export_records(path: Path) -> list[dict[str, Any]]:
-    """Read the records alone, one an exported file; `read_export_report` is right wherever the files are at hand.
+    """Read the records alone, one an exported file; `read_export_report` is right wherever the
+    files are at hand.
 
     Raises:
-        ArtifactError: the report is missing, damaged, of another schema, names no file, or a record lacks a key.
+        ArtifactError: the report is missing, damaged, of another schema, names no file, or a record
+            lacks a key.
     """
     values = read_json(path)
-    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (_SCHEMA, "onnxexportreport"):
+    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (
+        _SCHEMA,
+        "onnxexportreport",
+    ):
         raise ArtifactError("This is no export report of our schema.", where=path, remedy=_REMEDY)
     if not values.get("exports"):
         raise ArtifactError("This report names no exported file.", where=path, remedy=_REMEDY)
     for record in values["exports"]:
         if missing := [key for key in _KEYS if key not in record]:
-            raise ArtifactError("A key is missing.", where=path, expected=", ".join(missing), remedy=_REMEDY)
+            raise ArtifactError(
+                "A key is missing.", where=path, expected=", ".join(missing), remedy=_REMEDY
+            )
     return values["exports"]
 
 
 def read_export_report(path: Path) -> list[dict[str, Any]]:
-    """Read the records; each file named must lie beside the report and be the one that was exported.
+    """Read the records; each file named must lie beside the report and be the one that was
+    exported.
 
     Raises:
         ArtifactError: as `read_export_records`, or a file is missing or another.
@@ -94,5 +126,10 @@ def read_export_report(path: Path) -> list[dict[str, Any]]:
     for record in records:
         file = path.parent / record["file"]
         if (found := sha256_file(file)) != record["sha256"]:
-            raise ArtifactError("This ONNX file is not the one of its report.", where=file, found=found, expected=record["sha256"])
+            raise ArtifactError(
+                "This ONNX file is not the one of its report.",
+                where=file,
+                found=found,
+                expected=record["sha256"],
+            )
     return records

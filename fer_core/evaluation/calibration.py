@@ -1,7 +1,8 @@
 """Temperature scaling (Guo et al. 2017) and what is needed to judge calibration.
 
-The mean NLL of logits / T is convex in 1 / T, so it has one minimum in log T and a bounded scalar search finds it. The bounds are so wide
-that an optimum at one of them means that none exists: the rows are all classified right (T → 0) or the logits know nothing (T → ∞).
+The mean NLL of logits / T is convex in 1 / T, so it has one minimum in log T and a bounded scalar
+search finds it. The bounds are so wide that an optimum at one of them means that none exists: the
+rows are all classified right (T → 0) or the logits know nothing (T → ∞).
 """
 
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class TemperatureFit:
         temperature: T; probabilities are softmax(logits / T).
         n: rows it was fitted on.
         nll_before, nll_after: mean NLL of those rows at 1 and at T.
-        at_bound: the search ended at a bound: there is no optimum, and the temperature must not be used.
+        at_bound: the search ended at a bound: there is no optimum, and the temperature must not be
+            used.
     """
 
     temperature: float
@@ -49,7 +51,9 @@ class TemperatureFit:
     at_bound: bool
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray, log_bounds: tuple[float, float] = LOG_BOUNDS) -> TemperatureFit:
+def fit_temperature(
+    logits: np.ndarray, labels: np.ndarray, log_bounds: tuple[float, float] = LOG_BOUNDS
+) -> TemperatureFit:
     """Search T in exp(log_bounds) for the least mean NLL of logits [N, 7] against labels [N].
 
     Raises:
@@ -62,8 +66,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, log_bounds: tuple[fl
     def nll(log_t: float) -> float:
         return float(-log_softmax(z, float(np.exp(log_t)))[rows, y].mean())
 
-    found = minimize_scalar(nll, bounds=log_bounds, method="bounded", options={"xatol": 1e-7, "maxiter": 200})
-    at_bound = min(map(nll, log_bounds)) <= found.fun  # also where the NLL is 0 long before the bound
+    found = minimize_scalar(
+        nll, bounds=log_bounds, method="bounded", options={"xatol": 1e-7, "maxiter": 200}
+    )
+    at_bound = (
+        min(map(nll, log_bounds)) <= found.fun
+    )  # also where the NLL is 0 long before the bound
     return TemperatureFit(float(np.exp(found.x)), len(y), nll(0.0), float(found.fun), at_bound)
 
 
@@ -80,7 +88,8 @@ def interior_temperature(logits: np.ndarray, labels: np.ndarray, where: object) 
     raise Undetermined(
         "No temperature calibrates this model: the search ended at its bound.",
         where=where,
-        found=f"T = {fit.temperature:.4g}; {wrong} of {fit.n} calibration rows are classified wrong",
+        found=f"T = {fit.temperature:.4g}; {wrong} of {fit.n} calibration rows are classified "
+        "wrong",
         expected=f"an optimum inside {np.exp(LOG_BOUNDS[0]):.4f} … {np.exp(LOG_BOUNDS[1]):.1f}",
         remedy="more or harder calib rows (manifest.calib_fraction)"
         if fit.temperature < 1
@@ -91,7 +100,8 @@ def interior_temperature(logits: np.ndarray, labels: np.ndarray, where: object) 
 def calibration_floor(logits: np.ndarray, bins: int, seed: int) -> dict[str, dict[str, float]]:
     """What a perfectly calibrated model with these probabilities would still show on so few rows.
 
-    Each simulation draws every row's label from the row's own probabilities, softmax(logits), and measures the gaps as `metrics` does.
+    Each simulation draws every row's label from the row's own probabilities, softmax(logits), and
+    measures the gaps as `metrics` does.
 
     Returns:
         ece, ace and classwise_ece, of each the mean and p95 (95th percentile) over the simulations.
@@ -116,16 +126,22 @@ def calibration_floor(logits: np.ndarray, bins: int, seed: int) -> dict[str, dic
         )
     simulated /= count
     return {
-        name: {"mean": round(float(found.mean()), 6), "p95": round(float(np.quantile(found, 0.95)), 6)}
+        name: {
+            "mean": round(float(found.mean()), 6),
+            "p95": round(float(np.quantile(found, 0.95)), 6),
+        }
         for name, found in zip(("ece", "ace", "classwise_ece"), simulated.T, strict=True)
     }
 
 
-def reliability_table(logits: np.ndarray, labels: np.ndarray, bins: int, temperature: float = 1.0) -> pd.DataFrame:
+def reliability_table(
+    logits: np.ndarray, labels: np.ndarray, bins: int, temperature: float = 1.0
+) -> pd.DataFrame:
     """Points of a reliability diagram.
 
     Returns:
-        One row for each of the `bins` equal-width bins: bin, confidence and accuracy (means; empty where the bin is), count.
+        One row for each of the `bins` equal-width bins: bin, confidence and accuracy (means; empty
+            where the bin is), count.
     """
     outcome = outcome_of(logits, labels, bins, temperature)
     correct = (outcome.predictions == outcome.labels).astype(np.float64)
@@ -137,5 +153,10 @@ def reliability_table(logits: np.ndarray, labels: np.ndarray, bins: int, tempera
         return np.divide(sums, count, out=np.full(bins, np.nan), where=some).round(6)
 
     return pd.DataFrame(
-        {"bin": np.arange(bins), "confidence": mean_of(correct - outcome.surplus), "accuracy": mean_of(correct), "count": count}
+        {
+            "bin": np.arange(bins),
+            "confidence": mean_of(correct - outcome.surplus),
+            "accuracy": mean_of(correct),
+            "count": count,
+        }
     )

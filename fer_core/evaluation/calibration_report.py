@@ -1,7 +1,8 @@
 """The calibration of one network as an artifact: fitted on calib rows, judged on val and test rows.
 
-`data/calibration/<key>/` holds `calibration.json` (every method's parameters, which was chosen, and the temperature that an exported file
-gets), `reliabilitymetrics.json` (each set without and with each method) and `reliability.csv` (the points of the reliability diagrams).
+`data/calibration/<key>/` holds `calibration.json` (every method's parameters, which was chosen, and
+the temperature that an exported file gets), `reliabilitymetrics.json` (each set without and with
+each method) and `reliability.csv` (the points of the reliability diagrams).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,24 @@ from tqdm import tqdm
 
 from fer_core.data.rows import Rows
 from fer_core.errors import ArtifactError
-from fer_core.evaluation.calibration import LOG_BOUNDS, calibration_floor, interior_temperature, reliability_table
-from fer_core.evaluation.calibrator_choice import CalibrationChoice, CalibRows, FittedMethod, choose_calibrator
-from fer_core.evaluation.calibrators import Temperature, calibrator_from_json, calibrator_to_json, source_of
+from fer_core.evaluation.calibration import (
+    LOG_BOUNDS,
+    calibration_floor,
+    interior_temperature,
+    reliability_table,
+)
+from fer_core.evaluation.calibrator_choice import (
+    CalibrationChoice,
+    CalibRows,
+    FittedMethod,
+    choose_calibrator,
+)
+from fer_core.evaluation.calibrators import (
+    Temperature,
+    calibrator_from_json,
+    calibrator_to_json,
+    source_of,
+)
 from fer_core.evaluation.options import EvaluationOptions, Method
 from fer_core.evaluation.record import Evaluation, evaluate_logits
 from fer_core.files import new_folder, read_json, write_json, write_text
@@ -36,7 +52,8 @@ class Calibration:
 
     Attributes:
         key: of the network.
-        temperature: that an exported file gets, whatever was chosen; probabilities are softmax(logits / temperature).
+        temperature: that an exported file gets, whatever was chosen; probabilities are
+            softmax(logits / temperature).
         n: calib rows that everything was fitted on.
         nll_before, nll_after: of those rows, at 1 and at the temperature.
         rows_sha256: of the dev rows.
@@ -53,12 +70,15 @@ class Calibration:
     model_sha256: str
     choice: CalibrationChoice
 
-    def apply(self, logits: np.ndarray, sources: Sequence[str] | None = None, method: Method | None = None) -> np.ndarray:
+    def apply(
+        self, logits: np.ndarray, sources: Sequence[str] | None = None, method: Method | None = None
+    ) -> np.ndarray:
         """Calibrated logits, float64 [..., 7]: their softmax is the calibrated probability.
 
         Args:
             logits: of this network, [..., 7].
-            sources: data set of each of the first axis' rows, where known; only `per_source` reads them.
+            sources: data set of each of the first axis' rows, where known; only `per_source` reads
+                them.
             method: instead of the chosen one.
 
         Raises:
@@ -81,9 +101,11 @@ class CalibrationReport:
 
     Attributes:
         calibration: of the network.
-        metrics: set -> rows; raw, temperature_scaled and every other method fitted {metrics, floor, …}; ece_floor, the one of
-            temperature_scaled. A floor is what a perfectly calibrated model with these probabilities would show (`calibration_floor`).
-        reliability: set, stage (raw, scaled for temperature, or another method), bin, confidence, accuracy, count.
+        metrics: set -> rows; raw, temperature_scaled and every other method fitted {metrics, floor,
+            …}; ece_floor, the one of temperature_scaled. A floor is what a perfectly calibrated
+            model with these probabilities would show (`calibration_floor`).
+        reliability: set, stage (raw, scaled for temperature, or another method), bin, confidence,
+            accuracy, count.
     """
 
     calibration: Calibration
@@ -91,8 +113,11 @@ class CalibrationReport:
     reliability: pd.DataFrame
 
 
-def calibrate(evaluation: Evaluation, rows: Rows, options: EvaluationOptions, seed: int) -> CalibrationReport:
-    """Fit every method on the calib rows of an evaluation and choose; measure val and every named test set without and with each.
+def calibrate(
+    evaluation: Evaluation, rows: Rows, options: EvaluationOptions, seed: int
+) -> CalibrationReport:
+    """Fit every method on the calib rows of an evaluation and choose; measure val and every named
+    test set without and with each.
 
     Args:
         evaluation: of the network.
@@ -101,7 +126,8 @@ def calibrate(evaluation: Evaluation, rows: Rows, options: EvaluationOptions, se
         seed: of the bootstrap and of the floors.
 
     Raises:
-        ArtifactError: other rows than the evaluation's, no temperature calibrates this network, or too few rows to cross-validate.
+        ArtifactError: other rows than the evaluation's, no temperature calibrates this network, or
+            too few rows to cross-validate.
     """
     evaluation.dev.check_rows(rows, evaluation.key)
     sets = {name: (logits, labels) for name, logits, labels in evaluation.each_set()}
@@ -109,7 +135,9 @@ def calibrate(evaluation: Evaluation, rows: Rows, options: EvaluationOptions, se
     fit = interior_temperature(logits, labels, where=evaluation.key)
     groups = rows.frame["group"].iloc[rows.split(_FITTED_ON)].tolist()
     ids = evaluation.sample_ids(_FITTED_ON)
-    choice = choose_calibrator(CalibRows(logits, labels, ids, [source_of(i) for i in ids], groups), options.calibration)
+    choice = choose_calibrator(
+        CalibRows(logits, labels, ids, [source_of(i) for i in ids], groups), options.calibration
+    )
     calibration = Calibration(
         key=evaluation.key,
         temperature=float(f"{fit.temperature:.6g}"),
@@ -122,13 +150,18 @@ def calibrate(evaluation: Evaluation, rows: Rows, options: EvaluationOptions, se
     )
     metrics: dict[str, dict[str, Any]] = {}
     tables = []
-    for name, (logits, labels) in tqdm(sets.items(), desc=f"calibrate {evaluation.key}", leave=False, disable=progress_off()):
+    for name, (logits, labels) in tqdm(
+        sets.items(), desc=f"calibrate {evaluation.key}", leave=False, disable=progress_off()
+    ):
         metrics[name] = {"rows": len(labels)}
         sources = [source_of(i) for i in evaluation.sample_ids(name)]
         pictures = evaluation.pictures(name)
         for key, stage, calibrated in _stages(calibration, logits, sources):
             measured = evaluate_logits(calibrated, labels, options, seed, pictures=pictures)
-            metrics[name][key] = {**measured, "floor": calibration_floor(calibrated, options.bins, seed)}
+            metrics[name][key] = {
+                **measured,
+                "floor": calibration_floor(calibrated, options.bins, seed),
+            }
             table = reliability_table(calibrated, labels, options.bins)
             table.insert(0, "set", name)
             table.insert(1, "stage", stage)
@@ -157,7 +190,10 @@ def write_calibration(folder: Path, report: CalibrationReport) -> None:
             },
         )
         write_json(temporary / "reliabilitymetrics.json", report.metrics)
-        write_text(temporary / "reliability.csv", report.reliability.to_csv(index=False, lineterminator="\n"))
+        write_text(
+            temporary / "reliability.csv",
+            report.reliability.to_csv(index=False, lineterminator="\n"),
+        )
 
 
 def read_calibration(folder: Path, model_sha256: str) -> Calibration:
@@ -168,40 +204,65 @@ def read_calibration(folder: Path, model_sha256: str) -> Calibration:
         model_sha256: of the weights it is meant for.
 
     Raises:
-        ArtifactError: missing, damaged, of another version or class order, fitted on other rows than calib, of other weights, or with a
-            choice or temperature that is not of the methods fitted.
+        ArtifactError: missing, damaged, of another version or class order, fitted on other rows
+            than calib, of other weights, or with a choice or temperature that is not of the methods
+            fitted.
     """
     file = folder / "calibration.json"
     values = read_json(file)
     if values.get("schema") != _SCHEMA:
-        raise ArtifactError("This calibration is of another version.", where=file, found=values.get("schema"), expected=_SCHEMA)
+        raise ArtifactError(
+            "This calibration is of another version.",
+            where=file,
+            found=values.get("schema"),
+            expected=_SCHEMA,
+        )
     try:
         fitted_on = values["fitted_on"]
-        methods = {name: _fitted(name, found, f"{file}: {name}") for name, found in values["methods"].items()}
+        methods = {
+            name: _fitted(name, found, f"{file}: {name}")
+            for name, found in values["methods"].items()
+        }
         choice = CalibrationChoice(values["chosen"], values["folds"], methods, values["refused"])
-        calibration = Calibration(**{name: values[name] for name in ("key", "temperature", *_PLAIN)}, choice=choice)
+        calibration = Calibration(
+            **{name: values[name] for name in ("key", "temperature", *_PLAIN)}, choice=choice
+        )
         exported = methods["temperature"].calibrator
     except KeyError as error:
         raise ArtifactError("A key is missing.", where=file, expected=error.args[0]) from error
-    if fitted_on != _FITTED_ON or choice.chosen not in methods or exported != Temperature(calibration.temperature):
+    if (
+        fitted_on != _FITTED_ON
+        or choice.chosen not in methods
+        or exported != Temperature(calibration.temperature)
+    ):
         raise ArtifactError(
             "This is no calibration.",
             where=file,
             found=(fitted_on, choice.chosen, calibration.temperature),
-            expected=f"fitted on calib rows, the choice one of {list(methods)}, the temperature that of its method",
+            expected=f"fitted on calib rows, the choice one of {list(methods)}, the temperature "
+            "that of its method",
         )
     if calibration.model_sha256 != model_sha256:
         raise ArtifactError(
-            "This calibration was fitted to other weights.", where=file, found=calibration.model_sha256, expected=model_sha256
+            "This calibration was fitted to other weights.",
+            where=file,
+            found=calibration.model_sha256,
+            expected=model_sha256,
         )
     return calibration
 
 
-def _stages(calibration: Calibration, logits: np.ndarray, sources: Sequence[str]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Key in the metrics, stage in the table, and logits, of a network as it is and with each method."""
+def _stages(
+    calibration: Calibration, logits: np.ndarray, sources: Sequence[str]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Key in the metrics, stage in the table, and logits, of a network as it is and with each
+    method.
+    """
     yield "raw", "raw", logits
     for method in calibration.choice.methods:
-        key, stage = ("temperature_scaled", "scaled") if method == "temperature" else (method, method)
+        key, stage = (
+            ("temperature_scaled", "scaled") if method == "temperature" else (method, method)
+        )
         yield key, stage, calibration.apply(logits, sources, method)
 
 
@@ -211,5 +272,9 @@ def _plain(fitted: FittedMethod) -> dict[str, Any]:
 
 
 def _fitted(method: str, values: dict[str, Any], where: str) -> FittedMethod:
-    scores = {field.name: values[field.name] for field in fields(FittedMethod) if field.name != "calibrator"}
+    scores = {
+        field.name: values[field.name]
+        for field in fields(FittedMethod)
+        if field.name != "calibrator"
+    }
     return FittedMethod(calibrator_from_json(method, values["parameters"], where), **scores)

@@ -1,8 +1,9 @@
 """Choosing the method of calibration on calib rows, by the NLL of rows that it was not fitted on.
 
-The choice is the simplest method whose cross-validated NLL is within one standard error of the best one's (Breiman et al. 1984). The
-standard error is that of the difference between the two, row by row and clustered by group: the error of an NLL itself is mostly the rows'
-own difficulty, which is the same for all methods and would hide every gain.
+The choice is the simplest method whose cross-validated NLL is within one standard error of the best
+one's (Breiman et al. 1984). The standard error is that of the difference between the two, row by
+row and clustered by group: the error of an NLL itself is mostly the rows' own difficulty, which is
+the same for all methods and would hide every gain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,13 @@ from fer_core.evaluation.calibrators import Calibrator, rounded
 from fer_core.evaluation.metrics import log_softmax
 from fer_core.evaluation.options import METHODS, CalibrationOptions, Method
 
-__all__ = ["CalibRows", "CalibrationChoice", "FittedMethod", "choose_calibrator", "simplest_within_one_error"]
+__all__ = [
+    "CalibRows",
+    "CalibrationChoice",
+    "FittedMethod",
+    "choose_calibrator",
+    "simplest_within_one_error",
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class CalibRows:
 
 @dataclass(frozen=True)
 class FittedMethod:
-    """A method as fitted on all calib rows, and what cross-validation says of it; NLL in nats a row.
+    """A method as fitted on all calib rows, and what cross-validation says of it; NLL in nats a
+    row.
 
     Attributes:
         calibrator: its parameters, to six significant digits.
@@ -78,8 +86,8 @@ class CalibrationChoice:
 def choose_calibrator(rows: CalibRows, options: CalibrationOptions) -> CalibrationChoice:
     """Fit every method on all rows, cross-validate it, and choose.
 
-    A method without an optimum on all rows, or without one of the folds, is refused; temperature, which must have one on all rows, is
-    then chosen without a cross-validation.
+    A method without an optimum on all rows, or without one of the folds, is refused; temperature,
+    which must have one on all rows, is then chosen without a cross-validation.
 
     Raises:
         Undetermined: no temperature is best on these rows.
@@ -104,23 +112,37 @@ def choose_calibrator(rows: CalibRows, options: CalibrationOptions) -> Calibrati
     for method, calibrator in fitted.items():
         nll = float(_nll(calibrator.apply(rows.logits, rows.sources), labels).mean())
         if best is not None and method in unseen:
-            scores = (*_mean_and_error(unseen[method], clusters), *_mean_and_error(unseen[method] - unseen[best], clusters))
-            methods[method] = FittedMethod(calibrator, round(nll, 6), *(round(score, 6) for score in scores))
+            scores = (
+                *_mean_and_error(unseen[method], clusters),
+                *_mean_and_error(unseen[method] - unseen[best], clusters),
+            )
+            methods[method] = FittedMethod(
+                calibrator, round(nll, 6), *(round(score, 6) for score in scores)
+            )
         elif method == "temperature":
             methods[method] = FittedMethod(calibrator, round(nll, 6), None, None, None, None)
     return CalibrationChoice(simplest_within_one_error(methods), options.folds, methods, refused)
 
 
 def simplest_within_one_error(methods: Mapping[Method, FittedMethod]) -> Method:
-    """The first method of `METHODS` whose cv_excess is at most its standard error; temperature where none was cross-validated."""
+    """The first method of `METHODS` whose cv_excess is at most its standard error; temperature
+    where none was cross-validated.
+    """
     for method in METHODS:
         fitted = methods.get(method)
-        if fitted and fitted.cv_excess is not None and fitted.cv_excess_se is not None and fitted.cv_excess <= fitted.cv_excess_se:
+        if (
+            fitted
+            and fitted.cv_excess is not None
+            and fitted.cv_excess_se is not None
+            and fitted.cv_excess <= fitted.cv_excess_se
+        ):
             return method
     return "temperature"
 
 
-def _unseen_nll(method: Method, logits: np.ndarray, labels: np.ndarray, sources: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def _unseen_nll(
+    method: Method, logits: np.ndarray, labels: np.ndarray, sources: np.ndarray, fold: np.ndarray
+) -> np.ndarray:
     """NLL [N] of every row under the method fitted without the row's fold."""
     nll = np.empty(len(labels))
     for k in range(int(fold.max()) + 1):
@@ -128,7 +150,9 @@ def _unseen_nll(method: Method, logits: np.ndarray, labels: np.ndarray, sources:
         try:
             calibrator = fit_calibrator(method, logits[~held], labels[~held], sources[~held])
         except Undetermined as error:
-            raise Undetermined(f"Without fold {k}: {error.problem}", where=method, found=error.found) from error
+            raise Undetermined(
+                f"Without fold {k}: {error.problem}", where=method, found=error.found
+            ) from error
         nll[held] = _nll(calibrator.apply(logits[held], sources[held].tolist()), labels[held])
     return nll
 

@@ -1,7 +1,7 @@
 """What turns a network's logits into calibrated ones: four maps, each known by its parameters.
 
-All are of the form scale × logit + bias, per class or per source; softmax of the result is the calibrated probability. None is folded
-into an exported file but the temperature.
+All are of the form scale × logit + bias, per class or per source; softmax of the result is the
+calibrated probability. None is folded into an exported file but the temperature.
 """
 
 import math
@@ -56,12 +56,13 @@ class Temperature:
 
 @dataclass(frozen=True)
 class BiasCorrected:
-    """z / T + b (BCTS: Alexandari et al. 2020, "Maximum Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift
-    Adaptation"). May change the predicted class.
+    """z / T + b (BCTS: Alexandari et al. 2020, "Maximum Likelihood with Bias-Corrected Calibration
+    is Hard-To-Beat at Label Shift Adaptation"). May change the predicted class.
 
     Attributes:
         temperature: T, positive.
-        bias: b of each class, in class order; they sum to about 0, for a common shift changes no probability.
+        bias: b of each class, in class order; they sum to about 0, for a common shift changes no
+            probability.
     """
 
     method: ClassVar[Method] = "bias_corrected"
@@ -78,7 +79,8 @@ class BiasCorrected:
 
 @dataclass(frozen=True)
 class Vector:
-    """w_c × z_c + b_c of each class c (vector scaling, Guo et al. 2017). May change the predicted class.
+    """w_c × z_c + b_c of each class c (vector scaling, Guo et al. 2017). May change the predicted
+    class.
 
     Attributes:
         scale: w of each class, positive, in class order.
@@ -123,16 +125,23 @@ class PerSource:
         if sources is None:
             return z / self.temperature
         if z.ndim < 2 or len(sources) != len(z):
-            raise ArtifactError("Temperatures by source need the source of each row.", found=len(sources), expected=z.shape)
+            raise ArtifactError(
+                "Temperatures by source need the source of each row.",
+                found=len(sources),
+                expected=z.shape,
+            )
         of_row = np.array([self.temperatures.get(source, self.temperature) for source in sources])
         return z / of_row.reshape(-1, *(1,) * (z.ndim - 1))
 
 
 Calibrator = Temperature | BiasCorrected | Vector | PerSource
-"""`apply(logits, sources)` takes logits [..., 7] and, where they are known, the source of each of the first axis' rows, and gives
-calibrated logits, float64 [..., 7], whose softmax is the calibrated probability."""
+"""`apply(logits, sources)` takes logits [..., 7] and, where they are known, the source of each of
+the first axis' rows, and gives calibrated logits, float64 [..., 7], whose softmax is the calibrated
+probability."""
 
-_KINDS: dict[str, type[Calibrator]] = {kind.method: kind for kind in (Temperature, BiasCorrected, Vector, PerSource)}
+_KINDS: dict[str, type[Calibrator]] = {
+    kind.method: kind for kind in (Temperature, BiasCorrected, Vector, PerSource)
+}
 
 
 def rounded(calibrator: Calibrator) -> Calibrator:
@@ -152,21 +161,36 @@ def rounded(calibrator: Calibrator) -> Calibrator:
 def calibrator_to_json(calibrator: Calibrator) -> dict[str, Any]:
     """Its parameters as plain values; those of classes under the class's name."""
     values = {field.name: getattr(calibrator, field.name) for field in fields(calibrator)}
-    return {name: dict(zip(CLASSES, value, strict=True)) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {
+        name: dict(zip(CLASSES, value, strict=True)) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
 
 
 def calibrator_from_json(method: str, values: Mapping[str, Any], where: object) -> Calibrator:
     """The map of a method and its parameters.
 
     Raises:
-        ArtifactError: an unknown method, a parameter missing or too many, one that is not of our classes in their order, or a temperature
-            or scale that is not positive.
+        ArtifactError: an unknown method, a parameter missing or too many, one that is not of our
+            classes in their order, or a temperature or scale that is not positive.
     """
     if (kind := _KINDS.get(method)) is None:
-        raise ArtifactError("There is no such method of calibration.", where=where, found=method, expected=list(_KINDS), remedy=_REMEDY)
+        raise ArtifactError(
+            "There is no such method of calibration.",
+            where=where,
+            found=method,
+            expected=list(_KINDS),
+            remedy=_REMEDY,
+        )
     names = [field.name for field in fields(kind)]
     if sorted(values) != sorted(names):
-        raise ArtifactError(f"These are not the parameters of {method}.", where=where, found=list(values), expected=names, remedy=_REMEDY)
+        raise ArtifactError(
+            f"These are not the parameters of {method}.",
+            where=where,
+            found=list(values),
+            expected=names,
+            remedy=_REMEDY,
+        )
     parameters = dict(values)
     for name in ("scale", "bias"):
         if name in parameters:
@@ -176,7 +200,11 @@ def calibrator_from_json(method: str, values: Mapping[str, Any], where: object) 
         return kind(**parameters)
     except (TypeError, ValueError) as error:
         raise ArtifactError(
-            f"These parameters of {method} calibrate nothing.", where=where, found=error, expected="positive numbers", remedy=_REMEDY
+            f"These parameters of {method} calibrate nothing.",
+            where=where,
+            found=error,
+            expected="positive numbers",
+            remedy=_REMEDY,
         ) from error
 
 

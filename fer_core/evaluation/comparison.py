@@ -1,9 +1,10 @@
 """Comparing training methods on named test sets, row by row.
 
-A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over the choice of test pictures, and beside
-them stand the difference of each seed and an interval that allows for other seeds too. Two methods are compared only if, seed by seed,
-they were given the same budget (initial weights, rows, steps, batch, …) and plain cross-entropy had no fewer trials of its settings, else
-the pair is refused; unless params allow it, and then the words say so.
+A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over
+the choice of test pictures, and beside them stand the difference of each seed and an interval that
+allows for other seeds too. Two methods are compared only if, seed by seed, they were given the same
+budget (initial weights, rows, steps, batch, …) and plain cross-entropy had no fewer trials of its
+settings, else the pair is refused; unless params allow it, and then the words say so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,24 @@ from fer_core.evaluation.bootstrap import Interval, paired_differences
 from fer_core.evaluation.metrics import Outcome, measure, outcome_of
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.record import Evaluation
-from fer_core.evaluation.significance import discordant_pictures, exact_mcnemar, holm, median_p, over_seeds
+from fer_core.evaluation.significance import (
+    discordant_pictures,
+    exact_mcnemar,
+    holm,
+    median_p,
+    over_seeds,
+)
 
-__all__ = ["DIFFERENCES", "Conditions", "Difference", "Pair", "Refusal", "SeedPair", "budget_differences", "compare_methods"]
+__all__ = [
+    "DIFFERENCES",
+    "Conditions",
+    "Difference",
+    "Pair",
+    "Refusal",
+    "SeedPair",
+    "budget_differences",
+    "compare_methods",
+]
 
 DIFFERENCES = ("macro_f1", "accuracy", "nll", "nll_scaled")
 """What methods are compared in; nll_scaled is the NLL after temperature scaling."""
@@ -33,8 +49,10 @@ class Conditions:
 
     Attributes:
         temperatures: run's key -> temperature fitted on calib rows.
-        trials: method -> how many settings of it were tried on val rows; empty where nothing is recorded.
-        rising: method -> words on its val curve, for those whose curve still rose when training ended.
+        trials: method -> how many settings of it were tried on val rows; empty where nothing is
+            recorded.
+        rising: method -> words on its val curve, for those whose curve still rose when training
+            ended.
     """
 
     temperatures: Mapping[str, float]
@@ -47,7 +65,8 @@ class Difference:
     """How far a is ahead of b in one metric.
 
     Attributes:
-        over_rows: difference of the mean over seeds, with its 95 % interval over the choice of test pictures.
+        over_rows: difference of the mean over seeds, with its 95 % interval over the choice of test
+            pictures.
         by_seed: of each seed.
         over_seeds: the same difference with an interval over pictures and seeds; None for one seed.
     """
@@ -67,7 +86,8 @@ class SeedPair:
 
     Attributes:
         seed: of both.
-        only_a, only_b: pictures of which a, b alone is right; of a picture of several rows, in more of them.
+        only_a, only_b: pictures of which a, b alone is right; of a picture of several rows, in more
+            of them.
         disagree: rows on which the predictions differ.
         p: exact McNemar of only_a and only_b.
     """
@@ -136,7 +156,8 @@ class _Measured:
 
 
 def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """What two budgets differ in, in words; empty where they are equal. A run that recorded none is equal to nothing.
+    """What two budgets differ in, in words; empty where they are equal. A run that recorded none is
+    equal to nothing.
 
     What stands under `tuned` may differ: every method has its own learning rate, found on val rows.
     """
@@ -150,9 +171,13 @@ def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 
 def compare_methods(
-    runs: Mapping[str, Mapping[int, Evaluation]], options: EvaluationOptions, conditions: Conditions, seed: int
+    runs: Mapping[str, Mapping[int, Evaluation]],
+    options: EvaluationOptions,
+    conditions: Conditions,
+    seed: int,
 ) -> tuple[list[Pair], list[Refusal]]:
-    """Compare every two methods on every set of `evaluation.compare_set`; of a pair, the method listed later is `a`.
+    """Compare every two methods on every set of `evaluation.compare_set`; of a pair, the method
+    listed later is `a`.
 
     Args:
         runs: method -> seed -> evaluation.
@@ -164,7 +189,8 @@ def compare_methods(
         The pairs, set by set, and what is compared on no set.
 
     Raises:
-        ArtifactError: an unknown set, methods with different seeds, or runs evaluated on different test rows.
+        ArtifactError: an unknown set, methods with different seeds, or runs evaluated on different
+            test rows.
     """
     _check_same_rows(runs, options.compare_sets)
     methods = list(runs)
@@ -172,13 +198,23 @@ def compare_methods(
     allowed: list[tuple[str, str, tuple[str, ...]]] = []
     for i, b in enumerate(methods):
         for a in methods[i + 1 :]:
-            unequal = [(f"seed {s}: ", text) for s in runs[a] for text in budget_differences(runs[a][s].budget, runs[b][s].budget)]
+            unequal = [
+                (f"seed {s}: ", text)
+                for s in runs[a]
+                for text in budget_differences(runs[a][s].budget, runs[b][s].budget)
+            ]
             unequal += [("", text) for text in _fewer_trials(a, b, conditions.trials)]
             if unequal and not options.allow_unequal_budgets:
                 refused.append(Refusal(a, b, tuple(where + text for where, text in unequal)))
             else:
-                allowed.append((a, b, tuple(sorted({text.partition(":")[0] for _, text in unequal}))))
-    measured = [pair for name in options.compare_sets for pair in _measure_set(runs, name, allowed, options, conditions, seed)]
+                allowed.append(
+                    (a, b, tuple(sorted({text.partition(":")[0] for _, text in unequal})))
+                )
+    measured = [
+        pair
+        for name in options.compare_sets
+        for pair in _measure_set(runs, name, allowed, options, conditions, seed)
+    ]
     p = [median_p([pair.p for pair in found.seeds]) for found in measured]
     pairs = [
         Pair(
@@ -194,7 +230,11 @@ def compare_methods(
             family=len(measured),
             unequal=found.unequal,
             trials=_trials(found.a, found.b, conditions.trials),
-            rising=tuple(conditions.rising[method] for method in (found.b, found.a) if method in conditions.rising),
+            rising=tuple(
+                conditions.rising[method]
+                for method in (found.b, found.a)
+                if method in conditions.rising
+            ),
         )
         for found, own, adjusted in zip(measured, p, holm(p), strict=True)
     ]
@@ -217,12 +257,16 @@ def _measure_set(
         for s, run in runs[method].items():
             logits, labels = run.test.eval[run.sets[name]], run.test.labels[run.sets[name]]
             raw[method][s] = outcome_of(logits, labels, options.bins)
-            scaled[method][s] = outcome_of(logits, labels, options.bins, conditions.temperatures[run.key])
+            scaled[method][s] = outcome_of(
+                logits, labels, options.bins, conditions.temperatures[run.key]
+            )
     pictures = next(iter(next(iter(runs.values())).values())).pictures(name)
     found = []
     for a, b, unequal in allowed:
         differences = _differences(raw[a], raw[b], _RAW, options, seed, pictures)
-        differences["nll_scaled"] = _differences(scaled[a], scaled[b], ("nll",), options, seed, pictures)["nll"]
+        differences["nll_scaled"] = _differences(
+            scaled[a], scaled[b], ("nll",), options, seed, pictures
+        )["nll"]
         seeds = tuple(_seed_pair(s, raw[a][s], raw[b][s], pictures) for s in raw[a])
         found.append(_Measured(name, a, b, pictures, differences, seeds, unequal))
     return found
@@ -236,14 +280,27 @@ def _differences(
     seed: int,
     pictures: np.ndarray,
 ) -> dict[str, Difference]:
-    intervals = paired_differences(list(a.values()), [b[s] for s in a], names, options.bootstrap, seed, pictures)
+    intervals = paired_differences(
+        list(a.values()), [b[s] for s in a], names, options.bootstrap, seed, pictures
+    )
     each = [(measure(a[s], names=names), measure(b[s], names=names)) for s in a]
-    return {name: Difference(interval, tuple(of_a[name] - of_b[name] for of_a, of_b in each)) for name, interval in intervals.items()}
+    return {
+        name: Difference(interval, tuple(of_a[name] - of_b[name] for of_a, of_b in each))
+        for name, interval in intervals.items()
+    }
 
 
 def _seed_pair(seed: int, a: Outcome, b: Outcome, pictures: np.ndarray) -> SeedPair:
-    only_a, only_b = discordant_pictures(a.predictions == a.labels, b.predictions == b.labels, pictures)
-    return SeedPair(seed, only_a, only_b, int((a.predictions != b.predictions).sum()), exact_mcnemar(only_a, only_b))
+    only_a, only_b = discordant_pictures(
+        a.predictions == a.labels, b.predictions == b.labels, pictures
+    )
+    return SeedPair(
+        seed,
+        only_a,
+        only_b,
+        int((a.predictions != b.predictions).sum()),
+        exact_mcnemar(only_a, only_b),
+    )
 
 
 def _trials(a: str, b: str, trials: Mapping[str, int]) -> tuple[int, int] | None:
@@ -251,21 +308,35 @@ def _trials(a: str, b: str, trials: Mapping[str, int]) -> tuple[int, int] | None
 
 
 def _fewer_trials(a: str, b: str, trials: Mapping[str, int]) -> list[str]:
-    """That plain cross-entropy had fewer trials than the other method, in words; nothing else is unfair to a baseline."""
+    """That plain cross-entropy had fewer trials than the other method, in words; nothing else is
+    unfair to a baseline.
+    """
     other = {a: b, b: a}.get(_BASELINE)
     if not trials or other is None or trials.get(_BASELINE, 0) >= trials.get(other, 0):
         return []
-    return [f"trials of settings: {trials.get(_BASELINE, 0)} of {_BASELINE} and {trials.get(other, 0)} of {other}"]
+    return [
+        f"trials of settings: {trials.get(_BASELINE, 0)} of {_BASELINE} and {trials.get(other, 0)} "
+        f"of {other}"
+    ]
 
 
-def _check_same_rows(runs: Mapping[str, Mapping[int, Evaluation]], set_names: Sequence[str]) -> None:
+def _check_same_rows(
+    runs: Mapping[str, Mapping[int, Evaluation]], set_names: Sequence[str]
+) -> None:
     first_method = next(iter(runs), None)
     if first_method is None or not runs[first_method]:
-        raise ArtifactError("There is no run to compare.", where="params.yaml: student.methods, student.seeds")
+        raise ArtifactError(
+            "There is no run to compare.", where="params.yaml: student.methods, student.seeds"
+        )
     first = next(iter(runs[first_method].values()))
     for method, by_seed in runs.items():
         if set(by_seed) != set(runs[first_method]):
-            raise ArtifactError("Methods have different seeds.", where=method, found=sorted(by_seed), expected=sorted(runs[first_method]))
+            raise ArtifactError(
+                "Methods have different seeds.",
+                where=method,
+                found=sorted(by_seed),
+                expected=sorted(runs[first_method]),
+            )
         for run in by_seed.values():
             if unknown := [name for name in set_names if name not in run.sets]:
                 raise ArtifactError(
@@ -274,8 +345,13 @@ def _check_same_rows(runs: Mapping[str, Mapping[int, Evaluation]], set_names: Se
                     found=unknown,
                     expected=f"some of {sorted(run.sets)}",
                 )
-            same = run.test.rows_sha256 == first.test.rows_sha256 and run.test.sample_ids == first.test.sample_ids
-            if not same or any(not np.array_equal(run.sets[name], first.sets[name]) for name in set_names):
+            same = (
+                run.test.rows_sha256 == first.test.rows_sha256
+                and run.test.sample_ids == first.test.sample_ids
+            )
+            if not same or any(
+                not np.array_equal(run.sets[name], first.sets[name]) for name in set_names
+            ):
                 raise ArtifactError(
                     "Runs were evaluated on different test rows.",
                     where=run.key,

@@ -1,4 +1,6 @@
-"""The comparison as an artifact: `comparison.json`, `comparison.csv` and, in words, `comparison.md`."""
+"""The comparison as an artifact: `comparison.json`, `comparison.csv` and, in words,
+`comparison.md`.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +30,8 @@ _SHOWN = {
 
 
 def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) -> dict[str, Any]:
-    """Key, kind, learning rate, rows and metrics with intervals of one run on the set, for information.
+    """Key, kind, learning rate, rows and metrics with intervals of one run on the set, for
+    information.
 
     Args:
         run: the evaluation.
@@ -42,7 +45,11 @@ def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) 
 
 
 def write_comparison(
-    folder: Path, set_names: Sequence[str], pairs: Sequence[Pair], refused: Sequence[Refusal], runs: Sequence[dict[str, Any]]
+    folder: Path,
+    set_names: Sequence[str],
+    pairs: Sequence[Pair],
+    refused: Sequence[Refusal],
+    runs: Sequence[dict[str, Any]],
 ) -> None:
     """Write the folder in one step.
 
@@ -58,12 +65,18 @@ def write_comparison(
         "set": set_names[0],
         "sets": list(set_names),
         "pairs": [_plain(pair) for pair in pairs],
-        "refused": [{"a": refusal.a, "b": refusal.b, "reasons": list(refusal.reasons)} for refusal in refused],
+        "refused": [
+            {"a": refusal.a, "b": refusal.b, "reasons": list(refusal.reasons)}
+            for refusal in refused
+        ],
         "runs": list(runs),
     }
     with new_folder(folder) as temporary:
         write_json(temporary / "comparison.json", values)
-        write_text(temporary / "comparison.csv", comparison_frame(values).to_csv(index=False, lineterminator="\n"))
+        write_text(
+            temporary / "comparison.csv",
+            comparison_frame(values).to_csv(index=False, lineterminator="\n"),
+        )
         write_text(temporary / "comparison.md", _words(values))
 
 
@@ -76,7 +89,10 @@ def read_comparison(folder: Path) -> dict[str, Any]:
     values = read_json(folder / "comparison.json")
     if not isinstance(values, dict) or values.get("schema") != _SCHEMA:
         raise ArtifactError(
-            "This comparison is of another version.", where=folder, expected=_SCHEMA, remedy="run `dvc repro compare` to make it again"
+            "This comparison is of another version.",
+            where=folder,
+            expected=_SCHEMA,
+            remedy="run `dvc repro compare` to make it again",
         )
     return values
 
@@ -88,8 +104,9 @@ def comparison_frame(values: Mapping[str, Any]) -> pd.DataFrame:
         values: of `read_comparison`.
 
     Returns:
-        set, a, b; of each difference its value, `_low` and `_high` (95 % interval over test rows), `_seeds_low` and `_seeds_high` (over
-        seeds too; empty for one seed) and `_by_seed`; mcnemar_p, holm_p, n_disagree, n, pictures, verdict.
+        set, a, b; of each difference its value, `_low` and `_high` (95 % interval over test rows),
+        `_seeds_low` and `_seeds_high` (over seeds too; empty for one seed) and `_by_seed`;
+        mcnemar_p, holm_p, n_disagree, n, pictures, verdict.
     """
     names = [f"delta_{name}" for name in DIFFERENCES]
     plain = ["mcnemar_p", "holm_p", "n_disagree", "n", "pictures", "verdict"]
@@ -99,12 +116,21 @@ def comparison_frame(values: Mapping[str, Any]) -> pd.DataFrame:
         line = {name: pair[name] for name in ("set", "a", "b", *plain)}
         for name in names:
             wider = pair[f"{name}_over_seeds"] or {}
-            line |= {name: pair[name]["value"], f"{name}_low": pair[name]["low"], f"{name}_high": pair[name]["high"]}
+            line |= {
+                name: pair[name]["value"],
+                f"{name}_low": pair[name]["low"],
+                f"{name}_high": pair[name]["high"],
+            }
             line |= {f"{name}_seeds_low": wider.get("low"), f"{name}_seeds_high": wider.get("high")}
             line[f"{name}_by_seed"] = " ".join(f"{seed[name]:g}" for seed in pair["seeds"])
         lines.append(line)
     lines += [
-        {"set": values["set"], "a": refused["a"], "b": refused["b"], "verdict": f"not compared: {'; '.join(refused['reasons'])}"}
+        {
+            "set": values["set"],
+            "a": refused["a"],
+            "b": refused["b"],
+            "verdict": f"not compared: {'; '.join(refused['reasons'])}",
+        }
         for refused in values["refused"]
     ]
     columns = ["set", "a", "b", *(f"{name}{end}" for name in names for end in ends), *plain]
@@ -115,7 +141,9 @@ def _plain(pair: Pair) -> dict[str, Any]:
     values: dict[str, Any] = {"set": pair.set_name, "a": pair.a, "b": pair.b}
     for name, found in pair.differences.items():
         values[f"delta_{name}"] = found.over_rows.to_dict()
-        values[f"delta_{name}_over_seeds"] = found.over_seeds.to_dict() if found.over_seeds else None
+        values[f"delta_{name}_over_seeds"] = (
+            found.over_seeds.to_dict() if found.over_seeds else None
+        )
     values |= {
         "mcnemar_p": float(f"{pair.p:.6g}"),
         "holm_p": float(f"{pair.holm_p:.6g}"),
@@ -126,7 +154,10 @@ def _plain(pair: Pair) -> dict[str, Any]:
         "seeds": [
             {
                 "seed": s.seed,
-                **{f"delta_{name}": round(found.by_seed[i], 6) for name, found in pair.differences.items()},
+                **{
+                    f"delta_{name}": round(found.by_seed[i], 6)
+                    for name, found in pair.differences.items()
+                },
                 "only_a_right": s.only_a,
                 "only_b_right": s.only_b,
                 "n_disagree": s.disagree,
@@ -144,17 +175,34 @@ def _words(values: Mapping[str, Any]) -> str:
     lines = [f"# Comparison on {', '.join(values['sets'])}", ""]
     lines += [f"- {pair['verdict']}" for pair in pairs] or ["No two methods were compared."]
     if refused:
-        lines += ["", "## Refused", "", "These pairs did not get the same budget, so a difference would not be the method's:", ""]
-        lines += [f"- {refusal['a']} and {refusal['b']}: {'; '.join(refusal['reasons'])}" for refusal in refused]
+        lines += [
+            "",
+            "## Refused",
+            "",
+            "These pairs did not get the same budget, so a difference would not be the method's:",
+            "",
+        ]
+        lines += [
+            f"- {refusal['a']} and {refusal['b']}: {'; '.join(refusal['reasons'])}"
+            for refusal in refused
+        ]
     lines += ["", f"## Runs on {values['set']}", ""]
-    lines += ["| run | kind | lr | rows | " + " | ".join(_SHOWN) + " |", "|---|---|---:|---:|" + "---:|" * len(_SHOWN)]
+    lines += [
+        "| run | kind | lr | rows | " + " | ".join(_SHOWN) + " |",
+        "|---|---|---:|---:|" + "---:|" * len(_SHOWN),
+    ]
     for run in values["runs"]:
         found = [run[part][name] for part, name in _SHOWN.values()]
         cells = [f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})" for one in found]
-        lines.append(f"| {run['key']} | {run['kind']} | {run['lr'] or '–'} | {run['rows_used']:,} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| {run['key']} | {run['kind']} | {run['lr'] or '–'} | {run['rows_used']:,} | "
+            + " | ".join(cells)
+            + " |"
+        )
     lines += [
         "",
-        "Values with 95 % confidence intervals (bootstrap over test pictures); scaled: after temperature scaling. Teachers are listed for "
+        "Values with 95 % confidence intervals (bootstrap over test pictures); scaled: after "
+        "temperature scaling. Teachers are listed for "
         "information only.",
         "",
     ]

@@ -1,7 +1,8 @@
 """Fusing teachers: the formula, and the search for weights on calib rows.
 
-Teachers are calibrated each on its own before they are fused (raw ArcFace logits are almost one-hot), and the fused logits get a
-temperature of their own. Two spaces: `prob` averages probabilities (linear opinion pool), `logit` averages logits (logarithmic pool).
+Teachers are calibrated each on its own before they are fused (raw ArcFace logits are almost
+one-hot), and the fused logits get a temperature of their own. Two spaces: `prob` averages
+probabilities (linear opinion pool), `logit` averages logits (logarithmic pool).
 """
 
 import itertools
@@ -20,7 +21,17 @@ from fer_core.labels import N_CLASSES
 from fer_core.logs import progress_off
 from fer_core.params import Section
 
-__all__ = ["EnsembleOptions", "GivenWeights", "Kind", "Space", "best_candidate", "fuse", "normalised", "search_weights", "simplex"]
+__all__ = [
+    "EnsembleOptions",
+    "GivenWeights",
+    "Kind",
+    "Space",
+    "best_candidate",
+    "fuse",
+    "normalised",
+    "search_weights",
+    "simplex",
+]
 
 Space = Literal["prob", "logit"]
 Kind = Literal["global", "per_class", "per_source"]
@@ -32,11 +43,14 @@ class GivenWeights(Section):
 
     Attributes:
         space: "prob" or "logit".
-        weights: teacher -> weight; only their ratios matter, and teachers that are left out have none.
+        weights: teacher -> weight; only their ratios matter, and teachers that are left out have
+            none.
     """
 
     space: Space
-    weights: Annotated[dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=1)]
+    weights: Annotated[
+        dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]], Field(min_length=1)
+    ]
 
     @field_validator("weights")
     @classmethod
@@ -67,12 +81,16 @@ class EnsembleOptions(Section):
     Attributes:
         spaces: where to average; the search tries each.
         step: distance of neighbouring weights on the grid; a whole number of steps makes 1.
-        objective: what is best on calib rows: least NLL or greatest macro-F1 (NLL decides between equals).
-        search: "grid": the best point of the grid; "smooth": from there on to the least NLL between the points.
-        fixed_temperatures: each a further block of the leaderboard: teachers and weightings, the raw logits divided by it.
-        weightings: name -> weights that the leaderboard shows beside those searched, such as .4/.4/.2 of an earlier system.
-        kinds: of weights that the leaderboard shows: one for all rows, one for each class, one for each source. Soft labels always
-            come from the global ones.
+        objective: what is best on calib rows: least NLL or greatest macro-F1 (NLL decides between
+            equals).
+        search: "grid": the best point of the grid; "smooth": from there on to the least NLL between
+            the points.
+        fixed_temperatures: each a further block of the leaderboard: teachers and weightings, the
+            raw logits divided by it.
+        weightings: name -> weights that the leaderboard shows beside those searched, such as
+            .4/.4/.2 of an earlier system.
+        kinds: of weights that the leaderboard shows: one for all rows, one for each class, one for
+            each source. Soft labels always come from the global ones.
         folds: of the cross-validation that reports on the kinds.
     """
 
@@ -131,7 +149,13 @@ def normalised(weights: Sequence[float] | np.ndarray, where: object = None) -> n
         ArtifactError: no weight, one that is negative or not finite, or all of them 0.
     """
     values = np.asarray(weights, dtype=np.float64)
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
+    if (
+        values.ndim != 1
+        or not len(values)
+        or not np.isfinite(values).all()
+        or (values < 0).any()
+        or values.sum() <= 0
+    ):
         raise ArtifactError(
             "These are no fusion weights.",
             where=where,
@@ -142,7 +166,9 @@ def normalised(weights: Sequence[float] | np.ndarray, where: object = None) -> n
     return values / values.sum()
 
 
-def fuse(logits: Sequence[np.ndarray], weights: Sequence[float] | np.ndarray, space: Space) -> np.ndarray:
+def fuse(
+    logits: Sequence[np.ndarray], weights: Sequence[float] | np.ndarray, space: Space
+) -> np.ndarray:
     """Fuse calibrated logits of T teachers.
 
     Args:
@@ -165,12 +191,18 @@ def fuse(logits: Sequence[np.ndarray], weights: Sequence[float] | np.ndarray, sp
         )
     used = [(share, array) for share, array in zip(shares, logits, strict=True) if share > 0]
     if space == "logit":
-        return np.sum([share * np.asarray(array, dtype=np.float64) for share, array in used], axis=0)
-    return np.logaddexp.reduce([np.log(share) + log_softmax(array) for share, array in used], axis=0)
+        return np.sum(
+            [share * np.asarray(array, dtype=np.float64) for share, array in used], axis=0
+        )
+    return np.logaddexp.reduce(
+        [np.log(share) + log_softmax(array) for share, array in used], axis=0
+    )
 
 
 def simplex(count: int, step: float) -> np.ndarray:
-    """Every weighting of `count` teachers on the grid, float64 [M, count]; rows sum to 1, weight on the first teachers comes first."""
+    """Every weighting of `count` teachers on the grid, float64 [M, count]; rows sum to 1, weight on
+    the first teachers comes first.
+    """
     steps = round(1 / step)
     cuts = itertools.combinations(range(steps + count - 1), count - 1)
     parts = [np.diff([-1, *cut, steps + count - 1]) - 1 for cut in cuts]
@@ -178,11 +210,16 @@ def simplex(count: int, step: float) -> np.ndarray:
 
 
 def search_weights(
-    logits: Sequence[np.ndarray], labels: np.ndarray, weightings: np.ndarray, spaces: Sequence[Space], bins: int
+    logits: Sequence[np.ndarray],
+    labels: np.ndarray,
+    weightings: np.ndarray,
+    spaces: Sequence[Space],
+    bins: int,
 ) -> pd.DataFrame:
     """Measure every weighting in every space on the rows given.
 
-    Each candidate is measured at the fused temperature of its own least NLL. Single precision: differences below 1e-5 mean nothing.
+    Each candidate is measured at the fused temperature of its own least NLL. Single precision:
+    differences below 1e-5 mean nothing.
 
     Args:
         logits: T arrays [N, 7], calibrated.
@@ -192,21 +229,38 @@ def search_weights(
         bins: confidence bins of ece.
 
     Returns:
-        One row a candidate, in the order of `spaces` × `weightings`: space, weights (tuple), temperature, nll, accuracy, macro_f1, ece.
+        One row a candidate, in the order of `spaces` × `weightings`: space, weights (tuple),
+            temperature, nll, accuracy, macro_f1, ece.
     """
     labels = np.asarray(labels).astype(np.int64)
     block = 1 << 14
     found = []
-    bar = tqdm(total=len(spaces) * len(weightings), desc="weightings", leave=False, disable=progress_off())
+    bar = tqdm(
+        total=len(spaces) * len(weightings), desc="weightings", leave=False, disable=progress_off()
+    )
     for space in spaces:
-        parts = [np.exp(log_softmax(z)) if space == "prob" else np.asarray(z, dtype=np.float64) for z in logits]
+        parts = [
+            np.exp(log_softmax(z)) if space == "prob" else np.asarray(z, dtype=np.float64)
+            for z in logits
+        ]
         blocks = [
-            (np.ascontiguousarray(np.stack([part[i : i + block].T for part in parts]), dtype=np.float32), labels[i : i + block])
+            (
+                np.ascontiguousarray(
+                    np.stack([part[i : i + block].T for part in parts]), dtype=np.float32
+                ),
+                labels[i : i + block],
+            )
             for i in range(0, len(labels), block)
         ]
         for weights in weightings:
             fused = [_Block.of(stack, y, normalised(weights), space) for stack, y in blocks]
-            found.append({"space": space, "weights": tuple(float(w) for w in weights), **_measure(fused, bins)})
+            found.append(
+                {
+                    "space": space,
+                    "weights": tuple(float(w) for w in weights),
+                    **_measure(fused, bins),
+                }
+            )
             bar.update()
     bar.close()
     return pd.DataFrame(found)
@@ -223,7 +277,9 @@ def best_candidate(candidates: pd.DataFrame, objective: Literal["nll", "macro_f1
 
 @dataclass(frozen=True)
 class _Block:
-    """Fused logits of some rows, class-major (float32 [7, n], greatest 0), so that every reduction runs along whole vectors."""
+    """Fused logits of some rows, class-major (float32 [7, n], greatest 0), so that every reduction
+    runs along whole vectors.
+    """
 
     z: np.ndarray
     z_label: np.ndarray
@@ -231,13 +287,20 @@ class _Block:
     correct: np.ndarray
 
     @classmethod
-    def of(cls, stack: np.ndarray, labels: np.ndarray, weights: np.ndarray, space: Space) -> "_Block":
+    def of(
+        cls, stack: np.ndarray, labels: np.ndarray, weights: np.ndarray, space: Space
+    ) -> "_Block":
         z = np.tensordot(weights.astype(np.float32), stack, axes=1)
         if space == "prob":
             z = np.log(np.maximum(z, np.float32(1e-30)))
         z -= z.max(axis=0)
         prediction = (z == 0).argmax(axis=0)
-        return cls(z, z[labels, np.arange(len(labels))], N_CLASSES * labels + prediction, prediction == labels)
+        return cls(
+            z,
+            z[labels, np.arange(len(labels))],
+            N_CLASSES * labels + prediction,
+            prediction == labels,
+        )
 
 
 def _measure(blocks: list[_Block], bins: int) -> dict[str, float]:
@@ -263,7 +326,9 @@ def _measure(blocks: list[_Block], bins: int) -> dict[str, float]:
 
 
 def _best_beta(blocks: list[_Block], count: int) -> np.float32:
-    """1 / T of least NLL by Newton's method from 1: the NLL is convex in it, with gradient E[z] − z_label and curvature Var[z]."""
+    """1 / T of least NLL by Newton's method from 1: the NLL is convex in it, with gradient E[z] −
+    z_label and curvature Var[z].
+    """
     beta = 1.0
     for _ in range(20):
         gradient = curvature = 0.0

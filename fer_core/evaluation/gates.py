@@ -1,8 +1,10 @@
-"""Acceptance gates: may a candidate take a baseline's place? Judged on the very same test rows, set by set.
+"""Acceptance gates: may a candidate take a baseline's place? Judged on the very same test rows, set
+by set.
 
-The rules are those recorded for the original system (regression and target gates of its evaluation suite, acceptance rules of its
-auxiliary losses). A gate decides on the measured difference; the paired 95 % interval beside it says how sure that is. A limit is met by a
-difference that equals it, whatever the last bits of .59 − .60 are.
+The rules are those recorded for the original system (regression and target gates of its evaluation
+suite, acceptance rules of its auxiliary losses). A gate decides on the measured difference; the
+paired 95 % interval beside it says how sure that is. A limit is met by a difference that equals it,
+whatever the last bits of .59 − .60 are.
 """
 
 from collections.abc import Sequence
@@ -40,7 +42,8 @@ class SetComparison:
     Attributes:
         name: of the set.
         rows: of the set.
-        baseline: macro_f1, minority_f1 (mean of the three lowest F1 of the classes present), nll and ece of the baseline.
+        baseline: macro_f1, minority_f1 (mean of the three lowest F1 of the classes present), nll
+            and ece of the baseline.
         difference: candidate minus baseline of each, with paired bootstrap intervals.
     """
 
@@ -138,7 +141,10 @@ class CalibrationGain:
 
     def numbers(self, seen: SetComparison) -> str:
         """What it was judged by."""
-        return "; ".join(f"{_change(seen, metric)}, {100 * seen.share(metric):+.1f} %" for metric in ("ece", "nll"))
+        return "; ".join(
+            f"{_change(seen, metric)}, {100 * seen.share(metric):+.1f} %"
+            for metric in ("ece", "nll")
+        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,14 @@ class EitherOf:
 
     def numbers(self, seen: SetComparison) -> str:
         """What it was judged by, each number once."""
-        return "; ".join(dict.fromkeys(text for group in self.groups for rule in group for text in rule.numbers(seen).split("; ")))
+        return "; ".join(
+            dict.fromkeys(
+                text
+                for group in self.groups
+                for rule in group
+                for text in rule.numbers(seen).split("; ")
+            )
+        )
 
 
 Rule = AtLeast | AtMost | Rises | Falls | CalibrationGain | EitherOf
@@ -172,16 +185,23 @@ GATES: dict[str, tuple[Rule, ...]] = {
     "nl": (AtLeast("minority-F1 does not fall", "minority_f1", 0.0),),
     "combined": (
         EitherOf(
-            "macro-F1 falls by at most 0.01 and ECE or NLL falls, or macro-F1 rises and ECE rises by at most 0.005",
+            "macro-F1 falls by at most 0.01 and ECE or NLL falls, or macro-F1 rises and ECE rises "
+            "by at most 0.005",
             (
-                (AtLeast("macro-F1 falls by at most 0.01", "macro_f1", -0.01), Falls("ECE or NLL falls", ("ece", "nll"))),
-                (Rises("macro-F1 rises", "macro_f1"), AtMost("ECE rises by at most 0.005", "ece", 0.005)),
+                (
+                    AtLeast("macro-F1 falls by at most 0.01", "macro_f1", -0.01),
+                    Falls("ECE or NLL falls", ("ece", "nll")),
+                ),
+                (
+                    Rises("macro-F1 rises", "macro_f1"),
+                    AtMost("ECE rises by at most 0.005", "ece", 0.005),
+                ),
             ),
         ),
     ),
 }
-"""Gate name -> its rules; a gate passes where every rule holds on every set. The record of `combined` asks for a "stable" ECE and gives no
-number: 0.005 is half of what macro-F1 may fall."""
+"""Gate name -> its rules; a gate passes where every rule holds on every set. The record of
+`combined` asks for a "stable" ECE and gives no number: 0.005 is half of what macro-F1 may fall."""
 
 
 @dataclass(frozen=True)
@@ -200,13 +220,16 @@ class GateResult:
 
 
 def fitted_temperature(model: Evaluation) -> float:
-    """The temperature that calibrates a model, as the stage `calibrate` fits it: on the calib rows of the evaluation.
+    """The temperature that calibrates a model, as the stage `calibrate` fits it: on the calib rows
+    of the evaluation.
 
     Raises:
         Undetermined: no temperature does.
     """
     rows = model.dev.rows_of("calib")
-    return float(f"{interior_temperature(model.dev.eval[rows], model.dev.labels[rows], where=model.key).temperature:.6g}")
+    return float(
+        f"{interior_temperature(model.dev.eval[rows], model.dev.labels[rows], where=model.key).temperature:.6g}"
+    )
 
 
 def compare_sets(
@@ -226,7 +249,8 @@ def compare_sets(
         bins: confidence bins of ece.
         resamples: of the bootstrap.
         seed: of the bootstrap.
-        temperatures: of the candidate and of the baseline, that their logits are divided by for NLL and ECE.
+        temperatures: of the candidate and of the baseline, that their logits are divided by for NLL
+            and ECE.
 
     Raises:
         ArtifactError: other test rows, no shared set, or a set that one of them lacks.
@@ -235,21 +259,37 @@ def compare_sets(
         raise ArtifactError(
             "The two models were evaluated on different test rows.",
             where=f"{candidate.key} and {baseline.key}",
-            found=f"{len(candidate.test)} and {len(baseline.test)} rows, hashes {candidate.test.rows_sha256[:12]} and "
+            found=f"{len(candidate.test)} and {len(baseline.test)} rows, hashes "
+            f"{candidate.test.rows_sha256[:12]} and "
             f"{baseline.test.rows_sha256[:12]}",
             remedy="evaluate both on the same pack",
         )
     shared = [name for name in candidate.sets if name in baseline.sets]
     if unknown := [name for name in sets or () if name not in shared]:
-        raise ArtifactError("Not both models were evaluated on a set.", found=unknown, expected=shared)
+        raise ArtifactError(
+            "Not both models were evaluated on a set.", found=unknown, expected=shared
+        )
     if not shared:
-        raise ArtifactError("The two models share no named test set.", found=list(candidate.sets), expected=list(baseline.sets))
+        raise ArtifactError(
+            "The two models share no named test set.",
+            found=list(candidate.sets),
+            expected=list(baseline.sets),
+        )
     compared = []
     for name in sets or shared:
         if (candidate.sets[name] != baseline.sets[name]).any():
-            raise ArtifactError("A set has other rows in the two evaluations.", where=name, remedy="evaluate both with the same params")
-        a, b = (_outcome(model, name, bins, t) for model, t in zip((candidate, baseline), temperatures, strict=True))
-        differences = paired_differences([a], [b], _NAMES, resamples, seed, candidate.pictures(name))
+            raise ArtifactError(
+                "A set has other rows in the two evaluations.",
+                where=name,
+                remedy="evaluate both with the same params",
+            )
+        a, b = (
+            _outcome(model, name, bins, t)
+            for model, t in zip((candidate, baseline), temperatures, strict=True)
+        )
+        differences = paired_differences(
+            [a], [b], _NAMES, resamples, seed, candidate.pictures(name)
+        )
         compared.append(SetComparison(name, len(a), measure(b, names=_NAMES), differences))
     return compared
 
@@ -261,8 +301,18 @@ def judge(gate: str, compared: Sequence[SetComparison]) -> GateResult:
         ParamsError: no gate of that name.
     """
     if gate not in GATES:
-        raise ParamsError("There is no such gate.", where="--gate", found=gate, expected=", ".join(GATES), remedy="name one of them")
-    findings = tuple((seen.name, rule.words, rule.holds(seen), rule.numbers(seen)) for seen in compared for rule in GATES[gate])
+        raise ParamsError(
+            "There is no such gate.",
+            where="--gate",
+            found=gate,
+            expected=", ".join(GATES),
+            remedy="name one of them",
+        )
+    findings = tuple(
+        (seen.name, rule.words, rule.holds(seen), rule.numbers(seen))
+        for seen in compared
+        for rule in GATES[gate]
+    )
     return GateResult(gate, all(holds for _, _, holds, _ in findings), findings)
 
 

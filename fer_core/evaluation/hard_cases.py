@@ -3,10 +3,13 @@
 Three reasons, each from the calibrated teachers alone (no student decides what is hard for it):
 
 - low_margin: the ensemble's two most probable classes lie close together;
-- disagreement: the teachers' distributions differ, by the generalised Jensen-Shannon divergence H(mean) - mean(H) (Lin, 1991);
-- confusable: the two most probable classes are one of the pairs that the ensemble confuses most on val.
+- disagreement: the teachers' distributions differ, by the generalised Jensen-Shannon divergence
+  H(mean) - mean(H) (Lin, 1991);
+- confusable: the two most probable classes are one of the pairs that the ensemble confuses most on
+  val.
 
-Val rows chose the epochs of every model, so numbers on this set tell models apart but are no result to report.
+Val rows chose the epochs of every model, so numbers on this set tell models apart but are no result
+to report.
 """
 
 from collections.abc import Mapping
@@ -31,7 +34,15 @@ from fer_core.files import new_folder, write_json
 from fer_core.labels import CLASSES, N_CLASSES
 from fer_core.params import Section
 
-__all__ = ["REASONS", "HardCaseOptions", "HardCases", "find_hard_cases", "read_hard_cases", "scores_on", "write_hard_cases"]
+__all__ = [
+    "REASONS",
+    "HardCaseOptions",
+    "HardCases",
+    "find_hard_cases",
+    "read_hard_cases",
+    "scores_on",
+    "write_hard_cases",
+]
 
 REASONS = ("low_margin", "disagreement", "confusable")
 
@@ -53,8 +64,10 @@ class HardCaseOptions(Section):
     """Section `hard_cases`.
 
     Attributes:
-        share: of the val rows: so many with the least margin, and so many with the most disagreement, are hard.
-        pairs: so many of the most confused pairs of classes; of their rows the share with the least margin is hard.
+        share: of the val rows: so many with the least margin, and so many with the most
+            disagreement, are hard.
+        pairs: so many of the most confused pairs of classes; of their rows the share with the least
+            margin is hard.
     """
 
     share: Annotated[float, Field(gt=0, le=1)]
@@ -81,7 +94,9 @@ class HardCases:
         return self.table[list(REASONS)].any(axis=1).to_numpy()
 
 
-def find_hard_cases(dev: Mapping[str, LogitsSet], ensemble: Ensemble, options: HardCaseOptions) -> HardCases:
+def find_hard_cases(
+    dev: Mapping[str, LogitsSet], ensemble: Ensemble, options: HardCaseOptions
+) -> HardCases:
     """Judge every val row; the same inputs give the same rows (ties go by sample_id).
 
     Args:
@@ -94,12 +109,23 @@ def find_hard_cases(dev: Mapping[str, LogitsSet], ensemble: Ensemble, options: H
     """
     first = check_teachers(dev)
     if tuple(dev) != ensemble.teachers or first.rows_sha256 != ensemble.rows_sha256:
-        raise ArtifactError("The ensemble was made from other teachers or rows.", found=tuple(dev), expected=ensemble.teachers)
+        raise ArtifactError(
+            "The ensemble was made from other teachers or rows.",
+            found=tuple(dev),
+            expected=ensemble.teachers,
+        )
     val = first.rows_of("val")
     if len(val) == 0:
-        raise ArtifactError("There are no val rows to look for hard cases among.", where=first.rows_sha256)
+        raise ArtifactError(
+            "There are no val rows to look for hard cases among.", where=first.rows_sha256
+        )
     p = softmax(ensemble.fused({tag: logits.eval[val] for tag, logits in dev.items()}))
-    each = np.stack([softmax(dev[tag].eval[val].astype(np.float64) / ensemble.temperatures[tag]) for tag in ensemble.teachers])
+    each = np.stack(
+        [
+            softmax(dev[tag].eval[val].astype(np.float64) / ensemble.temperatures[tag])
+            for tag in ensemble.teachers
+        ]
+    )
     order = np.argsort(-p, axis=1, kind="stable")
     rows = np.arange(len(val))
     margin = p[rows, order[:, 0]] - p[rows, order[:, 1]]
@@ -129,7 +155,10 @@ def find_hard_cases(dev: Mapping[str, LogitsSet], ensemble: Ensemble, options: H
 
 
 def scores_on(
-    cases: HardCases, models: Mapping[str, tuple[list[str], np.ndarray, np.ndarray]], options: EvaluationOptions, seed: int
+    cases: HardCases,
+    models: Mapping[str, tuple[list[str], np.ndarray, np.ndarray]],
+    options: EvaluationOptions,
+    seed: int,
 ) -> dict[str, Any]:
     """Metrics of models, with their 95 % intervals, on the hard val rows and on all of them.
 
@@ -149,7 +178,12 @@ def scores_on(
     result = {}
     for name, (sample_ids, logits, labels) in models.items():
         if sample_ids != ids:
-            raise ArtifactError("A model was evaluated on other val rows.", where=name, found=len(sample_ids), expected=len(ids))
+            raise ArtifactError(
+                "A model was evaluated on other val rows.",
+                where=name,
+                found=len(sample_ids),
+                expected=len(ids),
+            )
         result[name] = {
             "hard": evaluate_logits(logits[cases.hard], labels[cases.hard], options, seed),
             "all": evaluate_logits(logits, labels, options, seed),
@@ -158,14 +192,18 @@ def scores_on(
 
 
 def write_hard_cases(folder: Path, cases: HardCases, scores: dict[str, Any]) -> None:
-    """Write `hard_cases.parquet` (every val row and what makes it hard) and `hard_cases.json` (counts, pairs, scores)."""
+    """Write `hard_cases.parquet` (every val row and what makes it hard) and `hard_cases.json`
+    (counts, pairs, scores).
+    """
     hard = cases.table[cases.hard]
     summary = {
         "rows_sha256": cases.rows_sha256,
         "val_rows": len(cases.table),
         "hard_rows": len(hard),
         "by_reason": {reason: int(hard[reason].sum()) for reason in REASONS},
-        "by_class": {name: int((hard["label"] == index).sum()) for index, name in enumerate(CLASSES)},
+        "by_class": {
+            name: int((hard["label"] == index).sum()) for index, name in enumerate(CLASSES)
+        },
         "confused_pairs": [{"classes": [a, b], "rows": n} for a, b, n in cases.pairs],
         "scores": scores,
     }
@@ -184,16 +222,29 @@ def read_hard_cases(file: Path) -> pd.DataFrame:
 
 
 def _lowest(values: np.ndarray, ids: np.ndarray, share: float) -> np.ndarray:
-    """The `share` of the rows with the lowest values, bool [N]; at least one row where there are any."""
+    """The `share` of the rows with the lowest values, bool [N]; at least one row where there are
+    any.
+    """
     chosen = np.zeros(len(values), dtype=bool)
     if len(values):
         chosen[np.lexsort((ids.astype(str), values))[: max(1, round(share * len(values)))]] = True
     return chosen
 
 
-def _confused_pairs(labels: np.ndarray, predicted: np.ndarray, count: int) -> list[tuple[int, int, int]]:
-    """Pairs of classes (a < b) with the rows of either taken for the other, most first, none without rows."""
-    confusion = np.bincount(labels * N_CLASSES + predicted, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
+def _confused_pairs(
+    labels: np.ndarray, predicted: np.ndarray, count: int
+) -> list[tuple[int, int, int]]:
+    """Pairs of classes (a < b) with the rows of either taken for the other, most first, none
+    without rows.
+    """
+    confusion = np.bincount(labels * N_CLASSES + predicted, minlength=N_CLASSES**2).reshape(
+        N_CLASSES, N_CLASSES
+    )
     both = confusion + confusion.T
-    pairs = [(a, b, int(both[a, b])) for a in range(N_CLASSES) for b in range(a + 1, N_CLASSES) if both[a, b]]
+    pairs = [
+        (a, b, int(both[a, b]))
+        for a in range(N_CLASSES)
+        for b in range(a + 1, N_CLASSES)
+        if both[a, b]
+    ]
     return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))[:count]

@@ -1,4 +1,6 @@
-"""What each kind of weights is worth on rows that it was not fitted on: cross-validation over calib rows."""
+"""What each kind of weights is worth on rows that it was not fitted on: cross-validation over calib
+rows.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +38,8 @@ def validate_kinds(
     space: Space,
     bins: int,
 ) -> dict[str, dict[str, float]]:
-    """Fit the teachers' temperatures and every kind of weights without each fold, and measure all rows as the unseen ones they are.
+    """Fit the teachers' temperatures and every kind of weights without each fold, and measure all
+    rows as the unseen ones they are.
 
     Args:
         logits: raw [N, 7] of each teacher.
@@ -59,22 +62,41 @@ def validate_kinds(
     for k in tqdm(range(options.folds), desc="folds", leave=False, disable=progress_off()):
         held = fold == k
         temperatures = {
-            tag: short(interior_temperature(raw[~held], y[~held], f"teacher {tag} without fold {k}").temperature)
+            tag: short(
+                interior_temperature(
+                    raw[~held], y[~held], f"teacher {tag} without fold {k}"
+                ).temperature
+            )
             for tag, raw in logits.items()
         }
-        fitted = {tag: np.asarray(raw[~held], dtype=np.float64) / temperatures[tag] for tag, raw in logits.items()}
-        shown = {tag: np.asarray(raw[held], dtype=np.float64) / temperatures[tag] for tag, raw in logits.items()}
+        fitted = {
+            tag: np.asarray(raw[~held], dtype=np.float64) / temperatures[tag]
+            for tag, raw in logits.items()
+        }
+        shown = {
+            tag: np.asarray(raw[held], dtype=np.float64) / temperatures[tag]
+            for tag, raw in logits.items()
+        }
         weights = choose_weights(list(fitted.values()), y[~held], options, [space], bins).weights
         pooled = fuse(list(fitted.values()), weights, space)
-        temperature = short(interior_temperature(pooled, y[~held], f"ensemble without fold {k}").temperature)
+        temperature = short(
+            interior_temperature(pooled, y[~held], f"ensemble without fold {k}").temperature
+        )
         unseen["global"][held] = fuse(list(shown.values()), weights, space) / temperature
         if "per_class" in options.kinds:
-            unseen["per_class"][held] = fit_per_class(fitted, y[~held], space).fused(shown, sources[held])
+            unseen["per_class"][held] = fit_per_class(fitted, y[~held], space).fused(
+                shown, sources[held]
+            )
         if "per_source" in options.kinds:
             elsewhere = SourceWeights(dict(zip(logits, weights, strict=True)), temperature)
-            per_source = fit_per_source(fitted, y[~held], sources[~held], elsewhere, space, options, bins)
+            per_source = fit_per_source(
+                fitted, y[~held], sources[~held], elsewhere, space, options, bins
+            )
             unseen["per_source"][held] = per_source.fused(shown, sources[held])
     return {
-        kind: {name: round(value, 6) for name, value in measure(outcome_of(fused, y, bins), names=_METRICS).items()}
+        kind: {
+            name: round(value, 6)
+            for name, value in measure(outcome_of(fused, y, bins), names=_METRICS).items()
+        }
         for kind, fused in unseen.items()
     }

@@ -10,7 +10,9 @@ __all__ = ["METHODS", "CalibrationOptions", "EvaluationOptions", "Method"]
 
 Method = Literal["temperature", "bias_corrected", "vector", "per_source"]
 METHODS: tuple[Method, ...] = get_args(Method)
-"""From the simplest on; what asks for a face's source is least simple, for a picture from a camera has none."""
+"""From the simplest on; what asks for a face's source is least simple, for a picture from a camera
+has none.
+"""
 
 
 _Name = Annotated[str, Field(min_length=1)]
@@ -41,11 +43,12 @@ class EvaluationOptions(Section):
     Attributes:
         bootstrap: resamples behind each confidence interval.
         bins: confidence bins of ece, ace, classwise_ece and the reliability diagram.
-        compare_set: the named test set on which methods are compared, or several; the first is the main one, which numbers are of where
-            no other is named.
+        compare_set: the named test set on which methods are compared, or several; the first is the
+            main one, which numbers are of where no other is named.
         calibration: how networks are calibrated.
-        allow_unequal_budgets: compare methods that did not get the same budget, or more trials of settings than ce, too, such as those of
-            a chain; the words then say in what their budgets differ. Else such a pair is refused.
+        allow_unequal_budgets: compare methods that did not get the same budget, or more trials of
+            settings than ce, too, such as those of a chain; the words then say in what their
+            budgets differ. Else such a pair is refused.
     """
 
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]

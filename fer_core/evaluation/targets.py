@@ -1,4 +1,6 @@
-"""The ensemble's soft labels as numbers: fusing all views, and how good and how sharp the targets are."""
+"""The ensemble's soft labels as numbers: fusing all views, and how good and how sharp the targets
+are.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +23,8 @@ _BLOCK = 8192
 
 
 def fused_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> np.ndarray:
-    """Calibrated fused logits at T = 1 of every train row: view 0 (evaluation), then the stored views.
+    """Calibrated fused logits at T = 1 of every train row: view 0 (evaluation), then the stored
+    views.
 
     Args:
         dev: dev logits of each teacher of the ensemble, with views.
@@ -31,20 +34,31 @@ def fused_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> np.ndarra
         float16 [N_train, K + 1, 7].
 
     Raises:
-        ArtifactError: other teachers, weights, rows or preprocessing than the ensemble's, or logits without views.
+        ArtifactError: other teachers, weights, rows or preprocessing than the ensemble's, or logits
+            without views.
     """
     first = _check(dev, ensemble)
     train = first.rows_of("train")
     views = {tag: _views(logits, tag) for tag, logits in dev.items()}
-    targets = np.empty((len(train), views[next(iter(dev))].shape[1] + 1, first.eval.shape[1]), dtype=np.float16)
-    for i in tqdm(range(0, len(train), _BLOCK), desc="soft labels", leave=False, disable=progress_off()):
+    targets = np.empty(
+        (len(train), views[next(iter(dev))].shape[1] + 1, first.eval.shape[1]), dtype=np.float16
+    )
+    for i in tqdm(
+        range(0, len(train), _BLOCK), desc="soft labels", leave=False, disable=progress_off()
+    ):
         some = slice(i, i + _BLOCK)
-        targets[some] = ensemble.fused({tag: np.concatenate([dev[tag].eval[train[some], None], views[tag][some]], axis=1) for tag in dev})
+        targets[some] = ensemble.fused(
+            {
+                tag: np.concatenate([dev[tag].eval[train[some], None], views[tag][some]], axis=1)
+                for tag in dev
+            }
+        )
     return targets
 
 
 def teacher_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> dict[str, np.ndarray]:
-    """Calibrated logits at T = 1 of each teacher alone, of every train row: view 0 (evaluation), then the stored views.
+    """Calibrated logits at T = 1 of each teacher alone, of every train row: view 0 (evaluation),
+    then the stored views.
 
     Args, Raises: as `fused_targets`.
 
@@ -59,17 +73,24 @@ def teacher_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> dict[st
     return targets
 
 
-def target_metrics(dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np.ndarray, bins: int) -> dict[str, Any]:
+def target_metrics(
+    dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np.ndarray, bins: int
+) -> dict[str, Any]:
     """Metrics of the ensemble on train, val and calib rows, and the targets' sharpness.
 
     Returns:
-        Plain values for JSON: splits {train, val, calib: metrics}; sharpness, a list of {temperature, max_probability, entropy}, means over
-        rows and stored views of softmax(targets / temperature), entropy in nats (7 classes: at most 1.946), with the percentiles p01,
-        p50 and p99 of both; memorisation, a list, see `memorisation`.
+        Plain values for JSON: splits {train, val, calib: metrics}; sharpness, a list of
+        {temperature, max_probability, entropy}, means over rows and stored views of softmax(targets
+        / temperature), entropy in nats (7 classes: at most 1.946), with the percentiles p01, p50
+        and p99 of both; memorisation, a list, see `memorisation`.
     """
     first = _check(dev, ensemble)
     fused = ensemble.fused({tag: logits.eval for tag, logits in dev.items()})
-    splits = {name: all_metrics(fused[rows], first.labels[rows], bins) for name in first.covers if len(rows := first.rows_of(name))}
+    splits = {
+        name: all_metrics(fused[rows], first.labels[rows], bins)
+        for name in first.covers
+        if len(rows := first.rows_of(name))
+    }
     sharpness = []
     for temperature in _TEMPERATURES:
         top, entropy = np.empty(targets[:, 1:, 0].shape), np.empty(targets[:, 1:, 0].shape)
@@ -80,15 +101,25 @@ def target_metrics(dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np
         point = {"temperature": temperature}
         for name, values in (("max_probability", top), ("entropy", entropy)):
             point[name] = round(float(values.mean()), 6)
-            for percent, value in zip(_PERCENTILES, np.percentile(values, _PERCENTILES), strict=True):
+            for percent, value in zip(
+                _PERCENTILES, np.percentile(values, _PERCENTILES), strict=True
+            ):
                 point[f"{name}_p{percent:02d}"] = round(float(value), 6)
         sharpness.append(point)
-    return {"splits": splits, "sharpness": sharpness, "memorisation": memorisation(dev, ensemble, targets)}
+    return {
+        "splits": splits,
+        "sharpness": sharpness,
+        "memorisation": memorisation(dev, ensemble, targets),
+    }
 
 
 def _check(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> LogitsSet:
     first = check_teachers(dev)
-    found = ({tag: logits.model_sha256 for tag, logits in dev.items()}, first.rows_sha256, first.preprocessing_hash)
+    found = (
+        {tag: logits.model_sha256 for tag, logits in dev.items()},
+        first.rows_sha256,
+        first.preprocessing_hash,
+    )
     expected = (ensemble.model_sha256, ensemble.rows_sha256, ensemble.preprocessing_hash)
     if found != expected:
         raise ArtifactError(
@@ -103,6 +134,8 @@ def _check(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> LogitsSet:
 def _views(logits: LogitsSet, tag: str) -> np.ndarray:
     if logits.views is None:
         raise ArtifactError(
-            "Soft labels need logits of the stored views.", where=tag, remedy="run `dvc repro` for this teacher's dev logits"
+            "Soft labels need logits of the stored views.",
+            where=tag,
+            remedy="run `dvc repro` for this teacher's dev logits",
         )
     return logits.views

@@ -11,15 +11,27 @@ _ALPHA = 0.05
 def verdict(pair: Pair) -> str:
     """What the numbers of a pair show and what they do not, one sentence after the other."""
     f1 = pair.differences["macro_f1"]
-    parts = [f"On {pair.set_name}, {_macro_f1(pair)} ({_signed(f1.over_rows)}){_further_seeds(f1)}.", _nll(pair), _accuracy(pair)]
+    parts = [
+        f"On {pair.set_name}, {_macro_f1(pair)} ({_signed(f1.over_rows)}){_further_seeds(f1)}.",
+        _nll(pair),
+        _accuracy(pair),
+    ]
     parts.append(f"n = {_rows(pair)}; {_seeds(len(pair.seeds))}.")
     if pair.family > 1:
-        parts.append(f"The intervals are not adjusted for the {pair.family} comparisons made; Holm's p is.")
+        parts.append(
+            f"The intervals are not adjusted for the {pair.family} comparisons made; Holm's p is."
+        )
     parts.append(_trials(pair))
     if pair.rising:
-        parts.append(f"Val macro-F1 still rose when training ended: {', '.join(pair.rising)}; with more epochs the order may change.")
+        parts.append(
+            f"Val macro-F1 still rose when training ended: {', '.join(pair.rising)}; with more "
+            "epochs the order may change."
+        )
     if pair.unequal:
-        parts.append(f"Their budgets differ ({', '.join(pair.unequal)}), so what is shown is not the method's alone.")
+        parts.append(
+            f"Their budgets differ ({', '.join(pair.unequal)}), so what is shown is not the "
+            "method's alone."
+        )
     return " ".join(parts)
 
 
@@ -39,7 +51,11 @@ def _further_seeds(found: Difference) -> str:
     interval = f"seed by seed {each}; 95 % CI over seeds too {wider.low:+.4f} to {wider.high:+.4f}"
     if not _shown(found.over_rows):
         return f"; {interval}"
-    return f", and this holds beyond these seeds ({interval})" if _shown(wider) else f", but only with these seeds ({interval})"
+    return (
+        f", and this holds beyond these seeds ({interval})"
+        if _shown(wider)
+        else f", but only with these seeds ({interval})"
+    )
 
 
 def _nll(pair: Pair) -> str:
@@ -50,7 +66,10 @@ def _nll(pair: Pair) -> str:
             moved = f"is {'higher (worse)' if found.value > 0 else 'lower (better)'}"
             parts.append(f"{words} {moved} ({_signed(found)})")
         else:
-            parts.append(f"{'No difference in NLL' if name == 'nll' else 'after temperature scaling none'} is shown ({_signed(found)})")
+            parts.append(
+                f"{'No difference in NLL' if name == 'nll' else 'after temperature scaling none'} "
+                f"is shown ({_signed(found)})"
+            )
     return f"{'; '.join(parts)}."
 
 
@@ -70,7 +89,9 @@ def _rows(pair: Pair) -> str:
 
 def _seeds(count: int) -> str:
     return (
-        "one seed: other seeds may say otherwise" if count == 1 else f"mean of {count} seeds; the first intervals are over test rows only"
+        "one seed: other seeds may say otherwise"
+        if count == 1
+        else f"mean of {count} seeds; the first intervals are over test rows only"
     )
 
 

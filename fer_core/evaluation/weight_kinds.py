@@ -1,10 +1,12 @@
 """Weights that are not the same for every row or class.
 
-Per class: each class is judged most by the teachers that know it. A teacher's weight for a class is proportional to the square root of its
-F1 of the class on calib rows, so two teachers' weights are as √(F1_A / F1_B), and sums to 1 over the teachers.
-Logits are normalised to log-probabilities first: a constant added to all seven of a row means nothing, but would with weights by class.
+Per class: each class is judged most by the teachers that know it. A teacher's weight for a class is
+proportional to the square root of its F1 of the class on calib rows, so two teachers' weights are
+as √(F1_A / F1_B), and sums to 1 over the teachers. Logits are normalised to log-probabilities
+first: a constant added to all seven of a row means nothing, but would with weights by class.
 
-Per source: weights and fused temperature of a source's own calib rows; a source with few of them, or unknown, gets those of all rows.
+Per source: weights and fused temperature of a source's own calib rows; a source with few of them,
+or unknown, gets those of all rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,17 +43,20 @@ _TINY = 1e-30
 @dataclass(frozen=True)
 class PerClass:
     """Attributes:
-    space: where to average.
-    weights: tag -> its weight for each class, 7 numbers; those of a class sum to 1 over the teachers.
-    temperature: of the fused logits.
+    space: where to average. weights: tag -> its weight for each class, 7 numbers; those of a class
+    sum to 1 over the teachers. temperature: of the fused logits.
     """
 
     space: Space
     weights: dict[str, list[float]]
     temperature: float
 
-    def fused(self, calibrated: Mapping[str, np.ndarray], sources: Sequence[str] | np.ndarray) -> np.ndarray:
-        """Fused logits [N, 7] at T = 1 of calibrated logits [N, 7] of each teacher; the sources play no part."""
+    def fused(
+        self, calibrated: Mapping[str, np.ndarray], sources: Sequence[str] | np.ndarray
+    ) -> np.ndarray:
+        """Fused logits [N, 7] at T = 1 of calibrated logits [N, 7] of each teacher; the sources
+        play no part.
+        """
         log_p = np.stack([log_softmax(calibrated[tag]) for tag in self.weights])
         shares = np.array(list(self.weights.values()))[:, None, :]
         if self.space == "logit":
@@ -84,7 +89,9 @@ class PerSource:
     elsewhere: SourceWeights
     fallback: dict[str, str]
 
-    def fused(self, calibrated: Mapping[str, np.ndarray], sources: Sequence[str] | np.ndarray) -> np.ndarray:
+    def fused(
+        self, calibrated: Mapping[str, np.ndarray], sources: Sequence[str] | np.ndarray
+    ) -> np.ndarray:
         """Fused logits [N, 7] at T = 1 of calibrated logits [N, 7] of each teacher.
 
         Raises:
@@ -93,7 +100,9 @@ class PerSource:
         names = np.asarray(sources, dtype=object)
         count = len(next(iter(calibrated.values())))
         if len(names) != count:
-            raise ArtifactError("Weights by source need the source of each row.", found=len(names), expected=count)
+            raise ArtifactError(
+                "Weights by source need the source of each row.", found=len(names), expected=count
+            )
         fused = np.empty((count, N_CLASSES))
         for name in dict.fromkeys(names.tolist()):
             mine = names == name
@@ -107,23 +116,33 @@ KindWeights = PerClass | PerSource
 
 
 def class_weights(f1: np.ndarray) -> np.ndarray:
-    """Weights [T, 7] proportional to √F1 [T, 7] of each class; equal for a class that no teacher knows."""
+    """Weights [T, 7] proportional to √F1 [T, 7] of each class; equal for a class that no teacher
+    knows.
+    """
     roots = np.sqrt(np.asarray(f1, dtype=np.float64))
     total = roots.sum(axis=0)
     return np.where(total > 0, roots / np.where(total > 0, total, 1), 1 / len(roots))
 
 
-def fit_per_class(calibrated: Mapping[str, np.ndarray], labels: np.ndarray, space: Space) -> PerClass:
-    """Weights by class from each teacher's F1 on these rows, and the fused temperature of least NLL.
+def fit_per_class(
+    calibrated: Mapping[str, np.ndarray], labels: np.ndarray, space: Space
+) -> PerClass:
+    """Weights by class from each teacher's F1 on these rows, and the fused temperature of least
+    NLL.
 
     Raises:
         Undetermined: no temperature is best.
     """
     y = np.asarray(labels).astype(np.int64)
     f1 = [f1_scores(_confusion(logits, y)) for logits in calibrated.values()]
-    weights = {tag: [short(value) for value in row] for tag, row in zip(calibrated, class_weights(np.array(f1)).tolist(), strict=True)}
+    weights = {
+        tag: [short(value) for value in row]
+        for tag, row in zip(calibrated, class_weights(np.array(f1)).tolist(), strict=True)
+    }
     untempered = PerClass(space, weights, 1.0).fused(calibrated, ())
-    return PerClass(space, weights, short(interior_temperature(untempered, y, "per-class weights").temperature))
+    return PerClass(
+        space, weights, short(interior_temperature(untempered, y, "per-class weights").temperature)
+    )
 
 
 def fit_per_source(
@@ -135,7 +154,9 @@ def fit_per_source(
     options: EnsembleOptions,
     bins: int,
 ) -> PerSource:
-    """Weights and fused temperature of each source with `ENOUGH_ROWS` rows that determine a temperature; `elsewhere` for the others."""
+    """Weights and fused temperature of each source with `ENOUGH_ROWS` rows that determine a
+    temperature; `elsewhere` for the others.
+    """
     names, y = np.asarray(sources, dtype=object), np.asarray(labels)
     own: dict[str, SourceWeights] = {}
     fallback: dict[str, str] = {}
@@ -150,7 +171,9 @@ def fit_per_source(
         if fit.at_bound:
             fallback[name] = f"its {count} calib rows determine no temperature"
         else:
-            own[name] = SourceWeights(dict(zip(calibrated, weights, strict=True)), short(fit.temperature))
+            own[name] = SourceWeights(
+                dict(zip(calibrated, weights, strict=True)), short(fit.temperature)
+            )
     return PerSource(space, own, elsewhere, fallback)
 
 
@@ -169,13 +192,27 @@ def kind_from_plain(name: str, values: Mapping[str, Any]) -> KindWeights:
     if name == "per_class":
         kind = PerClass(values["space"], values["weights"], values["temperature"])
         if wrong := [tag for tag, weights in kind.weights.items() if len(weights) != N_CLASSES]:
-            raise ArtifactError("Weights by class are not of seven classes.", where=wrong[0], found=len(kind.weights[wrong[0]]))
+            raise ArtifactError(
+                "Weights by class are not of seven classes.",
+                where=wrong[0],
+                found=len(kind.weights[wrong[0]]),
+            )
         return kind
     if name == "per_source":
-        sources = {source: SourceWeights(how["weights"], how["temperature"]) for source, how in values["sources"].items()}
+        sources = {
+            source: SourceWeights(how["weights"], how["temperature"])
+            for source, how in values["sources"].items()
+        }
         elsewhere = values["elsewhere"]
-        return PerSource(values["space"], sources, SourceWeights(elsewhere["weights"], elsewhere["temperature"]), values["fallback"])
-    raise ArtifactError("There is no such kind of weights.", found=name, expected="per_class or per_source")
+        return PerSource(
+            values["space"],
+            sources,
+            SourceWeights(elsewhere["weights"], elsewhere["temperature"]),
+            values["fallback"],
+        )
+    raise ArtifactError(
+        "There is no such kind of weights.", found=name, expected="per_class or per_source"
+    )
 
 
 def _confusion(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

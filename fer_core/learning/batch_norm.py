@@ -1,8 +1,10 @@
-"""Batch normalisation in groups of a fixed size ("ghost" batch norm: Hoffer, Hubara & Soudry, NeurIPS 2017).
+"""Batch normalisation in groups of a fixed size ("ghost" batch norm: Hoffer, Hubara & Soudry,
+NeurIPS 2017).
 
-Each group of rows is normalised by its own statistics, so what a row becomes does not depend on how many rows a device or a micro-batch
-holds, as long as that is a whole number of groups. Running statistics take one step a forward pass, towards the mean over its groups:
-devices that average them afterwards hold what one device with the whole batch would.
+Each group of rows is normalised by its own statistics, so what a row becomes does not depend on how
+many rows a device or a micro-batch holds, as long as that is a whole number of groups. Running
+statistics take one step a forward pass, towards the mean over its groups: devices that average them
+afterwards hold what one device with the whole batch would.
 """
 
 from collections.abc import Callable
@@ -17,13 +19,15 @@ __all__ = ["GroupedBatchNorm"]
 
 
 class GroupedBatchNorm(TorchFunctionMode):
-    """Context in which every batch normalisation in training mode works on groups of rows, whatever layer asks for it.
+    """Context in which every batch normalisation in training mode works on groups of rows, whatever
+    layer asks for it.
 
-    It acts on `torch.nn.functional.batch_norm`, which PyTorch's layers and timm's fused ones all end in; networks, their names and
-    their weights stay as they are.
+    It acts on `torch.nn.functional.batch_norm`, which PyTorch's layers and timm's fused ones all
+    end in; networks, their names and their weights stay as they are.
 
     Args:
-        group: rows of a group. What is over joins the last group, and a batch smaller than a group is one group.
+        group: rows of a group. What is over joins the last group, and a batch smaller than a group
+            is one group.
     """
 
     def __init__(self, group: int) -> None:
@@ -31,7 +35,11 @@ class GroupedBatchNorm(TorchFunctionMode):
         self._group = group
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if func is functional.batch_norm and kwargs.get("training"):
@@ -56,11 +64,18 @@ def _in_groups(
         groups[-2:] = [torch.cat(groups[-2:])]
     normalised, means, variances = [], [], []
     for part in groups:
-        mean, variance = (None if known is None else torch.zeros_like(known) for known in (running_mean, running_var))
-        normalised.append(functional.batch_norm(part, mean, variance, weight, bias, training, 1.0, eps))
+        mean, variance = (
+            None if known is None else torch.zeros_like(known)
+            for known in (running_mean, running_var)
+        )
+        normalised.append(
+            functional.batch_norm(part, mean, variance, weight, bias, training, 1.0, eps)
+        )
         means.append(mean)
         variances.append(variance)
     for known, found in ((running_mean, means), (running_var, variances)):
         if known is not None:
-            known.lerp_(torch.stack([value for value in found if value is not None]).mean(dim=0), momentum)
+            known.lerp_(
+                torch.stack([value for value in found if value is not None]).mean(dim=0), momentum
+            )
     return torch.cat(normalised)

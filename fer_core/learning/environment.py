@@ -14,7 +14,9 @@ __all__ = ["environment"]
 
 
 def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
-    """Plain values for JSON: what `surroundings` says, processor, processes, threads, device and its number formats."""
+    """Plain values for JSON: what `surroundings` says, processor, processes, threads, device and
+    its number formats.
+    """
     return surroundings(project_root()) | {
         "processor": _processor(),
         "processes": distributed.size(),

@@ -1,8 +1,9 @@
 """Signals during training: the step in progress ends, then the process exits with 128 + n.
 
-An exit with status 0 would make DVC record a half-trained model as the result. In a group of processes a signal to any of them ends all
-after the same step, and so does the end of the process that started them. A run whose `fer run` is gone stops as well: nobody would see
-it work, and the next `fer run` would wait for it.
+An exit with status 0 would make DVC record a half-trained model as the result. In a group of
+processes a signal to any of them ends all after the same step, and so does the end of the process
+that started them. A run whose `fer run` is gone stops as well: nobody would see it work, and the
+next `fer run` would wait for it.
 """
 
 import logging
@@ -20,7 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class Interruption:
-    """Context in which SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) set a flag; `check` then ends the process."""
+    """Context in which SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) set a flag; `check`
+    then ends the process.
+    """
 
     def __init__(self) -> None:
         self._received = 0
@@ -33,7 +36,12 @@ class Interruption:
                 self._previous[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
@@ -47,5 +55,9 @@ class Interruption:
         if received := distributed.highest(self._received):
             if distributed.is_first():
                 name = signal.Signals(received).name
-                log.warning("%s: stopped; %d finished epochs are kept, the same command goes on from there", name, finished_epochs)
+                log.warning(
+                    "%s: stopped; %d finished epochs are kept, the same command goes on from there",
+                    name,
+                    finished_epochs,
+                )
             raise SystemExit(128 + received)

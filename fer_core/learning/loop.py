@@ -1,6 +1,8 @@
-"""The training loop of teachers and students: schedule, resume, steps, evaluation, selection, checkpoint.
+"""The training loop of teachers and students: schedule, resume, steps, evaluation, selection,
+checkpoint.
 
-In a group of processes every one runs this loop and keeps the same network, history and choice; the first reads and writes the state.
+In a group of processes every one runs this loop and keeps the same network, history and choice; the
+first reads and writes the state.
 """
 
 import logging
@@ -64,7 +66,8 @@ class TrainingResult:
     Attributes:
         history: one record an epoch; the same for the same run.
         timing: seconds and images of every epoch, evaluation included; they differ from run to run.
-        selected_epoch: epoch with the highest val macro-F1 (the earlier one of equals), counted from 0.
+        selected_epoch: epoch with the highest val macro-F1 (the earlier one of equals), counted
+            from 0.
         weights: state of the network after that epoch.
         steps: optimiser steps of the whole run.
     """
@@ -76,30 +79,50 @@ class TrainingResult:
     steps: int
 
 
-def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scratch: Scratch, device: torch.device) -> TrainingResult:
-    """Train a task from its network's present weights, or from where an interrupted run of the same scratch folder ended.
+def train(
+    task: Task,
+    data: TrainingData,
+    options: TrainOptions,
+    seed: int,
+    scratch: Scratch,
+    device: torch.device,
+) -> TrainingResult:
+    """Train a task from its network's present weights, or from where an interrupted run of the same
+    scratch folder ended.
 
     Args:
         task: network and loss; the network must be on `device`.
         data: rows and images.
         options: epochs, batch, schedule and so on.
-        seed: with the epoch number it decides order and dropout, so that a resumed run repeats an uninterrupted one.
+        seed: with the epoch number it decides order and dropout, so that a resumed run repeats an
+            uninterrupted one.
         scratch: held for the run.
         device: of the network and the images.
 
     Raises:
-        TrainingError: an empty set, a loss that is not finite, no epoch that may be selected, or batches that do not go into the processes.
+        TrainingError: an empty set, a loss that is not finite, no epoch that may be selected, or
+            batches that do not go into the processes.
         GroupError: another process of the group has ended, or holds another network.
         SystemExit: 128 + n after signal n.
     """
     if not len(data.train) or not len(data.val):
-        raise TrainingError("A set is empty.", where="train rows" if not len(data.train) else "val rows", remedy="see data/validation.json")
+        raise TrainingError(
+            "A set is empty.",
+            where="train rows" if not len(data.train) else "val rows",
+            remedy="see data/validation.json",
+        )
     if not task.selectable(options.epochs - 1):
-        raise TrainingError("No epoch may be selected.", where="arcface.warmup_epochs", found=f"{options.epochs} epochs in all")
+        raise TrainingError(
+            "No epoch may be selected.",
+            where="arcface.warmup_epochs",
+            found=f"{options.epochs} epochs in all",
+        )
     check_feasible(task.network, options, task.mixable)
     plan = _batch_plan(data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
-    rates = cosine_schedule(sum(counts), round(options.lr_warmup_epochs * counts[0]), options.lr, options.min_lr)
+    rates = cosine_schedule(
+        sum(counts), round(options.lr_warmup_epochs * counts[0]), options.lr, options.min_lr
+    )
     task.network.to(device).to(memory_format=torch.channels_last)
     optimiser = Optimiser(task, options, seed, device)
     labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
@@ -123,14 +146,24 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
             task.network.train()
             batches = plan(epoch)
-            own = [rows[optimiser.wanted(len(rows), epoch, number)] for number, rows in enumerate(batches)]
+            own = [
+                rows[optimiser.wanted(len(rows), epoch, number)]
+                for number, rows in enumerate(batches)
+            ]
             data.bank.expect(own)
-            truths = labels[on_device(np.concatenate(batches), device)].split([len(rows) for rows in batches])
+            truths = labels[on_device(np.concatenate(batches), device)].split(
+                [len(rows) for rows in batches]
+            )
             view, step = task.train_view(epoch), sum(counts[:epoch])
-            loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
+            loss_sum, right = (
+                torch.zeros((), device=device),
+                torch.zeros((), device=device, dtype=torch.int64),
+            )
             for number, rows in enumerate(batches):
                 images = data.bank.view(own[number], view)
-                loss, found = optimiser.step(images, rows, truths[number], epoch, number, float(rates[step + number]))
+                loss, found = optimiser.step(
+                    images, rows, truths[number], epoch, number, float(rates[step + number])
+                )
                 loss_sum += loss * len(rows)
                 right += found
                 if number % _STEPS_BETWEEN_CHECKS == 0 or number == len(batches) - 1:
@@ -144,7 +177,10 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
             with optimiser.averaged():
                 scores = validate(task, data, epoch, options.precision, device)
                 if task.selectable(epoch) and scores["macro_f1"] > best["score"]:
-                    weights = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
+                    weights = {
+                        name: tensor.detach().cpu().clone()
+                        for name, tensor in task.network.state_dict().items()
+                    }
                     best = {"epoch": epoch, "score": scores["macro_f1"], "weights": weights}
             history.append(
                 {
@@ -177,7 +213,14 @@ def train(task: Task, data: TrainingData, options: TrainOptions, seed: int, scra
             )
             log.info(
                 "epoch %d/%d %s: loss %.4f, val accuracy %.4f, val macro-F1 %.4f, %.0f images/s",
-                *(epoch + 1, options.epochs, history[-1]["phase"], history[-1]["train_loss"], scores["accuracy"], scores["macro_f1"]),
+                *(
+                    epoch + 1,
+                    options.epochs,
+                    history[-1]["phase"],
+                    history[-1]["train_loss"],
+                    scores["accuracy"],
+                    scores["macro_f1"],
+                ),
                 trained / timing[-1]["seconds"],
             )
             interruption.check(len(history))
@@ -197,7 +240,8 @@ def check_feasible(network: nn.Module, options: TrainOptions, mixable: bool) -> 
     """
     if options.mixup and not mixable:
         raise TrainingError(
-            "Mixup needs a loss of labels alone: stored targets are of plain images, and further terms know one label a row.",
+            "Mixup needs a loss of labels alone: stored targets are of plain images, and further "
+            "terms know one label a row.",
             where="train.mixup",
             found=options.mixup,
             remedy="set mixup: 0, or train methods without targets and without further terms",
@@ -205,26 +249,39 @@ def check_feasible(network: nn.Module, options: TrainOptions, mixable: bool) -> 
     check_split(network, options)
 
 
-def validate(task: Task, data: TrainingData, epoch: int, precision: str, device: torch.device) -> dict[str, float]:
+def validate(
+    task: Task, data: TrainingData, epoch: int, precision: str, device: torch.device
+) -> dict[str, float]:
     """Accuracy, macro-F1 and NLL (nats) of the val rows' evaluation view."""
     task.network.eval()
     shares = distributed.deal(range(0, len(data.val), _EVALUATION_BATCH), len(data.val))
     rows = data.val[shares[distributed.rank()]]
     parts = [torch.empty(0, N_CLASSES, dtype=torch.float64, device=device)]
     with torch.inference_mode(), autocast(device, precision):
-        batches = [rows[start : start + _EVALUATION_BATCH] for start in range(0, len(rows), _EVALUATION_BATCH)]
+        batches = [
+            rows[start : start + _EVALUATION_BATCH]
+            for start in range(0, len(rows), _EVALUATION_BATCH)
+        ]
         data.bank.expect(batches)
         for batch in batches:
             images = data.bank.view(batch, 0)
             parts.append(task.predict(images, epoch).double().softmax(1))
-        found = distributed.gather_rows(torch.cat(parts).cpu(), [share.stop - share.start for share in shares])
+        found = distributed.gather_rows(
+            torch.cat(parts).cpu(), [share.stop - share.start for share in shares]
+        )
     probabilities, truth = found.numpy(), data.labels[data.val]
     if not np.isfinite(probabilities).all():
-        raise TrainingError("The network's output is not finite.", where=f"val rows after epoch {epoch}", remedy="lower the learning rate")
+        raise TrainingError(
+            "The network's output is not finite.",
+            where=f"val rows after epoch {epoch}",
+            remedy="lower the learning rate",
+        )
     return val_scores(probabilities, truth)
 
 
-def _batch_plan(data: TrainingData, options: TrainOptions, seed: int) -> Callable[[int], list[np.ndarray]]:
+def _batch_plan(
+    data: TrainingData, options: TrainOptions, seed: int
+) -> Callable[[int], list[np.ndarray]]:
     """The batches of an epoch, by epoch number."""
     if options.balance == "batches":
         truth = data.labels[data.train]
@@ -233,10 +290,18 @@ def _batch_plan(data: TrainingData, options: TrainOptions, seed: int) -> Callabl
 
 
 def _check_same(network: nn.Module) -> None:
-    """All processes of a group must hold the same network, bit for bit: its tensors' sums and sums of squares say so."""
+    """All processes of a group must hold the same network, bit for bit: its tensors' sums and sums
+    of squares say so.
+    """
     if distributed.size() > 1:
-        tensors = [tensor.detach().double() for tensor in network.state_dict().values() if tensor.is_floating_point()]
-        sums = torch.stack([value for tensor in tensors for value in (tensor.sum(), tensor.square().sum())])
+        tensors = [
+            tensor.detach().double()
+            for tensor in network.state_dict().values()
+            if tensor.is_floating_point()
+        ]
+        sums = torch.stack(
+            [value for tensor in tensors for value in (tensor.sum(), tensor.square().sum())]
+        )
         distributed.check_alike("the network's weights", sums.tolist())
 
 

@@ -1,4 +1,6 @@
-"""What the methods of `learning/losses/` have in common: options of their sections, and how teacher and student logits meet."""
+"""What the methods of `learning/losses/` have in common: options of their sections, and how teacher
+and student logits meet.
+"""
 
 from typing import Annotated, Literal
 
@@ -20,11 +22,15 @@ class MethodOptions(Section):
     """What the section of every method may hold.
 
     Attributes:
-        method: file of `learning/losses/`, where the section has a name of its own: `kd_soft: {method: kd, …}` beside `kd`.
-        lr: peak learning rate tuned for this method on val rows; None takes that of `student.train`.
-        start: method whose student of the same seed this one goes on from, with that one's selected weights; None starts from the initial
-            weights that all share. A method that goes on from another had more training: `compare` does not rank the two.
-        extra_epochs: epochs of this run, counted from its own start; None takes those of `student.train`.
+        method: file of `learning/losses/`, where the section has a name of its own: `kd_soft:
+            {method: kd, …}` beside `kd`.
+        lr: peak learning rate tuned for this method on val rows; None takes that of
+            `student.train`.
+        start: method whose student of the same seed this one goes on from, with that one's selected
+            weights; None starts from the initial weights that all share. A method that goes on from
+            another had more training: `compare` does not rank the two.
+        extra_epochs: epochs of this run, counted from its own start; None takes those of
+            `student.train`.
         negl, proto, lp: auxiliary terms added to the loss; none if left out.
     """
 
@@ -51,9 +57,11 @@ class DistillationOptions(MethodOptions):
     """What the section of every method with targets may hold.
 
     Attributes:
-        standardize: compare z-scores of logits (Sun et al., "Logit Standardization in Knowledge Distillation", CVPR 2024), so that the
-            student need not copy the teacher's shift and scale.
-        gate: "teacher_right" distils only rows whose teacher gives the label the highest logit; the others learn from the label alone.
+        standardize: compare z-scores of logits (Sun et al., "Logit Standardization in Knowledge
+            Distillation", CVPR 2024), so that the student need not copy the teacher's shift and
+            scale.
+        gate: "teacher_right" distils only rows whose teacher gives the label the highest logit; the
+            others learn from the label alone.
     """
 
     standardize: bool = False
@@ -63,7 +71,9 @@ class DistillationOptions(MethodOptions):
 def paired(logits: Tensor, targets: Tensor, options: DistillationOptions) -> tuple[Tensor, Tensor]:
     """Student's and teacher's logits as the distillation terms compare them, float32 [..., C]."""
     targets = targets.float()
-    return (standardised(logits), standardised(targets)) if options.standardize else (logits, targets)
+    return (
+        (standardised(logits), standardised(targets)) if options.standardize else (logits, targets)
+    )
 
 
 def trusted(targets: Tensor, labels: Tensor, options: DistillationOptions) -> Tensor:
@@ -74,5 +84,9 @@ def trusted(targets: Tensor, labels: Tensor, options: DistillationOptions) -> Te
 
 
 def standardised(logits: Tensor) -> Tensor:
-    """Each row minus its mean, over its standard deviation (of the C logits as a sample), [..., C]."""
-    return (logits - logits.mean(dim=-1, keepdim=True)) / (logits.std(dim=-1, keepdim=True) + _SMALLEST)
+    """Each row minus its mean, over its standard deviation (of the C logits as a sample), [...,
+    C].
+    """
+    return (logits - logits.mean(dim=-1, keepdim=True)) / (
+        logits.std(dim=-1, keepdim=True) + _SMALLEST
+    )

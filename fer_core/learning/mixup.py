@@ -1,6 +1,8 @@
-"""Mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018): images and losses of two rows blended by one share.
+"""Mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018): images and losses
+of two rows blended by one share.
 
-What is mixed with what is a pure function of (seed, epoch, step), so that an interrupted run repeats an uninterrupted one.
+What is mixed with what is a pure function of (seed, epoch, step), so that an interrupted run
+repeats an uninterrupted one.
 """
 
 from collections.abc import Callable
@@ -39,17 +41,27 @@ class Mixture:
         return Mixture(self.partner[part], self.share, self.labels[part])
 
     def mass(self, mass_of: Callable[[Tensor], float | Tensor], labels: Tensor) -> float | Tensor:
-        """What the mean loss of the mixed rows divides by, where `mass_of(labels)` is what that of plain rows does."""
+        """What the mean loss of the mixed rows divides by, where `mass_of(labels)` is what that of
+        plain rows does.
+        """
         return self.share * mass_of(labels) + (1 - self.share) * mass_of(self.labels)
 
-    def loss(self, loss_of: Callable[[Tensor], Tensor], mass_of: Callable[[Tensor], float | Tensor], labels: Tensor) -> Tensor:
-        """Mean loss of the mixed rows, where `loss_of(labels)` is that of the rows with plain labels."""
+    def loss(
+        self,
+        loss_of: Callable[[Tensor], Tensor],
+        mass_of: Callable[[Tensor], float | Tensor],
+        labels: Tensor,
+    ) -> Tensor:
+        """Mean loss of the mixed rows, where `loss_of(labels)` is that of the rows with plain
+        labels.
+        """
         own, mixed_in = self.share * mass_of(labels), (1 - self.share) * mass_of(self.labels)
         return (own * loss_of(labels) + mixed_in * loss_of(self.labels)) / (own + mixed_in)
 
 
 def draw_mixture(labels: Tensor, alpha: float, seed: int, epoch: int, step: int) -> Mixture:
-    """The mixture of a batch: a permutation of its rows, and the greater of λ and 1 − λ for λ from Beta(alpha, alpha).
+    """The mixture of a batch: a permutation of its rows, and the greater of λ and 1 − λ for λ from
+    Beta(alpha, alpha).
 
     Args:
         labels: int64 [n], of the whole batch.

@@ -1,7 +1,9 @@
-"""One optimiser step and what it keeps between steps: AdamW, number format, micro-batches, mixup, clipping, averaged weights.
+"""One optimiser step and what it keeps between steps: AdamW, number format, micro-batches, mixup,
+clipping, averaged weights.
 
-In a group of processes each puts its share of every pass through the network. All see the outputs of all rows, so that each has the loss of
-the whole pass; the gradients of the shares add up to that loss's gradient, and every process takes the same step.
+In a group of processes each puts its share of every pass through the network. All see the outputs
+of all rows, so that each has the loss of the whole pass; the gradients of the shares add up to that
+loss's gradient, and every process takes the same step.
 """
 
 from collections.abc import Iterator
@@ -40,21 +42,34 @@ class Optimiser:
 
     def __init__(self, task: Task, options: TrainOptions, seed: int, device: torch.device) -> None:
         self._task, self._options, self._seed, self._device = task, options, seed, device
-        self._adamw = torch.optim.AdamW(param_groups_weight_decay(task.network, options.weight_decay), lr=options.lr, fused=True)
+        self._adamw = torch.optim.AdamW(
+            param_groups_weight_decay(task.network, options.weight_decay), lr=options.lr, fused=True
+        )
         self._scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16")
         self._average = ModelEmaV3(task.network, decay=options.ema) if options.ema else None
 
     def wanted(self, rows: int, epoch: int, step: int) -> np.ndarray:
-        """Places in a batch of some rows whose images `step` wants, ascending: all, or in a group of processes this one's part."""
+        """Places in a batch of some rows whose images `step` wants, ascending: all, or in a group
+        of processes this one's part.
+        """
         if distributed.size() == 1:
             return np.arange(rows)
         own = own_places(self._passes(rows))
         if self._options.mixup:
             labels = torch.zeros(rows, dtype=torch.int64)
-            own = np.concatenate([own, draw_mixture(labels, self._options.mixup, self._seed, epoch, step).partner.numpy()[own]])
+            own = np.concatenate(
+                [
+                    own,
+                    draw_mixture(
+                        labels, self._options.mixup, self._seed, epoch, step
+                    ).partner.numpy()[own],
+                ]
+            )
         return np.unique(own)
 
-    def step(self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, step: int, rate: float) -> tuple[Tensor, Tensor]:
+    def step(
+        self, images: Tensor, rows: np.ndarray, labels: Tensor, epoch: int, step: int, rate: float
+    ) -> tuple[Tensor, Tensor]:
         """One optimiser step on a batch.
 
         Args:
@@ -65,15 +80,22 @@ class Optimiser:
             rate: learning rate.
 
         Returns:
-            Mean loss of the batch and the number of rows whose highest logit is their label's (with mixup, the greater share's).
+            Mean loss of the batch and the number of rows whose highest logit is their label's (with
+                mixup, the greater share's).
         """
         for group in self._adamw.param_groups:
             group["lr"] = rate
-        mixture = draw_mixture(labels, self._options.mixup, self._seed, epoch, step) if self._options.mixup else None
+        mixture = (
+            draw_mixture(labels, self._options.mixup, self._seed, epoch, step)
+            if self._options.mixup
+            else None
+        )
         slots = np.zeros(len(rows), dtype=np.int64)  # place in the batch -> place among the images
         slots[self.wanted(len(rows), epoch, step)] = np.arange(len(images))
         loss, right = self._gradients(images, slots, rows, labels, mixture, epoch)
-        distributed.sum_over_ranks([weight.grad for weight in self._task.network.parameters() if weight.grad is not None])
+        distributed.sum_over_ranks(
+            [weight.grad for weight in self._task.network.parameters() if weight.grad is not None]
+        )
         if self._options.grad_clip:
             self._scaler.unscale_(self._adamw)
             torch.nn.utils.clip_grad_norm_(self._task.network.parameters(), self._options.grad_clip)
@@ -85,18 +107,38 @@ class Optimiser:
         return loss, right
 
     def _gradients(
-        self, images: Tensor, slots: np.ndarray, rows: np.ndarray, labels: Tensor, mixture: Mixture | None, epoch: int
+        self,
+        images: Tensor,
+        slots: np.ndarray,
+        rows: np.ndarray,
+        labels: Tensor,
+        mixture: Mixture | None,
+        epoch: int,
     ) -> tuple[Tensor, Tensor]:
-        """Gradients of the batch's mean loss, summed over its passes; that loss, and the rows that are right."""
+        """Gradients of the batch's mean loss, summed over its passes; that loss, and the rows that
+        are right.
+        """
         parts = self._passes(len(rows))
         mixtures = [None if mixture is None else mixture.of(one.part) for one in parts]
-        masses = [self._mass(labels[one.part], mixed) for one, mixed in zip(parts, mixtures, strict=True)] if len(parts) > 1 else [1.0]
-        loss_sum, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device, dtype=torch.int64)
+        masses = (
+            [
+                self._mass(labels[one.part], mixed)
+                for one, mixed in zip(parts, mixtures, strict=True)
+            ]
+            if len(parts) > 1
+            else [1.0]
+        )
+        loss_sum, right = (
+            torch.zeros((), device=self._device),
+            torch.zeros((), device=self._device, dtype=torch.int64),
+        )
         for one, mixed, mass in zip(parts, mixtures, masses, strict=True):
             with self._layers(one), autocast(self._device, self._options.precision):
                 outputs = self._task.outputs(_own_images(images, slots, one, mixture), epoch)
                 outputs = distributed.gather_rows(outputs, one.counts)
-                loss, logits = self._task.loss(outputs, rows[one.part], labels[one.part], epoch, mixed)
+                loss, logits = self._task.loss(
+                    outputs, rows[one.part], labels[one.part], epoch, mixed
+                )
             average_statistics(self._task.network, one.weight)
             if len(parts) > 1:
                 loss = loss * (mass / sum(masses))
@@ -110,7 +152,9 @@ class Optimiser:
 
     @contextmanager
     def _layers(self, one: Pass) -> Iterator[None]:
-        """Context in which layers do for a share of the pass what they would do for all of it in one process."""
+        """Context in which layers do for a share of the pass what they would do for all of it in
+        one process.
+        """
         with ExitStack() as stack:
             if self._options.batch_norm_group:
                 stack.enter_context(GroupedBatchNorm(self._options.batch_norm_group))
@@ -123,7 +167,9 @@ class Optimiser:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Context in which the network holds the weights that are evaluated: the averaged ones where they are kept."""
+        """Context in which the network holds the weights that are evaluated: the averaged ones
+        where they are kept.
+        """
         if self._average is None:
             yield
             return
@@ -136,7 +182,8 @@ class Optimiser:
             network.load_state_dict(trained)
 
     def check(self, epoch: int) -> None:
-        """Refuse to go on when the gradients overflow at every scale of the loss, for then no step is taken.
+        """Refuse to go on when the gradients overflow at every scale of the loss, for then no step
+        is taken.
 
         Raises:
             TrainingError: they do.
@@ -167,7 +214,9 @@ class Optimiser:
 
 
 def _own_images(images: Tensor, slots: np.ndarray, one: Pass, mixture: Mixture | None) -> Tensor:
-    """Images of a pass that go through this process, each blended with its partner's where there is a mixture."""
+    """Images of a pass that go through this process, each blended with its partner's where there is
+    a mixture.
+    """
     first = int(slots[one.own.start])
     own = images[first : first + one.own.stop - one.own.start]
     if mixture is None:

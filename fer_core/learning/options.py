@@ -7,7 +7,14 @@ from pydantic import Field, model_validator
 from fer_core.models.options import ArcFaceOptions, TeacherHead
 from fer_core.params import Section, parse_section
 
-__all__ = ["Resolution", "StudentTrainOptions", "TeacherBOptions", "TeacherOptions", "TeacherTrainOptions", "TrainOptions"]
+__all__ = [
+    "Resolution",
+    "StudentTrainOptions",
+    "TeacherBOptions",
+    "TeacherOptions",
+    "TeacherTrainOptions",
+    "TrainOptions",
+]
 
 
 class TrainOptions(Section):
@@ -20,13 +27,17 @@ class TrainOptions(Section):
         min_lr: learning rate that the cosine ends at.
         weight_decay: of AdamW; not applied to norms and biases.
         lr_warmup_epochs: epochs of linear rise.
-        balance: class balance: "none", "weights" (effective-number class weights) or "batches" (balanced batches).
+        balance: class balance: "none", "weights" (effective-number class weights) or "batches"
+            (balanced batches).
         grad_clip: greatest norm of the gradient; 0 leaves it as it is.
         precision: "fp32", "bf16" or "fp16" (autocast; fp16 on CUDA only, with a scaled loss).
-        ema: decay a step of the weights' running average, which then is what is evaluated, selected and saved; 0 uses the weights.
-        mixup: alpha of the beta distribution that mixes two images and their labels; 0 mixes none. Not with stored targets.
+        ema: decay a step of the weights' running average, which then is what is evaluated, selected
+            and saved; 0 uses the weights.
+        mixup: alpha of the beta distribution that mixes two images and their labels; 0 mixes none.
+            Not with stored targets.
         accumulation: micro-batches that a batch is worked through in, to save memory.
-        batch_norm_group: rows that batch normalisation takes its statistics from; 0 takes all that pass through at once.
+        batch_norm_group: rows that batch normalisation takes its statistics from; 0 takes all that
+            pass through at once.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -54,7 +65,9 @@ class TrainOptions(Section):
         Raises:
             ParamsError: the rate is less than `min_lr`, or the epochs do not outlast the warm-up.
         """
-        changes = {name: value for name, value in (("lr", lr), ("epochs", epochs)) if value is not None}
+        changes = {
+            name: value for name, value in (("lr", lr), ("epochs", epochs)) if value is not None
+        }
         key = f"student.train with a method's {' and '.join(changes)}"
         return parse_section(key, self.model_dump() | changes, type(self)) if changes else self
 
@@ -68,8 +81,13 @@ class TrainOptions(Section):
             raise ValueError("balanced batches need a batch of at least 14: two of each class")
         if self.batch % self.accumulation or self.micro_batch < 2:
             raise ValueError("batch must be accumulation times a micro-batch of two or more")
-        if self.batch_norm_group == 1 or (self.batch_norm_group and self.micro_batch % self.batch_norm_group):
-            raise ValueError("batch_norm_group must be 0, or two or more and go into the micro-batch (batch / accumulation)")
+        if self.batch_norm_group == 1 or (
+            self.batch_norm_group and self.micro_batch % self.batch_norm_group
+        ):
+            raise ValueError(
+                "batch_norm_group must be 0, or two or more and go into the micro-batch (batch / "
+                "accumulation)"
+            )
         return self
 
 
@@ -87,7 +105,8 @@ class TeacherTrainOptions(TrainOptions):
     """Section `teacher.train`.
 
     Attributes:
-        label_smoothing: share of the label's mass given to all classes alike; a student's is an option of its method.
+        label_smoothing: share of the label's mass given to all classes alike; a student's is an
+            option of its method.
     """
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -99,8 +118,9 @@ class TeacherOptions(Section):
     Attributes:
         train, head, arcface: of all teachers.
         set: named set whose train rows are learnt from; null takes all train rows.
-        folds: how many parts the train rows are dealt into, so that for each part a further training of every teacher learns from the
-            others and gives the logits of that part; 0 for none: then a teacher gives logits of rows that it has learnt from.
+        folds: how many parts the train rows are dealt into, so that for each part a further
+            training of every teacher learns from the others and gives the logits of that part; 0
+            for none: then a teacher gives logits of rows that it has learnt from.
     """
 
     train: TeacherTrainOptions
@@ -118,8 +138,8 @@ class TeacherOptions(Section):
 
 
 class Resolution(Section):
-    """Sections `teacher_b.preprocessing` and `student.preprocessing`: what differs from `preprocessing`; in all else teachers and students
-    see the same picture.
+    """Sections `teacher_b.preprocessing` and `student.preprocessing`: what differs from
+    `preprocessing`; in all else teachers and students see the same picture.
 
     Attributes:
         size: side of the network's input in pixels.
@@ -129,12 +149,14 @@ class Resolution(Section):
 
 
 class TeacherBOptions(Section):
-    """Section `teacher_b`: stage B, for the teachers whose entry says `stage: b`; embedding and head are stage A's.
+    """Section `teacher_b`: stage B, for the teachers whose entry says `stage: b`; embedding and
+    head are stage A's.
 
     Attributes:
         train, arcface: as in stage A, counted from 0 again.
         preprocessing: the image size of this stage.
-        set: named set whose train rows are learnt from, such as those of high native resolution; null takes all train rows.
+        set: named set whose train rows are learnt from, such as those of high native resolution;
+            null takes all train rows.
     """
 
     train: TeacherTrainOptions
@@ -150,4 +172,7 @@ class TeacherBOptions(Section):
 
 def _check_selectable(train: TrainOptions, arcface: ArcFaceOptions) -> None:
     if arcface.warmup_epochs >= train.epochs:
-        raise ValueError("arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up cannot be selected")
+        raise ValueError(
+            "arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up cannot "
+            "be selected"
+        )

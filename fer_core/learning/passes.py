@@ -1,6 +1,8 @@
-"""How a batch is worked through: in passes that follow each other, and each pass by all processes of a group at once.
+"""How a batch is worked through: in passes that follow each other, and each pass by all processes
+of a group at once.
 
-A pass is dealt out in whole groups of batch normalisation, so a row meets the same statistics whatever the number of processes.
+A pass is dealt out in whole groups of batch normalisation, so a row meets the same statistics
+whatever the number of processes.
 """
 
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ class Pass:
 
     Attributes:
         part: places of all of them in the batch.
-        own: places of those that go through this process; where a short pass leaves it none, those of the first group, which count
-            for nothing and keep its gradients and random numbers in step.
+        own: places of those that go through this process; where a short pass leaves it none, those
+            of the first group, which count for nothing and keep its gradients and random numbers in
+            step.
         counts: rows of each process, which follow each other.
         weight: share of the pass's groups that are this process's.
     """
@@ -52,7 +55,9 @@ def passes(rows: int, micro_batch: int, group: int) -> list[Pass]:
 
 def _pass(part: slice, group: int) -> Pass:
     rows = part.stop - part.start
-    starts = range(0, max(1, rows // group) * group, group)  # what is over belongs to the last group, as in batch normalisation
+    starts = range(
+        0, max(1, rows // group) * group, group
+    )  # what is over belongs to the last group, as in batch normalisation
     shares = distributed.deal(starts, rows)
     counts = tuple(share.stop - share.start for share in shares)
     own = shares[distributed.rank()]
@@ -63,7 +68,9 @@ def _pass(part: slice, group: int) -> Pass:
 
 
 def micro_batches(rows: int, size: int) -> list[slice]:
-    """A batch in parts of `size` rows; a last part of one row, which has no batch statistics, is joined to the one before it."""
+    """A batch in parts of `size` rows; a last part of one row, which has no batch statistics, is
+    joined to the one before it.
+    """
     starts = list(range(0, rows, size))
     if len(starts) > 1 and rows - starts[-1] == 1:
         starts.pop()
@@ -71,9 +78,11 @@ def micro_batches(rows: int, size: int) -> list[slice]:
 
 
 def average_statistics(network: nn.Module, weight: float) -> None:
-    """Make the running statistics of batch normalisation the mean over all groups of a pass, as in a single process.
+    """Make the running statistics of batch normalisation the mean over all groups of a pass, as in
+    a single process.
 
-    They took one step towards the mean over a process's own groups, and the step is linear in that mean.
+    They took one step towards the mean over a process's own groups, and the step is linear in that
+    mean.
 
     Args:
         network: after a pass.
@@ -82,17 +91,24 @@ def average_statistics(network: nn.Module, weight: float) -> None:
     if distributed.size() == 1:
         return
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
-    statistics = [value for layer in layers for value in (layer.running_mean, layer.running_var) if value is not None]
+    statistics = [
+        value
+        for layer in layers
+        for value in (layer.running_mean, layer.running_var)
+        if value is not None
+    ]
     for value in statistics:
         value.mul_(weight)
     distributed.sum_over_ranks(statistics)
 
 
 def check_split(network: nn.Module, options: TrainOptions) -> None:
-    """See that the passes can be dealt out to the processes of the group without changing the result.
+    """See that the passes can be dealt out to the processes of the group without changing the
+    result.
 
     Raises:
-        TrainingError: batch normalisation without groups, or groups that do not go into the processes; too small a pass.
+        TrainingError: batch normalisation without groups, or groups that do not go into the
+            processes; too small a pass.
     """
     count, group, rows = distributed.size(), options.batch_norm_group, options.micro_batch
     if count == 1:
@@ -104,9 +120,11 @@ def check_split(network: nn.Module, options: TrainOptions) -> None:
             where=where,
             found="batch_norm_group: 0",
             expected="groups of a fixed size, each in one process",
-            remedy=f"set train.batch_norm_group to {_divisors(rows // count)[1:]} (another experiment), or FER_PROCESSES=1"
+            remedy=f"set train.batch_norm_group to {_divisors(rows // count)[1:]} (another "
+            "experiment), or FER_PROCESSES=1"
             if rows % count == 0 and rows > count
-            else f"FER_PROCESSES=1, or a batch that {2 * count} goes into, in groups (another experiment)",
+            else f"FER_PROCESSES=1, or a batch that {2 * count} goes into, in groups (another "
+            "experiment)",
         )
     groups = rows // max(1, group)
     if groups < count or (group and groups % count):
@@ -115,7 +133,8 @@ def check_split(network: nn.Module, options: TrainOptions) -> None:
             where=where,
             found=f"{groups} groups of batch_norm_group: {group}" if group else f"{groups} rows",
             expected="as many groups in each process" if group else "a row for each process",
-            remedy=f"use one of {_divisors(groups)} processes, or change batch, accumulation or batch_norm_group (another experiment)",
+            remedy=f"use one of {_divisors(groups)} processes, or change batch, accumulation or "
+            "batch_norm_group (another experiment)",
         )
 
 

@@ -1,7 +1,8 @@
 """The record of a training run: facts about it that people read and no later result depends on.
 
-`history.csv` is the same for the same run, `timing.csv` is not; `summary.json` says what was selected and how fast it went,
-`environment.json` on what and with what, `compare.json` (stage B) how the model does beside the one it began as.
+`history.csv` is the same for the same run, `timing.csv` is not; `summary.json` says what was
+selected and how fast it went, `environment.json` on what and with what, `compare.json` (stage B)
+how the model does beside the one it began as.
 """
 
 import csv
@@ -17,7 +18,11 @@ __all__ = ["write_record"]
 
 
 def write_record(
-    folder: Path, result: TrainingResult, arch: str, surroundings: dict[str, Any], comparison: dict[str, Any] | None = None
+    folder: Path,
+    result: TrainingResult,
+    arch: str,
+    surroundings: dict[str, Any],
+    comparison: dict[str, Any] | None = None,
 ) -> None:
     """Write the out `record/` in one step.
 
@@ -28,9 +33,15 @@ def write_record(
         surroundings: what it ran on and with.
         comparison: with another model, where there is one.
     """
-    seconds, images = (sum(epoch[name] for epoch in result.timing) for name in ("seconds", "images"))
+    seconds, images = (
+        sum(epoch[name] for epoch in result.timing) for name in ("seconds", "images")
+    )
     timing = [
-        {"epoch": number, "seconds": round(epoch["seconds"], 3), "images_per_second": round(epoch["images"] / epoch["seconds"], 1)}
+        {
+            "epoch": number,
+            "seconds": round(epoch["seconds"], 3),
+            "images_per_second": round(epoch["images"] / epoch["seconds"], 1),
+        }
         for number, epoch in enumerate(result.timing)
     ]
     with new_folder(folder) as temporary:
@@ -43,7 +54,11 @@ def write_record(
                 "selected_epoch": result.selected_epoch,
                 "epochs": len(result.history),
                 "optimiser_steps": result.steps,
-                "val": {name[4:]: value for name, value in result.history[result.selected_epoch].items() if name.startswith("val_")},
+                "val": {
+                    name[4:]: value
+                    for name, value in result.history[result.selected_epoch].items()
+                    if name.startswith("val_")
+                },
                 "distinct_share": result.history[-1]["seen_share"],
                 "images_per_second": images / seconds,
                 "seconds": seconds,

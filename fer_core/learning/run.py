@@ -58,11 +58,15 @@ def open_training_data(
     for name, rows in (("train", train_rows), ("val", val_rows)):
         if not len(rows):
             raise TrainingError(
-                "A split is empty.", where=f"{name} rows of the pack", remedy="see data/validation.json and params manifest"
+                "A split is empty.",
+                where=f"{name} rows of the pack",
+                remedy="see data/validation.json and params manifest",
             )
     held = np.concatenate([train_rows, val_rows])
     with device_memory():
-        bank = ImageBank(pack, held, preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
+        bank = ImageBank(
+            pack, held, preprocessing, views, settings.cpu_threads(), device, settings.memory_gb
+        )
     return TrainingData(bank=bank, labels=pack.rows.labels, train=train_rows, val=val_rows)
 
 
@@ -74,7 +78,9 @@ def budget_of(
     train_rows: int,
     train_set: TrainSet | OutOfFold | None = None,
 ) -> dict[str, Any]:
-    """What two runs must share before their results may be compared, and under `tuned` what is each one's own."""
+    """What two runs must share before their results may be compared, and under `tuned` what is each
+    one's own.
+    """
     schedule = options.model_dump(mode="json")
     tuned = {"lr": schedule.pop("lr")}
     return {
@@ -103,8 +109,8 @@ def run_training(
 ) -> None:
     """Train (or go on with) a run, save the selected weights, read them back, and write the record.
 
-    In a group of processes all train and the first one writes; how many there are is no part of the run's identity, so that a run may be
-    interrupted with some and go on with others.
+    In a group of processes all train and the first one writes; how many there are is no part of the
+    run's identity, so that a run may be interrupted with some and go on with others.
 
     Args:
         out: folder of the outs `model/` and `record/`.
@@ -117,7 +123,8 @@ def run_training(
         seed: of order and dropout.
         settings: machine settings.
         device: to train on.
-        compare: given the folder of the saved model, measures it beside another; kept in the record as `compare.json`.
+        compare: given the folder of the saved model, measures it beside another; kept in the record
+            as `compare.json`.
 
     Raises:
         TrainingError: as `train`; or the model read back is not the selected epoch's.
@@ -130,14 +137,26 @@ def run_training(
     with open_scratch(settings.runs, stage, key, identity) as scratch, device_memory():
         result = train(task, data, options, seed, scratch, device)
         task.network.load_state_dict(result.weights)
-        card = replace(card, selected_epoch=result.selected_epoch, budget=card.budget | {"optimiser_steps": result.steps})
+        card = replace(
+            card,
+            selected_epoch=result.selected_epoch,
+            budget=card.budget | {"optimiser_steps": result.steps},
+        )
         saved = distributed.on_first(lambda: _save(out / "model", task, card))
         _check_read_back(out / "model", saved, task, result, data, options, device)
         distributed.on_first(
-            lambda: write_record(out / "record", result, card.arch, environment(device, compiled), compare and compare(out / "model"))
+            lambda: write_record(
+                out / "record",
+                result,
+                card.arch,
+                environment(device, compiled),
+                compare and compare(out / "model"),
+            )
         )
         distributed.on_first(scratch.remove)
-    log.info("%s %s: epoch %d of %d selected", stage, key, result.selected_epoch + 1, options.epochs)
+    log.info(
+        "%s %s: epoch %d of %d selected", stage, key, result.selected_epoch + 1, options.epochs
+    )
 
 
 def _save(folder: Path, task: Task, card: ModelCard) -> dict[str, Tensor]:
@@ -173,22 +192,38 @@ def _check_read_back(
 ) -> None:
     """The model on disk must be the selected epoch's, bit for bit, and score what that one scored.
 
-    The score is compared by NLL and with a margin: on a GPU, or on another one than before an interruption, a logit may differ by rounding,
-    and one row of a rare class that turns moves macro-F1 by much more than that.
+    The score is compared by NLL and with a margin: on a GPU, or on another one than before an
+    interruption, a logit may differ by rounding, and one row of a rare class that turns moves
+    macro-F1 by much more than that.
     """
-    if wrong := [name for name in result.weights.keys() | saved.keys() if not _same(result.weights.get(name), saved.get(name))]:
+    if wrong := [
+        name
+        for name in result.weights.keys() | saved.keys()
+        if not _same(result.weights.get(name), saved.get(name))
+    ]:
         raise TrainingError(
             "The saved model does not hold the weights of the selected epoch.",
             where=folder,
             found=f"{len(wrong)} of {len(result.weights)} entries differ, such as {min(wrong)}",
-            remedy="run again: training is not repeated; if it happens again, see whether disk and memory are sound",
+            remedy="run again: training is not repeated; if it happens again, see whether disk and "
+            "memory are sound",
         )
     task.network.load_state_dict(saved)
     scores = validate(task, data, result.selected_epoch, options.precision, device)
     expected = {name: result.history[result.selected_epoch][f"val_{name}"] for name in scores}
     if abs(scores["nll"] - expected["nll"]) > _NLL_MARGIN * max(1, expected["nll"]):
-        raise TrainingError("The saved model does not score what the selected epoch scored.", where=folder, found=scores, expected=expected)
+        raise TrainingError(
+            "The saved model does not score what the selected epoch scored.",
+            where=folder,
+            found=scores,
+            expected=expected,
+        )
 
 
 def _same(one: Tensor | None, other: Tensor | None) -> bool:
-    return one is not None and other is not None and one.dtype == other.dtype and torch.equal(one, other)
+    return (
+        one is not None
+        and other is not None
+        and one.dtype == other.dtype
+        and torch.equal(one, other)
+    )

@@ -1,4 +1,6 @@
-"""Which rows each step of an epoch trains on, and how classes are balanced; a pure function of (seed, epoch)."""
+"""Which rows each step of an epoch trains on, and how classes are balanced; a pure function of
+(seed, epoch).
+"""
 
 import numpy as np
 
@@ -11,7 +13,8 @@ _LEAST_PER_CLASS = 2
 
 
 def shuffled_batches(rows: np.ndarray, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """All rows once, in a fresh order; the last batch takes the remainder, joined to the one before it if it would be one row.
+    """All rows once, in a fresh order; the last batch takes the remainder, joined to the one before
+    it if it would be one row.
 
     A batch of a single row has no batch statistics, which batch normalisation needs.
     """
@@ -22,11 +25,13 @@ def shuffled_batches(rows: np.ndarray, batch: int, seed: int, epoch: int) -> lis
     return batches
 
 
-def balanced_batches(rows: np.ndarray, labels: np.ndarray, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
+def balanced_batches(
+    rows: np.ndarray, labels: np.ndarray, batch: int, seed: int, epoch: int
+) -> list[np.ndarray]:
     """Batches with at least two rows of each class; the other places draw a class uniformly.
 
-    Within a class rows come from reshuffled passes, so that a large class is walked through instead of drawn with replacement.
-    There are as many steps as with plain shuffling.
+    Within a class rows come from reshuffled passes, so that a large class is walked through instead
+    of drawn with replacement. There are as many steps as with plain shuffling.
 
     Args:
         rows: row numbers [n].
@@ -41,11 +46,16 @@ def balanced_batches(rows: np.ndarray, labels: np.ndarray, batch: int, seed: int
     for name, pool in zip(CLASSES, pools, strict=True):
         if not len(pool):
             raise TrainingError(
-                "Balanced batches need every class.", where="train rows", found=f"no {name}", remedy="balance: none or weights"
+                "Balanced batches need every class.",
+                where="train rows",
+                found=f"no {name}",
+                remedy="balance: none or weights",
             )
     steps = max(1, round(len(rows) / batch))
     slots = np.tile(np.repeat(np.arange(N_CLASSES), _LEAST_PER_CLASS), (steps, 1))
-    slots = np.concatenate([slots, random.integers(N_CLASSES, size=(steps, batch - slots.shape[1]))], axis=1)
+    slots = np.concatenate(
+        [slots, random.integers(N_CLASSES, size=(steps, batch - slots.shape[1]))], axis=1
+    )
     chosen = np.empty_like(slots)
     for index, pool in enumerate(pools):
         wanted = slots == index
@@ -56,7 +66,8 @@ def balanced_batches(rows: np.ndarray, labels: np.ndarray, batch: int, seed: int
 
 
 def effective_number_weights(labels: np.ndarray, beta: float = 0.9999) -> np.ndarray:
-    """Class weights (1 - beta) / (1 - beta^n), scaled to sum to the number of classes (Cui et al., CVPR 2019); 0 for an absent class.
+    """Class weights (1 - beta) / (1 - beta^n), scaled to sum to the number of classes (Cui et al.,
+    CVPR 2019); 0 for an absent class.
 
     Args:
         labels: class indices [n].

@@ -6,7 +6,8 @@ __all__ = ["cosine_schedule"]
 
 
 def cosine_schedule(steps: int, warmup: int, peak: float, floor: float) -> np.ndarray:
-    """Linear rise over `warmup` steps, then a cosine to `floor` at the last step (Loshchilov & Hutter, ICLR 2017, no restarts).
+    """Linear rise over `warmup` steps, then a cosine to `floor` at the last step (Loshchilov &
+    Hutter, ICLR 2017, no restarts).
 
     Args:
         steps: number of optimiser steps.

@@ -1,4 +1,6 @@
-"""Scores of the val rows after an epoch, without a library that takes a second to import in every training run."""
+"""Scores of the val rows after an epoch, without a library that takes a second to import in every
+training run.
+"""
 
 import numpy as np
 
@@ -6,8 +8,8 @@ __all__ = ["val_scores"]
 
 
 def val_scores(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Accuracy, macro-F1 and mean negative log-likelihood, as scikit-learn defines them (a class that neither occurs nor is
-    predicted has F1 0).
+    """Accuracy, macro-F1 and mean negative log-likelihood, as scikit-learn defines them (a class
+    that neither occurs nor is predicted has F1 0).
 
     Args:
         probabilities: float [N, C], rows sum to 1.

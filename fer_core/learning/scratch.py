@@ -1,8 +1,9 @@
 """Scratch folder of a training run, named by the hash of everything that defines the run.
 
-`runs/<stage>/<key>/<hash>/` lies outside DVC's outs, under `$DVC_ROOT`. Interrupted and started again, a run finds its own
-state; changed inputs give another hash, so a stale state cannot be picked up. A lock that the kernel releases with the process
-makes a second run of the same hash wait. The folder is removed when the run's outs are written.
+`runs/<stage>/<key>/<hash>/` lies outside DVC's outs, under `$DVC_ROOT`. Interrupted and started
+again, a run finds its own state; changed inputs give another hash, so a stale state cannot be
+picked up. A lock that the kernel releases with the process makes a second run of the same hash
+wait. The folder is removed when the run's outs are written.
 """
 
 import fcntl
@@ -34,7 +35,8 @@ _DIGEST_BYTES = 32
 class Scratch:
     """State of a run on disk: at most one file, replaced in one step.
 
-    The file begins with the SHA-256 of the rest, for torch reads a file with a flipped bit without a word.
+    The file begins with the SHA-256 of the rest, for torch reads a file with a flipped bit without
+    a word.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,14 +77,17 @@ class Scratch:
                 stream.write(hashlib.sha256(body.getbuffer()).digest())
                 stream.write(body.getbuffer())
                 stream.flush()
-                os.fsync(stream.fileno())  # else a power cut could leave neither the old state nor the new one
+                os.fsync(
+                    stream.fileno()
+                )  # else a power cut could leave neither the old state nor the new one
         except WriteError as error:
             raise TrainingError(
                 "The state of the run could not be saved; the one before it is untouched.",
                 where=self._state,
                 found=error.found,
                 expected=f"room for {body.getbuffer().nbytes / 1e6:.1f} MB",
-                remedy="free disk space (or set FER_RUNS to a folder that has some), then run again",
+                remedy="free disk space (or set FER_RUNS to a folder that has some), then run "
+                "again",
             ) from error
 
     def remove(self) -> None:
@@ -91,8 +96,11 @@ class Scratch:
 
 
 @contextmanager
-def open_scratch(runs: Path, stage: str, key: str, identity: Mapping[str, Any]) -> Iterator[Scratch]:
-    """Hold the scratch folder of a run; waits while another process holds it. In a group of processes the first holds it for all.
+def open_scratch(
+    runs: Path, stage: str, key: str, identity: Mapping[str, Any]
+) -> Iterator[Scratch]:
+    """Hold the scratch folder of a run; waits while another process holds it. In a group of
+    processes the first holds it for all.
 
     Args:
         runs: folder of all scratch folders.
@@ -110,7 +118,9 @@ def open_scratch(runs: Path, stage: str, key: str, identity: Mapping[str, Any]) 
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.warning("the same run is in progress in another process: waiting for it (%s)", folder)
+            log.warning(
+                "the same run is in progress in another process: waiting for it (%s)", folder
+            )
             fcntl.flock(lock, fcntl.LOCK_EX)
         folder.mkdir(exist_ok=True)
         yield Scratch(folder)
@@ -120,6 +130,8 @@ def code_hash() -> str:
     """Hash of the first-party modules that this process has imported: other code, other run."""
     digest = hashlib.sha256()
     for name in sorted(sys.modules):
-        if name.split(".")[0] in ("fer_core", "stages", "__main__") and (file := getattr(sys.modules[name], "__file__", None)):
+        if name.split(".")[0] in ("fer_core", "stages", "__main__") and (
+            file := getattr(sys.modules[name], "__file__", None)
+        ):
             digest.update(name.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
     return digest.hexdigest()

@@ -1,4 +1,6 @@
-"""Targets as the training loop uses them: verified in full, on the device, addressed by row number and view."""
+"""Targets as the training loop uses them: verified in full, on the device, addressed by row number
+and view.
+"""
 
 import logging
 from pathlib import Path
@@ -20,21 +22,25 @@ __all__ = ["open_targets", "open_teacher_targets", "open_votes"]
 log = logging.getLogger(__name__)
 
 
-def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions, device: torch.device) -> tuple[Tensor, str]:
+def open_targets(
+    folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions, device: torch.device
+) -> tuple[Tensor, str]:
     """Teacher logits of every train row.
 
     Args:
         folder: soft labels.
         rows: of the pack's dev half.
-        preprocessing, views: the student's; the teachers must have seen the same part of each picture, at whatever size.
+        preprocessing, views: the student's; the teachers must have seen the same part of each
+            picture, at whatever size.
         device: where to keep the logits.
 
     Returns:
-        float16 [number of rows, K + 1, 7], NaN for rows outside train so that a wrong look-up cannot go unnoticed; and the
-        hash of the soft labels.
+        float16 [number of rows, K + 1, 7], NaN for rows outside train so that a wrong look-up
+        cannot go unnoticed; and the hash of the soft labels.
 
     Raises:
-        ArtifactError: the soft labels are damaged, belong to other rows, or were made from other preprocessing or views.
+        ArtifactError: the soft labels are damaged, belong to other rows, or were made from other
+            preprocessing or views.
     """
     soft = _read(folder, rows, preprocessing, views)
     return _by_row(soft.logits, rows, device), soft.sha256
@@ -43,7 +49,9 @@ def open_targets(folder: Path, rows: Rows, preprocessing: Preprocessing, views: 
 def open_teacher_targets(
     folder: Path, rows: Rows, preprocessing: Preprocessing, views: ViewOptions, device: torch.device
 ) -> tuple[Tensor, str]:
-    """Logits of each of the M teachers for every train row: as `open_targets`, but float16 [number of rows, K + 1, M, 7]."""
+    """Logits of each of the M teachers for every train row: as `open_targets`, but float16 [number
+    of rows, K + 1, M, 7].
+    """
     soft = _read(folder, rows, preprocessing, views)
     return _by_row(soft.of_teachers, rows, device), soft.of_teachers_sha256
 
@@ -74,7 +82,8 @@ def open_votes(rows: Rows, views: ViewOptions, device: torch.device) -> Tensor:
         raise DataError(
             "Nobody voted on these pictures.",
             where="data/pack/dev: train rows",
-            remedy="list ferplus or another data set with votes under manifest.sources, or take this method off student.methods",
+            remedy="list ferplus or another data set with votes under manifest.sources, or take "
+            "this method off student.methods",
         )
     log.info("votes on %d of %d train rows; the others learn from their label", count, len(train))
     return torch.from_numpy(shares).to(device)[:, None, :].expand(-1, views.count + 1, -1)

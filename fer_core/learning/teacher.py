@@ -1,4 +1,6 @@
-"""Training a teacher, whatever stage it is of: stage A from initial weights, stage B from stage A's at another image size."""
+"""Training a teacher, whatever stage it is of: stage A from initial weights, stage B from stage A's
+at another image size.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -84,15 +86,24 @@ def train_teacher(
         init_sha256=init_sha256,
         targets_sha256=None,
         selected_epoch=-1,
-        budget=budget_of(options, init_sha256, pack.rows.sha256, views.hash(), len(data.train), train_set),
-        params={"seed": seed, "arcface": arcface.model_dump(mode="json"), "views": views.model_dump(mode="json")},
+        budget=budget_of(
+            options, init_sha256, pack.rows.sha256, views.hash(), len(data.train), train_set
+        ),
+        params={
+            "seed": seed,
+            "arcface": arcface.model_dump(mode="json"),
+            "views": views.model_dump(mode="json"),
+        },
     )
     task = TeacherTask(network, arcface, teacher_view, weighted, device, options.label_smoothing)
     run_training(out, stage, tag, task, card, data, options, seed, settings, device, compare)
 
 
-def start_stage_a(init: Path, arch: str, size: int, options: TeacherOptions, seed: int) -> tuple[ArcFaceNetwork, str]:
-    """A network whose trunk has the initial weights, its heads drawn by the seed; and the hash of these weights.
+def start_stage_a(
+    init: Path, arch: str, size: int, options: TeacherOptions, seed: int
+) -> tuple[ArcFaceNetwork, str]:
+    """A network whose trunk has the initial weights, its heads drawn by the seed; and the hash of
+    these weights.
 
     Args:
         init: folder of the initial weights.
@@ -106,7 +117,9 @@ def start_stage_a(init: Path, arch: str, size: int, options: TeacherOptions, see
     """
     initial = load_initial(init, arch)
     torch.manual_seed(seed)
-    network = ArcFaceNetwork(arch, size, options.head.embed_dim, options.head.dropout, options.arcface.scale)
+    network = ArcFaceNetwork(
+        arch, size, options.head.embed_dim, options.head.dropout, options.arcface.scale
+    )
     start_trunk(network.trunk, initial)
     return network, initial.sha256
 
@@ -127,20 +140,31 @@ def start_stage_b(folder: Path, size: int, scale: float) -> tuple[ArcFaceNetwork
     """
     teacher, card = load_model(folder)
     if not isinstance(teacher, ArcFaceNetwork):
-        raise ModelError("Stage B starts from a teacher of stage A.", where=folder, found=f"{card.kind} with a {card.head} head")
+        raise ModelError(
+            "Stage B starts from a teacher of stage A.",
+            where=folder,
+            found=f"{card.kind} with a {card.head} head",
+        )
     network = ArcFaceNetwork(teacher.arch, size, teacher.embed_dim, teacher.dropout, scale)
     load_resized(teacher.trunk.state_dict(), network.trunk)
-    rest = {name: tensor for name, tensor in teacher.state_dict().items() if not name.startswith("trunk.")}
+    rest = {
+        name: tensor
+        for name, tensor in teacher.state_dict().items()
+        if not name.startswith("trunk.")
+    }
     network.load_state_dict(network.state_dict() | rest)
     return network, card
 
 
-def compare_stages(a: Path, b: Path, pack: Pack, precision: str, settings: Settings, device: torch.device) -> dict[str, Any]:
-    """Measure the saved models of both stages on the same rows, all val rows, each at its own preprocessing.
+def compare_stages(
+    a: Path, b: Path, pack: Pack, precision: str, settings: Settings, device: torch.device
+) -> dict[str, Any]:
+    """Measure the saved models of both stages on the same rows, all val rows, each at its own
+    preprocessing.
 
     Returns:
-        Plain values for JSON: the rows and their hash; of each stage size, weights and val scores; differences b − a; and how many rows
-        only one of the two gets right.
+        Plain values for JSON: the rows and their hash; of each stage size, weights and val scores;
+        differences b − a; and how many rows only one of the two gets right.
     """
     rows = pack.rows.split("val")
     truth = pack.rows.labels[rows]
@@ -148,7 +172,9 @@ def compare_stages(a: Path, b: Path, pack: Pack, precision: str, settings: Setti
     right = {}
     for stage, folder in (("a", a), ("b", b)):
         network, card = load_model(folder)
-        bank = ImageBank(pack, rows, card.preprocessing, None, settings.cpu_threads(), device, settings.memory_gb)
+        bank = ImageBank(
+            pack, rows, card.preprocessing, None, settings.cpu_threads(), device, settings.memory_gb
+        )
         logits = logits_of(network.to(device), bank, rows, range(1), precision)[:, 0]
         probabilities = torch.from_numpy(logits).double().softmax(1).numpy()
         right[stage] = probabilities.argmax(axis=1) == truth
@@ -165,5 +191,8 @@ def compare_stages(a: Path, b: Path, pack: Pack, precision: str, settings: Setti
         "rows_sha256": pack.rows.sha256,
         **stages,
         "difference": {name: stages["b"][name] - stages["a"][name] for name in scores},
-        "right_only_in": {"a": int(np.sum(right["a"] & ~right["b"])), "b": int(np.sum(right["b"] & ~right["a"]))},
+        "right_only_in": {
+            "a": int(np.sum(right["a"] & ~right["b"])),
+            "b": int(np.sum(right["b"] & ~right["a"])),
+        },
     }

@@ -1,7 +1,7 @@
 """ArcFace teacher: a timm trunk, an embedding, and two heads.
 
-The plain linear head is only trained and used in the warm-up; the angular head is what is saved and what gives logits
-s cos(theta) at inference (Deng et al., "ArcFace", CVPR 2019).
+The plain linear head is only trained and used in the warm-up; the angular head is what is saved and
+what gives logits s cos(theta) at inference (Deng et al., "ArcFace", CVPR 2019).
 """
 
 import math
@@ -20,7 +20,8 @@ __all__ = ["ArcFaceNetwork", "arcface_logits"]
 def arcface_logits(cosine: Tensor, labels: Tensor, margin: float, scale: float) -> Tensor:
     """s cos(theta_y + m) for the target class and s cos(theta_j) for the others (ArcFace, eq. 3).
 
-    Past theta = pi - m, where cos(theta + m) would rise again, the target keeps falling linearly: cos(theta) - m sin(m).
+    Past theta = pi - m, where cos(theta + m) would rise again, the target keeps falling linearly:
+    cos(theta) - m sin(m).
 
     Args:
         cosine: [N, C] cosines in [-1, 1].
@@ -54,7 +55,12 @@ class ArcFaceNetwork(nn.Module):
         self.arch, self.embed_dim, self.dropout, self.scale = arch, embed_dim, dropout, scale
         self.trunk = build_trunk(arch, size)
         width: Any = getattr(self.trunk, "head_hidden_size", None) or self.trunk.num_features
-        self.embedding = nn.Sequential(nn.Linear(int(width), embed_dim), nn.BatchNorm1d(embed_dim), nn.SiLU(), nn.Dropout(dropout))
+        self.embedding = nn.Sequential(
+            nn.Linear(int(width), embed_dim),
+            nn.BatchNorm1d(embed_dim),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+        )
         self.plain = nn.Linear(embed_dim, N_CLASSES)
         self.centres = nn.Parameter(nn.init.xavier_uniform_(torch.empty(N_CLASSES, embed_dim)))
 
@@ -63,9 +69,13 @@ class ArcFaceNetwork(nn.Module):
         return self.embedding(self.trunk(images))
 
     def cosine(self, embeddings: Tensor) -> Tensor:
-        """float32 [N, 7]: cosine between each embedding and each class centre; single precision also under autocast."""
+        """float32 [N, 7]: cosine between each embedding and each class centre; single precision
+        also under autocast.
+        """
         with torch.autocast(embeddings.device.type, enabled=False):
-            return functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.centres.float()))
+            return functional.linear(
+                functional.normalize(embeddings.float()), functional.normalize(self.centres.float())
+            )
 
     def forward(self, images: Tensor) -> Tensor:
         """Inference logits float32 [N, 7]."""

@@ -28,7 +28,9 @@ def build_trunk(arch: str, size: int) -> nn.Module:
 
 def classifier_parameters(arch: str, size: int) -> set[str]:
     """Names of the state entries that only the classifier has."""
-    return set(build_classifier(arch, size).state_dict()) - set(build_trunk(arch, size).state_dict())
+    return set(build_classifier(arch, size).state_dict()) - set(
+        build_trunk(arch, size).state_dict()
+    )
 
 
 def size_arguments(arch: str, size: int) -> dict[str, Any]:
@@ -41,8 +43,20 @@ def _create(arch: str, size: int, classes: int) -> nn.Module:
     if not timm.is_model(arch):
         near = ", ".join(difflib.get_close_matches(arch, timm.list_models(), n=3))
         expected = "a name of timm.list_models()" + (f", such as {near}" if near else "")
-        raise ModelError("timm knows no such network.", where="arch", found=arch, expected=expected, remedy="mend the name in params.yaml")
+        raise ModelError(
+            "timm knows no such network.",
+            where="arch",
+            found=arch,
+            expected=expected,
+            remedy="mend the name in params.yaml",
+        )
     try:
-        return timm.create_model(arch, pretrained=False, num_classes=classes, **size_arguments(arch, size))
+        return timm.create_model(
+            arch, pretrained=False, num_classes=classes, **size_arguments(arch, size)
+        )
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise ModelError("This network cannot be built at this image size.", where=f"{arch} at {size} px", found=error) from error
+        raise ModelError(
+            "This network cannot be built at this image size.",
+            where=f"{arch} at {size} px",
+            found=error,
+        ) from error

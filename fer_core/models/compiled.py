@@ -1,6 +1,8 @@
-"""Networks compiled by torch (`torch.compile`), where the machine's settings ask for it: faster on a GPU, after a minute of compiling.
+"""Networks compiled by torch (`torch.compile`), where the machine's settings ask for it: faster on
+a GPU, after a minute of compiling.
 
-Names and values of the weights stay as they are, for a network is compiled in place; only its forward pass changes, by rounding.
+Names and values of the weights stay as they are, for a network is compiled in place; only its
+forward pass changes, by rounding.
 """
 
 import logging
@@ -16,15 +18,18 @@ log = logging.getLogger(__name__)
 
 
 def compile_network(network: nn.Module) -> None:
-    """Have a network compiled when it is first called; of a teacher the trunk, which is where the time goes.
+    """Have a network compiled when it is first called; of a teacher the trunk, which is where the
+    time goes.
 
-    Each batch size is compiled for itself: there are two or three, and code for all sizes at once is slower.
+    Each batch size is compiled for itself: there are two or three, and code for all sizes at once
+    is slower.
     """
     (network.trunk if isinstance(network, ArcFaceNetwork) else network).compile(dynamic=False)
 
 
 def compile_for_training(network: nn.Module, batch_norm_group: int) -> bool:
-    """Have a network compiled for training, unless something acts on its layers while they run, which compiled code has none of.
+    """Have a network compiled for training, unless something acts on its layers while they run,
+    which compiled code has none of.
 
     Args:
         network: to be trained.

@@ -13,13 +13,16 @@ __all__ = ["device_memory", "prepare_device"]
 
 
 def prepare_device(settings: Settings) -> torch.device:
-    """Set torch's threads and determinism for this process and return the device to use; under torchrun, join the group.
+    """Set torch's threads and determinism for this process and return the device to use; under
+    torchrun, join the group.
 
-    On the CPU, operations without a deterministic form are refused, so that a run repeats bit for bit. On CUDA speed comes first: what is
-    computed in single precision may use TF32, and cuDNN takes the fastest of its algorithms; views keep clear of both (`data/augment.py`).
+    On the CPU, operations without a deterministic form are refused, so that a run repeats bit for
+    bit. On CUDA speed comes first: what is computed in single precision may use TF32, and cuDNN
+    takes the fastest of its algorithms; views keep clear of both (`data/augment.py`).
 
     Raises:
-        ModelError: CUDA is asked for and absent, has no such device, or there are more processes than CUDA devices.
+        ModelError: CUDA is asked for and absent, has no such device, or there are more processes
+            than CUDA devices.
         GroupError: the processes that torchrun started cannot find each other.
     """
     torch.set_num_threads(settings.cpu_threads())
@@ -27,19 +30,28 @@ def prepare_device(settings: Settings) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError("No CUDA device is usable.", where="device", found=name, remedy="set FER_DEVICE=cpu, or mend the driver")
+        raise ModelError(
+            "No CUDA device is usable.",
+            where="device",
+            found=name,
+            remedy="set FER_DEVICE=cpu, or mend the driver",
+        )
     if name.startswith("cuda") and place().local_size > 1:
         name = _of_this_process(name)
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise ModelError(
-            "Unknown device.", where="FER_DEVICE or fer.local.toml", found=name, expected="auto, cpu, cuda or cuda:N"
+            "Unknown device.",
+            where="FER_DEVICE or fer.local.toml",
+            found=name,
+            expected="auto, cpu, cuda or cuda:N",
         ) from error
     if device.type == "cuda":
         _prepare_cuda(device)
     torch.use_deterministic_algorithms(device.type == "cpu")
-    # Filling fresh memory costs time and only helps to find reads of unwritten memory in torch itself.
+    # Filling fresh memory costs time and only helps to find reads of unwritten memory in torch
+    # itself.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     join(device)
     return device
@@ -58,8 +70,10 @@ def device_memory() -> Iterator[None]:
         raise ModelError(
             "The device has no memory left.",
             found=str(error).splitlines()[0],
-            remedy="raise train.accumulation, so that a batch passes through in more parts; set FER_MEMORY_GB, so that fewer images lie on "
-            "the device; lower train.batch (another experiment); or see with nvidia-smi what else is on it",
+            remedy="raise train.accumulation, so that a batch passes through in more parts; set "
+            "FER_MEMORY_GB, so that fewer images lie on "
+            "the device; lower train.batch (another experiment); or see with nvidia-smi what else "
+            "is on it",
         ) from error
 
 

@@ -1,7 +1,9 @@
-"""What the processes of one stage tell each other when torchrun has started several, each with a device of its own.
+"""What the processes of one stage tell each other when torchrun has started several, each with a
+device of its own.
 
-Gloo carries what lies on the CPU and NCCL what lies on CUDA devices. Outside a group every function here gives back what it was
-given and does nothing else, so that callers need not ask and a single process computes what it would without this file.
+Gloo carries what lies on the CPU and NCCL what lies on CUDA devices. Outside a group every function
+here gives back what it was given and does nothing else, so that callers need not ask and a single
+process computes what it would without this file.
 """
 
 import atexit
@@ -18,7 +20,18 @@ from torch import Tensor
 from fer_core.errors import GroupError
 from fer_core.settings import place
 
-__all__ = ["check_alike", "deal", "gather_rows", "highest", "is_first", "join", "on_first", "rank", "size", "sum_over_ranks"]
+__all__ = [
+    "check_alike",
+    "deal",
+    "gather_rows",
+    "highest",
+    "is_first",
+    "join",
+    "on_first",
+    "rank",
+    "size",
+    "sum_over_ranks",
+]
 
 T = TypeVar("T")
 
@@ -27,7 +40,8 @@ _BUCKET = 32 << 20  # bytes
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes that torchrun started; nothing to do for a process on its own, or the second time.
+    """Meet the other processes that torchrun started; nothing to do for a process on its own, or
+    the second time.
 
     Args:
         device: of this process, and its current one.
@@ -39,14 +53,17 @@ def join(device: torch.device) -> None:
     if here.size == 1 or size() > 1:
         return
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE
+        )
     except (RuntimeError, ValueError) as error:
         raise GroupError(
             "The processes of this stage cannot find each other.",
             where=f"rank {here.rank}",
             found=error,
             expected=f"{here.size} processes",
-            remedy="see that MASTER_ADDR and MASTER_PORT can be reached from every machine; GLOO_SOCKET_IFNAME names the network to use",
+            remedy="see that MASTER_ADDR and MASTER_PORT can be reached from every machine; "
+            "GLOO_SOCKET_IFNAME names the network to use",
         ) from error
     atexit.register(dist.destroy_process_group)
 
@@ -133,7 +150,9 @@ def highest(number: int) -> int:
 
 @torch.no_grad()
 def sum_over_ranks(tensors: Sequence[Tensor]) -> None:
-    """Replace each tensor by its sum over the processes, the same bits in each; all must give tensors of the same shapes."""
+    """Replace each tensor by its sum over the processes, the same bits in each; all must give
+    tensors of the same shapes.
+    """
     if size() == 1:
         return
     with _all_there():
@@ -143,12 +162,15 @@ def sum_over_ranks(tensors: Sequence[Tensor]) -> None:
             sums.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
         for bucket, flat, pending in sums:
             pending.wait()
-            for tensor, part in zip(bucket, flat.split([tensor.numel() for tensor in bucket]), strict=True):
+            for tensor, part in zip(
+                bucket, flat.split([tensor.numel() for tensor in bucket]), strict=True
+            ):
                 tensor.copy_(part.view(tensor.shape))
 
 
 def gather_rows(own: Tensor, counts: Sequence[int]) -> Tensor:
-    """Rows of all processes, those of rank 0 first, in every process; a gradient reaches each process's own rows alone.
+    """Rows of all processes, those of rank 0 first, in every process; a gradient reaches each
+    process's own rows alone.
 
     Args:
         own: [n, ...]; what goes beyond this process's count is left out.
@@ -171,7 +193,8 @@ def gather_rows(own: Tensor, counts: Sequence[int]) -> Tensor:
 
 
 def deal(starts: Sequence[int], end: int) -> list[slice]:
-    """Deal rows out to the processes, as evenly as whole blocks of rows allow; the first process always has some.
+    """Deal rows out to the processes, as evenly as whole blocks of rows allow; the first process
+    always has some.
 
     Args:
         starts: first row of every block, in order, from 0.
@@ -186,7 +209,9 @@ def deal(starts: Sequence[int], end: int) -> list[slice]:
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Tensors in lists of one type and about `_BUCKET` bytes, for each message costs time of its own."""
+    """Tensors in lists of one type and about `_BUCKET` bytes, for each message costs time of its
+    own.
+    """
     for _, alike in groupby(tensors, key=lambda tensor: tensor.dtype):
         bucket: list[Tensor] = []
         for tensor in alike:

@@ -1,6 +1,8 @@
-"""A saved model's logits for one half of the pack, as the artifact that fusion, soft labels and evaluation read.
+"""A saved model's logits for one half of the pack, as the artifact that fusion, soft labels and
+evaluation read.
 
-In a group of processes each runs whole batches of its own and decodes their images only; all get all logits.
+In a group of processes each runs whole batches of its own and decodes their images only; all get
+all logits.
 """
 
 from collections.abc import Sequence
@@ -49,12 +51,12 @@ def forward_rows(
         precision: "fp32", "bf16" or "fp16".
         dtype: "float16" or "float32", type of the stored logits.
         settings: machine settings.
-        fold_models: folders of the saved models of each fold; then the train rows of a fold are run through the one that did not learn from
-            them, and only the other rows through `model`.
+        fold_models: folders of the saved models of each fold; then the train rows of a fold are run
+            through the one that did not learn from them, and only the other rows through `model`.
 
     Raises:
-        ArtifactError, ModelError: a damaged model, one that learnt from the rows of its fold, a logit that is not finite, or a device
-            without memory left.
+        ArtifactError, ModelError: a damaged model, one that learnt from the rows of its fold, a
+            logit that is not finite, or a device without memory left.
         GroupError: another process of the group has ended.
     """
     device = prepare_device(settings)
@@ -77,10 +79,22 @@ def forward_rows(
         here, here_train = _of_this_process(some), _of_this_process(some_train)
         decoded = np.union1d(here, here_train)
         with device_memory():
-            bank = ImageBank(pack, decoded, card.preprocessing, views, settings.cpu_threads(), device, settings.memory_gb)
-            evaluated[np.searchsorted(rows, some)] = _gathered(logits_of(network, bank, here, range(1), precision)[:, 0], some)
+            bank = ImageBank(
+                pack,
+                decoded,
+                card.preprocessing,
+                views,
+                settings.cpu_threads(),
+                device,
+                settings.memory_gb,
+            )
+            evaluated[np.searchsorted(rows, some)] = _gathered(
+                logits_of(network, bank, here, range(1), precision)[:, 0], some
+            )
             if views is not None and seen is not None and len(some_train):
-                of_views = logits_of(network, bank, here_train, range(1, views.count + 1), precision)
+                of_views = logits_of(
+                    network, bank, here_train, range(1, views.count + 1), precision
+                )
                 seen[np.searchsorted(train, some_train)] = _gathered(of_views, some_train)
     return logits_of_rows(
         pack.rows,
@@ -96,12 +110,24 @@ def forward_rows(
 
 
 def _check_fold(folder: Path, whole: ModelCard, fold: int, folds: int) -> None:
-    """The model of a fold must be the whole one's twin in all but the rows it learnt from, and those must leave the fold out."""
+    """The model of a fold must be the whole one's twin in all but the rows it learnt from, and
+    those must leave the fold out.
+    """
     card = read_card(folder)
     learnt = card.budget.get("train_set") or {}
     found = {"fold": learnt.get("fold"), "folds": learnt.get("folds")}
-    found |= {"arch": card.arch, "rows": card.rows_sha256, "preprocessing": card.preprocessing.hash()}
-    expected = {"fold": fold, "folds": folds, "arch": whole.arch, "rows": whole.rows_sha256, "preprocessing": whole.preprocessing.hash()}
+    found |= {
+        "arch": card.arch,
+        "rows": card.rows_sha256,
+        "preprocessing": card.preprocessing.hash(),
+    }
+    expected = {
+        "fold": fold,
+        "folds": folds,
+        "arch": whole.arch,
+        "rows": whole.rows_sha256,
+        "preprocessing": whole.preprocessing.hash(),
+    }
     if found != expected:
         raise ArtifactError(
             "This is not the teacher that left these rows out.",
@@ -113,7 +139,9 @@ def _check_fold(folder: Path, whole: ModelCard, fold: int, folds: int) -> None:
 
 
 def _shares(rows: np.ndarray) -> list[slice]:
-    """Whole batches, the same ones that a single process would run, so that the logits are the same as well."""
+    """Whole batches, the same ones that a single process would run, so that the logits are the same
+    as well.
+    """
     return distributed.deal(range(0, len(rows), BATCH), len(rows))
 
 
@@ -122,4 +150,6 @@ def _of_this_process(rows: np.ndarray) -> np.ndarray:
 
 
 def _gathered(logits: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return distributed.gather_rows(torch.from_numpy(logits), [share.stop - share.start for share in _shares(rows)]).numpy()
+    return distributed.gather_rows(
+        torch.from_numpy(logits), [share.stop - share.start for share in _shares(rows)]
+    ).numpy()

@@ -16,7 +16,9 @@ __all__ = ["BATCH", "logits_of"]
 BATCH = 256
 
 
-def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: range, precision: str) -> np.ndarray:
+def logits_of(
+    network: nn.Module, bank: ImageBank, rows: np.ndarray, views: range, precision: str
+) -> np.ndarray:
     """Forward pass of some views of some rows.
 
     Args:
@@ -33,8 +35,12 @@ def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: rang
         ModelError: a logit is not finite, or fp16 on the CPU.
     """
     network = network.to(bank.device).to(memory_format=torch.channels_last)
-    found = torch.empty((len(rows), len(views), N_CLASSES), device=bank.device)  # fetched once: the device need not wait for the host
-    bar = tqdm(total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off())
+    found = torch.empty(
+        (len(rows), len(views), N_CLASSES), device=bank.device
+    )  # fetched once: the device need not wait for the host
+    bar = tqdm(
+        total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off()
+    )
     bank.expect(rows[start : start + BATCH] for _ in views for start in range(0, len(rows), BATCH))
     with bar, torch.inference_mode(), autocast(bank.device, precision):
         for column, k in enumerate(views):
@@ -46,6 +52,8 @@ def logits_of(network: nn.Module, bank: ImageBank, rows: np.ndarray, views: rang
     if not np.isfinite(logits).all():
         row = int(rows[np.argwhere(~np.isfinite(logits))[0][0]])
         raise ModelError(
-            "A logit is not finite.", where=f"row {row} of the pack", remedy="train the model again with a lower learning rate"
+            "A logit is not finite.",
+            where=f"row {row} of the pack",
+            remedy="train the model again with a lower learning rate",
         )
     return logits

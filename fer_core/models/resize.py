@@ -1,4 +1,6 @@
-"""Weights of a network for another image size: what depends on the size, such as position embeddings, resampled as timm does it."""
+"""Weights of a network for another image size: what depends on the size, such as position
+embeddings, resampled as timm does it.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -11,7 +13,8 @@ __all__ = ["load_resized", "resampled"]
 
 
 def resampled(weights: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Weights whose entries of another shape than the network's went through timm's conversion for its family of networks.
+    """Weights whose entries of another shape than the network's went through timm's conversion for
+    its family of networks.
 
     Args:
         weights: in timm's names; entries of the network's shapes are left as they are.
@@ -28,7 +31,15 @@ def resampled(weights: Mapping[str, Tensor], network: nn.Module) -> dict[str, Te
         return dict(weights)
     try:
         return dict(convert(dict(weights), network))
-    except (RuntimeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, TypeError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        AssertionError,
+        TypeError,
+    ) as error:
         raise ModelError(
             "These weights cannot be resampled to the network's image size.",
             where=type(network).__name__,
@@ -45,4 +56,6 @@ def load_resized(weights: Mapping[str, Tensor], network: nn.Module) -> None:
     try:
         network.load_state_dict(resampled(weights, network))
     except RuntimeError as error:
-        raise ModelError("These weights are not of this network at another image size.", found=error) from error
+        raise ModelError(
+            "These weights are not of this network at another image size.", found=error
+        ) from error

@@ -1,4 +1,5 @@
-"""The saved model: `model.safetensors` and `model.json`, written by every training stage, read by every later one.
+"""The saved model: `model.safetensors` and `model.json`, written by every training stage, read by
+every later one.
 
 No pickle, no times and no speeds: the same run gives the same bytes.
 """
@@ -21,12 +22,16 @@ __all__ = ["build_network", "load_model", "save_model"]
 
 
 def build_network(card: ModelCard) -> nn.Module:
-    """The network a card describes, with random weights; called with normalised images it returns logits [N, 7]."""
+    """The network a card describes, with random weights; called with normalised images it returns
+    logits [N, 7].
+    """
     if card.head == "linear":
         return build_classifier(card.arch, card.preprocessing.size)
     if card.embed_dim is None or card.dropout is None or card.scale is None:
         raise ModelError("An ArcFace head needs embed_dim, dropout and scale.", where=card.arch)
-    return ArcFaceNetwork(card.arch, card.preprocessing.size, card.embed_dim, card.dropout, card.scale)
+    return ArcFaceNetwork(
+        card.arch, card.preprocessing.size, card.embed_dim, card.dropout, card.scale
+    )
 
 
 def save_model(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:
@@ -57,7 +62,8 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     """Read a saved model, in evaluation mode on the CPU.
 
     Raises:
-        ArtifactError: a file is missing, damaged, of another schema or class order, or the weights are not the card's.
+        ArtifactError: a file is missing, damaged, of another schema or class order, or the weights
+            are not the card's.
         ModelError: the weights do not fit the network.
     """
     card = read_card(folder)
@@ -65,5 +71,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     try:
         network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except (RuntimeError, SafetensorError) as error:
-        raise ModelError("The weights do not fit the network.", where=folder, found=error) from error
+        raise ModelError(
+            "The weights do not fit the network.", where=folder, found=error
+        ) from error
     return network.eval(), card

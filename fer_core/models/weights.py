@@ -23,6 +23,13 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
         WriteError: the disk is full or not writable.
     """
     try:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path)
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path
+        )
     except SafetensorError as error:
-        raise WriteError("The weights could not be written.", where=path, found=error, remedy="free disk space, then run again") from error
+        raise WriteError(
+            "The weights could not be written.",
+            where=path,
+            found=error,
+            remedy="free disk space, then run again",
+        ) from error

@@ -1,4 +1,6 @@
-"""Had the students learnt all they could when training ended? A method stopped while it still gains is ranked too low."""
+"""Had the students learnt all they could when training ended? A method stopped while it still gains
+is ranked too low.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +13,8 @@ _SCORE = "val_macro_f1"
 
 
 def late_gain(history: pd.DataFrame) -> float:
-    """Mean val macro-F1 of the last quarter of the epochs less that of the quarter before: near 0 where the curve is flat.
+    """Mean val macro-F1 of the last quarter of the epochs less that of the quarter before: near 0
+    where the curve is flat.
 
     Args:
         history: of one run, one row an epoch in order, with the column val_macro_f1.
@@ -27,17 +30,21 @@ def late_gain(history: pd.DataFrame) -> float:
 
 
 def rising(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, str]:
-    """Name and late gain, in words, of each method whose val curve still rises at the end, on average over seeds.
+    """Name and late gain, in words, of each method whose val curve still rises at the end, on
+    average over seeds.
 
     Args:
         histories: method -> history of each of its runs.
     """
     gains = {method: sum(map(late_gain, runs)) / len(runs) for method, runs in histories.items()}
-    return {method: f"{method} ({gain:+.3f})" for method, gain in gains.items() if gain > _STILL_RISING}
+    return {
+        method: f"{method} ({gain:+.3f})" for method, gain in gains.items() if gain > _STILL_RISING
+    }
 
 
 def unfinished(histories: Mapping[str, Sequence[pd.DataFrame]]) -> str | None:
-    """What to tell the reader of methods whose val curve still rises at the end, on average over seeds; None where all are flat.
+    """What to tell the reader of methods whose val curve still rises at the end, on average over
+    seeds; None where all are flat.
 
     Args:
         histories: method -> history of each of its runs.
@@ -46,6 +53,7 @@ def unfinished(histories: Mapping[str, Sequence[pd.DataFrame]]) -> str | None:
     if not still:
         return None
     return (
-        f"Val macro-F1 still rose when training ended, last quarter of the epochs against the one before: {', '.join(still)}. "
+        "Val macro-F1 still rose when training ended, last quarter of the epochs against the one "
+        f"before: {', '.join(still)}. "
         "More epochs for all methods would rank them more fairly."
     )

@@ -1,4 +1,6 @@
-"""What the data are, in numbers: everything that the data sheet counts, and the file `datasheet.json`."""
+"""What the data are, in numbers: everything that the data sheet counts, and the file
+`datasheet.json`.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,11 +20,16 @@ __all__ = ["SIZE_EDGES", "count_faces"]
 _SCHEMA = "datasheet/1"
 
 SIZE_EDGES = tuple(dict.fromkeys(round(2 ** (half / 2)) for half in range(63)))
-"""Lower ends of the bins of image sizes, in pixels: 1, 2, 3, 4, 6, 8, 11, 16, …, two to a doubling."""
+"""Lower ends of the bins of image sizes, in pixels: 1, 2, 3, 4, 6, 8, 11, 16, …, two to a
+doubling.
+"""
 
 
-def count_faces(faces: pd.DataFrame, stores: Mapping[str, FaceStore], manifest_sha256: str) -> dict[str, Any]:
-    """All counts, as values that JSON can express; sources, splits, reasons and classes in their own order.
+def count_faces(
+    faces: pd.DataFrame, stores: Mapping[str, FaceStore], manifest_sha256: str
+) -> dict[str, Any]:
+    """All counts, as values that JSON can express; sources, splits, reasons and classes in their
+    own order.
 
     Args:
         faces: as `datasheet_faces` gives them.
@@ -31,12 +38,17 @@ def count_faces(faces: pd.DataFrame, stores: Mapping[str, FaceStore], manifest_s
 
     Returns:
         `schema`, `manifest_sha256`, `classes`; `faces`: how many are kept, dropped and excluded;
-        `kept`: source -> split -> class -> rows; `dropped`: source -> reason -> rows; `excluded`: source -> reason -> entries;
-        `flagged`: source -> flag -> rows kept and dropped; `sizes` of kept rows, shorter side in pixels: `edges` of the bins, and
-        for each source the rows of each `bins`, `smallest`, `median`, `greatest`; `twins`: see `_twins`.
+        `kept`: source -> split -> class -> rows; `dropped`: source -> reason -> rows; `excluded`:
+            source -> reason -> entries;
+        `flagged`: source -> flag -> rows kept and dropped; `sizes` of kept rows, shorter side in
+        pixels: `edges` of the bins, and for each source the rows of each `bins`, `smallest`,
+        `median`, `greatest`; `twins`: see `_twins`.
     """
     kept = faces[faces["split"] != DROPPED]
-    excluded = {source: Counter(item["reason"] for item in store.meta["exclusions"]) for source, store in stores.items()}
+    excluded = {
+        source: Counter(item["reason"] for item in store.meta["exclusions"])
+        for source, store in stores.items()
+    }
     return {
         "schema": _SCHEMA,
         "manifest_sha256": manifest_sha256,
@@ -47,10 +59,16 @@ def count_faces(faces: pd.DataFrame, stores: Mapping[str, FaceStore], manifest_s
             "excluded": sum(reasons.total() for reasons in excluded.values()),
         },
         "kept": {
-            source: {split: _counts(rows.loc[rows["split"] == split, "class"], CLASSES) for split in SPLITS}
+            source: {
+                split: _counts(rows.loc[rows["split"] == split, "class"], CLASSES)
+                for split in SPLITS
+            }
             for source, rows in _by_source(kept, stores)
         },
-        "dropped": {source: _counts(rows["reason"], _present(faces["reason"], REASONS)) for source, rows in _by_source(faces, stores)},
+        "dropped": {
+            source: _counts(rows["reason"], _present(faces["reason"], REASONS))
+            for source, rows in _by_source(faces, stores)
+        },
         "excluded": {source: dict(sorted(reasons.items())) for source, reasons in excluded.items()},
         "flagged": {source: _flagged(rows) for source, rows in _by_source(faces, stores)},
         "sizes": _sizes(kept, stores),
@@ -58,7 +76,9 @@ def count_faces(faces: pd.DataFrame, stores: Mapping[str, FaceStore], manifest_s
     }
 
 
-def _by_source(faces: pd.DataFrame, stores: Mapping[str, FaceStore]) -> list[tuple[str, pd.DataFrame]]:
+def _by_source(
+    faces: pd.DataFrame, stores: Mapping[str, FaceStore]
+) -> list[tuple[str, pd.DataFrame]]:
     return [(source, faces[faces["source"] == source]) for source in stores]
 
 
@@ -75,13 +95,18 @@ def _present(values: pd.Series, keys: tuple[str, ...]) -> tuple[str, ...]:
 def _flagged(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     stays = rows["split"] != DROPPED
     return {
-        flag: {"kept": int((stays & (rows["flag"] == flag)).sum()), "dropped": int((~stays & (rows["flag"] == flag)).sum())}
+        flag: {
+            "kept": int((stays & (rows["flag"] == flag)).sum()),
+            "dropped": int((~stays & (rows["flag"] == flag)).sum()),
+        }
         for flag in sorted(set(rows["flag"].unique()) - {""})
     }
 
 
 def _sizes(kept: pd.DataFrame, stores: Mapping[str, FaceStore]) -> dict[str, Any]:
-    """Histograms over the bins between the smallest and the greatest image of all; a source without kept rows has none."""
+    """Histograms over the bins between the smallest and the greatest image of all; a source without
+    kept rows has none.
+    """
     if kept.empty:
         return {"edges": [], "sources": {}}
     place = np.searchsorted(SIZE_EDGES, kept["min_side"].to_numpy(), side="right") - 1
@@ -104,8 +129,9 @@ def _twins(faces: pd.DataFrame, stores: Mapping[str, FaceStore]) -> dict[str, An
     """Rows that name another one because of which they left, or beside which they stay.
 
     Returns:
-        `dropped`: reason -> counts, `kept`: split -> counts, each with `faces`, how many of them are of an `other_class` than the
-        row they name, and how many of an `other_source`; `because_of`: source of the dropped row -> source of the named row -> rows.
+        `dropped`: reason -> counts, `kept`: split -> counts, each with `faces`, how many of them
+        are of an `other_class` than the row they name, and how many of an `other_source`;
+        `because_of`: source of the dropped row -> source of the named row -> rows.
     """
     rows = faces[faces["twin"] >= 0]
     named = faces.iloc[rows["twin"].to_numpy()]
@@ -121,7 +147,10 @@ def _twins(faces: pd.DataFrame, stores: Mapping[str, FaceStore]) -> dict[str, An
     pairs["other_source"] = pairs["source"] != pairs["because_of"]
     left = pairs[pairs["reason"] != ""]
     return {
-        "dropped": {reason: _pair_counts(left[left["reason"] == reason]) for reason in _present(left["reason"], REASONS)},
+        "dropped": {
+            reason: _pair_counts(left[left["reason"] == reason])
+            for reason in _present(left["reason"], REASONS)
+        },
         "kept": {
             split: _pair_counts(pairs[(pairs["reason"] == "") & (pairs["split"] == split)])
             for split in _present(pairs.loc[pairs["reason"] == "", "split"], SPLITS)
@@ -134,4 +163,8 @@ def _twins(faces: pd.DataFrame, stores: Mapping[str, FaceStore]) -> dict[str, An
 
 
 def _pair_counts(pairs: pd.DataFrame) -> dict[str, int]:
-    return {"faces": len(pairs), "other_class": int(pairs["other_class"].sum()), "other_source": int(pairs["other_source"].sum())}
+    return {
+        "faces": len(pairs),
+        "other_class": int(pairs["other_class"].sum()),
+        "other_source": int(pairs["other_source"].sum()),
+    }

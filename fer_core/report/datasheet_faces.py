@@ -1,4 +1,6 @@
-"""The faces a data sheet is about: the manifest's rows with what else it shows of them, checked against the face stores."""
+"""The faces a data sheet is about: the manifest's rows with what else it shows of them, checked
+against the face stores.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -15,12 +17,26 @@ from fer_core.labels import CLASSES, UNLABELLED
 __all__ = ["DROPPED", "datasheet_faces", "draw_numbers"]
 
 DROPPED = "dropped"
-_COLUMNS = ["sample_id", "source", "row", "label", "split", "reason", "usage", "duplicate_of", "width", "height", "min_side"]
+_COLUMNS = [
+    "sample_id",
+    "source",
+    "row",
+    "label",
+    "split",
+    "reason",
+    "usage",
+    "duplicate_of",
+    "width",
+    "height",
+    "min_side",
+]
 _WHERE = "data/manifest.parquet"
 _REMEDY = "run `fer run manifest`"
 
 
-def datasheet_faces(manifest: pd.DataFrame, stores: Mapping[str, FaceStore], seed: int) -> pd.DataFrame:
+def datasheet_faces(
+    manifest: pd.DataFrame, stores: Mapping[str, FaceStore], seed: int
+) -> pd.DataFrame:
     """The manifest's rows, index 0..N-1, for counting and for drawing from.
 
     Args:
@@ -29,18 +45,25 @@ def datasheet_faces(manifest: pd.DataFrame, stores: Mapping[str, FaceStore], see
         seed: decides the numbers to draw by.
 
     Returns:
-        Columns `sample_id`, `source` (ordered categories, as in `stores`), `row`, `label`, `split` (ordered categories, `dropped`
-        last), `reason`, `usage`, `width`, `height`, `min_side`, and: `class` (its name, or "unlabelled"), `flag` (of the store, ""
-        for a face), `twin` (int64, index of the row that `duplicate_of` names, or -1), `draw` (uint64).
+        Columns `sample_id`, `source` (ordered categories, as in `stores`), `row`, `label`, `split`
+        (ordered categories, `dropped` last), `reason`, `usage`, `width`, `height`, `min_side`, and:
+        `class` (its name, or "unlabelled"), `flag` (of the store, "" for a face), `twin` (int64,
+        index of the row that `duplicate_of` names, or -1), `draw` (uint64).
 
     Raises:
-        ArtifactError: the manifest was made from other stores, or a row breaks its contract: names it.
+        ArtifactError: the manifest was made from other stores, or a row breaks its contract: names
+            it.
     """
     faces = manifest[_COLUMNS].reset_index(drop=True)
     _check(faces)
     faces["flag"] = _flags(faces, stores)
     twin = pd.Index(faces["sample_id"]).get_indexer(pd.Index(faces["duplicate_of"]))
-    _refuse(faces, (faces["duplicate_of"] != "").to_numpy() & (twin < 0), "duplicate_of", "the sample_id of a row")
+    _refuse(
+        faces,
+        (faces["duplicate_of"] != "").to_numpy() & (twin < 0),
+        "duplicate_of",
+        "the sample_id of a row",
+    )
     faces["twin"] = twin.astype(np.int64)
     faces["class"] = np.array([*CLASSES, "unlabelled"], dtype=object)[faces["label"].to_numpy()]
     faces["draw"] = draw_numbers(seed, faces["sample_id"])
@@ -50,8 +73,12 @@ def datasheet_faces(manifest: pd.DataFrame, stores: Mapping[str, FaceStore], see
 
 
 def draw_numbers(seed: int, sample_ids: Iterable[str]) -> np.ndarray:
-    """A random number for every face, uint64 [N]: of the seed and its name alone, so that other rows do not change who is drawn."""
-    hashes = (hashlib.sha256(f"{seed}:{sample_id}".encode()).digest()[:8] for sample_id in sample_ids)
+    """A random number for every face, uint64 [N]: of the seed and its name alone, so that other
+    rows do not change who is drawn.
+    """
+    hashes = (
+        hashlib.sha256(f"{seed}:{sample_id}".encode()).digest()[:8] for sample_id in sample_ids
+    )
     return np.frombuffer(b"".join(hashes), dtype=">u8").astype(np.uint64)
 
 
@@ -61,12 +88,21 @@ def _check(faces: pd.DataFrame) -> None:
     dropped = faces["split"] == DROPPED
     _refuse(faces, dropped & ~faces["reason"].isin(REASONS), "reason", REASONS)
     _refuse(faces, ~dropped & (faces["reason"] != ""), "reason", "none, for this row stays")
-    _refuse(faces, ~faces["label"].between(UNLABELLED, len(CLASSES) - 1), "label", f"{UNLABELLED} to {len(CLASSES) - 1}")
-    _refuse(faces, ~dropped & (faces["label"] == UNLABELLED), "label", "a class, for this row stays")
+    _refuse(
+        faces,
+        ~faces["label"].between(UNLABELLED, len(CLASSES) - 1),
+        "label",
+        f"{UNLABELLED} to {len(CLASSES) - 1}",
+    )
+    _refuse(
+        faces, ~dropped & (faces["label"] == UNLABELLED), "label", "a class, for this row stays"
+    )
     _refuse(faces, faces["min_side"] < 1, "min_side", "at least 1")
 
 
-def _refuse(faces: pd.DataFrame, wrong: pd.Series | np.ndarray, column: str, expected: object) -> None:
+def _refuse(
+    faces: pd.DataFrame, wrong: pd.Series | np.ndarray, column: str, expected: object
+) -> None:
     """Raise for the first row under the mask."""
     if len(bad := faces[np.asarray(wrong, dtype=bool)]):
         raise ArtifactError(

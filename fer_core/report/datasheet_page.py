@@ -17,7 +17,15 @@ from fer_core.report.contact_sheets import (
     thumbnails,
     twin_sheets,
 )
-from fer_core.report.datasheet_tables import REASON_WORDS, facts, in_words, kept, left_out, sizes, twin_tables
+from fer_core.report.datasheet_tables import (
+    REASON_WORDS,
+    facts,
+    in_words,
+    kept,
+    left_out,
+    sizes,
+    twin_tables,
+)
 from fer_core.report.markup import Markup, document, section, tag
 from fer_core.report.style import STYLE
 
@@ -34,7 +42,8 @@ _CONTENTS = (
     ("excluded", "Entries that give no face"),
 )
 _HOW = (
-    "Drawn at random by name, as many from each data set and split as there are, up to an equal share, and in that order. "
+    "Drawn at random by name, as many from each data set and split as there are, up to an equal "
+    "share, and in that order. "
     "Point at a face, or touch it, to read its name."
 )
 _FIRST = "The first of each data set; of a photo with several faces, the whole photo. What cannot be decoded is not shown."
@@ -59,7 +68,9 @@ svg.chart { overflow: visible; }
 """
 
 
-def render_datasheet(counts: Mapping[str, Any], faces: pd.DataFrame, stores: Mapping[str, FaceStore]) -> str:
+def render_datasheet(
+    counts: Mapping[str, Any], faces: pd.DataFrame, stores: Mapping[str, FaceStore]
+) -> str:
     """The whole page; the same text for the same manifest and stores.
 
     Args:
@@ -71,32 +82,70 @@ def render_datasheet(counts: Mapping[str, Any], faces: pd.DataFrame, stores: Map
     excluded = excluded_figures(stores)
     pictures = thumbnails(faces, stores, [*classes, *gone, *pairs])
     listed = [(anchor, name) for anchor, name in _CONTENTS if excluded or anchor != "excluded"]
-    contents = tag("nav", *(tag("a", name, href=f"#{anchor}") for anchor, name in listed), aria_label="Contents")
+    contents = tag(
+        "nav",
+        *(tag("a", name, href=f"#{anchor}") for anchor, name in listed),
+        aria_label="Contents",
+    )
     sections = [
         kept(counts),
         left_out(counts, stores),
         sizes(counts),
         section("twins", "Twins and leakage", twin_tables(counts), *_pairs(pairs, faces, pictures)),
-        section("classes", "Faces by class", tag("p", _HOW, class_="note"), _sheets(classes, faces, pictures)),
-        section("dropped", "Faces left out", tag("p", _HOW, class_="note"), _sheets(gone, faces, pictures)) if gone else None,
-        section("excluded", "Entries that give no face", tag("p", _FIRST, class_="note"), tag("div", *excluded, class_="sheets"))
+        section(
+            "classes",
+            "Faces by class",
+            tag("p", _HOW, class_="note"),
+            _sheets(classes, faces, pictures),
+        ),
+        section(
+            "dropped",
+            "Faces left out",
+            tag("p", _HOW, class_="note"),
+            _sheets(gone, faces, pictures),
+        )
+        if gone
+        else None,
+        section(
+            "excluded",
+            "Entries that give no face",
+            tag("p", _FIRST, class_="note"),
+            tag("div", *excluded, class_="sheets"),
+        )
         if excluded
         else None,
     ]
-    foot = tag("p", "Made from the manifest with SHA-256 ", tag("code", counts["manifest_sha256"]), class_="note hash")
-    return document(_TITLE, f"{STYLE}\n{_STYLE.strip()}", tag("main", tag("h1", _TITLE), facts(counts), contents, *sections, foot))
+    foot = tag(
+        "p",
+        "Made from the manifest with SHA-256 ",
+        tag("code", counts["manifest_sha256"]),
+        class_="note hash",
+    )
+    return document(
+        _TITLE,
+        f"{STYLE}\n{_STYLE.strip()}",
+        tag("main", tag("h1", _TITLE), facts(counts), contents, *sections, foot),
+    )
 
 
 def _sheets(sheets: Sequence[Sheet], faces: pd.DataFrame, pictures: Mapping[int, str]) -> Markup:
-    return tag("div", *(sheet_figure(sheet, _title(sheet), faces, pictures) for sheet in sheets if sheet.total), class_="sheets")
+    return tag(
+        "div",
+        *(sheet_figure(sheet, _title(sheet), faces, pictures) for sheet in sheets if sheet.total),
+        class_="sheets",
+    )
 
 
-def _pairs(sheets: Sequence[Sheet], faces: pd.DataFrame, pictures: Mapping[int, str]) -> list[Markup]:
+def _pairs(
+    sheets: Sequence[Sheet], faces: pd.DataFrame, pictures: Mapping[int, str]
+) -> list[Markup]:
     found = []
     for sheet in sheets:
         words = REASON_WORDS.get(sheet.key, _BOTH_STAY)
         head = tag("h3", f"{_title(sheet)}: {shown_of(sheet)}")
-        grid = tag("div", *(pair_figure(row, faces, pictures) for row in sheet.rows), class_="pairs")
+        grid = tag(
+            "div", *(pair_figure(row, faces, pictures) for row in sheet.rows), class_="pairs"
+        )
         found.append(tag("div", head, tag("p", words, class_="note"), grid))
     return found
 

@@ -26,9 +26,16 @@ def face_grid(title: str, faces: Sequence[Face], pack: Pack, narrow: bool = Fals
     for face in faces:
         name = pack.rows.sample_ids[face.row]
         address = picture_address(pack.image(face.row), name, int(pixels[face.row]))
-        picture = tag("span", tag("img", src=address, alt=name), class_="face", tabindex="-1", data_name=name)
+        picture = tag(
+            "span", tag("img", src=address, alt=name), class_="face", tabindex="-1", data_name=name
+        )
         tiles.append(tag("div", picture, tag("small", face.words)))
-    return tag("figure", tag("figcaption", tag("b", title)), tag("div", *tiles, class_="faces few" if narrow else "faces"), class_="sheet")
+    return tag(
+        "figure",
+        tag("figcaption", tag("b", title)),
+        tag("div", *tiles, class_="faces few" if narrow else "faces"),
+        class_="sheet",
+    )
 
 
 def check_rows(pack: Pack, rows_sha256: str) -> None:
@@ -39,5 +46,8 @@ def check_rows(pack: Pack, rows_sha256: str) -> None:
     """
     if pack.rows.sha256 != rows_sha256:
         raise ArtifactError(
-            "These faces are of another run than the numbers.", where="data/pack", found=pack.rows.sha256, expected=rows_sha256
+            "These faces are of another run than the numbers.",
+            where="data/pack",
+            found=pack.rows.sha256,
+            expected=rows_sha256,
         )

@@ -1,4 +1,6 @@
-"""The hard val rows: how everybody does on them, the hardest as faces, and a page of all of them."""
+"""The hard val rows: how everybody does on them, the hardest as faces, and a page of all of
+them.
+"""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -37,30 +39,51 @@ def hard_cases(inputs: ReportInputs, dev: Pack) -> Markup:
     grids = []
     for reason in REASONS:
         title, column = _HARD[reason]
-        mine = found[found[reason]].sort_values([column, "sample_id"], ascending=[column == "margin", True])
-        grids.append(face_grid(f"{title}: {len(mine):,}", _faces(mine.head(_OF_A_REASON), dev), dev))
+        mine = found[found[reason]].sort_values(
+            [column, "sample_id"], ascending=[column == "margin", True]
+        )
+        grids.append(
+            face_grid(f"{title}: {len(mine):,}", _faces(mine.head(_OF_A_REASON), dev), dev)
+        )
     return section(
         "hard",
         "Hard cases",
         _board(inputs),
-        tag("p", _UNDER, " ", tag("a", f"All {len(found):,} on a page of their own", href=SHEET), ".", class_="note"),
+        tag(
+            "p",
+            _UNDER,
+            " ",
+            tag("a", f"All {len(found):,} on a page of their own", href=SHEET),
+            ".",
+            class_="note",
+        ),
         tag("div", *grids, class_="sheets"),
     )
 
 
 def render_hard_sheet(inputs: ReportInputs, dev: Pack) -> str:
-    """The page of every hard row, by label and from the least margin on; the same text for the same artifacts."""
+    """The page of every hard row, by label and from the least margin on; the same text for the same
+    artifacts.
+    """
     check_rows(dev, inputs.hard_cases["rows_sha256"])
     found, cases = inputs.hard_faces, inputs.hard_cases
     grids = []
     for label, name in enumerate(CLASSES):
         mine = found[found["label"] == label].sort_values(["margin", "sample_id"])
         if len(mine):
-            grids.append(face_grid(f"{name}: {len(mine):,}", _faces(mine, dev, of_a_class=True), dev))
-    reasons = [[_HARD[reason][0], reason.replace("_", " "), f"{cases['by_reason'][reason]:,}"] for reason in REASONS]
-    pairs = ", ".join(f"{' and '.join(pair['classes'])} ({pair['rows']:,})" for pair in cases["confused_pairs"])
+            grids.append(
+                face_grid(f"{name}: {len(mine):,}", _faces(mine, dev, of_a_class=True), dev)
+            )
+    reasons = [
+        [_HARD[reason][0], reason.replace("_", " "), f"{cases['by_reason'][reason]:,}"]
+        for reason in REASONS
+    ]
+    pairs = ", ".join(
+        f"{' and '.join(pair['classes'])} ({pair['rows']:,})" for pair in cases["confused_pairs"]
+    )
     words = (
-        "Under each face stand the ensemble's first and second choice, then why it is hard. Point at a face, or touch it, to read its "
+        "Under each face stand the ensemble's first and second choice, then why it is hard. Point "
+        "at a face, or touch it, to read its "
         "name; hard_cases.parquet lists them all."
     )
     return document(
@@ -73,11 +96,22 @@ def render_hard_sheet(inputs: ReportInputs, dev: Pack) -> str:
             section(
                 "hard",
                 "In numbers",
-                table(["why", "called", "faces"], reasons, "A face may be hard for more than one reason"),
-                tag("p", f"Pairs of classes that the ensemble confuses most on val: {pairs}.") if pairs else None,
+                table(
+                    ["why", "called", "faces"],
+                    reasons,
+                    "A face may be hard for more than one reason",
+                ),
+                tag("p", f"Pairs of classes that the ensemble confuses most on val: {pairs}.")
+                if pairs
+                else None,
                 _board(inputs),
             ),
-            section("faces", "In pictures", tag("p", words, class_="note"), tag("div", *grids, class_="sheets")),
+            section(
+                "faces",
+                "In pictures",
+                tag("p", words, class_="note"),
+                tag("div", *grids, class_="sheets"),
+            ),
         ),
     )
 
@@ -86,28 +120,47 @@ def _board(inputs: ReportInputs) -> Markup:
     """Everybody on the hard rows and on all of val, best on the hard ones first."""
     lines = pd.DataFrame(hard_lines(inputs))
     rows = []
-    for _, both in sorted(lines.groupby("model", sort=False), key=lambda item: -item[1]["macro_f1"].iloc[0]):
+    for _, both in sorted(
+        lines.groupby("model", sort=False), key=lambda item: -item[1]["macro_f1"].iloc[0]
+    ):
         cells = [
-            two_lines(number(line[name]), f"{number(line[f'{name}_low'])} to {number(line[f'{name}_high'])}")
+            two_lines(
+                number(line[name]),
+                f"{number(line[f'{name}_low'])} to {number(line[f'{name}_high'])}",
+            )
             for name in OF_PREDICTIONS
             for line in both.to_dict("records")
         ]
         rows.append([both["model"].iloc[0], both["kind"].iloc[0], *cells])
-    head = ["model", "kind", *(f"{_SCORES[name]}, {part}" for name in OF_PREDICTIONS for part in ("hard", "all val"))]
+    head = [
+        "model",
+        "kind",
+        *(f"{_SCORES[name]}, {part}" for name in OF_PREDICTIONS for part in ("hard", "all val")),
+    ]
     caption = (
-        f"On the {inputs.hard_cases['hard_rows']:,} hard rows and on all {inputs.hard_cases['val_rows']:,} of val, which also chose the "
+        f"On the {inputs.hard_cases['hard_rows']:,} hard rows and on all "
+        f"{inputs.hard_cases['val_rows']:,} of val, which also chose the "
         "models: no test result; below a value its 95 % confidence interval"
     )
     return table(head, rows, caption)
 
 
 def _faces(rows: pd.DataFrame, dev: Pack, of_a_class: bool = False) -> list[Face]:
-    """With label and the ensemble's first two choices; where all are of a class that is said already, the reasons in its place."""
+    """With label and the ensemble's first two choices; where all are of a class that is said
+    already, the reasons in its place.
+    """
     place = {sample_id: row for row, sample_id in enumerate(dev.rows.sample_ids)}
     faces = []
     for face in rows.to_dict("records"):
         choices = f"{CLASSES[face['first']]} / {CLASSES[face['second']]}"
-        faces.append(Face(place[face["sample_id"]], f"{choices}; {_why(face)}" if of_a_class else f"{CLASSES[face['label']]}: {choices}"))
+        faces.append(
+            Face(
+                place[face["sample_id"]],
+                f"{choices}; {_why(face)}"
+                if of_a_class
+                else f"{CLASSES[face['label']]}: {choices}",
+            )
+        )
     return faces
 
 

@@ -142,7 +142,11 @@ class ReportInputs:
             ArtifactError: there is none.
         """
         for row in self.board:
-            if (row["set"], row["entry"], row["calibrated"]) == (self.selection.compare_set, entry, calibrated):
+            if (row["set"], row["entry"], row["calibrated"]) == (
+                self.selection.compare_set,
+                entry,
+                calibrated,
+            ):
                 return row
         raise ArtifactError(
             "The leaderboard misses an entry.",
@@ -153,11 +157,13 @@ class ReportInputs:
 
 
 def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs:
-    """Read every artifact under the data folder, and what `latency` left under metrics, and verify that they belong together.
+    """Read every artifact under the data folder, and what `latency` left under metrics, and verify
+    that they belong together.
 
     Raises:
         ParamsError: `deploy.student` is no student.
-        ArtifactError: one is missing, damaged or of another version, or two of them are of different runs.
+        ArtifactError: one is missing, damaged or of another version, or two of them are of
+            different runs.
     """
     if selection.deployed not in selection.students:
         raise ParamsError(
@@ -166,12 +172,18 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
             found=selection.deployed,
             expected=selection.students,
         )
-    records = {tag: data / "teachers" / tag / selection.stages.get(tag, "a") / "record" for tag in selection.teachers}
+    records = {
+        tag: data / "teachers" / tag / selection.stages.get(tag, "a") / "record"
+        for tag in selection.teachers
+    }
     records |= {key: data / "students" / key / "record" for key in selection.students}
     hard_faces = read_hard_cases(data / "hard_cases" / "hard_cases.parquet")
     inputs = ReportInputs(
         selection=selection,
-        models={key: _read_model(data, key, record, selection.compare_set) for key, record in records.items()},
+        models={
+            key: _read_model(data, key, record, selection.compare_set)
+            for key, record in records.items()
+        },
         validation=read_validation(data / "validation.json"),
         board=read_leaderboard(data / "leaderboard"),
         oracles=read_oracles(data / "leaderboard"),
@@ -189,7 +201,11 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
         for found, expected, what in _agreements(inputs):
             if found != expected:
                 raise ArtifactError(
-                    f"Two artifacts are not of one run: {what}.", where=data, found=found, expected=expected, remedy=_REMEDY
+                    f"Two artifacts are not of one run: {what}.",
+                    where=data,
+                    found=found,
+                    expected=expected,
+                    remedy=_REMEDY,
                 )
     except KeyError as error:
         raise ArtifactError(
@@ -204,17 +220,34 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
 def _read_model(data: Path, key: str, record: Path, compare_set: str) -> Model:
     evaluation = read_evaluation(data / "evaluation" / key)
     if evaluation.key != key:
-        raise ArtifactError("This evaluation is another model's.", where=data / "evaluation" / key, found=evaluation.key, expected=key)
+        raise ArtifactError(
+            "This evaluation is another model's.",
+            where=data / "evaluation" / key,
+            found=evaluation.key,
+            expected=key,
+        )
     folder = data / "calibration" / key
     reliability, points = read_reliability(folder)
     for where, sets in ((data / "evaluation" / key, evaluation.metrics), (folder, reliability)):
         if compare_set not in sets:
             raise ArtifactError(
-                "The set to compare on was not measured.", where=where, found=list(sets), expected=compare_set, remedy=_REMEDY
+                "The set to compare on was not measured.",
+                where=where,
+                found=list(sets),
+                expected=compare_set,
+                remedy=_REMEDY,
             )
     calibration = read_calibration(folder, evaluation.test.model_sha256)
     stages = read_json(record / "compare.json") if (record / "compare.json").is_file() else None
-    return Model(evaluation, calibration, reliability, points, read_history(record), read_json(record / "environment.json"), stages)
+    return Model(
+        evaluation,
+        calibration,
+        reliability,
+        points,
+        read_history(record),
+        read_json(record / "environment.json"),
+        stages,
+    )
 
 
 def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:
@@ -224,39 +257,120 @@ def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:
     of_split = inputs.validation["rows_by_split"]
     for key, model in inputs.models.items():
         evaluation = model.evaluation
-        yield evaluation.kind, "teacher" if key in selection.teachers else "student", f"kind of {key}"
-        yield evaluation.dev.rows_sha256, first.dev.rows_sha256, f"dev rows of {key} and {first.key}"
-        yield evaluation.test.rows_sha256, first.test.rows_sha256, f"test rows of {key} and {first.key}"
+        yield (
+            evaluation.kind,
+            "teacher" if key in selection.teachers else "student",
+            f"kind of {key}",
+        )
+        yield (
+            evaluation.dev.rows_sha256,
+            first.dev.rows_sha256,
+            f"dev rows of {key} and {first.key}",
+        )
+        yield (
+            evaluation.test.rows_sha256,
+            first.test.rows_sha256,
+            f"test rows of {key} and {first.key}",
+        )
         yield list(evaluation.sets), list(first.sets), f"named test sets of {key} and {first.key}"
-        yield list(model.reliability), ["val", *evaluation.sets], f"sets of the calibration of {key}"
+        yield (
+            list(model.reliability),
+            ["val", *evaluation.sets],
+            f"sets of the calibration of {key}",
+        )
         for set_name, measured in model.reliability.items():
             raw = measured["raw"]["metrics"]
-            yield raw, evaluation.metrics[set_name]["metrics"], f"calibration and evaluation of {key} on {set_name}"
-    for split, rows in (("val", len(first.dev.rows_of("val"))), ("calib", len(first.dev.rows_of("calib"))), ("test", len(first.test))):
+            yield (
+                raw,
+                evaluation.metrics[set_name]["metrics"],
+                f"calibration and evaluation of {key} on {set_name}",
+            )
+    for split, rows in (
+        ("val", len(first.dev.rows_of("val"))),
+        ("calib", len(first.dev.rows_of("calib"))),
+        ("test", len(first.test)),
+    ):
         yield rows, of_split[split], f"{split} rows of the evaluations and of the gate"
-    yield inputs.ensemble.teachers, selection.teachers, "teachers of the ensemble and of params.yaml"
+    yield (
+        inputs.ensemble.teachers,
+        selection.teachers,
+        "teachers of the ensemble and of params.yaml",
+    )
     for tag in selection.teachers:
-        yield inputs.ensemble.model_sha256[tag], inputs.models[tag].evaluation.test.model_sha256, f"weights of {tag} in the ensemble"
-        yield inputs.board_row(tag, False)["metrics"], inputs.models[tag].evaluation.metrics[name]["metrics"], f"leaderboard and {tag}"
-    yield inputs.hard_cases["rows_sha256"], first.dev.rows_sha256, "rows of the hard cases and of the evaluations"
+        yield (
+            inputs.ensemble.model_sha256[tag],
+            inputs.models[tag].evaluation.test.model_sha256,
+            f"weights of {tag} in the ensemble",
+        )
+        yield (
+            inputs.board_row(tag, False)["metrics"],
+            inputs.models[tag].evaluation.metrics[name]["metrics"],
+            f"leaderboard and {tag}",
+        )
+    yield (
+        inputs.hard_cases["rows_sha256"],
+        first.dev.rows_sha256,
+        "rows of the hard cases and of the evaluations",
+    )
     yield inputs.hard_cases["hard_rows"], len(inputs.hard_faces), "hard cases counted and listed"
     yield inputs.comparison["set"], name, "set of the comparison and of params.yaml"
     compared = {run["key"]: run["metrics"] for run in inputs.comparison["runs"]}
     yield sorted(compared), sorted(inputs.models), "runs of the comparison and of params.yaml"
     for key, model in inputs.models.items():
-        yield compared[key], model.evaluation.metrics[name]["metrics"], f"comparison and evaluation of {key}"
+        yield (
+            compared[key],
+            model.evaluation.metrics[name]["metrics"],
+            f"comparison and evaluation of {key}",
+        )
     for record in inputs.exports:
-        yield record["modelname"], selection.deployed, f"student of {record['file']} and of params.yaml"
-        yield record["paritycheck"]["pass"], True, f"verdict on {record['file']} and what may be published"
-        yield record["checkpoint_hash"], first.test.model_sha256, f"weights of {record['file']} and of the evaluation"
-    yield list(inputs.parity["precisions"]), [record["precision"] for record in inputs.exports], "precisions exported and compared"
+        yield (
+            record["modelname"],
+            selection.deployed,
+            f"student of {record['file']} and of params.yaml",
+        )
+        yield (
+            record["paritycheck"]["pass"],
+            True,
+            f"verdict on {record['file']} and what may be published",
+        )
+        yield (
+            record["checkpoint_hash"],
+            first.test.model_sha256,
+            f"weights of {record['file']} and of the evaluation",
+        )
+    yield (
+        list(inputs.parity["precisions"]),
+        [record["precision"] for record in inputs.exports],
+        "precisions exported and compared",
+    )
     timed = inputs.latency[inputs.latency["model"] != "reference"]
     found = set(zip(timed["model"], timed["precision"], strict=True))
-    yield found, {(selection.deployed, record["precision"]) for record in inputs.exports}, "files exported and timed"
+    yield (
+        found,
+        {(selection.deployed, record["precision"]) for record in inputs.exports},
+        "files exported and timed",
+    )
     promoted = {promotion.precision for promotion in inputs.promotions if promotion.promoted}
-    yield promoted - {record["precision"] for record in inputs.exports}, set(), "files promoted and not exported"
-    yield inputs.parity["temperature"], inputs.deployed.calibration.temperature, "temperature of the export and of the calibration"
-    yield inputs.parity["rows_sha256"], first.test.rows_sha256, "rows of the parity and of the evaluation"
-    labels, predictions = first.test.labels[first.sets[name]], first.test.eval[first.sets[name]].argmax(axis=1)
-    cells = np.bincount(N_CLASSES * labels.astype(np.int64) + predictions, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
+    yield (
+        promoted - {record["precision"] for record in inputs.exports},
+        set(),
+        "files promoted and not exported",
+    )
+    yield (
+        inputs.parity["temperature"],
+        inputs.deployed.calibration.temperature,
+        "temperature of the export and of the calibration",
+    )
+    yield (
+        inputs.parity["rows_sha256"],
+        first.test.rows_sha256,
+        "rows of the parity and of the evaluation",
+    )
+    labels, predictions = (
+        first.test.labels[first.sets[name]],
+        first.test.eval[first.sets[name]].argmax(axis=1),
+    )
+    cells = np.bincount(
+        N_CLASSES * labels.astype(np.int64) + predictions, minlength=N_CLASSES**2
+    ).reshape(N_CLASSES, N_CLASSES)
     yield cells.tolist(), first.metrics[name]["confusion"], f"logits and confusion of {first.key}"

@@ -1,9 +1,21 @@
-"""HTML and SVG as strings that are safe by construction: text is escaped unless it is `Markup` already."""
+"""HTML and SVG as strings that are safe by construction: text is escaped unless it is `Markup`
+already.
+"""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["Markup", "document", "heat_cell", "join", "legend", "section", "table", "tag", "two_lines"]
+__all__ = [
+    "Markup",
+    "document",
+    "heat_cell",
+    "join",
+    "legend",
+    "section",
+    "table",
+    "tag",
+    "two_lines",
+]
 
 
 class Markup(str):
@@ -17,8 +29,14 @@ _FLUSH_RIGHT = ('<td class="number"', '<td class="heat')
 
 
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
-    """An element; `class_` becomes `class` and `stroke_width` `stroke-width`. None and False children and attributes are left out."""
-    pairs = [(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None and value is not False]
+    """An element; `class_` becomes `class` and `stroke_width` `stroke-width`. None and False
+    children and attributes are left out.
+    """
+    pairs = [
+        (key.rstrip("_").replace("_", "-"), value)
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    ]
     head = "".join(f' {key}="{escape(str(value), quote=True)}"' for key, value in pairs)
     if not children and name in _VOID:
         return Markup(f"<{name}{head}>")
@@ -28,7 +46,9 @@ def tag(name: str, /, *children: object, **attributes: object) -> Markup:
 def join(children: Iterable[object]) -> Markup:
     """Children one after the other; what is not markup is escaped."""
     shown = (child for child in children if child is not None and child is not False)
-    return Markup("".join(child if isinstance(child, Markup) else escape(str(child)) for child in shown))
+    return Markup(
+        "".join(child if isinstance(child, Markup) else escape(str(child)) for child in shown)
+    )
 
 
 def document(title: str, style: str, *children: object) -> Markup:
@@ -40,7 +60,13 @@ def document(title: str, style: str, *children: object) -> Markup:
         tag("title", title),
         tag("style", Markup(style)),
     )
-    return join([Markup("<!doctype html>\n"), tag("html", head, tag("body", *children), lang="en"), Markup("\n")])
+    return join(
+        [
+            Markup("<!doctype html>\n"),
+            tag("html", head, tag("body", *children), lang="en"),
+            Markup("\n"),
+        ]
+    )
 
 
 def section(anchor: str, title: str, *children: object) -> Markup:
@@ -48,10 +74,13 @@ def section(anchor: str, title: str, *children: object) -> Markup:
     return tag("section", tag("h2", title), *children, id=anchor, aria_label=title)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, first_is_name: bool = True) -> Markup:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, first_is_name: bool = True
+) -> Markup:
     """A table that scrolls sideways by itself where the page is narrow.
 
-    Cells may be text, numbers (set flush right, and their heads with them) or whole `td` elements as `Markup`.
+    Cells may be text, numbers (set flush right, and their heads with them) or whole `td` elements
+    as `Markup`.
     """
     body, flush_right = [], set()
     for row in rows:
@@ -65,10 +94,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str, f
                 cells.append(tag("td", cell, class_="number" if _is_number(cell) else None))
         flush_right |= {place for place, cell in enumerate(cells) if cell.startswith(_FLUSH_RIGHT)}
         body.append(tag("tr", *cells))
-    titles = [tag("th", title, scope="col", class_="number" if place in flush_right else None) for place, title in enumerate(head)]
+    titles = [
+        tag("th", title, scope="col", class_="number" if place in flush_right else None)
+        for place, title in enumerate(head)
+    ]
     whole = tag("table", tag("thead", tag("tr", *titles)), tag("tbody", *body), aria_label=caption)
     # beside the table, for inside it would scroll away
-    return join([tag("p", caption, class_="caption"), tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)])
+    return join(
+        [
+            tag("p", caption, class_="caption"),
+            tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption),
+        ]
+    )
 
 
 def heat_cell(text: str, share: float, framed: bool = False) -> Markup:
@@ -84,7 +121,16 @@ def two_lines(text: str, below: str) -> Markup:
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:
     """Names beside a sample of their line; entries are (CSS class, name)."""
     samples = [
-        tag("li", tag("svg", tag("path", d="M0 5H24", class_=f"line {style}"), viewBox="0 0 24 10", aria_hidden="true"), name)
+        tag(
+            "li",
+            tag(
+                "svg",
+                tag("path", d="M0 5H24", class_=f"line {style}"),
+                viewBox="0 0 24 10",
+                aria_hidden="true",
+            ),
+            name,
+        )
         for style, name in entries
     ]
     return tag("ul", *samples, class_="legend")

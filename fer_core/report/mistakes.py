@@ -19,7 +19,9 @@ _OF_A_CLASS = 6
 
 
 def mistakes(inputs: ReportInputs, test: Pack) -> Markup:
-    """The surest wrong answers of each class on the compared set, most certain first, each picture once."""
+    """The surest wrong answers of each class on the compared set, most certain first, each picture
+    once.
+    """
     check_rows(test, inputs.deployed.evaluation.test.rows_sha256)
     model, name = inputs.deployed, inputs.selection.compare_set
     rows = np.flatnonzero(model.evaluation.sets[name])
@@ -31,19 +33,31 @@ def mistakes(inputs: ReportInputs, test: Pack) -> Markup:
         wrong = np.flatnonzero((labels == label) & (answers != label))
         surest = wrong[np.argsort(-sure[wrong], kind="stable")]
         worst = _pictures(test, rows, surest.tolist())
-        faces = [Face(int(rows[i]), f"{CLASSES[answers[i]]} {sure[i]:.0%}") for _, i in zip(range(_OF_A_CLASS), worst, strict=False)]
+        faces = [
+            Face(int(rows[i]), f"{CLASSES[answers[i]]} {sure[i]:.0%}")
+            for _, i in zip(range(_OF_A_CLASS), worst, strict=False)
+        ]
         title = f"{actual}: {len(wrong):,} of {int((labels == label).sum()):,} wrong"
         grids.append(face_grid(title, faces, test, narrow=True))
     note = (
-        f"Under each face stands what {inputs.selection.deployed} takes it for, and how probable it thinks that after temperature scaling. "
-        "Look here for wrong labels, too. A picture that stands in two data sets is counted in each and shown once. Point at a face, or "
+        f"Under each face stands what {inputs.selection.deployed} takes it for, and how probable "
+        "it thinks that after temperature scaling. "
+        "Look here for wrong labels, too. A picture that stands in two data sets is counted in "
+        "each and shown once. Point at a face, or "
         "touch it, to read its name."
     )
-    return section("mistakes", "Worst mistakes", tag("p", note, class_="note"), tag("div", *grids, class_="sheets"))
+    return section(
+        "mistakes",
+        "Worst mistakes",
+        tag("p", note, class_="note"),
+        tag("div", *grids, class_="sheets"),
+    )
 
 
 def _pictures(test: Pack, rows: np.ndarray, places: Sequence[int]) -> Iterator[int]:
-    """Those of the places whose picture was not there before, in their order; a picture is decoded when it is asked for."""
+    """Those of the places whose picture was not there before, in their order; a picture is decoded
+    when it is asked for.
+    """
     seen: set[str] = set()
     for place in places:
         row = int(rows[place])

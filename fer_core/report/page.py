@@ -1,4 +1,6 @@
-"""The page as one self-contained HTML file: no script, no font, and pictures that are part of it."""
+"""The page as one self-contained HTML file: no script, no font, and pictures that are part of
+it.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -65,6 +67,16 @@ def render_page(
         latency(inputs),
         provenance(inputs, params, made_with),
     ]
-    contents = tag("nav", *(tag("a", name, href=f"#{anchor}") for anchor, name in _CONTENTS), aria_label="Contents")
+    contents = tag(
+        "nav",
+        *(tag("a", name, href=f"#{anchor}") for anchor, name in _CONTENTS),
+        aria_label="Contents",
+    )
     warned = [tag("p", warning, class_="warning", role="note") for warning in warnings]
-    return document(_TITLE, STYLE, tag("main", tag("h1", _TITLE), headline(inputs), *warned, facts(inputs), contents, *sections))
+    return document(
+        _TITLE,
+        STYLE,
+        tag(
+            "main", tag("h1", _TITLE), headline(inputs), *warned, facts(inputs), contents, *sections
+        ),
+    )

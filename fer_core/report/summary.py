@@ -9,14 +9,27 @@ __all__ = ["MODEL_METRICS", "ensemble_metrics", "model_metrics", "student_metric
 
 _DIGITS = 6
 _SPLITS = ("train", "val", "calib", "test", "dropped")
-MODEL_METRICS = ("macro_f1", "accuracy", "minority_f1", "nll_nats", "nll_scaled_nats", "ece", "ece_scaled", "temperature")
-"""What a model is summed up in; `_scaled` is with its temperature, which leaves the first three as they are."""
+MODEL_METRICS = (
+    "macro_f1",
+    "accuracy",
+    "minority_f1",
+    "nll_nats",
+    "nll_scaled_nats",
+    "ece",
+    "ece_scaled",
+    "temperature",
+)
+"""What a model is summed up in; `_scaled` is with its temperature, which leaves the first three as
+they are.
+"""
 
 
 def summary(inputs: ReportInputs) -> dict[str, Any]:
-    """Plain values for JSON under stable keys: data, <set>.<model>.<metric>, onnx.<precision>; six decimals.
+    """Plain values for JSON under stable keys: data, <set>.<model>.<metric>, onnx.<precision>; six
+    decimals.
 
-    The set is `evaluation.compare_set`. The ensemble has no raw probabilities, so only `_scaled` ones are given.
+    The set is `evaluation.compare_set`. The ensemble has no raw probabilities, so only `_scaled`
+    ones are given.
 
     Raises:
         ParamsError: the set is called as another key of the file is.
@@ -24,15 +37,23 @@ def summary(inputs: ReportInputs) -> dict[str, Any]:
     name = inputs.selection.compare_set
     if name in ("data", "onnx"):
         raise ParamsError(
-            "This name of a set is taken in metrics/summary.json.", where=f"params.yaml: sets.{name}", remedy="call it otherwise"
+            "This name of a set is taken in metrics/summary.json.",
+            where=f"params.yaml: sets.{name}",
+            remedy="call it otherwise",
         )
     models = {key: model_metrics(model, name) for key, model in inputs.models.items()}
-    return {"data": _data(inputs), name: {"ensemble": ensemble_metrics(inputs), **models}, "onnx": _onnx(inputs)}
+    return {
+        "data": _data(inputs),
+        name: {"ensemble": ensemble_metrics(inputs), **models},
+        "onnx": _onnx(inputs),
+    }
 
 
 def model_metrics(model: Model, set_name: str) -> dict[str, float]:
     """`MODEL_METRICS` of one model on a set."""
-    raw, scaled = (model.reliability[set_name][stage]["metrics"] for stage in ("raw", "temperature_scaled"))
+    raw, scaled = (
+        model.reliability[set_name][stage]["metrics"] for stage in ("raw", "temperature_scaled")
+    )
     values = {
         **{name: raw[name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},
         "nll_nats": raw["nll"]["value"],
@@ -45,7 +66,8 @@ def model_metrics(model: Model, set_name: str) -> dict[str, float]:
 
 
 def student_metrics(model: Model, set_name: str) -> dict[str, float | None]:
-    """`MODEL_METRICS` of one model on a set, Brier score and adaptive ECE (ace) raw and scaled, and F1 of each class.
+    """`MODEL_METRICS` of one model on a set, Brier score and adaptive ECE (ace) raw and scaled, and
+    F1 of each class.
 
     F1 is called f1_<class>; None for a class without rows in the set.
     """
@@ -53,12 +75,17 @@ def student_metrics(model: Model, set_name: str) -> dict[str, float | None]:
     raw, scaled = (measured[stage]["metrics"] for stage in ("raw", "temperature_scaled"))
     values: dict[str, float | None] = dict(model_metrics(model, set_name))
     for name in ("brier", "ace"):
-        values |= {name: round(raw[name]["value"], _DIGITS), f"{name}_scaled": round(scaled[name]["value"], _DIGITS)}
+        values |= {
+            name: round(raw[name]["value"], _DIGITS),
+            f"{name}_scaled": round(scaled[name]["value"], _DIGITS),
+        }
     return values | {f"f1_{label}": f1 for label, f1 in measured["raw"]["per_class_f1"].items()}
 
 
 def ensemble_metrics(inputs: ReportInputs) -> dict[str, float]:
-    """The chosen weighting of the calibrated teachers on `compare_set`, at its fused temperature."""
+    """The chosen weighting of the calibrated teachers on `compare_set`, at its fused
+    temperature.
+    """
     measured = inputs.board_row("ensemble", True)["metrics"]
     values = {
         **{name: measured[name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},

@@ -1,7 +1,7 @@
 """Zip and tar archives read in place: an index of their members, never an extraction.
 
-An archive is untrusted: a member whose name is absolute or leaves the archive, a link, a device or a name that is there twice
-refuses the whole archive.
+An archive is untrusted: a member whose name is absolute or leaves the archive, a link, a device or
+a name that is there twice refuses the whole archive.
 """
 
 import io
@@ -32,12 +32,16 @@ _DAMAGE = (*DAMAGE, NotImplementedError, RuntimeError, ValueError)
 
 
 def is_litter(name: str) -> bool:
-    """True for hidden files and what Windows and macOS leave in folders; these neither count nor are read."""
+    """True for hidden files and what Windows and macOS leave in folders; these neither count nor
+    are read.
+    """
     return name.startswith(".") or name.lower() in _LITTER
 
 
 def archive_stem(name: str) -> str | None:
-    """The name without its archive suffix, or None for what is no archive that can be read in place."""
+    """The name without its archive suffix, or None for what is no archive that can be read in
+    place.
+    """
     for suffix in _SUFFIXES:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
@@ -101,7 +105,9 @@ class _Zip:
 
 
 class _Tar:
-    """Plain archives are read at the members' offsets; of compressed ones, which have to be read from the start, only small ones serve."""
+    """Plain archives are read at the members' offsets; of compressed ones, which have to be read
+    from the start, only small ones serve.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -120,7 +126,8 @@ class _Tar:
                     raise DataError(
                         "A compressed tar archive with many files cannot be read in place.",
                         where=self.path,
-                        remedy=f"decompress it (`gzip -d {self.path.name}`): a plain .tar can be read in place; or unpack it",
+                        remedy=f"decompress it (`gzip -d {self.path.name}`): a plain .tar can be "
+                        "read in place; or unpack it",
                     )
                 yield info.name, info.size
 
@@ -170,7 +177,8 @@ def _parts(name: str, archive: Path) -> list[str]:
             where=archive,
             found=name,
             expected="folders divided by /, as the zip format wants them",
-            remedy="unpack it on the kind of machine it was made on and add the folder; or pack it again with another program",
+            remedy="unpack it on the kind of machine it was made on and add the folder; or pack it "
+            "again with another program",
         )
     if name.startswith("/") or "\0" in name or re.match(r"[A-Za-z]:", name):
         raise _unsafe(archive, name, "an absolute path")
@@ -188,7 +196,9 @@ def _parts(name: str, archive: Path) -> list[str]:
 
 def _unsafe(archive: Path, name: str, what: str) -> DataError:
     return DataError(
-        f"A member of this archive is {what}." if not what.startswith("below") else f"A member of this archive lies {what}.",
+        f"A member of this archive is {what}."
+        if not what.startswith("below")
+        else f"A member of this archive lies {what}.",
         where=archive,
         found=name,
         expected="files and folders inside the archive, each once",
@@ -197,4 +207,9 @@ def _unsafe(archive: Path, name: str, what: str) -> DataError:
 
 
 def _damaged(path: Path, error: object) -> DataError:
-    return DataError("An archive is damaged or encrypted.", where=path, found=error, remedy="fetch it again, or unpack it yourself")
+    return DataError(
+        "An archive is damaged or encrypted.",
+        where=path,
+        found=error,
+        remedy="fetch it again, or unpack it yourself",
+    )

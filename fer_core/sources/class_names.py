@@ -1,4 +1,6 @@
-"""Class names of detection data, from its `data.yaml`: names decide what an id means, for copies number the same classes differently."""
+"""Class names of detection data, from its `data.yaml`: names decide what an id means, for copies
+number the same classes differently.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,9 @@ def read_class_names(tree: RawTree, name: str) -> list[str]:
     """The names in the order of their ids.
 
     Raises:
-        DataError: the file is missing, damaged, too large or no plain YAML (anchors and aliases are refused); it holds no names, not
-            as many as `nc` says, one that is no text, two for one class, or none of the seven classes.
+        DataError: the file is missing, damaged, too large or no plain YAML (anchors and aliases are
+            refused); it holds no names, not as many as `nc` says, one that is no text, two for one
+            class, or none of the seven classes.
     """
     file = tree.where(name)
     document = _document(_text(tree, name), file)
@@ -36,7 +39,11 @@ def read_class_names(tree: RawTree, name: str) -> list[str]:
         raise _faulty("There are no class names.", file, f"keys {keys}" if keys else "no keys")
     names = _in_order(document["names"], file)
     if "nc" in document and document["nc"] != str(len(names)):
-        raise _faulty("There are not as many class names as nc says.", file, f"nc: {document['nc']}, {len(names)} names")
+        raise _faulty(
+            "There are not as many class names as nc says.",
+            file,
+            f"nc: {document['nc']}, {len(names)} names",
+        )
     known: dict[object, str] = {}
     for word in names:
         index = class_index(word)
@@ -63,7 +70,8 @@ def _text(tree: RawTree, name: str) -> str:
 
 
 def _document(text: str, file: Path) -> Any:
-    """The YAML document with all its scalars as text: nothing in it can become another object, or grow.
+    """The YAML document with all its scalars as text: nothing in it can become another object, or
+    grow.
 
     Raises:
         DataError: not YAML, a key twice, an anchor or alias, or too many lists inside each other.
@@ -74,14 +82,20 @@ def _document(text: str, file: Path) -> Any:
         for event in yaml.parse(text):
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
             if depth > _DEEPEST:
-                raise _faulty("Too many lists lie inside each other.", file, f"more than {_DEEPEST}")
+                raise _faulty(
+                    "Too many lists lie inside each other.", file, f"more than {_DEEPEST}"
+                )
             if isinstance(event, NodeEvent) and event.anchor is not None:
                 raise _faulty("Anchors and aliases are not read.", file, repr(event.anchor))
         return yaml.load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = file if mark is None else f"{file}, line {mark.line + 1}"
-        raise _faulty("This is not YAML.", where, getattr(error, "problem", None) or "characters that YAML does not allow") from error
+        raise _faulty(
+            "This is not YAML.",
+            where,
+            getattr(error, "problem", None) or "characters that YAML does not allow",
+        ) from error
 
 
 def _in_order(value: Any, file: Path) -> list[str]:
@@ -89,12 +103,19 @@ def _in_order(value: Any, file: Path) -> list[str]:
     if isinstance(value, dict):
         ids = [str(number) for number in range(len(value))]
         if set(value) != set(ids):
-            raise _faulty("The ids of the class names are not 0, 1, ….", file, ", ".join(map(str, value)))
+            raise _faulty(
+                "The ids of the class names are not 0, 1, ….", file, ", ".join(map(str, value))
+            )
         value = [value[number] for number in ids]
     if not isinstance(value, list) or not 0 < len(value) <= _MOST:
         raise _faulty("There are no class names.", file, f"names: {value}")
     for word in value:
-        if not isinstance(word, str) or not word.strip() or not word.isprintable() or len(word) > _LONGEST:
+        if (
+            not isinstance(word, str)
+            or not word.strip()
+            or not word.isprintable()
+            or len(word) > _LONGEST
+        ):
             raise _faulty("A class name is no short text.", file, word)
     return [word.strip() for word in value]
 
@@ -102,4 +123,10 @@ def _in_order(value: Any, file: Path) -> list[str]:
 def _faulty(problem: str, where: object, found: object) -> DataError:
     text = "".join(char if char.isprintable() else "?" for char in str(found))
     short = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-    return DataError(problem, where=where, found=short, expected=_EXPECTED, remedy="mend the file, or fetch it again")
+    return DataError(
+        problem,
+        where=where,
+        found=short,
+        expected=_EXPECTED,
+        remedy="mend the file, or fetch it again",
+    )

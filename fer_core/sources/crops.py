@@ -14,11 +14,15 @@ __all__ = ["Box", "Cut", "crop_box", "cut_face", "encode_crop"]
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels; bottom and right are the first row and column outside."""
 
-_SUBSAMPLING = {444: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, 420: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420}
+_SUBSAMPLING = {
+    444: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    420: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+}
 
 
 def crop_box(box: Box, pad_ratio: float, width: int, height: int) -> tuple[Box, bool]:
-    """The box to cut out: padded on each side by `pad_ratio` of its own size, rounded, kept inside the photo.
+    """The box to cut out: padded on each side by `pad_ratio` of its own size, rounded, kept inside
+    the photo.
 
     Args:
         box: as the label file gives it.
@@ -27,7 +31,8 @@ def crop_box(box: Box, pad_ratio: float, width: int, height: int) -> tuple[Box, 
         height: of the photo.
 
     Returns:
-        The box and whether the photo's edge cut it. It has no area where the face lies outside the photo.
+        The box and whether the photo's edge cut it. It has no area where the face lies outside the
+            photo.
     """
     top, left, bottom, right = box
     tall, wide = round((bottom - top) * pad_ratio), round((right - left) * pad_ratio)
@@ -43,8 +48,11 @@ class Cut(NamedTuple):
     note: str
 
 
-def cut_face(data: bytes, photo: Stored, box: Box, pad_ratio: float, options: CropOptions, where: object) -> Cut | None:
-    """The face in a box, upright; a box that is the whole photo gives the photo's own bytes, nothing is encoded again.
+def cut_face(
+    data: bytes, photo: Stored, box: Box, pad_ratio: float, options: CropOptions, where: object
+) -> Cut | None:
+    """The face in a box, upright; a box that is the whole photo gives the photo's own bytes,
+    nothing is encoded again.
 
     Args:
         data: the encoded photo.
@@ -64,7 +72,13 @@ def cut_face(data: bytes, photo: Stored, box: Box, pad_ratio: float, options: Cr
     if bottom <= top or right <= left:
         return None
     whole = (top, left, bottom, right) == (0, 0, height, width)
-    face = data if whole else encode_crop(upright(photo.pixels[top:bottom, left:right], photo.orientation), options, where)
+    face = (
+        data
+        if whole
+        else encode_crop(
+            upright(photo.pixels[top:bottom, left:right], photo.orientation), options, where
+        )
+    )
     return Cut(face, "box clipped to the photo" if clipped else "")
 
 
@@ -74,7 +88,12 @@ def encode_crop(crop: np.ndarray, options: CropOptions, where: object) -> bytes:
     Raises:
         DataError: the encoder refuses it (an area of nothing).
     """
-    settings = [cv2.IMWRITE_JPEG_QUALITY, options.quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SUBSAMPLING[options.subsampling]]
+    settings = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        options.quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        _SUBSAMPLING[options.subsampling],
+    ]
     done, data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), settings)
     if not done:
         raise DataError("A face cannot be encoded as JPEG.", where=where)

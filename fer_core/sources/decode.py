@@ -1,4 +1,6 @@
-"""Decoding of untrusted images: the header is read first, so that a bomb or a cut file never reaches the decoder."""
+"""Decoding of untrusted images: the header is read first, so that a bomb or a cut file never
+reaches the decoder.
+"""
 
 import struct
 import zlib
@@ -23,7 +25,8 @@ class UndecodableImage(DataError):
 def decode_rgb(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a PNG, JPEG, BMP or WebP image.
 
-    EXIF orientation is applied, an alpha channel is dropped, 16 bits become 8, grey becomes three equal channels.
+    EXIF orientation is applied, an alpha channel is dropped, 16 bits become 8, grey becomes three
+    equal channels.
 
     Args:
         data: the encoded image.
@@ -72,14 +75,21 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
     try:
         width, height = reader(data)
     except (struct.error, IndexError, ValueError) as error:
-        raise _damaged(where, str(error) if isinstance(error, ValueError) else "the file ends too early") from error
+        raise _damaged(
+            where, str(error) if isinstance(error, ValueError) else "the file ends too early"
+        ) from error
     if width <= 0 or height <= 0:
         raise _damaged(where, f"the header gives a size of {width} x {height}")
     return width, height
 
 
 def _damaged(where: object, found: str) -> UndecodableImage:
-    return UndecodableImage("An image is damaged.", where=where, found=found, remedy="fetch the file again, or remove it and its label")
+    return UndecodableImage(
+        "An image is damaged.",
+        where=where,
+        found=found,
+        remedy="fetch the file again, or remove it and its label",
+    )
 
 
 def _reader_of(data: bytes) -> Callable[[bytes], tuple[int, int]] | None:
@@ -95,7 +105,9 @@ def _reader_of(data: bytes) -> Callable[[bytes], tuple[int, int]] | None:
 
 
 def _png(data: bytes) -> tuple[int, int]:
-    """Size from IHDR; all chunks up to IEND must be whole, the checksums of critical ones right (PNG specification, section 5)."""
+    """Size from IHDR; all chunks up to IEND must be whole, the checksums of critical ones right
+    (PNG specification, section 5).
+    """
     size, place = (0, 0), 8
     while True:
         length, kind = struct.unpack_from(">I4s", data, place)
@@ -113,7 +125,9 @@ def _png(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg(data: bytes) -> tuple[int, int]:
-    """Size from the first frame header; an end-of-image marker must follow the first scan (ITU T.81, annex B)."""
+    """Size from the first frame header; an end-of-image marker must follow the first scan (ITU
+    T.81, annex B).
+    """
     size, place = (0, 0), 2
     while True:
         if data[place] != 0xFF:

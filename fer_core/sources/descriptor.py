@@ -1,7 +1,9 @@
-"""Descriptor `data/sources/<name>.json`: what a data set is, where it lies below the raw folder and how to see that it is unchanged.
+"""Descriptor `data/sources/<name>.json`: what a data set is, where it lies below the raw folder and
+how to see that it is unchanged.
 
-The only thing about raw data that git and DVC see. It holds no path of a machine: `root` is relative to the raw folder
-(`FER_RAW`, default `raw/`). Three kinds: present, absent (`"present": false`), and embedded sample (`"sample": {…}`, rendered).
+The only thing about raw data that git and DVC see. It holds no path of a machine: `root` is
+relative to the raw folder (`FER_RAW`, default `raw/`). Three kinds: present, absent (`"present":
+false`), and embedded sample (`"sample": {…}`, rendered).
 """
 
 import re
@@ -49,17 +51,25 @@ def read_descriptor(path: Path) -> Descriptor:
     """Read and check a descriptor.
 
     Raises:
-        DataError: missing, not JSON, a key missing, unknown or of the wrong type, a name other than the file's, an unknown
-            layout, or a root that leaves the raw folder.
+        DataError: missing, not JSON, a key missing, unknown or of the wrong type, a name other than
+            the file's, an unknown layout, or a root that leaves the raw folder.
     """
     try:
         values = read_json(path)
     except ArtifactError as error:
         if path.is_file():
-            raise DataError(error.problem, where=path, found=error.found, expected="a descriptor", remedy=_RESTORE) from error
+            raise DataError(
+                error.problem,
+                where=path,
+                found=error.found,
+                expected="a descriptor",
+                remedy=_RESTORE,
+            ) from error
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.json")))
         remedy = f"name a known data set, or `fer data add {path.stem} PATH`"
-        raise DataError("A data set has no descriptor.", where=path, expected=f"one of {known}", remedy=remedy) from error
+        raise DataError(
+            "A data set has no descriptor.", where=path, expected=f"one of {known}", remedy=remedy
+        ) from error
     if not isinstance(values, dict):
         raise _unfit(path, "not an object", "an object")
     wanted: dict[str, type] = dict(_ALWAYS)
@@ -73,11 +83,19 @@ def read_descriptor(path: Path) -> Descriptor:
     if unknown := sorted(set(values) - set(wanted) - {"licence"}):
         raise _unfit(path, f"unknown keys {', '.join(unknown)}", ", ".join([*wanted, "licence"]))
     if values["name"] != path.stem or not re.fullmatch(r"[a-z0-9_]+", path.stem):
-        raise _unfit(path, f"name: {values['name']}", f"the file's name, {path.stem}, of small letters, digits and _")
+        raise _unfit(
+            path,
+            f"name: {values['name']}",
+            f"the file's name, {path.stem}, of small letters, digits and _",
+        )
     if values["layout"] not in LAYOUTS:
         raise _unfit(path, f"layout: {values['layout']}", f"one of {', '.join(LAYOUTS)}")
     root = values.get("root") if "root" in wanted else None
-    if root is not None and (PurePosixPath(root).is_absolute() or ".." in root.split("/") or re.match(r"[A-Za-z]:|.*\\", root)):
+    if root is not None and (
+        PurePosixPath(root).is_absolute()
+        or ".." in root.split("/")
+        or re.match(r"[A-Za-z]:|.*\\", root)
+    ):
         raise _unfit(path, f"root: {root}", "a path inside the raw folder, relative to it")
     return Descriptor(
         name=values["name"],
@@ -85,7 +103,11 @@ def read_descriptor(path: Path) -> Descriptor:
         present=values["present"],
         licence=values.get("licence", ""),
         root=root,
-        tree=None if root is None else Fingerprint(values["files"], values["bytes"], values["fingerprint"], values.get(_LABELS, "")),
+        tree=None
+        if root is None
+        else Fingerprint(
+            values["files"], values["bytes"], values["fingerprint"], values.get(_LABELS, "")
+        ),
         sample=values.get("sample"),
     )
 
@@ -97,12 +119,22 @@ def _unfit(path: Path, found: str, expected: str) -> DataError:
 
 def write_descriptor(folder: Path, descriptor: Descriptor) -> Path:
     """Write `<folder>/<name>.json`; returns its path."""
-    values: dict[str, Any] = {"name": descriptor.name, "layout": descriptor.layout, "present": descriptor.present}
+    values: dict[str, Any] = {
+        "name": descriptor.name,
+        "layout": descriptor.layout,
+        "present": descriptor.present,
+    }
     if descriptor.sample is not None:
         values["sample"] = descriptor.sample
     elif descriptor.root is not None and descriptor.tree is not None:
-        values |= {"root": descriptor.root, "files": descriptor.tree.files, "bytes": descriptor.tree.bytes}
-        values |= {"fingerprint": descriptor.tree.sha256} | ({_LABELS: descriptor.tree.labels} if descriptor.tree.labels else {})
+        values |= {
+            "root": descriptor.root,
+            "files": descriptor.tree.files,
+            "bytes": descriptor.tree.bytes,
+        }
+        values |= {"fingerprint": descriptor.tree.sha256} | (
+            {_LABELS: descriptor.tree.labels} if descriptor.tree.labels else {}
+        )
     values["licence"] = descriptor.licence
     path = folder / f"{descriptor.name}.json"
     write_json(path, values)
@@ -116,7 +148,13 @@ def scanned(descriptor: Descriptor, raw: Path, layout: str, root: str) -> Descri
         DataError: the folder or its label file is missing.
     """
     tree = _existing(descriptor.name, raw, root)
-    return replace(descriptor, layout=layout, present=True, root=root, tree=tree.fingerprint(reader_for(layout).files(tree)))
+    return replace(
+        descriptor,
+        layout=layout,
+        present=True,
+        root=root,
+        tree=tree.fingerprint(reader_for(layout).files(tree)),
+    )
 
 
 def absent(descriptor: Descriptor) -> Descriptor:
@@ -125,13 +163,18 @@ def absent(descriptor: Descriptor) -> Descriptor:
 
 
 def checked_tree(descriptor: Descriptor, raw: Path) -> RawTree:
-    """The data set's files, after a scan of names, sizes and label files has shown that it still fits the descriptor.
+    """The data set's files, after a scan of names, sizes and label files has shown that it still
+    fits the descriptor.
 
     Raises:
         DataError: the folder is missing or holds other files than when it was added.
     """
     if descriptor.root is None or descriptor.tree is None:
-        raise DataError("This data set has no folder.", where=f"data/sources/{descriptor.name}.json", remedy=_add(descriptor.name))
+        raise DataError(
+            "This data set has no folder.",
+            where=f"data/sources/{descriptor.name}.json",
+            remedy=_add(descriptor.name),
+        )
     tree = _existing(descriptor.name, raw, descriptor.root)
     now = tree.fingerprint(reader_for(descriptor.layout).files(tree))
     if not descriptor.tree.fits(now):
@@ -140,7 +183,8 @@ def checked_tree(descriptor: Descriptor, raw: Path) -> RawTree:
             where=tree.place,
             found=_words(now),
             expected=_words(descriptor.tree),
-            remedy=f"restore the files, or `fer data refresh {descriptor.name}` to take them as they are now",
+            remedy=f"restore the files, or `fer data refresh {descriptor.name}` to take them as "
+            "they are now",
         )
     return tree
 
@@ -151,8 +195,10 @@ def _existing(name: str, raw: Path, root: str) -> RawTree:
         raise DataError(
             f"The raw folder of data set {name!r} is not on this machine.",
             where=place,
-            remedy=f"{_add(name)}; or point FER_RAW (or `raw` in fer.local.toml) at the folder that holds {root!r}; "
-            f"or fetch the packed faces with `dvc pull`; or `fer data remove {name} --force` to go on without it",
+            remedy=f"{_add(name)}; or point FER_RAW (or `raw` in fer.local.toml) at the folder "
+            f"that holds {root!r}; "
+            f"or fetch the packed faces with `dvc pull`; or `fer data remove {name} --force` to go "
+            "on without it",
         )
     return open_tree(place)
 

@@ -1,4 +1,6 @@
-"""What every reader yields: a face, or the note that one was left out and why; and the interface of a reader."""
+"""What every reader yields: a face, or the note that one was left out and why; and the interface of
+a reader.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +18,9 @@ UNDECODABLE = "undecodable image"
 """Reason of an exclusion that counts against `clean.allow_undecodable`."""
 
 Announced = dict[str, dict[str, int]]
-"""Entries of the label files: split -> class name, or the source's word for what is none of the seven -> count."""
+"""Entries of the label files: split -> class name, or the source's word for what is none of the
+seven -> count.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ class Face:
     """One labelled face of a raw data set.
 
     Attributes:
-        sample_id: `<source>/<relative path>`, plus `#<face>` where a photo has several, or `<source>/<usage>-<row>` of a table.
+        sample_id: `<source>/<relative path>`, plus `#<face>` where a photo has several, or
+            `<source>/<usage>-<row>` of a table.
         image: an encoded image: the original file's bytes where nothing is cropped.
         label: index into `CLASSES`, -1 where the source gives none.
         split: train, val, test or none, as the source says.
         usage: the source's own word for the split.
-        group: what must not straddle splits: the photo or subject; where nothing is known, the sample_id.
+        group: what must not straddle splits: the photo or subject; where nothing is known, the
+            sample_id.
         votes: annotators' votes or shares for the seven classes in canonical order, not normalised.
         confidence: of the source's face detector, in the source's unit.
         orig_image: the photo a crop was cut from, as the label file names it.
@@ -61,8 +67,10 @@ class Exclusion:
         reason: one of a few fixed sentences per layout, so that reasons can be counted.
         detail: the offending value; names no folder of this machine.
         split: as of a face.
-        word: what it was announced under: a class name, or the source's word for what is none of the seven.
-        show: gives the encoded picture, or the photo, for people to look at; None where there is none. It may raise a DataError.
+        word: what it was announced under: a class name, or the source's word for what is none of
+            the seven.
+        show: gives the encoded picture, or the photo, for people to look at; None where there is
+            none. It may raise a DataError.
     """
 
     sample_id: str
@@ -78,7 +86,8 @@ class Reader(Protocol):
 
     Attributes:
         LAYOUT: the layout's name.
-        ADAPTER_VERSION: rises when the same tree gives other faces than before; kept in the face store.
+        ADAPTER_VERSION: rises when the same tree gives other faces than before; kept in the face
+            store.
     """
 
     LAYOUT: str
@@ -89,7 +98,9 @@ class Reader(Protocol):
         ...
 
     def files(self, tree: RawTree) -> list[str]:
-        """The files and folders that this reader may open: what the descriptor's fingerprint covers."""
+        """The files and folders that this reader may open: what the descriptor's fingerprint
+        covers.
+        """
         ...
 
     def announce(self, tree: RawTree, options: CleanOptions) -> Announced:
@@ -104,7 +115,8 @@ class Reader(Protocol):
         """Yield one Face or Exclusion per entry, in the same order on every machine.
 
         Raises:
-            DataError: as `announce`, and for a missing image, a box that is none or an id that is there twice.
+            DataError: as `announce`, and for a missing image, a box that is none or an id that is
+                there twice.
         """
         ...
 

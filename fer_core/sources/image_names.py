@@ -4,7 +4,9 @@ from pathlib import PurePosixPath
 
 __all__ = ["IMAGE_SUFFIXES", "is_image"]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+)
 """Endings, in small letters. What a file really is, its first bytes decide (`decode.py`)."""
 
 

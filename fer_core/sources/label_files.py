@@ -25,10 +25,20 @@ class Line(NamedTuple):
     text: str
 
 
-def line_error(problem: str, file: Path, line: Line, *, expected: object = None, remedy: str | None = None) -> DataError:
-    """The error for a faulty line: names file, line number and the offending text (its beginning, if long)."""
+def line_error(
+    problem: str, file: Path, line: Line, *, expected: object = None, remedy: str | None = None
+) -> DataError:
+    """The error for a faulty line: names file, line number and the offending text (its beginning,
+    if long).
+    """
     remedy = remedy or "mend the line, or fetch the label file again"
-    return DataError(_short(problem), where=f"{file}, line {line.number}", found=repr(_short(line.text)), expected=expected, remedy=remedy)
+    return DataError(
+        _short(problem),
+        where=f"{file}, line {line.number}",
+        found=repr(_short(line.text)),
+        expected=expected,
+        remedy=remedy,
+    )
 
 
 def _short(text: str) -> str:
@@ -69,14 +79,21 @@ def open_table(tree: RawTree, name: str) -> Iterator[IO[bytes]]:
                 yield stream
     except DAMAGE as error:
         where = tree.where(name)
-        raise DataError("A label file is damaged or cannot be read.", where=where, found=error, remedy="fetch the file again") from error
+        raise DataError(
+            "A label file is damaged or cannot be read.",
+            where=where,
+            found=error,
+            remedy="fetch the file again",
+        ) from error
 
 
 def read_lines(tree: RawTree, name: str) -> Iterator[Line]:
-    """Lines of a UTF-8 label file, blank ones left out; line ends of Windows and a byte order mark are no part of them.
+    """Lines of a UTF-8 label file, blank ones left out; line ends of Windows and a byte order mark
+    are no part of them.
 
     Raises:
-        DataError: a line is not UTF-8, holds a NUL or is absurdly long, or the file is missing, damaged or empty.
+        DataError: a line is not UTF-8, holds a NUL or is absurdly long, or the file is missing,
+            damaged or empty.
     """
     file = tree.where(name)
     with open_table(tree, name) as stream:
@@ -84,13 +101,27 @@ def read_lines(tree: RawTree, name: str) -> Iterator[Line]:
         while raw := stream.readline(_LONGEST_LINE):
             number += 1
             if len(raw) == _LONGEST_LINE:
-                raise DataError("A line is too long.", where=f"{file}, line {number}", expected=f"less than {_LONGEST_LINE} bytes")
+                raise DataError(
+                    "A line is too long.",
+                    where=f"{file}, line {number}",
+                    expected=f"less than {_LONGEST_LINE} bytes",
+                )
             if b"\0" in raw:
-                raise DataError("A line is not text.", where=f"{file}, line {number}", found="a NUL byte", expected="UTF-8")
+                raise DataError(
+                    "A line is not text.",
+                    where=f"{file}, line {number}",
+                    found="a NUL byte",
+                    expected="UTF-8",
+                )
             try:
                 text = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                raise DataError("A line is not text.", where=f"{file}, line {number}", found=error, expected="UTF-8") from error
+                raise DataError(
+                    "A line is not text.",
+                    where=f"{file}, line {number}",
+                    found=error,
+                    expected="UTF-8",
+                ) from error
             if text.strip():
                 full += 1
                 yield Line(number, text)
@@ -102,11 +133,29 @@ def relative_path(text: str, file: Path, line: Line) -> str:
     """Check a path that a label file names: it must stay inside the data set.
 
     Raises:
-        DataError: absolute, with a drive letter, backslashes or `..`, empty, or too long for any file system.
+        DataError: absolute, with a drive letter, backslashes or `..`, empty, or too long for any
+            file system.
     """
     if len(text) > _LONGEST_PATH:
-        raise line_error("A label file names a path that is too long.", file, line, expected=f"at most {_LONGEST_PATH} characters")
+        raise line_error(
+            "A label file names a path that is too long.",
+            file,
+            line,
+            expected=f"at most {_LONGEST_PATH} characters",
+        )
     parts = text.split("/")
-    if not text or text.startswith("/") or "\\" in text or re.match(r"[A-Za-z]:", text) or ".." in parts or "\0" in text:
-        raise line_error("A label file names a path outside its data set.", file, line, expected="a relative path without '..'")
+    if (
+        not text
+        or text.startswith("/")
+        or "\\" in text
+        or re.match(r"[A-Za-z]:", text)
+        or ".." in parts
+        or "\0" in text
+    ):
+        raise line_error(
+            "A label file names a path outside its data set.",
+            file,
+            line,
+            expected="a relative path without '..'",
+        )
     return text

@@ -1,7 +1,9 @@
-"""The only value of a small numpy file: text or a whole number. Nothing is unpickled, and no header is evaluated.
+"""The only value of a small numpy file: text or a whole number. Nothing is unpickled, and no header
+is evaluated.
 
-The format is numpy's `.npy`, version 1.0: a magic string, the length of the header, a header that is a Python dictionary, the data.
-numpy writes the dictionary in one way only, so that a pattern reads it.
+The format is numpy's `.npy`, version 1.0: a magic string, the length of the header, a header that
+is a Python dictionary, the data. numpy writes the dictionary in one way only, so that a pattern
+reads it.
 """
 
 import re
@@ -33,10 +35,12 @@ class _Kind(NamedTuple):
 
 
 def read_scalar(tree: RawTree, name: str) -> str:
-    """The value of an array without dimensions, or with one element, of text, bytes or whole numbers; a number as text.
+    """The value of an array without dimensions, or with one element, of text, bytes or whole
+    numbers; a number as text.
 
     Raises:
-        DataError: the file is missing, damaged, larger than 4 KB, no such array, or holds objects; names it.
+        DataError: the file is missing, damaged, larger than 4 KB, no such array, or holds objects;
+            names it.
     """
     file = tree.where(name)
     with open_table(tree, name) as stream:
@@ -47,10 +51,18 @@ def read_scalar(tree: RawTree, name: str) -> str:
     preamble, value = data[:start], data[start:]
     kind = _kind(preamble)
     if kind is None:
-        problem = "A file holds pickled objects." if b"'|O'" in preamble else "This is no numpy file with one text or whole number."
+        problem = (
+            "A file holds pickled objects."
+            if b"'|O'" in preamble
+            else "This is no numpy file with one text or whole number."
+        )
         raise _faulty(problem, file, f"{len(data)} bytes: {preamble[:_SHOWN].rstrip()!r}")
     if len(value) != kind.size:
-        raise _faulty("A file is not as long as its header says.", file, f"{len(value)} bytes of data, not {kind.size}")
+        raise _faulty(
+            "A file is not as long as its header says.",
+            file,
+            f"{len(value)} bytes of data, not {kind.size}",
+        )
     if kind.code in "iu":
         return str(int.from_bytes(value, kind.order, signed=kind.code == "i"))
     encoding = f"utf-32-{kind.order[0]}e" if kind.code == "U" else "latin-1"
@@ -62,7 +74,9 @@ def read_scalar(tree: RawTree, name: str) -> str:
 
 @lru_cache(maxsize=64)
 def _kind(preamble: bytes) -> _Kind | None:
-    """What stands before the data; a data set has very few of these. None where it is anything but one text or number."""
+    """What stands before the data; a data set has very few of these. None where it is anything but
+    one text or number.
+    """
     match = _PREAMBLE.fullmatch(preamble)
     if match is None:
         return None
@@ -72,4 +86,6 @@ def _kind(preamble: bytes) -> _Kind | None:
 
 def _faulty(problem: str, file: Path, found: object) -> DataError:
     expected = "a numpy array of one text or whole number, as np.save writes it"
-    return DataError(problem, where=file, found=found, expected=expected, remedy="fetch the file again")
+    return DataError(
+        problem, where=file, found=found, expected=expected, remedy="fetch the file again"
+    )

@@ -1,6 +1,8 @@
-"""Class counts that the makers of a data set have published: a full list with other counts has its labels in another order.
+"""Class counts that the makers of a data set have published: a full list with other counts has its
+labels in another order.
 
-Copies of the well-known sets go round whose ids follow another set's order. Each of their lines is valid; only the counts tell.
+Copies of the well-known sets go round whose ids follow another set's order. Each of their lines is
+valid; only the counts tell.
 """
 
 from collections import Counter
@@ -10,7 +12,14 @@ from typing import NamedTuple
 from fer_core.errors import DataError
 from fer_core.sources.faces import Announced
 
-__all__ = ["ALL_SPLITS", "OFFICIAL", "OFFICIAL_SPLITS", "OfficialCounts", "OfficialSplits", "check_official_counts"]
+__all__ = [
+    "ALL_SPLITS",
+    "OFFICIAL",
+    "OFFICIAL_SPLITS",
+    "OfficialCounts",
+    "OfficialSplits",
+    "check_official_counts",
+]
 
 ALL_SPLITS = "all"
 """Split of counts that are known only for the whole data set."""
@@ -50,9 +59,15 @@ def _classes(**counts: int) -> dict[str, int]:
     return {name.capitalize(): count for name, count in counts.items()}
 
 
-_FER2013_PUBLIC = _classes(angry=467, disgust=56, fear=496, happy=895, sad=653, surprise=415, neutral=607)
-_FER2013_PRIVATE = _classes(angry=491, disgust=55, fear=528, happy=879, sad=594, surprise=416, neutral=626)
-_AFFECTNET_VAL = _classes(angry=500, disgust=500, fear=500, happy=500, sad=500, surprise=500, neutral=500)
+_FER2013_PUBLIC = _classes(
+    angry=467, disgust=56, fear=496, happy=895, sad=653, surprise=415, neutral=607
+)
+_FER2013_PRIVATE = _classes(
+    angry=491, disgust=55, fear=528, happy=879, sad=594, surprise=416, neutral=626
+)
+_AFFECTNET_VAL = _classes(
+    angry=500, disgust=500, fear=500, happy=500, sad=500, surprise=500, neutral=500
+)
 
 OFFICIAL: dict[str, tuple[OfficialCounts, ...]] = {
     "fer2013": (
@@ -62,7 +77,8 @@ OFFICIAL: dict[str, tuple[OfficialCounts, ...]] = {
         ),
         OfficialCounts("FER2013 PublicTest", "test", 3589, _FER2013_PUBLIC),
         OfficialCounts("FER2013 PrivateTest", "test", 3589, _FER2013_PRIVATE),
-        OfficialCounts("FER2013 PublicTest and PrivateTest", "test", 7178, dict(Counter(_FER2013_PUBLIC) + Counter(_FER2013_PRIVATE))),
+        OfficialCounts("FER2013 PublicTest and "
+                       "PrivateTest", "test", 7178, dict(Counter(_FER2013_PUBLIC) + Counter(_FER2013_PRIVATE))),
     ),
     "ferplus, majority": (  # of the authors' program: 25,060 with contempt
         OfficialCounts(
@@ -125,38 +141,55 @@ OFFICIAL_SPLITS: dict[str, tuple[OfficialSplits, ...]] = {
         OfficialSplits("FERPlus folders", {"train": 116758, "val": 14682, "test": 7086}),
     ),
 }
-"""Editions that are recognised by their whole size: with another division of it, a split was taken for another."""
+"""Editions that are recognised by their whole size: with another division of it, a split was taken
+for another.
+"""
 
 
 def check_official_counts(layout: str, announced: Announced, where: object) -> None:
-    """Refuse class counts other than the official ones in a split of the official size; other sizes (subsets) pass.
+    """Refuse class counts other than the official ones in a split of the official size; other sizes
+    (subsets) pass.
 
     Args:
         layout: a key of `OFFICIAL` or `OFFICIAL_SPLITS`; others pass.
-        announced: what the label files list: split -> class -> entries. Of rafdb_compound the eleven compound classes.
+        announced: what the label files list: split -> class -> entries. Of rafdb_compound the
+            eleven compound classes.
         where: the label file, for the error text.
 
     Raises:
-        DataError: a split has the official number of entries, but not in the official classes, or the whole data set has it, but
-            not in the official splits; both are listed.
+        DataError: a split has the official number of entries, but not in the official classes, or
+            the whole data set has it, but not in the official splits; both are listed.
     """
-    _check_splits(layout, {split: sum(counts.values()) for split, counts in announced.items()}, where)
+    _check_splits(
+        layout, {split: sum(counts.values()) for split, counts in announced.items()}, where
+    )
     together: Counter[str] = Counter()
     for counts in announced.values():
         together.update(counts)
     for split, found in {**announced, ALL_SPLITS: dict(together)}.items():
         total = sum(found.values())
-        parts = [part for part in OFFICIAL.get(layout, ()) if part.split == split and total - part.total in part.others]
+        parts = [
+            part
+            for part in OFFICIAL.get(layout, ())
+            if part.split == split and total - part.total in part.others
+        ]
         if parts and not any(_fits(found, part) for part in parts):
-            raise _other_order(found, min(parts, key=lambda part: len(_differing(found, part))), where)
+            raise _other_order(
+                found, min(parts, key=lambda part: len(_differing(found, part))), where
+            )
 
 
 def _check_splits(layout: str, found: dict[str, int], where: object) -> None:
     sizes = {split: size for split, size in found.items() if size}
-    editions = [edition for edition in OFFICIAL_SPLITS.get(layout, ()) if sum(edition.splits.values()) == sum(sizes.values())]
+    editions = [
+        edition
+        for edition in OFFICIAL_SPLITS.get(layout, ())
+        if sum(edition.splits.values()) == sum(sizes.values())
+    ]
     if editions and all(edition.splits != sizes for edition in editions):
         raise DataError(
-            f"The splits cannot be right: as many entries as {editions[0].edition} has, divided in another way.",
+            f"The splits cannot be right: as many entries as {editions[0].edition} has, divided in "
+            "another way.",
             where=where,
             found=_listed(sizes.items()),
             expected=_listed(editions[0].splits.items()),

@@ -7,7 +7,15 @@ from pydantic import Field, field_validator
 from fer_core.labels import CLASSES
 from fer_core.params import Section
 
-__all__ = ["EXCLUDE", "AffectnetOptions", "CleanOptions", "CropOptions", "ExpwOptions", "FerplusOptions", "RafCompoundOptions"]
+__all__ = [
+    "EXCLUDE",
+    "AffectnetOptions",
+    "CleanOptions",
+    "CropOptions",
+    "ExpwOptions",
+    "FerplusOptions",
+    "RafCompoundOptions",
+]
 
 EXCLUDE = "exclude"
 """Target of a mapping for what shall not become a face."""
@@ -54,7 +62,8 @@ class ExpwOptions(Section):
     """Layout `expw`.
 
     Attributes:
-        min_confidence: faces whose box has less (0 to 100) are excluded. A named set can ask for more (`min_confidence`).
+        min_confidence: faces whose box has less (0 to 100) are excluded. A named set can ask for
+            more (`min_confidence`).
         pad_ratio: share of the box's width and height that is added on every side before the crop.
     """
 
@@ -76,7 +85,8 @@ class RafCompoundOptions(Section):
     """Layout `rafdb_compound`.
 
     Attributes:
-        mapping: class of each of the eleven compound emotions, by id, or "exclude". As shipped the emotion that is named first.
+        mapping: class of each of the eleven compound emotions, by id, or "exclude". As shipped the
+            emotion that is named first.
     """
 
     mapping: dict[int, str] = _FIRST_NAMED

@@ -1,7 +1,8 @@
-"""Photos as they are stored, and how they are to be held: boxes of label files count stored pixels, whatever EXIF says.
+"""Photos as they are stored, and how they are to be held: boxes of label files count stored pixels,
+whatever EXIF says.
 
-The tools that made these lists read photos without looking at EXIF. A face is therefore cut out of the stored pixels and turned
-afterwards. Orientations: EXIF 2.32, tag 0x0112, 1 to 8.
+The tools that made these lists read photos without looking at EXIF. A face is therefore cut out of
+the stored pixels and turned afterwards. Orientations: EXIF 2.32, tag 0x0112, 1 to 8.
 """
 
 import struct
@@ -21,7 +22,9 @@ _MARKS = (b"Exif\0\0", b"eXIf", b"EXIF")  # before the record, in JPEG, PNG and 
 
 
 class Stored(NamedTuple):
-    """A photo's pixels as they are stored, uint8 [height, width, 3] RGB, and the EXIF orientation that they are to be shown in."""
+    """A photo's pixels as they are stored, uint8 [height, width, 3] RGB, and the EXIF orientation
+    that they are to be shown in.
+    """
 
     pixels: np.ndarray
     orientation: int
@@ -38,9 +41,19 @@ def decode_stored(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> S
     if not any(mark in data for mark in _MARKS):
         return Stored(shown, _UPRIGHT)
     buffer = np.frombuffer(data, dtype=np.uint8)
-    image, kinds, records = cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    exif = [bytes(record) for kind, record in zip(kinds, records, strict=True) if kind == cv2.IMAGE_METADATA_EXIF]
-    return Stored(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), _orientation(exif[0])) if exif else Stored(shown, _UPRIGHT)
+    image, kinds, records = cv2.imdecodeWithMetadata(
+        buffer, flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    exif = [
+        bytes(record)
+        for kind, record in zip(kinds, records, strict=True)
+        if kind == cv2.IMAGE_METADATA_EXIF
+    ]
+    return (
+        Stored(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), _orientation(exif[0]))
+        if exif
+        else Stored(shown, _UPRIGHT)
+    )
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:

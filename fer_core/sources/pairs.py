@@ -10,7 +10,9 @@ __all__ = ["Pair", "inner_folder", "pair_up"]
 
 
 class Pair(NamedTuple):
-    """An image and its label file: the image's name in its folder, and the paths of both in the data set."""
+    """An image and its label file: the image's name in its folder, and the paths of both in the
+    data set.
+    """
 
     name: str
     image: str
@@ -18,20 +20,29 @@ class Pair(NamedTuple):
 
 
 def inner_folder(tree: RawTree, folder: str) -> str:
-    """The folder, or the one of the same name inside it: many an archive holds the folder that it is named after."""
+    """The folder, or the one of the same name inside it: many an archive holds the folder that it
+    is named after.
+    """
     nested = f"{folder}/{folder.rpartition('/')[2]}"
     return nested if tree.is_dir(nested) else folder
 
 
-def pair_up(tree: RawTree, images: str, labels: str, ending: str, besides: Collection[str] = ()) -> list[Pair]:
+def pair_up(
+    tree: RawTree, images: str, labels: str, ending: str, besides: Collection[str] = ()
+) -> list[Pair]:
     """Every file of `images` with its label file `<stem><ending>` of `labels`, sorted by name.
 
-    Upper and lower case may differ. Files of `labels` with another ending, and those called as `besides` says, are left alone.
+    Upper and lower case may differ. Files of `labels` with another ending, and those called as
+    `besides` says, are left alone.
 
     Raises:
         DataError: images without label file or the reverse; names the first and says how many.
     """
-    listed = [name for name in tree.names(labels) if name.lower().endswith(ending.lower()) and name not in besides]
+    listed = [
+        name
+        for name in tree.names(labels)
+        if name.lower().endswith(ending.lower()) and name not in besides
+    ]
     exact = {name[: -len(ending)]: name for name in listed}
     alike = {stem.lower(): stem for stem in exact}
     pairs: list[Pair] = []
@@ -50,7 +61,8 @@ def pair_up(tree: RawTree, images: str, labels: str, ending: str, besides: Colle
         raise DataError(
             f"{len(alone)} of {len(names)} images have no label file.",
             where=tree.where(f"{images}/{alone[0]}"),
-            found=f"no file {alone[0].rpartition('.')[0] or alone[0]}{ending} in {tree.where(labels)}",
+            found=f"no file {alone[0].rpartition('.')[0] or alone[0]}{ending} in "
+            f"{tree.where(labels)}",
             expected="one for each image",
             remedy="unpack both folders completely, or remove the images that have no label",
         )

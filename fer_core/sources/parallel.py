@@ -1,4 +1,6 @@
-"""Work spread over threads whose results come back in order, without holding more than a window of them in memory."""
+"""Work spread over threads whose results come back in order, without holding more than a window of
+them in memory.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +16,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], chunk: int = 1) -> Iterator[Result]:
-    """`map(work, items)` on the threads that the machine's settings allow; lazy, in order, the same results on any number.
+def ordered_map(
+    work: Callable[[Item], Result], items: Iterable[Item], chunk: int = 1
+) -> Iterator[Result]:
+    """`map(work, items)` on the threads that the machine's settings allow; lazy, in order, the same
+    results on any number.
 
     Args:
-        work: releases the interpreter while it works (OpenCV, zlib, hashlib), else threads are of no use.
+        work: releases the interpreter while it works (OpenCV, zlib, hashlib), else threads are of
+            no use.
         items: read only a few chunks ahead.
         chunk: items a thread takes at a time; more for short work.
 

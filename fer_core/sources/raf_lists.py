@@ -1,6 +1,8 @@
-"""What the RAF data sets have in common: the list whose names tell the split, and the places of the pictures.
+"""What the RAF data sets have in common: the list whose names tell the split, and the places of the
+pictures.
 
-RAF-DB's basic and compound sets come as two folders with lists of one name; only the ids tell them apart.
+RAF-DB's basic and compound sets come as two folders with lists of one name; only the ids tell them
+apart.
 """
 
 import re
@@ -12,9 +14,21 @@ from fer_core.errors import DataError
 from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
 from fer_core.sources.tree import RawTree
 
-__all__ = ["Entry", "identifiers", "images_beside", "list_and_images", "list_places", "locate", "note_on", "read_list"]
+__all__ = [
+    "Entry",
+    "identifiers",
+    "images_beside",
+    "list_and_images",
+    "list_places",
+    "locate",
+    "note_on",
+    "read_list",
+]
 
-_NAMES = ("list_patition_label.txt", "list_partition_label.txt")  # the first is the official spelling
+_NAMES = (
+    "list_patition_label.txt",
+    "list_partition_label.txt",
+)  # the first is the official spelling
 _FOLDERS = ("aligned/aligned", "aligned", "original/original", "original")  # in order of preference
 
 
@@ -50,7 +64,11 @@ def list_and_images(tree: RawTree, places: list[str]) -> list[str]:
 def identifiers(tree: RawTree, labels: str) -> set[int]:
     """All ids of a list. Faulty lines are passed over: `read_list` says what is wrong with them."""
     lines = (line.text.split() for line in read_lines(tree, labels))
-    return {int(columns[1]) for columns in lines if len(columns) == 2 and re.fullmatch("[0-9]{1,3}", columns[1])}
+    return {
+        int(columns[1])
+        for columns in lines
+        if len(columns) == 2 and re.fullmatch("[0-9]{1,3}", columns[1])
+    }
 
 
 def read_list(tree: RawTree, labels: str, highest: int, other: str) -> list[Entry]:
@@ -61,7 +79,8 @@ def read_list(tree: RawTree, labels: str, highest: int, other: str) -> list[Entr
         other: what to do where an id is none of these.
 
     Raises:
-        DataError: wrong number of columns, unknown id or prefix, a path that leaves the data set, a name listed twice.
+        DataError: wrong number of columns, unknown id or prefix, a path that leaves the data set, a
+            name listed twice.
     """
     file = tree.where(labels)
     known = {str(identifier): identifier for identifier in range(1, highest + 1)}
@@ -70,15 +89,36 @@ def read_list(tree: RawTree, labels: str, highest: int, other: str) -> list[Entr
     for line in read_lines(tree, labels):
         columns = line.text.split()
         if len(columns) != 2:
-            raise line_error("A line has the wrong number of columns.", file, line, expected="2: file name and emotion id")
+            raise line_error(
+                "A line has the wrong number of columns.",
+                file,
+                line,
+                expected="2: file name and emotion id",
+            )
         name, identifier = relative_path(columns[0], file, line), columns[1]
         if identifier not in known:
-            raise line_error(f"Unknown emotion id {identifier!r}.", file, line, expected=f"1 to {highest}", remedy=other)
+            raise line_error(
+                f"Unknown emotion id {identifier!r}.",
+                file,
+                line,
+                expected=f"1 to {highest}",
+                remedy=other,
+            )
         prefix = PurePosixPath(name).name.split("_")[0]
         if prefix not in ("train", "test"):
-            raise line_error("A file name does not say its split.", file, line, expected="a name that begins with train_ or test_")
+            raise line_error(
+                "A file name does not say its split.",
+                file,
+                line,
+                expected="a name that begins with train_ or test_",
+            )
         if name in seen:
-            raise line_error(f"A file is listed twice, first in line {seen[name]}.", file, line, expected="one line for each file")
+            raise line_error(
+                f"A file is listed twice, first in line {seen[name]}.",
+                file,
+                line,
+                expected="one line for each file",
+            )
         seen[name] = line.number
         entries.append(Entry(name, known[identifier], prefix, line))
     return entries
@@ -103,7 +143,10 @@ def locate(tree: RawTree, labels: str, listed: Mapping[str, Line]) -> dict[str, 
         # the suffixed name is tried in both aligned folders before the plain one
         places = [(folder, file) for file in (suffixed, plain.name) for folder in _FOLDERS[:2]]
         places += [(folder, plain.name) for folder in _FOLDERS[2:]]
-        found = next((path for folder, file in places if tree.is_file(path := f"{images}/{folder}/{file}")), None)
+        found = next(
+            (path for folder, file in places if tree.is_file(path := f"{images}/{folder}/{file}")),
+            None,
+        )
         if found is None:
             missing.append(name)
         else:
@@ -113,7 +156,8 @@ def locate(tree: RawTree, labels: str, listed: Mapping[str, Line]) -> dict[str, 
             f"{len(missing)} of {len(listed)} listed images are missing.",
             where=f"{tree.where(labels)}, line {listed[missing[0]].number}",
             found=f"no file for {missing[0]!r}",
-            expected=f"{PurePosixPath(missing[0]).stem}_aligned.jpg in {images}/aligned, or the original in {images}/original",
+            expected=f"{PurePosixPath(missing[0]).stem}_aligned.jpg in {images}/aligned, or the "
+            f"original in {images}/original",
             remedy="unpack the image archive completely",
         )
     return paths

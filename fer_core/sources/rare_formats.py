@@ -1,6 +1,8 @@
-"""TIFF and GIF, which some data sets hold beside the usual formats: they become PNG when they are read, and no later stage knows them.
+"""TIFF and GIF, which some data sets hold beside the usual formats: they become PNG when they are
+read, and no later stage knows them.
 
-As with `decode.py` the header is read first, so that a bomb or a cut file never reaches the decoder.
+As with `decode.py` the header is read first, so that a bomb or a cut file never reaches the
+decoder.
 """
 
 import struct
@@ -25,13 +27,21 @@ def as_usual_format(data: bytes, where: object, max_pixels: int = MAX_PIXELS) ->
     Raises:
         UndecodableImage: a TIFF or GIF file that is cut short, damaged or over the limit.
     """
-    size = tiff_size if data[:4] in (b"II*\0", b"MM\0*") else _gif_size if data[:6] in (b"GIF87a", b"GIF89a") else None
+    size = (
+        tiff_size
+        if data[:4] in (b"II*\0", b"MM\0*")
+        else _gif_size
+        if data[:6] in (b"GIF87a", b"GIF89a")
+        else None
+    )
     if size is None:
         return data
     try:
         width, height = size(data)
     except (struct.error, IndexError, ValueError) as error:
-        raise _damaged(where, str(error) if isinstance(error, ValueError) else "the file ends too early") from error
+        raise _damaged(
+            where, str(error) if isinstance(error, ValueError) else "the file ends too early"
+        ) from error
     if not 0 < width * height <= max_pixels:
         raise UndecodableImage(
             "An image has more pixels than allowed, or none.",
@@ -50,11 +60,18 @@ def as_usual_format(data: bytes, where: object, max_pixels: int = MAX_PIXELS) ->
 
 
 def _damaged(where: object, found: str) -> UndecodableImage:
-    return UndecodableImage("An image is damaged.", where=where, found=found, remedy="fetch the file again, or remove it and its label")
+    return UndecodableImage(
+        "An image is damaged.",
+        where=where,
+        found=found,
+        remedy="fetch the file again, or remove it and its label",
+    )
 
 
 def _gif_size(data: bytes) -> tuple[int, int]:
-    """Size of the screen; the first picture on it must be whole and lie inside (GIF89a specification, sections 18 to 22)."""
+    """Size of the screen; the first picture on it must be whole and lie inside (GIF89a
+    specification, sections 18 to 22).
+    """
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     place = 13 + _colours(flags)
     while data[place] == 0x21:  # an extension: its label, then blocks

@@ -1,7 +1,8 @@
-"""Names of split folders: what counts as train, val and test, and which names speak of a split without saying which.
+"""Names of split folders: what counts as train, val and test, and which names speak of a split
+without saying which.
 
-`training_set`, `FER2013Valid` and `PublicTest` are splits; `test_old` and `mytests` are not, but a folder of that name must not be
-taken for train either.
+`training_set`, `FER2013Valid` and `PublicTest` are splits; `test_old` and `mytests` are not, but a
+folder of that name must not be taken for train either.
 """
 
 import re
@@ -16,7 +17,9 @@ _WORDS = {
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 # what else a name may hold: "train_set", "FER2013Train", "PublicTest", "test_images"
 _AROUND = "set|data|dataset|split|folder|dir|images?|imgs?|pictures?|faces?|public|private|fer2013|fer|2013"
-_NAME = re.compile(f"(?:{_AROUND})*({'|'.join(sorted(_SPLIT_OF, key=len, reverse=True))})(?:{_AROUND})*")
+_NAME = re.compile(
+    f"(?:{_AROUND})*({'|'.join(sorted(_SPLIT_OF, key=len, reverse=True))})(?:{_AROUND})*"
+)
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SPEAKS = re.compile(r"(?:train|valid|test).*|.*(?:train|valid|tests?)|val|dev|eval")
 _OTHER_WORDS = frozenset({"latest", "contest", "greatest"})  # end like one, and mean none
@@ -32,6 +35,8 @@ def split_of(name: str) -> str | None:
 
 
 def looks_like_split(name: str) -> bool:
-    """True for a name one of whose words begins or ends as a split's does: what holds it must not be guessed."""
+    """True for a name one of whose words begins or ends as a split's does: what holds it must not
+    be guessed.
+    """
     words = (word.lower() for word in _PARTS.findall(name))
     return any(_SPEAKS.fullmatch(word) is not None and word not in _OTHER_WORDS for word in words)

@@ -1,4 +1,6 @@
-"""The first directory of a TIFF structure, which TIFF images and EXIF records share (TIFF 6.0, section 2)."""
+"""The first directory of a TIFF structure, which TIFF images and EXIF records share (TIFF 6.0,
+section 2).
+"""
 
 import struct
 
@@ -33,7 +35,11 @@ def tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
         if values > _MOST_VALUES:
             raise ValueError(f"{values} values of one tag")
         form = f"{order}{values}{_TYPES[kind]}"
-        inside = start + 8 if struct.calcsize(form) <= 4 else struct.unpack_from(f"{order}I", data, start + 8)[0]
+        inside = (
+            start + 8
+            if struct.calcsize(form) <= 4
+            else struct.unpack_from(f"{order}I", data, start + 8)[0]
+        )
         found[tag] = struct.unpack_from(form, data, inside)
     return found
 
@@ -42,12 +48,15 @@ def tiff_size(data: bytes) -> tuple[int, int]:
     """Width and height of the first image; all its strips or tiles must be there.
 
     Raises:
-        ValueError: no size or pixels, or the file ends before its image does; otherwise as `tiff_tags`.
+        ValueError: no size or pixels, or the file ends before its image does; otherwise as
+            `tiff_tags`.
     """
     tags = tiff_tags(data)
     if not (tags.get(_WIDTH) and tags.get(_HEIGHT)):
         raise ValueError("the header gives no size")
-    pieces = [(tags[places], tags[sizes]) for places, sizes in _PIECES if places in tags and sizes in tags]
+    pieces = [
+        (tags[places], tags[sizes]) for places, sizes in _PIECES if places in tags and sizes in tags
+    ]
     if not pieces:
         raise ValueError("the header says nothing of pixels")
     for places, sizes in pieces:

@@ -1,7 +1,9 @@
-"""Read-only view of a raw data set: a folder, an archive read in place, or a folder that holds archives.
+"""Read-only view of a raw data set: a folder, an archive read in place, or a folder that holds
+archives.
 
-Names are relative, with `/`. An archive `x.zip` (or .tar) is the folder `x` unless that is there unpacked. Upper and lower case
-may differ where no two names are alike but for case. Litter of operating systems is invisible.
+Names are relative, with `/`. An archive `x.zip` (or .tar) is the folder `x` unless that is there
+unpacked. Upper and lower case may differ where no two names are alike but for case. Litter of
+operating systems is invisible.
 """
 
 import hashlib
@@ -32,8 +34,9 @@ class Fingerprint:
         files: their number.
         bytes: their sizes together.
         sha256: of their sorted `relpath<TAB>size` lines (names and sizes, not contents).
-        labels: SHA-256 of the sorted `relpath<TAB>sha256` lines of label files, so that a mended label of the same length is seen;
-            "" where that was never recorded. Those of more than 512 MiB, and what lies in archives, are known by name and size only.
+        labels: SHA-256 of the sorted `relpath<TAB>sha256` lines of label files, so that a mended
+            label of the same length is seen; "" where that was never recorded. Those of more than
+            512 MiB, and what lies in archives, are known by name and size only.
     """
 
     files: int
@@ -55,7 +58,9 @@ class _File:
         try:
             return self.path.stat().st_size
         except FileNotFoundError as error:
-            raise DataError("A link leads nowhere.", where=self.path, remedy="remove or mend the link") from error
+            raise DataError(
+                "A link leads nowhere.", where=self.path, remedy="remove or mend the link"
+            ) from error
 
     def open(self) -> IO[bytes]:
         return self.path.open("rb")
@@ -70,7 +75,8 @@ class _Folder:
 
     Attributes:
         path: where it is.
-        homes: real paths that links in it may lead into: the data set's and that of the link at its top, if one led here.
+        homes: real paths that links in it may lead into: the data set's and that of the link at its
+            top, if one led here.
         above: real paths of the folders around it.
     """
 
@@ -83,28 +89,42 @@ class _Folder:
         """What lies in it, sorted by name.
 
         Raises:
-            DataError: a link leads out of the data set, nowhere or in a circle, a name is not UTF-8, something is neither file nor
-                folder, or there are too many folders inside each other.
+            DataError: a link leads out of the data set, nowhere or in a circle, a name is not
+                UTF-8, something is neither file nor folder, or there are too many folders inside
+                each other.
         """
         if len(self.above) > _DEEPEST:
             raise DataError(
-                "Too many folders lie inside each other.", where=self.path, expected=f"at most {_DEEPEST}", remedy="remove them"
+                "Too many folders lie inside each other.",
+                where=self.path,
+                expected=f"at most {_DEEPEST}",
+                remedy="remove them",
             )
         found: dict[str, _File | _Folder] = {}
         real = os.path.realpath(self.path)
         with os.scandir(self.path) as listing:
-            for entry in sorted((entry for entry in listing if not is_litter(entry.name)), key=lambda entry: entry.name):
+            for entry in sorted(
+                (entry for entry in listing if not is_litter(entry.name)),
+                key=lambda entry: entry.name,
+            ):
                 path = Path(entry.path)
                 try:
                     entry.name.encode()
                 except UnicodeEncodeError as error:
                     raise DataError(
-                        "A file name is not UTF-8.", where=self.path, found=repr(entry.name), remedy="rename the file"
+                        "A file name is not UTF-8.",
+                        where=self.path,
+                        found=repr(entry.name),
+                        remedy="rename the file",
                     ) from error
                 homes = self._homes_of(path) if entry.is_symlink() else self.homes
                 if not (entry.is_dir() or entry.is_file()):
-                    raise DataError("This is neither a file nor a folder.", where=path, remedy="remove it")
-                found[entry.name] = _Folder(path, homes, (*self.above, real)) if entry.is_dir() else _File(path)
+                    raise DataError(
+                        "This is neither a file nor a folder.", where=path, remedy="remove it"
+                    )
+                found[entry.name] = (
+                    _Folder(path, homes, (*self.above, real)) if entry.is_dir() else _File(path)
+                )
         return found
 
     @cached_property
@@ -124,12 +144,16 @@ class _Folder:
         return dict(sorted(mounted.items()))
 
     def _homes_of(self, link: Path) -> tuple[str, ...]:
-        """Links at the top of a data set lead where its owner put parts of it; further down they must stay inside."""
+        """Links at the top of a data set lead where its owner put parts of it; further down they
+        must stay inside.
+        """
         target = os.path.realpath(link)
         if not Path(target).exists():
             raise DataError("A link leads nowhere.", where=link, remedy="remove or mend the link")
         if target in (*self.above, os.path.realpath(self.path)):
-            raise DataError("A link leads in a circle.", where=link, found=target, remedy="remove the link")
+            raise DataError(
+                "A link leads in a circle.", where=link, found=target, remedy="remove the link"
+            )
         if not self.above:
             return (*self.homes, target)
         if not any(target == home or target.startswith(home + os.sep) for home in self.homes):
@@ -137,7 +161,8 @@ class _Folder:
                 "A link leads out of the data set.",
                 where=link,
                 found=target,
-                expected="links inside the data set; only those in its top folder may lead elsewhere",
+                expected="links inside the data set; only those in its top folder may lead "
+                "elsewhere",
                 remedy="remove the link, or put the files themselves there",
             )
         return self.homes
@@ -164,7 +189,9 @@ class RawTree:
         place: the folder or archive, for error texts.
     """
 
-    def __init__(self, place: Path, root: "_Folder | _Mount | ArchiveFolder", archive: Path | None) -> None:
+    def __init__(
+        self, place: Path, root: "_Folder | _Mount | ArchiveFolder", archive: Path | None
+    ) -> None:
         self.place = place
         self._root = root
         self._archive = archive
@@ -193,13 +220,19 @@ class RawTree:
 
     def folders(self, folder: str = "") -> list[str]:
         """Names of the folders in a folder, sorted."""
-        return [name for name, node in sorted(_children(self._node(folder)).items()) if not isinstance(node, _File | Member)]
+        return [
+            name
+            for name, node in sorted(_children(self._node(folder)).items())
+            if not isinstance(node, _File | Member)
+        ]
 
     def walk(self, start: str = "") -> Iterator[str]:
-        """Every file under `start`, sorted by name within each folder, with its path from the data set's root.
+        """Every file under `start`, sorted by name within each folder, with its path from the data
+        set's root.
 
         Raises:
-            DataError: a link leads out of the data set, nowhere or in a circle, a name is not UTF-8, an archive is damaged.
+            DataError: a link leads out of the data set, nowhere or in a circle, a name is not
+                UTF-8, an archive is damaged.
         """
         yield from _walk(self._node(start), start)
 
@@ -219,11 +252,17 @@ class RawTree:
         """
         file = self._file(name)
         if file.size > _LARGEST:
-            raise DataError("A file is too large for a picture.", where=self.where(name), found=f"{file.size} bytes", remedy="look at it")
+            raise DataError(
+                "A file is too large for a picture.",
+                where=self.where(name),
+                found=f"{file.size} bytes",
+                remedy="look at it",
+            )
         return file.read()
 
     def fingerprint(self, parts: Iterable[str]) -> Fingerprint:
-        """Fingerprint of files and folders, whatever the order they are given in; of an archive its own name and size.
+        """Fingerprint of files and folders, whatever the order they are given in; of an archive its
+        own name and size.
 
         Raises:
             DataError: as `walk`.
@@ -256,7 +295,11 @@ class RawTree:
     def _file(self, name: str) -> _File | Member:
         node = self._node(name)
         if not isinstance(node, _File | Member):
-            raise DataError("A file of the data set is missing.", where=self.where(name), remedy="unpack the data set completely")
+            raise DataError(
+                "A file of the data set is missing.",
+                where=self.where(name),
+                remedy="unpack the data set completely",
+            )
         return node
 
     def _node(self, name: str) -> _Node | None:
@@ -286,16 +329,30 @@ def open_tree(path: Path) -> RawTree:
     else:
         place = path
     if not place.is_file():
-        raise DataError("There is nothing at this path.", where=path, remedy="give the folder or archive that holds the data set")
+        raise DataError(
+            "There is nothing at this path.",
+            where=path,
+            remedy="give the folder or archive that holds the data set",
+        )
     if archive_stem(place.name) is None:
-        raise DataError("This file is no archive that can be read.", where=place, expected=".zip, .tar, or a folder", remedy="unpack it")
+        raise DataError(
+            "This file is no archive that can be read.",
+            where=place,
+            expected=".zip, .tar, or a folder",
+            remedy="unpack it",
+        )
     whole = RawTree(place, _Mount(place), place)
     inner = path.relative_to(place).as_posix()
     if inner == ".":
         return whole
     node = whole._node(inner)
     if not isinstance(node, ArchiveFolder):
-        raise DataError("The archive holds no such folder.", where=place, found=inner, expected=", ".join(whole.folders()[:8]) or "folders")
+        raise DataError(
+            "The archive holds no such folder.",
+            where=place,
+            found=inner,
+            expected=", ".join(whole.folders()[:8]) or "folders",
+        )
     return RawTree(path, node, place)
 
 
@@ -307,14 +364,26 @@ def _named(children: "Mapping[str, _Node]", name: str) -> str | None:
     """The entry of that name, else the only one that differs from it by case alone."""
     if name in children:
         return name
-    alike = [other for other in children if other.lower() == name.lower()] if len(children) <= 64 else _alike(children, name)
+    alike = (
+        [other for other in children if other.lower() == name.lower()]
+        if len(children) <= 64
+        else _alike(children, name)
+    )
     return alike[0] if len(alike) == 1 else None
 
 
 def _alike(children: "Mapping[str, _Node]", name: str) -> list[str]:
-    """As a search through all of them, but for the usual changes of case only: big folders are asked half a million times."""
+    """As a search through all of them, but for the usual changes of case only: big folders are
+    asked half a million times.
+    """
     stem, dot, suffix = name.rpartition(".")
-    variants = {name.lower(), name.upper(), stem + dot + suffix.lower(), stem + dot + suffix.upper(), stem.lower() + dot + suffix.upper()}
+    variants = {
+        name.lower(),
+        name.upper(),
+        stem + dot + suffix.lower(),
+        stem + dot + suffix.upper(),
+        stem.lower() + dot + suffix.upper(),
+    }
     return [variant for variant in variants if variant in children]
 
 

@@ -13,7 +13,16 @@ from tests.tiny import SIDE, write_half
 
 CPU = torch.device("cpu")
 PREPROCESSING = Preprocessing(24, 0.8, False, 2.0, 4, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-VIEWS = ViewOptions(count=2, scale=(0.7, 1.0), ratio=(0.8, 1.25), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05)
+VIEWS = ViewOptions(
+    count=2,
+    scale=(0.7, 1.0),
+    ratio=(0.8, 1.25),
+    flip=0.5,
+    brightness=0.2,
+    contrast=0.2,
+    saturation=0.2,
+    hue=0.05,
+)
 
 
 @pytest.fixture
@@ -27,7 +36,9 @@ def test_evaluation_view_is_the_prepared_image_of_that_very_row(pack: Pack) -> N
     shown = bank.view(np.array([17, 3]), 0)
     for seen, row in zip(shown, (17, 3), strict=True):
         prepared = PREPROCESSING.prepare(decode_rgb(pack.image(row), where=row))
-        assert np.array_equal((seen * 255).round().to(torch.uint8).permute(1, 2, 0).numpy(), prepared)
+        assert np.array_equal(
+            (seen * 255).round().to(torch.uint8).permute(1, 2, 0).numpy(), prepared
+        )
     assert shown.shape == (2, 3, 24, 24)
     assert SIDE != 24
 

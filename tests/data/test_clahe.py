@@ -35,16 +35,26 @@ def rgb_by_opencv(images, clip, tile):
 
 
 def photo_like(generator, height, width):
-    coarse = cv2.resize(generator.integers(0, 256, (6, 6, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(coarse * 0.8 + generator.normal(20, 6, (height, width, 3)), 0, 255).astype(np.uint8)
+    coarse = cv2.resize(
+        generator.integers(0, 256, (6, 6, 3), dtype=np.uint8),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
+    return np.clip(coarse * 0.8 + generator.normal(20, 6, (height, width, 3)), 0, 255).astype(
+        np.uint8
+    )
 
 
 def images_of_every_kind(height, width, seed=0):
-    """Noise, two photo-like, the same in grey, ramps in colour and grey, a two-valued one, and constants."""
+    """Noise, two photo-like, the same in grey, ramps in colour and grey, a two-valued one, and
+    constants.
+    """
     generator = np.random.default_rng(seed)
     photo = photo_like(generator, height, width)
     down, across = np.linspace(0, 255, height), np.linspace(0, 255, width)
-    ramp = np.stack(np.broadcast_arrays(down[:, None], across, 255 - across), axis=-1).astype(np.uint8)
+    ramp = np.stack(np.broadcast_arrays(down[:, None], across, 255 - across), axis=-1).astype(
+        np.uint8
+    )
     colours = [(0, 0, 0), (255, 255, 255), (127, 127, 127), (255, 0, 0), (12, 200, 90)]
     return np.stack(
         [
@@ -71,27 +81,44 @@ def test_rgb_equals_opencv_on_every_pixel(size, tile):
 
 @pytest.mark.parametrize("size", [48, 100, 224])
 def test_drawn_faces_in_colour_equal_opencv_on_every_pixel(size):
-    images = np.stack([shoot(3, "clahe", index, index, size, 2, freedom=1.0)[0] for index in range(7)])
-    assert np.array_equal(clahe_rgb(torch.from_numpy(images), 2.0, 8).numpy(), rgb_by_opencv(images, 2.0, 8))
+    images = np.stack(
+        [shoot(3, "clahe", index, index, size, 2, freedom=1.0)[0] for index in range(7)]
+    )
+    assert np.array_equal(
+        clahe_rgb(torch.from_numpy(images), 2.0, 8).numpy(), rgb_by_opencv(images, 2.0, 8)
+    )
 
 
 def real_images(number):
     """Pictures of the folder FER_TEST_IMAGES, or faces of the table in FER_TEST_FER2013."""
-    folder, table = (Path(os.environ.get(name) or "/nowhere") for name in ("FER_TEST_IMAGES", "FER_TEST_FER2013"))
+    folder, table = (
+        Path(os.environ.get(name) or "/nowhere") for name in ("FER_TEST_IMAGES", "FER_TEST_FER2013")
+    )
     if folder.is_dir():
-        files = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        files = (
+            file
+            for file in sorted(folder.rglob("*"))
+            if file.suffix.lower() in (".jpg", ".jpeg", ".png")
+        )
         return [decode_rgb(file.read_bytes(), file) for file in islice(files, number)]
     if table.exists():
-        faces = fer2013.scan(open_tree(table if table.is_dir() else table.parent), "fer2013", clean_options())
+        faces = fer2013.scan(
+            open_tree(table if table.is_dir() else table.parent), "fer2013", clean_options()
+        )
         return [decode_rgb(face.image, face.sample_id) for face in islice(faces, number)]
-    pytest.skip("set FER_TEST_IMAGES to a folder of pictures, or FER_TEST_FER2013 to that of the official fer2013.csv")
+    pytest.skip(
+        "set FER_TEST_IMAGES to a folder of pictures, or FER_TEST_FER2013 to that of the official "
+        "fer2013.csv"
+    )
 
 
 @pytest.mark.parametrize("size", [48, 112, 224])
 def test_real_images_equal_opencv_on_every_pixel(size):
     value = Preprocessing(size, 1.0, True, 2.0, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     images = np.stack([value.square(image) for image in real_images(300)])
-    assert np.array_equal(clahe_rgb(torch.from_numpy(images), 2.0, 8).numpy(), rgb_by_opencv(images, 2.0, 8))
+    assert np.array_equal(
+        clahe_rgb(torch.from_numpy(images), 2.0, 8).numpy(), rgb_by_opencv(images, 2.0, 8)
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -103,8 +130,13 @@ def test_real_images_equal_opencv_on_every_pixel(size):
     seed=st.integers(0, 1000),
 )
 def test_planes_of_any_shape_equal_opencv(size, tile, clip, levels, seed):
-    planes = np.random.default_rng(seed).integers(0, levels, (2, *size)).astype(np.uint8) * (255 // max(levels - 1, 1))
-    assert np.array_equal(clahe_plane(torch.from_numpy(planes), clip, tile).numpy(), plane_by_opencv(planes, clip, tile))
+    planes = np.random.default_rng(seed).integers(0, levels, (2, *size)).astype(np.uint8) * (
+        255 // max(levels - 1, 1)
+    )
+    assert np.array_equal(
+        clahe_plane(torch.from_numpy(planes), clip, tile).numpy(),
+        plane_by_opencv(planes, clip, tile),
+    )
 
 
 def test_grey_images_stay_grey_within_opencvs_rounding():
@@ -122,7 +154,10 @@ def test_an_image_comes_out_the_same_alone_and_in_any_batch(monkeypatch):
     chunked = clahe_rgb(images, 3.0, 4)
     assert torch.equal(whole, alone)
     assert torch.equal(whole, chunked)
-    assert torch.equal(clahe_plane(images[..., 0], 3.0, 4), torch.cat([clahe_plane(image[None, ..., 0], 3.0, 4) for image in images]))
+    assert torch.equal(
+        clahe_plane(images[..., 0], 3.0, 4),
+        torch.cat([clahe_plane(image[None, ..., 0], 3.0, 4) for image in images]),
+    )
 
 
 def test_strided_images_keep_their_layout_and_are_left_alone():
@@ -133,7 +168,9 @@ def test_strided_images_keep_their_layout_and_are_left_alone():
     assert found.permute(0, 3, 1, 2).is_contiguous()
     assert np.array_equal(channels_first.numpy(), images.transpose(0, 3, 1, 2))
     turned = torch.from_numpy(images[..., 0]).transpose(1, 2)
-    assert np.array_equal(clahe_plane(turned, 2.0, 8).numpy(), plane_by_opencv(turned.numpy(), 2.0, 8))
+    assert np.array_equal(
+        clahe_plane(turned, 2.0, 8).numpy(), plane_by_opencv(turned.numpy(), 2.0, 8)
+    )
 
 
 def test_tables_made_in_inference_mode_serve_outside_it():

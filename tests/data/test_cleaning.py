@@ -16,15 +16,28 @@ from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
 from fer_core.sources.layouts import expw
 from tests.sources import trees
 from tests.sources.layouts import LAYOUTS, cleaned
-from tests.sources.trees import clean_options, encoded, fer2013_csv, fer2013_rows, ferplus_csv, put, rafdb
+from tests.sources.trees import (
+    clean_options,
+    encoded,
+    fer2013_csv,
+    fer2013_rows,
+    ferplus_csv,
+    put,
+    rafdb,
+)
 
 
 def add(tmp_path: Path, layout: str) -> Path:
     """Descriptor of the tree in raw/set."""
-    return write_descriptor(tmp_path / "sources", scanned(Descriptor("set", layout, False), tmp_path / "raw", layout, "set"))
+    return write_descriptor(
+        tmp_path / "sources",
+        scanned(Descriptor("set", layout, False), tmp_path / "raw", layout, "set"),
+    )
 
 
-def run(tmp_path: Path, descriptor: Path, **changes: object) -> tuple[FaceStore, cleaning.CleanSummary]:
+def run(
+    tmp_path: Path, descriptor: Path, **changes: object
+) -> tuple[FaceStore, cleaning.CleanSummary]:
     store = tmp_path / "clean/set.arrow"
     summary = clean(descriptor, store, clean_options(**changes), tmp_path / "raw")
     return FaceStore.open(store), summary
@@ -43,13 +56,20 @@ def test_every_image_is_decoded_and_recorded(tmp_path):
     frame = store.table_without_images()
     pixels = decode_rgb(store.image(0), "")
     assert frame["sample_id"].tolist() == ["set/train_00001.jpg", "set/test_0001.jpg"]
-    assert (frame["pixel_sha256"][0], frame["phash"][0]) == (pixel_sha256(pixels), phash(thumbnail(pixels)))
+    assert (frame["pixel_sha256"][0], frame["phash"][0]) == (
+        pixel_sha256(pixels),
+        phash(thumbnail(pixels)),
+    )
     assert store.thumbnail(0) == thumbnail(pixels).tobytes()
     assert frame[["width", "height"]].to_numpy().tolist() == [[20, 20], [30, 12]]
     assert frame["flag"].tolist() == ["", "blank"] and summary.flags == {"blank": 1}
     assert store.meta["announced"] == {"test": {"Neutral": 1}, "train": {"Surprise": 1}}
     assert store.meta["descriptor_sha256"] == sha256_file(descriptor)
-    assert (store.meta["source"], store.meta["layout"], store.meta["adapter_version"]) == ("set", "rafdb_basic", 2)
+    assert (store.meta["source"], store.meta["layout"], store.meta["adapter_version"]) == (
+        "set",
+        "rafdb_basic",
+        2,
+    )
 
 
 def test_same_data_give_the_same_bytes_on_any_machine(tmp_path, monkeypatch):
@@ -70,7 +90,9 @@ def test_votes_and_boxes_reach_the_store(tmp_path):
     ferplus_csv(tmp_path / "raw/set/fer2013new.csv", lines)
     store, summary = run(tmp_path, add(tmp_path, "ferplus"))
     assert store.table_without_images()["votes"][0].tolist() == [0, 0, 0, 8, 0, 2, 0]
-    assert [item["reason"] for item in store.meta["exclusions"]] == ["FERPlus: the votes say contempt"]
+    assert [item["reason"] for item in store.meta["exclusions"]] == [
+        "FERPlus: the votes say contempt"
+    ]
     assert (summary.faces, summary.exclusions) == (1, {"FERPlus: the votes say contempt": 1})
 
 
@@ -78,7 +100,9 @@ def test_clipped_boxes_are_counted(tmp_path):
     trees.expw(tmp_path / "raw/set", ["a.jpg 0 10 20 50 40 88 3", "a.jpg 1 -5 20 50 40 88 3"])
     store, _ = run(tmp_path, add(tmp_path, "expw"))
     frame = store.table_without_images()
-    assert frame.loc[1, ["bbox_top", "bbox_left", "bbox_bottom", "bbox_right", "face_id"]].tolist() == [-5, 20, 40, 50, 1]
+    assert frame.loc[
+        1, ["bbox_top", "bbox_left", "bbox_bottom", "bbox_right", "face_id"]
+    ].tolist() == [-5, 20, 40, 50, 1]
     assert frame["orig_image"].tolist() == ["a.jpg", "a.jpg"]
     assert store.meta["notes"] == {"box clipped to the photo": 1}
 
@@ -90,12 +114,19 @@ def test_undecodable_images_stop_the_stage_and_are_listed(tmp_path):
         path = tmp_path / f"raw/set/train/happy/{name}.png"
         path.write_bytes(path.read_bytes()[:-9])
     descriptor = add(tmp_path, "folder7")
-    with pytest.raises(DataError, match=r"(?s)2 images cannot be decoded.*happy/b\.png.*happy/d\.png.*at most 1.*allow_undecodable"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)2 images cannot be decoded.*happy/b\.png.*happy/d\.png.*at most "
+        r"1.*allow_undecodable",
+    ):
         run(tmp_path, descriptor, allow_undecodable=1)
     assert nothing_left(tmp_path)
     store, summary = run(tmp_path, descriptor, allow_undecodable=2)
     assert len(store) == 2 and summary.exclusions == {"undecodable image": 2}
-    assert [item["sample_id"] for item in store.meta["exclusions"]] == ["set/train/happy/b.png", "set/train/happy/d.png"]
+    assert [item["sample_id"] for item in store.meta["exclusions"]] == [
+        "set/train/happy/b.png",
+        "set/train/happy/d.png",
+    ]
 
 
 def test_image_over_the_pixel_limit_is_undecodable(tmp_path):
@@ -127,17 +158,23 @@ def test_entry_that_a_reader_loses_is_noticed(tmp_path, monkeypatch):
 
 
 def test_absent_data_set_gives_an_empty_store(tmp_path):
-    store, summary = run(tmp_path, write_descriptor(tmp_path / "sources", Descriptor("set", "expw", False)))
+    store, summary = run(
+        tmp_path, write_descriptor(tmp_path / "sources", Descriptor("set", "expw", False))
+    )
     assert len(store) == 0 and summary.faces == 0 and store.meta["layout"] == "expw"
 
 
 @pytest.mark.parametrize("layout", ["fer2013", "ferplus", "rafdb_basic", "expw"])
 def test_embedded_sample_goes_through_the_reader_of_its_layout(tmp_path, layout):
     sample = {"seed": 5, "faces": 28, "duplicates": 1, "contradictions": 1, "non_faces": 2}
-    descriptor = write_descriptor(tmp_path / "sources", Descriptor("set", layout, True, sample=sample))
+    descriptor = write_descriptor(
+        tmp_path / "sources", Descriptor("set", layout, True, sample=sample)
+    )
     store, summary = run(tmp_path, descriptor)
     assert summary.faces == len(store) > 15
-    assert sum(sum(words.values()) for words in store.meta["announced"].values()) == len(store) + len(store.meta["exclusions"])
+    assert sum(sum(words.values()) for words in store.meta["announced"].values()) == len(
+        store
+    ) + len(store.meta["exclusions"])
     assert set(store.table_without_images()["label"]) <= set(range(7))
 
 
@@ -147,9 +184,14 @@ def test_stage_writes_its_out_and_leaves_none_on_failure(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_RAW", str(tmp_path / "raw"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    (tmp_path / "params.yaml").write_text("clean:\n" + "".join(f"  {k}: {v}\n" for k, v in clean_options().model_dump().items()))
+    (tmp_path / "params.yaml").write_text(
+        "clean:\n" + "".join(f"  {k}: {v}\n" for k, v in clean_options().model_dump().items())
+    )
     put(tmp_path / "raw/set/happy/a.png", height=9, width=9)
-    sources = write_descriptor(tmp_path / "data/sources", scanned(Descriptor("set", "folder7", False), tmp_path / "raw", "folder7", "set"))
+    sources = write_descriptor(
+        tmp_path / "data/sources",
+        scanned(Descriptor("set", "folder7", False), tmp_path / "raw", "folder7", "set"),
+    )
     main("set")
     assert len(FaceStore.open(tmp_path / "data/clean/set.arrow")) == 1
     (tmp_path / "data/clean/set.arrow").unlink()
@@ -161,7 +203,9 @@ def test_stage_writes_its_out_and_leaves_none_on_failure(tmp_path, monkeypatch):
         main("sett")
 
 
-def test_the_first_sixteen_pictures_of_each_reason_for_an_exclusion_are_kept_to_be_looked_at(tmp_path):
+def test_the_first_sixteen_pictures_of_each_reason_for_an_exclusion_are_kept_to_be_looked_at(
+    tmp_path,
+):
     put(tmp_path / "raw/set/happy/a.png")
     for number in range(20):
         put(tmp_path / f"raw/set/contempt/{number:02}.png", number, height=100, width=80)
@@ -171,9 +215,15 @@ def test_the_first_sixteen_pictures_of_each_reason_for_an_exclusion_are_kept_to_
     kept = store.meta["excluded_pictures"]
     assert list(kept) == ["folder name is none of the seven classes"]
     pictures = kept["folder name is none of the seven classes"]
-    assert [picture["sample_id"] for picture in pictures] == [f"set/contempt/{number:02}.png" for number in range(1, 17)]
+    assert [picture["sample_id"] for picture in pictures] == [
+        f"set/contempt/{number:02}.png" for number in range(1, 17)
+    ]
     assert decode_rgb(base64.b64decode(pictures[0]["jpeg"]), "x").shape == (64, 51, 3)
-    assert len(store.meta["exclusions"]) == 21 and set(store.meta["exclusions"][0]) == {"sample_id", "reason", "detail"}
+    assert len(store.meta["exclusions"]) == 21 and set(store.meta["exclusions"][0]) == {
+        "sample_id",
+        "reason",
+        "detail",
+    }
 
 
 def test_what_every_reader_leaves_out_can_be_looked_at(tmp_path):
@@ -186,7 +236,10 @@ def test_what_every_reader_leaves_out_can_be_looked_at(tmp_path):
             (root / "train/labels/a.txt").write_text("1 0.2 0.2 0.1 0.1\n")
         cleaned(tmp_path / layout, layout, expw={"min_confidence": 60.0})
         shown[layout] = FaceStore.open(tmp_path / layout / "set.arrow").meta["excluded_pictures"]
-    assert {layout: [(reason, len(pictures)) for reason, pictures in found.items()] for layout, found in shown.items()} == {
+    assert {
+        layout: [(reason, len(pictures)) for reason, pictures in found.items()]
+        for layout, found in shown.items()
+    } == {
         "ferplus": [("FERPlus: no image name", 1)],
         "expw": [("ExpW: confidence below the minimum", 1)],
         "affectnet_yolo": [("AffectNet: class name is none of the seven", 1)],

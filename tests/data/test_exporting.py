@@ -1,4 +1,6 @@
-"""The exported CSV and pictures: the original's columns, every asked-for row once, the stored bytes."""
+"""The exported CSV and pictures: the original's columns, every asked-for row once, the stored
+bytes.
+"""
 
 import csv
 from pathlib import Path
@@ -10,13 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_core.data.exporting import COLUMNS, Selection, chosen_rows, split_counts, write_csv, write_images
+from fer_core.data.exporting import (
+    COLUMNS,
+    Selection,
+    chosen_rows,
+    split_counts,
+    write_csv,
+    write_images,
+)
 from fer_core.data.manifest_table import read_manifest, write_manifest
 from fer_core.data.named_sets import SetFilter
 from fer_core.errors import ArtifactError, DataError, ParamsError
 from tests.data.tiny_stores import face, picture, store
 
-ENCODED = {suffix: cv2.imencode(suffix, picture(1))[1].tobytes() for suffix in (".png", ".jpg", ".bmp", ".webp")}
+ENCODED = {
+    suffix: cv2.imencode(suffix, picture(1))[1].tobytes()
+    for suffix in (".png", ".jpg", ".bmp", ".webp")
+}
 BLANK = {
     "reason": "",
     "usage": "",
@@ -34,10 +46,34 @@ BLANK = {
     "bbox_right": pd.NA,
     "bbox_bottom": pd.NA,
 }
-PHOTO = {"orig_image": "p, 1.jpg", "bbox_top": 10, "bbox_left": 20, "bbox_right": 70, "bbox_bottom": 50}
+PHOTO = {
+    "orig_image": "p, 1.jpg",
+    "bbox_top": 10,
+    "bbox_left": 20,
+    "bbox_right": 70,
+    "bbox_bottom": 50,
+}
 ROWS = [
-    {"sample_id": "expw/p, 1.jpg#0", "source": "expw", "row": 1, "label": 3, "split": "train", "face_id": 0, "confidence": 99.9, **PHOTO},
-    {"sample_id": "expw/p, 1.jpg#1", "source": "expw", "row": 0, "label": 0, "split": "calib", "face_id": 1, "confidence": 35.25, **PHOTO},
+    {
+        "sample_id": "expw/p, 1.jpg#0",
+        "source": "expw",
+        "row": 1,
+        "label": 3,
+        "split": "train",
+        "face_id": 0,
+        "confidence": 99.9,
+        **PHOTO,
+    },
+    {
+        "sample_id": "expw/p, 1.jpg#1",
+        "source": "expw",
+        "row": 0,
+        "label": 0,
+        "split": "calib",
+        "face_id": 1,
+        "confidence": 35.25,
+        **PHOTO,
+    },
     {"sample_id": "raf/a/test_1.jpg", "source": "raf", "row": 0, "label": 6, "split": "test"},
     {
         "sample_id": "raf/a/train_2.jpg",
@@ -48,7 +84,14 @@ ROWS = [
         "reason": "twin_in_test",
         "duplicate_of": "raf/a/test_1.jpg",
     },
-    {"sample_id": "raf/b.jpg", "source": "raf", "row": 2, "label": -1, "split": "dropped", "reason": "unlabelled"},
+    {
+        "sample_id": "raf/b.jpg",
+        "source": "raf",
+        "row": 2,
+        "label": -1,
+        "split": "dropped",
+        "reason": "unlabelled",
+    },
 ]
 
 
@@ -67,7 +110,9 @@ def exported(path: Path, rows: pd.DataFrame, with_dropped: bool = False) -> list
         return list(csv.reader(stream))
 
 
-def test_csv_has_the_eleven_columns_of_the_original_and_class_names(tmp_path: Path, manifest: pd.DataFrame) -> None:
+def test_csv_has_the_eleven_columns_of_the_original_and_class_names(
+    tmp_path: Path, manifest: pd.DataFrame
+) -> None:
     assert exported(tmp_path / "out/m.csv", chosen_rows(manifest, Selection())) == [
         [
             "image_path",
@@ -90,7 +135,9 @@ def test_csv_has_the_eleven_columns_of_the_original_and_class_names(tmp_path: Pa
 
 
 def test_dropped_rows_come_with_their_reasons(tmp_path: Path, manifest: pd.DataFrame) -> None:
-    lines = exported(tmp_path / "m.csv", chosen_rows(manifest, Selection(with_dropped=True)), with_dropped=True)
+    lines = exported(
+        tmp_path / "m.csv", chosen_rows(manifest, Selection(with_dropped=True)), with_dropped=True
+    )
     assert lines[0][len(COLUMNS) :] == ["reason", "duplicate_of"]
     assert [(line[0], line[1], line[2], *line[-2:]) for line in lines[3:]] == [
         ("a/test_1.jpg", "Neutral", "test", "", ""),
@@ -109,8 +156,12 @@ def test_dropped_rows_come_with_their_reasons(tmp_path: Path, manifest: pd.DataF
         (Selection(chosen=SetFilter(split=["train", "calib"]), splits=["calib"]), [1]),
     ],
 )
-def test_conditions_narrow_the_rows(manifest: pd.DataFrame, selection: Selection, expected: list[int]) -> None:
-    assert list(chosen_rows(manifest, selection)["sample_id"]) == [ROWS[index]["sample_id"] for index in expected]
+def test_conditions_narrow_the_rows(
+    manifest: pd.DataFrame, selection: Selection, expected: list[int]
+) -> None:
+    assert list(chosen_rows(manifest, selection)["sample_id"]) == [
+        ROWS[index]["sample_id"] for index in expected
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,30 +175,49 @@ def test_conditions_narrow_the_rows(manifest: pd.DataFrame, selection: Selection
         (Selection(chosen=SetFilter(), with_dropped=True), ParamsError, "no dropped rows"),
     ],
 )
-def test_conditions_that_cannot_be_met_are_errors(manifest: pd.DataFrame, selection: Selection, error: type[Exception], words: str) -> None:
+def test_conditions_that_cannot_be_met_are_errors(
+    manifest: pd.DataFrame, selection: Selection, error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         chosen_rows(manifest, selection)
 
 
 @given(st.lists(st.sampled_from(["train", "val", "calib", "test"]), min_size=1, max_size=30))
 def test_every_kept_row_is_in_the_export_of_exactly_one_split(splits: list[str]) -> None:
-    frame = pd.DataFrame({"sample_id": [f"s/{n}" for n in range(len(splits))], "source": "s", "split": splits})
-    parts = [chosen_rows(frame, Selection(splits=[split]))["sample_id"].tolist() for split in set(splits)]
+    frame = pd.DataFrame(
+        {"sample_id": [f"s/{n}" for n in range(len(splits))], "source": "s", "split": splits}
+    )
+    parts = [
+        chosen_rows(frame, Selection(splits=[split]))["sample_id"].tolist() for split in set(splits)
+    ]
     assert sorted(name for part in parts for name in part) == sorted(frame["sample_id"])
 
 
-def stores(folder: Path, expw: tuple[str, str] = (".jpg", ".jpg"), raf: tuple[str, ...] = (".jpg", ".jpg", ".jpg")) -> Path:
+def stores(
+    folder: Path,
+    expw: tuple[str, str] = (".jpg", ".jpg"),
+    raf: tuple[str, ...] = (".jpg", ".jpg", ".jpg"),
+) -> Path:
     """Stores whose pictures are of these formats, in the order of the manifest's `row`."""
     for source, suffixes in {"expw": expw, "raf": raf}.items():
-        ids = sorted((int(str(row["row"])), str(row["sample_id"])) for row in ROWS if row["source"] == source)
-        rows = [face(name, "train", 0, 7, image=ENCODED[suffix] + bytes([n])) for (n, name), suffix in zip(ids, suffixes, strict=True)]
+        ids = sorted(
+            (int(str(row["row"])), str(row["sample_id"])) for row in ROWS if row["source"] == source
+        )
+        rows = [
+            face(name, "train", 0, 7, image=ENCODED[suffix] + bytes([n]))
+            for (n, name), suffix in zip(ids, suffixes, strict=True)
+        ]
         store(folder, source, rows)
     return folder
 
 
-def test_pictures_are_the_stored_bytes_under_unique_names(tmp_path: Path, manifest: pd.DataFrame) -> None:
+def test_pictures_are_the_stored_bytes_under_unique_names(
+    tmp_path: Path, manifest: pd.DataFrame
+) -> None:
     clean = stores(tmp_path / "clean")
-    rows = write_images(chosen_rows(manifest, Selection(with_dropped=True)), clean, tmp_path / "faces")
+    rows = write_images(
+        chosen_rows(manifest, Selection(with_dropped=True)), clean, tmp_path / "faces"
+    )
     assert list(rows["image_path"]) == [
         "expw/p, 1#0.jpg",
         "expw/p, 1#1.jpg",
@@ -155,15 +225,25 @@ def test_pictures_are_the_stored_bytes_under_unique_names(tmp_path: Path, manife
         "raf/a/train_2.jpg",
         "raf/b.jpg",
     ]
-    written = sorted(path.relative_to(tmp_path / "faces").as_posix() for path in (tmp_path / "faces").rglob("*") if path.is_file())
+    written = sorted(
+        path.relative_to(tmp_path / "faces").as_posix()
+        for path in (tmp_path / "faces").rglob("*")
+        if path.is_file()
+    )
     assert written == sorted(rows["image_path"])
-    assert (tmp_path / "faces/expw/p, 1#0.jpg").read_bytes() == ENCODED[".jpg"] + b"\1"  # row 1 of its store
+    assert (tmp_path / "faces/expw/p, 1#0.jpg").read_bytes() == ENCODED[
+        ".jpg"
+    ] + b"\1"  # row 1 of its store
     assert (tmp_path / "faces/raf/b.jpg").read_bytes() == ENCODED[".jpg"] + b"\2"
 
 
-def test_suffix_follows_the_bytes_and_the_old_one_keeps_names_apart(tmp_path: Path, manifest: pd.DataFrame) -> None:
+def test_suffix_follows_the_bytes_and_the_old_one_keeps_names_apart(
+    tmp_path: Path, manifest: pd.DataFrame
+) -> None:
     clean = stores(tmp_path / "clean", expw=(".png", ".webp"), raf=(".bmp", ".jpg", ".png"))
-    rows = write_images(chosen_rows(manifest, Selection(with_dropped=True)), clean, tmp_path / "faces")
+    rows = write_images(
+        chosen_rows(manifest, Selection(with_dropped=True)), clean, tmp_path / "faces"
+    )
     assert list(rows["image_path"]) == [
         "expw/p, 1.jpg#0.webp",
         "expw/p, 1.jpg#1.png",
@@ -178,13 +258,25 @@ def one(sample_id: str, number: int = 0) -> dict[str, object]:
 
 
 def export_of(tmp_path: Path, ids: list[str], image: bytes = ENCODED[".png"]) -> pd.DataFrame:
-    store(tmp_path / "clean", "s", [face(name, "train", 0, n, image=image) for n, name in enumerate(ids)])
-    return write_images(pd.DataFrame([one(name, n) for n, name in enumerate(ids)]), tmp_path / "clean", tmp_path / "faces")
+    store(
+        tmp_path / "clean",
+        "s",
+        [face(name, "train", 0, n, image=image) for n, name in enumerate(ids)],
+    )
+    return write_images(
+        pd.DataFrame([one(name, n) for n, name in enumerate(ids)]),
+        tmp_path / "clean",
+        tmp_path / "faces",
+    )
 
 
 def test_names_of_table_rows_and_with_hash_signs_get_a_suffix_too(tmp_path: Path) -> None:
     rows = export_of(tmp_path, ["s/PublicTest-0000002", "s/take #3.PNG", "s/v1.2/photo"])
-    assert list(rows["image_path"]) == ["s/PublicTest-0000002.png", "s/take #3.PNG", "s/v1.2/photo.png"]
+    assert list(rows["image_path"]) == [
+        "s/PublicTest-0000002.png",
+        "s/take #3.PNG",
+        "s/v1.2/photo.png",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +289,9 @@ def test_names_of_table_rows_and_with_hash_signs_get_a_suffix_too(tmp_path: Path
         (["s/a.png"], b"GIF89a......", "no known format"),
     ],
 )
-def test_faces_that_cannot_be_written_leave_nothing_behind(tmp_path: Path, ids: list[str], image: bytes, words: str) -> None:
+def test_faces_that_cannot_be_written_leave_nothing_behind(
+    tmp_path: Path, ids: list[str], image: bytes, words: str
+) -> None:
     with pytest.raises(DataError, match=words):
         export_of(tmp_path, ids, image)
     assert [path.name for path in tmp_path.iterdir()] == ["clean"]
@@ -217,13 +311,32 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 def test_another_face_store_than_the_manifests_is_refused(tmp_path: Path, ids: list[str]) -> None:
     store(tmp_path / "clean", "s", [face(name, "train", 0, n) for n, name in enumerate(ids)])
     with pytest.raises(ArtifactError, match="another face store"):
-        write_images(pd.DataFrame([one("s/a.png", 0), one("s/b.png", 1)]), tmp_path / "clean", tmp_path / "faces")
+        write_images(
+            pd.DataFrame([one("s/a.png", 0), one("s/b.png", 1)]),
+            tmp_path / "clean",
+            tmp_path / "faces",
+        )
 
 
 def test_counts_are_by_source_split_and_class(manifest: pd.DataFrame) -> None:
     counts = split_counts(manifest)
-    assert list(counts.index) == [("expw", "train"), ("expw", "calib"), ("raf", "test"), ("raf", "dropped")]
-    assert list(counts.columns) == ["Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral", "unlabelled", "total"]
+    assert list(counts.index) == [
+        ("expw", "train"),
+        ("expw", "calib"),
+        ("raf", "test"),
+        ("raf", "dropped"),
+    ]
+    assert list(counts.columns) == [
+        "Angry",
+        "Disgust",
+        "Fear",
+        "Happy",
+        "Sad",
+        "Surprise",
+        "Neutral",
+        "unlabelled",
+        "total",
+    ]
     assert counts.loc[("raf", "dropped")].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 2]
     assert counts.loc[("expw", "calib"), "Angry"] == 1
     assert "unlabelled" not in split_counts(manifest[manifest["label"] >= 0])

@@ -15,7 +15,11 @@ from fer_core.errors import ArtifactError
 def case(seed: int, count: int, photos: int) -> tuple[list[str], np.ndarray, list[str]]:
     rng = np.random.default_rng(seed)
     groups = [f"photo{i}" for i in rng.integers(0, photos, count)]
-    return [f"expw/{i:05d}.png" for i in range(count)], rng.choice(7, count, p=[0.05, 0.02, 0.1, 0.4, 0.2, 0.13, 0.1]), groups
+    return (
+        [f"expw/{i:05d}.png" for i in range(count)],
+        rng.choice(7, count, p=[0.05, 0.02, 0.1, 0.4, 0.2, 0.13, 0.1]),
+        groups,
+    )
 
 
 def test_single_rows_are_dealt_in_the_order_of_their_hashes():
@@ -49,9 +53,13 @@ def test_groups_stay_whole_no_fold_is_empty_and_the_order_of_rows_plays_no_part(
     ids, labels, groups = case(seed, 200, 60)
     found = stratified_group_folds(ids, labels, groups, folds)
     assert sorted(set(found.tolist())) == list(range(folds))
-    assert all(len({f for f, g in zip(found, groups, strict=True) if g == group}) == 1 for group in groups)
+    assert all(
+        len({f for f, g in zip(found, groups, strict=True) if g == group}) == 1 for group in groups
+    )
     order = np.random.default_rng(seed).permutation(200)
-    shuffled = stratified_group_folds([ids[i] for i in order], labels[order], [groups[i] for i in order], folds)
+    shuffled = stratified_group_folds(
+        [ids[i] for i in order], labels[order], [groups[i] for i in order], folds
+    )
     np.testing.assert_array_equal(shuffled, found[order])
 
 
@@ -65,7 +73,9 @@ def test_groups_are_stratified_as_well_as_scikit_learns():
     theirs = np.empty(2000, dtype=int)
     for f, (_, held) in enumerate(StratifiedGroupKFold(5).split(labels, labels, groups)):
         theirs[held] = f
-    assert unevenness(stratified_group_folds(ids, labels, groups, 5)) < 1.2 * unevenness(theirs) + 0.01
+    assert (
+        unevenness(stratified_group_folds(ids, labels, groups, 5)) < 1.2 * unevenness(theirs) + 0.01
+    )
 
 
 def test_fewer_groups_than_folds_are_refused():
@@ -75,11 +85,19 @@ def test_fewer_groups_than_folds_are_refused():
 
 
 def dev_rows() -> pd.DataFrame:
-    """90 train rows in photos of three faces, small and large ones by turns, between val and calib rows."""
-    frame = pd.DataFrame({"sample_id": [f"expw/{i:03d}.png" for i in range(120)], "label": np.arange(120) % 7})
-    frame["split"] = ["val" if i % 8 == 0 else "calib" if i % 8 == 4 else "train" for i in range(120)]
+    """90 train rows in photos of three faces, small and large ones by turns, between val and calib
+    rows.
+    """
+    frame = pd.DataFrame(
+        {"sample_id": [f"expw/{i:03d}.png" for i in range(120)], "label": np.arange(120) % 7}
+    )
+    frame["split"] = [
+        "val" if i % 8 == 0 else "calib" if i % 8 == 4 else "train" for i in range(120)
+    ]
     frame["group"] = [f"photo-{i // 3}" for i in range(120)]
-    return frame.assign(source="expw", usage="", min_side=np.where(np.arange(120) % 2, 96, 48), confidence=1.0)
+    return frame.assign(
+        source="expw", usage="", min_side=np.where(np.arange(120) % 2, 96, 48), confidence=1.0
+    )
 
 
 def test_each_train_row_is_left_out_once_and_its_photo_with_it():
@@ -101,7 +119,11 @@ def test_of_a_named_set_only_its_rows_outside_the_fold_are_learnt():
     rows = chosen.rows(frame)
     assert set(rows) == set(large.rows(frame)) & set(OutOfFold(None, 1, 4).rows(frame))
     assert 0 < len(rows) < len(large.rows(frame))
-    assert chosen.to_dict() == {"fold": 1, "folds": 4, "of": {"name": "large", "split": ["train", "val"], "min_side": 64}}
+    assert chosen.to_dict() == {
+        "fold": 1,
+        "folds": 4,
+        "of": {"name": "large", "split": ["train", "val"], "min_side": 64},
+    }
 
 
 def test_more_folds_than_photos_is_an_error():

@@ -34,7 +34,9 @@ def test_any_changed_pixel_changes_the_pixel_hash(grey, data):
 def test_pixel_hash_knows_the_shape():
     values = np.arange(12, dtype=np.uint8)
     assert pixel_sha256(values.reshape(3, 4)) != pixel_sha256(values.reshape(4, 3))
-    assert pixel_sha256(values.reshape(3, 4)) == hashlib.sha256(b"3x4" + values.tobytes()).hexdigest()
+    assert (
+        pixel_sha256(values.reshape(3, 4)) == hashlib.sha256(b"3x4" + values.tobytes()).hexdigest()
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -42,7 +44,9 @@ def test_pixel_hash_knows_the_shape():
 def test_perceptual_hash_survives_rescaling_and_recompression(seed, side, quality):
     image = picture(seed, 96, 96)
     copy = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-    copy = cv2.imdecode(cv2.imencode(".jpg", copy, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    copy = cv2.imdecode(
+        cv2.imencode(".jpg", copy, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+    )
     assert bits(phash(thumbnail(image[..., ::-1])), phash(thumbnail(copy[..., ::-1]))) <= 8
 
 

@@ -19,9 +19,14 @@ def converted(convert, image):
     return torch.stack(convert(*planes), dim=-1).numpy()
 
 
-@pytest.mark.parametrize(("convert", "code"), [(rgb_to_lab, cv2.COLOR_RGB2LAB), (lab_to_rgb, cv2.COLOR_LAB2RGB)])
+@pytest.mark.parametrize(
+    ("convert", "code"), [(rgb_to_lab, cv2.COLOR_RGB2LAB), (lab_to_rgb, cv2.COLOR_LAB2RGB)]
+)
 def test_every_triple_converts_as_in_opencv(convert, code):
-    wrong = sum(int((converted(convert, image) != cv2.cvtColor(image, code)).any(axis=-1).sum()) for image in every_colour())
+    wrong = sum(
+        int((converted(convert, image) != cv2.cvtColor(image, code)).any(axis=-1).sum())
+        for image in every_colour()
+    )
     assert wrong == 0
 
 
@@ -37,7 +42,10 @@ def test_greys_have_no_colour_and_come_back_grey_within_one_level():
 def test_planes_may_have_any_shape_and_strides_and_are_left_alone():
     image = np.random.default_rng(3).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
     expected = np.stack([cv2.cvtColor(one, cv2.COLOR_RGB2LAB) for one in image])
-    for tensor in (torch.from_numpy(image), torch.from_numpy(image.transpose(3, 0, 2, 1).copy()).permute(1, 3, 2, 0)):
+    for tensor in (
+        torch.from_numpy(image),
+        torch.from_numpy(image.transpose(3, 0, 2, 1).copy()).permute(1, 3, 2, 0),
+    ):
         found = torch.stack(rgb_to_lab(*tensor.unbind(dim=-1)), dim=-1)
         assert found.dtype == torch.uint8
         assert np.array_equal(found.numpy(), expected)

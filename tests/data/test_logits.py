@@ -66,7 +66,9 @@ def swapped(rows: Rows, column: str) -> Rows:
     return Rows(frame, rows.sha256)
 
 
-@pytest.mark.parametrize("fault", ["sha256", "missing row", "extra row", "sample_id", "label", "split"])
+@pytest.mark.parametrize(
+    "fault", ["sha256", "missing row", "extra row", "sample_id", "label", "split"]
+)
 def test_other_rows_are_refused(tmp_path, rows, fault):
     write_logits(tmp_path / "dev", dev_logits(rows))
     frame = rows.frame
@@ -81,7 +83,15 @@ def test_other_rows_are_refused(tmp_path, rows, fault):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("schema", 9), ("kind", "softlabels"), ("classes", ["Happy"]), ("rows", 1), ("views", 9), ("dtype", "float32"), ("covers", ["test"])],
+    [
+        ("schema", 9),
+        ("kind", "softlabels"),
+        ("classes", ["Happy"]),
+        ("rows", 1),
+        ("views", 9),
+        ("dtype", "float32"),
+        ("covers", ["test"]),
+    ],
 )
 def test_damaged_description_is_refused(tmp_path, rows, key, value):
     write_logits(tmp_path / "dev", dev_logits(rows))
@@ -125,12 +135,23 @@ def test_missing_or_cut_file_is_refused(tmp_path, rows, name, damage):
         ("views", lambda a: a.astype(np.float32)),
         ("views", lambda a: a[:, 0]),
     ],
-    ids=["row lost", "six classes", "infinite", "float64", "view row lost", "nan view", "other type", "no view axis"],
+    ids=[
+        "row lost",
+        "six classes",
+        "infinite",
+        "float64",
+        "view row lost",
+        "nan view",
+        "other type",
+        "no view axis",
+    ],
 )
 def test_arrays_that_do_not_fit_are_refused_by_writer_and_reader(tmp_path, rows, name, change):
     made = dev_logits(rows)
     with pytest.raises(ArtifactError):
-        write_logits(tmp_path / "bad", dataclasses.replace(made, **{name: change(getattr(made, name))}))
+        write_logits(
+            tmp_path / "bad", dataclasses.replace(made, **{name: change(getattr(made, name))})
+        )
     assert not list(tmp_path.iterdir())
     write_logits(tmp_path / "dev", made)
     np.save(tmp_path / "dev" / f"{name}.npy", change(getattr(made, name)))

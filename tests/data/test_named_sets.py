@@ -58,7 +58,11 @@ def test_a_set_never_mixes_test_with_other_splits() -> None:
 
 
 def test_a_set_is_trained_on_by_its_train_rows() -> None:
-    sets = {"dev": SetFilter(split=["train", "val"]), "test": SetFilter(), "val": SetFilter(split=["val"])}
+    sets = {
+        "dev": SetFilter(split=["train", "val"]),
+        "test": SetFilter(),
+        "val": SetFilter(split=["val"]),
+    }
     chosen = train_set_of("dev", sets)
     assert chosen.rows(rows()).tolist() == [0]
     assert chosen.to_dict() == {"name": "dev", "split": ["train", "val"]}
@@ -74,7 +78,11 @@ def test_a_set_whose_rows_are_all_val_rows_trains_nothing() -> None:
 
 
 def test_evaluated_sets_are_those_of_test_rows() -> None:
-    sets = {"all": SetFilter(), "hq_train": SetFilter(split=["train"]), "fer": SetFilter(split=["test"], sources=["fer2013"])}
+    sets = {
+        "all": SetFilter(),
+        "hq_train": SetFilter(split=["train"]),
+        "fer": SetFilter(split=["test"], sources=["fer2013"]),
+    }
     assert list(evaluated_sets(sets)) == ["all", "fer"]
 
 

@@ -26,7 +26,15 @@ def test_uniform_frame_is_blank(level):
 def test_text_on_a_plain_ground_is_flagged(ground, ink, side):
     frame = np.full((side, side), ground, dtype=np.uint8)
     for line in range(3):
-        cv2.putText(frame, "not available", (side // 12, side * (2 + 3 * line) // 10), cv2.FONT_HERSHEY_SIMPLEX, side / 300, ink, 1)
+        cv2.putText(
+            frame,
+            "not available",
+            (side // 12, side * (2 + 3 * line) // 10),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            side / 300,
+            ink,
+            1,
+        )
     assert non_face(frame) == "text"
 
 
@@ -45,6 +53,9 @@ def test_real_faces_pass_and_real_blanks_do_not():
     if not path or not Path(path).exists():
         pytest.skip("set FER_TEST_FER2013 to the folder of the official fer2013.csv")
     root = Path(path) if Path(path).is_dir() else Path(path).parent
-    flags = Counter(non_face(decode_rgb(face.image, "")) for face in fer2013.scan(open_tree(root), "fer2013", clean_options()))
+    flags = Counter(
+        non_face(decode_rgb(face.image, ""))
+        for face in fer2013.scan(open_tree(root), "fer2013", clean_options())
+    )
     assert 10 <= flags["blank"] <= 15
     assert flags["text"] <= 45

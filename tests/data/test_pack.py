@@ -19,10 +19,25 @@ def image(sample_id: str) -> bytes:
 
 
 def write(folder: Path, ids: list[str], megabytes: float = 1.0) -> None:
-    rows = pd.DataFrame({"sample_id": sorted(ids), "source": "s", "label": 0, "split": "train", "usage": "", "group": "g"})
+    rows = pd.DataFrame(
+        {
+            "sample_id": sorted(ids),
+            "source": "s",
+            "label": 0,
+            "split": "train",
+            "usage": "",
+            "group": "g",
+        }
+    )
     rows = rows.assign(width=8, height=8, min_side=8, confidence=np.nan, weight=1.0, votes=None)
     sizes = np.full(len(rows), 1280)
-    write_pack(folder, rows, lambda i: image(rows["sample_id"][i]), sizes, PackOptions(shard_megabytes=megabytes))
+    write_pack(
+        folder,
+        rows,
+        lambda i: image(rows["sample_id"][i]),
+        sizes,
+        PackOptions(shard_megabytes=megabytes),
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -46,7 +61,9 @@ def test_a_batch_of_more_than_a_megabyte_is_split_and_read_back(tmp_path: Path) 
     ids = [f"s/{i:04}" for i in range(2500)]
     write(tmp_path / "dev", ids, 100)
     pack = Pack.open(tmp_path / "dev")
-    assert [pack.image(i) for i in (0, 818, 819, 820, 2499)] == [image(ids[i]) for i in (0, 818, 819, 820, 2499)]
+    assert [pack.image(i) for i in (0, 818, 819, 820, 2499)] == [
+        image(ids[i]) for i in (0, 818, 819, 820, 2499)
+    ]
 
 
 def test_the_same_faces_are_the_same_bytes(tmp_path: Path) -> None:
@@ -88,7 +105,9 @@ def test_a_half_without_faces_can_be_opened(tmp_path: Path) -> None:
 def test_a_shard_of_another_pack_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a", IDS)
     write(tmp_path / "b", [*IDS[:-1], "s/zzz"])
-    (tmp_path / "a" / "faces-000.arrow").write_bytes((tmp_path / "b" / "faces-000.arrow").read_bytes())
+    (tmp_path / "a" / "faces-000.arrow").write_bytes(
+        (tmp_path / "b" / "faces-000.arrow").read_bytes()
+    )
     with pytest.raises(ArtifactError, match="other faces"):
         Pack.open(tmp_path / "a")
 
@@ -102,7 +121,10 @@ def test_rows_that_point_elsewhere_are_refused(tmp_path: Path) -> None:
         Pack.open(tmp_path / "a")
 
 
-@pytest.mark.parametrize(("damage", "message"), [(lambda p: p.unlink(), "missing"), (lambda p: p.write_bytes(b"x" * 500), "damaged")])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [(lambda p: p.unlink(), "missing"), (lambda p: p.write_bytes(b"x" * 500), "damaged")],
+)
 def test_a_missing_or_damaged_shard_is_refused(tmp_path: Path, damage, message: str) -> None:  # type: ignore[no-untyped-def]
     write(tmp_path / "a", IDS)
     damage(tmp_path / "a" / "faces-000.arrow")
@@ -115,6 +137,12 @@ def test_a_failure_half_way_leaves_the_old_pack(tmp_path: Path) -> None:
     before = files(tmp_path / "a")
     rows = read_rows(tmp_path / "a").frame
     with pytest.raises(KeyError):
-        write_pack(tmp_path / "a", rows, lambda i: {0: b"x"}[i], np.full(100, 1), PackOptions(shard_megabytes=1))
+        write_pack(
+            tmp_path / "a",
+            rows,
+            lambda i: {0: b"x"}[i],
+            np.full(100, 1),
+            PackOptions(shard_megabytes=1),
+        )
     assert files(tmp_path / "a") == before
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

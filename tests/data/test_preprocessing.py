@@ -6,7 +6,15 @@ from fer_core.data.preprocessing import Preprocessing
 from fer_core.errors import ParamsError
 from fer_core.params import parse_section
 
-PLAIN = {"size": 48, "crop": 1.0, "clahe": False, "clahe_clip": 2.0, "clahe_tile": 8, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+PLAIN = {
+    "size": 48,
+    "crop": 1.0,
+    "clahe": False,
+    "clahe_clip": 2.0,
+    "clahe_tile": 8,
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+}
 
 
 def make(**changes: object) -> Preprocessing:
@@ -19,7 +27,10 @@ def test_dict_round_trip_keeps_value_and_hash() -> None:
     assert Preprocessing.from_dict(value.to_dict()).hash() == value.hash()
 
 
-@pytest.mark.parametrize("change", [{"size": 64}, {"crop": 0.87}, {"clahe": True}, {"clahe_clip": 3.0}, {"mean": (0.5, 0.5, 0.4)}])
+@pytest.mark.parametrize(
+    "change",
+    [{"size": 64}, {"crop": 0.87}, {"clahe": True}, {"clahe_clip": 3.0}, {"mean": (0.5, 0.5, 0.4)}],
+)
 def test_hash_changes_with_every_field(change: dict[str, object]) -> None:
     assert make(**change).hash() != make().hash()
 
@@ -29,7 +40,9 @@ def test_foreign_keys_are_refused() -> None:
         Preprocessing.from_dict(make().to_dict() | {"blur": 1})
 
 
-@pytest.mark.parametrize("change", [{"size": 3}, {"crop": 0.0}, {"std": (0.5, 0.0, 0.5)}, {"clahe_tile": 40}])
+@pytest.mark.parametrize(
+    "change", [{"size": 3}, {"crop": 0.0}, {"std": (0.5, 0.0, 0.5)}, {"clahe_tile": 40}]
+)
 def test_value_out_of_range_names_its_key(change: dict[str, object]) -> None:
     with pytest.raises(ParamsError, match=f"preprocessing.{next(iter(change))}"):
         make(**change)

@@ -54,7 +54,10 @@ def test_a_folder_of_the_pack_stands_for_its_rows(tmp_path: Path) -> None:
 
 def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
     write_rows(tmp_path / "a", rows())
-    write_rows(tmp_path / "b", rows()[rows().columns[::-1]].set_index(pd.Index([9, 8, 7, 6])).assign(extra=1))
+    write_rows(
+        tmp_path / "b",
+        rows()[rows().columns[::-1]].set_index(pd.Index([9, 8, 7, 6])).assign(extra=1),
+    )
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -75,7 +78,9 @@ def test_an_unknown_split_is_an_error_not_an_empty_set(tmp_path: Path) -> None:
         ("group", ["x", None, "x", "x"], "do not fit"),
     ],
 )
-def test_unsound_rows_are_not_written(tmp_path: Path, column: str, values: list, message: str) -> None:
+def test_unsound_rows_are_not_written(
+    tmp_path: Path, column: str, values: list, message: str
+) -> None:
     with pytest.raises(ArtifactError, match=message):
         write_rows(tmp_path / "rows.parquet", rows().assign(**{column: values}))
     assert list(tmp_path.iterdir()) == []
@@ -86,7 +91,9 @@ def rewrite(path: Path, change) -> None:  # type: ignore[no-untyped-def]
 
 
 def with_metadata(**values: str):  # type: ignore[no-untyped-def]
-    return lambda table: table.replace_schema_metadata({**table.schema.metadata, **{k.encode(): v.encode() for k, v in values.items()}})
+    return lambda table: table.replace_schema_metadata(
+        {**table.schema.metadata, **{k.encode(): v.encode() for k, v in values.items()}}
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,10 @@ def targets() -> np.ndarray:
 
 def of_teachers() -> dict[str, np.ndarray]:
     labels = ROWS.labels[ROWS.split("train")]
-    return {tag: np.stack([noisy_logits(labels, 10 * (m + 1) + k) for k in range(K + 1)], axis=1) for m, tag in enumerate(["rn18", "b3"])}
+    return {
+        tag: np.stack([noisy_logits(labels, 10 * (m + 1) + k) for k in range(K + 1)], axis=1)
+        for m, tag in enumerate(["rn18", "b3"])
+    }
 
 
 def write(folder: Path) -> None:
@@ -46,7 +49,8 @@ def rehash(folder: Path) -> None:
 
 
 def edit_arrays(
-    change: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], name: str = "softlabels.npz"
+    change: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    name: str = "softlabels.npz",
 ) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         with np.load(folder / name) as arrays:
@@ -90,7 +94,9 @@ def reverse_with_digest(folder: Path) -> None:
     edit_arrays(lambda z, y: (z[::-1], y))(folder)
     with np.load(folder / "softlabels.npz") as fused, np.load(folder / "teachers.npz") as singly:
         ids = ROWS.frame["sample_id"].iloc[ROWS.split("train")].tolist()
-        edit_json("alignmentreport.json", rows_digest=_digest(ids, fused["logits"], singly["logits"]))(folder)
+        edit_json(
+            "alignmentreport.json", rows_digest=_digest(ids, fused["logits"], singly["logits"])
+        )(folder)
 
 
 def with_nan_of_a_teacher(logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,41 +126,97 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "source": (edit_index(set_cell("source", "expw")), "source of 1"),
     "label of the index": (edit_index(set_cell("y", 6)), "y of the index of 1"),
     "label of the arrays": (edit_arrays(other_label), "y of the arrays of 1"),
-    "labels not whole numbers": (edit_arrays(lambda z, y: (z, y.astype(np.float32))), "another type"),
+    "labels not whole numbers": (
+        edit_arrays(lambda z, y: (z, y.astype(np.float32))),
+        "another type",
+    ),
     "order of two rows": (edit_index(swap_rows), "sample_id of 2"),
     "numbering": (edit_index(set_cell("i", 6)), "order of 1"),
     "row lost everywhere": (lose_last_row, "same number"),
     "row lost in the arrays": (edit_arrays(lambda z, y: (z[:-1], y[:-1])), "same number"),
     "row lost in the logits": (edit_arrays(lambda z, y: (z[:-1], y)), "same number"),
-    "row added to the index": (edit_index(lambda t: pd.concat([t, t.tail(1)], ignore_index=True)), "same number"),
+    "row added to the index": (
+        edit_index(lambda t: pd.concat([t, t.tail(1)], ignore_index=True)),
+        "same number",
+    ),
     "row count of the report": (edit_json("alignmentreport.json", rows=59), "same number"),
     "view lost": (edit_arrays(lambda z, y: (z[:, :-1], y)), "number of views"),
     "view count of the report": (edit_json("alignmentreport.json", views=K + 1), "number of views"),
     "six classes": (edit_arrays(lambda z, y: (z[..., :6], y)), "do not fit"),
     "type": (edit_arrays(lambda z, y: (z.astype(np.float32), y)), "another type"),
     "not finite": (edit_arrays(with_nan), "not finite"),
-    "class order": (lambda f: write_json(f / "classorder.json", list(reversed(read_json(f / "classorder.json")))), "class order"),
-    "rows hash of the report": (edit_json("alignmentreport.json", rows_sha256="0" * 64), "other rows"),
-    "rows hash of the manifest": (edit_json("hash_manifest.json", rows_sha256="0" * 64), "other rows"),
+    "class order": (
+        lambda f: write_json(
+            f / "classorder.json", list(reversed(read_json(f / "classorder.json")))
+        ),
+        "class order",
+    ),
+    "rows hash of the report": (
+        edit_json("alignmentreport.json", rows_sha256="0" * 64),
+        "other rows",
+    ),
+    "rows hash of the manifest": (
+        edit_json("hash_manifest.json", rows_sha256="0" * 64),
+        "other rows",
+    ),
     "schema": (edit_json("alignmentreport.json", schema=9), "another version"),
-    "no preprocessing": (edit_json("alignmentreport.json", preprocessing_hash=None), "names no preprocessing"),
-    "arrays cut": (lambda f: (f / "softlabels.npz").write_bytes((f / "softlabels.npz").read_bytes()[:-100]), "damaged"),
-    "label of the teachers": (edit_arrays(other_label, "teachers.npz"), "y of the teachers' arrays of 1"),
-    "row lost in the teachers": (edit_arrays(lambda z, y: (z[:-1], y[:-1]), "teachers.npz"), "same number"),
-    "view lost in the teachers": (edit_arrays(lambda z, y: (z[:, :-1], y), "teachers.npz"), "teachers' own logits do not fit"),
-    "teacher lost": (edit_arrays(lambda z, y: (z[:, :, :1], y), "teachers.npz"), "teachers' own logits do not fit"),
-    "teacher not named": (edit_json("alignmentreport.json", teachers=["rn18"]), "teachers' own logits do not fit"),
-    "type of the teachers": (edit_arrays(lambda z, y: (z.astype(np.float32), y), "teachers.npz"), "teacher's logits are of another type"),
+    "no preprocessing": (
+        edit_json("alignmentreport.json", preprocessing_hash=None),
+        "names no preprocessing",
+    ),
+    "arrays cut": (
+        lambda f: (f / "softlabels.npz").write_bytes((f / "softlabels.npz").read_bytes()[:-100]),
+        "damaged",
+    ),
+    "label of the teachers": (
+        edit_arrays(other_label, "teachers.npz"),
+        "y of the teachers' arrays of 1",
+    ),
+    "row lost in the teachers": (
+        edit_arrays(lambda z, y: (z[:-1], y[:-1]), "teachers.npz"),
+        "same number",
+    ),
+    "view lost in the teachers": (
+        edit_arrays(lambda z, y: (z[:, :-1], y), "teachers.npz"),
+        "teachers' own logits do not fit",
+    ),
+    "teacher lost": (
+        edit_arrays(lambda z, y: (z[:, :, :1], y), "teachers.npz"),
+        "teachers' own logits do not fit",
+    ),
+    "teacher not named": (
+        edit_json("alignmentreport.json", teachers=["rn18"]),
+        "teachers' own logits do not fit",
+    ),
+    "type of the teachers": (
+        edit_arrays(lambda z, y: (z.astype(np.float32), y), "teachers.npz"),
+        "teacher's logits are of another type",
+    ),
     "teacher not finite": (edit_arrays(with_nan_of_a_teacher, "teachers.npz"), "not finite"),
-    "teachers' arrays cut": (lambda f: (f / "teachers.npz").write_bytes((f / "teachers.npz").read_bytes()[:-100]), "damaged"),
+    "teachers' arrays cut": (
+        lambda f: (f / "teachers.npz").write_bytes((f / "teachers.npz").read_bytes()[:-100]),
+        "damaged",
+    ),
     "logits in reverse": (edit_arrays(lambda z, y: (z[::-1], y)), "do not stand at the rows"),
-    "logits of two rows of a label exchanged": (edit_arrays(lambda z, y: (exchanged(z), y)), "do not stand at the rows"),
-    "teachers' logits in reverse": (edit_arrays(lambda z, y: (z[::-1], y), "teachers.npz"), "do not stand at the rows"),
+    "logits of two rows of a label exchanged": (
+        edit_arrays(lambda z, y: (exchanged(z), y)),
+        "do not stand at the rows",
+    ),
+    "teachers' logits in reverse": (
+        edit_arrays(lambda z, y: (z[::-1], y), "teachers.npz"),
+        "do not stand at the rows",
+    ),
     "views exchanged": (edit_arrays(lambda z, y: (z[:, ::-1], y)), "do not stand at the rows"),
     "logits in reverse and the digest of these": (reverse_with_digest, "do not know their rows"),
-    "digest lost": (edit_json("alignmentreport.json", rows_digest=None), "do not stand at the rows"),
+    "digest lost": (
+        edit_json("alignmentreport.json", rows_digest=None),
+        "do not stand at the rows",
+    ),
     "metrics lost": (edit_json("ensemble_metrics.json", splits={}), "do not tell"),
-    "another array": (lambda f: np.savez(f / "softlabels.npz", p=np.zeros(3)), "not those expected"),
+    "another array": (
+        lambda f: np.savez(f / "softlabels.npz", p=np.zeros(3)),
+        "not those expected",
+    ),
 }
 
 
@@ -163,11 +225,17 @@ def test_what_was_written_is_read(tmp_path):
     found = read_softlabels(tmp_path / "soft", ROWS)
     np.testing.assert_array_equal(found.logits, targets().astype(np.float16))
     np.testing.assert_array_equal(found.labels, ROWS.labels[ROWS.split("train")])
-    assert (found.preprocessing_hash, found.views_hash, found.rows_sha256) == ("p" * 64, "v" * 64, ROWS.sha256)
+    assert (found.preprocessing_hash, found.views_hash, found.rows_sha256) == (
+        "p" * 64,
+        "v" * 64,
+        ROWS.sha256,
+    )
     assert found.sha256 == sha256_file(tmp_path / "soft" / "softlabels.npz")
     assert found.of_teachers_sha256 == sha256_file(tmp_path / "soft" / "teachers.npz")
     assert found.teachers == ("rn18", "b3")
-    np.testing.assert_array_equal(found.of_teachers[:, :, 1], of_teachers()["b3"].astype(np.float16))
+    np.testing.assert_array_equal(
+        found.of_teachers[:, :, 1], of_teachers()["b3"].astype(np.float16)
+    )
 
 
 def test_same_targets_give_the_same_bytes(tmp_path):
@@ -197,7 +265,14 @@ def test_rehashing_alone_harms_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["softlabels.npz", "teachers.npz", "softlabels_index.parquet", "classorder.json", "alignmentreport.json", "ensemble_metrics.json"],
+    [
+        "softlabels.npz",
+        "teachers.npz",
+        "softlabels_index.parquet",
+        "classorder.json",
+        "alignmentreport.json",
+        "ensemble_metrics.json",
+    ],
 )
 def test_one_changed_byte_of_any_file_is_seen(tmp_path, name):
     write(tmp_path / "soft")
@@ -239,7 +314,9 @@ def test_writer_refuses_logits_that_are_not_those_that_were_measured(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["softlabels.npz", "teachers.npz", "classorder.json", "hash_manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["softlabels.npz", "teachers.npz", "classorder.json", "hash_manifest.json"]
+)
 def test_missing_file_is_seen(tmp_path, name):
     write(tmp_path / "soft")
     (tmp_path / "soft" / name).unlink()
@@ -270,14 +347,34 @@ def test_soft_labels_of_another_manifest_are_refused(tmp_path):
 def test_writer_refuses_targets_that_do_not_fit_and_leaves_nothing(tmp_path, bad):
     with pytest.raises(ArtifactError):
         write_softlabels(
-            tmp_path / "soft", ROWS, bad(targets()), of_teachers(), preprocessing_hash="p", views_hash="v", ensemble={}, metrics={}
+            tmp_path / "soft",
+            ROWS,
+            bad(targets()),
+            of_teachers(),
+            preprocessing_hash="p",
+            views_hash="v",
+            ensemble={},
+            metrics={},
         )
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("bad", [lambda z: z[:-1], lambda z: z[:, :1], lambda z: 1e6 * z], ids=["row lost", "views lost", "overflow"])
+@pytest.mark.parametrize(
+    "bad",
+    [lambda z: z[:-1], lambda z: z[:, :1], lambda z: 1e6 * z],
+    ids=["row lost", "views lost", "overflow"],
+)
 def test_writer_refuses_teachers_that_do_not_fit_and_leaves_nothing(tmp_path, bad):
     teachers = {tag: bad(logits) for tag, logits in of_teachers().items()}
     with pytest.raises(ArtifactError, match="teacher"):
-        write_softlabels(tmp_path / "soft", ROWS, targets(), teachers, preprocessing_hash="p", views_hash="v", ensemble={}, metrics={})
+        write_softlabels(
+            tmp_path / "soft",
+            ROWS,
+            targets(),
+            teachers,
+            preprocessing_hash="p",
+            views_hash="v",
+            ensemble={},
+            metrics={},
+        )
     assert not list(tmp_path.iterdir())

@@ -36,19 +36,38 @@ def row(number: int, **changes: object) -> StoreRow:
 
 def test_rows_come_back_as_they_were_written(tmp_path):
     rows = [row(number) for number in range(2500)]
-    rows[7] = row(7, confidence=0.5, votes=(0, 1, 2, 3, 4, 5, 6), orig_image="p.jpg", face_id=3, bbox_top=-1, bbox_left=2, flag="blank")
+    rows[7] = row(
+        7,
+        confidence=0.5,
+        votes=(0, 1, 2, 3, 4, 5, 6),
+        orig_image="p.jpg",
+        face_id=3,
+        bbox_top=-1,
+        bbox_left=2,
+        flag="blank",
+    )
     path = tmp_path / "clean/set.arrow"
     write_store(path, iter(rows), META)
     store = FaceStore.open(path)
     assert len(store) == 2500
-    assert [store.image(number) for number in (0, 7, 999, 1000, 2499)] == [rows[number].image for number in (0, 7, 999, 1000, 2499)]
-    assert [store.thumbnail(number)[:1] for number in (0, 7, 999)] == [bytes([number % 256]) for number in (0, 7, 999)]
+    assert [store.image(number) for number in (0, 7, 999, 1000, 2499)] == [
+        rows[number].image for number in (0, 7, 999, 1000, 2499)
+    ]
+    assert [store.thumbnail(number)[:1] for number in (0, 7, 999)] == [
+        bytes([number % 256]) for number in (0, 7, 999)
+    ]
     assert list(store.images()) == [item.image for item in rows]
     frame = store.table_without_images()
-    assert list(frame.columns) == [name for name in STORE_SCHEMA.names if name not in ("image", "thumbnail")]
+    assert list(frame.columns) == [
+        name for name in STORE_SCHEMA.names if name not in ("image", "thumbnail")
+    ]
     assert frame["sample_id"].tolist() == [item.sample_id for item in rows]
     assert frame["phash"].tolist() == [item.phash for item in rows]
-    assert frame["face_id"].dtype == pd.Int32Dtype() and frame["face_id"][7] == 3 and frame["face_id"].isna().sum() == 2499
+    assert (
+        frame["face_id"].dtype == pd.Int32Dtype()
+        and frame["face_id"][7] == 3
+        and frame["face_id"].isna().sum() == 2499
+    )
     np.testing.assert_array_equal(frame["votes"][7], np.arange(7, dtype=np.float32))
     assert frame["votes"][8] is None and frame["bbox_top"][7] == -1 and frame["flag"][7] == "blank"
     assert store.meta["classes"] == list(CLASSES) and store.meta["exclusions"] == META["exclusions"]
@@ -101,7 +120,16 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["set.arrow"]
 
 
-@pytest.mark.parametrize("change", [{"label": 300}, {"phash": -1}, {"sample_id": None}, {"votes": ("x",)}, {"thumbnail": b"short"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"label": 300},
+        {"phash": -1},
+        {"sample_id": None},
+        {"votes": ("x",)},
+        {"thumbnail": b"short"},
+    ],
+)
 def test_value_that_does_not_fit_is_refused(tmp_path, change):
     with pytest.raises(ArtifactError):
         write_store(tmp_path / "set.arrow", [row(1, **change)], META)

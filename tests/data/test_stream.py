@@ -17,7 +17,16 @@ from tests.tiny import write_half
 CPU = torch.device("cpu")
 ROWS = 40
 PREPROCESSING = Preprocessing(24, 0.8, True, 2.0, 4, (0.5, 0.4, 0.3), (0.2, 0.2, 0.3))
-VIEWS = ViewOptions(count=3, scale=(0.7, 1.0), ratio=(0.8, 1.25), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05)
+VIEWS = ViewOptions(
+    count=3,
+    scale=(0.7, 1.0),
+    ratio=(0.8, 1.25),
+    flip=0.5,
+    brightness=0.2,
+    contrast=0.2,
+    saturation=0.2,
+    hue=0.05,
+)
 BYTES = 3 * 30 * 30
 NOTHING, TEN_IMAGES = 1e-9, 10.5 * BYTES / 1e9
 
@@ -29,13 +38,17 @@ def pack(tmp_path: Path) -> Pack:
 
 
 def stream_of(pack: Pack, held: int = 0, threads: int = 2) -> PixelStream:
-    return PixelStream(pack, np.arange(ROWS), PREPROCESSING, held, threads, channels_first=False, pinned=False)
+    return PixelStream(
+        pack, np.arange(ROWS), PREPROCESSING, held, threads, channels_first=False, pinned=False
+    )
 
 
 @pytest.mark.parametrize("memory_gb", [NOTHING, TEN_IMAGES])
 @pytest.mark.parametrize("expected", [True, False])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_views_are_those_of_a_bank_that_holds_all_to_the_last_bit(pack: Pack, memory_gb: float, expected: bool, threads: int) -> None:
+def test_views_are_those_of_a_bank_that_holds_all_to_the_last_bit(
+    pack: Pack, memory_gb: float, expected: bool, threads: int
+) -> None:
     whole = ImageBank(pack, range(ROWS), PREPROCESSING, VIEWS, 2, CPU, 1.0)
     streamed = ImageBank(pack, range(ROWS), PREPROCESSING, VIEWS, threads, CPU, memory_gb)
     assert whole._stream.whole
@@ -48,7 +61,9 @@ def test_views_are_those_of_a_bank_that_holds_all_to_the_last_bit(pack: Pack, me
             assert streamed.view(rows, k).numpy().tobytes() == whole.view(rows, k).numpy().tobytes()
 
 
-def test_coming_batches_are_decoded_before_they_are_asked_for(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_coming_batches_are_decoded_before_they_are_asked_for(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     decoded: list[object] = []
     enough = threading.Event()
 
@@ -77,9 +92,13 @@ def test_a_batch_that_was_not_expected_is_as_right(pack: Pack) -> None:
         assert np.array_equal(stream.take(np.array(places)).numpy(), held[places])
 
 
-def test_a_damaged_image_is_an_error_that_names_it_when_its_batch_is_asked_for(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_image_is_an_error_that_names_it_when_its_batch_is_asked_for(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = Pack.image
-    monkeypatch.setattr(Pack, "image", lambda self, row: whole(self, row)[:40] if row == 6 else whole(self, row))
+    monkeypatch.setattr(
+        Pack, "image", lambda self, row: whole(self, row)[:40] if row == 6 else whole(self, row)
+    )
     stream = stream_of(pack)
     stream.expect([np.array([5, 4]), np.array([6, 7])])
     stream.take(np.array([5, 4]))
@@ -89,7 +108,9 @@ def test_a_damaged_image_is_an_error_that_names_it_when_its_batch_is_asked_for(p
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("memory_gb", [NOTHING, TEN_IMAGES, 1.0])
-def test_on_a_cuda_device_views_do_not_depend_on_where_images_are(pack: Pack, memory_gb: float) -> None:
+def test_on_a_cuda_device_views_do_not_depend_on_where_images_are(
+    pack: Pack, memory_gb: float
+) -> None:
     device = torch.device("cuda")
     bank = ImageBank(pack, range(ROWS), PREPROCESSING, VIEWS, 2, device, memory_gb)
     reference = ImageBank(pack, range(ROWS), PREPROCESSING, VIEWS, 2, CPU, 1.0)

@@ -6,13 +6,25 @@ from pydantic import ValidationError
 
 from fer_core.data.views import ViewOptions, sample_keys, student_view, teacher_view, view_params
 
-OPTIONS = ViewOptions(count=4, scale=(0.7, 1.0), ratio=(0.75, 1.333), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.1, hue=0.02)
+OPTIONS = ViewOptions(
+    count=4,
+    scale=(0.7, 1.0),
+    ratio=(0.75, 1.333),
+    flip=0.5,
+    brightness=0.2,
+    contrast=0.2,
+    saturation=0.1,
+    hue=0.02,
+)
 MANY = sample_keys([f"source/{i}" for i in range(20_000)])
 
 
 def test_view_of_an_image_does_not_depend_on_its_neighbours() -> None:
     ids = ["a/1", "b/2", "c/3"]
-    together, alone = view_params(sample_keys(ids), 3, OPTIONS), view_params(sample_keys(["c/3"]), 3, OPTIONS)
+    together, alone = (
+        view_params(sample_keys(ids), 3, OPTIONS),
+        view_params(sample_keys(["c/3"]), 3, OPTIONS),
+    )
     for name in vars(together):
         assert getattr(together, name)[2] == getattr(alone, name)[0]
 
@@ -57,7 +69,9 @@ def test_evaluation_view_is_not_drawn() -> None:
 
 
 def test_first_uniform_number_is_that_of_the_published_generator() -> None:
-    """SplitMix64 seeded with 1234567 begins with 6457827717110365317 (the test vector of Vigna's reference code)."""
+    """SplitMix64 seeded with 1234567 begins with 6457827717110365317 (the test vector of Vigna's
+    reference code).
+    """
     from fer_core.data.views import _GOLDEN, _mix
 
     with np.errstate(over="ignore"):

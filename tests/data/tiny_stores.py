@@ -14,13 +14,19 @@ from fer_core.labels import CLASSES
 
 
 def picture(number: int, brighter: int = 0) -> np.ndarray:
-    """A smooth grey picture, another one for every number; `brighter` by a few levels is a near twin."""
+    """A smooth grey picture, another one for every number; `brighter` by a few levels is a near
+    twin.
+    """
     noise = np.random.default_rng(number).integers(0, 200, (24, 24), dtype=np.uint8)
     return cv2.GaussianBlur(noise, (9, 9), 3) + np.uint8(brighter)
 
 
-def face(sample_id: str, split: str, label: int, number: int, *, brighter: int = 0, **columns: object) -> StoreRow:
-    """A row of a store whose picture, perceptual hash and pixel hash follow from `number` and `brighter`."""
+def face(
+    sample_id: str, split: str, label: int, number: int, *, brighter: int = 0, **columns: object
+) -> StoreRow:
+    """A row of a store whose picture, perceptual hash and pixel hash follow from `number` and
+    `brighter`.
+    """
     pixels = picture(number, brighter)
     phash = int.from_bytes(hashlib.sha256(str(number).encode()).digest()[:8], "big") ^ brighter
     values = {
@@ -51,14 +57,23 @@ def store(
     rows = list(rows)
     if announced is None:
         announced = {}
-        counts = Counter((row.split, "unlabelled" if row.label < 0 else CLASSES[row.label]) for row in rows)
+        counts = Counter(
+            (row.split, "unlabelled" if row.label < 0 else CLASSES[row.label]) for row in rows
+        )
         counts["none", "excluded"] = len(exclusions)
         for (split, word), n in counts.items():
             announced.setdefault(split, {})[word] = n
-    meta = {"source": source, "announced": announced, "exclusions": list(exclusions), "notes": notes or {}}
+    meta = {
+        "source": source,
+        "announced": announced,
+        "exclusions": list(exclusions),
+        "notes": notes or {},
+    }
     write_store(folder / f"{source}.arrow", rows, meta)
 
 
 def many(source: str, split: str, n: int, start: int = 0) -> list[StoreRow]:
     """n faces of different pictures, labels in turn; pictures differ between starts."""
-    return [face(f"{source}/{split}-{start + i:04}", split, i % 7, 10_000 + start + i) for i in range(n)]
+    return [
+        face(f"{source}/{split}-{start + i:04}", split, i % 7, 10_000 + start + i) for i in range(n)
+    ]

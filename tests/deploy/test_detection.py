@@ -13,12 +13,17 @@ from fer_core.sources.sample.portrait import shoot
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:8f23\nsize 232589\n", "Git LFS pointer"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:8f23\nsize 232589\n",
+            "Git LFS pointer",
+        ),
         (b"\n<!DOCTYPE html><html>rate limit</html>", "web page"),
         (b"\x08\x07onnx of something else", "not the detector this project knows"),
     ],
 )
-def test_other_file_than_the_detector_is_refused_and_says_what_it_is(tmp_path: Path, content: bytes, message: str) -> None:
+def test_other_file_than_the_detector_is_refused_and_says_what_it_is(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     path = tmp_path / "yunet.onnx"
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match=message):
@@ -26,7 +31,9 @@ def test_other_file_than_the_detector_is_refused_and_says_what_it_is(tmp_path: P
 
 
 def test_missing_detector_says_what_to_fetch(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"no detector file[\s\S]*face_detection_yunet_2023mar\.onnx"):
+    with pytest.raises(
+        ArtifactError, match=r"no detector file[\s\S]*face_detection_yunet_2023mar\.onnx"
+    ):
         read_detector(tmp_path / "absent.onnx")
 
 
@@ -57,7 +64,9 @@ def test_detector_finds_nothing_in_an_image_without_faces(detector: YuNet) -> No
 
 @pytest.mark.parametrize("size", [(2, 2), (1, 1), (2000, 10), (10, 2000)])
 @pytest.mark.parametrize("noisy", [False, True])
-def test_image_of_a_few_pixels_a_side_holds_no_face(detector: YuNet, size: tuple[int, int], noisy: bool) -> None:
+def test_image_of_a_few_pixels_a_side_holds_no_face(
+    detector: YuNet, size: tuple[int, int], noisy: bool
+) -> None:
     image = np.random.default_rng(0).integers(0, 256 if noisy else 1, (*size, 3), dtype=np.uint8)
     assert detector.detect(image) == []
 
@@ -67,7 +76,9 @@ def test_face_is_found_once_and_in_its_place_however_large(detector: YuNet, side
     width, height = max(400, 4 * side // 3), max(300, side)
     left, top = (width - side) // 2, (height - side) // 2
     photo = np.full((height, width, 3), 110, np.uint8)
-    photo[top : top + side, left : left + side] = cv2.resize(shoot(7, "detection", 0, 3, 300, 2, freedom=0.3)[0][:, :, ::-1], (side, side))
+    photo[top : top + side, left : left + side] = cv2.resize(
+        shoot(7, "detection", 0, 3, 300, 2, freedom=0.3)[0][:, :, ::-1], (side, side)
+    )
     (found,) = detector.detect(photo)
     assert 0.6 < max(found.width, found.height) / side < 1.4
     centre = found.left + found.width / 2, found.top + found.height / 2
@@ -86,7 +97,9 @@ class StandIn:
     def detect(self, image: np.ndarray) -> tuple[int, np.ndarray | None]:
         assert image.shape[1::-1] == self.sizes[-1]
         rows = self.rows.get(self.sizes[-1])
-        return 1, None if rows is None else np.array([(*row[:4], *[0.0] * 10, row[4]) for row in rows], np.float32)
+        return 1, None if rows is None else np.array(
+            [(*row[:4], *[0.0] * 10, row[4]) for row in rows], np.float32
+        )
 
 
 def _detect(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn, image: np.ndarray) -> list[FaceBox]:
@@ -112,10 +125,19 @@ def test_large_image_is_searched_in_several_sizes_and_a_small_one_as_it_is(
     assert stand_in.sizes == expected
 
 
-def test_boxes_of_all_sizes_are_in_pixels_of_the_image_and_one_face_is_one_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = {(800, 600): [(100, 100, 80, 100, 0.8), (500, 300, 40, 40, 0.9)], (400, 300): [(52, 48, 42, 50, 0.95), (200, 20, 150, 180, 0.9)]}
+def test_boxes_of_all_sizes_are_in_pixels_of_the_image_and_one_face_is_one_box(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = {
+        (800, 600): [(100, 100, 80, 100, 0.8), (500, 300, 40, 40, 0.9)],
+        (400, 300): [(52, 48, 42, 50, 0.95), (200, 20, 150, 180, 0.9)],
+    }
     found = _detect(monkeypatch, StandIn(rows), np.zeros((600, 800, 3), np.uint8))
-    assert [(box.left, box.top, box.width, box.height) for box in found] == [(400, 40, 300, 360), (104, 96, 84, 100), (500, 300, 40, 40)]
+    assert [(box.left, box.top, box.width, box.height) for box in found] == [
+        (400, 40, 300, 360),
+        (104, 96, 84, 100),
+        (500, 300, 40, 40),
+    ]
     assert [box.score for box in found] == pytest.approx([0.9, 0.95, 0.9])
 
 
@@ -131,9 +153,13 @@ def test_boxes_of_all_sizes_are_in_pixels_of_the_image_and_one_face_is_one_box(m
         (-900, 5, 10, 10, 0.9),
     ],
 )
-def test_box_that_cannot_be_a_face_is_dropped(monkeypatch: pytest.MonkeyPatch, row: tuple[float, ...]) -> None:
+def test_box_that_cannot_be_a_face_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, row: tuple[float, ...]
+) -> None:
     sound = (20.0, 30.0, 40.0, 50.0, 0.8)
-    found = _detect(monkeypatch, StandIn({(100, 100): [row, sound]}), np.zeros((100, 100, 3), np.uint8))
+    found = _detect(
+        monkeypatch, StandIn({(100, 100): [row, sound]}), np.zeros((100, 100, 3), np.uint8)
+    )
     assert [(box.left, box.top, box.width, box.height) for box in found] == [(20, 30, 40, 50)]
 
 

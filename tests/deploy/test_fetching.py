@@ -31,7 +31,9 @@ class Zoo(BaseHTTPRequestHandler):
         }
         data = answers.get(self.path)
         self.send_response(404 if data is None else 200)
-        self.send_header("Content-Length", str(len(DETECTOR) if self.path == "/cut" else len(data or b"")))
+        self.send_header(
+            "Content-Length", str(len(DETECTOR) if self.path == "/cut" else len(data or b""))
+        )
         self.end_headers()
         self.wfile.write(data or b"")
 
@@ -70,7 +72,9 @@ def test_the_detector_is_fetched_once(zoo: str, tmp_path: Path, address: str) ->
         ("nowhere", "cannot be fetched"),
     ],
 )
-def test_anything_else_is_refused_and_what_was_there_stays(zoo: str, tmp_path: Path, address: str, words: str) -> None:
+def test_anything_else_is_refused_and_what_was_there_stays(
+    zoo: str, tmp_path: Path, address: str, words: str
+) -> None:
     path = tmp_path / "yunet.onnx"
     path.write_bytes(b"older")
     with pytest.raises(ArtifactError, match=words):
@@ -84,9 +88,14 @@ def test_without_a_network_the_error_says_what_to_do(tmp_path: Path) -> None:
         fetching.fetch_detector(tmp_path / "yunet.onnx", "http://127.0.0.1:1/yunet.onnx")
 
 
-def test_the_detector_lies_in_the_user_s_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_detector_lies_in_the_user_s_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert fetching.detector_file() == tmp_path / "fer-dag" / "face_detection_yunet_2023mar.onnx"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert fetching.detector_file() == tmp_path / ".cache" / "fer-dag" / "face_detection_yunet_2023mar.onnx"
+    assert (
+        fetching.detector_file()
+        == tmp_path / ".cache" / "fer-dag" / "face_detection_yunet_2023mar.onnx"
+    )

@@ -18,7 +18,10 @@ OPTIONS = LatencyOptions(rounds=2, calls=3, batches=(1, 2), threads=(1, 0), warm
 
 @pytest.fixture(scope="module")
 def table(exported: Exported) -> pd.DataFrame:
-    subjects = [file_subject("reference", "fp32", exported.files["fp32"]), file_subject("kd-1", "fp16", exported.files["fp16"])]
+    subjects = [
+        file_subject("reference", "fp32", exported.files["fp32"]),
+        file_subject("kd-1", "fp16", exported.files["fp16"]),
+    ]
     return measure_latency(subjects, [CPU], OPTIONS, usable_threads=2)
 
 
@@ -30,7 +33,12 @@ def test_every_combination_is_timed_once(table: pd.DataFrame) -> None:
 
 
 def test_one_core_is_not_timed_twice(exported: Exported) -> None:
-    table = measure_latency([file_subject("reference", "fp32", exported.files["fp32"])], [CPU], OPTIONS, usable_threads=1)
+    table = measure_latency(
+        [file_subject("reference", "fp32", exported.files["fp32"])],
+        [CPU],
+        OPTIONS,
+        usable_threads=1,
+    )
     assert table["threads"].tolist() == [1] * 4
 
 
@@ -43,12 +51,26 @@ def test_percentiles_are_ordered_and_the_machine_is_named(table: pd.DataFrame) -
 
 def test_ratio_compares_the_same_work_only(table: pd.DataFrame) -> None:
     assert (table.loc[table["model"] == "reference", "ratio_to_reference"] == 1).all()
-    mine = table[(table["model"] == "kd-1") & (table["scope"] == "crop") & (table["batch"] == 2) & (table["threads"] == 1)]
-    reference = table[(table["model"] == "reference") & (table["scope"] == "crop") & (table["batch"] == 2) & (table["threads"] == 1)]
-    assert mine["ratio_to_reference"].item() == pytest.approx(mine["best_p50_ms"].item() / reference["best_p50_ms"].item())
+    mine = table[
+        (table["model"] == "kd-1")
+        & (table["scope"] == "crop")
+        & (table["batch"] == 2)
+        & (table["threads"] == 1)
+    ]
+    reference = table[
+        (table["model"] == "reference")
+        & (table["scope"] == "crop")
+        & (table["batch"] == 2)
+        & (table["threads"] == 1)
+    ]
+    assert mine["ratio_to_reference"].item() == pytest.approx(
+        mine["best_p50_ms"].item() / reference["best_p50_ms"].item()
+    )
 
 
-def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock, order = [0], []
 
     def work(name: str, nanoseconds: int) -> Callable[[], None]:
@@ -60,7 +82,9 @@ def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(monkeypatch: py
 
     monkeypatch.setattr(latency.time, "perf_counter_ns", lambda: clock[0])
     cases = [Case({"threads": 1}, work("a", 2_000_000)), Case({"threads": 1}, work("b", 5_000_000))]
-    times = latency._timed_rounds(cases, LatencyOptions(rounds=3, calls=4, batches=(1,), threads=(1,), warm_up=3))
+    times = latency._timed_rounds(
+        cases, LatencyOptions(rounds=3, calls=4, batches=(1,), threads=(1,), warm_up=3)
+    )
     np.testing.assert_array_equal(times[0], np.full((3, 4), 2.0))
     np.testing.assert_array_equal(times[1], np.full((3, 4), 5.0))
     assert "".join(order).replace("a" * 7, "A").replace("b" * 7, "B") == "ABABAB"
@@ -72,13 +96,27 @@ def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(monkeypatch: py
 
 def test_ratio_to_single_precision_pairs_the_rounds_of_the_same_work() -> None:
     def case(model: str, precision: str, batch: int = 1) -> Case:
-        facts = {"model": model, "precision": precision, "provider": "CPU", "scope": "model", "batch": batch, "threads": 1}
+        facts = {
+            "model": model,
+            "precision": precision,
+            "provider": "CPU",
+            "scope": "model",
+            "batch": batch,
+            "threads": 1,
+        }
         facts |= {"size": 40}
         return Case(facts, lambda: None)
 
-    cases = [case("kd-1", "fp32"), case("kd-1", "int8"), case("reference", "fp32"), case("kd-1", "int8", batch=2)]
+    cases = [
+        case("kd-1", "fp32"),
+        case("kd-1", "int8"),
+        case("reference", "fp32"),
+        case("kd-1", "int8", batch=2),
+    ]
     slow_spell = np.array([[1.0, 1.0, 1.0], [10.0, 10.0, 10.0], [1.0, 1.0, 1.0]])
-    found = latency._paired_ratios(cases, [slow_spell, 0.5 * slow_spell, 3 * slow_spell, slow_spell])
+    found = latency._paired_ratios(
+        cases, [slow_spell, 0.5 * slow_spell, 3 * slow_spell, slow_spell]
+    )
     assert found[:3] == [1.0, 0.5, 1.0]
     assert np.isnan(found[3]), "there is no fp32 file of this batch size"
 
@@ -92,7 +130,9 @@ def test_threads_are_held_to_as_many_cores_and_let_go_again() -> None:
     assert os.sched_getaffinity(0) == allowed
 
 
-def test_busy_machine_is_said_to_be_one(exported: Exported, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_busy_machine_is_said_to_be_one(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     subjects = [file_subject("reference", "fp32", exported.files["fp32"])]
     options = LatencyOptions(rounds=1, calls=1, batches=(1,), threads=(1,))
     for load, told in ((0.2, False), (7.0, True)):
@@ -103,7 +143,9 @@ def test_busy_machine_is_said_to_be_one(exported: Exported, monkeypatch: pytest.
         assert ("load 7.0 on 2 cores" in caplog.text) is told
 
 
-def test_table_is_read_back_and_other_columns_are_refused(tmp_path: Path, table: pd.DataFrame) -> None:
+def test_table_is_read_back_and_other_columns_are_refused(
+    tmp_path: Path, table: pd.DataFrame
+) -> None:
     path = tmp_path / "metrics" / "latencybenchmarks.csv"
     write_latency(path, table)
     np.testing.assert_allclose(read_latency(path)["p50_ms"], table["p50_ms"], atol=1e-4)
@@ -130,10 +172,16 @@ class Recorder:
 def test_each_call_is_given_other_faces_and_a_network_of_single_images_no_batch() -> None:
     faces = [np.full((4, 4, 3), grey, dtype=np.uint8) for grey in range(5)]
     seen: dict[str, list[list[int]]] = {"many": [], "single": []}
-    subjects = [Subject(name, "fp32", 4, lambda _, __, name=name: Recorder(seen[name]), name == "many") for name in seen]
+    subjects = [
+        Subject(name, "fp32", 4, lambda _, __, name=name: Recorder(seen[name]), name == "many")
+        for name in seen
+    ]
     options = LatencyOptions(rounds=1, calls=6, batches=(1, 2), threads=(1,), warm_up=0)
     table = measure_latency(subjects, [CPU], options, usable_threads=1, faces=faces)
-    assert table.groupby("model")["batch"].unique().map(list).to_dict() == {"many": [1, 2], "single": [1]}
+    assert table.groupby("model")["batch"].unique().map(list).to_dict() == {
+        "many": [1, 2],
+        "single": [1],
+    }
     assert seen["single"][:6] == [[0], [1], [2], [3], [4], [0]], "model scope"
     assert [call for call in seen["many"] if len(call) == 2][:6] == [[0, 1], [2, 3]] * 3
     assert set(table["crop_side"]) == {4} and table["ratio_to_reference"].isna().all()
@@ -143,16 +191,27 @@ def test_few_faces_fill_a_large_batch() -> None:
     seen: list[list[int]] = []
     options = LatencyOptions(rounds=1, calls=1, batches=(3,), threads=(1,), warm_up=0)
     faces = [np.full((4, 4, 3), grey, dtype=np.uint8) for grey in range(2)]
-    measure_latency([Subject("a", "fp32", 4, lambda *_: Recorder(seen))], [CPU], options, usable_threads=1, faces=faces)
+    measure_latency(
+        [Subject("a", "fp32", 4, lambda *_: Recorder(seen))],
+        [CPU],
+        options,
+        usable_threads=1,
+        faces=faces,
+    )
     assert seen == [[0, 1, 0]] * 2
 
 
 def test_a_network_is_held_against_the_reference_of_its_own_size() -> None:
     subjects = [
-        Subject(name, "fp32", size, lambda *_: Recorder([])) for name, size in (("reference", 4), ("reference", 8), ("a", 8), ("b", 9))
+        Subject(name, "fp32", size, lambda *_: Recorder([]))
+        for name, size in (("reference", 4), ("reference", 8), ("a", 8), ("b", 9))
     ]
     options = LatencyOptions(rounds=1, calls=3, batches=(1,), threads=(1,), warm_up=0)
-    table = measure_latency(subjects, [CPU], options, usable_threads=1).query("scope == 'model'").set_index(["model", "size"])
+    table = (
+        measure_latency(subjects, [CPU], options, usable_threads=1)
+        .query("scope == 'model'")
+        .set_index(["model", "size"])
+    )
     assert table.at[("a", 8), "ratio_to_reference"] == pytest.approx(
         table.at[("a", 8), "best_p50_ms"] / table.at[("reference", 8), "best_p50_ms"]
     )

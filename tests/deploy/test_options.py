@@ -6,7 +6,12 @@ from fer_core.deploy.options import DeployOptions, LatencyOptions
 from fer_core.errors import ParamsError
 from fer_core.params import parse_section
 
-DEPLOY = {"student": "kd-1337", "opset": 18, "precisions": ["fp32", "fp16"], "licence": "research only"}
+DEPLOY = {
+    "student": "kd-1337",
+    "opset": 18,
+    "precisions": ["fp32", "fp16"],
+    "licence": "research only",
+}
 LATENCY = {"rounds": 5, "calls": 10, "batches": [1, 8], "threads": [1, 0]}
 
 
@@ -33,7 +38,17 @@ def test_what_a_file_does_not_say_has_defaults() -> None:
     assert parse_section("latency", LATENCY, LatencyOptions).warm_up == 10
 
 
-@pytest.mark.parametrize("change", [{"rounds": 0}, {"calls": 0}, {"batches": []}, {"batches": [0]}, {"threads": [-1]}, {"warm_up": -1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rounds": 0},
+        {"calls": 0},
+        {"batches": []},
+        {"batches": [0]},
+        {"threads": [-1]},
+        {"warm_up": -1},
+    ],
+)
 def test_latency_value_that_does_not_fit_is_named(change: dict[str, Any]) -> None:
     with pytest.raises(ParamsError, match=rf"latency\.{next(iter(change))}"):
         parse_section("latency", LATENCY | change, LatencyOptions)

@@ -15,7 +15,15 @@ from fer_core.data.bank import ImageBank
 from fer_core.data.pack import Pack
 from fer_core.deploy.export import save_onnx
 from fer_core.deploy.options import Precision
-from fer_core.deploy.parity import GATES, check_parity, drop_refused, measure_parity, predict_pack, read_parity, write_parity
+from fer_core.deploy.parity import (
+    GATES,
+    check_parity,
+    drop_refused,
+    measure_parity,
+    predict_pack,
+    read_parity,
+    write_parity,
+)
 from fer_core.deploy.predictor import Predictions, Predictor
 from fer_core.errors import ArtifactError, ModelError
 from fer_core.files import read_json, write_json
@@ -29,7 +37,12 @@ def reference(exported: Exported, pack: Pack) -> np.ndarray:
     return logits_of(exported.network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
 
 
-def _changed(exported: Exported, path: Path, change: Callable[[onnx.ModelProto], None], precision: Precision = "fp32") -> Path:
+def _changed(
+    exported: Exported,
+    path: Path,
+    change: Callable[[onnx.ModelProto], None],
+    precision: Precision = "fp32",
+) -> Path:
     model = onnx.load(exported.files[precision])
     change(model)
     save_onnx(model, path)
@@ -37,7 +50,9 @@ def _changed(exported: Exported, path: Path, change: Callable[[onnx.ModelProto],
 
 
 def _corrupt_weight(model: onnx.ModelProto) -> None:
-    weight = next(item for item in model.graph.initializer if len(item.dims) == 4 and item.dims[0] > 1)
+    weight = next(
+        item for item in model.graph.initializer if len(item.dims) == 4 and item.dims[0] > 1
+    )
     values = numpy_helper.to_array(weight).copy()
     values.flat[0] += 0.05 * np.abs(values).max()
     weight.CopyFrom(numpy_helper.from_array(values, weight.name))
@@ -51,16 +66,23 @@ def _set_constant(name: str, value: np.ndarray) -> Callable[[onnx.ModelProto], N
     return change
 
 
-def test_both_precisions_pass_on_every_face(exported: Exported, pack: Pack, reference: np.ndarray) -> None:
+def test_both_precisions_pass_on_every_face(
+    exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
     results = check_parity(reference, TEMPERATURE, pack, exported.files, 1)
     assert results["fp32"].rows == len(pack) == 28
     assert results["fp32"].relative < 1e-5
     assert results["fp32"].relative < results["fp16"].relative < 1e-2
-    assert results["fp32"].agreement == 1 and results["fp32"].macro_f1 == results["fp32"].macro_f1_reference
+    assert (
+        results["fp32"].agreement == 1
+        and results["fp32"].macro_f1 == results["fp32"].macro_f1_reference
+    )
     assert len(set(reference.argmax(axis=1))) > 1
 
 
-def test_corrupted_weight_is_refused(tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray) -> None:
+def test_corrupted_weight_is_refused(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
     path = _changed(exported, tmp_path / "student.fp32.onnx", _corrupt_weight)
     with pytest.raises(ModelError, match=r"student\.fp32\.onnx[\s\S]*logit difference"):
         check_parity(reference, TEMPERATURE, pack, {"fp32": path}, 1)
@@ -70,23 +92,38 @@ def test_corrupted_weight_is_refused(tmp_path: Path, exported: Exported, pack: P
 def test_wrong_temperature_in_the_file_is_refused(
     tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray, precision: Precision
 ) -> None:
-    path = _changed(exported, tmp_path / "student.onnx", _set_constant("temperature", np.array(TEMPERATURE * 1.001)), precision)
+    path = _changed(
+        exported,
+        tmp_path / "student.onnx",
+        _set_constant("temperature", np.array(TEMPERATURE * 1.001)),
+        precision,
+    )
     with pytest.raises(ModelError, match="calibrated temperature"):
         check_parity(reference, TEMPERATURE, pack, {precision: path}, 1)
 
 
-def test_wrong_normalisation_in_the_file_is_refused(tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray) -> None:
-    path = _changed(exported, tmp_path / "student.fp32.onnx", _set_constant("shift", np.full((1, 3, 1, 1), -1.9)))
+def test_wrong_normalisation_in_the_file_is_refused(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
+    path = _changed(
+        exported,
+        tmp_path / "student.fp32.onnx",
+        _set_constant("shift", np.full((1, 3, 1, 1), -1.9)),
+    )
     with pytest.raises(ModelError, match="logit difference"):
         check_parity(reference, TEMPERATURE, pack, {"fp32": path}, 1)
 
 
-def test_half_precision_does_not_pass_the_gate_of_single(exported: Exported, pack: Pack, reference: np.ndarray) -> None:
+def test_half_precision_does_not_pass_the_gate_of_single(
+    exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
     with pytest.raises(ModelError):
         check_parity(reference, TEMPERATURE, pack, {"fp32": exported.files["fp16"]}, 1)
 
 
-def test_torch_side_does_not_come_from_the_file(exported: Exported, pack: Pack, reference: np.ndarray) -> None:
+def test_torch_side_does_not_come_from_the_file(
+    exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
     found = predict_pack(Predictor(exported.files["fp32"], threads=1), pack).logits
     assert not np.array_equal(found, reference)
     np.testing.assert_allclose(found, reference, atol=1e-4 * np.abs(reference).max())
@@ -96,7 +133,9 @@ def test_figures_agree_with_scipy_and_sklearn() -> None:
     rng = np.random.default_rng(0)
     reference, labels = rng.normal(size=(50, 7)).astype(np.float32), rng.integers(0, 7, 50)
     logits = reference + rng.normal(scale=0.3, size=(50, 7)).astype(np.float32)
-    parity = measure_parity(reference, 2.0, Predictions(softmax(logits / 2, axis=1), logits), labels)
+    parity = measure_parity(
+        reference, 2.0, Predictions(softmax(logits / 2, axis=1), logits), labels
+    )
     p, q = softmax(reference.astype(float) / 2, axis=1), softmax(logits.astype(float) / 2, axis=1)
     assert parity.kl == pytest.approx(entropy(p, q, axis=1).mean(), rel=1e-5)
     assert parity.maxabsdiff == pytest.approx(np.abs(logits - reference).max(), rel=1e-6)
@@ -105,9 +144,15 @@ def test_figures_agree_with_scipy_and_sklearn() -> None:
     assert parity.mean_probability_diff == pytest.approx(np.abs(p - q).mean(), rel=1e-5)
     assert parity.max_softmax_error < 1e-6
     assert parity.agreement == np.mean(logits.argmax(1) == reference.argmax(1)) < 1
-    assert parity.macro_f1 == pytest.approx(f1_score(labels, logits.argmax(1), average="macro", labels=range(7)))
-    assert parity.macro_f1_reference == pytest.approx(f1_score(labels, reference.argmax(1), average="macro", labels=range(7)))
-    assert parity.to_dict()["macro_f1_drop"] == pytest.approx(parity.macro_f1_reference - parity.macro_f1, abs=1e-6)
+    assert parity.macro_f1 == pytest.approx(
+        f1_score(labels, logits.argmax(1), average="macro", labels=range(7))
+    )
+    assert parity.macro_f1_reference == pytest.approx(
+        f1_score(labels, reference.argmax(1), average="macro", labels=range(7))
+    )
+    assert parity.to_dict()["macro_f1_drop"] == pytest.approx(
+        parity.macro_f1_reference - parity.macro_f1, abs=1e-6
+    )
 
 
 def test_tie_turned_by_rounding_is_counted_apart_and_a_real_turn_is_not() -> None:
@@ -115,9 +160,13 @@ def test_tie_turned_by_rounding_is_counted_apart_and_a_real_turn_is_not() -> Non
     tie, turn = reference.copy(), reference.copy()
     tie[0, 1] += 2e-6
     turn[1, 0] = 3.1
-    parity = measure_parity(reference, 1.0, Predictions(softmax(tie, axis=1), tie), np.array([0, 1]))
+    parity = measure_parity(
+        reference, 1.0, Predictions(softmax(tie, axis=1), tie), np.array([0, 1])
+    )
     assert (parity.ties, parity.agreement) == (1, 1.0)
-    assert GATES["fp16"].broken_by(measure_parity(reference, 1.0, Predictions(softmax(turn, axis=1), turn), np.array([0, 1])))
+    assert GATES["fp16"].broken_by(
+        measure_parity(reference, 1.0, Predictions(softmax(turn, axis=1), turn), np.array([0, 1]))
+    )
 
 
 def test_other_number_of_rows_and_values_not_finite_are_refused() -> None:
@@ -128,12 +177,18 @@ def test_other_number_of_rows_and_values_not_finite_are_refused() -> None:
         measure_parity(logits, 1.0, Predictions(logits * np.nan, logits), np.zeros(3, int))
 
 
-def test_record_is_read_back_and_another_schema_refused(tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray) -> None:
+def test_record_is_read_back_and_another_schema_refused(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
     results = check_parity(reference, TEMPERATURE, pack, exported.files, 1)
     path = tmp_path / "onnxparity.json"
     write_parity(path, results, TEMPERATURE, pack.rows.sha256, len(pack))
     record = read_parity(path)
-    assert (record["rows_expected"], record["rows_used"], record["rows_sha256"]) == (28, 28, pack.rows.sha256)
+    assert (record["rows_expected"], record["rows_used"], record["rows_sha256"]) == (
+        28,
+        28,
+        pack.rows.sha256,
+    )
     assert record["precisions"]["fp16"]["pass"] is True and record["refused"] == {}
     short = read_json(path)
     del short["precisions"]["fp32"]["kl"]
@@ -161,21 +216,41 @@ def test_eight_bits_may_turn_some_answers_but_lose_only_so_much(wrong: int, prom
     parity = measure_parity(reference, 1.0, _lossy(reference, labels, wrong), labels)
     assert parity.agreement < 1
     assert (not GATES["int8"].broken_by(parity)) is promoted
-    gain = measure_parity(_lossy(reference, labels, wrong).logits, 1.0, Predictions(softmax(reference, axis=1), reference), labels)
+    gain = measure_parity(
+        _lossy(reference, labels, wrong).logits,
+        1.0,
+        Predictions(softmax(reference, axis=1), reference),
+        labels,
+    )
     assert gain.macro_f1_drop < 0 and not GATES["int8"].broken_by(gain), "a gain is no loss"
 
 
 def test_eight_bit_file_that_fails_is_deleted_and_recorded_while_others_stay(
-    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    exported: Exported,
+    pack: Pack,
+    reference: np.ndarray,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     single = Path(shutil.copy(exported.files["fp32"], tmp_path))
-    spoilt = _changed(exported, tmp_path / "student.int8.onnx", _set_constant("shift", np.full((1, 3, 1, 1), -9.9)))
+    spoilt = _changed(
+        exported,
+        tmp_path / "student.int8.onnx",
+        _set_constant("shift", np.full((1, 3, 1, 1), -9.9)),
+    )
     results = check_parity(reference, TEMPERATURE, pack, {"fp32": single, "int8": spoilt}, 1)
     faults = GATES["int8"].broken_by(results["int8"])
     assert faults
     assert drop_refused({"fp32": single, "int8": spoilt}, results) == {"fp32": single}
-    assert single.exists() and not spoilt.exists() and "student.int8.onnx is not handed out" in caplog.text
+    assert (
+        single.exists()
+        and not spoilt.exists()
+        and "student.int8.onnx is not handed out" in caplog.text
+    )
     write_parity(tmp_path / "onnxparity.json", results, TEMPERATURE, pack.rows.sha256, len(pack))
     record = read_parity(tmp_path / "onnxparity.json")
     assert list(record["precisions"]) == ["fp32"]
-    assert record["refused"]["int8"]["reasons"] == faults and record["refused"]["int8"]["pass"] is False
+    assert (
+        record["refused"]["int8"]["reasons"] == faults
+        and record["refused"]["int8"]["pass"] is False
+    )

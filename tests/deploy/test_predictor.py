@@ -38,7 +38,12 @@ assert "onnxruntime" not in sys.modules, "other modules of the package would loa
 from fer_core.deploy import Predictor
 print(Predictor(sys.argv[1], threads=1).predict([numpy.full((60, 50, 3), 90, numpy.uint8)]).labels)
 """
-    done = subprocess.run([sys.executable, "-c", code, str(exported.files["fp32"])], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(exported.files["fp32"])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()[2:-2] in CLASSES
 
@@ -50,7 +55,9 @@ def test_images_of_any_size_are_prepared_as_in_training(exported: Exported) -> N
     assert prepared.shape == (5, 32, 32, 3)
     for image, row in zip(images, prepared, strict=True):
         np.testing.assert_array_equal(row, exported.card.preprocessing.prepare(image))
-    np.testing.assert_array_equal(predictor.predict(images, batch=5).logits, predictor.run(prepared).logits)
+    np.testing.assert_array_equal(
+        predictor.predict(images, batch=5).logits, predictor.run(prepared).logits
+    )
 
 
 def test_no_images_give_no_predictions(exported: Exported) -> None:
@@ -60,10 +67,18 @@ def test_no_images_give_no_predictions(exported: Exported) -> None:
 
 
 def test_top_classes_and_abstention() -> None:
-    logits = np.log(np.array([[0.05, 0.05, 0.1, 0.6, 0.1, 0.05, 0.05], [0.2, 0.1, 0.1, 0.1, 0.15, 0.1, 0.25]], dtype=np.float32))
+    logits = np.log(
+        np.array(
+            [[0.05, 0.05, 0.1, 0.6, 0.1, 0.05, 0.05], [0.2, 0.1, 0.1, 0.1, 0.15, 0.1, 0.25]],
+            dtype=np.float32,
+        )
+    )
     predictions = Predictions(np.exp(logits), logits)
     assert predictions.labels == ["Happy", "Neutral"]
-    assert [[name for name, _ in best] for best in predictions.top(2)] == [["Happy", "Fear"], ["Neutral", "Angry"]]
+    assert [[name for name, _ in best] for best in predictions.top(2)] == [
+        ["Happy", "Fear"],
+        ["Neutral", "Angry"],
+    ]
     assert predictions.top(1)[0][0][1] == pytest.approx(0.6)
     assert predictions.decide(0.5) == ["Happy", None]
     assert predictions.decide(0.0) == ["Happy", "Neutral"]
@@ -74,7 +89,11 @@ def test_top_classes_and_abstention() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (dict.fromkeys(["schema", "labels", "preprocessing", "temperature"]), ModelError, "does not say"),
+        (
+            dict.fromkeys(["schema", "labels", "preprocessing", "temperature"]),
+            ModelError,
+            "does not say",
+        ),
         ({"schema": "9"}, ModelError, "another schema"),
         ({"labels": str(sorted(CLASSES)).replace("'", '"')}, ArtifactError, "class order"),
         ({"labels": "Angry"}, ModelError, "cannot be read"),
@@ -84,13 +103,19 @@ def test_top_classes_and_abstention() -> None:
     ],
 )
 def test_file_that_may_be_misread_is_refused(
-    exported: Exported, tmp_path: Path, change: dict[str, str | None], error: type[Exception], message: str
+    exported: Exported,
+    tmp_path: Path,
+    change: dict[str, str | None],
+    error: type[Exception],
+    message: str,
 ) -> None:
     with pytest.raises(error, match=message):
         Predictor(_with_props(exported, tmp_path / "changed.onnx", change))
 
 
-def test_file_whose_interface_does_not_fit_its_metadata_is_refused(exported: Exported, tmp_path: Path) -> None:
+def test_file_whose_interface_does_not_fit_its_metadata_is_refused(
+    exported: Exported, tmp_path: Path
+) -> None:
     model = onnx.load(exported.files["fp32"])
     del model.graph.output[0]
     (tmp_path / "one_output.onnx").write_bytes(model.SerializeToString())
@@ -113,7 +138,13 @@ def test_provider_that_is_not_there_is_refused(exported: Exported) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8), b"png"],
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+        b"png",
+    ],
 )
 def test_image_of_another_kind_is_refused_by_its_place(exported: Exported, image: object) -> None:
     predictor = Predictor(exported.files["fp32"], threads=1)
@@ -121,13 +152,18 @@ def test_image_of_another_kind_is_refused_by_its_place(exported: Exported, image
         predictor.predict([*faces(3), image], batch=2)
 
 
-@pytest.mark.parametrize("bias", [np.zeros(6), np.array([0, 0, 0, np.inf, 0, 0, 0]), np.zeros((1, 7))])
+@pytest.mark.parametrize(
+    "bias", [np.zeros(6), np.array([0, 0, 0, np.inf, 0, 0, 0]), np.zeros((1, 7))]
+)
 def test_a_bias_of_another_form_is_refused(exported: Exported, bias: np.ndarray) -> None:
     with pytest.raises(ValueError, match="logit_bias"):
         Predictor(exported.files["fp32"], threads=1, logit_bias=bias)
 
 
 def test_a_bias_of_zero_changes_nothing(exported: Exported) -> None:
-    plain, biased = (Predictor(exported.files["fp32"], threads=1, logit_bias=bias).predict(faces(5)) for bias in (None, np.zeros(7)))
+    plain, biased = (
+        Predictor(exported.files["fp32"], threads=1, logit_bias=bias).predict(faces(5))
+        for bias in (None, np.zeros(7))
+    )
     np.testing.assert_array_equal(plain.logits, biased.logits)
     np.testing.assert_allclose(plain.probabilities, biased.probabilities, atol=1e-6)

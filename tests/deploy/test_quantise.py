@@ -18,7 +18,15 @@ from torch import nn
 from fer_core.deploy.export import export_network, save_networks
 from fer_core.deploy.options import Int8Options
 from fer_core.deploy.predictor import Predictor
-from fer_core.deploy.quantise import Quantised, Ranges, divergence, fixed_in_float, quantise, read_ranges, to_int8
+from fer_core.deploy.quantise import (
+    Quantised,
+    Ranges,
+    divergence,
+    fixed_in_float,
+    quantise,
+    read_ranges,
+    to_int8,
+)
 from fer_core.errors import ModelError
 from tests.deploy.conftest import PREPROCESSING, Exported, faces
 
@@ -43,22 +51,32 @@ class Excited(nn.Module):
 
 
 def normalised(count: int) -> np.ndarray:
-    pixels = np.stack([PREPROCESSING.prepare(face) for face in faces(count)]).transpose(0, 3, 1, 2) / 255
-    mean, std = (np.array(values).reshape(1, 3, 1, 1) for values in (PREPROCESSING.mean, PREPROCESSING.std))
+    pixels = (
+        np.stack([PREPROCESSING.prepare(face) for face in faces(count)]).transpose(0, 3, 1, 2) / 255
+    )
+    mean, std = (
+        np.array(values).reshape(1, 3, 1, 1) for values in (PREPROCESSING.mean, PREPROCESSING.std)
+    )
     return np.ascontiguousarray((pixels - mean) / std, dtype=np.float32)
 
 
 def scaled_adder() -> ModelProto:
     """logits = relu(normalised * 1x1 convolution of weight [2, -1]) over one channel, by hand."""
-    weight = numpy_helper.from_array(np.array([2, -1], dtype=np.float32).reshape(2, 1, 1, 1), "weight")
+    weight = numpy_helper.from_array(
+        np.array([2, -1], dtype=np.float32).reshape(2, 1, 1, 1), "weight"
+    )
     nodes = [
         helper.make_node("Conv", ["normalised", "weight"], ["maps"], name="conv"),
         helper.make_node("Relu", ["maps"], ["logits"], name="relu"),
     ]
     ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", depth, 1, 2]) for name, depth in (("normalised", 1), ("logits", 2))
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", depth, 1, 2])
+        for name, depth in (("normalised", 1), ("logits", 2))
     ]
-    model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], [weight]), opset_imports=[helper.make_opsetid("", 18)])
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", ends[:1], ends[1:], [weight]),
+        opset_imports=[helper.make_opsetid("", 18)],
+    )
     model.ir_version = 9
     return onnx.shape_inference.infer_shapes(model)
 
@@ -102,10 +120,16 @@ def test_ranges_are_the_least_and_greatest_value_on_each_face() -> None:
 
 
 @given(
-    arrays(np.float32, st.tuples(st.integers(1, 40), st.just(2)), elements=st.floats(-1e3, 1e3, width=32)),
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 40), st.just(2)),
+        elements=st.floats(-1e3, 1e3, width=32),
+    ),
     st.sampled_from([1.0, 0.99, 0.9]),
 )
-def test_range_holds_the_extremes_of_its_share_of_the_faces(values: np.ndarray, share: float) -> None:
+def test_range_holds_the_extremes_of_its_share_of_the_faces(
+    values: np.ndarray, share: float
+) -> None:
     values = np.sort(values, axis=1)
     low, high = Ranges({"x": values}, np.zeros((len(values), 7))).covering(share)["x"]
     slack = 1e-3 * np.abs(values).max() + 1e-30
@@ -114,7 +138,9 @@ def test_range_holds_the_extremes_of_its_share_of_the_faces(values: np.ndarray, 
     assert low >= values[:, 0].min() - slack and high <= values[:, 1].max() + slack
 
 
-def test_weights_have_a_scale_for_each_output_channel_and_round_to_the_nearest_step(network: ModelProto) -> None:
+def test_weights_have_a_scale_for_each_output_channel_and_round_to_the_nearest_step(
+    network: ModelProto,
+) -> None:
     shaped = onnx.shape_inference.infer_shapes(network, data_prop=True)
     ranges = read_ranges(shaped, normalised(8)).covering(1.0)
     made = to_int8(shaped, ranges, list(fixed_in_float(shaped)))
@@ -125,30 +151,62 @@ def test_weights_have_a_scale_for_each_output_channel_and_round_to_the_nearest_s
     scale = np.abs(before[name]).max(axis=(1, 2, 3)) / 64
     assert steps.dtype == np.int8 and after[f"{name}_scale"].shape == (8,)
     np.testing.assert_allclose(after[f"{name}_scale"], scale, rtol=1e-5)
-    assert (np.abs(steps * scale[:, None, None, None] - before[name]) <= 0.5001 * scale[:, None, None, None]).all()
+    assert (
+        np.abs(steps * scale[:, None, None, None] - before[name])
+        <= 0.5001 * scale[:, None, None, None]
+    ).all()
     assert weights(made) == {TensorProto.FLOAT: 3, TensorProto.INT8: 2}
 
 
-def test_eight_bit_student_answers_nearly_as_the_float_one(quantised: Quantised, exported: Exported, tmp_path: Path) -> None:
-    path = save_networks({"int8": quantised.network}, exported.metadata, tmp_path, "student")["int8"]
+def test_eight_bit_student_answers_nearly_as_the_float_one(
+    quantised: Quantised, exported: Exported, tmp_path: Path
+) -> None:
+    path = save_networks({"int8": quantised.network}, exported.metadata, tmp_path, "student")[
+        "int8"
+    ]
     assert path.stat().st_size < 0.5 * exported.files["fp32"].stat().st_size
     images = faces(60)
-    found, wanted = Predictor(path, threads=1).predict(images), Predictor(exported.files["fp32"], threads=1).predict(images)
+    found, wanted = (
+        Predictor(path, threads=1).predict(images),
+        Predictor(exported.files["fp32"], threads=1).predict(images),
+    )
     assert Predictor(path, threads=1).metadata.precision == "int8"
     assert np.mean(found.logits.argmax(1) == wanted.logits.argmax(1)) > 0.9
     assert 0 < np.abs(found.probabilities - wanted.probabilities).max() < 0.15
     np.testing.assert_allclose(softmax(found.logits / 1.7, axis=1), found.probabilities, atol=1e-5)
 
 
-def test_normalisation_and_softmax_are_not_quantised(quantised: Quantised, exported: Exported, tmp_path: Path) -> None:
-    model = onnx.load(save_networks({"int8": quantised.network}, exported.metadata, tmp_path, "student")["int8"])
-    near = {"image", "planes", "pixels", "scaled", "normalised", "logits", "tempered", "probabilities"}
-    touched = {name for node in model.graph.node if "Linear" in node.op_type for name in [*node.input, *node.output]}
+def test_normalisation_and_softmax_are_not_quantised(
+    quantised: Quantised, exported: Exported, tmp_path: Path
+) -> None:
+    model = onnx.load(
+        save_networks({"int8": quantised.network}, exported.metadata, tmp_path, "student")["int8"]
+    )
+    near = {
+        "image",
+        "planes",
+        "pixels",
+        "scaled",
+        "normalised",
+        "logits",
+        "tempered",
+        "probabilities",
+    }
+    touched = {
+        name
+        for node in model.graph.node
+        if "Linear" in node.op_type
+        for name in [*node.input, *node.output]
+    }
     assert touched and not near & touched
-    assert [(item.domain, item.version) for item in model.opset_import if item.domain == ""] == [("", 18)]
+    assert [(item.domain, item.version) for item in model.opset_import if item.domain == ""] == [
+        ("", 18)
+    ]
 
 
-def test_stricter_bound_leaves_more_layers_in_float_and_names_them(student: ModelProto, quantised: Quantised) -> None:
+def test_stricter_bound_leaves_more_layers_in_float_and_names_them(
+    student: ModelProto, quantised: Quantised
+) -> None:
     images = normalised(64)
     loose = quantise(student, images, 1.7, Int8Options(max_kl=10.0))
     assert set(loose.in_float.values()) == {"first layer", "classifier"}
@@ -170,19 +228,25 @@ def test_layer_that_serves_badly_is_the_one_left_out() -> None:
     model = export_network(broken, SIZE, 18)
     found = quantise(model, normalised(32), 1.0, Int8Options(max_kl=1e-4))
     layers = [node.name for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
-    assert "alone moves" in found.in_float.get(layers[1], "") or "alone moves" in found.in_float.get(layers[4], "")
+    assert "alone moves" in found.in_float.get(
+        layers[1], ""
+    ) or "alone moves" in found.in_float.get(layers[4], "")
 
 
 def test_divergence_agrees_with_scipy() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 40, 7))
-    assert divergence(a, b, 2.0) == pytest.approx(entropy(softmax(a / 2, axis=1), softmax(b / 2, axis=1), axis=1).mean())
+    assert divergence(a, b, 2.0) == pytest.approx(
+        entropy(softmax(a / 2, axis=1), softmax(b / 2, axis=1), axis=1).mean()
+    )
     assert divergence(a, a, 2.0) == 0
 
 
 def test_same_faces_give_the_same_bytes(student: ModelProto, quantised: Quantised) -> None:
     again = quantise(student, normalised(64), 1.7, Int8Options(max_kl=1e-3))
-    assert again.network.SerializeToString(deterministic=True) == quantised.network.SerializeToString(deterministic=True)
+    assert again.network.SerializeToString(
+        deterministic=True
+    ) == quantised.network.SerializeToString(deterministic=True)
 
 
 @pytest.mark.slow
@@ -195,7 +259,13 @@ open(sys.argv[1], "wb").write(made.network.SerializeToString(deterministic=True)
 """
     for seed in ("1", "5"):
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / seed)], check=True, cwd=ROOT, env=environment, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / seed)],
+            check=True,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+        )
     assert (tmp_path / "1").read_bytes() == (tmp_path / "5").read_bytes()
 
 

@@ -1,4 +1,6 @@
-"""The recipe of `docs/predict.md`: the predictor in a folder of its own, with no other package than those it says it needs."""
+"""The recipe of `docs/predict.md`: the predictor in a folder of its own, with no other package than
+those it says it needs.
+"""
 
 import importlib.util
 import os
@@ -16,7 +18,11 @@ from fer_core.deploy.predictor import Predictor
 from tests.deploy.conftest import Exported, faces
 
 ROOT = Path(__file__).parents[2]
-RECIPE = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8").partition("## Without the project")[2]
+RECIPE = (
+    (ROOT / "docs" / "predict.md")
+    .read_text(encoding="utf-8")
+    .partition("## Without the project")[2]
+)
 PACKAGES = ("numpy", "cv2", "onnxruntime", "flatbuffers", "google.protobuf", "packaging")
 """What the recipe installs, and what onnxruntime itself requires."""
 
@@ -49,10 +55,14 @@ def expressions(tmp_path: Path, exported: Exported) -> Path:
 
 
 def _run(code: str, folder: Path, packages: Path) -> str:
-    """What the code prints in an interpreter that knows the standard library, the packages and this folder."""
+    """What the code prints in an interpreter that knows the standard library, the packages and this
+    folder.
+    """
     start = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(packages)!r}]\n"
     command = [sys.executable, "-I", "-S", "-c", start + code]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -66,7 +76,9 @@ print([name for name in names if importlib.util.find_spec(name)])
     assert _run(code, expressions, packages).strip() == "[]"
 
 
-def test_predictor_answers_there_as_it_does_here(expressions: Path, packages: Path, exported: Exported) -> None:
+def test_predictor_answers_there_as_it_does_here(
+    expressions: Path, packages: Path, exported: Exported
+) -> None:
     code = """
 import cv2
 from pathlib import Path
@@ -78,12 +90,16 @@ for row in Predictor("student.fp32.onnx", threads=1).predict(faces).logits:
 """
     for number, face in enumerate(faces(3)):
         cv2.imwrite(str(expressions / f"{number}.png"), cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
-    found = np.array([line.split() for line in _run(code, expressions, packages).splitlines()], dtype=float)
+    found = np.array(
+        [line.split() for line in _run(code, expressions, packages).splitlines()], dtype=float
+    )
     expected = Predictor(exported.files["fp32"], threads=1).predict(faces(3)).logits
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.skipif("FER_TEST_YUNET" not in os.environ, reason="FER_TEST_YUNET names no detector file")
+@pytest.mark.skipif(
+    "FER_TEST_YUNET" not in os.environ, reason="FER_TEST_YUNET names no detector file"
+)
 def test_code_of_the_recipe_finds_faces_and_answers(expressions: Path, packages: Path) -> None:
     from fer_core.sources.sample.portrait import shoot
 

@@ -1,4 +1,5 @@
-"""Every backbone that teachers have, as ONNX: the file gives the scaled cosines that torch gives, for any batch size.
+"""Every backbone that teachers have, as ONNX: the file gives the scaled cosines that torch gives,
+for any batch size.
 
 The five of the protocol are slow to export, so their small relatives stand for them in quick runs.
 """
@@ -32,19 +33,31 @@ def trained(arch: str, size: int) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize("arch", [*RELATIVES, *(pytest.param(arch, marks=pytest.mark.slow) for arch in PROTOCOL)])
+@pytest.mark.parametrize(
+    "arch", [*RELATIVES, *(pytest.param(arch, marks=pytest.mark.slow) for arch in PROTOCOL)]
+)
 def test_teacher_as_onnx_gives_its_scaled_cosines(arch: str, tmp_path: Path) -> None:
     size = 64
     preprocessing = Preprocessing(size, 1.0, False, 2.0, 4, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
     network = trained(arch, size)
-    metadata = OnnxMetadata(arch, "fp32", preprocessing, TEMPERATURE, "a" * 64, "b" * 64, "for tests")
-    predictor = Predictor(export_files(network, metadata, 18, ("fp32",), tmp_path, "teacher")["fp32"], threads=1)
+    metadata = OnnxMetadata(
+        arch, "fp32", preprocessing, TEMPERATURE, "a" * 64, "b" * 64, "for tests"
+    )
+    predictor = Predictor(
+        export_files(network, metadata, 18, ("fp32",), tmp_path, "teacher")["fp32"], threads=1
+    )
     prepared = predictor.prepare(faces(4))
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
+    mean, std = (
+        torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std)
+    )
     with torch.inference_mode():
         logits = network((torch.from_numpy(prepared).permute(0, 3, 1, 2) / 255 - mean) / std)
     assert logits.std(dim=0).max() > 1e-3, "the same answer for every image proves nothing"
     for rows in (slice(0, 4), slice(2, 3)):
         found = predictor.run(prepared[rows])
-        np.testing.assert_allclose(found.logits, logits[rows].numpy(), atol=1e-4 * float(logits.abs().max()))
-        np.testing.assert_allclose(found.probabilities, torch.softmax(logits[rows] / TEMPERATURE, dim=1).numpy(), atol=1e-5)
+        np.testing.assert_allclose(
+            found.logits, logits[rows].numpy(), atol=1e-4 * float(logits.abs().max())
+        )
+        np.testing.assert_allclose(
+            found.probabilities, torch.softmax(logits[rows] / TEMPERATURE, dim=1).numpy(), atol=1e-5
+        )

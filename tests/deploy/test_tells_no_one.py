@@ -32,15 +32,21 @@ _FAILED = re.compile(r"= -1 E")
 
 @dataclass(frozen=True)
 class Seen:
-    """What a command did: `remote` system calls as text, `written` paths that it opened for writing or made."""
+    """What a command did: `remote` system calls as text, `written` paths that it opened for writing
+    or made.
+    """
 
     remote: list[str]
     written: set[Path]
 
     def outside(self, *roots: Path) -> list[Path]:
-        """Written paths below none of these roots; devices, pipes and the kernel's files do not count."""
+        """Written paths below none of these roots; devices, pipes and the kernel's files do not
+        count.
+        """
         known = [*roots, Path("/dev"), Path("/proc"), Path("/sys")]
-        return sorted(path for path in self.written if not any(path.is_relative_to(root) for root in known))
+        return sorted(
+            path for path in self.written if not any(path.is_relative_to(root) for root in known)
+        )
 
 
 def watch(command: list[str], folder: Path) -> Seen:
@@ -51,14 +57,42 @@ def watch(command: list[str], folder: Path) -> Seen:
         pytest.skip("strace is not installed")
     trace = folder / "trace"
     trace.mkdir()
-    environment = {name: value for name, value in os.environ.items() if name not in (*fer_core.TELLS_NO_ONE, "CI")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in (*fer_core.TELLS_NO_ONE, "CI")
+    }
     for name in ("home", "tmp"):
         (folder / name).mkdir()
-    environment |= {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(ROOT), "FER_THREADS": "1"}
+    environment |= {
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "tmp"),
+        "PYTHONPATH": str(ROOT),
+        "FER_THREADS": "1",
+    }
     environment.pop("XDG_CACHE_HOME", None)
     calls = "trace=network,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,symlink"
-    strace = ["strace", "-ff", "--seccomp-bpf", "-qq", "-y", "-s", "300", "-e", calls, "-o", str(trace / "of")]
-    done = subprocess.run([*strace, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    strace = [
+        "strace",
+        "-ff",
+        "--seccomp-bpf",
+        "-qq",
+        "-y",
+        "-s",
+        "300",
+        "-e",
+        calls,
+        "-o",
+        str(trace / "of"),
+    ]
+    done = subprocess.run(
+        [*strace, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     remote, written = [], set()
     for file in trace.iterdir():
@@ -86,12 +120,23 @@ def test_watching_sees_a_look_up_and_a_file(tmp_path: Path) -> None:
 
 def test_fer_predict_tells_no_one(tmp_path: Path, exported: Exported) -> None:
     cv2.imwrite(str(tmp_path / "face.png"), faces(1)[0])
-    seen = watch([str(Path(sys.executable).parent / "fer"), "predict", "face.png", "--model", str(exported.files["fp32"])], tmp_path)
+    seen = watch(
+        [
+            str(Path(sys.executable).parent / "fer"),
+            "predict",
+            "face.png",
+            "--model",
+            str(exported.files["fp32"]),
+        ],
+        tmp_path,
+    )
     assert seen.remote == []
     assert seen.outside() == []
 
 
-def test_stage_with_torch_timm_and_onnxruntime_tells_no_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_with_torch_timm_and_onnxruntime_tells_no_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     lay_out(PARAMS)
     seen = watch([sys.executable, "-m", "stages.onnx"], tmp_path)
@@ -101,13 +146,16 @@ def test_stage_with_torch_timm_and_onnxruntime_tells_no_one(tmp_path: Path, monk
 
 
 def test_dvc_tells_no_one(tmp_path: Path) -> None:
-    """As a user starts it: neither analytics nor the check for a newer version, in a project with our configuration."""
+    """As a user starts it: neither analytics nor the check for a newer version, in a project with
+    our configuration.
+    """
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     shutil.copyfile(ROOT / ".dvc" / "config", tmp_path / ".dvc" / "config")
     write_json(tmp_path / "numbers.json", np.arange(3).tolist())
     (tmp_path / "dvc.yaml").write_text(
-        "stages:\n  copy:\n    cmd: cp numbers.json out.json\n    deps: [numbers.json]\n    outs: [out.json]\n"
+        "stages:\n  copy:\n    cmd: cp numbers.json out.json\n    deps: [numbers.json]\n    outs: "
+        "[out.json]\n"
     )
     seen = watch([sys.executable, "-m", "dvc", "repro"], tmp_path)
     assert seen.remote == []

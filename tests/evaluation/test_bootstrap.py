@@ -5,7 +5,11 @@ import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from fer_core.errors import ArtifactError
-from fer_core.evaluation.bootstrap import confidence_intervals, paired_differences, stratified_weights
+from fer_core.evaluation.bootstrap import (
+    confidence_intervals,
+    paired_differences,
+    stratified_weights,
+)
 from fer_core.evaluation.metrics import METRICS, measure, outcome_of
 from tests.arrange_logits import noisy_logits
 
@@ -17,7 +21,9 @@ def labels_of(count: int) -> np.ndarray:
 def test_every_resample_has_as_many_rows_of_each_label():
     labels = labels_of(500)
     for weights in stratified_weights(labels, 20, seed=1):
-        np.testing.assert_array_equal(np.bincount(labels, weights, 7), np.bincount(labels, minlength=7))
+        np.testing.assert_array_equal(
+            np.bincount(labels, weights, 7), np.bincount(labels, minlength=7)
+        )
 
 
 def test_rows_are_drawn_evenly_and_the_seed_decides():
@@ -30,13 +36,20 @@ def test_rows_are_drawn_evenly_and_the_seed_decides():
 
 def test_a_picture_is_drawn_with_all_its_rows_and_single_pictures_change_nothing():
     labels = labels_of(60)
-    pictures = np.r_[np.arange(50), np.arange(10)]  # the last ten rows repeat the first ten, some with another label
+    pictures = np.r_[
+        np.arange(50), np.arange(10)
+    ]  # the last ten rows repeat the first ten, some with another label
     drawn = np.array(list(stratified_weights(labels, 2000, 1, pictures)))
     np.testing.assert_array_equal(drawn[:, :10], drawn[:, 50:])
-    np.testing.assert_array_equal([np.bincount(labels[:50], one[:50], 7) for one in drawn[:9]], [np.bincount(labels[:50], minlength=7)] * 9)
+    np.testing.assert_array_equal(
+        [np.bincount(labels[:50], one[:50], 7) for one in drawn[:9]],
+        [np.bincount(labels[:50], minlength=7)] * 9,
+    )
     assert np.abs(drawn.mean(0) - 1).max() < 0.15
     alone = list(stratified_weights(labels, 5, 1))
-    np.testing.assert_array_equal(alone, list(stratified_weights(labels, 5, 1, np.arange(100, 160))))
+    np.testing.assert_array_equal(
+        alone, list(stratified_weights(labels, 5, 1, np.arange(100, 160)))
+    )
 
 
 def test_a_row_that_stands_twice_tells_no_more_than_one():
@@ -44,7 +57,9 @@ def test_a_row_that_stands_twice_tells_no_more_than_one():
     logits = noisy_logits(labels, 1)
     once = confidence_intervals(outcome_of(logits, labels, 15), 400, 1, ["nll"])["nll"]
     twice = outcome_of(np.r_[logits, logits], np.r_[labels, labels], 15)
-    together = confidence_intervals(twice, 400, 1, ["nll"], np.r_[np.arange(400), np.arange(400)])["nll"]
+    together = confidence_intervals(twice, 400, 1, ["nll"], np.r_[np.arange(400), np.arange(400)])[
+        "nll"
+    ]
     apart = confidence_intervals(twice, 400, 1, ["nll"])["nll"]
     assert (together.low, together.high) == pytest.approx((once.low, once.high))
     assert apart.high - apart.low < 0.8 * (once.high - once.low)
@@ -54,7 +69,9 @@ def test_interval_of_nll_agrees_with_scipy_within_one_stratum():
     labels = np.zeros(400, dtype=int)
     outcome = outcome_of(noisy_logits(labels, 1), labels, 15)
     ours = confidence_intervals(outcome, 4000, seed=1)["nll"]
-    reference = scipy_bootstrap((outcome.nll,), np.mean, n_resamples=4000, method="percentile", rng=0).confidence_interval
+    reference = scipy_bootstrap(
+        (outcome.nll,), np.mean, n_resamples=4000, method="percentile", rng=0
+    ).confidence_interval
     width = reference.high - reference.low
     assert ours.low == pytest.approx(reference.low, abs=0.05 * width)
     assert ours.high == pytest.approx(reference.high, abs=0.05 * width)
@@ -78,7 +95,9 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     hits = 0
     for start in range(0, 40_000, 400):
         part = slice(start, start + 400)
-        found = confidence_intervals(outcome_of(logits[part], population[part], 15), 200, seed=1, names=["accuracy"])["accuracy"]
+        found = confidence_intervals(
+            outcome_of(logits[part], population[part], 15), 200, seed=1, names=["accuracy"]
+        )["accuracy"]
         hits += found.low <= truth <= found.high
     assert 88 <= hits <= 100
 
@@ -100,8 +119,13 @@ def test_a_model_never_differs_from_itself_and_sides_are_symmetric():
     a, b = (outcome_of(noisy_logits(labels, seed), labels, 15) for seed in (1, 2))
     same = paired_differences([a], [a], ["macro_f1"], 200, seed=1)["macro_f1"]
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    there, back = paired_differences([a], [b], ["nll"], 200, 1)["nll"], paired_differences([b], [a], ["nll"], 200, 1)["nll"]
-    assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
+    there, back = (
+        paired_differences([a], [b], ["nll"], 200, 1)["nll"],
+        paired_differences([b], [a], ["nll"], 200, 1)["nll"],
+    )
+    assert (there.value, there.low, there.high) == pytest.approx(
+        (-back.value, -back.high, -back.low)
+    )
 
 
 def test_difference_is_of_the_mean_over_seeds():

@@ -7,7 +7,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from fer_core.errors import ArtifactError
-from fer_core.evaluation.calibration import calibration_floor, fit_temperature, interior_temperature, reliability_table
+from fer_core.evaluation.calibration import (
+    calibration_floor,
+    fit_temperature,
+    interior_temperature,
+    reliability_table,
+)
 from fer_core.evaluation.metrics import measure, outcome_of, softmax
 from tests.arrange_logits import noisy_logits
 
@@ -50,16 +55,24 @@ def test_known_temperature_is_recovered(log_t):
 
 def test_temperature_of_calibrated_logits_is_one():
     labels = labels_of(50_000)
-    assert fit_temperature(noisy_logits(labels, 1), labels).temperature == pytest.approx(1, abs=0.02)
+    assert fit_temperature(noisy_logits(labels, 1), labels).temperature == pytest.approx(
+        1, abs=0.02
+    )
 
 
 def test_temperature_equals_scikit_learns():
     labels = labels_of(1500)
     logits = noisy_logits(labels, 2, scale=4)
-    reference = CalibratedClassifierCV(FrozenEstimator(Linear()), method="temperature").fit(logits, labels)
+    reference = CalibratedClassifierCV(FrozenEstimator(Linear()), method="temperature").fit(
+        logits, labels
+    )
     ours = fit_temperature(logits, labels)
-    np.testing.assert_allclose(softmax(logits, ours.temperature), reference.predict_proba(logits), atol=2e-5)
-    assert ours.nll_after == pytest.approx(measure(outcome_of(logits, labels, 15, ours.temperature))["nll"])
+    np.testing.assert_allclose(
+        softmax(logits, ours.temperature), reference.predict_proba(logits), atol=2e-5
+    )
+    assert ours.nll_after == pytest.approx(
+        measure(outcome_of(logits, labels, 15, ours.temperature))["nll"]
+    )
     assert ours.nll_before == pytest.approx(measure(outcome_of(logits, labels, 15))["nll"])
 
 
@@ -69,8 +82,12 @@ def test_temperature_of_two_classes_is_a_logistic_regression():
     logits[:, :2] = rng.normal(size=(1200, 2))
     difference = logits[:, 1] - logits[:, 0]
     labels = (rng.random(1200) < 1 / (1 + np.exp(-2 * difference))).astype(int)
-    reference = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(difference[:, None], labels)
-    assert fit_temperature(logits, labels).temperature == pytest.approx(1 / reference.coef_[0, 0], abs=1e-4)
+    reference = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(
+        difference[:, None], labels
+    )
+    assert fit_temperature(logits, labels).temperature == pytest.approx(
+        1 / reference.coef_[0, 0], abs=1e-4
+    )
 
 
 def test_gradient_at_the_optimum_is_zero():
@@ -82,7 +99,11 @@ def test_gradient_at_the_optimum_is_zero():
     assert abs(gradient) < 1e-4
 
 
-@pytest.mark.parametrize(("logits", "says"), [(5 * np.eye(7), "0 of 7"), (-5 * np.eye(7), "7 of 7")], ids=["all right", "all wrong"])
+@pytest.mark.parametrize(
+    ("logits", "says"),
+    [(5 * np.eye(7), "0 of 7"), (-5 * np.eye(7), "7 of 7")],
+    ids=["all right", "all wrong"],
+)
 def test_optimum_at_a_bound_is_flagged_and_refused(logits, says):
     assert fit_temperature(logits, np.arange(7)).at_bound
     with pytest.raises(ArtifactError, match=says):
@@ -114,12 +135,16 @@ def test_floor_falls_with_the_rows_and_follows_the_seed():
     logits = 2 * np.random.default_rng(0).normal(size=(6400, 7))
     few, many = calibration_floor(logits[:400], 15, 1), calibration_floor(logits, 15, 1)
     for name in GAPS:
-        assert many[name]["mean"] == pytest.approx(few[name]["mean"] / 4, rel=0.2)  # by the square root of 16
+        assert many[name]["mean"] == pytest.approx(
+            few[name]["mean"] / 4, rel=0.2
+        )  # by the square root of 16
     assert calibration_floor(logits, 15, 1) == many != calibration_floor(logits, 15, 2)
 
 
 def test_a_model_that_is_sure_and_right_has_no_floor():
-    assert calibration_floor(100 * np.eye(7), 15, 1) == {name: {"mean": 0, "p95": 0} for name in GAPS}
+    assert calibration_floor(100 * np.eye(7), 15, 1) == {
+        name: {"mean": 0, "p95": 0} for name in GAPS
+    }
 
 
 def test_reliability_points_equal_scikit_learns_and_give_the_ece():

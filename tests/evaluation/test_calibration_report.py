@@ -28,28 +28,40 @@ def two_sources(splits: dict[str, int], sha256: str) -> Rows:
     """Every second row of expw, the others of rafdb."""
     table = frame(splits)
     table["source"] = np.where(np.arange(len(table)) % 2, "rafdb", "expw")
-    table["sample_id"] = table["group"] = table["source"] + "/" + table["sample_id"].str.split("/").str[1]
+    table["sample_id"] = table["group"] = (
+        table["source"] + "/" + table["sample_id"].str.split("/").str[1]
+    )
     return Rows(table, sha256)
 
 
 DEV_ROWS, TEST_ROWS = two_sources(DEV, "d" * 64), two_sources(TEST, "t" * 64)
 
 
-def evaluation(test_seed: int = 2, dev_rows: Rows = DEV_ROWS, test_rows: Rows = TEST_ROWS) -> Evaluation:
+def evaluation(
+    test_seed: int = 2, dev_rows: Rows = DEV_ROWS, test_rows: Rows = TEST_ROWS
+) -> Evaluation:
     dev = logits_set(dev_rows, ("val", "calib"), 1, scale=5)
     test = logits_set(test_rows, ("test",), test_seed, scale=5)
-    return Evaluation("kd-1", "student", dev, test, {"everything": np.ones(len(test), dtype=bool)}, {}, {})
+    return Evaluation(
+        "kd-1", "student", dev, test, {"everything": np.ones(len(test), dtype=bool)}, {}, {}
+    )
 
 
 def test_what_is_fitted_and_chosen_depends_on_calib_rows_only():
-    one, other = calibrate(evaluation(2), DEV_ROWS, OPTIONS, 1), calibrate(evaluation(3), DEV_ROWS, OPTIONS, 1)
+    one, other = (
+        calibrate(evaluation(2), DEV_ROWS, OPTIONS, 1),
+        calibrate(evaluation(3), DEV_ROWS, OPTIONS, 1),
+    )
     assert one.calibration == other.calibration
     assert one.metrics["everything"] != other.metrics["everything"]
     assert one.calibration.n == 280
     assert one.calibration.temperature == pytest.approx(5, rel=0.3)
     assert one.calibration.nll_after < one.calibration.nll_before
     assert tuple(one.calibration.choice.methods) == METHODS
-    assert set(one.calibration.choice.methods["per_source"].calibrator.temperatures) == {"expw", "rafdb"}  # type: ignore[union-attr]
+    assert set(one.calibration.choice.methods["per_source"].calibrator.temperatures) == {
+        "expw",
+        "rafdb",
+    }  # type: ignore[union-attr]
 
 
 def test_report_covers_val_and_test_sets_without_and_with_each_method_but_not_calib():
@@ -59,22 +71,38 @@ def test_report_covers_val_and_test_sets_without_and_with_each_method_but_not_ca
     assert list(found) == ["rows", *KEYS, "ece_floor"]
     for key in KEYS:
         assert list(found[key]["metrics"]) == list(METRICS)
-        assert all(0 < found[key]["floor"][name]["mean"] < found[key]["floor"][name]["p95"] for name in ("ece", "ace", "classwise_ece"))
+        assert all(
+            0 < found[key]["floor"][name]["mean"] < found[key]["floor"][name]["p95"]
+            for name in ("ece", "ace", "classwise_ece")
+        )
     for name in ("nll", "ece", "brier", "classwise_ece"):
         for key in KEYS[1:]:
             assert found[key]["metrics"][name]["value"] < found["raw"]["metrics"][name]["value"]
     for name in ("accuracy", "macro_f1"):
-        assert found["temperature_scaled"]["metrics"][name] == found["raw"]["metrics"][name] == found["per_source"]["metrics"][name]
-    assert found["ece_floor"] == found["temperature_scaled"]["floor"]["ece"] != found["raw"]["floor"]["ece"]
+        assert (
+            found["temperature_scaled"]["metrics"][name]
+            == found["raw"]["metrics"][name]
+            == found["per_source"]["metrics"][name]
+        )
+    assert (
+        found["ece_floor"]
+        == found["temperature_scaled"]["floor"]["ece"]
+        != found["raw"]["floor"]["ece"]
+    )
     counts = report.reliability.groupby(["set", "stage"])["count"].sum().to_dict()
     stages = ("raw", "scaled", *KEYS[2:])
-    assert counts == {(name, stage): rows for name, rows in (("val", 70), ("everything", 210)) for stage in stages}
+    assert counts == {
+        (name, stage): rows for name, rows in (("val", 70), ("everything", 210)) for stage in stages
+    }
 
 
 def test_raw_metrics_are_those_of_the_evaluation():
     known = evaluation()
     found = calibrate(known, DEV_ROWS, OPTIONS, 1).metrics["everything"]["raw"]
-    assert found["metrics"] == evaluate_logits(known.test.eval, known.test.labels, OPTIONS, 1)["metrics"]
+    assert (
+        found["metrics"]
+        == evaluate_logits(known.test.eval, known.test.labels, OPTIONS, 1)["metrics"]
+    )
 
 
 def test_metrics_of_every_method_are_those_of_its_calibrated_logits(tmp_path: Path):
@@ -87,13 +115,20 @@ def test_metrics_of_every_method_are_those_of_its_calibrated_logits(tmp_path: Pa
     for method, key in zip(METHODS, KEYS[1:], strict=True):
         logits = calibration.apply(known.test.eval, sources, method)
         p, found = softmax(logits), measured[key]["metrics"]
-        ece = multiclass_calibration_error(torch.tensor(p), torch.tensor(labels), 7, n_bins=15, norm="l1")
-        assert found["accuracy"]["value"] == pytest.approx(accuracy_score(labels, logits.argmax(1)), abs=1e-6)
+        ece = multiclass_calibration_error(
+            torch.tensor(p), torch.tensor(labels), 7, n_bins=15, norm="l1"
+        )
+        assert found["accuracy"]["value"] == pytest.approx(
+            accuracy_score(labels, logits.argmax(1)), abs=1e-6
+        )
         assert found["nll"]["value"] == pytest.approx(log_loss(labels, p), abs=1e-6)
-        assert found["brier"]["value"] == pytest.approx(brier_score_loss(labels, p, scale_by_half=False), abs=1e-6)
+        assert found["brier"]["value"] == pytest.approx(
+            brier_score_loss(labels, p, scale_by_half=False), abs=1e-6
+        )
         assert found["ece"]["value"] == pytest.approx(float(ece), abs=1e-6)
     np.testing.assert_array_equal(
-        calibration.apply(known.test.eval, sources), calibration.apply(known.test.eval, sources, calibration.choice.chosen)
+        calibration.apply(known.test.eval, sources),
+        calibration.apply(known.test.eval, sources, calibration.choice.chosen),
     )
 
 
@@ -104,7 +139,8 @@ def test_groups_come_from_the_dev_rows():
     calib = photos[photos["split"] == "calib"]
     logits = known.dev.only("calib").eval
     expected = choose_calibrator(
-        CalibRows(logits, calib["label"].to_numpy(), *(calib[name].tolist() for name in COLUMNS)), OPTIONS.calibration
+        CalibRows(logits, calib["label"].to_numpy(), *(calib[name].tolist() for name in COLUMNS)),
+        OPTIONS.calibration,
     )
     assert found == expected
     assert found != calibrate(known, DEV_ROWS, OPTIONS, 1).calibration.choice
@@ -121,16 +157,35 @@ def test_written_calibration_is_read_with_the_same_bytes(tmp_path: Path):
         write_calibration(tmp_path / name, report)
     assert read_calibration(tmp_path / "a", "weights of rn18") == report.calibration
     written = read_json(tmp_path / "a" / "calibration.json")
-    assert (written["fitted_on"], written["folds"], tuple(written["methods"])) == ("calib", 5, METHODS)
-    assert written["methods"]["temperature"]["parameters"] == {"temperature": written["temperature"]}
-    assert set(read_json(tmp_path / "a" / "reliabilitymetrics.json")["val"]) == {"rows", *KEYS, "ece_floor"}
-    assert list(pd.read_csv(tmp_path / "a" / "reliability.csv")) == ["set", "stage", "bin", "confidence", "accuracy", "count"]
+    assert (written["fitted_on"], written["folds"], tuple(written["methods"])) == (
+        "calib",
+        5,
+        METHODS,
+    )
+    assert written["methods"]["temperature"]["parameters"] == {
+        "temperature": written["temperature"]
+    }
+    assert set(read_json(tmp_path / "a" / "reliabilitymetrics.json")["val"]) == {
+        "rows",
+        *KEYS,
+        "ece_floor",
+    }
+    assert list(pd.read_csv(tmp_path / "a" / "reliability.csv")) == [
+        "set",
+        "stage",
+        "bin",
+        "confidence",
+        "accuracy",
+        "count",
+    ]
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
 def test_a_network_of_one_source_says_why_it_has_no_temperature_by_source(tmp_path: Path):
-    table = DEV_ROWS.frame.assign(sample_id="rafdb/" + DEV_ROWS.frame["sample_id"].str.split("/").str[1], source="rafdb")
+    table = DEV_ROWS.frame.assign(
+        sample_id="rafdb/" + DEV_ROWS.frame["sample_id"].str.split("/").str[1], source="rafdb"
+    )
     rows = Rows(table, DEV_ROWS.sha256)
     write_calibration(tmp_path / "a", calibrate(evaluation(dev_rows=rows), rows, OPTIONS, 1))
     found = read_calibration(tmp_path / "a", "weights of rn18")
@@ -158,7 +213,16 @@ def test_sources_reach_the_temperatures_by_source():
         ({"chosen": "beta"}, "no calibration"),
         ({"model_sha256": "other"}, "other weights"),
         (
-            {"methods": {"beta": {"parameters": {}, **dict.fromkeys(("nll", "cv_nll", "cv_nll_se", "cv_excess", "cv_excess_se"), 1.0)}}},
+            {
+                "methods": {
+                    "beta": {
+                        "parameters": {},
+                        **dict.fromkeys(
+                            ("nll", "cv_nll", "cv_nll_se", "cv_excess", "cv_excess_se"), 1.0
+                        ),
+                    }
+                }
+            },
             "beta",
         ),
         ({"methods": {"temperature": {"parameters": {"temperature": 5.0}}}}, "nll"),
@@ -184,8 +248,14 @@ def test_missing_key_is_named(tmp_path: Path, gone: str):
 
 
 def test_three_thousand_calib_and_test_rows_take_seconds():
-    dev, test = two_sources({"val": 70, "calib": 3000}, "d" * 64), two_sources({"test": 3000}, "t" * 64)
-    known, options = evaluation(dev_rows=dev, test_rows=test), EvaluationOptions(bootstrap=400, bins=15, compare_set="everything")
+    dev, test = (
+        two_sources({"val": 70, "calib": 3000}, "d" * 64),
+        two_sources({"test": 3000}, "t" * 64),
+    )
+    known, options = (
+        evaluation(dev_rows=dev, test_rows=test),
+        EvaluationOptions(bootstrap=400, bins=15, compare_set="everything"),
+    )
     start = time.process_time()
     calibrate(known, dev, options, 1)
     assert time.process_time() - start < 5  # about 1 on an idle core

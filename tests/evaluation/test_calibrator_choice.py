@@ -39,16 +39,34 @@ def fitted(excess: float | None, error: float | None) -> FittedMethod:
 @pytest.mark.parametrize(
     ("excess", "chosen"),
     [
-        ({"temperature": (0.01, 0.01), "bias_corrected": (0.0, 0.0), "vector": (0.005, 0.01)}, "temperature"),
-        ({"temperature": (0.02, 0.01), "bias_corrected": (0.01, 0.01), "vector": (0.0, 0.0)}, "bias_corrected"),
-        ({"temperature": (0.02, 0.01), "bias_corrected": (0.02, 0.01), "vector": (0.0, 0.0)}, "vector"),
-        ({"temperature": (0.02, 0.01), "vector": (0.02, 0.01), "per_source": (0.0, 0.0)}, "per_source"),
-        ({"per_source": (0.0, 0.0), "vector": (0.001, 0.01), "temperature": (0.02, 0.01)}, "vector"),
+        (
+            {"temperature": (0.01, 0.01), "bias_corrected": (0.0, 0.0), "vector": (0.005, 0.01)},
+            "temperature",
+        ),
+        (
+            {"temperature": (0.02, 0.01), "bias_corrected": (0.01, 0.01), "vector": (0.0, 0.0)},
+            "bias_corrected",
+        ),
+        (
+            {"temperature": (0.02, 0.01), "bias_corrected": (0.02, 0.01), "vector": (0.0, 0.0)},
+            "vector",
+        ),
+        (
+            {"temperature": (0.02, 0.01), "vector": (0.02, 0.01), "per_source": (0.0, 0.0)},
+            "per_source",
+        ),
+        (
+            {"per_source": (0.0, 0.0), "vector": (0.001, 0.01), "temperature": (0.02, 0.01)},
+            "vector",
+        ),
         ({"temperature": (None, None)}, "temperature"),
     ],
 )
 def test_the_simplest_within_one_error_of_the_best_wins(excess, chosen):
-    assert simplest_within_one_error({name: fitted(*values) for name, values in excess.items()}) == chosen
+    assert (
+        simplest_within_one_error({name: fitted(*values) for name, values in excess.items()})
+        == chosen
+    )
 
 
 def test_logits_that_need_only_a_temperature_get_one():
@@ -58,17 +76,27 @@ def test_logits_that_need_only_a_temperature_get_one():
 
 def test_logits_of_another_mix_of_classes_get_biases():
     rows = rows_of(2000)
-    assert choose_calibrator(replace(rows, logits=rows.logits - np.log(SHARES)), OPTIONS).chosen == "bias_corrected"
+    assert (
+        choose_calibrator(replace(rows, logits=rows.logits - np.log(SHARES)), OPTIONS).chosen
+        == "bias_corrected"
+    )
 
 
 def test_classes_of_different_scales_get_one_each():
     rows = rows_of(2000)
-    assert choose_calibrator(replace(rows, logits=rows.logits * [0.3, 2, 1, 0.5, 2, 0.5, 3]), OPTIONS).chosen == "vector"
+    assert (
+        choose_calibrator(
+            replace(rows, logits=rows.logits * [0.3, 2, 1, 0.5, 2, 0.5, 3]), OPTIONS
+        ).chosen
+        == "vector"
+    )
 
 
 def test_sources_of_different_scales_get_one_each_unless_that_is_not_among_the_methods():
     rows = rows_of(2000)
-    mixed = replace(rows, logits=rows.logits * np.where(np.array(rows.sources) == "expw", 3.0, 1.0)[:, None])
+    mixed = replace(
+        rows, logits=rows.logits * np.where(np.array(rows.sources) == "expw", 3.0, 1.0)[:, None]
+    )
     choice = choose_calibrator(mixed, OPTIONS)
     assert choice.chosen == "per_source"
     found = choice.methods["per_source"].calibrator
@@ -87,11 +115,19 @@ def test_cross_validated_nll_is_of_rows_that_the_temperature_has_not_seen():
         seen = fold != k
 
         def loss(log_t: float, seen: np.ndarray = seen) -> float:
-            return log_loss(rows.labels[seen], softmax(logits[seen], np.exp(log_t)), labels=range(7))
+            return log_loss(
+                rows.labels[seen], softmax(logits[seen], np.exp(log_t)), labels=range(7)
+            )
 
-        temperature = np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-9}).x)
-        nll[~seen] = -np.log(softmax(logits[~seen], temperature)[np.arange((~seen).sum()), rows.labels[~seen]])
-    found = choose_calibrator(replace(rows, logits=logits), CalibrationOptions(methods=("temperature",), folds=3)).methods["temperature"]
+        temperature = np.exp(
+            minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-9}).x
+        )
+        nll[~seen] = -np.log(
+            softmax(logits[~seen], temperature)[np.arange((~seen).sum()), rows.labels[~seen]]
+        )
+    found = choose_calibrator(
+        replace(rows, logits=logits), CalibrationOptions(methods=("temperature",), folds=3)
+    ).methods["temperature"]
     assert found.cv_nll == pytest.approx(nll.mean(), abs=1e-6)
     assert found.cv_nll_se == pytest.approx(nll.std(ddof=1) / np.sqrt(600), abs=1e-6)
     assert (found.cv_excess, found.cv_excess_se) == (0, 0)
@@ -99,10 +135,17 @@ def test_cross_validated_nll_is_of_rows_that_the_temperature_has_not_seen():
 
 def test_excess_and_its_error_are_of_the_difference_to_the_best():
     rows = rows_of(2000)
-    found = choose_calibrator(replace(rows, logits=rows.logits - 0.3 * np.log(SHARES)), OPTIONS).methods
+    found = choose_calibrator(
+        replace(rows, logits=rows.logits - 0.3 * np.log(SHARES)), OPTIONS
+    ).methods
     best, worse = found["bias_corrected"], found["temperature"]
     assert best.cv_excess == best.cv_excess_se == 0
-    assert worse.cv_nll is not None and best.cv_nll is not None and worse.cv_excess_se is not None and worse.cv_nll_se is not None
+    assert (
+        worse.cv_nll is not None
+        and best.cv_nll is not None
+        and worse.cv_excess_se is not None
+        and worse.cv_nll_se is not None
+    )
     assert worse.cv_excess == pytest.approx(worse.cv_nll - best.cv_nll, abs=2e-6)
     assert 0 < worse.cv_excess_se < 0.5 * worse.cv_nll_se
 
@@ -116,9 +159,14 @@ def test_copies_of_rows_in_one_group_do_not_narrow_the_error():
         np.repeat(rows.sources, 2).tolist(),
         np.repeat(rows.groups, 2).tolist(),
     )
-    once, copied = choose_calibrator(rows, OPTIONS).methods["temperature"], choose_calibrator(twice, OPTIONS).methods["temperature"]
+    once, copied = (
+        choose_calibrator(rows, OPTIONS).methods["temperature"],
+        choose_calibrator(twice, OPTIONS).methods["temperature"],
+    )
     assert copied.cv_nll_se == pytest.approx(once.cv_nll_se, rel=0.01)
-    ungrouped = choose_calibrator(replace(twice, groups=twice.sample_ids), OPTIONS).methods["temperature"]
+    ungrouped = choose_calibrator(replace(twice, groups=twice.sample_ids), OPTIONS).methods[
+        "temperature"
+    ]
     assert ungrouped.cv_nll_se == pytest.approx(float(once.cv_nll_se or 0) / np.sqrt(2), rel=0.01)
 
 
@@ -126,7 +174,9 @@ def test_the_order_of_rows_plays_no_part():
     rows = rows_of(700)
     order = np.random.default_rng(1).permutation(700)
     shuffled = CalibRows(
-        rows.logits[order], rows.labels[order], *([each[i] for i in order] for each in (rows.sample_ids, rows.sources, rows.groups))
+        rows.logits[order],
+        rows.labels[order],
+        *([each[i] for i in order] for each in (rows.sample_ids, rows.sources, rows.groups)),
     )
     one, other = choose_calibrator(rows, OPTIONS), choose_calibrator(shuffled, OPTIONS)
     assert (one.chosen, one.folds) == (other.chosen, other.folds)
@@ -138,7 +188,9 @@ def test_a_method_that_the_rows_do_not_determine_is_refused_with_its_reason():
     rows = rows_of(600)
     kept = np.flatnonzero(rows.labels != 1)
     few = CalibRows(
-        rows.logits[kept], rows.labels[kept], *([each[i] for i in kept] for each in (rows.sample_ids, ["rafdb"] * 600, rows.groups))
+        rows.logits[kept],
+        rows.labels[kept],
+        *([each[i] for i in kept] for each in (rows.sample_ids, ["rafdb"] * 600, rows.groups)),
     )
     choice = choose_calibrator(few, OPTIONS)
     assert list(choice.methods) == ["temperature"]
@@ -153,7 +205,9 @@ def test_a_method_that_needs_the_rows_of_one_fold_is_refused_naming_it():
     kept = [i for i in range(600) if rows.labels[i] != 1 or i == at]
     rows.logits[at] = 0.0
     few = CalibRows(
-        rows.logits[kept], rows.labels[kept], *([each[i] for i in kept] for each in (rows.sample_ids, rows.sources, rows.groups))
+        rows.logits[kept],
+        rows.labels[kept],
+        *([each[i] for i in kept] for each in (rows.sample_ids, rows.sources, rows.groups)),
     )
     choice = choose_calibrator(few, OPTIONS)
     fold = stratified_group_folds(few.sample_ids, few.labels, few.groups, 5)[kept.index(at)]
@@ -184,7 +238,12 @@ def test_too_few_groups_are_an_error():
 
 @pytest.mark.parametrize(
     "values",
-    [{"methods": ["vector"]}, {"methods": ["temperature", "temperature"]}, {"methods": ["temperature", "beta"]}, {"folds": 1}],
+    [
+        {"methods": ["vector"]},
+        {"methods": ["temperature", "temperature"]},
+        {"methods": ["temperature", "beta"]},
+        {"folds": 1},
+    ],
     ids=str,
 )
 def test_options_without_sense_are_refused(values):

@@ -29,12 +29,20 @@ def nll(logits: np.ndarray, labels: np.ndarray) -> float:
     return measure(outcome_of(logits, labels, 15), names=["nll"])["nll"]
 
 
-def lbfgs(logits: np.ndarray, labels: np.ndarray, shared_scale: bool) -> tuple[np.ndarray, np.ndarray, float]:
+def lbfgs(
+    logits: np.ndarray, labels: np.ndarray, shared_scale: bool
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Scale [7], bias [7] with sum 0, and NLL, by torch's optimiser and autograd."""
     z, y = torch.tensor(logits, dtype=torch.float64), torch.tensor(labels)
     scale = torch.ones(1 if shared_scale else 7, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(7, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([scale, bias], max_iter=2000, tolerance_grad=1e-11, tolerance_change=1e-15, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        [scale, bias],
+        max_iter=2000,
+        tolerance_grad=1e-11,
+        tolerance_change=1e-15,
+        line_search_fn="strong_wolfe",
+    )
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
@@ -43,7 +51,11 @@ def lbfgs(logits: np.ndarray, labels: np.ndarray, shared_scale: bool) -> tuple[n
         return loss
 
     optimiser.step(closure)
-    return (scale.detach().numpy() * np.ones(7), (bias - bias.mean()).detach().numpy(), float(closure().detach()))
+    return (
+        scale.detach().numpy() * np.ones(7),
+        (bias - bias.mean()).detach().numpy(),
+        float(closure().detach()),
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -52,9 +64,15 @@ def test_gradient_and_hessian_equal_finite_differences(parameters):
     labels = labels_of(60)
     logits, at = noisy_logits(labels, 1), np.array(parameters)
     _, gradient, hessian = affine_nll(logits, labels, at)
-    np.testing.assert_allclose(gradient, approx_fprime(at, lambda x: affine_nll(logits, labels, x)[0], 1e-7), atol=1e-5)
-    np.testing.assert_allclose(hessian, approx_fprime(at, lambda x: affine_nll(logits, labels, x)[1], 1e-7), atol=1e-5)
-    assert affine_nll(logits, labels, at)[0] == pytest.approx(-log_softmax(logits * at[:7] + at[7:])[np.arange(60), labels].mean())
+    np.testing.assert_allclose(
+        gradient, approx_fprime(at, lambda x: affine_nll(logits, labels, x)[0], 1e-7), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        hessian, approx_fprime(at, lambda x: affine_nll(logits, labels, x)[1], 1e-7), atol=1e-5
+    )
+    assert affine_nll(logits, labels, at)[0] == pytest.approx(
+        -log_softmax(logits * at[:7] + at[7:])[np.arange(60), labels].mean()
+    )
 
 
 @pytest.mark.parametrize("scale", [0.2, 1, 30], ids=lambda scale: f"logits times {scale}")
@@ -79,23 +97,34 @@ def test_biases_and_scales_equal_those_of_torch(scale):
 def test_gradient_at_each_optimum_is_zero():
     labels = labels_of(900)
     logits = noisy_logits(labels, 2, scale=4)
-    corrected, vector = (fit_calibrator(method, logits, labels, NOWHERE[:900]) for method in ("bias_corrected", "vector"))
+    corrected, vector = (
+        fit_calibrator(method, logits, labels, NOWHERE[:900])
+        for method in ("bias_corrected", "vector")
+    )
     assert isinstance(corrected, BiasCorrected) and isinstance(vector, Vector)
     at_vector = affine_nll(logits, labels, np.r_[vector.scale, vector.bias])[1]
     assert np.abs(at_vector).max() < 1e-7
-    at_corrected = affine_nll(logits, labels, np.r_[np.full(7, 1 / corrected.temperature), corrected.bias])[1]
+    at_corrected = affine_nll(
+        logits, labels, np.r_[np.full(7, 1 / corrected.temperature), corrected.bias]
+    )[1]
     assert abs(at_corrected[:7].sum()) < 1e-7 and np.abs(at_corrected[7:]).max() < 1e-7
     assert np.abs(at_corrected[:7]).max() > 1e-4  # a scale for each class would do better
-    assert sum(vector.bias) == pytest.approx(0, abs=1e-9) and sum(corrected.bias) == pytest.approx(0, abs=1e-9)
+    assert sum(vector.bias) == pytest.approx(0, abs=1e-9) and sum(corrected.bias) == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 def test_the_parameters_that_drew_the_labels_are_recovered():
     logits = 4 * np.random.default_rng(1).normal(size=(60_000, 7))
-    vector = fit_calibrator("vector", logits, drawn(softmax(SCALE * logits + BIAS), 2), NOWHERE[:60_000])
+    vector = fit_calibrator(
+        "vector", logits, drawn(softmax(SCALE * logits + BIAS), 2), NOWHERE[:60_000]
+    )
     assert isinstance(vector, Vector)
     np.testing.assert_allclose(vector.scale, SCALE, rtol=0.05)
     np.testing.assert_allclose(vector.bias, BIAS - BIAS.mean(), atol=0.06)
-    corrected = fit_calibrator("bias_corrected", logits, drawn(softmax(logits / 3 + BIAS), 3), NOWHERE[:60_000])
+    corrected = fit_calibrator(
+        "bias_corrected", logits, drawn(softmax(logits / 3 + BIAS), 3), NOWHERE[:60_000]
+    )
     assert isinstance(corrected, BiasCorrected)
     assert corrected.temperature == pytest.approx(3, rel=0.02)
     np.testing.assert_allclose(corrected.bias, BIAS - BIAS.mean(), atol=0.06)
@@ -106,7 +135,10 @@ def test_the_parameters_that_drew_the_labels_are_recovered():
 def test_a_method_with_more_freedom_never_fits_worse(seed, log_scale):
     labels = labels_of(400, seed)
     logits = noisy_logits(labels, seed + 1, scale=float(np.exp(log_scale)))
-    found = [nll(fit_calibrator(method, logits, labels, NOWHERE[:400]).apply(logits), labels) for method in ORDER]
+    found = [
+        nll(fit_calibrator(method, logits, labels, NOWHERE[:400]).apply(logits), labels)
+        for method in ORDER
+    ]
     assert found[2] <= found[1] + 1e-9 and found[1] <= found[0] + 1e-9
 
 
@@ -120,7 +152,9 @@ def without(labels: np.ndarray, logits: np.ndarray, label: int) -> tuple[np.ndar
 def test_a_class_without_rows_has_no_best_bias():
     labels = labels_of(500)
     logits, labels = without(labels, noisy_logits(labels, 1), 1)
-    assert fit_calibrator("temperature", logits, labels, NOWHERE[: len(labels)]) == Temperature(fit_temperature(logits, labels).temperature)
+    assert fit_calibrator("temperature", logits, labels, NOWHERE[: len(labels)]) == Temperature(
+        fit_temperature(logits, labels).temperature
+    )
     for method in ("bias_corrected", "vector"):
         with pytest.raises(Undetermined, match="of Disgust only 0"):
             fit_calibrator(method, logits, labels, NOWHERE[: len(labels)])
@@ -132,7 +166,9 @@ def test_one_row_that_stands_out_has_no_best_scale():
     labels = np.r_[labels, 1]
     logits = np.vstack([logits, np.zeros(7)])
     logits[-1, 1] = logits[:, 1].max() + 0.5
-    assert isinstance(fit_calibrator("bias_corrected", logits, labels, NOWHERE[: len(labels)]), BiasCorrected)
+    assert isinstance(
+        fit_calibrator("bias_corrected", logits, labels, NOWHERE[: len(labels)]), BiasCorrected
+    )
     with pytest.raises(Undetermined, match="of Disgust only 1"):
         fit_calibrator("vector", logits, labels, NOWHERE[: len(labels)])
 
@@ -158,12 +194,16 @@ def sources_of(*counts: int) -> np.ndarray:
 def test_each_source_with_enough_rows_has_the_temperature_of_its_rows():
     sources = sources_of(ENOUGH_ROWS, 300, ENOUGH_ROWS - 1)
     labels = labels_of(len(sources))
-    logits = noisy_logits(labels, 1) * np.repeat([1.0, 6.0, 2.0], [ENOUGH_ROWS, 300, ENOUGH_ROWS - 1])[:, None]
+    logits = (
+        noisy_logits(labels, 1)
+        * np.repeat([1.0, 6.0, 2.0], [ENOUGH_ROWS, 300, ENOUGH_ROWS - 1])[:, None]
+    )
     found = fit_calibrator("per_source", logits, labels, sources)
     assert isinstance(found, PerSource)
     assert found.temperature == fit_temperature(logits, labels).temperature
     assert found.temperatures == {
-        name: fit_temperature(logits[sources == name], labels[sources == name]).temperature for name in ("fer2013", "rafdb")
+        name: fit_temperature(logits[sources == name], labels[sources == name]).temperature
+        for name in ("fer2013", "rafdb")
     }
     calibrated = found.apply(logits, sources.tolist())
     np.testing.assert_allclose(calibrated[-1], logits[-1] / found.temperature)
@@ -179,12 +219,16 @@ def test_a_source_without_an_optimum_keeps_the_common_temperature():
     assert isinstance(found, PerSource) and list(found.temperatures) == ["fer2013"]
 
 
-@pytest.mark.parametrize("counts", [(500,), (60, 40)], ids=["one source", "no source with enough rows"])
+@pytest.mark.parametrize(
+    "counts", [(500,), (60, 40)], ids=["one source", "no source with enough rows"]
+)
 def test_sources_that_cannot_be_told_apart_are_refused(counts):
     labels = labels_of(sum(counts))
     with pytest.raises(Undetermined, match="several sources") as refused:
         fit_calibrator("per_source", noisy_logits(labels, 1), labels, sources_of(*counts))
-    assert [f"{count} rows of " in str(refused.value.found) for count in counts] == [True] * len(counts)
+    assert [f"{count} rows of " in str(refused.value.found) for count in counts] == [True] * len(
+        counts
+    )
 
 
 def test_a_temperature_of_just_enough_rows_has_a_standard_error_of_a_tenth():

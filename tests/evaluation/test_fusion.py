@@ -8,7 +8,14 @@ from sklearn.metrics import f1_score, log_loss
 
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.calibration import fit_temperature
-from fer_core.evaluation.fusion import EnsembleOptions, best_candidate, fuse, normalised, search_weights, simplex
+from fer_core.evaluation.fusion import (
+    EnsembleOptions,
+    best_candidate,
+    fuse,
+    normalised,
+    search_weights,
+    simplex,
+)
 from fer_core.evaluation.metrics import measure, outcome_of, softmax
 from tests.arrange_logits import noisy_logits
 
@@ -27,7 +34,9 @@ def test_one_hot_weights_give_that_teacher(space, k):
 
 @given(spaces, weights)
 def test_identical_teachers_fuse_to_that_teacher(space, w):
-    np.testing.assert_allclose(softmax(fuse([TEACHERS[0]] * 3, w, space)), softmax(TEACHERS[0]), atol=1e-12)
+    np.testing.assert_allclose(
+        softmax(fuse([TEACHERS[0]] * 3, w, space)), softmax(TEACHERS[0]), atol=1e-12
+    )
 
 
 @given(weights)
@@ -38,7 +47,9 @@ def test_prob_fusion_is_the_weighted_mean_of_probabilities(w):
 
 @given(weights)
 def test_logit_fusion_is_the_weighted_mean_of_logits(w):
-    np.testing.assert_allclose(fuse(TEACHERS, w, "logit"), np.average(TEACHERS, axis=0, weights=w), atol=1e-12)
+    np.testing.assert_allclose(
+        fuse(TEACHERS, w, "logit"), np.average(TEACHERS, axis=0, weights=w), atol=1e-12
+    )
 
 
 @settings(max_examples=20)
@@ -46,12 +57,16 @@ def test_logit_fusion_is_the_weighted_mean_of_logits(w):
 def test_only_ratios_count_and_the_order_of_teachers_does_not(space, w, factor, order):
     expected = fuse(TEACHERS, w, space)
     np.testing.assert_allclose(fuse(TEACHERS, [factor * x for x in w], space), expected, atol=1e-9)
-    np.testing.assert_allclose(fuse([TEACHERS[i] for i in order], [w[i] for i in order], space), expected, atol=1e-9)
+    np.testing.assert_allclose(
+        fuse([TEACHERS[i] for i in order], [w[i] for i in order], space), expected, atol=1e-9
+    )
 
 
 def test_views_fuse_like_rows():
     views = [np.stack([z[:10], z[10:20]], axis=1) for z in TEACHERS]
-    np.testing.assert_array_equal(fuse(views, [1, 2, 3], "prob")[:, 1], fuse([z[10:20] for z in TEACHERS], [1, 2, 3], "prob"))
+    np.testing.assert_array_equal(
+        fuse(views, [1, 2, 3], "prob")[:, 1], fuse([z[10:20] for z in TEACHERS], [1, 2, 3], "prob")
+    )
 
 
 def test_sure_teachers_do_not_overflow_in_prob_space():
@@ -70,7 +85,9 @@ def test_a_weight_for_each_teacher_is_needed():
         fuse(TEACHERS, [1, 1], "prob")
 
 
-@pytest.mark.parametrize(("count", "step", "size"), [(1, 0.1, 1), (2, 0.1, 11), (3, 0.25, 15), (5, 0.1, 1001), (3, 1, 3)])
+@pytest.mark.parametrize(
+    ("count", "step", "size"), [(1, 0.1, 1), (2, 0.1, 11), (3, 0.25, 15), (5, 0.1, 1001), (3, 1, 3)]
+)
 def test_grid_holds_every_weighting_once(count, step, size):
     grid = simplex(count, step)
     assert grid.shape == (size, count)
@@ -91,7 +108,9 @@ def test_search_measures_what_the_exact_formulas_give(space):
         assert row.weights == tuple(w)
         assert row.temperature == pytest.approx(fit.temperature, rel=2e-3)
         assert row.nll == pytest.approx(log_loss(LABELS, softmax(fused, fit.temperature)), abs=2e-5)
-        assert row.macro_f1 == pytest.approx(f1_score(LABELS, fused.argmax(1), average="macro"), abs=1e-6)
+        assert row.macro_f1 == pytest.approx(
+            f1_score(LABELS, fused.argmax(1), average="macro"), abs=1e-6
+        )
         assert row.accuracy == pytest.approx(exact["accuracy"], abs=1e-6)
         assert row.ece == pytest.approx(exact["ece"], abs=2e-3)
 
@@ -112,7 +131,9 @@ def test_a_useless_teacher_gets_no_weight():
 
 
 def test_objective_decides_and_ties_go_to_lower_nll_then_to_the_first():
-    table = pd.DataFrame({"nll": [0.5, 0.4, 0.6, 0.45, 0.45], "macro_f1": [0.7, 0.6, 0.8, 0.8, 0.8]})
+    table = pd.DataFrame(
+        {"nll": [0.5, 0.4, 0.6, 0.45, 0.45], "macro_f1": [0.7, 0.6, 0.8, 0.8, 0.8]}
+    )
     assert best_candidate(table, "nll") == 1
     assert best_candidate(table, "macro_f1") == 3
 
@@ -142,4 +163,6 @@ def test_objective_decides_and_ties_go_to_lower_nll_then_to_the_first():
 def test_options_out_of_range_are_refused(wrong):
     EnsembleOptions.model_validate({"spaces": ["prob"], "step": 0.1, "objective": "nll"})
     with pytest.raises(ValidationError):
-        EnsembleOptions.model_validate({"spaces": ["prob"], "step": 0.1, "objective": "nll", **wrong})
+        EnsembleOptions.model_validate(
+            {"spaces": ["prob"], "step": 0.1, "objective": "nll", **wrong}
+        )

@@ -8,7 +8,12 @@ from fer_core.data.logits import LogitsSet
 from fer_core.errors import ArtifactError
 from fer_core.evaluation.ensemble import Ensemble, Weighting, choose_ensemble
 from fer_core.evaluation.fusion import EnsembleOptions
-from fer_core.evaluation.leaderboard import leaderboard, read_leaderboard, read_oracles, write_leaderboard
+from fer_core.evaluation.leaderboard import (
+    leaderboard,
+    read_leaderboard,
+    read_oracles,
+    write_leaderboard,
+)
 from fer_core.evaluation.metrics import measure, outcome_of
 from fer_core.evaluation.options import EvaluationOptions
 from fer_core.evaluation.weight_kinds import PerClass, PerSource, SourceWeights
@@ -17,16 +22,22 @@ from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 
 OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 DEV_ROWS, TEST_ROWS = rows_of(DEV, "d" * 64), rows_of(TEST, "t" * 64)
-SETS = {"everything": np.ones(210, dtype=bool), "large": (TEST_ROWS.frame["min_side"] >= 96).to_numpy()}
+SETS = {
+    "everything": np.ones(210, dtype=bool),
+    "large": (TEST_ROWS.frame["min_side"] >= 96).to_numpy(),
+}
 SKILLS = {"rn18": 1.3, "b3": 1.2}
 
 
 @pytest.fixture(scope="module")
 def ensemble() -> Ensemble:
     calib = {
-        tag: logits_set(DEV_ROWS, ("calib",), seed, model=tag, skill=skill, scale=5) for seed, (tag, skill) in enumerate(SKILLS.items())
+        tag: logits_set(DEV_ROWS, ("calib",), seed, model=tag, skill=skill, scale=5)
+        for seed, (tag, skill) in enumerate(SKILLS.items())
     }
-    return choose_ensemble(calib, EnsembleOptions(spaces=["logit"], step=0.25, objective="nll"), 15)[0]
+    return choose_ensemble(
+        calib, EnsembleOptions(spaces=["logit"], step=0.25, objective="nll"), 15
+    )[0]
 
 
 def teachers() -> dict[str, LogitsSet]:
@@ -42,33 +53,62 @@ def test_every_entry_stands_on_every_set_by_falling_macro_f1(ensemble):
     for name, mask in SETS.items():
         rows = [row for row in board if row["set"] == name]
         assert sorted((row["entry"], row["calibrated"]) for row in rows) == sorted(
-            [("rn18", False), ("rn18", True), ("b3", False), ("b3", True), ("best_single", True), ("uniform", True), ("ensemble", True)]
+            [
+                ("rn18", False),
+                ("rn18", True),
+                ("b3", False),
+                ("b3", True),
+                ("best_single", True),
+                ("uniform", True),
+                ("ensemble", True),
+            ]
         )
         assert [row["entry"] for row in rows if row["chosen"]] == ["ensemble"]
         values = [row["metrics"]["macro_f1"]["value"] for row in rows]
         assert values == sorted(values, reverse=True)
-        assert {(row["rows_expected"], row["rows_used"]) for row in rows} == {(mask.sum(), mask.sum())}
+        assert {(row["rows_expected"], row["rows_used"]) for row in rows} == {
+            (mask.sum(), mask.sum())
+        }
 
 
 def test_numbers_are_those_of_the_logits(ensemble):
-    ensemble = dataclasses.replace(ensemble, chosen=Weighting("logit", {"rn18": 0.75, "b3": 0.25}, 0.9, {}))
+    ensemble = dataclasses.replace(
+        ensemble, chosen=Weighting("logit", {"rn18": 0.75, "b3": 0.25}, 0.9, {})
+    )
     logits = teachers()
     board = leaderboard(logits, ensemble, SETS, OPTIONS, seed=1).rows
     mask = SETS["large"]
-    found = {(row["entry"], row["calibrated"]): row["metrics"] for row in board if row["set"] == "large"}
+    found = {
+        (row["entry"], row["calibrated"]): row["metrics"] for row in board if row["set"] == "large"
+    }
     labels = TEST_ROWS.labels[mask]
     raw = measure(outcome_of(logits["b3"].eval[mask], labels, 15))
     scaled = measure(outcome_of(logits["b3"].eval[mask], labels, 15, ensemble.temperatures["b3"]))
-    fused = measure(outcome_of(ensemble.fused({tag: item.eval[mask] for tag, item in logits.items()}), labels, 15))
-    uniform = ensemble.fused({tag: item.eval[mask] for tag, item in logits.items()}, ensemble.uniform)
-    alone = ensemble.fused({tag: item.eval[mask] for tag, item in logits.items()}, ensemble.best_single)
-    references = {"uniform": measure(outcome_of(uniform, labels, 15)), "best_single": measure(outcome_of(alone, labels, 15))}
+    fused = measure(
+        outcome_of(
+            ensemble.fused({tag: item.eval[mask] for tag, item in logits.items()}), labels, 15
+        )
+    )
+    uniform = ensemble.fused(
+        {tag: item.eval[mask] for tag, item in logits.items()}, ensemble.uniform
+    )
+    alone = ensemble.fused(
+        {tag: item.eval[mask] for tag, item in logits.items()}, ensemble.best_single
+    )
+    references = {
+        "uniform": measure(outcome_of(uniform, labels, 15)),
+        "best_single": measure(outcome_of(alone, labels, 15)),
+    }
     entries = {("b3", False): raw, ("b3", True): scaled, ("ensemble", True): fused} | {
         (name, True): references[name] for name in references
     }
-    assert len({expected["nll"] for expected in entries.values()}) == 5  # so that none can stand for another
+    assert (
+        len({expected["nll"] for expected in entries.values()}) == 5
+    )  # so that none can stand for another
     for key, expected in entries.items():
-        assert {name: interval["value"] for name, interval in found[key].items()} == pytest.approx(expected, abs=1e-6)
+        assert {name: interval["value"] for name, interval in found[key].items()} == pytest.approx(
+            expected, abs=1e-6
+        )
     assert scaled["nll"] < raw["nll"]
 
 
@@ -83,8 +123,18 @@ def test_written_board_is_read(tmp_path, ensemble):
     large = next(row for row in board.rows if (row["set"], row["entry"]) == ("large", "uniform"))
     line = table[(table["set"] == "large") & (table["entry"] == "uniform")].iloc[0]
     assert line["f1_Disgust"] == large["per_class_f1"]["Disgust"]
-    assert line["macro_f1"] == pytest.approx(line[[name for name in table if name.startswith("f1_")]].astype(float).mean(), abs=1e-5)
-    assert {"set", "entry", "weights", "macro_f1", "macro_f1_low", "macro_f1_high", "ece_high"} <= set(table)
+    assert line["macro_f1"] == pytest.approx(
+        line[[name for name in table if name.startswith("f1_")]].astype(float).mean(), abs=1e-5
+    )
+    assert {
+        "set",
+        "entry",
+        "weights",
+        "macro_f1",
+        "macro_f1_low",
+        "macro_f1_high",
+        "ece_high",
+    } <= set(table)
     assert table.loc[table["entry"] == "uniform", "weights"].iloc[0] == "rn18=0.5 b3=0.5"
 
 
@@ -118,7 +168,9 @@ def test_fixed_temperature_divides_raw_fused_logits(ensemble):
     }
     for entry, fused in expected.items():
         values = measure(outcome_of(fused, labels, 15, 1.2))
-        assert {name: interval["value"] for name, interval in found[entry]["metrics"].items()} == pytest.approx(values, abs=1e-6)
+        assert {
+            name: interval["value"] for name, interval in found[entry]["metrics"].items()
+        } == pytest.approx(values, abs=1e-6)
         assert (found[entry]["calibrated"], found[entry]["chosen"]) == (False, False)
     assert len(board) == 7 + 2 + 3
 
@@ -127,27 +179,45 @@ def test_given_weights_are_entries_calibrated_and_at_fixed_temperatures(ensemble
     given = {"old": Weighting("logit", {"rn18": 0.4, "b3": 0.6}, 0.9, {})}
     ensemble = dataclasses.replace(ensemble, given=given, fixed_temperatures=(1.2,))
     logits = teachers()
-    found = {row["entry"]: row for row in leaderboard(logits, ensemble, {"large": SETS["large"]}, OPTIONS, 1).rows if "old" in row["entry"]}
+    found = {
+        row["entry"]: row
+        for row in leaderboard(logits, ensemble, {"large": SETS["large"]}, OPTIONS, 1).rows
+        if "old" in row["entry"]
+    }
     raw = {tag: item.eval[SETS["large"]].astype(float) for tag, item in logits.items()}
     labels = TEST_ROWS.labels[SETS["large"]]
-    calibrated = sum(weight * raw[tag] / ensemble.temperatures[tag] for tag, weight in given["old"].weights.items())
+    calibrated = sum(
+        weight * raw[tag] / ensemble.temperatures[tag]
+        for tag, weight in given["old"].weights.items()
+    )
     fixed = sum(weight * raw[tag] for tag, weight in given["old"].weights.items())
     for entry, values in (
         ("old", measure(outcome_of(calibrated, labels, 15, 0.9))),
         ("old T=1.2", measure(outcome_of(fixed, labels, 15, 1.2))),
     ):
-        assert {name: one["value"] for name, one in found[entry]["metrics"].items()} == pytest.approx(values, abs=1e-6)
+        assert {
+            name: one["value"] for name, one in found[entry]["metrics"].items()
+        } == pytest.approx(values, abs=1e-6)
         assert found[entry]["weights"] == given["old"].weights and not found[entry]["chosen"]
 
 
 def test_kinds_of_weights_are_entries_and_weights_by_source_follow_the_rows(ensemble):
-    alone = {tag: SourceWeights({"rn18": float(tag == "rn18"), "b3": float(tag == "b3")}, 1.0) for tag in SKILLS}
+    alone = {
+        tag: SourceWeights({"rn18": float(tag == "rn18"), "b3": float(tag == "b3")}, 1.0)
+        for tag in SKILLS
+    }
     per_source = PerSource("logit", {"large": alone["b3"]}, alone["rn18"], {})
     per_class = PerClass("logit", {"rn18": [1.0] * 7, "b3": [0.0] * 7}, 1.0)
-    ensemble = dataclasses.replace(ensemble, kinds={"per_class": per_class, "per_source": per_source})
+    ensemble = dataclasses.replace(
+        ensemble, kinds={"per_class": per_class, "per_source": per_source}
+    )
     logits = teachers()
     sources = np.where(SETS["large"], "large", "small")
-    found = {(row["set"], row["entry"]): row for row in leaderboard(logits, ensemble, SETS, OPTIONS, 1, sources).rows if row["calibrated"]}
+    found = {
+        (row["set"], row["entry"]): row
+        for row in leaderboard(logits, ensemble, SETS, OPTIONS, 1, sources).rows
+        if row["calibrated"]
+    }
     assert found["large", "per_source"]["metrics"] == found["large", "b3"]["metrics"]
     assert found["everything", "per_class"]["metrics"] == found["everything", "rn18"]["metrics"]
     assert found["large", "rn18"]["metrics"] != found["large", "b3"]["metrics"]
@@ -161,7 +231,9 @@ def test_oracle_is_right_where_any_teacher_is_and_no_entry_of_one_teacher_beats_
     right = [item.eval.argmax(1) == TEST_ROWS.labels for item in logits.values()]
     for found in board.oracles:
         mask = SETS[found["set"]]
-        assert found["metrics"]["accuracy"]["value"] == pytest.approx((right[0] | right[1])[mask].mean(), abs=1e-6)
+        assert found["metrics"]["accuracy"]["value"] == pytest.approx(
+            (right[0] | right[1])[mask].mean(), abs=1e-6
+        )
         for row in board.rows:
             if row["set"] == found["set"] and row["entry"] in SKILLS:
                 assert row["metrics"]["accuracy"]["value"] < found["metrics"]["accuracy"]["value"]
@@ -170,7 +242,11 @@ def test_oracle_is_right_where_any_teacher_is_and_no_entry_of_one_teacher_beats_
 
 
 def test_board_of_another_version_is_refused(tmp_path, ensemble):
-    write_leaderboard(tmp_path / "board", leaderboard(teachers(), ensemble, SETS, OPTIONS, seed=1), TEST_ROWS.sha256)
+    write_leaderboard(
+        tmp_path / "board",
+        leaderboard(teachers(), ensemble, SETS, OPTIONS, seed=1),
+        TEST_ROWS.sha256,
+    )
     file = tmp_path / "board" / "leaderboard.json"
     write_json(file, read_json(file) | {"schema": 1})
     for read in (read_leaderboard, read_oracles):

@@ -14,7 +14,9 @@ def test_numbers_worked_by_hand():
     assert found["metrics"]["accuracy"]["value"] == pytest.approx(5 / 6, abs=1e-6)
     assert found["per_class_f1"]["Angry"] == pytest.approx(2 * 0.75 / 1.75, abs=1e-6)
     assert list(found["per_class_f1"].values()).count(None) == 5
-    assert found["metrics"]["macro_f1"]["value"] == pytest.approx((2 * 0.75 / 1.75 + 1) / 7, abs=1e-6)
+    assert found["metrics"]["macro_f1"]["value"] == pytest.approx(
+        (2 * 0.75 / 1.75 + 1) / 7, abs=1e-6
+    )
 
 
 @given(st.integers(0, 10_000))

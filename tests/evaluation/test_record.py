@@ -17,14 +17,19 @@ from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 
 OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 DEV_ROWS, TEST_ROWS = rows_of(DEV, "d" * 64), rows_of(TEST, "t" * 64)
-SETS = {"everything": np.ones(210, dtype=bool), "large": (TEST_ROWS.frame["min_side"] >= 96).to_numpy()}
+SETS = {
+    "everything": np.ones(210, dtype=bool),
+    "large": (TEST_ROWS.frame["min_side"] >= 96).to_numpy(),
+}
 BUDGET = {"init_sha256": "i", "optimiser_steps": 100}
 
 
 def record(out: Path, **changes: object) -> None:
     values = {
         "kind": "student",
-        "dev": logits_set(DEV_ROWS, ("train", "val", "calib"), 1, model="kd-1", views=True, dtype="float32"),
+        "dev": logits_set(
+            DEV_ROWS, ("train", "val", "calib"), 1, model="kd-1", views=True, dtype="float32"
+        ),
         "test": logits_set(TEST_ROWS, ("test",), 2, model="kd-1", dtype="float32"),
         "dev_rows": DEV_ROWS,
         "test_rows": TEST_ROWS,
@@ -45,7 +50,9 @@ def test_evaluation_is_read_as_recorded(tmp_path):
     assert list(found.metrics) == ["val", "calib", "everything", "large"]
     for name, mask in SETS.items():
         np.testing.assert_array_equal(found.sets[name], mask)
-        assert found.metrics[name]["rows_expected"] == found.metrics[name]["rows_used"] == mask.sum()
+        assert (
+            found.metrics[name]["rows_expected"] == found.metrics[name]["rows_used"] == mask.sum()
+        )
     by_set = {name: (logits, labels) for name, logits, labels in found.each_set()}
     logits, labels = by_set["large"]
     assert found.metrics["large"]["metrics"]["macro_f1"]["value"] == pytest.approx(
@@ -59,8 +66,13 @@ def test_rows_of_one_picture_are_remembered_and_drawn_together(tmp_path):
     record(tmp_path / "together", duplicate_of={large[1]: large[0], "of another half": large[0]})
     apart, together = read_evaluation(tmp_path / "apart"), read_evaluation(tmp_path / "together")
     assert together.duplicate_of == {large[1]: large[0]}
-    assert together.pictures("large")[:3].tolist() == [0, 0, 1] and apart.pictures("large")[:3].tolist() == [0, 1, 2]
-    assert (together.metrics["large"]["rows_used"], together.metrics["large"]["pictures"]) == (105, 104)
+    assert together.pictures("large")[:3].tolist() == [0, 0, 1] and apart.pictures("large")[
+        :3
+    ].tolist() == [0, 1, 2]
+    assert (together.metrics["large"]["rows_used"], together.metrics["large"]["pictures"]) == (
+        105,
+        104,
+    )
     for name in ("nll", "macro_f1"):
         before, after = (one.metrics["large"]["metrics"][name] for one in (apart, together))
         assert before["value"] == after["value"] and before != after
@@ -78,7 +90,9 @@ def test_metrics_carry_their_intervals():
 def test_same_evaluation_gives_the_same_bytes(tmp_path):
     for name in "ab":
         record(tmp_path / name)
-    files = [file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*") if file.is_file()]
+    files = [
+        file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*") if file.is_file()
+    ]
     assert len(files) == 9
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
@@ -93,8 +107,14 @@ def other_weights(which: str) -> dict[str, object]:
     ("changes", "says"),
     [
         ({"test_rows": Rows(TEST_ROWS.frame, "0" * 64)}, "other rows"),
-        ({"dev_rows": Rows(DEV_ROWS.frame.iloc[1:], "d" * 64)}, "miss rows or have too many|is not the pack's"),
-        ({"test": logits_set(rows_of({"test": 209}, "t" * 64), ("test",), 2, model="kd-1")}, "miss rows"),
+        (
+            {"dev_rows": Rows(DEV_ROWS.frame.iloc[1:], "d" * 64)},
+            "miss rows or have too many|is not the pack's",
+        ),
+        (
+            {"test": logits_set(rows_of({"test": 209}, "t" * 64), ("test",), 2, model="kd-1")},
+            "miss rows",
+        ),
         (other_weights("test"), "differ in their model"),
         ({"sets": {}}, "no named test set"),
         ({"sets": {"val": np.ones(210, dtype=bool)}}, "name of a split"),
@@ -120,11 +140,18 @@ def lost_row(folder: Path) -> None:
 
 
 def other_test_logits(folder: Path) -> None:
-    write_logits(folder / "test", dataclasses.replace(logits_set(TEST_ROWS, ("test",), 2, model="kd-1"), model_sha256="other"))
+    write_logits(
+        folder / "test",
+        dataclasses.replace(
+            logits_set(TEST_ROWS, ("test",), 2, model="kd-1"), model_sha256="other"
+        ),
+    )
 
 
 def fewer_test_logits(folder: Path) -> None:
-    write_logits(folder / "test", logits_set(rows_of({"test": 209}, "t" * 64), ("test",), 2, model="kd-1"))
+    write_logits(
+        folder / "test", logits_set(rows_of({"test": 209}, "t" * 64), ("test",), 2, model="kd-1")
+    )
 
 
 @pytest.mark.parametrize(

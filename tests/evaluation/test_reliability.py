@@ -7,7 +7,13 @@ from fer_core.errors import ArtifactError
 from fer_core.evaluation.reliability import read_reliability_metrics
 from fer_core.files import write_json
 
-SET: dict[str, Any] = {"rows": 3, "raw": {}, "temperature_scaled": {}, "ece_floor": {"mean": 0.1, "p95": 0.2}, "vector": {}}
+SET: dict[str, Any] = {
+    "rows": 3,
+    "raw": {},
+    "temperature_scaled": {},
+    "ece_floor": {"mean": 0.1, "p95": 0.2},
+    "vector": {},
+}
 
 
 def test_sets_are_read_whole(tmp_path: Path) -> None:

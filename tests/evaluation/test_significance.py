@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
 from fer_core.evaluation.bootstrap import Interval
-from fer_core.evaluation.significance import discordant_pictures, exact_mcnemar, holm, median_p, over_seeds
+from fer_core.evaluation.significance import (
+    discordant_pictures,
+    exact_mcnemar,
+    holm,
+    median_p,
+    over_seeds,
+)
 
 
 @given(st.integers(0, 60), st.integers(0, 60))

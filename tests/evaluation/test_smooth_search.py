@@ -32,26 +32,37 @@ def nll(logits: list[np.ndarray], weights: tuple[float, ...], space: str) -> flo
 
 @spaces
 def test_optimum_is_that_of_a_fine_grid_tried_by_brute_force(space):
-    fine = [(a / 40, b / 40, (40 - a - b) / 40) for a, b in itertools.product(range(41), repeat=2) if a + b <= 40]
+    fine = [
+        (a / 40, b / 40, (40 - a - b) / 40)
+        for a, b in itertools.product(range(41), repeat=2)
+        if a + b <= 40
+    ]
     values = {weights: nll(TEACHERS, weights, space) for weights in fine}
     best = min(values, key=values.get)
     found = smooth_weights(TEACHERS, LABELS, space, [UNIFORM])
     assert found.nll <= values[best] + 1e-9
-    assert found.nll == pytest.approx(values[best], abs=1e-3)  # the grid's nearest point cannot be much worse
+    assert found.nll == pytest.approx(
+        values[best], abs=1e-3
+    )  # the grid's nearest point cannot be much worse
     np.testing.assert_allclose(found.weights, best, atol=0.04)
     assert found.nll == pytest.approx(nll(TEACHERS, tuple(found.weights), space), abs=1e-7)
 
 
 @spaces
 def test_every_start_ends_at_the_same_nll(space):
-    values = [smooth_weights(TEACHERS, LABELS, space, [start]).nll for start in (UNIFORM, (1, 0, 0), (0, 0, 1), (0.1, 0.8, 0.1))]
+    values = [
+        smooth_weights(TEACHERS, LABELS, space, [start]).nll
+        for start in (UNIFORM, (1, 0, 0), (0, 0, 1), (0.1, 0.8, 0.1))
+    ]
     assert max(values) - min(values) < 1e-6
 
 
 @spaces
 def test_a_harmful_teacher_leaves_altogether(space):
     against = [*TEACHERS[:2], -TEACHERS[2]]
-    assert smooth_weights(against, LABELS, space, [UNIFORM]).weights[2] == pytest.approx(0, abs=1e-9)
+    assert smooth_weights(against, LABELS, space, [UNIFORM]).weights[2] == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 @spaces
@@ -60,7 +71,9 @@ def test_a_harmful_teacher_leaves_altogether(space):
 def test_gradient_is_the_slope(space, shares, log_beta):
     objective = objective_of(TEACHERS, LABELS, space)
     at = np.array([*shares, log_beta] if space == "prob" else shares)
-    np.testing.assert_allclose(objective(at)[1], approx_fprime(at, lambda x: objective(x)[0], 1e-7), atol=2e-5)
+    np.testing.assert_allclose(
+        objective(at)[1], approx_fprime(at, lambda x: objective(x)[0], 1e-7), atol=2e-5
+    )
 
 
 @spaces

@@ -17,7 +17,8 @@ ROWS = rows_of(DEV)
 
 def teachers() -> dict[str, LogitsSet]:
     return {
-        tag: logits_set(ROWS, ("train", "val", "calib"), seed, model=tag, views=True, scale=6) for seed, tag in enumerate(["rn18", "b3"])
+        tag: logits_set(ROWS, ("train", "val", "calib"), seed, model=tag, views=True, scale=6)
+        for seed, tag in enumerate(["rn18", "b3"])
     }
 
 
@@ -25,14 +26,18 @@ def teachers() -> dict[str, LogitsSet]:
 def made() -> tuple[dict[str, LogitsSet], Ensemble]:
     dev = teachers()
     ensemble, _ = choose_ensemble(
-        {tag: logits.only("calib") for tag, logits in dev.items()}, EnsembleOptions(spaces=["prob"], step=0.5, objective="nll"), 15
+        {tag: logits.only("calib") for tag, logits in dev.items()},
+        EnsembleOptions(spaces=["prob"], step=0.5, objective="nll"),
+        15,
     )
     return dev, ensemble
 
 
 def test_view_zero_is_the_evaluation_view_and_the_others_follow(made, monkeypatch):
     dev, ensemble = made
-    monkeypatch.setattr("fer_core.evaluation.targets._BLOCK", 7)  # several blocks, the last one short
+    monkeypatch.setattr(
+        "fer_core.evaluation.targets._BLOCK", 7
+    )  # several blocks, the last one short
     targets = fused_targets(dev, ensemble)
     assert targets.shape == (60, K + 1, 7)
     assert targets.dtype == np.float16
@@ -49,10 +54,25 @@ def test_each_teachers_own_targets_are_its_calibrated_logits_and_fuse_to_the_ens
     assert tuple(found) == ensemble.teachers
     b3 = found["b3"]
     assert (b3.shape, b3.dtype) == ((60, K + 1, 7), np.float16)
-    np.testing.assert_allclose(b3[5, 0], dev["b3"].eval[ROWS.split("train")[5]].astype(float) / ensemble.temperatures["b3"], rtol=1e-3)
-    np.testing.assert_allclose(b3[5, 2], dev["b3"].views[5, 1].astype(float) / ensemble.temperatures["b3"], rtol=1e-3)
-    fused = np.log(sum(weight * softmax(found[tag].astype(float)) for tag, weight in ensemble.chosen.weights.items()))
-    np.testing.assert_allclose(softmax(fused / ensemble.chosen.temperature), softmax(fused_targets(dev, ensemble).astype(float)), atol=5e-3)
+    np.testing.assert_allclose(
+        b3[5, 0],
+        dev["b3"].eval[ROWS.split("train")[5]].astype(float) / ensemble.temperatures["b3"],
+        rtol=1e-3,
+    )
+    np.testing.assert_allclose(
+        b3[5, 2], dev["b3"].views[5, 1].astype(float) / ensemble.temperatures["b3"], rtol=1e-3
+    )
+    fused = np.log(
+        sum(
+            weight * softmax(found[tag].astype(float))
+            for tag, weight in ensemble.chosen.weights.items()
+        )
+    )
+    np.testing.assert_allclose(
+        softmax(fused / ensemble.chosen.temperature),
+        softmax(fused_targets(dev, ensemble).astype(float)),
+        atol=5e-3,
+    )
 
 
 def test_metrics_are_of_each_split_and_sharpness_falls_with_temperature(made):

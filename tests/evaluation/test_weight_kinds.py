@@ -38,7 +38,9 @@ def test_weights_of_two_teachers_are_as_the_roots_of_their_f1():
 def test_class_weights_come_from_f1_and_the_fused_temperature_is_the_best(space):
     found = fit_per_class(TEACHERS, LABELS, space)
     f1 = np.array([f1_score(LABELS, z.argmax(1), average=None) for z in TEACHERS.values()])
-    np.testing.assert_allclose(np.array(list(found.weights.values())), np.sqrt(f1) / np.sqrt(f1).sum(0), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.array(list(found.weights.values())), np.sqrt(f1) / np.sqrt(f1).sum(0), rtol=1e-5
+    )
     fused = found.fused(TEACHERS, ())
     assert fit_temperature(fused, LABELS).temperature == pytest.approx(1, abs=1e-4)
 
@@ -53,7 +55,11 @@ def test_weights_equal_for_every_class_are_plain_fusion(space):
 @spaces
 @given(shift=st.floats(-50, 50))
 def test_a_constant_added_to_a_teachers_logits_changes_nothing(space, shift):
-    kind = PerClass(space, {"a": [0.9, 0.1, 0.5, 0.5, 0.2, 0.3, 0.4], "b": [0.1, 0.9, 0.5, 0.5, 0.8, 0.7, 0.6]}, 1.5)
+    kind = PerClass(
+        space,
+        {"a": [0.9, 0.1, 0.5, 0.5, 0.2, 0.3, 0.4], "b": [0.1, 0.9, 0.5, 0.5, 0.8, 0.7, 0.6]},
+        1.5,
+    )
     moved = {"a": TEACHERS["a"] + shift, "b": TEACHERS["b"]}
     np.testing.assert_allclose(kind.fused(moved, ()), kind.fused(TEACHERS, ()), atol=1e-9)
 
@@ -75,7 +81,10 @@ def test_each_source_gets_the_teacher_that_knows_it_and_a_small_one_the_global_w
     assert found.fallback == {"few": "20 calib rows, expected 200 or more"}
     fused = found.fused(teachers, sources)
     everywhere = fuse(list(teachers.values()), [0.5, 0.5], "logit")
-    assert measure(outcome_of(fused, LABELS, 15))["nll"] < measure(outcome_of(everywhere, LABELS, 15))["nll"] - 0.1
+    assert (
+        measure(outcome_of(fused, LABELS, 15))["nll"]
+        < measure(outcome_of(everywhere, LABELS, 15))["nll"] - 0.1
+    )
     np.testing.assert_array_equal(fused[-20:], everywhere[-20:])
 
 

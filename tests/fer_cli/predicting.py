@@ -17,11 +17,15 @@ YUNET = "FER_TEST_YUNET"
 def run(exported: Exported, *arguments: object) -> Result:
     app = typer.Typer()
     app.command()(predict)
-    return CliRunner().invoke(app, [*map(str, arguments), "--model", str(exported.files["fp32"]), "--threads", "1"])
+    return CliRunner().invoke(
+        app, [*map(str, arguments), "--model", str(exported.files["fp32"]), "--threads", "1"]
+    )
 
 
 def write_image(path: Path, image: np.ndarray) -> Path:
-    path.write_bytes(cv2.imencode(path.suffix.lower(), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
+    path.write_bytes(
+        cv2.imencode(path.suffix.lower(), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+    )
     return path
 
 

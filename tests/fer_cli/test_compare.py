@@ -1,4 +1,6 @@
-"""`fer compare`: exit status follows the gates, names and folders both work, and what is unknown is named."""
+"""`fer compare`: exit status follows the gates, names and folders both work, and what is unknown is
+named.
+"""
 
 import json
 from pathlib import Path
@@ -39,7 +41,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for key, skill in (("good", 2.5), ("bad", 0.5)):
         record(root / "data/evaluation", key, skill)
     record(root / "elsewhere", "third", 2.0)
-    (root / "params.yaml").write_text(f"seed: 1\nevaluation: {json.dumps(OPTIONS.model_dump(mode='json'))}\n")
+    (root / "params.yaml").write_text(
+        f"seed: 1\nevaluation: {json.dumps(OPTIONS.model_dump(mode='json'))}\n"
+    )
     return root
 
 
@@ -72,11 +76,17 @@ def test_every_gate_named_must_pass():
 
 
 def test_nll_and_ece_are_calibrated_ones_unless_raw_ones_are_asked_for():
-    scaled, raw = fer("elsewhere/third", "bad", "--json"), fer("elsewhere/third", "bad", "--json", "--raw")
+    scaled, raw = (
+        fer("elsewhere/third", "bad", "--json"),
+        fer("elsewhere/third", "bad", "--json", "--raw"),
+    )
     scaled_values, raw_values = json.loads(scaled.stdout), json.loads(raw.stdout)
     assert raw_values["temperatures"] == [1, 1] and scaled_values["temperatures"] != [1, 1]
     assert raw_values["sets"][0]["baseline"]["nll"] != scaled_values["sets"][0]["baseline"]["nll"]
-    assert raw_values["sets"][0]["baseline"]["macro_f1"] == scaled_values["sets"][0]["baseline"]["macro_f1"]
+    assert (
+        raw_values["sets"][0]["baseline"]["macro_f1"]
+        == scaled_values["sets"][0]["baseline"]["macro_f1"]
+    )
     assert "after temperature scaling (T = " in fer("good", "bad").output
     assert "of raw logits" in fer("good", "bad", "--raw").output
 
@@ -90,5 +100,7 @@ def test_json_holds_the_numbers_and_a_folder_may_stand_for_a_name():
 
 
 def test_unknown_model_lists_the_known_ones():
-    with pytest.raises(ArtifactError, match=r"no evaluation of this name(.|\n)*kd-7(.|\n)*bad, good"):
+    with pytest.raises(
+        ArtifactError, match=r"no evaluation of this name(.|\n)*kd-7(.|\n)*bad, good"
+    ):
         CliRunner().invoke(app, ["compare", "kd-7", "good"], catch_exceptions=False)

@@ -70,13 +70,17 @@ def test_stage_b_stands_between_stage_a_and_all_that_uses_the_teacher() -> None:
     for stage in ("logits_dev", "logits_test", "evaluate"):
         assert found[stage]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"
         assert found[stage]["foreach"]["b3"]["model"] == "data/teachers/b3/a/model"
-    assert {"data/teachers/rn18/b/record", "data/teachers/b3/a/record"} <= set(found["report"]["deps"])
+    assert {"data/teachers/rn18/b/record", "data/teachers/b3/a/record"} <= set(
+        found["report"]["deps"]
+    )
     assert "data/teachers/rn18/a/record" not in found["report"]["deps"]
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
 def test_another_stage_of_a_teacher_does_not_repeat_its_stage_a() -> None:
-    """Stage A declares the architecture alone, so that `stage: b` adds a training and repeats none."""
+    """Stage A declares the architecture alone, so that `stage: b` adds a training and repeats
+    none.
+    """
     assert "teachers.${key}.arch" in stages(TEXT)["teacher_a"]["do"]["params"]
     assert "teachers.${key}" not in stages(TEXT)["teacher_a"]["do"]["params"]
 
@@ -103,7 +107,9 @@ def with_folds(params: dict, folds: int) -> dict:  # type: ignore[type-arg]
 
 def test_without_folds_a_teacher_s_own_logits_of_its_train_rows_are_taken() -> None:
     assert synced(TEXT, with_folds(deepcopy(PARAMS), 0), ROOT) == TEXT.replace(
-        "        - teacher.train.precision\n", "        - teacher.train.precision\n        - teacher.folds\n", 1
+        "        - teacher.train.precision\n",
+        "        - teacher.train.precision\n        - teacher.folds\n",
+        1,
     )
     assert stages(TEXT)["teacher_fold"]["foreach"] == {}
     assert not any("folds/" in dep for dep in stages(TEXT)["logits_dev"]["do"]["deps"])
@@ -113,12 +119,20 @@ def test_compare_depends_on_the_trials_where_they_are_recorded() -> None:
     params = deepcopy(PARAMS)
     params["student"]["trials"] = {"ce": 4, "kd": 4}
     text = synced(TEXT, params, ROOT)
-    assert [one for one in stages(text)["compare"]["params"] if one not in stages(TEXT)["compare"]["params"]] == ["student.trials"]
-    assert {stage for stage, body in stages(text).items() if body != stages(TEXT)[stage]} == {"compare"}
+    assert [
+        one
+        for one in stages(text)["compare"]["params"]
+        if one not in stages(TEXT)["compare"]["params"]
+    ] == ["student.trials"]
+    assert {stage for stage, body in stages(text).items() if body != stages(TEXT)[stage]} == {
+        "compare"
+    }
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
-def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_the_whole_teachers() -> None:
+def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_the_whole_teachers() -> (
+    None
+):
     text = synced(TEXT, with_folds(with_stage_b(), 2), ROOT)
     found, plain = stages(text), stages(synced(TEXT, with_stage_b(), ROOT))
     assert list(found["teacher_fold"]["foreach"]) == [
@@ -137,7 +151,10 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
         "fold": 1,
         "start": "data/teachers/rn18/folds/a/1/model",
     }
-    assert found["teacher_fold"]["foreach"]["b3-a-0"]["start"] == plain["teacher_a"]["foreach"]["b3"]["init"]
+    assert (
+        found["teacher_fold"]["foreach"]["b3-a-0"]["start"]
+        == plain["teacher_a"]["foreach"]["b3"]["init"]
+    )
     assert {"teacher_b", "sets.large"} <= set(found["teacher_fold"]["do"]["params"])
     assert found["logits_dev"]["foreach"]["rn18"]["stage"] == "b"
     deps = [dep for dep in found["logits_dev"]["do"]["deps"] if "/folds/" in dep]
@@ -173,7 +190,9 @@ def test_the_exported_teacher_is_the_one_whose_logits_are_used() -> None:
     params["deploy"]["teachers"] = ["rn18"]
     found = stages(synced(TEXT, params, ROOT))
     used = found["logits_test"]["foreach"]["rn18"]
-    assert found["onnx_teacher"]["foreach"]["rn18"] == used == {"model": "data/teachers/rn18/b/model"}
+    assert (
+        found["onnx_teacher"]["foreach"]["rn18"] == used == {"model": "data/teachers/rn18/b/model"}
+    )
 
 
 def test_export_of_an_unknown_teacher_is_refused() -> None:
@@ -200,10 +219,17 @@ def test_only_methods_with_targets_wait_for_soft_labels() -> None:
 
 
 def test_a_method_of_labels_alone_waits_for_soft_labels_once_a_term_asks_a_teacher() -> None:
-    for negatives, targets in (("uniform", "data/pack/dev/rows.parquet"), ("confusion", "data/softlabels"), ("teacher", "data/softlabels")):
+    for negatives, targets in (
+        ("uniform", "data/pack/dev/rows.parquet"),
+        ("confusion", "data/softlabels"),
+        ("teacher", "data/softlabels"),
+    ):
         params = deepcopy(PARAMS)
         params["student"]["ce"]["negl"] = {"weight": 0.1, "negatives": negatives}
-        assert stages(synced(TEXT, params, ROOT))["student"]["foreach"]["ce-1337"]["targets"] == targets
+        assert (
+            stages(synced(TEXT, params, ROOT))["student"]["foreach"]["ce-1337"]["targets"]
+            == targets
+        )
 
 
 def test_comments_and_hand_written_parts_survive() -> None:
@@ -231,7 +257,8 @@ def test_no_student_at_all_is_an_error(student: dict[str, object]) -> None:
 def test_code_deps_follow_imports_of_imports_and_leave_out_the_exempt(tmp_path: Path) -> None:
     for name, text in {
         "stages/a.py": "from fer_core.x.b import f\nimport numpy",
-        "fer_core/x/b.py": "def f():\n    from fer_core.x import c\nfrom fer_core.errors import FerError",
+        "fer_core/x/b.py": "def f():\n    from fer_core.x import c\nfrom fer_core.errors import "
+        "FerError",
         "fer_core/x/c.py": "import fer_core.x.b",
         "fer_core/x/unused.py": "",
         "fer_core/errors.py": "",
@@ -251,14 +278,28 @@ def test_what_files_of_items_import_is_declared_and_they_themselves_are_not(tmp_
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert code_deps("stages.a", tmp_path, ["fer_core/losses/${item.loss}.py"]) == ["stages/a.py", "fer_core/common.py", "fer_core/deep.py"]
+    assert code_deps("stages.a", tmp_path, ["fer_core/losses/${item.loss}.py"]) == [
+        "stages/a.py",
+        "fer_core/common.py",
+        "fer_core/deep.py",
+    ]
     assert code_deps("stages.a", tmp_path) == ["stages/a.py"]
 
 
 def test_a_method_of_another_name_has_its_section_and_the_file_it_names() -> None:
-    text = synced(TEXT, changed(methods=["ce", "kd", "kd_sharp"], kd_sharp={"method": "kd", "temperature": 1.0, "alpha": 0.9}), ROOT)
+    text = synced(
+        TEXT,
+        changed(
+            methods=["ce", "kd", "kd_sharp"],
+            kd_sharp={"method": "kd", "temperature": 1.0, "alpha": 0.9},
+        ),
+        ROOT,
+    )
     found = stages(text)["student"]
-    assert found["foreach"]["kd_sharp-1337"] == {**found["foreach"]["kd-1337"], "method": "kd_sharp"}
+    assert found["foreach"]["kd_sharp-1337"] == {
+        **found["foreach"]["kd-1337"],
+        "method": "kd_sharp",
+    }
     assert found["foreach"]["kd_sharp-1337"]["loss"] == "kd"
     assert "fer_core/learning/losses/${item.loss}.py" in found["do"]["deps"]
     assert "student.${item.method}" in found["do"]["params"]
@@ -292,7 +333,10 @@ def test_a_students_own_image_size_is_declared_where_it_has_one() -> None:
 def test_a_new_loss_does_not_touch_teachers_and_an_export_option_touches_no_training() -> None:
     assert not any("losses" in file for file in code_deps("stages.teacher_a", ROOT))
     for stage in ("teacher_a", "student", "logits_dev", "evaluate"):
-        assert not any(file.startswith(("fer_core/deploy", "fer_core/report")) for file in code_deps(f"stages.{stage}", ROOT))
+        assert not any(
+            file.startswith(("fer_core/deploy", "fer_core/report"))
+            for file in code_deps(f"stages.{stage}", ROOT)
+        )
 
 
 def test_a_data_set_depends_on_its_own_reader_and_params_alone() -> None:
@@ -320,9 +364,16 @@ def test_a_data_set_depends_on_its_own_reader_and_params_alone() -> None:
     deps = found["do"]["deps"]
     assert "fer_core/sources/layouts/${item.layout}.py" in deps and "${item.origin}" in deps
     shared = [dep for dep in deps if "${" not in dep]
-    assert "fer_core/sources/raf_lists.py" in shared and "fer_core/sources/fer2013_table.py" in shared
+    assert (
+        "fer_core/sources/raf_lists.py" in shared and "fer_core/sources/fer2013_table.py" in shared
+    )
     assert not any("layouts" in dep or "sample" in dep for dep in shared)
-    assert found["do"]["params"] == ["clean.allow_undecodable", "clean.max_pixels", "clean.${item.crops}", "clean.${item.options}"]
+    assert found["do"]["params"] == [
+        "clean.allow_undecodable",
+        "clean.max_pixels",
+        "clean.${item.crops}",
+        "clean.${item.options}",
+    ]
 
 
 def test_a_section_that_params_leave_out_is_not_declared() -> None:
@@ -333,10 +384,14 @@ def test_a_section_that_params_leave_out_is_not_declared() -> None:
 
 
 def test_what_a_reader_reads_of_params_is_seen_in_its_code(tmp_path: Path) -> None:
-    (tmp_path / "reader.py").write_text("def scan(options):\n    return options.expw.pad_ratio, options.crops, options.max_pixels\n")
+    (tmp_path / "reader.py").write_text(
+        "def scan(options):\n    return options.expw.pad_ratio, options.crops, options.max_pixels\n"
+    )
     assert sections_read(tmp_path / "reader.py") == ["crops", "expw"]
     for reader in (ROOT / "fer_core/sources/layouts").glob("*.py"):
-        assert len(set(sections_read(reader)) - {"crops"}) <= 1, f"{reader.name}: a stage declares one section besides crops"
+        assert len(set(sections_read(reader)) - {"crops"}) <= 1, (
+            f"{reader.name}: a stage declares one section besides crops"
+        )
 
 
 def test_a_source_without_descriptor_is_refused() -> None:

@@ -7,7 +7,16 @@ import pytest
 from fer_core.errors import DataError
 from fer_core.sources.descriptor import read_descriptor
 from tests.fer_cli.adding import faces, fer, texts
-from tests.sources.trees import encoded, fer2013_csv, fer2013_rows, ferplus_csv, picture, put, rafdb, zipped
+from tests.sources.trees import (
+    encoded,
+    fer2013_csv,
+    fer2013_rows,
+    ferplus_csv,
+    picture,
+    put,
+    rafdb,
+    zipped,
+)
 
 LABELS = [(0, "Training"), (3, "Training"), (3, "PublicTest")]
 
@@ -15,13 +24,19 @@ LABELS = [(0, "Training"), (3, "Training"), (3, "PublicTest")]
 def test_folder_outside_the_raw_folder_is_linked_and_counted(data_project, tmp_path):
     fer2013_csv(tmp_path / "downloads/fer2013.csv", fer2013_rows(LABELS))
     output = fer("add", "fer2013", tmp_path / "downloads")
-    assert [line.split() for line in output.splitlines() if line.startswith(("Happy", "total"))] == [
+    assert [
+        line.split() for line in output.splitlines() if line.startswith(("Happy", "total"))
+    ] == [
         ["Happy", "1", "1"],
         ["total", "2", "1"],
     ]
     assert (data_project / "raw/fer2013").is_symlink()
     text = (data_project / "data/sources/fer2013.json").read_text()
-    assert json.loads(text)["root"] == "fer2013" and json.loads(text)["present"] is True and json.loads(text)["licence"] == "research"
+    assert (
+        json.loads(text)["root"] == "fer2013"
+        and json.loads(text)["present"] is True
+        and json.loads(text)["licence"] == "research"
+    )
     assert str(tmp_path) not in text
     assert faces(data_project, "fer2013") == 3
 
@@ -44,7 +59,10 @@ def test_name_decides_between_layouts_that_both_fit(data_project, tmp_path):
     ferplus_csv(tmp_path / "both/fer2013new.csv", ["Training,a.png,0,10,0,0,0,0,0,0,0,0"])
     fer("add", "ferplus", tmp_path / "both")
     fer("add", "fer2013", tmp_path / "both")
-    assert [read_descriptor(data_project / f"data/sources/{name}.json").layout for name in ("ferplus", "fer2013")] == ["ferplus", "fer2013"]
+    assert [
+        read_descriptor(data_project / f"data/sources/{name}.json").layout
+        for name in ("ferplus", "fer2013")
+    ] == ["ferplus", "fer2013"]
 
 
 def test_custom_takes_any_number_of_folders(data_project, tmp_path):
@@ -88,8 +106,16 @@ def test_any_number_of_own_data_sets_get_descriptors_of_their_own(data_project, 
     rafdb(tmp_path / "two", ["train_00001.jpg 1", "train_00002.jpg 1"])
     output = fer("add", "my_faces", tmp_path / "one", "--licence", "CC0")
     fer("add", "raf_again", tmp_path / "two")
-    mine, again = (read_descriptor(data_project / f"data/sources/{name}.json") for name in ("my_faces", "raf_again"))
-    assert (mine.layout, mine.licence, mine.root, mine.present) == ("folder7", "CC0", "my_faces", True)
+    mine, again = (
+        read_descriptor(data_project / f"data/sources/{name}.json")
+        for name in ("my_faces", "raf_again")
+    )
+    assert (mine.layout, mine.licence, mine.root, mine.present) == (
+        "folder7",
+        "CC0",
+        "my_faces",
+        True,
+    )
     assert again.layout == "rafdb_basic" and "terms" in again.licence
     assert "state its terms" not in output
     assert [faces(data_project, name) for name in ("my_faces", "raf_again")] == [1, 2]
@@ -144,7 +170,11 @@ def test_add_says_whether_the_manifest_lists_the_set_and_what_to_do_next(data_pr
     rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
     output = fer("add", "rafdb_basic", tmp_path / "raf")
     assert "does not list rafdb_basic" in output
-    steps = [line.split(". ", 1)[1] for line in output.splitlines() if line.startswith("  ") and ". " in line]
+    steps = [
+        line.split(". ", 1)[1]
+        for line in output.splitlines()
+        if line.startswith("  ") and ". " in line
+    ]
     assert "manifest.sources" in steps[0] and steps[1:] == ["`fer dag sync`", "`fer run`"]
     with (data_project / "params.yaml").open("a") as stream:
         stream.write("manifest:\n  sources: [rafdb_basic]\n")
@@ -200,7 +230,9 @@ def test_failure_after_linking_puts_the_old_link_back(data_project, tmp_path):
     fer("add", "mine", tmp_path / "old")
     (tmp_path / "secret").mkdir()
     put(tmp_path / "secret/b.png")
-    (tmp_path / "new/happy/b.png").symlink_to(tmp_path / "secret/b.png")  # refused when names and sizes are scanned
+    (tmp_path / "new/happy/b.png").symlink_to(
+        tmp_path / "secret/b.png"
+    )  # refused when names and sizes are scanned
     before = texts(data_project)
     with pytest.raises(DataError, match="out of the data set"):
         fer("add", "mine", tmp_path / "new")
@@ -208,5 +240,7 @@ def test_failure_after_linking_puts_the_old_link_back(data_project, tmp_path):
 
 
 def test_unknown_layout_says_how_to_go_on(data_project, tmp_path):
-    with pytest.raises(DataError, match=r"(?s)Unknown layout.*imagenet.*fer2013, ferplus.*leave --layout out"):
+    with pytest.raises(
+        DataError, match=r"(?s)Unknown layout.*imagenet.*fer2013, ferplus.*leave --layout out"
+    ):
         fer("add", "mine", tmp_path, "--layout", "imagenet")

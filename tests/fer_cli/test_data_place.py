@@ -7,13 +7,28 @@ import pytest
 from fer_cli.data_place import class_folders, find_place, packed, still_packed
 from fer_core.errors import DataError
 from fer_core.sources.tree import open_tree
-from tests.sources.trees import encoded, expw, fer2013_csv, fer2013_rows, ferplus_csv, picture, put, rafdb, zipped
+from tests.sources.trees import (
+    encoded,
+    expw,
+    fer2013_csv,
+    fer2013_rows,
+    ferplus_csv,
+    picture,
+    put,
+    rafdb,
+    zipped,
+)
 
-AU_LINES = "0001.jpg 1+2+5+25+26 \n0002.jpg null \n0003.jpg 4+L10+R12 \n0004.jpg 12 \n"  # as in RAFAU_label.txt
+# as in RAFAU_label.txt
+AU_LINES = "0001.jpg 1+2+5+25+26 \n0002.jpg null \n0003.jpg 4+L10+R12 \n0004.jpg 12 \n"
 
 
 def members(root: Path, prefix: str = "") -> dict[str, bytes]:
-    return {f"{prefix}{path.relative_to(root).as_posix()}": path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {
+        f"{prefix}{path.relative_to(root).as_posix()}": path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("depth", range(6))
@@ -30,7 +45,10 @@ def test_sole_folders_are_looked_into_four_levels_deep(tmp_path: Path, depth: in
 
 def test_archives_count_as_folders_on_the_way_and_litter_does_not_count(tmp_path: Path) -> None:
     rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
-    archive = zipped(tmp_path / "top/downloads/raf.zip", {**members(tmp_path / "raf", "x/y/"), "__MACOSX/x/._y": b"litter"})
+    archive = zipped(
+        tmp_path / "top/downloads/raf.zip",
+        {**members(tmp_path / "raf", "x/y/"), "__MACOSX/x/._y": b"litter"},
+    )
     (tmp_path / "top/downloads/.DS_Store").write_text("litter")
     found = find_place(tmp_path / "top")
     assert found.path == archive / "x/y"
@@ -46,7 +64,9 @@ def test_of_several_data_sets_none_is_guessed_and_each_is_named(tmp_path: Path) 
         find_place(tmp_path / "sets")
 
 
-@pytest.mark.parametrize("name", ["EmoLabel/list_patition_label.txt", "label/label.lst", "fer2013.csv", "fer2013new.csv"])
+@pytest.mark.parametrize(
+    "name", ["EmoLabel/list_patition_label.txt", "label/label.lst", "fer2013.csv", "fer2013new.csv"]
+)
 def test_label_table_stands_for_the_folder_of_its_data_set(tmp_path: Path, name: str) -> None:
     root = tmp_path / "set"
     if name.startswith("EmoLabel"):
@@ -63,7 +83,9 @@ def test_label_table_stands_for_the_folder_of_its_data_set(tmp_path: Path, name:
 
 def test_table_in_a_zip_of_its_own_is_read_there(tmp_path: Path) -> None:
     fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows([(0, "Training")]))
-    archive = zipped(tmp_path / "down/fer2013.csv.zip", {"fer2013.csv": (tmp_path / "fer2013.csv").read_bytes()})
+    archive = zipped(
+        tmp_path / "down/fer2013.csv.zip", {"fer2013.csv": (tmp_path / "fer2013.csv").read_bytes()}
+    )
     assert find_place(archive).layout == "fer2013"
 
 
@@ -98,11 +120,15 @@ def test_nothing_at_the_path_or_in_the_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["", "RAF-AU", "RAF-AU/RAFAU_label.txt"])
-def test_action_units_are_named_and_the_set_with_emotions_is_pointed_to(tmp_path: Path, place: str) -> None:
+def test_action_units_are_named_and_the_set_with_emotions_is_pointed_to(
+    tmp_path: Path, place: str
+) -> None:
     put(tmp_path / "raw/RAF-AU/aligned/0001_aligned.jpg")
     (tmp_path / "raw/RAF-AU/RAFAU_label.txt").write_text(AU_LINES)
     (tmp_path / "raw/RAF-AU/RAFAU_landmark.txt").write_text("0001.jpg 10.5\t20.5\t\n")
-    with pytest.raises(DataError, match=r"(?s)action units.*RAFAU_label\.txt.*1\+2\+5.*fer data add rafml_argmax"):
+    with pytest.raises(
+        DataError, match=r"(?s)action units.*RAFAU_label\.txt.*1\+2\+5.*fer data add rafml_argmax"
+    ):
         find_place(tmp_path / "raw" / place)
 
 
@@ -134,7 +160,11 @@ def test_action_unit_labels_beside_a_known_layout_do_no_harm(tmp_path: Path) -> 
 def test_volumes_alone_are_named(tmp_path: Path, given: str) -> None:
     for number in (1, 2):
         (tmp_path / f"origin.7z.00{number}").write_bytes(b"7z")
-    with pytest.raises(DataError, match=r"(?s)still packed.*origin\.7z\.001, origin\.7z\.002.*remedy: unpack it: `7z x origin\.7z\.001`"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)still packed.*origin\.7z\.001, origin\.7z\.002.*remedy: unpack it: `7z x "
+        r"origin\.7z\.001`",
+    ):
         find_place(tmp_path / given)
 
 

@@ -30,17 +30,23 @@ def test_complete_set_has_nothing_odd() -> None:
             ["no faces of Fear in train", "no faces of Fear, Sad in test"],
         ),
         ({"train": without("Fear"), "val": without("Fear"), "test": without("Fear")}, ["no faces of Fear"]),
-        ({"train": FULL, "val": FULL}, ["no test split: manifest.test_fraction can carve one from train"]),
-        ({"train": FULL, "test": FULL}, ["no val split: manifest.val_fraction carves one from train"]),
+        ({"train": FULL, "val": FULL}, ["no test split: manifest.test_fraction can carve one from "
+                                        "train"]),
+        ({"train": FULL, "test": FULL}, ["no val split: manifest.val_fraction carves one from "
+                                         "train"]),
         ({"test": FULL}, ["no train split: it can only be evaluated (manifest.eval_only)"]),
-        ({"train": FULL, "val": FULL, "test": FULL, "none": FULL}, ["700 faces have no split: no set takes them"]),
+        ({"train": FULL, "val": FULL, "test": FULL, "none": FULL}, ["700 faces have no split: no "
+                                                                    "set takes them"]),
         (
             {"train": {**FULL, "contempt": 3, "(other file)": 1}, "val": FULL, "test": {**FULL, "contempt": 4}},
             ["left out: (other file) 1, contempt 7"],
         ),
-        ({"none": {"unlabelled": 12}}, ["12 pictures without labels: they are in no split and no set"]),
-        ({"train": FULL, "val": FULL, "test": {**FULL, "Disgust": 5}}, ["Disgust is 14 % of train but 0.83 % of test"]),
-        ({"train": {**FULL, "Fear": 5}, "val": FULL, "test": FULL}, ["Fear is 0.83 % of train but 14 % of test"]),
+        ({"none": {"unlabelled": 12}}, ["12 pictures without labels: they are in no split and no "
+                                        "set"]),
+        ({"train": FULL, "val": FULL, "test": {**FULL, "Disgust": 5}}, ["Disgust is 14 % of train "
+                                                                        "but 0.83 % of test"]),
+        ({"train": {**FULL, "Fear": 5}, "val": FULL, "test": FULL}, ["Fear is 0.83 % of train but "
+                                                                     "14 % of test"]),
     ],
 )  # fmt: skip
 def test_what_is_missing_or_odd_is_said(counts: dict[str, dict[str, int]], said: list[str]) -> None:
@@ -60,8 +66,12 @@ def test_shares_of_a_handful_of_faces_say_nothing() -> None:
 )
 def test_table_adds_up_to_all_entries(counts: dict[str, dict[str, int]]) -> None:
     lines = counts_table(counts)
-    assert sum(map(int, lines[-1].split()[1:])) == sum(sum(words.values()) for words in counts.values())
-    assert faces_in(counts) == sum(n for words in counts.values() for word, n in words.items() if word != "contempt")
+    assert sum(map(int, lines[-1].split()[1:])) == sum(
+        sum(words.values()) for words in counts.values()
+    )
+    assert faces_in(counts) == sum(
+        n for words in counts.values() for word, n in words.items() if word != "contempt"
+    )
 
 
 def test_table_marks_what_is_left_out() -> None:
@@ -94,4 +104,6 @@ def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
 def test_next_steps_depend_on_whether_the_manifest_lists_the_set() -> None:
     assert next_steps("mine", listed=True)[1:] == ["  1. `fer dag sync`", "  2. `fer run`"]
     assert "does not list mine" in next_steps("mine", listed=False)[0]
-    assert next_steps("mine", listed=False)[1].startswith("  1. add mine to manifest.sources in params.yaml")
+    assert next_steps("mine", listed=False)[1].startswith(
+        "  1. add mine to manifest.sources in params.yaml"
+    )

@@ -49,7 +49,9 @@ def test_list_shows_cleaned_faces_and_what_the_manifest_lists(data_project, tmp_
     fer("add", "rafdb_basic", tmp_path / "raf")
 
     def line(name: str) -> list[str]:
-        return next(line for line in fer("list").splitlines() if line.startswith(f"{name} ")).split()
+        return next(
+            line for line in fer("list").splitlines() if line.startswith(f"{name} ")
+        ).split()
 
     assert line("rafdb_basic")[2:5] == ["present", "-", "yes"]
     assert line("expw")[2:5] == ["absent", "-", "no"]
@@ -70,7 +72,9 @@ def test_present_set_turns_into_another_layout_only_by_force(data_project, tmp_p
     before = texts(data_project)
     with pytest.raises(DataError, match=r"(?s)another layout.*folder7.*--layout fer2013.*--force"):
         fer("add", "fer2013", tmp_path / "folders")
-    assert texts(data_project) == before and (data_project / "raw/fer2013").samefile(tmp_path / "csv")
+    assert texts(data_project) == before and (data_project / "raw/fer2013").samefile(
+        tmp_path / "csv"
+    )
     fer("add", "fer2013", tmp_path / "folders", "--force")
     assert read_descriptor(data_project / "data/sources/fer2013.json").layout == "folder7"
     assert faces(data_project, "fer2013") == 1
@@ -79,11 +83,19 @@ def test_present_set_turns_into_another_layout_only_by_force(data_project, tmp_p
 def test_known_name_takes_another_layout_only_when_it_is_said(data_project, tmp_path):
     rafdb(tmp_path / "raf", ["train_00001.jpg 9"])
     before = texts(data_project)
-    with pytest.raises(DataError, match=r"(?s)this name has another layout.*rafdb_compound.*rafdb_basic.*--layout rafdb_compound"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)this name has another layout.*rafdb_compound.*rafdb_basic.*--layout "
+        r"rafdb_compound",
+    ):
         fer("add", "rafdb_basic", tmp_path / "raf")
     assert texts(data_project) == before
-    assert "was rafdb_basic before" in fer("add", "rafdb_basic", tmp_path / "raf", "--layout", "rafdb_compound")
-    assert read_descriptor(data_project / "data/sources/rafdb_basic.json").layout == "rafdb_compound"
+    assert "was rafdb_basic before" in fer(
+        "add", "rafdb_basic", tmp_path / "raf", "--layout", "rafdb_compound"
+    )
+    assert (
+        read_descriptor(data_project / "data/sources/rafdb_basic.json").layout == "rafdb_compound"
+    )
 
 
 def test_tree_without_a_face_is_added_only_by_force(data_project, tmp_path):
@@ -111,7 +123,9 @@ def test_present_set_is_removed_only_by_force_and_what_is_lost_is_said(data_proj
     assert "take it off" in fer("remove", "rafdb_basic", "--force")
 
 
-def test_refresh_refuses_a_vanished_folder_and_one_without_faces_and_goes_on_with_the_others(data_project, tmp_path):
+def test_refresh_refuses_a_vanished_folder_and_one_without_faces_and_goes_on_with_the_others(
+    data_project, tmp_path
+):
     rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
     put(tmp_path / "mine/happy/a.png")
     fer("add", "rafdb_basic", tmp_path / "raf")

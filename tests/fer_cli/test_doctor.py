@@ -1,4 +1,6 @@
-"""The whole command on a small project: status, one line a finding, and no crash whatever is broken."""
+"""The whole command on a small project: status, one line a finding, and no crash whatever is
+broken.
+"""
 
 import os
 import shutil
@@ -39,7 +41,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     params = read_params(ROOT / "params.yaml")
     for name in params["manifest"]["sources"]:
-        write_descriptor(tmp_path / "data/sources", Descriptor(name, "expw", True, sample={"seed": 1}))
+        write_descriptor(
+            tmp_path / "data/sources", Descriptor(name, "expw", True, sample={"seed": 1})
+        )
     (tmp_path / "dvc.yaml").write_text(synced((ROOT / "dvc.yaml").read_text(), params, tmp_path))
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text('[cache]\n    type = "reflink,hardlink,symlink,copy"\n')
@@ -64,23 +68,46 @@ def lines_of(lines: list[str], what: str) -> list[str]:
     return [line for line in lines if line[6:].startswith(what)]
 
 
-def test_sound_project_ends_with_status_0_and_every_check_speaks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sound_project_ends_with_status_0_and_every_check_speaks(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(doctor_software, "check_git", lambda: iter(()))  # the copy is no checkout
     status, lines = examined()
     assert status == 0, "\n".join(lines)
     assert lines[-1].endswith("0 FAIL")
     subjects = {line[6:23].strip() for line in lines[:-1]}
-    assert subjects >= {"Python", "packages", "torch", "device", "ONNX Runtime", "OpenCV", "YAML", "DVC", "DVC cache"}
-    assert subjects >= {"disk: project", "disk: DVC cache", "disk: runs", "disk: raw data", "memory", "CPU threads"}
+    assert subjects >= {
+        "Python",
+        "packages",
+        "torch",
+        "device",
+        "ONNX Runtime",
+        "OpenCV",
+        "YAML",
+        "DVC",
+        "DVC cache",
+    }
+    assert subjects >= {
+        "disk: project",
+        "disk: DVC cache",
+        "disk: runs",
+        "disk: raw data",
+        "memory",
+        "CPU threads",
+    }
     assert subjects >= {"settings", "data sets", "params.yaml", "dvc.yaml"}
 
 
 def test_any_failure_ends_with_status_1_and_the_other_checks_still_run(project: Path) -> None:
-    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 1337", "seed: 1337\nsede: 1", 1))
+    (project / "params.yaml").write_text(
+        (project / "params.yaml").read_text().replace("seed: 1337", "seed: 1337\nsede: 1", 1)
+    )
     (project / "requirements.lock").write_text("numpy==0.0.1 \\\n    --hash=sha256:0\n")
     status, lines = examined()
     assert status == 1
-    assert lines_of(lines, "params.yaml")[0].startswith("FAIL  params.yaml       Unknown section; in params.yaml: sede")
+    assert lines_of(lines, "params.yaml")[0].startswith(
+        "FAIL  params.yaml       Unknown section; in params.yaml: sede"
+    )
     assert lines_of(lines, "packages")[0].startswith("warn  packages          numpy ")
     assert lines_of(lines, "disk: project") and lines_of(lines, "YAML")
     count = int(lines[-1].split(" FAIL")[0].split(", ")[-1])
@@ -91,11 +118,16 @@ def test_faulty_settings_are_one_failure_and_what_needs_them_is_named(project: P
     (project / "fer.local.toml").write_text("colour = 1\n")
     status, lines = examined()
     assert status == 1
-    assert len(lines_of(lines, "settings")) == 1 and "fer.local.toml: colour" in lines_of(lines, "settings")[0]
+    assert (
+        len(lines_of(lines, "settings")) == 1
+        and "fer.local.toml: colour" in lines_of(lines, "settings")[0]
+    )
     assert not lines_of(lines, "disk") and "not checked" in lines_of(lines, "machine")[0]
 
 
-def test_outside_a_project_everything_is_told_and_nothing_crashes(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_project_everything_is_told_and_nothing_crashes(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     status, lines = examined()
@@ -112,14 +144,27 @@ def test_the_fer_command_starts_without_heavy_libraries() -> None:
 
 
 def test_where_opencv_cannot_be_loaded_doctor_still_tells_what_to_do(project: Path) -> None:
-    """In a process of its own, with all that the command loads; OpenCV fails as where a system library is missing."""
+    """In a process of its own, with all that the command loads; OpenCV fails as where a system
+    library is missing.
+    """
     (project / "blocked").mkdir()
-    (project / "blocked/cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(project / "blocked"), str(ROOT)])}
+    (project / "blocked/cv2.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file')"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(project / "blocked"), str(ROOT)])
+    }
     command = [sys.executable, "-c", "from fer_cli.main import main; main()"]
 
     def said(*arguments: str) -> tuple[int, str]:
-        done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            [*command, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         return done.returncode, done.stdout + done.stderr
 
     status, text = said("doctor")

@@ -10,21 +10,32 @@ from fer_core.errors import DataError
 
 
 def test_a_finding_is_one_line_whatever_its_text() -> None:
-    assert str(Finding(Level.FAIL, "disk", "too\n  full", "make\nroom")) == "FAIL  disk              too full -> make room"
+    assert (
+        str(Finding(Level.FAIL, "disk", "too\n  full", "make\nroom"))
+        == "FAIL  disk              too full -> make room"
+    )
     assert str(Finding(Level.OK, "disk", "fine")) == "ok    disk              fine"
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (DataError("Bad.", where="here", found="this", remedy="mend it"), "Bad; in here; found this -> mend it"),
-        (ModuleNotFoundError("No module named 'pandas'"), "cannot be imported: No module named 'pandas' -> `make setup`"),
+        (
+            DataError("Bad.", where="here", found="this", remedy="mend it"),
+            "Bad; in here; found this -> mend it",
+        ),
+        (
+            ModuleNotFoundError("No module named 'pandas'"),
+            "cannot be imported: No module named 'pandas' -> `make setup`",
+        ),
         (PermissionError("no"), "no"),
         (ValueError("bad toml"), "bad toml"),
         (ProbeError("died"), "died"),
     ],
 )
-def test_what_a_check_raises_becomes_a_failure_after_what_it_found(error: Exception, words: str) -> None:
+def test_what_a_check_raises_becomes_a_failure_after_what_it_found(
+    error: Exception, words: str
+) -> None:
     def check() -> Iterator[Finding]:
         yield Finding(Level.OK, "x", "fine")
         raise error

@@ -58,16 +58,23 @@ def levels(findings: Iterator[Finding]) -> list[tuple[str, str]]:
     return [(finding.level.value, finding.what) for finding in findings]
 
 
-def test_installed_as_pinned_is_fine_local_builds_and_other_platforms_included(files: tuple[Path, Path]) -> None:
+def test_installed_as_pinned_is_fine_local_builds_and_other_platforms_included(
+    files: tuple[Path, Path],
+) -> None:
     (finding,) = check_packages(*files, GOOD.get)
     assert str(finding) == "ok    packages          3 packages as requirements.lock pins them"
 
 
-def test_version_beside_the_pin_is_told_and_one_out_of_bounds_fails(files: tuple[Path, Path]) -> None:
+def test_version_beside_the_pin_is_told_and_one_out_of_bounds_fails(
+    files: tuple[Path, Path],
+) -> None:
     (finding,) = check_packages(*files, (GOOD | {"numpy": "2.5.0"}).get)
     assert (finding.level, finding.text) == (Level.WARN, "numpy 2.5.0, pinned 2.4.6")
     fail, warn = check_packages(*files, (GOOD | {"numpy": "2.5.0", "torch": "2.9.1"}).get)
-    assert (fail.level, fail.text) == (Level.FAIL, "torch 2.9.1, needed <3,>=2.11") and "make setup" in fail.remedy
+    assert (fail.level, fail.text) == (
+        Level.FAIL,
+        "torch 2.9.1, needed <3,>=2.11",
+    ) and "make setup" in fail.remedy
     assert (warn.level, warn.text) == (Level.WARN, "numpy 2.5.0, pinned 2.4.6")
 
 
@@ -86,13 +93,17 @@ def test_damaged_lock_is_named(files: tuple[Path, Path]) -> None:
     files[0].write_text("numpy=2.4\n")
     (finding,) = guarded("packages", lambda: check_packages(*files, GOOD.get))
     assert finding.level == Level.FAIL and "numpy=2.4" in finding.text
-    (finding,) = guarded("packages", lambda: check_packages(files[0].with_name("gone"), files[1], GOOD.get))
+    (finding,) = guarded(
+        "packages", lambda: check_packages(files[0].with_name("gone"), files[1], GOOD.get)
+    )
     assert finding.level == Level.FAIL and "gone" in finding.text
 
 
 def test_the_projects_own_lock_can_be_read() -> None:
     root = Path(__file__).parents[2]
-    pins = list(doctor_software._requirements((root / "requirements.lock").read_text().splitlines()))
+    pins = list(
+        doctor_software._requirements((root / "requirements.lock").read_text().splitlines())
+    )
     assert len(pins) > 100 and {"torch", "dvc"} <= {pin.name for pin in pins}
     assert all(Version(next(iter(pin.specifier)).version) for pin in pins)
 
@@ -104,7 +115,13 @@ def test_python_that_is_too_old_fails(files: tuple[Path, Path]) -> None:
     assert finding.level != Level.FAIL
 
 
-TORCH = {"torch": "2.15.0", "torchvision": "0.29.2", "timm": "1.0.31", "cuda": "13.2", "devices": []}
+TORCH = {
+    "torch": "2.15.0",
+    "torchvision": "0.29.2",
+    "timm": "1.0.31",
+    "cuda": "13.2",
+    "devices": [],
+}
 
 
 @pytest.mark.parametrize(
@@ -121,22 +138,39 @@ TORCH = {"torch": "2.15.0", "torchvision": "0.29.2", "timm": "1.0.31", "cuda": "
     ],
 )
 def test_device_of_the_settings_must_be_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, devices: list[str], driver: bool, level: str, words: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    devices: list[str],
+    driver: bool,
+    level: str,
+    words: str,
 ) -> None:
     monkeypatch.setattr(doctor_software, "probe", lambda code: TORCH | {"devices": devices})
     (tmp_path / "version").write_text("")
     first, second = check_device(settings(device), tmp_path / ("version" if driver else "nothing"))
-    assert str(first) == "ok    torch             torch 2.15.0 (built for CUDA 13.2), torchvision 0.29.2, timm 1.0.31"
+    assert (
+        str(first)
+        == "ok    torch             torch 2.15.0 (built for CUDA 13.2), torchvision 0.29.2, timm "
+        "1.0.31"
+    )
     assert second.level.value == level and words in str(second)
 
 
 @pytest.mark.parametrize(
-    ("module", "check"), [("torch", lambda: check_device(settings())), ("onnxruntime", check_onnxruntime), ("cv2", check_opencv)]
+    ("module", "check"),
+    [
+        ("torch", lambda: check_device(settings())),
+        ("onnxruntime", check_onnxruntime),
+        ("cv2", check_opencv),
+    ],
 )
 def test_library_that_cannot_be_loaded_fails_without_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, check: object
 ) -> None:
-    (tmp_path / f"{module}.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    (tmp_path / f"{module}.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file')"
+    )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     (finding,) = check()  # type: ignore[operator]
     assert finding.level == Level.FAIL and "libGL.so.1" in finding.text
@@ -149,15 +183,29 @@ def test_onnxruntime_and_opencv_of_this_installation_are_fine() -> None:
 
 
 def test_onnxruntime_without_a_cpu_provider_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_software, "probe", lambda code: {"version": "1", "providers": ["AzureExecutionProvider"]})
+    monkeypatch.setattr(
+        doctor_software,
+        "probe",
+        lambda code: {"version": "1", "providers": ["AzureExecutionProvider"]},
+    )
     assert levels(check_onnxruntime()) == [("FAIL", "ONNX Runtime")]
 
 
-def test_opencv_that_lacks_a_format_fails_and_two_of_them_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_software, "probe", lambda code: {"version": "4", "formats": [".png", ".jpg", ".bmp", ".webp"]})
+def test_opencv_that_lacks_a_format_fails_and_two_of_them_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        doctor_software,
+        "probe",
+        lambda code: {"version": "4", "formats": [".png", ".jpg", ".bmp", ".webp"]},
+    )
     (finding,) = check_opencv({"opencv-python": "4", "opencv-python-headless": "4"}.get)
-    assert finding.level == Level.WARN and "opencv-python and opencv-python-headless" in finding.text
-    monkeypatch.setattr(doctor_software, "probe", lambda code: {"version": "4", "formats": [".png", ".jpg", ".bmp"]})
+    assert (
+        finding.level == Level.WARN and "opencv-python and opencv-python-headless" in finding.text
+    )
+    monkeypatch.setattr(
+        doctor_software, "probe", lambda code: {"version": "4", "formats": [".png", ".jpg", ".bmp"]}
+    )
     (finding,) = check_opencv({}.get)
     assert finding.level == Level.FAIL and ".webp" in finding.text
 
@@ -182,7 +230,9 @@ def test_dvc_must_lie_beside_this_python_and_the_project_be_its(tmp_path: Path) 
     assert finding.level == Level.OK
 
 
-def test_git_must_be_there_and_know_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_must_be_there_and_know_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     (finding,) = check_git(tmp_path)
     assert finding.level == Level.FAIL and "not a git repository" in finding.text

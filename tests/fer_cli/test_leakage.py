@@ -11,7 +11,13 @@ OPTIONS = {"near_duplicate_bits": 8, "near_duplicate_correlation": 0.95}
 
 
 def groups(n: int) -> dict[str, int]:
-    return {"groups": n, "extra_copies": n + 1, "contradictory_groups": n + 2, "across_usages": n + 4, "largest": n + 3}
+    return {
+        "groups": n,
+        "extra_copies": n + 1,
+        "contradictory_groups": n + 2,
+        "across_usages": n + 4,
+        "largest": n + 3,
+    }
 
 
 def report() -> dict:
@@ -22,7 +28,12 @@ def report() -> dict:
         "rows_by_split": {"train": 3000, "val": 400, "calib": 400, "test": 1000, "dropped": 200},
         "leaks": 0,
         "usages": {"a": {"Training": 300, "PublicTest": 20}, "b": {"": 7}},
-        "twins": {**both, "near_candidates": 77, "near_pairs": 66, "by_source": {"a": {"exact": groups(1), "exact_and_near": groups(2)}}},
+        "twins": {
+            **both,
+            "near_candidates": 77,
+            "near_pairs": 66,
+            "by_source": {"a": {"exact": groups(1), "exact_and_near": groups(2)}},
+        },
         "dropped": {
             "by_reason": {"twin_in_test": 150, "non_face": 50},
             "by_source_reason": {"a": {"twin_in_test": 150}, "b": {"non_face": 50}},

@@ -1,4 +1,6 @@
-"""The command as a whole: its help, and what it says of commands and libraries that are not there."""
+"""The command as a whole: its help, and what it says of commands and libraries that are not
+there.
+"""
 
 import re
 
@@ -36,6 +38,8 @@ def test_a_library_that_is_missing_is_told_and_a_fault_of_ours_is_not_hidden(
         main.main()
     said = capsys.readouterr().err
     assert "libGL.so.1 is missing" in said and "fer doctor" in said
-    monkeypatch.setattr(main, "app", lambda: fail(ImportError("no name in it", name="fer_core.files")))
+    monkeypatch.setattr(
+        main, "app", lambda: fail(ImportError("no name in it", name="fer_core.files"))
+    )
     with pytest.raises(ImportError):
         main.main()

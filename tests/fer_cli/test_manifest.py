@@ -22,11 +22,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     clean = tmp_path / "data/clean"
     store(clean, "a", [*many("a", "train", 70), face("a/twin", "train", 3, 200)])
-    store(clean, "b", [face(f"b/p.jpg#{n}", "test", n % 7, 200 + n, confidence=90 - 10.0 * n, group="b/p.jpg") for n in range(7)])
+    store(
+        clean,
+        "b",
+        [
+            face(f"b/p.jpg#{n}", "test", n % 7, 200 + n, confidence=90 - 10.0 * n, group="b/p.jpg")
+            for n in range(7)
+        ],
+    )
     shipped = read_params(ROOT / "params.yaml")["manifest"]
     options = ManifestOptions.model_validate(shipped | {"sources": ["a", "b"], "test_fraction": {}})
-    write_manifest(tmp_path / "data/manifest.parquet", build_manifest(open_stores(clean, ["a", "b"]), options, 1337))
-    (tmp_path / "params.yaml").write_text("sets:\n  sure: {sources: [b], min_confidence: 65}\n  all: {}\n")
+    write_manifest(
+        tmp_path / "data/manifest.parquet",
+        build_manifest(open_stores(clean, ["a", "b"]), options, 1337),
+    )
+    (tmp_path / "params.yaml").write_text(
+        "sets:\n  sure: {sources: [b], min_confidence: 65}\n  all: {}\n"
+    )
     return tmp_path
 
 
@@ -51,13 +63,17 @@ def test_export_writes_every_kept_row(project: Path) -> None:
 
 def test_options_narrow_the_export_and_may_be_repeated(project: Path) -> None:
     fer("export", "out.csv", "--set", "sure")
-    assert [(row["face_id"], row["confidence"]) for row in rows(project / "out.csv")] == [("", "90.0"), ("", "80.0"), ("", "70.0")]
+    assert [(row["face_id"], row["confidence"]) for row in rows(project / "out.csv")] == [
+        ("", "90.0"),
+        ("", "80.0"),
+        ("", "70.0"),
+    ]
     fer("export", "out.csv", "--split", "val", "--split", "test", "--source", "b", "--source", "a")
     assert {row["split"] for row in rows(project / "out.csv")} == {"val", "test"}
     fer("export", "out.csv", "--with-dropped", "--split", "dropped")
-    assert [(row["image_path"], row["reason"], row["duplicate_of"]) for row in rows(project / "out.csv")] == [
-        ("twin", "twin_in_test", "b/p.jpg#0")
-    ]
+    assert [
+        (row["image_path"], row["reason"], row["duplicate_of"]) for row in rows(project / "out.csv")
+    ] == [("twin", "twin_in_test", "b/p.jpg#0")]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +86,9 @@ def test_options_narrow_the_export_and_may_be_repeated(project: Path) -> None:
         (["--split", "val", "--source", "b"], DataError, "No row"),
     ],
 )
-def test_faulty_options_leave_an_old_export_as_it_is(project: Path, options: list[str], error: type[Exception], words: str) -> None:
+def test_faulty_options_leave_an_old_export_as_it_is(
+    project: Path, options: list[str], error: type[Exception], words: str
+) -> None:
     (project / "out.csv").write_text("old")
     with pytest.raises(error, match=words):
         fer("export", "out.csv", *options, "--images", "faces")
@@ -78,7 +96,9 @@ def test_faulty_options_leave_an_old_export_as_it_is(project: Path, options: lis
 
 
 def test_pictures_are_written_where_the_csv_says(project: Path) -> None:
-    assert "wrote 7 pictures" in fer("export", "faces/list.csv", "--source", "b", "--images", "faces")
+    assert "wrote 7 pictures" in fer(
+        "export", "faces/list.csv", "--source", "b", "--images", "faces"
+    )
     paths = [row["image_path"] for row in rows(project / "faces/list.csv")]
     assert paths == [f"b/p.jpg#{n}.png" for n in range(7)]
     assert all((project / "faces" / path).read_bytes().startswith(b"\x89PNG") for path in paths)
@@ -95,7 +115,18 @@ def test_without_a_manifest_the_remedy_is_to_run(project: Path) -> None:
 
 def test_stats_add_up_over_the_kept_rows(project: Path) -> None:
     lines = [line.split() for line in fer("stats").splitlines()]
-    assert lines[0] == ["source", "split", "Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral", "total"]
+    assert lines[0] == [
+        "source",
+        "split",
+        "Angry",
+        "Disgust",
+        "Fear",
+        "Happy",
+        "Sad",
+        "Surprise",
+        "Neutral",
+        "total",
+    ]
     assert [line[:2] for line in lines[1:]] == [
         ["a", "train"],
         ["a", "val"],

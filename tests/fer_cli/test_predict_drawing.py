@@ -14,11 +14,16 @@ from tests.fer_cli.predicting import folder, run
 __all__ = ["exported", "folder"]
 
 
-def test_copies_are_drawn_below_the_folder_and_no_image_is_touched(exported: Exported, folder: Path, tmp_path: Path) -> None:
+def test_copies_are_drawn_below_the_folder_and_no_image_is_touched(
+    exported: Exported, folder: Path, tmp_path: Path
+) -> None:
     before = {file: file.read_bytes() for file in folder.rglob("*.*")}
     done = run(exported, folder, "--annotate", tmp_path / "drawn")
     assert done.exception is None, done.exception
-    assert sorted(file.relative_to(tmp_path / "drawn").as_posix() for file in (tmp_path / "drawn").rglob("*.png")) == [
+    assert sorted(
+        file.relative_to(tmp_path / "drawn").as_posix()
+        for file in (tmp_path / "drawn").rglob("*.png")
+    ) == [
         "a.png",
         "b.png",
         "more/c.png",
@@ -32,22 +37,38 @@ def test_copies_are_drawn_below_the_folder_and_no_image_is_touched(exported: Exp
 def test_copies_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="one annotated copy"):
         annotated_names([tmp_path / "a.png", tmp_path / "a.jpg"], tmp_path / "drawn")
-    names = annotated_names([tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"], tmp_path / "drawn")
+    names = annotated_names(
+        [tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"], tmp_path / "drawn"
+    )
     assert len(set(names.values())) == 2
 
 
-def test_an_image_given_twice_has_one_copy(exported: Exported, folder: Path, tmp_path: Path) -> None:
-    twice = run(exported, folder / "a.png", folder / "more" / ".." / "a.png", "--annotate", tmp_path / "drawn", "--format", "json")
+def test_an_image_given_twice_has_one_copy(
+    exported: Exported, folder: Path, tmp_path: Path
+) -> None:
+    twice = run(
+        exported,
+        folder / "a.png",
+        folder / "more" / ".." / "a.png",
+        "--annotate",
+        tmp_path / "drawn",
+        "--format",
+        "json",
+    )
     assert twice.exception is None and len(json.loads(twice.stdout)) == 2
     assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["a.png"]
 
 
-def test_nothing_that_exists_is_overwritten_by_copies(exported: Exported, folder: Path, tmp_path: Path) -> None:
+def test_nothing_that_exists_is_overwritten_by_copies(
+    exported: Exported, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "drawn").mkdir()
     (tmp_path / "drawn" / "b.png").write_bytes(b"of somebody")
     error = run(exported, folder, "--annotate", tmp_path / "drawn").exception
     assert isinstance(error, DataError) and "b.png" in str(error)
-    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["b.png"], "refused before anything is written"
+    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["b.png"], (
+        "refused before anything is written"
+    )
     assert (tmp_path / "drawn" / "b.png").read_bytes() == b"of somebody"
     for inside in ("", "below"):
         error = run(exported, folder, "--annotate", tmp_path / "drawn" / "b.png" / inside).exception
@@ -71,9 +92,15 @@ def test_box_is_drawn_where_the_face_is_and_unsure_ones_look_otherwise() -> None
 
 
 def test_label_stays_inside_the_image() -> None:
-    drawn = annotated(np.zeros((200, 200, 3), np.uint8), [answer("Happy", FaceBox(190, 0, 30, 30, 0.9))])
+    drawn = annotated(
+        np.zeros((200, 200, 3), np.uint8), [answer("Happy", FaceBox(190, 0, 30, 30, 0.9))]
+    )
     assert (drawn > 180).all(axis=2).sum() > 20, "white letters"
-    assert annotated(np.zeros((40, 50, 3), np.uint8), [answer("Happy", None)]).shape == (160, 200, 3)
+    assert annotated(np.zeros((40, 50, 3), np.uint8), [answer("Happy", None)]).shape == (
+        160,
+        200,
+        3,
+    )
 
 
 def _letters(drawn: np.ndarray) -> int:
@@ -84,7 +111,12 @@ def _letters(drawn: np.ndarray) -> int:
 
 def test_letters_follow_the_width_of_the_box() -> None:
     heights = [
-        _letters(annotated(np.zeros((1200, 1600, 3), np.uint8), [answer("Happy", FaceBox(500, 300, w, w, 1))])) for w in (60, 240, 480)
+        _letters(
+            annotated(
+                np.zeros((1200, 1600, 3), np.uint8), [answer("Happy", FaceBox(500, 300, w, w, 1))]
+            )
+        )
+        for w in (60, 240, 480)
     ]
     assert heights[0] < heights[1] < heights[2]
     assert heights[0] >= 8, "legible"
@@ -97,7 +129,9 @@ def test_labels_of_a_row_of_faces_cover_neither_faces_nor_each_other() -> None:
     image = np.zeros((400, 400, 3), np.uint8)
     drawn = annotated(image, [answer("Happy", box) for box in boxes])
     for box in boxes:
-        inside = drawn[box.top + 3 : box.top + box.height - 3, box.left + 3 : box.left + box.width - 3]
+        inside = drawn[
+            box.top + 3 : box.top + box.height - 3, box.left + 3 : box.left + box.width - 3
+        ]
         assert not inside.any(), box
 
 
@@ -110,9 +144,17 @@ def test_labels_of_a_row_of_faces_cover_neither_faces_nor_each_other() -> None:
         ((50, 50, 90, 90), [(0, 30, 200, 50)], (50, 91)),
         ((50, 50, 90, 90), [(0, 30, 200, 50), (0, 90, 200, 120)], (91, 50)),
     ],
-    ids=["above", "below at the top edge", "moved in at the right edge", "below another", "beside between two"],
+    ids=[
+        "above",
+        "below at the top edge",
+        "moved in at the right edge",
+        "below another",
+        "beside between two",
+    ],
 )
 def test_label_goes_where_it_covers_least(
-    face: tuple[int, int, int, int], taken: list[tuple[int, int, int, int]], expected: tuple[int, int]
+    face: tuple[int, int, int, int],
+    taken: list[tuple[int, int, int, int]],
+    expected: tuple[int, int],
 ) -> None:
     assert place_label((60, 10), face, [face, *taken], (200, 200)) == expected

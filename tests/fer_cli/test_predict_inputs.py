@@ -24,7 +24,9 @@ __all__ = ["folder"]
 )
 def test_a_table_names_images_beside_it_in_its_own_order(folder: Path, table: str) -> None:
     (folder / "list.csv").write_text(table, encoding="utf-8", newline="")
-    assert image_files([folder / "list.csv", folder / "b.png"]) == [Item(folder / name) for name in ("more/c.PNG", "a.png", "b.png")]
+    assert image_files([folder / "list.csv", folder / "b.png"]) == [
+        Item(folder / name) for name in ("more/c.PNG", "a.png", "b.png")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,9 @@ def test_faulty_table_is_named(folder: Path, table: str | bytes, words: str) -> 
     assert "list.csv" in str(caught.value)
 
 
-@pytest.mark.parametrize(("table", "line"), [("label,path\n1,gone.png\n0,a.png\n", 2), ("\nlabel;path\n0\n1;a.png\n", 3)])
+@pytest.mark.parametrize(
+    ("table", "line"), [("label,path\n1,gone.png\n0,a.png\n", 2), ("\nlabel;path\n0\n1;a.png\n", 3)]
+)
 def test_row_that_names_no_file_is_a_fault_of_its_own(folder: Path, table: str, line: int) -> None:
     (folder / "list.csv").write_text(table)
     faulty, sound = image_files([folder / "list.csv"])
@@ -60,7 +64,9 @@ def test_list_of_paths_may_hold_delimiters(folder: Path) -> None:
     assert image_files([folder / "list.csv"]) == [Item(folder / "a;1.png"), Item(folder / "b.png")]
 
 
-def test_files_of_a_folder_that_are_not_read_are_counted_by_suffix(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_of_a_folder_that_are_not_read_are_counted_by_suffix(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("x.heic", "more/y.HEIC", "z.gif"):
         (folder / name).write_bytes(b"")
     assert [item.file.name for item in image_files([folder])] == ["a.png", "b.png", "c.PNG"]
@@ -71,7 +77,11 @@ def test_files_of_a_folder_that_are_not_read_are_counted_by_suffix(folder: Path,
         image_files([folder])
 
 
-def test_folder_without_other_files_says_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_folder_without_other_files_says_nothing(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (folder / "notes.txt").unlink()
     image_files([folder])
-    assert caplog.records == [] or all(record.levelno < logging.WARNING for record in caplog.records)
+    assert caplog.records == [] or all(
+        record.levelno < logging.WARNING for record in caplog.records
+    )

@@ -40,13 +40,18 @@ def test_every_kind_of_image_is_read_in_its_colours(tmp_path: Path, suffix: str)
 
 
 @pytest.mark.parametrize(
-    ("orientation", "expected"), [(1, COLOURS), (3, np.rot90(COLOURS, 2)), (6, np.rot90(COLOURS, 3)), (8, np.rot90(COLOURS))]
+    ("orientation", "expected"),
+    [(1, COLOURS), (3, np.rot90(COLOURS, 2)), (6, np.rot90(COLOURS, 3)), (8, np.rot90(COLOURS))],
 )
-def test_jpeg_of_a_turned_phone_is_upright(tmp_path: Path, orientation: int, expected: np.ndarray) -> None:
+def test_jpeg_of_a_turned_phone_is_upright(
+    tmp_path: Path, orientation: int, expected: np.ndarray
+) -> None:
     entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
     plain = cv2.imencode(".jpg", bgr(picture()))[1].tobytes()
-    (tmp_path / "x.jpg").write_bytes(plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:])
+    (tmp_path / "x.jpg").write_bytes(
+        plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    )
     image = read_photo(tmp_path / "x.jpg")
     assert image.shape[:2] == ((60, 40) if orientation in (6, 8) else (40, 60))
     np.testing.assert_allclose(quarters(image), expected, atol=6)
@@ -62,7 +67,9 @@ def test_cmyk_jpeg_is_read_in_its_colours(tmp_path: Path) -> None:
 
 
 def uniform_cmyk(samples: list[int]) -> bytes:
-    """A baseline JPEG of 8 x 8 pixels and four uniform components (ITU T.81; Adobe's APP14 marker with transform 0)."""
+    """A baseline JPEG of 8 x 8 pixels and four uniform components (ITU T.81; Adobe's APP14 marker
+    with transform 0).
+    """
 
     def segment(marker: int, content: bytes) -> bytes:
         return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
@@ -72,10 +79,16 @@ def uniform_cmyk(samples: list[int]) -> bytes:
     for sample in samples:
         level = 8 * (sample - 128)
         size = abs(level).bit_length()
-        bits += f"{size:04b}" + (f"{level if level > 0 else level + (1 << size) - 1:0{size}b}" if size else "") + "0000"
+        bits += (
+            f"{size:04b}"
+            + (f"{level if level > 0 else level + (1 << size) - 1:0{size}b}" if size else "")
+            + "0000"
+        )
     bits += "1" * (-len(bits) % 8)
     scan = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
-    frame = struct.pack(">BHHB", 8, 8, 8, 4) + b"".join(bytes([number, 0x11, 0]) for number in range(1, 5))
+    frame = struct.pack(">BHHB", 8, 8, 8, 4) + b"".join(
+        bytes([number, 0x11, 0]) for number in range(1, 5)
+    )
     return b"".join(
         [
             b"\xff\xd8",
@@ -84,7 +97,12 @@ def uniform_cmyk(samples: list[int]) -> bytes:
             segment(0xC0, frame),
             segment(0xC4, bytes([0x00]) + lengths + bytes(range(12))),
             segment(0xC4, bytes([0x10]) + lengths + bytes(range(12))),
-            segment(0xDA, bytes([4]) + b"".join(bytes([number, 0]) for number in range(1, 5)) + bytes([0, 63, 0])),
+            segment(
+                0xDA,
+                bytes([4])
+                + b"".join(bytes([number, 0]) for number in range(1, 5))
+                + bytes([0, 63, 0]),
+            ),
             scan,
             b"\xff\xd9",
         ]
@@ -108,14 +126,24 @@ def test_grey_is_three_equal_channels(tmp_path: Path, suffix: str, kind: type, s
 def test_default_limit_admits_large_phone_cameras_and_refuses_bombs(tmp_path: Path) -> None:
     assert MAX_PIXELS > 12_000 * 9_000
     head = b"\x89PNG\r\n\x1a\n"
-    for kind, content in ((b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)), (b"IEND", b"")):
-        head += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    for kind, content in (
+        (b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)),
+        (b"IEND", b""),
+    ):
+        head += (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
     (tmp_path / "bomb.png").write_bytes(head)
     with pytest.raises(DataError, match=r"more pixels[\s\S]*60000 x 60000[\s\S]*--max-pixels"):
         read_photo(tmp_path / "bomb.png")
 
 
-def test_tiff_over_the_limit_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiff_over_the_limit_is_refused_by_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write(tmp_path / "x.tif", bgr(picture()))
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(DataError, match=r"more pixels[\s\S]*60 x 40"):
@@ -124,17 +152,26 @@ def test_tiff_over_the_limit_is_refused_by_its_header(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("suffix", [".bmp", ".jpg", ".png", ".tif", ".webp"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
-def test_cut_image_is_refused_with_a_remedy_for_users(tmp_path: Path, suffix: str, share: float) -> None:
+def test_cut_image_is_refused_with_a_remedy_for_users(
+    tmp_path: Path, suffix: str, share: float
+) -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     file = write(tmp_path / f"x{suffix}", image)
     data = file.read_bytes()
     file.write_bytes(data[: int(share * len(data))])
     with pytest.raises(DataError) as caught:
         read_photo(file)
-    assert str(file) in str(caught.value) and "save it from there" in str(caught.value) and "label" not in str(caught.value)
+    assert (
+        str(file) in str(caught.value)
+        and "save it from there" in str(caught.value)
+        and "label" not in str(caught.value)
+    )
 
 
-@pytest.mark.parametrize("content", [b"", b"II*\0", b"II*\0\x08\0\0\0\0\0", b"MM\0*\xff\xff\xff\xff", b"\0\0\0\x18ftypheic"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"II*\0", b"II*\0\x08\0\0\0\0\0", b"MM\0*\xff\xff\xff\xff", b"\0\0\0\x18ftypheic"],
+)
 def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tif").write_bytes(content)
     with pytest.raises(DataError, match=r"x\.tif"):

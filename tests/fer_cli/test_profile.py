@@ -32,7 +32,9 @@ def test_shipped_params_are_the_sample_profile() -> None:
     assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles" / "sample.yaml").read_text()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_every_profile_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     params = read_params(path)
@@ -50,7 +52,12 @@ def test_the_profile_for_own_folders_is_the_sample_s_but_for_its_data() -> None:
     for params in (own, sample):
         for key in ("sets", "validate"):
             del params[key]
-        for section, key in (("manifest", "sources"), ("manifest", "test_fraction"), ("evaluation", "compare_set"), ("deploy", "licence")):
+        for section, key in (
+            ("manifest", "sources"),
+            ("manifest", "test_fraction"),
+            ("evaluation", "compare_set"),
+            ("deploy", "licence"),
+        ):
             del params[section][key]
     assert own == sample
 
@@ -67,14 +74,18 @@ def test_there_and_back_restores_every_byte(project: Path) -> None:
 def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Path) -> None:
     use_profile("protocol")
     stages = YAML(typ="safe").load(texts(project)[1])["stages"]
-    assert stages["teacher_b"]["foreach"] == {tag: {"a": f"data/teachers/{tag}/a/model"} for tag in ("rn18", "rn50", "b3", "cnxt", "vit")}
+    assert stages["teacher_b"]["foreach"] == {
+        tag: {"a": f"data/teachers/{tag}/a/model"} for tag in ("rn18", "rn50", "b3", "cnxt", "vit")
+    }
     assert stages["logits_dev"]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"
     assert "sets.stage_b" in stages["teacher_b"]["do"]["params"]
     assert "sets.hq_train" in stages["student"]["do"]["params"]
 
 
 def test_edited_params_are_not_lost(project: Path) -> None:
-    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 1337", "seed: 7"))
+    (project / "params.yaml").write_text(
+        (project / "params.yaml").read_text().replace("seed: 1337", "seed: 7")
+    )
     before = texts(project)
     with pytest.raises(ParamsError, match="no profile holds"):
         use_profile("fer2013")
@@ -91,7 +102,9 @@ def test_profiles_are_listed_and_used_where_there_is_no_params_yaml_yet(project:
     assert "* sample" in CliRunner().invoke(app, ["list"]).output
 
 
-def test_outside_a_project_there_are_no_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_project_there_are_no_profiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParamsError, match="project's root"):
         use_profile("sample")
@@ -110,22 +123,40 @@ def test_unknown_profile_names_those_there_are(project: Path) -> None:
         ("    epochs: 14", "    epochs: many", "teacher.train.epochs"),
         ("  bootstrap: 400", "  bootstrap: 400\n  boostrap: 10", "evaluation.boostrap"),
         ("deploy:\n  student: dkd-1337", "deploy:\n  student: dkd-1", "deploy.student"),
-        ("deploy:\n  student: dkd-1337", "deploy:\n  teachers: [rn81]\n  student: kd-1337", "deploy.teachers"),
+        (
+            "deploy:\n  student: dkd-1337",
+            "deploy:\n  teachers: [rn81]\n  student: kd-1337",
+            "deploy.teachers",
+        ),
         ("rn18: {arch: test_resnet}", "rn18: {arch: test_resnet, stage: c}", "teachers.rn18.stage"),
         ("rn18: {arch: test_resnet}", "rn18: {arch: test_resnet, stage: b}", "teacher_b"),
         ("  head: {embed_dim", "  set: sample_expw\n  head: {embed_dim", "sample_expw"),
         ("  methods: [ce", "  set: nowhere\n  methods: [ce", "nowhere"),
         ("precision: fp32\n  ce:", "precision: fp32\n    mixup: 0.2\n  ce:", "student.train.mixup"),
-        ("precision: fp32\n  ce:", "precision: fp32\n    label_smoothing: 0.1\n  ce:", "student.train.label_smoothing"),
+        (
+            "precision: fp32\n  ce:",
+            "precision: fp32\n    label_smoothing: 0.1\n  ce:",
+            "student.train.label_smoothing",
+        ),
         ("    epochs: 14", "    epochs: 3", "arcface.warmup_epochs"),
-        ("temperature: 2.0", "temperature: 2.0\n    extra_epochs: 1", "student.kd's lr and extra_epochs"),
+        (
+            "temperature: 2.0",
+            "temperature: 2.0\n    extra_epochs: 1",
+            "student.kd's lr and extra_epochs",
+        ),
         ("temperature: 2.0", "temperature: 2.0\n    lr: 0.000001", "min_lr must not exceed lr"),
-        ("precision: fp32\n  head:", "precision: fp32\n    accumulation: 3\n  head:", "accumulation"),
+        (
+            "precision: fp32\n  head:",
+            "precision: fp32\n    accumulation: 3\n  head:",
+            "accumulation",
+        ),
         ("seed: 1337\n", "seed: 1337\nsede: 1\n", "sede"),
         ("seed: 1337\n", "seed: 1337\nseed: 1338\n", "seed"),
     ],
 )
-def test_faulty_profile_is_refused_by_key_and_changes_nothing(project: Path, old: str, new: str, named: str) -> None:
+def test_faulty_profile_is_refused_by_key_and_changes_nothing(
+    project: Path, old: str, new: str, named: str
+) -> None:
     profile = project / "profiles" / "broken.yaml"
     text = (ROOT / "profiles" / "sample.yaml").read_text()
     assert old in text

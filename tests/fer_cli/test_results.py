@@ -21,8 +21,21 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("other", "high", True, 0.5),
     ):
         values = {name: macro_f1 if name == "macro_f1" else 0.5 for name in METRICS}
-        edges = {f"{name}_{edge}": values[name] + shift for name in METRICS for edge, shift in (("low", -0.125), ("high", 0.125))}
-        rows.append({"set": set_name, "entry": entry, "kind": "student", "calibrated": calibrated, **values, **edges})
+        edges = {
+            f"{name}_{edge}": values[name] + shift
+            for name in METRICS
+            for edge, shift in (("low", -0.125), ("high", 0.125))
+        }
+        rows.append(
+            {
+                "set": set_name,
+                "entry": entry,
+                "kind": "student",
+                "calibrated": calibrated,
+                **values,
+                **edges,
+            }
+        )
     (tmp_path / "metrics").mkdir()
     pd.DataFrame(rows).to_csv(tmp_path / "metrics" / "leaderboard.csv", index=False)
     monkeypatch.chdir(tmp_path)
@@ -39,7 +52,9 @@ def test_methods_are_summed_up_over_seeds(board: Path) -> None:
     names = ("accuracy", "macro_f1", "minority_f1", "nll_scaled_nats", "ece_scaled")
     lines = ["set,method,metric,seeds,mean,sd,min,max"]
     lines += [f"all,ce,{name},1,0.5,,0.5,0.5" for name in names]
-    lines += [f"all,kd,{name},3,0.25,0.0156,0.2,0.3" for name in names] + ["other,kd,macro_f1,3,0.9,0.1,0.8,1.0"]
+    lines += [f"all,kd,{name},3,0.25,0.0156,0.2,0.3" for name in names] + [
+        "other,kd,macro_f1,3,0.9,0.1,0.8,1.0"
+    ]
     (board / "metrics" / "resultssummarystudents.csv").write_text("\n".join(lines))
     found = method_table("all").splitlines()[2:]
     assert found == ["| ce | 1 |" + " 0.500 |" * 5, "| kd | 3 |" + " 0.250 ± 0.016 |" * 5]

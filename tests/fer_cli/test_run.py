@@ -1,4 +1,6 @@
-"""`fer run` before and after the stages: what is checked, when it is checked again, and the exit status."""
+"""`fer run` before and after the stages: what is checked, when it is checked again, and the exit
+status.
+"""
 
 import shutil
 from pathlib import Path
@@ -47,7 +49,9 @@ def test_a_faulty_option_of_a_method_is_found_before_the_first_stage(project: Pa
         fer("run")
 
 
-def test_params_are_checked_again_only_after_a_change(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_params_are_checked_again_only_after_a_change(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked: list[int] = []
     monkeypatch.setattr(checked, "check_params", lambda params, path: looked.append(1))
     monkeypatch.setattr(checked, "check_methods", lambda params, path: None)
@@ -65,7 +69,9 @@ def test_what_was_found_faulty_is_checked_again(project: Path) -> None:
             fer("run")
 
 
-def test_a_descriptor_that_went_missing_is_told_whether_params_changed_or_not(project: Path) -> None:
+def test_a_descriptor_that_went_missing_is_told_whether_params_changed_or_not(
+    project: Path,
+) -> None:
     assert fer("run") == 0
     (project / "data/sources/sample_expw.json").unlink()
     for command in (["run"], ["dag", "sync"]):
@@ -78,15 +84,23 @@ def test_a_failed_stage_ends_with_the_status_of_our_errors_and_a_signal_with_its
     project: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
 ) -> None:
     """`dvc repro` says 255 whatever the status of its stage."""
-    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({"pack": set()}, {"pack": 0}, {"pack": 0}))
+    monkeypatch.setattr(
+        plan, "make_plan", lambda targets: Plan({"pack": set()}, {"pack": 0}, {"pack": 0})
+    )
     monkeypatch.setattr(scheduler, "run_plan", lambda *_: status)
     assert fer("run") == expected
     assert fer("run", "--force", "pack") == expected
 
 
-def test_options_of_dvc_repro_reach_it_in_their_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_of_dvc_repro_reach_it_in_their_order(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[tuple[set[str], list[str]]] = []
-    monkeypatch.setattr(scheduler, "run_plan", lambda plan, machine, wants, command: started.append((set(plan.needs), command[2:])) or 0)
+    monkeypatch.setattr(
+        scheduler,
+        "run_plan",
+        lambda plan, machine, wants, command: started.append((set(plan.needs), command[2:])) or 0,
+    )
     assert fer("run", "-j", "1", "--force", "--single-item", "student@ce-1") == 0
     assert started == [({"student@ce-1"}, ["repro", "--force", "--single-item"])]
 
@@ -106,7 +120,9 @@ def test_options_of_dvc_repro_reach_it_in_their_order(project: Path, monkeypatch
         ("\0", "not valid YAML"),
     ],
 )
-def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(project: Path, command: list[str], text: str | None, told: str) -> None:
+def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(
+    project: Path, command: list[str], text: str | None, told: str
+) -> None:
     if text is None:
         (project / "dvc.yaml").unlink()
     else:
@@ -119,12 +135,19 @@ def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(project: Path
     ("old", "new", "told"),
     [
         ("rn18: {arch: test_resnet}", "rn18: test_resnet", "teachers.rn18"),
-        ("  rn18: {arch: test_resnet}\n  b3: {arch: test_efficientnet}\n  cnxt: {arch: test_convnext2}", "  [test_resnet]", "teachers"),
+        (
+            "  rn18: {arch: test_resnet}\n  b3: {arch: test_efficientnet}\n  cnxt: {arch: "
+            "test_convnext2}",
+            "  [test_resnet]",
+            "teachers",
+        ),
         ("  kd:\n    temperature: 2.0\n    alpha: 0.7", "  kd: 3", "student.kd"),
         ("  head: {embed_dim", "  folds: two\n  head: {embed_dim", "teacher.folds"),
     ],
 )
-def test_params_that_no_pipeline_follows_from_leave_dvc_yaml_as_it_is(project: Path, old: str, new: str, told: str) -> None:
+def test_params_that_no_pipeline_follows_from_leave_dvc_yaml_as_it_is(
+    project: Path, old: str, new: str, told: str
+) -> None:
     before = (project / "dvc.yaml").read_text()
     edit(project / "params.yaml", old, new)
     with pytest.raises(ParamsError, match=told.replace(".", r"\.")):
@@ -132,7 +155,9 @@ def test_params_that_no_pipeline_follows_from_leave_dvc_yaml_as_it_is(project: P
     assert (project / "dvc.yaml").read_text() == before
 
 
-def test_what_dvc_refuses_is_an_error_of_ours(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_dvc_refuses_is_an_error_of_ours(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(project)  # no repository of git or DVC
     with pytest.raises(FerError, match=r"DVC cannot read[\s\S]*remedy"):

@@ -1,4 +1,6 @@
-"""Stages run side by side, each after all it needs; the stages are small shell commands that log what they do."""
+"""Stages run side by side, each after all it needs; the stages are small shell commands that log
+what they do.
+"""
 
 import os
 import signal
@@ -44,7 +46,9 @@ def go(tmp_path, monkeypatch):
 
     def run(plan: Plan, machine: Machine, wants=lambda stage: False) -> tuple[int, list[list[str]]]:
         status = run_plan(plan, machine, wants, [sys.executable, str(script), str(log)])
-        return status, [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+        return status, [
+            line.split() for line in log.read_text().splitlines()
+        ] if log.exists() else []
 
     return run
 
@@ -66,7 +70,9 @@ def test_independent_stages_run_side_by_side_and_a_timing_stage_alone(go, monkey
     monkeypatch.setenv("PACE", "0.3")
     _, lines = go(plan_of(UPSTREAM, set(UPSTREAM), set(UPSTREAM)), Machine(2, 4, ()))
     place = places(lines)
-    assert max(place["start", "a@1"], place["start", "a@2"]) < min(place["end", "a@1"], place["end", "a@2"])
+    assert max(place["start", "a@1"], place["start", "a@2"]) < min(
+        place["end", "a@1"], place["end", "a@2"]
+    )
     assert place["end", "latency"] == place["start", "latency"] + 1
     threads = {stage: int(count) for what, stage, _, count, _ in lines if what == "start"}
     assert threads["latency"] == 4 and threads["a@1"] == 2
@@ -75,7 +81,11 @@ def test_independent_stages_run_side_by_side_and_a_timing_stage_alone(go, monkey
 def test_each_device_serves_one_stage_at_a_time(go, monkeypatch):
     monkeypatch.setenv("PACE", "0.2")
     upstream = {f"t@{n}": set() for n in range(4)} | {"light": set()}
-    _, lines = go(plan_of(upstream, set(upstream), set(upstream)), Machine(4, 4, ("cuda:0", "cuda:1")), lambda stage: stage != "light")
+    _, lines = go(
+        plan_of(upstream, set(upstream), set(upstream)),
+        Machine(4, 4, ("cuda:0", "cuda:1")),
+        lambda stage: stage != "light",
+    )
     busy: dict[str, str] = {}
     for what, stage, device, *_ in lines:
         if stage == "light":
@@ -137,8 +147,20 @@ def test_a_hangup_that_nohup_has_ignored_stays_ignored(go, monkeypatch):
 
 
 def test_threads_and_memory_follow_from_the_graph_and_not_from_what_is_left_to_do(go, tmp_path):
-    upstream = {"first": set(), "t@1": {"first"}, "t@2": {"first"}, "t@3": {"first"}, "last": {"t@1", "t@2", "t@3"}}
-    expected = {"first": ["8", "1"], "t@1": ["2", "3"], "t@2": ["2", "3"], "t@3": ["2", "3"], "last": ["8", "1"]}
+    upstream = {
+        "first": set(),
+        "t@1": {"first"},
+        "t@2": {"first"},
+        "t@3": {"first"},
+        "last": {"t@1", "t@2", "t@3"},
+    }
+    expected = {
+        "first": ["8", "1"],
+        "t@1": ["2", "3"],
+        "t@2": ["2", "3"],
+        "t@3": ["2", "3"],
+        "last": ["8", "1"],
+    }
     for changed in (set(upstream), {"t@2"}):
         _, lines = go(plan_of(upstream, set(upstream), changed), Machine(4, 8, ()))
         found = {stage: shares for what, stage, _, *shares in lines if what == "start"}
@@ -146,11 +168,15 @@ def test_threads_and_memory_follow_from_the_graph_and_not_from_what_is_left_to_d
         assert set(found) == (set(upstream) if len(changed) > 1 else {"t@2", "last"})
         (tmp_path / "log").unlink()
     _, lines = go(plan_of(upstream, {"first", "t@2"}, {"t@2"}), Machine(4, 8, ()))
-    assert [shares for what, _, _, *shares in lines] == [["8", "1"]] * 2, "asked for alone it has the whole machine"
+    assert [shares for what, _, _, *shares in lines] == [["8", "1"]] * 2, (
+        "asked for alone it has the whole machine"
+    )
 
 
 def settings(**values: object) -> Settings:
-    return Settings(**{"device": "auto", "raw": Path("raw"), "runs": Path("runs"), "threads": 8} | values)  # type: ignore[arg-type]
+    return Settings(
+        **{"device": "auto", "raw": Path("raw"), "runs": Path("runs"), "threads": 8} | values
+    )  # type: ignore[arg-type]
 
 
 def test_the_machine_follows_the_settings(monkeypatch):
@@ -169,7 +195,9 @@ def test_stages_that_are_spread_over_all_devices_run_one_at_a_time(go, monkeypat
     assert machine == Machine(4, 8, ("auto",))
     monkeypatch.setenv("PACE", "0.2")
     upstream = {f"t@{n}": set() for n in range(3)} | {"light": set()}
-    _, lines = go(plan_of(upstream, set(upstream), set(upstream)), machine, lambda stage: stage != "light")
+    _, lines = go(
+        plan_of(upstream, set(upstream), set(upstream)), machine, lambda stage: stage != "light"
+    )
     spread = [(what, stage, device) for what, stage, device, *_ in lines if stage != "light"]
     assert {device for _, _, device in spread} == {"auto"}, "none is pinned to a device of its own"
     assert [what for what, *_ in spread] == ["start", "end"] * 3

@@ -65,7 +65,12 @@ folder.mkdir(parents=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    for name, text in {"params.yaml": PARAMS, "tuning.yaml": TUNING, "dvc.yaml": DVC, "evaluate.py": EVALUATE}.items():
+    for name, text in {
+        "params.yaml": PARAMS,
+        "tuning.yaml": TUNING,
+        "dvc.yaml": DVC,
+        "evaluate.py": EVALUATE,
+    }.items():
         Path(name).write_text(text)
     return tmp_path
 
@@ -102,7 +107,9 @@ def test_trials_are_every_combination(project: Path) -> None:
         ("start: [null]}", "start: [null]}\n    - {label_smoothing: [0.1]}", "different settings"),
     ],
 )
-def test_unfair_or_impossible_trials_are_refused(project: Path, old: str, new: str, words: str) -> None:
+def test_unfair_or_impossible_trials_are_refused(
+    project: Path, old: str, new: str, words: str
+) -> None:
     Path("tuning.yaml").write_text(TUNING.replace(old, new))
     with pytest.raises(ParamsError, match=words):
         read_trials(Path("tuning.yaml"), read_params())
@@ -114,38 +121,75 @@ def test_missing_file_is_named(project: Path) -> None:
 
 
 def test_best_is_the_lowest_nll_or_the_highest_f1() -> None:
-    a, b, other = Trial("ce", 7, (("lr", 1),), "a"), Trial("ce", 7, (("lr", 2),), "b"), Trial("kd", 7, (("alpha", 1),), "c")
-    scores = {a: {"nll": 1.0, "macro_f1": 0.4}, b: {"nll": 1.1, "macro_f1": 0.6}, other: {"nll": 9.0, "macro_f1": 0.1}}
+    a, b, other = (
+        Trial("ce", 7, (("lr", 1),), "a"),
+        Trial("ce", 7, (("lr", 2),), "b"),
+        Trial("kd", 7, (("alpha", 1),), "c"),
+    )
+    scores = {
+        a: {"nll": 1.0, "macro_f1": 0.4},
+        b: {"nll": 1.1, "macro_f1": 0.6},
+        other: {"nll": 9.0, "macro_f1": 0.1},
+    }
     assert best_trials(scores, "nll") == {"ce": a, "kd": other}
     assert best_trials(scores, "macro_f1") == {"ce": b, "kd": other}
 
 
 def test_settings_are_written_and_all_else_is_kept() -> None:
-    text = applied(PARAMS, {"kd": Trial("kd", 7, (("temperature", 4.0), ("lr", 0.01)), "a")}, {"ce": 3, "kd": 2})
-    tuned = PARAMS.replace("temperature: 2.0 ", "temperature: 4.0 ").replace("    alpha: 0.5\n", "    alpha: 0.5\n    lr: 0.01\n")
+    text = applied(
+        PARAMS,
+        {"kd": Trial("kd", 7, (("temperature", 4.0), ("lr", 0.01)), "a")},
+        {"ce": 3, "kd": 2},
+    )
+    tuned = PARAMS.replace("temperature: 2.0 ", "temperature: 4.0 ").replace(
+        "    alpha: 0.5\n", "    alpha: 0.5\n    lr: 0.01\n"
+    )
     assert text == tuned + "  trials: {ce: 3, kd: 2}\n"
     assert applied(text, {}, {"kd": 5}) == tuned + "  trials: {ce: 3, kd: 5}\n"
 
 
 def test_mappings_nulls_and_dotted_names_are_settings_too(project: Path) -> None:
-    grid = "{negl: [{weight: 0.1}, null], proto.weight: [0.2], start: [null], gate: [teacher_right]}"
+    grid = (
+        "{negl: [{weight: 0.1}, null], proto.weight: [0.2], start: [null], gate: [teacher_right]}"
+    )
     Path("tuning.yaml").write_text(f"seed: 7\nby: nll\ntrials:\n  ce:\n    - {grid}\n")
     _, (trial, without) = read_trials(Path("tuning.yaml"), read_params())
     assert trial.words == "negl {weight: 0.1}, proto.weight 0.2, start null, gate teacher_right"
     changed = with_settings({"lr": 1, "negl": {"ratio": 0.5}, "proto": None}, trial.settings)
     negl, proto = {"ratio": 0.5, "weight": 0.1}, {"weight": 0.2}
-    assert changed == {"lr": 1, "negl": negl, "proto": proto, "start": None, "gate": "teacher_right"}
+    assert changed == {
+        "lr": 1,
+        "negl": negl,
+        "proto": proto,
+        "start": None,
+        "gate": "teacher_right",
+    }
     assert with_settings({"negl": {"ratio": 0.5}}, without.settings)["negl"] is None
     assert len({trial, without}) == 2
     text = applied(PARAMS, {"ce": trial}, {"ce": 2})
     Path("params.yaml").write_text(text)
-    assert read_params()["student"]["ce"]["negl"] == {"weight": 0.1} and "start: null" in text.replace("start:\n", "start: null\n")
-    assert (flow("a b"), flow("null"), flow(True), flow([1, "x"])) == ("'a b'", "'null'", "true", "[1, x]")
+    assert read_params()["student"]["ce"]["negl"] == {
+        "weight": 0.1
+    } and "start: null" in text.replace("start:\n", "start: null\n")
+    assert (flow("a b"), flow("null"), flow(True), flow([1, "x"])) == (
+        "'a b'",
+        "'null'",
+        "true",
+        "[1, x]",
+    )
 
 
-def test_a_trial_is_another_one_once_anything_changes_that_its_score_depends_on(project: Path) -> None:
+def test_a_trial_is_another_one_once_anything_changes_that_its_score_depends_on(
+    project: Path,
+) -> None:
     def names(**changes: object) -> list[str]:
-        params = {"teacher": {"train": {"epochs": 3}}, "latency": {"rounds": 1}, "sets": {"all": {}}, "seed": 1, **read_params()} | changes
+        params = {
+            "teacher": {"train": {"epochs": 3}},
+            "latency": {"rounds": 1},
+            "sets": {"all": {}},
+            "seed": 1,
+            **read_params(),
+        } | changes
         return [trial.name for trial in read_trials(Path("tuning.yaml"), params)[1]]
 
     student = read_params()["student"]
@@ -153,10 +197,15 @@ def test_a_trial_is_another_one_once_anything_changes_that_its_score_depends_on(
     for irrelevant in (
         {"latency": {"rounds": 2}},
         {"sets": {"all": {}, "further": {}}},
-        {"student": student | {"seeds": [7, 8, 9], "trials": {"ce": 1}, "methods": ["ce", "kd", "dkd"], "dkd": {}}},
+        {
+            "student": student
+            | {"seeds": [7, 8, 9], "trials": {"ce": 1}, "methods": ["ce", "kd", "dkd"], "dkd": {}}
+        },
     ):
         assert names(**irrelevant) == before, irrelevant
-    assert names(student=student | {"ce": {"label_smoothing": 0.0, "lr": 0.7}}) == before, "what the trial sets itself"
+    assert names(student=student | {"ce": {"label_smoothing": 0.0, "lr": 0.7}}) == before, (
+        "what the trial sets itself"
+    )
     assert not set(names(teacher={"train": {"epochs": 4}})) & set(before)
     assert not set(names(student=student | {"train": {"epochs": 3}})) & set(before)
     of_ce = names(student=student | {"ce": {"label_smoothing": 0.1}})
@@ -176,7 +225,9 @@ def test_value_out_of_range_is_refused_before_anything_is_queued(project: Path) 
         fer("queue", "tuning.yaml")
 
 
-def test_trials_run_as_experiments_and_the_best_come_back(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_run_as_experiments_and_the_best_come_back(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last trial fails at first and is queued again."""
     run("git", "init", "-q")
     run("dvc", "init", "-q")
@@ -195,20 +246,41 @@ def test_trials_run_as_experiments_and_the_best_come_back(project: Path, monkeyp
     monkeypatch.delenv("FAIL")
     run("dvc", "exp", "run", "--run-all")
     shown = fer("show", "tuning.yaml", "--out", "tuning.csv")
-    assert [line[2:].split("macro")[0].split() for line in shown.splitlines() if line.startswith("*")] == [
-        ["ce-7", "lr", "0.2,", "negl", "{weight:", "0.1,", "negatives:", "uniform},", "start", "null"],
+    assert [
+        line[2:].split("macro")[0].split() for line in shown.splitlines() if line.startswith("*")
+    ] == [
+        [
+            "ce-7",
+            "lr",
+            "0.2,",
+            "negl",
+            "{weight:",
+            "0.1,",
+            "negatives:",
+            "uniform},",
+            "start",
+            "null",
+        ],
         ["kd-7", "temperature", "4.0,", "alpha", "0.9"],
     ]
     assert (
-        Path("tuning.csv").read_text().splitlines()[2] == 'ce,7,"lr 0.2, negl {weight: 0.1, negatives: uniform}, start null",0.5,0.25,0,1'
+        Path("tuning.csv").read_text().splitlines()[2]
+        == 'ce,7,"lr 0.2, negl {weight: 0.1, negatives: uniform}, start null",0.5,0.25,0,1'
     )
     assert "0 of 4 trials queued" in fer("queue", "tuning.yaml")
     fer("apply", "tuning.yaml")
     student = read_params()["student"]
-    assert student["ce"] == {"label_smoothing": 0.0, "lr": 0.2, "negl": {"weight": 0.1, "negatives": "uniform"}, "start": None}
+    assert student["ce"] == {
+        "label_smoothing": 0.0,
+        "lr": 0.2,
+        "negl": {"weight": 0.1, "negatives": "uniform"},
+        "start": None,
+    }
     assert student["kd"] == {"temperature": 4.0, "alpha": 0.9}
     assert student["trials"] == {"ce": 2, "kd": 2}
     run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "tuned")
     assert "not finished" not in fer("show", "tuning.yaml"), "trials of an earlier commit count"
-    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("epochs: 2", "epochs: 3"))
+    Path("params.yaml").write_text(
+        Path("params.yaml").read_text().replace("epochs: 2", "epochs: 3")
+    )
     assert fer("show", "tuning.yaml").count("not finished") == 4, "trials of other params do not"

@@ -1,4 +1,6 @@
-"""Runs that `test_distributed` makes twice: once in its own process and once in a group of two, as `python -m tests.learning.spread`."""
+"""Runs that `test_distributed` makes twice: once in its own process and once in a group of two, as
+`python -m tests.learning.spread`.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -35,9 +37,26 @@ from tests.tiny import SIDE
 
 CPU = torch.device("cpu")
 PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(count=2, scale=(0.8, 1.0), ratio=(0.9, 1.1), flip=0.5, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.0)
+VIEWS = ViewOptions(
+    count=2,
+    scale=(0.8, 1.0),
+    ratio=(0.9, 1.1),
+    flip=0.5,
+    brightness=0.1,
+    contrast=0.1,
+    saturation=0.1,
+    hue=0.0,
+)
 PLAIN = TrainOptions(
-    epochs=2, batch=28, lr=0.002, min_lr=1e-5, weight_decay=0.05, lr_warmup_epochs=1, balance="none", grad_clip=0.0, precision="fp32"
+    epochs=2,
+    batch=28,
+    lr=0.002,
+    min_lr=1e-5,
+    weight_decay=0.05,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
 )
 
 
@@ -51,7 +70,9 @@ class Case:
 
 
 def in_double(network: nn.Module, first: nn.Module) -> nn.Module:
-    """In double precision rounding is far below what any fault would do, and below the epsilon that Adam divides by."""
+    """In double precision rounding is far below what any fault would do, and below the epsilon that
+    Adam divides by.
+    """
     first.register_forward_pre_hook(lambda module, inputs: (inputs[0].double(),))
     return network.double()
 
@@ -62,20 +83,39 @@ def view_of(epoch: int) -> int:
 
 def vit(data: TrainingData, double: bool = True, **options: Any) -> Task:
     network = timm.create_model("test_vit", num_classes=7, img_size=SIDE, **options)
-    return StudentTask(in_double(network, network) if double else network, ce, ce.Options(label_smoothing=0.1), None, view_of)
+    return StudentTask(
+        in_double(network, network) if double else network,
+        ce,
+        ce.Options(label_smoothing=0.1),
+        None,
+        view_of,
+    )
 
 
 def distilled(data: TrainingData) -> Task:
     """A loss that looks at how the rows of a batch relate, and so is no sum over rows."""
     network = timm.create_model("test_vit", num_classes=7, img_size=SIDE)
-    targets = torch.randn(len(data.labels), VIEWS.count + 1, 7, generator=torch.Generator().manual_seed(3))
-    return StudentTask(in_double(network, network), dist_loss, dist_loss.Options(temperature=2.0, beta=1.0, gamma=1.0), targets, view_of)
+    targets = torch.randn(
+        len(data.labels), VIEWS.count + 1, 7, generator=torch.Generator().manual_seed(3)
+    )
+    return StudentTask(
+        in_double(network, network),
+        dist_loss,
+        dist_loss.Options(temperature=2.0, beta=1.0, gamma=1.0),
+        targets,
+        view_of,
+    )
 
 
 def with_terms(data: TrainingData) -> Task:
     """Terms that remember earlier batches, compare rows of one and draw numbers."""
     network = timm.create_model("test_vit", num_classes=7, img_size=SIDE)
-    values = {"label_smoothing": 0.0, "proto": {"weight": 0.5}, "negl": {"weight": 0.2, "min_entropy": 0.0}, "lp": {"weight": 0.1}}
+    values = {
+        "label_smoothing": 0.0,
+        "proto": {"weight": 0.5},
+        "negl": {"weight": 0.2, "min_entropy": 0.0},
+        "lp": {"weight": 0.1},
+    }
     options = ce.Options.model_validate(values)
     terms = Auxiliary(options, network, data.labels, data.train, None, seed=1)
     return StudentTask(in_double(network, network), ce, options, None, view_of, terms)
@@ -112,12 +152,15 @@ CASES = {
     "layer norm": Case(vit, {}),
     "layer norm in single precision": Case(lambda data: vit(data, double=False), {}),
     "layer norm with everything": Case(
-        lambda data: vit(data, drop_rate=0.1, proj_drop_rate=0.1, drop_path_rate=0.2), {"batch": 14, "balance": "batches", **EVERYTHING}
+        lambda data: vit(data, drop_rate=0.1, proj_drop_rate=0.1, drop_path_rate=0.2),
+        {"batch": 14, "balance": "batches", **EVERYTHING},
     ),
     "relations of a batch": Case(distilled, {}),
     "further terms": Case(with_terms, {}),
     "batch norm": Case(resnet_teacher, {"batch_norm_group": 7, "balance": "weights"}),
-    "batch norm with everything": Case(resnet_teacher, {"batch_norm_group": 7, "balance": "weights", **EVERYTHING}),
+    "batch norm with everything": Case(
+        resnet_teacher, {"batch_norm_group": 7, "balance": "weights", **EVERYTHING}
+    ),
     "no sum": Case(vit, {}, no_sum),
     "half of the batch": Case(vit, {}, first_ranks_gradients),
     "no groups": Case(resnet_teacher, {}),
@@ -137,11 +180,19 @@ def outcome(name: str, data: TrainingData, folder: Path) -> dict[str, Any]:
     task = case.task(data)
     options = TrainOptions.model_validate(PLAIN.model_dump() | case.options)
     try:
-        with patch.object(loop, "_EVALUATION_BATCH", BATCH_TO_EVALUATE), open_scratch(folder, "stage", "key", {"name": name}) as scratch:
+        with (
+            patch.object(loop, "_EVALUATION_BATCH", BATCH_TO_EVALUATE),
+            open_scratch(folder, "stage", "key", {"name": name}) as scratch,
+        ):
             result = loop.train(task, data, options, 1, scratch, CPU)
     except FerError as error:
         return {"error": str(error)}
-    return {"history": result.history, "selected": result.selected_epoch, "weights": result.weights, "last": task.network.state_dict()}
+    return {
+        "history": result.history,
+        "selected": result.selected_epoch,
+        "weights": result.weights,
+        "last": task.network.state_dict(),
+    }
 
 
 def main(pack: str, out: str) -> None:

@@ -1,4 +1,6 @@
-"""Batch normalisation in groups: against the formula by hand, and what a split of the batch over devices must not change."""
+"""Batch normalisation in groups: against the formula by hand, and what a split of the batch over
+devices must not change.
+"""
 
 import copy
 
@@ -26,7 +28,9 @@ def by_hand(norm: nn.BatchNorm2d, rows: Tensor) -> Tensor:
     mean = rows.mean(dim=(0, 2, 3), keepdim=True)
     variance = ((rows - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
     shape = (1, -1, 1, 1)
-    return (rows - mean) / (variance + norm.eps).sqrt() * norm.weight.view(shape) + norm.bias.view(shape)
+    return (rows - mean) / (variance + norm.eps).sqrt() * norm.weight.view(shape) + norm.bias.view(
+        shape
+    )
 
 
 def test_each_group_is_normalised_by_its_own_statistics() -> None:
@@ -37,7 +41,9 @@ def test_each_group_is_normalised_by_its_own_statistics() -> None:
     parts = images.split(2)
     assert torch.allclose(found, torch.cat([by_hand(norm, part) for part in parts]))
     mean = torch.stack([part.mean(dim=(0, 2, 3)) for part in parts]).mean(dim=0)
-    variance = torch.stack([part.transpose(0, 1).flatten(1).var(dim=1, unbiased=True) for part in parts]).mean(dim=0)
+    variance = torch.stack(
+        [part.transpose(0, 1).flatten(1).var(dim=1, unbiased=True) for part in parts]
+    ).mean(dim=0)
     assert torch.allclose(norm.running_mean, 0.9 * before[0] + 0.1 * mean)  # type: ignore[arg-type]
     assert torch.allclose(norm.running_var, 0.9 * before[1] + 0.1 * variance)  # type: ignore[arg-type]
     assert norm.num_batches_tracked == 1
@@ -55,16 +61,27 @@ def test_gradients_are_those_of_the_groups() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 4), st.integers(1, 3), st.integers(1, 3))
-def test_devices_that_share_a_batch_give_what_one_device_gives(group: int, per_device: int, devices: int) -> None:
-    """Each device holds whole groups; their running statistics are averaged, as after an all-reduce."""
+def test_devices_that_share_a_batch_give_what_one_device_gives(
+    group: int, per_device: int, devices: int
+) -> None:
+    """Each device holds whole groups; their running statistics are averaged, as after an
+    all-reduce.
+    """
     whole, images = layer(), torch.randn(group * per_device * devices, 3, 2, 2, dtype=torch.float64)
     shared = [copy.deepcopy(whole) for _ in range(devices)]
     with GroupedBatchNorm(group):
         expected = whole(images)
-        found = torch.cat([norm(part) for norm, part in zip(shared, images.split(group * per_device), strict=True)])
+        found = torch.cat(
+            [
+                norm(part)
+                for norm, part in zip(shared, images.split(group * per_device), strict=True)
+            ]
+        )
     assert torch.allclose(found, expected)
     for name in ("running_mean", "running_var"):
-        assert torch.allclose(torch.stack([getattr(norm, name) for norm in shared]).mean(dim=0), getattr(whole, name))
+        assert torch.allclose(
+            torch.stack([getattr(norm, name) for norm in shared]).mean(dim=0), getattr(whole, name)
+        )
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [(5, [2, 3]), (3, [3]), (2, [2]), (7, [2, 2, 3])])

@@ -1,7 +1,9 @@
-"""A run spread over two processes is the run that one process makes of the same batches: loss by loss and weight by weight.
+"""A run spread over two processes is the run that one process makes of the same batches: loss by
+loss and weight by weight.
 
-Tolerances: networks in double precision agree to 1e-7 of the greatest weight, and the recorded losses, which are single precision, to 1e-6;
-a network in single precision has losses that agree to 1e-4.
+Tolerances: networks in double precision agree to 1e-7 of the greatest weight, and the recorded
+losses, which are single precision, to 1e-6; a network in single precision has losses that agree to
+1e-4.
 """
 
 import json
@@ -32,8 +34,17 @@ from tests.learning.test_resume import EPOCHS, arguments, environment, make_proj
 from tests.tiny import dev_splits, write_half
 
 ROOT = Path(__file__).parents[2]
-TRAIN = 90  # three batches of 28 and one of 6, which is less than a group of batch normalisation for each process
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+# three batches of 28 and one of 6, which is less than a group of batch normalisation for each process
+TRAIN = 90
+TORCHRUN = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node",
+    "2",
+    "-m",
+]
 
 
 @pytest.fixture(scope="module")
@@ -75,34 +86,58 @@ def losses(run: dict[str, Any]) -> list[float]:
 
 def distance(one: dict[str, Any], other: dict[str, Any]) -> float:
     """Greatest difference of any weight or statistic, as a share of the greatest of them."""
-    pairs = [(one[kind][name], other[kind][name]) for kind in ("weights", "last") for name in one[kind] if "num_batches" not in name]
-    return max(float((a - b).abs().max()) for a, b in pairs) / max(float(a.abs().max()) for a, _ in pairs)
+    pairs = [
+        (one[kind][name], other[kind][name])
+        for kind in ("weights", "last")
+        for name in one[kind]
+        if "num_batches" not in name
+    ]
+    return max(float((a - b).abs().max()) for a, b in pairs) / max(
+        float(a.abs().max()) for a, _ in pairs
+    )
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if name not in ("no sum", "half of the batch", "no groups")])
-def test_two_processes_make_the_run_that_one_makes(group: dict[str, Any], pack: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, case in CASES.items()
+        if name not in ("no sum", "half of the batch", "no groups")
+    ],
+)
+def test_two_processes_make_the_run_that_one_makes(
+    group: dict[str, Any], pack: Path, tmp_path: Path, name: str
+) -> None:
     one, two = alone(name, pack, tmp_path), group[name]
     single = "single precision" in name
     assert losses(two) == pytest.approx(losses(one), rel=1e-4 if single else 1e-6)
-    assert [epoch["train_accuracy"] for epoch in two["history"]] == [epoch["train_accuracy"] for epoch in one["history"]]
+    assert [epoch["train_accuracy"] for epoch in two["history"]] == [
+        epoch["train_accuracy"] for epoch in one["history"]
+    ]
     assert two["selected"] == one["selected"]
     assert [set(epoch) for epoch in two["history"]] == [set(epoch) for epoch in one["history"]]
     if not single:
         assert distance(one, two) < 1e-7
 
 
-def test_gradients_that_are_not_summed_are_noticed_at_the_end_of_the_epoch(group: dict[str, Any]) -> None:
+def test_gradients_that_are_not_summed_are_noticed_at_the_end_of_the_epoch(
+    group: dict[str, Any],
+) -> None:
     assert "differ in the network's weights" in group["no sum"]["error"]
 
 
 def test_gradients_of_one_process_alone_make_another_run(group: dict[str, Any]) -> None:
-    """What the comparison above would say of a reduction that gives all processes the same wrong gradient."""
+    """What the comparison above would say of a reduction that gives all processes the same wrong
+    gradient.
+    """
     right, wrong = group["layer norm"], group["half of the batch"]
     assert distance(right, wrong) > 1e-3
     assert losses(wrong) != pytest.approx(losses(right), rel=1e-3)
 
 
-def test_batch_normalisation_without_groups_is_refused_with_what_to_set(group: dict[str, Any]) -> None:
+def test_batch_normalisation_without_groups_is_refused_with_what_to_set(
+    group: dict[str, Any],
+) -> None:
     assert "batch_norm_group: 0" in group["no groups"]["error"]
     assert "train.batch_norm_group to [2, 7, 14]" in group["no groups"]["error"]
 
@@ -129,7 +164,9 @@ def test_groups_that_do_not_go_into_the_processes_are_refused(
         check_split(nn.BatchNorm1d(3), TrainOptions.model_validate(PLAIN.model_dump() | change))
 
 
-def test_fewer_rows_than_processes_are_refused_and_uneven_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_rows_than_processes_are_refused_and_uneven_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     as_rank(monkeypatch, 0, 29)
     with pytest.raises(TrainingError, match="a row for each process"):
         check_split(nn.LayerNorm(3), PLAIN)
@@ -148,7 +185,9 @@ def passes_of(rows: int, micro: int, group: int, size: int) -> list[list[Pass]]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 80), st.integers(1, 6), st.integers(0, 9), st.integers(1, 5))
-def test_every_row_goes_through_one_process_in_whole_groups(rows: int, groups: int, group: int, size: int) -> None:
+def test_every_row_goes_through_one_process_in_whole_groups(
+    rows: int, groups: int, group: int, size: int
+) -> None:
     micro = max(2, groups * max(1, group))
     found = passes_of(rows, micro, group, size)
     for shares in zip(*found, strict=True):
@@ -161,13 +200,19 @@ def test_every_row_goes_through_one_process_in_whole_groups(rows: int, groups: i
             assert (share.weight > 0) == (count > 0)
             if count:
                 assert (share.own.start, share.own.stop) == (place, place + count)
-                assert not group or (place - part.start) % group == 0, "a group begins where it would in one process"
+                assert not group or (place - part.start) % group == 0, (
+                    "a group begins where it would in one process"
+                )
             place += count
-        assert shares[0].weight > 0, "the first process has the run's statistics and always takes part"
+        assert shares[0].weight > 0, (
+            "the first process has the run's statistics and always takes part"
+        )
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_dropout_and_stochastic_depth_are_those_of_the_whole_pass(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+def test_dropout_and_stochastic_depth_are_those_of_the_whole_pass(
+    monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
     noisy = nn.Sequential(nn.Dropout(0.3), timm.layers.DropPath(0.4), nn.Dropout2d(0.0)).train()
     values = torch.rand(6, 5, 4, 4) + 1
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -202,11 +247,18 @@ def finish(root: Path, processes: int) -> str:
 
 
 def children(process: int) -> list[int]:
-    return [int(number) for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [
+        int(number)
+        for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    ]
 
 
-def stop(root: Path, which: Callable[["subprocess.Popen[str]"], int], number: signal.Signals) -> tuple[int, str]:
-    """Start the stage in two processes, send one a signal once two epochs are saved; exit status and the rest of the log."""
+def stop(
+    root: Path, which: Callable[["subprocess.Popen[str]"], int], number: signal.Signals
+) -> tuple[int, str]:
+    """Start the stage in two processes, send one a signal once two epochs are saved; exit status
+    and the rest of the log.
+    """
     run = start(root, 2)
     assert run.stderr is not None
     for line in run.stderr:
@@ -224,22 +276,30 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def check_histories(one: Path, other: Path) -> None:
-    """Losses of the first epochs: rounding in single precision grows from there. That nothing but rounding differs is shown in double
-    precision above; groups of batch normalisation of another size change the first loss by some percent.
+    """Losses of the first epochs: rounding in single precision grows from there. That nothing but
+    rounding differs is shown in double precision above; groups of batch normalisation of another
+    size change the first loss by some percent.
     """
-    found, expected = (pd.read_csv(out(root, "student") / "record" / "history.csv")["train_loss"] for root in (one, other))
+    found, expected = (
+        pd.read_csv(out(root, "student") / "record" / "history.csv")["train_loss"]
+        for root in (one, other)
+    )
     assert len(found) == len(expected) == EPOCHS
     assert found[0] == pytest.approx(expected[0], rel=1e-3)
     assert found[1] == pytest.approx(expected[1], rel=1e-2)
 
 
 def alive(process: int) -> bool:
-    """Whether a process still runs; one that has ended may be listed until its parent takes note."""
+    """Whether a process still runs; one that has ended may be listed until its parent takes
+    note.
+    """
     status = Path(f"/proc/{process}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
 
 
-def test_a_stage_starts_its_processes_and_one_of_them_writes(whole: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_stage_starts_its_processes_and_one_of_them_writes(
+    whole: tuple[Path, str], tmp_path: Path
+) -> None:
     root, log = whole
     assert log.count(f"epoch {EPOCHS}/{EPOCHS}") == 1
     record = json.loads((out(root, "student") / "record" / "environment.json").read_text())
@@ -251,7 +311,9 @@ def test_a_stage_starts_its_processes_and_one_of_them_writes(whole: tuple[Path, 
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes are found in /proc")
-def test_a_signal_to_any_process_stops_all_and_the_run_goes_on_to_the_same_weights(whole: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_signal_to_any_process_stops_all_and_the_run_goes_on_to_the_same_weights(
+    whole: tuple[Path, str], tmp_path: Path
+) -> None:
     root = make_project(tmp_path / "project", batch_norm_group=7)
     status, log = stop(root, lambda run: children(run.pid)[1], signal.SIGTERM)
     assert status == 128 + signal.SIGTERM, log
@@ -262,7 +324,9 @@ def test_a_signal_to_any_process_stops_all_and_the_run_goes_on_to_the_same_weigh
     assert result(root, "student") == result(whole[0], "student")
 
 
-def test_interrupted_in_two_processes_a_run_goes_on_in_one(whole: tuple[Path, str], tmp_path: Path) -> None:
+def test_interrupted_in_two_processes_a_run_goes_on_in_one(
+    whole: tuple[Path, str], tmp_path: Path
+) -> None:
     root = make_project(tmp_path / "project", batch_norm_group=7)
     status, log = stop(root, lambda run: run.pid, signal.SIGINT)
     assert status == 128 + signal.SIGINT, log
@@ -279,7 +343,9 @@ def test_processes_do_not_outlive_the_stage_that_started_them(tmp_path: Path) ->
         workers.extend(children(run.pid))
         return run.pid
 
-    status, _ = stop(root, of_stage, signal.SIGKILL)  # the log ends when the last process that writes to it has
+    status, _ = stop(
+        root, of_stage, signal.SIGKILL
+    )  # the log ends when the last process that writes to it has
     assert status == -signal.SIGKILL
     assert len(workers) == 2
     assert not [number for number in workers if alive(number)]

@@ -24,9 +24,26 @@ from tests.tiny import ARCH, SIDE, dev_splits, write_half
 
 CPU = torch.device("cpu")
 PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(count=2, scale=(0.8, 1.0), ratio=(0.9, 1.1), flip=0.5, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.0)
+VIEWS = ViewOptions(
+    count=2,
+    scale=(0.8, 1.0),
+    ratio=(0.9, 1.1),
+    flip=0.5,
+    brightness=0.1,
+    contrast=0.1,
+    saturation=0.1,
+    hue=0.0,
+)
 OPTIONS = TrainOptions(
-    epochs=4, batch=14, lr=0.01, min_lr=1e-5, weight_decay=0.05, lr_warmup_epochs=1, balance="none", grad_clip=0.0, precision="fp32"
+    epochs=4,
+    batch=14,
+    lr=0.01,
+    min_lr=1e-5,
+    weight_decay=0.05,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
 )
 
 
@@ -42,8 +59,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
 
 def student(method: object = ce, targets: Tensor | None = None) -> StudentTask:
     torch.manual_seed(0)
-    options = ce.Options(label_smoothing=0.0) if method is ce else kd.Options(temperature=2.0, alpha=0.7)
-    return StudentTask(build_classifier(ARCH, SIDE), method, options, targets, lambda epoch: student_view(epoch, VIEWS.count))  # type: ignore[arg-type]
+    options = (
+        ce.Options(label_smoothing=0.0) if method is ce else kd.Options(temperature=2.0, alpha=0.7)
+    )
+    return StudentTask(
+        build_classifier(ARCH, SIDE),
+        method,
+        options,
+        targets,
+        lambda epoch: student_view(epoch, VIEWS.count),
+    )  # type: ignore[arg-type]
 
 
 def run(task: object, data: TrainingData, folder: Path, options: TrainOptions = OPTIONS):  # type: ignore[no-untyped-def]
@@ -58,7 +83,9 @@ def test_a_student_learns_colours(data: TrainingData, tmp_path: Path) -> None:
     assert result.steps == 4 * 6
 
 
-def test_the_selected_epoch_is_the_first_with_the_best_val_score_and_its_weights_are_kept(data: TrainingData, tmp_path: Path) -> None:
+def test_the_selected_epoch_is_the_first_with_the_best_val_score_and_its_weights_are_kept(
+    data: TrainingData, tmp_path: Path
+) -> None:
     task = student()
     result = run(task, data, tmp_path)
     scores = [epoch["val_macro_f1"] for epoch in result.history]
@@ -67,18 +94,29 @@ def test_the_selected_epoch_is_the_first_with_the_best_val_score_and_its_weights
     assert validate(task, data, 0, "fp32", CPU)["macro_f1"] == pytest.approx(max(scores), abs=1e-9)
 
 
-def test_students_walk_through_the_stored_views_and_teachers_never_do(data: TrainingData, tmp_path: Path) -> None:
+def test_students_walk_through_the_stored_views_and_teachers_never_do(
+    data: TrainingData, tmp_path: Path
+) -> None:
     assert [epoch["view"] for epoch in run(student(), data, tmp_path / "s").history] == [1, 2, 1, 2]
     arcface = ArcFaceOptions(margin=0.2, scale=16.0, warmup_epochs=1, ramp_end=2)
     network = ArcFaceNetwork(ARCH, SIDE, 16, 0.1, 16.0)
     result = run(TeacherTask(network, arcface, teacher_view, None, CPU), data, tmp_path / "t")
     assert min(epoch["view"] for epoch in result.history) > 64
-    assert [epoch["phase"] for epoch in result.history] == ["plain", "arcface", "arcface", "arcface"]
+    assert [epoch["phase"] for epoch in result.history] == [
+        "plain",
+        "arcface",
+        "arcface",
+        "arcface",
+    ]
     assert result.selected_epoch >= 1, "the angular head is untrained during the warm-up"
 
 
-def test_distillation_uses_the_targets_of_the_view_shown(data: TrainingData, tmp_path: Path) -> None:
-    """Targets that are right in view 1 and NaN in view 2: the run must fail in the second epoch, not before."""
+def test_distillation_uses_the_targets_of_the_view_shown(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    """Targets that are right in view 1 and NaN in view 2: the run must fail in the second epoch,
+    not before.
+    """
     targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
     targets[:, 2] = torch.nan
     with pytest.raises(TrainingError, match="epoch 1"):
@@ -106,25 +144,40 @@ def test_an_empty_set_is_an_error(data: TrainingData, tmp_path: Path, name: str)
         run(student(), replace(data, **{name: np.array([], dtype=np.int64)}), tmp_path)
 
 
-def test_a_teacher_that_never_leaves_its_warmup_is_an_error(data: TrainingData, tmp_path: Path) -> None:
+def test_a_teacher_that_never_leaves_its_warmup_is_an_error(
+    data: TrainingData, tmp_path: Path
+) -> None:
     arcface = ArcFaceOptions(margin=0.2, scale=16.0, warmup_epochs=4, ramp_end=9)
     task = TeacherTask(ArcFaceNetwork(ARCH, SIDE, 16, 0.1, 16.0), arcface, teacher_view, None, CPU)
     with pytest.raises(TrainingError, match="warmup_epochs"):
         run(task, data, tmp_path)
 
 
-def test_averaged_weights_are_what_is_evaluated_selected_and_saved(data: TrainingData, tmp_path: Path) -> None:
+def test_averaged_weights_are_what_is_evaluated_selected_and_saved(
+    data: TrainingData, tmp_path: Path
+) -> None:
     task = student()
-    plain, averaged = run(student(), data, tmp_path / "p"), run(task, data, tmp_path / "a", OPTIONS.model_copy(update={"ema": 0.7}))
+    plain, averaged = (
+        run(student(), data, tmp_path / "p"),
+        run(task, data, tmp_path / "a", OPTIONS.model_copy(update={"ema": 0.7})),
+    )
     for name, same in (("train_loss", True), ("val_nll", False)):
-        assert ([epoch[name] for epoch in plain.history] == [epoch[name] for epoch in averaged.history]) is same, name
+        assert (
+            [epoch[name] for epoch in plain.history] == [epoch[name] for epoch in averaged.history]
+        ) is same, name
     trained = task.network.state_dict()
-    assert any(not torch.equal(tensor, trained[name]) for name, tensor in averaged.weights.items()), "training itself uses no average"
+    assert any(
+        not torch.equal(tensor, trained[name]) for name, tensor in averaged.weights.items()
+    ), "training itself uses no average"
     task.network.load_state_dict(averaged.weights)
-    assert validate(task, data, 0, "fp32", CPU)["nll"] == pytest.approx(averaged.history[averaged.selected_epoch]["val_nll"], abs=1e-9)
+    assert validate(task, data, 0, "fp32", CPU)["nll"] == pytest.approx(
+        averaged.history[averaged.selected_epoch]["val_nll"], abs=1e-9
+    )
 
 
-def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(data: TrainingData, tmp_path: Path) -> None:
+def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(
+    data: TrainingData, tmp_path: Path
+) -> None:
     targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
     with pytest.raises(TrainingError, match="stored targets are of plain images"):
         run(student(kd, targets), data, tmp_path, OPTIONS.model_copy(update={"mixup": 0.2}))
@@ -141,9 +194,13 @@ def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(data: T
         {"batch_norm_group": 7},
     ],
 )
-def test_options_change_the_run(data: TrainingData, tmp_path: Path, change: dict[str, object]) -> None:
+def test_options_change_the_run(
+    data: TrainingData, tmp_path: Path, change: dict[str, object]
+) -> None:
     plain = run(student(), data, tmp_path / "plain", OPTIONS.model_copy(update={"epochs": 2}))
-    other = run(student(), data, tmp_path / "other", OPTIONS.model_copy(update={"epochs": 2, **change}))
+    other = run(
+        student(), data, tmp_path / "other", OPTIONS.model_copy(update={"epochs": 2, **change})
+    )
     assert plain.history[-1]["train_loss"] != other.history[-1]["train_loss"]
 
 
@@ -169,7 +226,9 @@ def test_every_training_row_is_shown_once_an_epoch(data: TrainingData, tmp_path:
 
 
 def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
-    """A student with class prototypes, negative learning and locality; it breaks off before the epoch `stop_at`."""
+    """A student with class prototypes, negative learning and locality; it breaks off before the
+    epoch `stop_at`.
+    """
 
     def view_of(epoch: int) -> int:
         if epoch == stop_at:
@@ -178,8 +237,20 @@ def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
 
     torch.manual_seed(0)
     network = build_classifier(ARCH, SIDE)
-    options = ce.Options(label_smoothing=0.0, proto={"weight": 0.5}, negl={"weight": 0.2, "min_entropy": 0.0}, lp={"weight": 0.01})
-    return StudentTask(network, ce, options, None, view_of, Auxiliary(options, network, data.labels, data.train, None, seed=1))
+    options = ce.Options(
+        label_smoothing=0.0,
+        proto={"weight": 0.5},
+        negl={"weight": 0.2, "min_entropy": 0.0},
+        lp={"weight": 0.01},
+    )
+    return StudentTask(
+        network,
+        ce,
+        options,
+        None,
+        view_of,
+        Auxiliary(options, network, data.labels, data.train, None, seed=1),
+    )
 
 
 def test_what_further_terms_remember_is_resumed_too(data: TrainingData, tmp_path: Path) -> None:

@@ -22,9 +22,19 @@ from fer_core.models.options import ArcFaceOptions
 
 CPU = torch.device("cpu")
 ROWS = np.arange(24)
-LABELS = torch.from_numpy(np.random.default_rng(0).choice(7, 24, p=[0.4, 0.05, 0.1, 0.2, 0.1, 0.05, 0.1]))
+LABELS = torch.from_numpy(
+    np.random.default_rng(0).choice(7, 24, p=[0.4, 0.05, 0.1, 0.2, 0.1, 0.05, 0.1])
+)
 PLAIN = TrainOptions(
-    epochs=4, batch=24, lr=0.01, min_lr=1e-5, weight_decay=0.05, lr_warmup_epochs=1, balance="none", grad_clip=0.0, precision="fp32"
+    epochs=4,
+    batch=24,
+    lr=0.01,
+    min_lr=1e-5,
+    weight_decay=0.05,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
 )
 
 
@@ -38,33 +48,52 @@ def options(**changes: object) -> TrainOptions:
 
 def student(arch: str = "test_vit") -> Task:
     torch.manual_seed(0)
-    return StudentTask(build_classifier(arch, 32).train(), ce, ce.Options(label_smoothing=0.0), None, lambda epoch: 1)
+    return StudentTask(
+        build_classifier(arch, 32).train(),
+        ce,
+        ce.Options(label_smoothing=0.0),
+        None,
+        lambda epoch: 1,
+    )
 
 
 def teacher(weighted: bool = False, smoothing: float = 0.0) -> Task:
     torch.manual_seed(0)
     arcface = ArcFaceOptions(margin=0.2, scale=16.0, warmup_epochs=1, ramp_end=2)
     network = ArcFaceNetwork("test_vit", 32, 16, 0.0, 16.0).train()
-    return TeacherTask(network, arcface, lambda epoch: 1, LABELS.numpy() if weighted else None, CPU, smoothing)
+    return TeacherTask(
+        network, arcface, lambda epoch: 1, LABELS.numpy() if weighted else None, CPU, smoothing
+    )
 
 
 def gradients(task: Task, chosen: TrainOptions, epoch: int = 3) -> tuple[float, int, list[Tensor]]:
-    """Loss and right rows of one step, and a tenth of every gradient: Adam's first moment after its first step."""
+    """Loss and right rows of one step, and a tenth of every gradient: Adam's first moment after its
+    first step.
+    """
     optimiser = Optimiser(task, chosen, 5, CPU)
     loss, right = optimiser.step(images(), ROWS, LABELS, epoch, 0, 1e-3)
-    return float(loss), int(right), [state["exp_avg"] for state in optimiser.state()["adamw"]["state"].values()]
+    return (
+        float(loss),
+        int(right),
+        [state["exp_avg"] for state in optimiser.state()["adamw"]["state"].values()],
+    )
 
 
 def same(one: tuple[float, int, list[Tensor]], other: tuple[float, int, list[Tensor]]) -> bool:
     scale = max(float(tensor.abs().max()) for tensor in one[2])
-    near = all(torch.allclose(a, b, atol=1e-5 * scale, rtol=1e-4) for a, b in zip(one[2], other[2], strict=True))
+    near = all(
+        torch.allclose(a, b, atol=1e-5 * scale, rtol=1e-4)
+        for a, b in zip(one[2], other[2], strict=True)
+    )
     return near and one[0] == pytest.approx(other[0], rel=1e-5) and one[1] == other[1]
 
 
 @pytest.mark.parametrize("accumulation", [2, 4, 12])
 def test_micro_batches_give_the_gradients_of_the_whole_batch(accumulation: int) -> None:
     """A vision transformer has no batch normalisation, so its rows know nothing of each other."""
-    assert same(gradients(student(), PLAIN), gradients(student(), options(accumulation=accumulation)))
+    assert same(
+        gradients(student(), PLAIN), gradients(student(), options(accumulation=accumulation))
+    )
 
 
 def test_micro_batches_and_mixup_give_the_gradients_of_the_whole_mixed_batch() -> None:
@@ -75,18 +104,29 @@ def test_micro_batches_and_mixup_give_the_gradients_of_the_whole_mixed_batch() -
 
 def test_every_step_and_epoch_mixes_anew() -> None:
     optimiser = Optimiser(student(), options(mixup=0.4), 5, CPU)
-    losses = {(epoch, step): float(optimiser.step(images(), ROWS, LABELS, epoch, step, 0.0)[0]) for epoch in (0, 1) for step in (0, 1)}
-    assert len(set(losses.values())) == 4, "the weights stand still at rate 0: only what is mixed differs"
+    losses = {
+        (epoch, step): float(optimiser.step(images(), ROWS, LABELS, epoch, step, 0.0)[0])
+        for epoch in (0, 1)
+        for step in (0, 1)
+    }
+    assert len(set(losses.values())) == 4, (
+        "the weights stand still at rate 0: only what is mixed differs"
+    )
     assert float(optimiser.step(images(), ROWS, LABELS, 1, 0, 0.0)[0]) == losses[1, 0]
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
 @pytest.mark.parametrize("epoch", [0, 3], ids=["plain", "arcface"])
-def test_class_weights_are_those_of_the_whole_batch_in_every_micro_batch(mixup: float, epoch: int) -> None:
-    """The mean of a weighted loss divides by the weights of its rows, which differ from part to part. The head's batch
-    normalisation is in groups of a micro-batch, so that it is the same either way."""
+def test_class_weights_are_those_of_the_whole_batch_in_every_micro_batch(
+    mixup: float, epoch: int
+) -> None:
+    """The mean of a weighted loss divides by the weights of its rows, which differ from part to
+    part. The head's batch normalisation is in groups of a micro-batch, so that it is the same
+    either way."""
     whole = gradients(teacher(weighted=True), options(batch_norm_group=6, mixup=mixup), epoch)
-    parts = gradients(teacher(weighted=True), options(batch_norm_group=6, mixup=mixup, accumulation=4), epoch)
+    parts = gradients(
+        teacher(weighted=True), options(batch_norm_group=6, mixup=mixup, accumulation=4), epoch
+    )
     assert same(whole, parts)
     assert not same(whole, gradients(teacher(), options(batch_norm_group=6, mixup=mixup), epoch))
 
@@ -102,9 +142,13 @@ def test_a_part_of_one_row_joins_the_part_before() -> None:
 
 
 def test_averaged_weights_are_those_of_torchs_own_average() -> None:
-    """Oracle: `torch.optim.swa_utils`, which knows nothing of timm's average; it starts at the first weights it is shown."""
+    """Oracle: `torch.optim.swa_utils`, which knows nothing of timm's average; it starts at the
+    first weights it is shown.
+    """
     task = student("test_resnet")
-    average = AveragedModel(copy.deepcopy(task.network), multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
+    average = AveragedModel(
+        copy.deepcopy(task.network), multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True
+    )
     average.update_parameters(task.network)
     optimiser = Optimiser(task, options(ema=0.9), 5, CPU)
     for step in range(5):
@@ -116,7 +160,9 @@ def test_averaged_weights_are_those_of_torchs_own_average() -> None:
     for name, tensor in average.module.state_dict().items():
         if tensor.is_floating_point():
             assert torch.allclose(inside[name], tensor, atol=1e-6), name
-    assert all(torch.equal(tensor, trained[name]) for name, tensor in task.network.state_dict().items()), "training goes on from its own"
+    assert all(
+        torch.equal(tensor, trained[name]) for name, tensor in task.network.state_dict().items()
+    ), "training goes on from its own"
     assert not torch.equal(inside["conv1.0.weight"], trained["conv1.0.weight"])
 
 
@@ -128,7 +174,9 @@ def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened() -> None:
         optimiser = Optimiser(task, chosen, 5, CPU)
         for step in range(6):
             if interrupted and step == 3:
-                kept = copy.deepcopy({"network": task.network.state_dict(), "optimiser": optimiser.state()})
+                kept = copy.deepcopy(
+                    {"network": task.network.state_dict(), "optimiser": optimiser.state()}
+                )
                 task = student("test_resnet")
                 optimiser = Optimiser(task, chosen, 5, CPU)
                 task.network.load_state_dict(kept["network"])
@@ -157,16 +205,24 @@ def test_fp16_is_refused_on_the_cpu_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("clip", [0.0, 1e-3])
-def test_a_scaled_loss_changes_no_gradient_and_its_scale_is_kept(monkeypatch: pytest.MonkeyPatch, clip: float) -> None:
-    """The scaling of fp16 with a network in fp32, for scaling can be checked on the CPU and fp16 cannot."""
-    monkeypatch.setattr("fer_core.learning.optimiser.autocast", lambda device, precision: nullcontext())
+def test_a_scaled_loss_changes_no_gradient_and_its_scale_is_kept(
+    monkeypatch: pytest.MonkeyPatch, clip: float
+) -> None:
+    """The scaling of fp16 with a network in fp32, for scaling can be checked on the CPU and fp16
+    cannot.
+    """
+    monkeypatch.setattr(
+        "fer_core.learning.optimiser.autocast", lambda device, precision: nullcontext()
+    )
     chosen = options(precision="fp16", grad_clip=clip, accumulation=2)
     assert same(gradients(student(), options(grad_clip=clip)), gradients(student(), chosen))
     task = student()
     optimiser = Optimiser(task, chosen, 5, CPU)
     before = copy.deepcopy(task.network.state_dict())
     optimiser.step(images() * torch.inf, ROWS, LABELS, 0, 0, 1e-3)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in task.network.state_dict().items()), "a step that overflows is skipped"
+    assert all(
+        torch.equal(tensor, before[name]) for name, tensor in task.network.state_dict().items()
+    ), "a step that overflows is skipped"
     assert optimiser.state()["scaler"]["scale"] == 2.0**15
     again = Optimiser(student(), chosen, 5, CPU)
     again.restore(optimiser.state())
@@ -184,7 +240,10 @@ def test_fp16_learns_and_its_scale_is_kept() -> None:
     task = student("test_resnet")
     task.network.to(cuda)
     optimiser = Optimiser(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)
-    losses = [float(optimiser.step(images().to(cuda), ROWS, LABELS.to(cuda), 0, step, 1e-2)[0]) for step in range(30)]
+    losses = [
+        float(optimiser.step(images().to(cuda), ROWS, LABELS.to(cuda), 0, step, 1e-2)[0])
+        for step in range(30)
+    ]
     assert losses[-1] < losses[0] * 0.7
     assert optimiser.state()["scaler"]["scale"] > 0
     again = Optimiser(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)

@@ -3,11 +3,25 @@ from pydantic import ValidationError
 
 from fer_core.errors import ParamsError
 from fer_core.learning.losses import ce, kd
-from fer_core.learning.options import StudentTrainOptions, TeacherBOptions, TeacherOptions, TeacherTrainOptions, TrainOptions
+from fer_core.learning.options import (
+    StudentTrainOptions,
+    TeacherBOptions,
+    TeacherOptions,
+    TeacherTrainOptions,
+    TrainOptions,
+)
 from fer_core.models.options import ArcFaceOptions, TeacherHead
 
 OPTIONS = TrainOptions(
-    epochs=3, batch=8, lr=0.01, min_lr=0.001, weight_decay=0.0, lr_warmup_epochs=1, balance="none", grad_clip=0.0, precision="fp32"
+    epochs=3,
+    batch=8,
+    lr=0.01,
+    min_lr=0.001,
+    weight_decay=0.0,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
 )
 
 
@@ -37,13 +51,17 @@ def test_a_run_of_no_extra_epochs_is_refused():
     assert OPTIONS.changed(epochs=5).epochs == 5
     with pytest.raises(ValidationError):
         kd.Options(temperature=2, alpha=0.5, start="ce", extra_epochs=0)
-    with pytest.raises(ParamsError, match=r"method's epochs.*lr_warmup_epochs must be less than epochs"):
+    with pytest.raises(
+        ParamsError, match=r"method's epochs.*lr_warmup_epochs must be less than epochs"
+    ):
         OPTIONS.changed(epochs=1)
 
 
 def test_a_teacher_whose_warm_up_takes_all_epochs_is_refused():
     train = TeacherTrainOptions(**OPTIONS.model_dump(), label_smoothing=0.0)
-    short, long = (ArcFaceOptions(margin=0.3, scale=30, warmup_epochs=epochs, ramp_end=4) for epochs in (2, 3))
+    short, long = (
+        ArcFaceOptions(margin=0.3, scale=30, warmup_epochs=epochs, ramp_end=4) for epochs in (2, 3)
+    )
     head, size = TeacherHead(embed_dim=16, dropout=0.0), {"size": 32}
     TeacherOptions(train=train, head=head, arcface=short)
     TeacherBOptions(train=train, arcface=short, preprocessing=size)

@@ -1,4 +1,6 @@
-"""The profile of the original's protocol: what it states, and two optimiser steps of each of its networks at reduced size."""
+"""The profile of the original's protocol: what it states, and two optimiser steps of each of its
+networks at reduced size.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +36,9 @@ def section(key: str, model: object) -> object:
 
 def small(options: TrainOptions) -> TrainOptions:
     """The protocol's training at four images a step, on the CPU."""
-    return type(options).model_validate(options.model_dump() | {"batch": 4, "balance": "weights", "precision": "fp32"})
+    return type(options).model_validate(
+        options.model_dump() | {"batch": 4, "balance": "weights", "precision": "fp32"}
+    )
 
 
 def steps(task: Task, options: TrainOptions, size: int) -> list[float]:
@@ -43,7 +47,10 @@ def steps(task: Task, options: TrainOptions, size: int) -> list[float]:
     torch.manual_seed(1)
     images = torch.randn(4, 3, size, size).contiguous(memory_format=torch.channels_last)
     task.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    return [float(optimiser.step(images, np.arange(4), LABELS, 20, step, options.lr)[0]) for step in range(2)]
+    return [
+        float(optimiser.step(images, np.arange(4), LABELS, 20, step, options.lr)[0])
+        for step in range(2)
+    ]
 
 
 def test_every_section_is_valid_and_every_named_training_set_is_declared() -> None:
@@ -57,11 +64,21 @@ def test_every_section_is_valid_and_every_named_training_set_is_declared() -> No
 
 
 def test_the_protocol_is_the_originals() -> None:
-    teacher, stage_b = (section(key, model) for key, model in (("teacher", TeacherOptions), ("teacher_b", TeacherBOptions)))
+    teacher, stage_b = (
+        section(key, model)
+        for key, model in (("teacher", TeacherOptions), ("teacher_b", TeacherBOptions))
+    )
     assert isinstance(teacher, TeacherOptions) and isinstance(stage_b, TeacherBOptions)
     for part in (teacher, stage_b):
         train, arcface = part.train, part.arcface
-        assert (train.epochs, train.batch, train.lr, train.min_lr, train.weight_decay, train.lr_warmup_epochs) == (
+        assert (
+            train.epochs,
+            train.batch,
+            train.lr,
+            train.min_lr,
+            train.weight_decay,
+            train.lr_warmup_epochs,
+        ) == (
             60,
             64,
             3e-4,
@@ -69,15 +86,35 @@ def test_the_protocol_is_the_originals() -> None:
             0.05,
             2,
         )
-        assert (train.ema, train.label_smoothing, train.mixup, train.grad_clip, train.accumulation) == (0, 0, 0, 0, 1)
-        assert (arcface.margin, arcface.scale, arcface.warmup_epochs, arcface.ramp_end) == (0.35, 30, 5, 15)
-        assert [arcface.margin_at(epoch) for epoch in (4, 5, 10, 15)] == pytest.approx([0, 0, 0.175, 0.35])
+        assert (
+            train.ema,
+            train.label_smoothing,
+            train.mixup,
+            train.grad_clip,
+            train.accumulation,
+        ) == (0, 0, 0, 0, 1)
+        assert (arcface.margin, arcface.scale, arcface.warmup_epochs, arcface.ramp_end) == (
+            0.35,
+            30,
+            5,
+            15,
+        )
+        assert [arcface.margin_at(epoch) for epoch in (4, 5, 10, 15)] == pytest.approx(
+            [0, 0, 0.175, 0.35]
+        )
     assert (teacher.head.embed_dim, teacher.head.dropout) == (512, 0.2)
     preprocessing = section("preprocessing", Preprocessing)
     assert isinstance(preprocessing, Preprocessing)
-    assert (preprocessing.size, preprocessing.clahe, preprocessing.clahe_clip, preprocessing.clahe_tile) == (224, True, 2.0, 8)
+    assert (
+        preprocessing.size,
+        preprocessing.clahe,
+        preprocessing.clahe_clip,
+        preprocessing.clahe_tile,
+    ) == (224, True, 2.0, 8)
     for size in (preprocessing.size, stage_b.preprocessing.size):
-        assert replace(preprocessing, size=size).resized == int(1.15 * size), "resize to 1.15 of the side, then centre crop"
+        assert replace(preprocessing, size=size).resized == int(1.15 * size), (
+            "resize to 1.15 of the side, then centre crop"
+        )
     views = section("views", ViewOptions)
     assert isinstance(views, ViewOptions)
     assert (views.scale, views.ratio, views.flip) == ((0.7, 1.0), (0.75, 1.333), 0.5)
@@ -93,17 +130,33 @@ def archs() -> dict[str, str]:
 
 
 def test_all_five_networks_are_there() -> None:
-    assert set(archs()) == {"resnet18", "resnet50", "tf_efficientnet_b3", "convnext_tiny", "vit_base_patch16_384"}
-    assert set(archs().values()) == {"b"}, "the two-stage policy is for all, although only one ever went through both"
+    assert set(archs()) == {
+        "resnet18",
+        "resnet50",
+        "tf_efficientnet_b3",
+        "convnext_tiny",
+        "vit_base_patch16_384",
+    }
+    assert set(archs().values()) == {"b"}, (
+        "the two-stage policy is for all, although only one ever went through both"
+    )
 
 
 @pytest.mark.parametrize(("profile", "epochs"), [("protocol", [10, 20, 10]), ("chain", [5, 10, 5])])
-def test_ce_and_kd_start_from_the_initial_weights_and_dkd_goes_on_from_kd_with_its_loss_as_it_was(profile: str, epochs: list[int]) -> None:
+def test_ce_and_kd_start_from_the_initial_weights_and_dkd_goes_on_from_kd_with_its_loss_as_it_was(
+    profile: str, epochs: list[int]
+) -> None:
     student = read_params(PROFILE.with_name(f"{profile}.yaml"))["student"]
     assert student["methods"] == ["ce", "kd", "dkd"]
     assert [student[method].get("start") for method in student["methods"]] == [None, None, "kd"]
-    assert [student[method].get("extra_epochs", student["train"]["epochs"]) for method in student["methods"]] == epochs
-    assert {name: student["kd"][name] for name in ("temperature", "alpha")} == {"temperature": 2.0, "alpha": 0.5}
+    assert [
+        student[method].get("extra_epochs", student["train"]["epochs"])
+        for method in student["methods"]
+    ] == epochs
+    assert {name: student["kd"][name] for name in ("temperature", "alpha")} == {
+        "temperature": 2.0,
+        "alpha": 0.5,
+    }
     assert {name: student["dkd"][name] for name in ("form", "temperature", "alpha", "beta")} == {
         "form": "original",
         "temperature": 2.0,
@@ -115,7 +168,14 @@ def test_ce_and_kd_start_from_the_initial_weights_and_dkd_goes_on_from_kd_with_i
 def test_the_students_training_is_the_originals() -> None:
     train = section("student.train", TrainOptions)
     assert isinstance(train, TrainOptions)
-    assert (train.batch, train.lr, train.min_lr, train.weight_decay, train.lr_warmup_epochs, train.balance) == (
+    assert (
+        train.batch,
+        train.lr,
+        train.min_lr,
+        train.weight_decay,
+        train.lr_warmup_epochs,
+        train.balance,
+    ) == (
         128,
         1e-3,
         0.0,
@@ -153,7 +213,11 @@ def test_stage_b_steps_on_from_stage_as_trunk_at_a_larger_size(arch: str) -> Non
 def test_two_steps_of_the_student_lower_its_loss() -> None:
     torch.manual_seed(0)
     task = StudentTask(
-        build_classifier(str(section("student.arch", str)), SMALL), ce, section("student.ce", ce.Options), None, lambda epoch: 1
+        build_classifier(str(section("student.arch", str)), SMALL),
+        ce,
+        section("student.ce", ce.Options),
+        None,
+        lambda epoch: 1,
     )
     options = section("student.train", TrainOptions)
     assert isinstance(options, TrainOptions)

@@ -18,13 +18,27 @@ ROOT = Path(__file__).parents[2]
 EPOCHS = 6
 
 
-EVERYTHING = {"ema": 0.8, "mixup": 0.4, "accumulation": 2, "batch_norm_group": 7, "grad_clip": 1.0, "balance": "batches"}
+EVERYTHING = {
+    "ema": 0.8,
+    "mixup": 0.4,
+    "accumulation": 2,
+    "batch_norm_group": 7,
+    "grad_clip": 1.0,
+    "balance": "batches",
+}
 
 
 def make_project(root: Path, **train: object) -> Path:
     root.mkdir(exist_ok=True)
     write_tiny_project(root, epochs=EPOCHS, **train)
-    make_initial(root / "data" / "init" / ARCH, ARCH, SIDE, 1, InitOptions(pretrained="none", sha256={}, min_matched=0.6), None)
+    make_initial(
+        root / "data" / "init" / ARCH,
+        ARCH,
+        SIDE,
+        1,
+        InitOptions(pretrained="none", sha256={}, min_matched=0.6),
+        None,
+    )
     return root
 
 
@@ -55,13 +69,22 @@ def environment(root: Path) -> dict[str, str]:
 
 def stage(root: Path, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", f"stages.{name}", *arguments], cwd=root, env=environment(root), capture_output=True, text=True, check=False
+        [sys.executable, "-m", f"stages.{name}", *arguments],
+        cwd=root,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 def arguments(name: str) -> list[str]:
     init = f"data/init/{ARCH}"
-    return ["tiny", init] if name == "teacher_a" else ["ce-1", "ce", "1", init, "data/pack/dev/rows.parquet"]
+    return (
+        ["tiny", init]
+        if name == "teacher_a"
+        else ["ce-1", "ce", "1", init, "data/pack/dev/rows.parquet"]
+    )
 
 
 def out(root: Path, name: str) -> Path:
@@ -70,13 +93,19 @@ def out(root: Path, name: str) -> Path:
 
 def result(root: Path, name: str) -> tuple[str, str]:
     folder = out(root, name)
-    return sha256_file(folder / "model" / "model.safetensors"), (folder / "record" / "history.csv").read_text()
+    return sha256_file(folder / "model" / "model.safetensors"), (
+        folder / "record" / "history.csv"
+    ).read_text()
 
 
 def interrupt(root: Path, name: str, number: signal.Signals) -> int:
     """Start a stage, send the signal once two epochs are saved, and return its exit status."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"stages.{name}", *arguments(name)], cwd=root, env=environment(root), stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", f"stages.{name}", *arguments(name)],
+        cwd=root,
+        env=environment(root),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     for line in process.stderr:
@@ -87,7 +116,10 @@ def interrupt(root: Path, name: str, number: signal.Signals) -> int:
     return process.wait(timeout=60)
 
 
-@pytest.mark.parametrize(("name", "number"), [("student", signal.SIGINT), ("student", signal.SIGKILL), ("teacher_a", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("student", signal.SIGINT), ("student", signal.SIGKILL), ("teacher_a", signal.SIGTERM)],
+)
 def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     project: Path, uninterrupted: dict[str, tuple[str, str]], name: str, number: signal.Signals
 ) -> None:
@@ -150,7 +182,11 @@ def test_second_run_of_the_same_key_waits_for_the_first(project: Path) -> None:
     command = [sys.executable, "-m", "stages.student", *arguments("student")]
     runs = []
     for _ in range(2):
-        runs.append(subprocess.Popen(command, cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True))
+        runs.append(
+            subprocess.Popen(
+                command, cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True
+            )
+        )
         time.sleep(0.2)
     texts = [run.communicate(timeout=120)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], texts

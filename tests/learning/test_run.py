@@ -1,4 +1,6 @@
-"""A whole run, from rows to the outs: what is saved is what was selected, and what the machine's settings change about it."""
+"""A whole run, from rows to the outs: what is saved is what was selected, and what the machine's
+settings change about it.
+"""
 
 import json
 import logging
@@ -32,12 +34,36 @@ from tests.tiny import ARCH, SIDE, dev_splits, write_half
 
 CPU = torch.device("cpu")
 PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(count=2, scale=(0.8, 1.0), ratio=(0.9, 1.1), flip=0.5, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.0)
+VIEWS = ViewOptions(
+    count=2,
+    scale=(0.8, 1.0),
+    ratio=(0.9, 1.1),
+    flip=0.5,
+    brightness=0.1,
+    contrast=0.1,
+    saturation=0.1,
+    hue=0.0,
+)
 OPTIONS = TrainOptions(
-    epochs=3, batch=14, lr=0.01, min_lr=1e-5, weight_decay=0.05, lr_warmup_epochs=1, balance="none", grad_clip=0.0, precision="fp32"
+    epochs=3,
+    batch=14,
+    lr=0.01,
+    min_lr=1e-5,
+    weight_decay=0.05,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
 )
 STUDENT: ModelCard = replace(
-    CARD, kind="student", arch=ARCH, head="linear", embed_dim=None, dropout=None, scale=None, preprocessing=PREPROCESSING
+    CARD,
+    kind="student",
+    arch=ARCH,
+    head="linear",
+    embed_dim=None,
+    dropout=None,
+    scale=None,
+    preprocessing=PREPROCESSING,
 )
 
 
@@ -62,7 +88,13 @@ def go(pack: Pack, root: Path, **settings: object) -> Student:
     """A run in a folder."""
     machine = Settings("cpu", root / "raw", root / "runs", 1, **settings)  # type: ignore[arg-type]
     torch.manual_seed(0)
-    task = Student(build_classifier(ARCH, SIDE), ce, ce.Options(label_smoothing=0.0), None, lambda epoch: student_view(epoch, VIEWS.count))
+    task = Student(
+        build_classifier(ARCH, SIDE),
+        ce,
+        ce.Options(label_smoothing=0.0),
+        None,
+        lambda epoch: student_view(epoch, VIEWS.count),
+    )
     data = open_training_data(pack, PREPROCESSING, VIEWS, machine, CPU)
     run_training(root / "out", "student", "ce-1", task, STUDENT, data, OPTIONS, 1, machine, CPU)
     return task
@@ -72,7 +104,9 @@ def weights(root: Path) -> dict[str, Tensor]:
     return dict(load_model(root / "out" / "model")[0].state_dict())
 
 
-def test_weights_that_are_read_back_with_one_bit_changed_are_refused(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_read_back_with_one_bit_changed_are_refused(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def flawed(folder: Path) -> tuple[torch.nn.Module, ModelCard]:
         network, card = load_model(folder)
         with torch.no_grad():
@@ -101,7 +135,9 @@ def test_rows_that_turn_on_another_device_are_no_fault_and_another_network_is(
         go(pack, tmp_path / "b")
 
 
-def test_a_signal_while_the_val_rows_are_looked_at_keeps_that_epoch(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_while_the_val_rows_are_looked_at_keeps_that_epoch(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go(pack, tmp_path / "whole")
     for number in (signal.SIGTERM, signal.SIGHUP):
         root = tmp_path / number.name
@@ -112,12 +148,17 @@ def test_a_signal_while_the_val_rows_are_looked_at_keeps_that_epoch(pack: Pack, 
         assert ended.value.code == 128 + number
         assert not (root / "out").exists()
         go(pack, root)
-        assert all(torch.equal(tensor, weights(root)[name]) for name, tensor in weights(tmp_path / "whole").items())
+        assert all(
+            torch.equal(tensor, weights(root)[name])
+            for name, tensor in weights(tmp_path / "whole").items()
+        )
         timing = (root / "out" / "record" / "timing.csv").read_text().splitlines()
         assert len(timing) == 1 + OPTIONS.epochs
 
 
-def test_a_signal_that_nohup_has_ignored_stays_ignored(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_that_nohup_has_ignored_stays_ignored(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         monkeypatch.setattr(Student, "then", {1: partial(os.kill, os.getpid(), signal.SIGHUP)})
@@ -127,15 +168,21 @@ def test_a_signal_that_nohup_has_ignored_stays_ignored(pack: Pack, tmp_path: Pat
     assert weights(tmp_path)
 
 
-def test_a_run_whose_fer_run_is_gone_stops(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_fer_run_is_gone_stops(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FER_RUN_PROCESS", str(os.getpid()))
-    monkeypatch.setattr(Student, "then", {0: partial(os.environ.update, FER_RUN_PROCESS="4194305")})  # beyond the greatest number
+    monkeypatch.setattr(
+        Student, "then", {0: partial(os.environ.update, FER_RUN_PROCESS="4194305")}
+    )  # beyond the greatest number
     with pytest.raises(SystemExit) as ended:
         go(pack, tmp_path)
     assert ended.value.code == 128 + signal.SIGTERM
 
 
-def test_a_full_device_is_an_error_that_says_what_to_change(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_device_is_an_error_that_says_what_to_change(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
@@ -154,8 +201,13 @@ def test_a_compiled_run_learns_the_same_under_a_name_of_its_own_and_says_so(
         with pytest.raises(SystemExit):
             go(pack, tmp_path)
     assert go(pack, tmp_path, compile=True).network._compiled_call_impl is not None
-    assert "resumed" not in caplog.text, "compiled code rounds in another way: it does not go on from what plain code left"
-    assert json.loads((tmp_path / "out" / "record" / "environment.json").read_text())["compiled"] is True
+    assert "resumed" not in caplog.text, (
+        "compiled code rounds in another way: it does not go on from what plain code left"
+    )
+    assert (
+        json.loads((tmp_path / "out" / "record" / "environment.json").read_text())["compiled"]
+        is True
+    )
     go(pack, tmp_path / "plain")
     for name, tensor in weights(tmp_path / "plain").items():
         assert torch.allclose(tensor, weights(tmp_path)[name], atol=1e-4), name

@@ -11,7 +11,9 @@ ROWS = np.arange(1000, 1000 + len(LABELS))
 
 
 @given(st.integers(2, 300), st.integers(2, 40), st.integers(0, 99))
-def test_a_shuffled_epoch_shows_each_row_once_and_never_a_batch_of_one(count: int, batch: int, epoch: int) -> None:
+def test_a_shuffled_epoch_shows_each_row_once_and_never_a_batch_of_one(
+    count: int, batch: int, epoch: int
+) -> None:
     batches = shuffled_batches(np.arange(count), batch, 1, epoch)
     assert sorted(np.concatenate(batches)) == list(range(count))
     assert min(map(len, batches)) >= 2
@@ -36,7 +38,10 @@ def test_every_balanced_batch_has_two_of_each_class() -> None:
 
 def test_balanced_epochs_show_other_rows_of_a_large_class() -> None:
     """Re-seeding each epoch alike would show the same rows for ever."""
-    seen = [set(np.concatenate(balanced_batches(ROWS, LABELS, 32, 7, epoch)).tolist()) for epoch in range(4)]
+    seen = [
+        set(np.concatenate(balanced_batches(ROWS, LABELS, 32, 7, epoch)).tolist())
+        for epoch in range(4)
+    ]
     assert len(set.union(*seen)) > max(map(len, seen)) * 1.3
 
 

@@ -16,5 +16,7 @@ def test_scores_are_those_of_scikit_learn(seed, rows, present):
     predicted, classes = probabilities.argmax(axis=1), list(range(7))
     found = val_scores(probabilities, truth)
     assert found["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
-    assert found["macro_f1"] == pytest.approx(f1_score(truth, predicted, labels=classes, average="macro", zero_division=0))
+    assert found["macro_f1"] == pytest.approx(
+        f1_score(truth, predicted, labels=classes, average="macro", zero_division=0)
+    )
     assert found["nll"] == pytest.approx(log_loss(truth, probabilities, labels=classes))

@@ -1,4 +1,6 @@
-"""The state of an interrupted run: a full disk and a damaged file are errors that say what to do, and nothing whole is lost."""
+"""The state of an interrupted run: a full disk and a damaged file are errors that say what to do,
+and nothing whole is lost.
+"""
 
 import errno
 import os
@@ -54,7 +56,9 @@ def test_a_cut_file_is_noticed(scratch: Scratch, length: int) -> None:
         scratch.load()
 
 
-def test_full_disk_is_an_error_with_a_remedy_and_keeps_the_state_before(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_an_error_with_a_remedy_and_keeps_the_state_before(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(self: Path, target: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -68,26 +72,34 @@ def test_full_disk_is_an_error_with_a_remedy_and_keeps_the_state_before(scratch:
     assert [file.name for file in scratch.folder.iterdir()] == ["state.pt"]
 
 
-def test_a_disk_that_fills_up_while_writing_is_the_same_error(scratch: Scratch, small_files: None) -> None:
+def test_a_disk_that_fills_up_while_writing_is_the_same_error(
+    scratch: Scratch, small_files: None
+) -> None:
     with pytest.raises(TrainingError, match="free disk space"):
         scratch.save({"network": {"weight": torch.zeros(1000)}})
     assert weight(scratch)[5] == 5
     assert [file.name for file in scratch.folder.iterdir()] == ["state.pt"]
 
 
-def test_a_model_that_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path, small_files: None) -> None:
+def test_a_model_that_does_not_fit_on_the_disk_leaves_nothing(
+    tmp_path: Path, small_files: None
+) -> None:
     with pytest.raises(ModelError, match="free disk space"):
         save_model(tmp_path / "model", build_network(CARD), CARD)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_is_killed_while_it_saves_finds_the_state_before(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_killed_while_it_saves_finds_the_state_before(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Killed(BaseException):
         pass
 
     def killed(descriptor: int) -> None:
         (half,) = scratch.folder.glob(".state.pt.*.tmp")
-        (scratch.folder / ".state.pt.4194305.tmp").write_bytes(half.read_bytes())  # beyond the greatest process number: nobody's
+        (scratch.folder / ".state.pt.4194305.tmp").write_bytes(
+            half.read_bytes()
+        )  # beyond the greatest process number: nobody's
         raise Killed
 
     monkeypatch.setattr(os, "fsync", killed)
@@ -96,4 +108,6 @@ def test_a_run_that_is_killed_while_it_saves_finds_the_state_before(scratch: Scr
     monkeypatch.undo()
     assert weight(scratch)[5] == 5
     scratch.save(STATE)
-    assert [file.name for file in scratch.folder.iterdir()] == ["state.pt"], "what the killed run left is cleared away"
+    assert [file.name for file in scratch.folder.iterdir()] == ["state.pt"], (
+        "what the killed run left is cleared away"
+    )

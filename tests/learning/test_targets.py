@@ -1,4 +1,6 @@
-"""Soft labels as a run sees them: by row number and view, fused or of each teacher, and nothing for rows outside train."""
+"""Soft labels as a run sees them: by row number and view, fused or of each teacher, and nothing for
+rows outside train.
+"""
 
 from pathlib import Path
 
@@ -18,7 +20,16 @@ from tests.arrange_logits import DEV, K, metrics_of, noisy_logits, rows_of
 CPU = torch.device("cpu")
 ROWS = rows_of(DEV)
 PREPROCESSING = Preprocessing(32, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(count=K, scale=(0.8, 1.0), ratio=(0.9, 1.1), flip=0.5, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.0)
+VIEWS = ViewOptions(
+    count=K,
+    scale=(0.8, 1.0),
+    ratio=(0.9, 1.1),
+    flip=0.5,
+    brightness=0.1,
+    contrast=0.1,
+    saturation=0.1,
+    hue=0.0,
+)
 TRAIN = ROWS.split("train")
 
 
@@ -53,7 +64,9 @@ def test_targets_of_each_teacher_keep_the_teachers_order(folder: Path) -> None:
     targets, sha256 = open_teacher_targets(folder, ROWS, PREPROCESSING, VIEWS, CPU)
     assert targets.shape == (len(ROWS), K + 1, 2, 7)
     for place, seed in enumerate((10, 20)):
-        np.testing.assert_array_equal(targets[TRAIN[7], 2, place].numpy(), logits(seed)[7, 2].astype(np.float16))
+        np.testing.assert_array_equal(
+            targets[TRAIN[7], 2, place].numpy(), logits(seed)[7, 2].astype(np.float16)
+        )
     assert torch.isnan(targets[torch.from_numpy(ROWS.split("val", "calib"))]).all()
     assert sha256 == sha256_file(folder / "teachers.npz")
 
@@ -61,7 +74,13 @@ def test_targets_of_each_teacher_keep_the_teachers_order(folder: Path) -> None:
 @pytest.mark.parametrize("opened", [open_targets, open_teacher_targets])
 def test_targets_of_other_pictures_are_refused(folder: Path, opened) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ArtifactError, match="other preprocessing"):
-        opened(folder, ROWS, Preprocessing(32, 1.0, True, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), VIEWS, CPU)
+        opened(
+            folder,
+            ROWS,
+            Preprocessing(32, 1.0, True, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+            VIEWS,
+            CPU,
+        )
     with pytest.raises(ArtifactError, match="other views"):
         opened(folder, ROWS, PREPROCESSING, VIEWS.model_copy(update={"flip": 0.0}), CPU)
 

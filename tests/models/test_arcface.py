@@ -29,7 +29,9 @@ def test_without_margin_training_and_inference_logits_are_equal() -> None:
     network = ArcFaceNetwork("test_resnet", 32, 16, 0.0, 30.0).eval()
     images = torch.randn(4, 3, 32, 32)
     cosine = network.cosine(network.embed(images))
-    assert torch.allclose(arcface_logits(cosine, torch.tensor([0, 1, 2, 3]), 0.0, 30.0), network(images), atol=1e-4)
+    assert torch.allclose(
+        arcface_logits(cosine, torch.tensor([0, 1, 2, 3]), 0.0, 30.0), network(images), atol=1e-4
+    )
 
 
 def test_logits_are_bounded_by_the_scale() -> None:

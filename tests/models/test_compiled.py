@@ -1,4 +1,6 @@
-"""Compiled networks; torch's own compiler is left out (backend "eager"), for it takes minutes, so this is about what is handed to it."""
+"""Compiled networks; torch's own compiler is left out (backend "eager"), for it takes minutes, so
+this is about what is handed to it.
+"""
 
 import copy
 from functools import partial
@@ -24,11 +26,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", ["student", "teacher"])
 def test_a_compiled_network_keeps_its_names_and_its_answers_and_learns_the_same(kind: str) -> None:
     torch.manual_seed(0)
-    plain = build_classifier(ARCH, 32) if kind == "student" else ArcFaceNetwork(ARCH, 32, 16, 0.0, 30.0)
+    plain = (
+        build_classifier(ARCH, 32) if kind == "student" else ArcFaceNetwork(ARCH, 32, 16, 0.0, 30.0)
+    )
     compiled = copy.deepcopy(plain)
     compile_network(compiled)
     assert list(compiled.state_dict()) == list(plain.state_dict())
-    assert [name for name, _ in compiled.named_parameters()] == [name for name, _ in plain.named_parameters()]
+    assert [name for name, _ in compiled.named_parameters()] == [
+        name for name, _ in plain.named_parameters()
+    ]
     for count in (6, 4):
         images = torch.randn(count, 3, 32, 32)
         for network in (plain, compiled):
@@ -40,7 +46,9 @@ def test_a_compiled_network_keeps_its_names_and_its_answers_and_learns_the_same(
             assert torch.allclose(plain.eval()(images), compiled.eval()(images), atol=1e-5)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0, "something was compiled"
     copied = copy.deepcopy(compiled)
-    assert all(layer._compiled_call_impl is None for layer in copied.modules()), "the averaged copy is a plain network"
+    assert all(layer._compiled_call_impl is None for layer in copied.modules()), (
+        "the averaged copy is a plain network"
+    )
 
 
 def test_training_is_not_compiled_where_something_acts_on_its_layers_and_a_warning_says_why(

@@ -1,4 +1,6 @@
-"""Preparing a device: what is set for CUDA, seen through a machine that pretends to have two such devices."""
+"""Preparing a device: what is set for CUDA, seen through a machine that pretends to have two such
+devices.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,11 @@ from fer_core.settings import Settings
 def chosen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Devices that became the process's current one, on a machine with two."""
     found: list[str] = []
-    threads, precision, benchmark = torch.get_num_threads(), torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
+    threads, precision, benchmark = (
+        torch.get_num_threads(),
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.benchmark,
+    )
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -43,11 +49,16 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(chosen: list[st
         prepare_device(settings("cuda:2"))
 
 
-def test_cuda_takes_the_fast_number_format_and_algorithms_and_the_cpu_keeps_its_own(chosen: list[str]) -> None:
+def test_cuda_takes_the_fast_number_format_and_algorithms_and_the_cpu_keeps_its_own(
+    chosen: list[str],
+) -> None:
     torch.backends.cudnn.benchmark = False
     torch.set_float32_matmul_precision("highest")
     prepare_device(settings("cpu"))
-    assert (torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()) == (False, "highest")
+    assert (torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()) == (
+        False,
+        "highest",
+    )
     assert torch.are_deterministic_algorithms_enabled()
     prepare_device(settings("cuda"))
     assert (torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()) == (True, "high")
@@ -56,6 +67,8 @@ def test_cuda_takes_the_fast_number_format_and_algorithms_and_the_cpu_keeps_its_
 
 def test_a_full_device_is_an_error_that_says_what_to_change() -> None:
     with pytest.raises(ModelError, match="CUDA out of memory") as caught, device_memory():
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee documentation.")
+        raise torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2 GiB.\nSee documentation."
+        )
     for remedy in ("train.accumulation", "train.batch", "FER_MEMORY_GB"):
         assert remedy in str(caught.value)

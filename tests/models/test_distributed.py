@@ -1,4 +1,6 @@
-"""What processes tell each other, and logits exported by two of them: the files that one process writes, byte for byte."""
+"""What processes tell each other, and logits exported by two of them: the files that one process
+writes, byte for byte.
+"""
 
 import os
 import shutil
@@ -21,18 +23,29 @@ from tests.models.test_saved import CARD
 from tests.tiny import dev_splits, write_half, write_tiny_project
 
 ROOT = Path(__file__).parents[2]
-TORCHRUN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+TORCHRUN = {
+    "RANK": "1",
+    "WORLD_SIZE": "4",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "2",
+    "MASTER_ADDR": "localhost",
+    "MASTER_PORT": "1",
+}
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 9))
-def test_rows_are_dealt_out_once_in_whole_blocks_and_as_evenly_as_these_allow(rows: int, block: int, size: int) -> None:
+def test_rows_are_dealt_out_once_in_whole_blocks_and_as_evenly_as_these_allow(
+    rows: int, block: int, size: int
+) -> None:
     starts = range(0, rows, block)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distributed, "size", lambda: size)
         shares = distributed.deal(starts, rows)
     assert [row for share in shares for row in range(share.start, share.stop)] == list(range(rows))
-    counts = [len([start for start in starts if share.start <= start < share.stop]) for share in shares]
+    counts = [
+        len([start for start in starts if share.start <= start < share.stop]) for share in shares
+    ]
     assert all(share.start in starts or share.start == rows for share in shares)
     assert max(counts) - min(counts) <= 1 and counts[0] == max(counts)
 
@@ -40,7 +53,12 @@ def test_rows_are_dealt_out_once_in_whole_blocks_and_as_evenly_as_these_allow(ro
 def test_a_process_on_its_own_gets_back_what_it_gives() -> None:
     rows = torch.rand(3, 2, requires_grad=True)
     assert distributed.gather_rows(rows, [3]) is rows
-    assert (distributed.size(), distributed.rank(), distributed.is_first(), distributed.highest(7)) == (1, 0, True, 7)
+    assert (
+        distributed.size(),
+        distributed.rank(),
+        distributed.is_first(),
+        distributed.highest(7),
+    ) == (1, 0, True, 7)
     assert distributed.on_first(lambda: "done") == "done"
     tensor = torch.ones(2)
     distributed.sum_over_ranks([tensor])
@@ -49,18 +67,27 @@ def test_a_process_on_its_own_gets_back_what_it_gives() -> None:
 
 
 @pytest.mark.parametrize("missing", [None, *TORCHRUN])
-def test_only_all_of_torchruns_variables_make_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str | None) -> None:
+def test_only_all_of_torchruns_variables_make_a_group(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str | None
+) -> None:
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
     if missing is not None:
         monkeypatch.delenv(missing)
     found = place()
-    assert (found.rank, found.size, found.local_rank, found.local_size) == ((1, 4, 1, 2) if missing is None else (0, 1, 0, 1))
+    assert (found.rank, found.size, found.local_rank, found.local_size) == (
+        (1, 4, 1, 2) if missing is None else (0, 1, 0, 1)
+    )
     assert Settings("cpu", tmp_path, tmp_path, 6).cpu_threads() == (3 if missing is None else 6)
 
 
 @pytest.mark.parametrize(
-    ("device", "rank", "words"), [("cuda:0", 1, "FER_PROCESSES=1"), ("cuda", 1, "2 processes, 1 devices"), ("cuda", 0, "joined")]
+    ("device", "rank", "words"),
+    [
+        ("cuda:0", 1, "FER_PROCESSES=1"),
+        ("cuda", 1, "2 processes, 1 devices"),
+        ("cuda", 0, "joined"),
+    ],
 )
 def test_each_process_takes_the_device_of_its_rank(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, rank: int, words: str
@@ -135,7 +162,15 @@ else:
 def test_two_processes_understand_each_other(tmp_path: Path) -> None:
     (tmp_path / "speak.py").write_text(SPEAK)
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(tmp_path / "speak.py")],
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            str(tmp_path / "speak.py"),
+        ],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -157,7 +192,13 @@ def test_two_processes_write_the_logits_that_one_writes(tmp_path: Path) -> None:
             [sys.executable, "-m", "stages.logits_dev", "tiny", "model"],
             cwd=tmp_path,
             env=os.environ
-            | {"PYTHONPATH": str(ROOT), "FER_DEVICE": "cpu", "FER_THREADS": "2", "OMP_NUM_THREADS": "1", "FER_PROCESSES": str(processes)},
+            | {
+                "PYTHONPATH": str(ROOT),
+                "FER_DEVICE": "cpu",
+                "FER_THREADS": "2",
+                "OMP_NUM_THREADS": "1",
+                "FER_PROCESSES": str(processes),
+            },
             capture_output=True,
             text=True,
             check=False,

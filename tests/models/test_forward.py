@@ -15,7 +15,16 @@ from fer_core.settings import Settings
 from tests.models.test_saved import CARD, PREPROCESSING
 from tests.tiny import dev_splits, write_half
 
-VIEWS = ViewOptions(count=3, scale=(0.7, 1.0), ratio=(0.8, 1.25), flip=0.5, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05)
+VIEWS = ViewOptions(
+    count=3,
+    scale=(0.7, 1.0),
+    ratio=(0.8, 1.25),
+    flip=0.5,
+    brightness=0.2,
+    contrast=0.2,
+    saturation=0.2,
+    hue=0.05,
+)
 ALL = ("train", "val", "calib")
 
 
@@ -37,7 +46,9 @@ def saved(folder: Path) -> torch.nn.Module:
     return network
 
 
-def test_logits_are_the_networks_for_every_row_and_stored_view(tmp_path: Path, pack: Pack, settings: Settings) -> None:
+def test_logits_are_the_networks_for_every_row_and_stored_view(
+    tmp_path: Path, pack: Pack, settings: Settings
+) -> None:
     network = saved(tmp_path / "model")
     found = forward_rows(tmp_path / "model", "tiny", pack, ALL, VIEWS, "fp32", "float32", settings)
     bank = ImageBank(pack, range(len(pack)), PREPROCESSING, VIEWS, 1, torch.device("cpu"))
@@ -45,7 +56,11 @@ def test_logits_are_the_networks_for_every_row_and_stored_view(tmp_path: Path, p
     with torch.inference_mode():
         assert np.allclose(found.eval, network(bank.view(np.arange(21), 0)).numpy(), atol=1e-4)
         for k in (1, 3):
-            assert np.allclose(found.views[:, k - 1], network(bank.view(pack.rows.split("train"), k)).numpy(), atol=1e-4)
+            assert np.allclose(
+                found.views[:, k - 1],
+                network(bank.view(pack.rows.split("train"), k)).numpy(),
+                atol=1e-4,
+            )
     assert found.views.shape == (12, 3, 7)
     assert (found.preprocessing_hash, found.views_hash, found.rows_sha256) == (
         PREPROCESSING.hash_at_any_size(),
@@ -54,13 +69,19 @@ def test_logits_are_the_networks_for_every_row_and_stored_view(tmp_path: Path, p
     )
 
 
-def test_half_precision_and_part_of_the_splits(tmp_path: Path, pack: Pack, settings: Settings) -> None:
+def test_half_precision_and_part_of_the_splits(
+    tmp_path: Path, pack: Pack, settings: Settings
+) -> None:
     saved(tmp_path / "model")
-    found = forward_rows(tmp_path / "model", "tiny", pack, ("val", "calib"), None, "fp32", "float16", settings)
+    found = forward_rows(
+        tmp_path / "model", "tiny", pack, ("val", "calib"), None, "fp32", "float16", settings
+    )
     assert (found.eval.dtype, found.views, len(found)) == (np.dtype("float16"), None, 9)
 
 
-def test_a_network_whose_logits_are_not_finite_is_refused(tmp_path: Path, pack: Pack, settings: Settings) -> None:
+def test_a_network_whose_logits_are_not_finite_is_refused(
+    tmp_path: Path, pack: Pack, settings: Settings
+) -> None:
     network = build_network(CARD)
     with torch.no_grad():
         network.get_parameter("centres").fill_(torch.nan)

@@ -42,7 +42,9 @@ def test_local_weights_replace_the_backbone_and_leave_the_classifier(tmp_path: P
     torch.manual_seed(9)
     donor = build_classifier(ARCH, 32)
     save_file(donor.state_dict(), tmp_path / f"{ARCH}.safetensors")
-    share = make_initial(tmp_path / "init", ARCH, 32, 3, local(tmp_path / f"{ARCH}.safetensors"), tmp_path)
+    share = make_initial(
+        tmp_path / "init", ARCH, 32, 3, local(tmp_path / f"{ARCH}.safetensors"), tmp_path
+    )
     weights = load_initial(tmp_path / "init", ARCH).weights
     assert share == 1
     assert torch.equal(weights["conv1.0.weight"], donor.state_dict()["conv1.0.weight"])
@@ -50,7 +52,10 @@ def test_local_weights_replace_the_backbone_and_leave_the_classifier(tmp_path: P
 
 
 def test_weights_that_fit_too_few_parameters_are_refused(tmp_path: Path) -> None:
-    state = {name.replace("layer", "stage"): tensor for name, tensor in build_classifier(ARCH, 32).state_dict().items()}
+    state = {
+        name.replace("layer", "stage"): tensor
+        for name, tensor in build_classifier(ARCH, 32).state_dict().items()
+    }
     torch.save(state, tmp_path / f"{ARCH}.pth")
     with pytest.raises(ModelError, match="Too few parameters"):
         make_initial(tmp_path / "init", ARCH, 32, 3, local(tmp_path / f"{ARCH}.pth"), tmp_path)
@@ -66,11 +71,22 @@ def test_local_file_of_other_content_than_declared_is_refused_with_its_hash(tmp_
 
 def test_missing_local_file_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="FER_WEIGHTS"):
-        make_initial(tmp_path / "init", ARCH, 32, 3, InitOptions(pretrained="local", sha256={}, min_matched=0.6), None)
+        make_initial(
+            tmp_path / "init",
+            ARCH,
+            32,
+            3,
+            InitOptions(pretrained="local", sha256={}, min_matched=0.6),
+            None,
+        )
 
 
-@pytest.mark.parametrize("name", [f"{ARCH}/model.safetensors", f"{ARCH}/pytorch_model.bin", "some name.safetensors"])
-def test_local_weights_may_lie_as_a_hub_lays_them_out_or_be_named_themselves(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [f"{ARCH}/model.safetensors", f"{ARCH}/pytorch_model.bin", "some name.safetensors"]
+)
+def test_local_weights_may_lie_as_a_hub_lays_them_out_or_be_named_themselves(
+    tmp_path: Path, name: str
+) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     state = build_classifier(ARCH, 32).state_dict()
@@ -104,15 +120,24 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         load_initial(tmp_path / "init", "resnet18")
 
 
-@pytest.mark.parametrize("arch", ["mobilenetv3_small_050", "test_resnet", "test_convnext2", "test_vit"])
+@pytest.mark.parametrize(
+    "arch", ["mobilenetv3_small_050", "test_resnet", "test_convnext2", "test_vit"]
+)
 def test_a_network_starts_undecided_between_the_classes(tmp_path: Path, arch: str) -> None:
-    """Its first loss is that of a guess, ln 7; timm's own last layer of a MobileNet gives several times that."""
+    """Its first loss is that of a guess, ln 7; timm's own last layer of a MobileNet gives several
+    times that.
+    """
     make_initial(tmp_path / "init", arch, 32, 3, SEEDED, None)
     network = start_classifier(load_initial(tmp_path / "init", arch), 32).train()
     generator = torch.Generator().manual_seed(0)
-    images, labels = torch.randn(64, 3, 32, 32, generator=generator), torch.randint(0, 7, (64,), generator=generator)
+    images, labels = (
+        torch.randn(64, 3, 32, 32, generator=generator),
+        torch.randint(0, 7, (64,), generator=generator),
+    )
     with torch.no_grad():
-        assert float(torch.nn.functional.cross_entropy(network(images), labels)) == pytest.approx(math.log(7), abs=0.25)
+        assert float(torch.nn.functional.cross_entropy(network(images), labels)) == pytest.approx(
+            math.log(7), abs=0.25
+        )
 
 
 def test_unknown_architecture_suggests_near_names_where_there_are_any(tmp_path: Path) -> None:
@@ -123,24 +148,36 @@ def test_unknown_architecture_suggests_near_names_where_there_are_any(tmp_path: 
 
 
 def test_one_architecture_may_have_another_origin(tmp_path: Path) -> None:
-    options = InitOptions(pretrained="none", archs={"test_vit": "local"}, sha256={}, min_matched=0.6)
+    options = InitOptions(
+        pretrained="none", archs={"test_vit": "local"}, sha256={}, min_matched=0.6
+    )
     assert make_initial(tmp_path / "a", ARCH, 32, 1, options, None) == 0
     with pytest.raises(ModelError, match="no local weights file"):
         make_initial(tmp_path / "b", "test_vit", 32, 1, options, tmp_path)
 
 
-def test_local_weights_of_another_image_size_bring_their_position_embeddings(tmp_path: Path) -> None:
+def test_local_weights_of_another_image_size_bring_their_position_embeddings(
+    tmp_path: Path,
+) -> None:
     torch.manual_seed(9)
     donor = build_classifier("test_vit", 64)
     file = tmp_path / "test_vit.safetensors"
     save_file(donor.state_dict(), file)
-    options = InitOptions(pretrained="local", sha256={"test_vit": sha256_file(file)}, min_matched=0.6)
+    options = InitOptions(
+        pretrained="local", sha256={"test_vit": sha256_file(file)}, min_matched=0.6
+    )
     assert make_initial(tmp_path / "init", "test_vit", 32, 3, options, tmp_path) == 1
     donor.set_input_size(img_size=32)
-    assert torch.allclose(load_initial(tmp_path / "init", "test_vit").weights["pos_embed"], donor.state_dict()["pos_embed"], atol=1e-6)
+    assert torch.allclose(
+        load_initial(tmp_path / "init", "test_vit").weights["pos_embed"],
+        donor.state_dict()["pos_embed"],
+        atol=1e-6,
+    )
 
 
-def test_the_hub_is_asked_for_the_networks_size_and_its_failure_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_is_asked_for_the_networks_size_and_its_failure_names_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     create = timm.create_model
     asked = []
 
@@ -169,7 +206,9 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, small_files
 
 
 @pytest.mark.parametrize("arch", ["test_vit", ARCH])
-def test_a_student_may_start_at_another_image_size_than_the_initial_weights_were_made_for(tmp_path: Path, arch: str) -> None:
+def test_a_student_may_start_at_another_image_size_than_the_initial_weights_were_made_for(
+    tmp_path: Path, arch: str
+) -> None:
     make_initial(tmp_path / "init", arch, 32, 1, SEEDED, None)
     network = start_classifier(load_initial(tmp_path / "init", arch), 64)
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 7)

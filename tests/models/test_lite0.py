@@ -7,7 +7,9 @@ from fer_core.models.lite0 import ARCH, in_timm_names, is_of_package
 
 
 def packaged() -> dict[str, torch.Tensor]:
-    """The package's state, names and shapes written down from its layout: stem, 16 blocks, head, classifier."""
+    """The package's state, names and shapes written down from its layout: stem, 16 blocks, head,
+    classifier.
+    """
     state: dict[str, torch.Tensor] = {}
 
     def conv(name: str, *shape: int) -> None:
@@ -20,7 +22,15 @@ def packaged() -> dict[str, torch.Tensor]:
 
     conv("_conv_stem", 32, 3, 3, 3)
     norm("_bn0", 32)
-    stages = [(1, 16, 3, 1), (6, 24, 3, 2), (6, 40, 5, 2), (6, 80, 3, 3), (6, 112, 5, 3), (6, 192, 5, 4), (6, 320, 3, 1)]
+    stages = [
+        (1, 16, 3, 1),
+        (6, 24, 3, 2),
+        (6, 40, 5, 2),
+        (6, 80, 3, 3),
+        (6, 112, 5, 3),
+        (6, 192, 5, 4),
+        (6, 320, 3, 1),
+    ]
     number, narrow = 0, 32
     for expand, out, kernel, repeats in stages:
         for _ in range(repeats):
@@ -40,12 +50,18 @@ def packaged() -> dict[str, torch.Tensor]:
 
 
 def test_every_tensor_finds_its_place_with_its_shape():
-    expected = {name: tuple(tensor.shape) for name, tensor in timm.create_model(ARCH).state_dict().items()}
-    assert {name: tuple(tensor.shape) for name, tensor in in_timm_names(packaged()).items()} == expected
+    expected = {
+        name: tuple(tensor.shape) for name, tensor in timm.create_model(ARCH).state_dict().items()
+    }
+    assert {
+        name: tuple(tensor.shape) for name, tensor in in_timm_names(packaged()).items()
+    } == expected
 
 
 def test_other_states_are_told_apart_and_odd_names_match_nothing():
     assert is_of_package(packaged())
     assert not is_of_package(timm.create_model(ARCH).state_dict())
-    odd = in_timm_names({"_blocks.16._bn0.weight": torch.zeros(1), "_blocks.3._se_reduce.weight": torch.zeros(1)})
+    odd = in_timm_names(
+        {"_blocks.16._bn0.weight": torch.zeros(1), "_blocks.3._se_reduce.weight": torch.zeros(1)}
+    )
     assert not set(odd) & set(timm.create_model(ARCH).state_dict())

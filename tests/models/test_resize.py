@@ -29,7 +29,9 @@ def test_weights_that_know_no_size_stay_as_they_are(arch: str) -> None:
     torch.manual_seed(0)
     small, large = build_trunk(arch, 32), build_trunk(arch, 64)
     load_resized(small.state_dict(), large)
-    assert all(torch.equal(tensor, small.state_dict()[name]) for name, tensor in large.state_dict().items())
+    assert all(
+        torch.equal(tensor, small.state_dict()[name]) for name, tensor in large.state_dict().items()
+    )
 
 
 def test_equal_sizes_change_nothing() -> None:
@@ -41,4 +43,6 @@ def test_another_network_is_refused() -> None:
     with pytest.raises(ModelError, match="another image size"):
         load_resized(build_trunk("test_resnet", 32).state_dict(), build_trunk("test_convnext2", 32))
     with pytest.raises(ModelError, match="image size"):
-        load_resized(build_trunk("test_vit", 32).state_dict(), build_trunk("vit_tiny_patch16_224", 64))
+        load_resized(
+            build_trunk("test_vit", 32).state_dict(), build_trunk("vit_tiny_patch16_224", 64)
+        )

@@ -37,7 +37,11 @@ def saved(folder: Path, card: ModelCard = CARD) -> torch.nn.Module:
 
 @pytest.mark.parametrize("head", ["arcface", "linear"])
 def test_model_read_back_gives_the_same_logits(tmp_path: Path, head: str) -> None:
-    card = CARD if head == "arcface" else replace(CARD, kind="student", head="linear", embed_dim=None, dropout=None, scale=None)
+    card = (
+        CARD
+        if head == "arcface"
+        else replace(CARD, kind="student", head="linear", embed_dim=None, dropout=None, scale=None)
+    )
     network = saved(tmp_path / "model", card)
     loaded, found = load_model(tmp_path / "model")
     images = torch.randn(2, 3, 32, 32)

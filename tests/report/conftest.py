@@ -1,4 +1,6 @@
-"""A whole run's artifacts, made by the real stages and writers from logits of known skill; no training."""
+"""A whole run's artifacts, made by the real stages and writers from logits of known skill; no
+training.
+"""
 
 import dataclasses
 import shutil
@@ -80,7 +82,10 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for key in (*TEACHERS, *STUDENTS):
             calibrate.main(key)
         for place, record in enumerate(
-            [*(f"data/teachers/{tag}/a/record" for tag in TEACHERS), *(f"data/students/{key}/record" for key in STUDENTS)]
+            [
+                *(f"data/teachers/{tag}/a/record" for tag in TEACHERS),
+                *(f"data/students/{key}/record" for key in STUDENTS),
+            ]
         ):
             _record(Path(record), place)
         compare.main()
@@ -102,14 +107,25 @@ def project(artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def _pack(folder: Path, splits: dict[str, int]) -> None:
     """A half whose faces are of one grey each, row i of grey i mod 256."""
     rows = frame(splits).drop(columns=["shard", "shard_row"])
-    images = [cv2.imencode(".png", np.full((48, 48), row % 256, dtype=np.uint8))[1].tobytes() for row in range(len(rows))]
-    write_pack(folder, rows, images.__getitem__, np.array([len(image) for image in images]), PackOptions(shard_megabytes=1))
+    images = [
+        cv2.imencode(".png", np.full((48, 48), row % 256, dtype=np.uint8))[1].tobytes()
+        for row in range(len(rows))
+    ]
+    write_pack(
+        folder,
+        rows,
+        images.__getitem__,
+        np.array([len(image) for image in images]),
+        PackOptions(shard_megabytes=1),
+    )
 
 
 def _teacher(tag: str, seed: int) -> None:
     dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     skill = SKILLS[tag]
-    of_dev = logits_set(dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=5, skill=skill)
+    of_dev = logits_set(
+        dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=5, skill=skill
+    )
     of_test = logits_set(test, ("test",), seed + 10, model=tag, scale=5, skill=skill)
     write_logits(Path(f"data/logits/{tag}/dev"), of_dev)
     write_logits(Path(f"data/logits/{tag}/test"), of_test)
@@ -118,8 +134,12 @@ def _teacher(tag: str, seed: int) -> None:
 
 def _evaluation(key: str, kind: str, seed: int) -> None:
     dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
-    of_dev = logits_set(dev, ("val", "calib"), seed, model=key, dtype="float32", scale=3, skill=SKILLS[key])
-    of_test = logits_set(test, ("test",), seed + 10, model=key, dtype="float32", scale=3, skill=SKILLS[key])
+    of_dev = logits_set(
+        dev, ("val", "calib"), seed, model=key, dtype="float32", scale=3, skill=SKILLS[key]
+    )
+    of_test = logits_set(
+        test, ("test",), seed + 10, model=key, dtype="float32", scale=3, skill=SKILLS[key]
+    )
     _write_evaluation(key, kind, of_dev, of_test)
 
 
@@ -133,7 +153,10 @@ def _write_evaluation(key: str, kind: Any, of_dev: Any, of_test: Any) -> None:
         of_test,
         dev_rows=dev,
         test_rows=test,
-        sets={"everything": np.ones(len(test), dtype=bool), "large": (test.frame["min_side"] >= 64).to_numpy()},
+        sets={
+            "everything": np.ones(len(test), dtype=bool),
+            "large": (test.frame["min_side"] >= 64).to_numpy(),
+        },
         options=EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
         seed=1337,
         budget=BUDGET,
@@ -162,7 +185,14 @@ def _record(folder: Path, place: int) -> None:
         folder,
         TrainingResult(history, timing, selected_epoch=2, weights={}, steps=10),
         "tiny",
-        {"device": "cpu", "processor": "x", "cores": 2, "threads": 1, "commit": "0123abc", "packages": {"torch": "2.9.9", "timm": "1.9.9"}},
+        {
+            "device": "cpu",
+            "processor": "x",
+            "cores": 2,
+            "threads": 1,
+            "commit": "0123abc",
+            "packages": {"torch": "2.9.9", "timm": "1.9.9"},
+        },
     )
 
 
@@ -172,7 +202,10 @@ def _validation(path: Path) -> None:
     groups = {"groups": 4, "extra_copies": 5, "contradictory_groups": 1, "largest": 3}
     report = {
         "canonical": list(CLASSES),
-        "counts": {"by_source": {"rafdb_basic": 620}, "by_source_split_label": {"rafdb_basic": counts}},
+        "counts": {
+            "by_source": {"rafdb_basic": 620},
+            "by_source_split_label": {"rafdb_basic": counts},
+        },
         "rows_by_split": {**DEV, **TEST, "dropped": 9},
         "dropped": {
             "by_reason": {"twin_in_test": 5, "contradictory_twins": 4},
@@ -187,18 +220,35 @@ def _validation(path: Path) -> None:
 
 
 def _onnx(folder: Path) -> None:
-    """The records of the onnx stage; the files are only named, for the report must not need them."""
+    """The records of the onnx stage; the files are only named, for the report must not need
+    them.
+    """
     folder.mkdir(parents=True)
     temperature = read_json(Path("data/calibration/kd-1/calibration.json"))["temperature"]
     rows_sha256 = read_json(Path("data/evaluation/kd-1/metrics.json"))["rows_sha256"]["test"]
-    known = {"rows": 210, "maxabsdiff": 1.25e-05, "agreement": 1.0, "macro_f1_reference": 0.612345, "macro_f1": 0.612345}
-    single = Parity(**(dict.fromkeys([field.name for field in dataclasses.fields(Parity)], 1e-7) | known))  # type: ignore[arg-type]
-    parity: dict[Precision, Parity] = {"fp32": single, "fp16": dataclasses.replace(single, maxabsdiff=0.0123, agreement=0.995238)}
-    files: dict[Precision, Path] = {precision: folder / f"student.{precision}.onnx" for precision in parity}
+    known = {
+        "rows": 210,
+        "maxabsdiff": 1.25e-05,
+        "agreement": 1.0,
+        "macro_f1_reference": 0.612345,
+        "macro_f1": 0.612345,
+    }
+    single = Parity(
+        **(dict.fromkeys([field.name for field in dataclasses.fields(Parity)], 1e-7) | known)
+    )  # type: ignore[arg-type]
+    parity: dict[Precision, Parity] = {
+        "fp32": single,
+        "fp16": dataclasses.replace(single, maxabsdiff=0.0123, agreement=0.995238),
+    }
+    files: dict[Precision, Path] = {
+        precision: folder / f"student.{precision}.onnx" for precision in parity
+    }
     for place, file in enumerate(files.values()):
         file.write_bytes(b"x" * (6_000_000 >> place))
     preprocessing = Preprocessing(48, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
-    metadata = OnnxMetadata("mobilenet", "fp32", preprocessing, temperature, "weights of kd-1", rows_sha256, "free")
+    metadata = OnnxMetadata(
+        "mobilenet", "fp32", preprocessing, temperature, "weights of kd-1", rows_sha256, "free"
+    )
     write_parity(folder / "onnxparity.json", parity, temperature, rows_sha256, 210)
     write_export_report(folder / "onnxexportreport.json", files, parity, metadata, "kd-1", 18)
     for file in files.values():
@@ -206,18 +256,43 @@ def _onnx(folder: Path) -> None:
 
 
 def _latency(folder: Path) -> None:
-    """The facts of the latency stage: fp16 and the reference take 1.25 and 4 times what fp32 does; int8 was refused by its gate."""
+    """The facts of the latency stage: fp16 and the reference take 1.25 and 4 times what fp32 does;
+    int8 was refused by its gate.
+    """
     facts: dict[str, Any] = dict.fromkeys(COLUMNS, 1.0)
-    facts |= {"provider": "CPU", "rounds": 10, "calls": 1000, "threads": 1, "pinned": True, "size": 48, "crop_side": 112}
+    facts |= {
+        "provider": "CPU",
+        "rounds": 10,
+        "calls": 1000,
+        "threads": 1,
+        "pinned": True,
+        "size": 48,
+        "crop_side": 112,
+    }
     facts |= {"cpu": "Some <CPU>", "cores": 2, "load_average": 0.25, "onnxruntime": "9.9.9"}
     rows = []
-    for (model, precision), share in {("reference", "fp32"): 4.0, ("kd-1", "fp32"): 1.0, ("kd-1", "fp16"): 1.25}.items():
+    for (model, precision), share in {
+        ("reference", "fp32"): 4.0,
+        ("kd-1", "fp32"): 1.0,
+        ("kd-1", "fp16"): 1.25,
+    }.items():
         for scope in ("model", "crop"):
             for batch in (1, 8):
                 milliseconds = 0.512 * share * batch
-                about = {"model": model, "precision": precision, "scope": scope, "batch": batch, "p50_ms": milliseconds}
-                ratios = {"ratio_to_reference": share / 4, "ratio_to_fp32": share if model == "kd-1" else 1.0}
+                about = {
+                    "model": model,
+                    "precision": precision,
+                    "scope": scope,
+                    "batch": batch,
+                    "p50_ms": milliseconds,
+                }
+                ratios = {
+                    "ratio_to_reference": share / 4,
+                    "ratio_to_fp32": share if model == "kd-1" else 1.0,
+                }
                 rows.append(facts | about | ratios | {"images_per_s": 1000 * batch / milliseconds})
     write_latency(folder / "latencybenchmarks.csv", pd.DataFrame(rows))
     reason = "int8 is not promoted: drop of macro-F1 is 0.03, allowed 0.01."
-    write_promotions(folder / "onnxpromotion.json", [Promotion("int8", False, 0.03, None, False, reason)])
+    write_promotions(
+        folder / "onnxpromotion.json", [Promotion("int8", False, 0.03, None, False, reason)]
+    )

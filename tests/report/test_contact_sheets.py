@@ -15,7 +15,14 @@ from fer_core.data.rows import SPLITS
 from fer_core.data.store import FaceStore, write_store
 from fer_core.data.thumbnails import thumbnail_jpeg
 from fer_core.labels import CLASSES
-from fer_core.report.contact_sheets import class_sheets, excluded_figures, left_out_sheets, pair_figure, thumbnails, twin_sheets
+from fer_core.report.contact_sheets import (
+    class_sheets,
+    excluded_figures,
+    left_out_sheets,
+    pair_figure,
+    thumbnails,
+    twin_sheets,
+)
 from fer_core.report.datasheet_faces import datasheet_faces, draw_numbers
 from fer_core.sources.decode import UndecodableImage
 from tests.report.tiny_datasheet import SCRIPT, manifest, write_stores
@@ -52,11 +59,17 @@ def test_every_class_has_a_sheet_of_its_kept_faces_only() -> None:
     assert [sheet.key for sheet in class_sheets(faces)] == list(CLASSES)
     assert {sheet.key: sheet.total for sheet in class_sheets(faces) if sheet.total} == {"Happy": 5}
     assert "a/x" not in shown(faces)
-    assert [(sheet.kind, sheet.key, sheet.total) for sheet in left_out_sheets(faces)] == [("reason", "non_face", 1)]
+    assert [(sheet.kind, sheet.key, sheet.total) for sheet in left_out_sheets(faces)] == [
+        ("reason", "non_face", 1)
+    ]
 
 
 def test_a_sheet_holds_sixty_four_faces_and_other_seeds_draw_others() -> None:
-    first, again, other = shown(faces_of(MANY)), shown(faces_of(MANY)), shown(faces_of(MANY, seed=7))
+    first, again, other = (
+        shown(faces_of(MANY)),
+        shown(faces_of(MANY)),
+        shown(faces_of(MANY, seed=7)),
+    )
     assert len(first) == len(set(first)) == 64
     assert first == again
     assert 5 < len(set(first) & set(other)) < 40  # about 64 * 64 / 300
@@ -65,7 +78,9 @@ def test_a_sheet_holds_sixty_four_faces_and_other_seeds_draw_others() -> None:
 def test_a_small_source_and_split_is_seen_beside_a_great_one() -> None:
     rows = [*MANY, ("b/0", "b", "train"), ("b/1", "b", "test"), ("b/2", "b", "test")]
     names = shown(faces_of(rows))
-    assert names[-3] == "b/0" and set(names[-2:]) == {"b/1", "b/2"}, "in order of source, then split"
+    assert names[-3] == "b/0" and set(names[-2:]) == {"b/1", "b/2"}, (
+        "in order of source, then split"
+    )
     assert len(names) == 64
 
 
@@ -76,7 +91,9 @@ def test_great_sources_get_equal_shares() -> None:
 
 @settings(deadline=None, max_examples=10)
 @given(st.permutations(range(80)), st.integers(0, 79))
-def test_the_order_of_rows_changes_nothing_and_a_face_that_goes_makes_room_for_one(order: list[int], gone: int) -> None:
+def test_the_order_of_rows_changes_nothing_and_a_face_that_goes_makes_room_for_one(
+    order: list[int], gone: int
+) -> None:
     rows = [(f"a/{n}", "a", SPLITS[n % 2]) for n in range(80)]
     names = shown(faces_of(rows))
     assert shown(faces_of([rows[place] for place in order])) == names
@@ -101,8 +118,12 @@ def test_a_thumbnail_is_small_never_enlarged_and_keeps_colour_and_shape() -> Non
     assert small.shape == (32, 64, 3)
     assert np.abs(small.astype(int) - [0, 0, 200]).max() < 12
     assert decoded(thumbnail_jpeg(encoded(red[:9, :5]), "x", 45)).shape == (9, 5, 3)
-    assert decoded(thumbnail_jpeg(encoded(red[:1]), "x", 200)).shape == (1, 64, 3), "a line of pixels stays one"
-    assert decoded(thumbnail_jpeg(encoded(red[..., 2]), "x", 20_000)).shape == (32, 64), "grey stays grey"
+    assert decoded(thumbnail_jpeg(encoded(red[:1]), "x", 200)).shape == (1, 64, 3), (
+        "a line of pixels stays one"
+    )
+    assert decoded(thumbnail_jpeg(encoded(red[..., 2]), "x", 20_000)).shape == (32, 64), (
+        "grey stays grey"
+    )
 
 
 def test_a_picture_greater_than_on_record_is_refused_by_name() -> None:
@@ -150,8 +171,15 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 
 def test_excluded_pictures_of_all_stores_stand_under_their_reason(tmp_path: Path) -> None:
     for name, reasons in (("a", {"contempt": 2}), ("b", {"contempt": 1, "no box": 1}), ("c", {})):
-        pictures = {reason: [{"sample_id": f"{name}/{n}", "jpeg": "QUJD"} for n in range(count)] for reason, count in reasons.items()}
+        pictures = {
+            reason: [{"sample_id": f"{name}/{n}", "jpeg": "QUJD"} for n in range(count)]
+            for reason, count in reasons.items()
+        }
         write_store(tmp_path / f"{name}.arrow", [], {"excluded_pictures": pictures})
     figures = excluded_figures({name: FaceStore.open(tmp_path / f"{name}.arrow") for name in "abc"})
     assert [str(figure).count("data:image/jpeg;base64,QUJD") for figure in figures] == [3, 1]
-    assert "contempt" in str(figures[0]) and 'data-name="b/0"' in str(figures[0]) and "no box" in str(figures[1])
+    assert (
+        "contempt" in str(figures[0])
+        and 'data-name="b/0"' in str(figures[0])
+        and "no box" in str(figures[1])
+    )

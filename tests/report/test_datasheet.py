@@ -1,4 +1,6 @@
-"""The stage `datasheet`: the page is self-contained and escaped, and its numbers are those of the manifest and the stores."""
+"""The stage `datasheet`: the page is self-contained and escaped, and its numbers are those of the
+manifest and the stores.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -23,7 +25,9 @@ JSON = Path("data/datasheet/datasheet.json")
 
 
 class Reader(HTMLParser):
-    """Keeps every table's rows under its name, the images of every section, all tags and all text; checks that tags are closed."""
+    """Keeps every table's rows under its name, the images of every section, all tags and all text;
+    checks that tags are closed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,9 +108,23 @@ def test_the_tables_say_what_is_in_the_manifest_and_the_stores(project: Path) ->
         ["b test", "0", "0", "0", "1", "0", "0", "0", "1"],
     ]
     (head,) = [rows[0] for name, rows in page.tables.items() if name.startswith("Dropped faces")]
-    assert head == ["data set", "unlabelled", "non face", "twin in test", "duplicate in train", "dropped", "of faces"]
-    assert page.table("Dropped faces") == [["a", "0", "1", "1", "0", "2", "6"], ["b", "1", "0", "0", "1", "2", "4"]]
-    assert page.table("Frames that show no face") == [["a", "blank", "0", "1"], ["a", "text", "1", "0"]]
+    assert head == [
+        "data set",
+        "unlabelled",
+        "non face",
+        "twin in test",
+        "duplicate in train",
+        "dropped",
+        "of faces",
+    ]
+    assert page.table("Dropped faces") == [
+        ["a", "0", "1", "1", "0", "2", "6"],
+        ["b", "1", "0", "0", "1", "2", "4"],
+    ]
+    assert page.table("Frames that show no face") == [
+        ["a", "blank", "0", "1"],
+        ["a", "text", "1", "0"],
+    ]
     assert page.table("Excluded entries") == [["b", ODD, "1"], ["b", "undecodable image", "51"]]
     assert page.table("Shorter side") == [["a", "44", "54", "64"], ["b", "90", "95", "100"]]
     assert page.table("Faces that left because") == [
@@ -127,18 +145,30 @@ def test_one_row_that_changes_is_seen(project: Path) -> None:
     assert page.table("All data sets")[0] == ["train", "0", "1", "0", "0", "0", "0", "0", "1"]
     after = read_json(JSON)
     assert after["kept"]["a"]["train"]["Disgust"] == 1 != before["kept"]["a"]["train"]["Disgust"]
-    assert after["manifest_sha256"] == sha256_file(Path("data/manifest.parquet")) != before["manifest_sha256"]
+    assert (
+        after["manifest_sha256"]
+        == sha256_file(Path("data/manifest.parquet"))
+        != before["manifest_sha256"]
+    )
 
 
 def test_every_kind_of_face_is_shown_under_its_name(project: Path) -> None:
     _, page = read()
     by_class = ["a/0", SCRIPT, "a/1", "a/2", "b/2", "a/5"]
     assert page.images["classes"] == by_class, "classes in their order, then sources and splits"
-    assert page.images["dropped"] == ["b/3", "a/4", "a/3", "b/1", "a/4", "a/5"], "reasons in their order, then flags"
+    assert page.images["dropped"] == ["b/3", "a/4", "a/3", "b/1", "a/4", "a/5"], (
+        "reasons in their order, then flags"
+    )
     assert page.images["twins"] == ["a/3", "a/2", "b/1", "a/0", "b/2", "a/2"]
-    captions = [piece for piece in page.text if piece in (*CLASSES, "Non face", "Flagged: text", "Twin in test: all 1")]
+    captions = [
+        piece
+        for piece in page.text
+        if piece in (*CLASSES, "Non face", "Flagged: text", "Twin in test: all 1")
+    ]
     assert {"Angry", "Non face", "Flagged: text", "Twin in test: all 1"} <= set(captions)
-    assert {attributes.get("data-name") for name, attributes in page.tags if name == "span"} >= set(by_class)
+    assert {attributes.get("data-name") for name, attributes in page.tags if name == "span"} >= set(
+        by_class
+    )
 
 
 def test_names_and_reasons_are_escaped(project: Path) -> None:
@@ -151,16 +181,28 @@ def test_names_and_reasons_are_escaped(project: Path) -> None:
 def test_the_first_fifty_of_many_exclusions_are_named(project: Path) -> None:
     _, page = read()
     assert "undecodable image: the first 50 of 51 by name" in page.text
-    assert "b/broken-49" in page.text and "b/broken-50" not in page.text and " cut at 49" in page.text
+    assert (
+        "b/broken-49" in page.text and "b/broken-50" not in page.text and " cut at 49" in page.text
+    )
 
 
 def test_nothing_comes_from_outside_and_nothing_runs(project: Path) -> None:
     text, page = read()
     assert not re.search(r"https?:|url\(|@import|javascript:", text)
-    assert not {name for name, _ in page.tags} & {"script", "link", "iframe", "object", "image", "use", "foreignobject"}
+    assert not {name for name, _ in page.tags} & {
+        "script",
+        "link",
+        "iframe",
+        "object",
+        "image",
+        "use",
+        "foreignobject",
+    }
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
     sources = [attributes["src"] or "" for _, attributes in page.tags if "src" in attributes]
-    assert sources and all(re.fullmatch(r"data:image/jpeg;base64,[A-Za-z0-9+/]+=*", source) for source in sources)
+    assert sources and all(
+        re.fullmatch(r"data:image/jpeg;base64,[A-Za-z0-9+/]+=*", source) for source in sources
+    )
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     links = [attributes["href"] or "" for _, attributes in page.tags if "href" in attributes]
     assert links and {link.removeprefix("#") for link in links} <= anchors
@@ -206,10 +248,20 @@ def test_every_reason_has_words() -> None:
 
 def test_a_histogram_stays_in_its_frame_and_bars_are_as_high_as_their_counts() -> None:
     chart = histogram([32, 45, 64, 91], [10, 0, 5], "t", "pixels")
-    width, height = (float(value) for value in re.search(r'viewBox="0 0 (\S+) (\S+)"', chart).groups())  # type: ignore[union-attr]
-    bars = [[float(value) for value in bar] for bar in re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)"', chart)]
+    width, height = (
+        float(value) for value in re.search(r'viewBox="0 0 (\S+) (\S+)"', chart).groups()
+    )  # type: ignore[union-attr]
+    bars = [
+        [float(value) for value in bar]
+        for bar in re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)"', chart)
+    ]
     assert len(bars) == 3
-    assert all(x >= 0 and x + wide <= width and y >= 0 and y + high <= height for x, y, wide, high in bars)
+    assert all(
+        x >= 0 and x + wide <= width and y >= 0 and y + high <= height for x, y, wide, high in bars
+    )
     assert [high for *_, high in bars] == pytest.approx([bars[0][3], 0, bars[0][3] / 2], abs=0.2)
-    assert "<title>32 to 44 pixels: 10</title>" in chart and "<title>64 to 90 pixels: 5</title>" in chart
+    assert (
+        "<title>32 to 44 pixels: 10</title>" in chart
+        and "<title>64 to 90 pixels: 5</title>" in chart
+    )
     assert re.findall(r">(\d+)</text>", chart)[-4:] == ["32", "45", "64", "91"]

@@ -41,15 +41,28 @@ def test_everything_is_counted_as_by_hand(stores: dict[str, FaceStore]) -> None:
         "classes": ["Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral"],
         "faces": {"kept": 6, "dropped": 4, "excluded": 52},
         "kept": {
-            "a": {"train": {**NONE, "Angry": 1}, "val": {**NONE, "Happy": 1}, "calib": NONE, "test": {**NONE, "Happy": 1, "Sad": 1}},
-            "b": {"train": NONE, "val": NONE, "calib": {**NONE, "Fear": 1}, "test": {**NONE, "Happy": 1}},
+            "a": {
+                "train": {**NONE, "Angry": 1},
+                "val": {**NONE, "Happy": 1},
+                "calib": NONE,
+                "test": {**NONE, "Happy": 1, "Sad": 1},
+            },
+            "b": {
+                "train": NONE,
+                "val": NONE,
+                "calib": {**NONE, "Fear": 1},
+                "test": {**NONE, "Happy": 1},
+            },
         },
         "dropped": {
             "a": {"unlabelled": 0, "non_face": 1, "twin_in_test": 1, "duplicate_in_train": 0},
             "b": {"unlabelled": 1, "non_face": 0, "twin_in_test": 0, "duplicate_in_train": 1},
         },
         "excluded": {"a": {}, "b": {ODD: 1, "undecodable image": 51}},
-        "flagged": {"a": {"blank": {"kept": 0, "dropped": 1}, "text": {"kept": 1, "dropped": 0}}, "b": {}},
+        "flagged": {
+            "a": {"blank": {"kept": 0, "dropped": 1}, "text": {"kept": 1, "dropped": 0}},
+            "b": {},
+        },
         "sizes": {
             "edges": [32, 45, 64, 91, 128],
             "sources": {
@@ -70,18 +83,34 @@ def test_everything_is_counted_as_by_hand(stores: dict[str, FaceStore]) -> None:
 
 def test_one_row_that_changes_changes_its_own_numbers(stores: dict[str, FaceStore]) -> None:
     before, frame = count(stores, manifest()), manifest()
-    frame.loc[frame["sample_id"] == "a/1", ["split", "reason", "duplicate_of"]] = ["dropped", "contradictory_twins", "b/2"]
+    frame.loc[frame["sample_id"] == "a/1", ["split", "reason", "duplicate_of"]] = [
+        "dropped",
+        "contradictory_twins",
+        "b/2",
+    ]
     after = count(stores, frame)
     assert after["kept"]["a"]["val"] == NONE and after["kept"]["b"] == before["kept"]["b"]
-    assert after["dropped"]["a"]["contradictory_twins"] == 1 and after["faces"] == {"kept": 5, "dropped": 5, "excluded": 52}
-    assert after["sizes"]["sources"]["a"]["bins"] == [2, 1, 0] and after["sizes"]["edges"] == [45, 64, 91, 128]
+    assert after["dropped"]["a"]["contradictory_twins"] == 1 and after["faces"] == {
+        "kept": 5,
+        "dropped": 5,
+        "excluded": 52,
+    }
+    assert after["sizes"]["sources"]["a"]["bins"] == [2, 1, 0] and after["sizes"]["edges"] == [
+        45,
+        64,
+        91,
+        128,
+    ]
     assert after["twins"]["because_of"]["a"] == {"a": 1, "b": 1}
 
 
 def test_the_bins_are_two_to_a_doubling() -> None:
     assert SIZE_EDGES[:14] == (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)
     assert SIZE_EDGES[-1] == 2**31
-    assert all(SIZE_EDGES[place + 2] == pytest.approx(2 * edge, rel=0.1) for place, edge in enumerate(SIZE_EDGES[6:-2], 6))
+    assert all(
+        SIZE_EDGES[place + 2] == pytest.approx(2 * edge, rel=0.1)
+        for place, edge in enumerate(SIZE_EDGES[6:-2], 6)
+    )
 
 
 row = st.tuples(
@@ -113,21 +142,49 @@ def test_nothing_is_lost_or_counted_twice(rows: list[tuple[str, int, str, int, i
     )
     stores = {name: FaceStore(Path(name), [], {"exclusions": []}) for name in "abc"}
     found = count_faces(faces, stores, "")
-    expected = Counter((source, state, CLASSES[label]) for source, label, state, *_ in rows if state in SPLITS)
-    kept = {(source, split, name): n for source, of in found["kept"].items() for split, by in of.items() for name, n in by.items() if n}
+    expected = Counter(
+        (source, state, CLASSES[label]) for source, label, state, *_ in rows if state in SPLITS
+    )
+    kept = {
+        (source, split, name): n
+        for source, of in found["kept"].items()
+        for split, by in of.items()
+        for name, n in by.items()
+        if n
+    }
     assert kept == dict(expected)
-    gone = {(source, reason): n for source, of in found["dropped"].items() for reason, n in of.items() if n}
-    assert gone == dict(Counter((source, state) for source, _, state, *_ in rows if state in REASONS))
+    gone = {
+        (source, reason): n
+        for source, of in found["dropped"].items()
+        for reason, n in of.items()
+        if n
+    }
+    assert gone == dict(
+        Counter((source, state) for source, _, state, *_ in rows if state in REASONS)
+    )
     edges = found["sizes"]["edges"]
     for source, size in found["sizes"]["sources"].items():
         sides = [side for name, _, state, side, _ in rows if name == source and state in SPLITS]
-        assert size["bins"] == [sum(low <= side < high for side in sides) for low, high in pairwise(edges)]
+        assert size["bins"] == [
+            sum(low <= side < high for side in sides) for low, high in pairwise(edges)
+        ]
         assert (size["smallest"], size["greatest"]) == (min(sides), max(sides))
     paired = [(rows[index], rows[twin]) for index, twin in enumerate(twins) if twin >= 0]
     left = Counter(one[2] for one, _ in paired if one[2] in REASONS)
-    assert {reason: pairs["faces"] for reason, pairs in found["twins"]["dropped"].items()} == dict(left)
+    assert {reason: pairs["faces"] for reason, pairs in found["twins"]["dropped"].items()} == dict(
+        left
+    )
     stay = Counter(one[2] for one, other in paired if one[2] in SPLITS and one[1] != other[1])
-    assert {split: pairs["other_class"] for split, pairs in found["twins"]["kept"].items() if pairs["other_class"]} == dict(stay)
+    assert {
+        split: pairs["other_class"]
+        for split, pairs in found["twins"]["kept"].items()
+        if pairs["other_class"]
+    } == dict(stay)
     crossed = Counter((one[0], other[0]) for one, other in paired if one[2] in REASONS)
-    because = {(source, other): n for source, of in found["twins"]["because_of"].items() for other, n in of.items() if n}
+    because = {
+        (source, other): n
+        for source, of in found["twins"]["because_of"].items()
+        for other, n in of.items()
+        if n
+    }
     assert because == dict(crossed)

@@ -23,13 +23,23 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FaceStore]:
 
 def test_rows_get_class_flag_and_twin(stores: dict[str, FaceStore]) -> None:
     faces = datasheet_faces(manifest(), stores, 1337).set_index("sample_id", drop=False)
-    assert faces["class"].loc[["a/0", "a/1", SCRIPT, "b/3"]].tolist() == ["Angry", "Happy", "Fear", "unlabelled"]
+    assert faces["class"].loc[["a/0", "a/1", SCRIPT, "b/3"]].tolist() == [
+        "Angry",
+        "Happy",
+        "Fear",
+        "unlabelled",
+    ]
     assert faces["flag"].loc[["a/3", "a/4", "a/5", "b/1"]].tolist() == ["", "blank", "text", ""]
-    names = {key: faces["sample_id"].iloc[twin] if twin >= 0 else None for key, twin in zip(faces["sample_id"], faces["twin"], strict=True)}
+    names = {
+        key: faces["sample_id"].iloc[twin] if twin >= 0 else None
+        for key, twin in zip(faces["sample_id"], faces["twin"], strict=True)
+    }
     assert names == {row[0]: row[6] or None for row in ROWS}
 
 
-def test_flags_follow_the_store_row_and_not_the_place_in_the_manifest(stores: dict[str, FaceStore]) -> None:
+def test_flags_follow_the_store_row_and_not_the_place_in_the_manifest(
+    stores: dict[str, FaceStore],
+) -> None:
     faces = datasheet_faces(manifest()[::-1], stores, 1337).set_index("sample_id")
     assert faces.loc["a/4", "flag"] == "blank" and faces.loc["a/5", "flag"] == "text"
 
@@ -61,12 +71,23 @@ def change(key: str, /, **values: Any) -> pd.DataFrame:
         (change("a/1", sample_id="a/0"), "a/0: sample_id.*each once"),
         (change("a/1", min_side=0), "a/1: min_side.*0"),
         (change("a/1", source="c"), "a/1: source.*found: c.*expected: a, b"),
-        (change("a/1", sample_id="a/x"), r"made from another face store.*a\.arrow, row 1.*found: a/1.*expected: a/x"),
-        (change("a/1", row=0), r"other rows than this face store.*a\.arrow.*found: 6 rows.*each of the 6 faces once"),
-        (manifest()[1:], r"other rows than this face store.*a\.arrow.*found: 5 rows.*each of the 6 faces once"),
+        (
+            change("a/1", sample_id="a/x"),
+            r"made from another face store.*a\.arrow, row 1.*found: a/1.*expected: a/x",
+        ),
+        (
+            change("a/1", row=0),
+            r"other rows than this face store.*a\.arrow.*found: 6 rows.*each of the 6 faces once",
+        ),
+        (
+            manifest()[1:],
+            r"other rows than this face store.*a\.arrow.*found: 5 rows.*each of the 6 faces once",
+        ),
     ],
 )
-def test_a_row_that_breaks_the_contract_is_named(stores: dict[str, FaceStore], frame: pd.DataFrame, words: str) -> None:
+def test_a_row_that_breaks_the_contract_is_named(
+    stores: dict[str, FaceStore], frame: pd.DataFrame, words: str
+) -> None:
     with pytest.raises(ArtifactError) as caught:
         datasheet_faces(frame, stores, 1337)
     assert re.search(words, str(caught.value), re.DOTALL)

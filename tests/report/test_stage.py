@@ -1,4 +1,6 @@
-"""The stage `report` on a whole run's artifacts: what it publishes is what they say, or it publishes nothing."""
+"""The stage `report` on a whole run's artifacts: what it publishes is what they say, or it
+publishes nothing.
+"""
 
 import json
 import re
@@ -61,19 +63,29 @@ def test_the_summary_says_what_the_artifacts_say(project: Path) -> None:
     assert list(found["everything"]) == ["ensemble", *TEACHERS, *STUDENTS]
     for key in (*TEACHERS, *STUDENTS):
         mine = dict(found["everything"][key])
-        recorded = read_json(Path(f"data/evaluation/{key}/metrics.json"))["sets"]["everything"]["metrics"]
-        scaled = read_json(Path(f"data/calibration/{key}/reliabilitymetrics.json"))["everything"]["temperature_scaled"]["metrics"]
+        recorded = read_json(Path(f"data/evaluation/{key}/metrics.json"))["sets"]["everything"][
+            "metrics"
+        ]
+        scaled = read_json(Path(f"data/calibration/{key}/reliabilitymetrics.json"))["everything"][
+            "temperature_scaled"
+        ]["metrics"]
         assert mine == {
             **{name: recorded[name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},
             "nll_nats": recorded["nll"]["value"],
             "nll_scaled_nats": scaled["nll"]["value"],
             "ece": recorded["ece"]["value"],
             "ece_scaled": scaled["ece"]["value"],
-            "temperature": read_json(Path(f"data/calibration/{key}/calibration.json"))["temperature"],
+            "temperature": read_json(Path(f"data/calibration/{key}/calibration.json"))[
+                "temperature"
+            ],
         }
         test = read_recorded_logits(Path(f"data/evaluation/{key}/test"))
-        assert mine["macro_f1"] == pytest.approx(f1_score(test.labels, test.eval.argmax(axis=1), average="macro"), abs=1e-6)
-        assert mine["accuracy"] == pytest.approx(accuracy_score(test.labels, test.eval.argmax(axis=1)), abs=1e-6)
+        assert mine["macro_f1"] == pytest.approx(
+            f1_score(test.labels, test.eval.argmax(axis=1), average="macro"), abs=1e-6
+        )
+        assert mine["accuracy"] == pytest.approx(
+            accuracy_score(test.labels, test.eval.argmax(axis=1)), abs=1e-6
+        )
     board = read_json(Path("data/leaderboard/leaderboard.json"))["rows"]
     (row,) = [row for row in board if row["set"] == "everything" and row["chosen"]]
     ensemble = read_json(Path("data/ensemble/ensemble.json"))
@@ -83,13 +95,27 @@ def test_the_summary_says_what_the_artifacts_say(project: Path) -> None:
         "ece_scaled": row["metrics"]["ece"]["value"],
         "temperature": ensemble["fused_temperature"],
     }
-    assert [found["data"][f"rows_{name}"] for name in ("train", "val", "calib", "test", "dropped")] == [60, 70, 280, 210, 9]
+    assert [
+        found["data"][f"rows_{name}"] for name in ("train", "val", "calib", "test", "dropped")
+    ] == [60, 70, 280, 210, 9]
     assert found["data"]["rows_dropped_by_reason"] == {"contradictory_twins": 4, "twin_in_test": 5}
-    parity, exports = read_json(Path("data/onnx/onnxparity.json")), read_json(Path("data/onnx/onnxexportreport.json"))["exports"]
+    parity, exports = (
+        read_json(Path("data/onnx/onnxparity.json")),
+        read_json(Path("data/onnx/onnxexportreport.json"))["exports"],
+    )
     for record in exports:
-        mine, figures = found["onnx"][record["precision"]], parity["precisions"][record["precision"]]
-        assert (mine["size_bytes"], mine["max_logit_difference"]) == (record["bytes"], figures["maxabsdiff"])
-        assert (mine["class_agreement"], mine["macro_f1"]) == (figures["agreement"], figures["macro_f1"])
+        mine, figures = (
+            found["onnx"][record["precision"]],
+            parity["precisions"][record["precision"]],
+        )
+        assert (mine["size_bytes"], mine["max_logit_difference"]) == (
+            record["bytes"],
+            figures["maxabsdiff"],
+        )
+        assert (mine["class_agreement"], mine["macro_f1"]) == (
+            figures["agreement"],
+            figures["macro_f1"],
+        )
 
 
 def test_a_teacher_of_two_stages_is_shown_by_the_record_of_its_second(project: Path) -> None:
@@ -100,10 +126,16 @@ def test_a_teacher_of_two_stages_is_shown_by_the_record_of_its_second(project: P
     replaced("data/teachers/rn18/b/record/history.csv", "2.0123456789", "1.5")()
     a = {"size": 224, "macro_f1": 0.61234, "accuracy": 0.65, "nll": 1.1}
     b = {"size": 384, "macro_f1": 0.64567, "accuracy": 0.66, "nll": 1.0}
-    write_text(Path("data/teachers/rn18/b/record/compare.json"), json.dumps({"a": a, "b": b, "right_only_in": {"a": 31, "b": 47}}))
+    write_text(
+        Path("data/teachers/rn18/b/record/compare.json"),
+        json.dumps({"a": a, "b": b, "right_only_in": {"a": 31, "b": 47}}),
+    )
     report.main()
     page = Path("data/report/index.html").read_text(encoding="utf-8")
-    for stage, cells in (("A", ("224", "0.612", "0.650", "1.100", "31")), ("B", ("384", "0.646", "0.660", "1.000", "47"))):
+    for stage, cells in (
+        ("A", ("224", "0.612", "0.650", "1.100", "31")),
+        ("B", ("384", "0.646", "0.660", "1.000", "47")),
+    ):
         row = page.partition(f"rn18, stage {stage}")[2].partition("</tr>")[0]
         assert re.findall(r">([^<>]+)</td>", row) == list(cells)
     curves = pd.read_csv("plots/history_teachers.csv").set_index(["model", "epoch"])
@@ -114,15 +146,25 @@ def test_the_tables_hold_everybody(project: Path) -> None:
     report.main()
     board = pd.read_csv("metrics/leaderboard.csv")
     alone = [(key, calibrated) for key in (*TEACHERS, *STUDENTS) for calibrated in (False, True)]
-    expected = [*alone, *((name, True) for name in ("best_single", "uniform", "ensemble", "per_class"))]
-    expected += [(f"{name} T=1.2", False) for name in (*TEACHERS, "best_single", "uniform", "ensemble")]
+    expected = [
+        *alone,
+        *((name, True) for name in ("best_single", "uniform", "ensemble", "per_class")),
+    ]
+    expected += [
+        (f"{name} T=1.2", False) for name in (*TEACHERS, "best_single", "uniform", "ensemble")
+    ]
     for name in ("everything", "large"):
         mine = board[board["set"] == name]
         assert sorted(zip(mine["entry"], mine["calibrated"], strict=True)) == sorted(expected)
         assert mine["macro_f1"].is_monotonic_decreasing
-    large = board[(board["set"] == "large") & (board["entry"] == "kd-2") & board["calibrated"]].iloc[0]
+    large = board[
+        (board["set"] == "large") & (board["entry"] == "kd-2") & board["calibrated"]
+    ].iloc[0]
     recorded = read_json(Path("data/calibration/kd-2/reliabilitymetrics.json"))["large"]
-    assert (large["rows"], large["ece_high"]) == (105, recorded["temperature_scaled"]["metrics"]["ece"]["high"])
+    assert (large["rows"], large["ece_high"]) == (
+        105,
+        recorded["temperature_scaled"]["metrics"]["ece"]["high"],
+    )
 
     pair = read_json(Path("data/comparison/comparison.json"))["pairs"][0]
     line = pd.read_csv("metrics/comparison.csv").iloc[0]
@@ -131,7 +173,10 @@ def test_the_tables_hold_everybody(project: Path) -> None:
 
     seeds = pd.read_csv("metrics/resultssummarystudents.csv").set_index(["set", "method", "metric"])
     for name in ("everything", "large"):
-        calibrated = [read_json(Path(f"data/calibration/kd-{seed}/reliabilitymetrics.json"))[name] for seed in (1, 2)]
+        calibrated = [
+            read_json(Path(f"data/calibration/kd-{seed}/reliabilitymetrics.json"))[name]
+            for seed in (1, 2)
+        ]
         values = [one["temperature_scaled"]["metrics"]["ece"]["value"] for one in calibrated]
         spread = seeds.loc[(name, "kd", "ece_scaled")]
         assert spread["mean"] == pytest.approx(np.mean(values), abs=1e-6)
@@ -140,15 +185,22 @@ def test_the_tables_hold_everybody(project: Path) -> None:
         for metric in ("brier", "ace"):
             for stage, suffix in (("raw", ""), ("temperature_scaled", "_scaled")):
                 values = [one[stage]["metrics"][metric]["value"] for one in calibrated]
-                assert seeds.loc[(name, "kd", metric + suffix), "mean"] == pytest.approx(np.mean(values), abs=1e-6)
+                assert seeds.loc[(name, "kd", metric + suffix), "mean"] == pytest.approx(
+                    np.mean(values), abs=1e-6
+                )
         for label in CLASSES:
             values = [one["raw"]["per_class_f1"][label] for one in calibrated]
-            assert seeds.loc[(name, "kd", f"f1_{label}"), "max"] == pytest.approx(max(values), abs=1e-6)
+            assert seeds.loc[(name, "kd", f"f1_{label}"), "max"] == pytest.approx(
+                max(values), abs=1e-6
+            )
 
 
 def test_f1_of_a_class_without_rows_is_left_empty_in_the_summary_of_students(project: Path) -> None:
     for key in STUDENTS:
-        edited(f"data/calibration/{key}/reliabilitymetrics.json", lambda v: v["large"]["raw"]["per_class_f1"].update(Fear=None))()
+        edited(
+            f"data/calibration/{key}/reliabilitymetrics.json",
+            lambda v: v["large"]["raw"]["per_class_f1"].update(Fear=None),
+        )()
     report.main()
     seeds = pd.read_csv("metrics/resultssummarystudents.csv").set_index(["set", "method", "metric"])
     assert seeds.loc[("large", "kd", "f1_Fear"), ["mean", "sd", "min", "max"]].isna().all()
@@ -170,8 +222,15 @@ def test_f1_by_data_set_and_class_and_scores_on_hard_rows_are_published(project:
     assert set(hard["kind"]) == {"teacher", "student", "ensemble"}
     for key in (*TEACHERS, *STUDENTS, "ensemble"):
         for part, rows in (("hard", recorded["hard_rows"]), ("all", recorded["val_rows"])):
-            line, found = hard.loc[(key, part)], recorded["scores"][key][part]["metrics"]["macro_f1"]
-            assert (line["rows"], line["macro_f1"], line["macro_f1_high"]) == (rows, found["value"], found["high"])
+            line, found = (
+                hard.loc[(key, part)],
+                recorded["scores"][key][part]["metrics"]["macro_f1"],
+            )
+            assert (line["rows"], line["macro_f1"], line["macro_f1_high"]) == (
+                rows,
+                found["value"],
+                found["high"],
+            )
 
 
 def test_the_plots_are_of_the_recorded_runs(project: Path) -> None:
@@ -185,8 +244,13 @@ def test_the_plots_are_of_the_recorded_runs(project: Path) -> None:
     for name in ("epoch", "train_loss", "val_macro_f1", "val_nll"):
         np.testing.assert_allclose(mine[name], kept[name], atol=1e-6)
     pairs = pd.read_csv("plots/confusion.csv")
-    recorded = read_json(Path("data/evaluation/kd-1/metrics.json"))["sets"]["everything"]["confusion"]
-    assert confusion_matrix(pairs["actual"], pairs["predicted"], labels=list(CLASSES)).tolist() == recorded
+    recorded = read_json(Path("data/evaluation/kd-1/metrics.json"))["sets"]["everything"][
+        "confusion"
+    ]
+    assert (
+        confusion_matrix(pairs["actual"], pairs["predicted"], labels=list(CLASSES)).tolist()
+        == recorded
+    )
     points = pd.read_csv("plots/reliability.csv")
     assert points.groupby("stage")["count"].sum().to_dict() == {"raw": 210, "scaled": 210}
 
@@ -198,7 +262,9 @@ def test_a_second_run_writes_the_same_bytes_and_times_have_no_say(project: Path)
         write_json(record / "summary.json", {"images_per_second": 999.0, "seconds": 1.0})
     report.main()
     assert {name: Path(name).read_bytes() for name in OUTS} == before
-    found = {str(path) for top in ("metrics", "plots", "data/report") for path in Path(top).iterdir()}
+    found = {
+        str(path) for top in ("metrics", "plots", "data/report") for path in Path(top).iterdir()
+    }
     assert found - {"metrics/latencybenchmarks.csv", "metrics/onnxpromotion.json"} == set(OUTS)
     text = b"".join(before.values())
     assert str(project).encode() not in text
@@ -228,7 +294,9 @@ def test_a_second_run_writes_the_same_bytes_and_times_have_no_say(project: Path)
         "metrics/onnxpromotion.json",
     ],
 )
-def test_a_missing_or_cut_artifact_is_an_error_and_nothing_is_published(project: Path, gone: str) -> None:
+def test_a_missing_or_cut_artifact_is_an_error_and_nothing_is_published(
+    project: Path, gone: str
+) -> None:
     whole = Path(gone).read_bytes()
     Path(gone).unlink()
     with pytest.raises(ArtifactError):
@@ -240,55 +308,108 @@ def test_a_missing_or_cut_artifact_is_an_error_and_nothing_is_published(project:
 
 
 STALE: dict[str, tuple[Callable[[], None], str]] = {
-    "gate not passed": (edited("data/validation.json", lambda v: v.update(ok=False)), "passed gate"),
-    "gate of other rows": (edited("data/validation.json", lambda v: v["rows_by_split"].update(calib=1)), "calib rows"),
-    "teacher trained again": (edited("data/ensemble/ensemble.json", lambda v: v["model_sha256"].update(b3="new")), "weights of b3"),
+    "gate not passed": (
+        edited("data/validation.json", lambda v: v.update(ok=False)),
+        "passed gate",
+    ),
+    "gate of other rows": (
+        edited("data/validation.json", lambda v: v["rows_by_split"].update(calib=1)),
+        "calib rows",
+    ),
+    "teacher trained again": (
+        edited("data/ensemble/ensemble.json", lambda v: v["model_sha256"].update(b3="new")),
+        "weights of b3",
+    ),
     "temperature of other weights": (
         edited("data/calibration/kd-1/calibration.json", lambda v: v.update(model_sha256="new")),
         "other weights",
     ),
-    "export of another student": (replaced("data/onnx/onnxexportreport.json", '"kd-1"', '"kd-2"'), "student of"),
-    "export of other weights": (replaced("data/onnx/onnxexportreport.json", "weights of kd-1", "old"), "weights of student.fp32.onnx"),
+    "export of another student": (
+        replaced("data/onnx/onnxexportreport.json", '"kd-1"', '"kd-2"'),
+        "student of",
+    ),
+    "export of other weights": (
+        replaced("data/onnx/onnxexportreport.json", "weights of kd-1", "old"),
+        "weights of student.fp32.onnx",
+    ),
     "export with another temperature": (
         edited("data/onnx/onnxparity.json", lambda v: v.update(temperature=9.0)),
         "temperature of the export",
     ),
-    "parity on some rows": (edited("data/onnx/onnxparity.json", lambda v: v.update(rows_used=5)), "in full"),
-    "parity without a figure": (edited("data/onnx/onnxparity.json", lambda v: v["precisions"]["fp16"].pop("kl")), "not complete"),
-    "export that failed its parity check": (replaced("data/onnx/onnxexportreport.json", '"pass": true', '"pass": false'), "verdict on"),
-    "latency of another student": (replaced("metrics/latencybenchmarks.csv", "kd-1", "kd-2"), "files exported and timed"),
+    "parity on some rows": (
+        edited("data/onnx/onnxparity.json", lambda v: v.update(rows_used=5)),
+        "in full",
+    ),
+    "parity without a figure": (
+        edited("data/onnx/onnxparity.json", lambda v: v["precisions"]["fp16"].pop("kl")),
+        "not complete",
+    ),
+    "export that failed its parity check": (
+        replaced("data/onnx/onnxexportreport.json", '"pass": true', '"pass": false'),
+        "verdict on",
+    ),
+    "latency of another student": (
+        replaced("metrics/latencybenchmarks.csv", "kd-1", "kd-2"),
+        "files exported and timed",
+    ),
     "a file promoted that is not there": (
         edited("metrics/onnxpromotion.json", lambda v: v["verdicts"][0].update(promoted=True)),
         "promoted and not exported",
     ),
-    "comparison misses a run": (edited("data/comparison/comparison.json", lambda v: v["runs"].pop()), "runs of the comparison"),
+    "comparison misses a run": (
+        edited("data/comparison/comparison.json", lambda v: v["runs"].pop()),
+        "runs of the comparison",
+    ),
     "comparison of an older run": (
-        edited("data/comparison/comparison.json", lambda v: v["runs"][0]["metrics"]["nll"].update(value=0.0)),
+        edited(
+            "data/comparison/comparison.json",
+            lambda v: v["runs"][0]["metrics"]["nll"].update(value=0.0),
+        ),
         "comparison and evaluation of ce-1",
     ),
     "leaderboard of an older teacher": (
-        edited("data/leaderboard/leaderboard.json", lambda v: [row["metrics"]["ece"].update(value=0.0) for row in v["rows"]]),
+        edited(
+            "data/leaderboard/leaderboard.json",
+            lambda v: [row["metrics"]["ece"].update(value=0.0) for row in v["rows"]],
+        ),
         "leaderboard and rn18",
     ),
     "leaderboard without the ensemble": (
-        edited("data/leaderboard/leaderboard.json", lambda v: v.update(rows=[row for row in v["rows"] if not row["chosen"]])),
+        edited(
+            "data/leaderboard/leaderboard.json",
+            lambda v: v.update(rows=[row for row in v["rows"] if not row["chosen"]]),
+        ),
         "misses an entry",
     ),
     "calibration of an older run": (
-        edited("data/calibration/kd-2/reliabilitymetrics.json", lambda v: v["large"]["raw"]["metrics"]["ece"].update(value=0.0)),
+        edited(
+            "data/calibration/kd-2/reliabilitymetrics.json",
+            lambda v: v["large"]["raw"]["metrics"]["ece"].update(value=0.0),
+        ),
         "calibration and evaluation of kd-2 on large",
     ),
     "confusion forged": (
-        edited("data/evaluation/kd-1/metrics.json", lambda v: v["sets"]["everything"]["confusion"][0].reverse()),
+        edited(
+            "data/evaluation/kd-1/metrics.json",
+            lambda v: v["sets"]["everything"]["confusion"][0].reverse(),
+        ),
         "logits and confusion",
     ),
-    "history with a hole": (replaced("data/students/kd-1/record/history.csv", "\n1,", "\n7,"), "every epoch"),
-    "history not finite": (replaced("data/students/kd-1/record/history.csv", ",1.66,", ",nan,"), "finite"),
+    "history with a hole": (
+        replaced("data/students/kd-1/record/history.csv", "\n1,", "\n7,"),
+        "every epoch",
+    ),
+    "history not finite": (
+        replaced("data/students/kd-1/record/history.csv", ",1.66,", ",nan,"),
+        "finite",
+    ),
 }
 
 
 @pytest.mark.parametrize(("change", "says"), STALE.values(), ids=STALE.keys())
-def test_artifacts_of_different_runs_are_refused(project: Path, change: Callable[[], None], says: str) -> None:
+def test_artifacts_of_different_runs_are_refused(
+    project: Path, change: Callable[[], None], says: str
+) -> None:
     change()
     with pytest.raises(ArtifactError, match=says):
         report.main()
@@ -304,7 +425,9 @@ def test_artifacts_of_different_runs_are_refused(project: Path, change: Callable
         ("teachers: {rn18: {arch: resnet18}, ", "teachers: {", ArtifactError),
     ],
 )
-def test_params_that_ask_for_what_was_not_run_are_refused(project: Path, old: str, new: str, error: type[FerError]) -> None:
+def test_params_that_ask_for_what_was_not_run_are_refused(
+    project: Path, old: str, new: str, error: type[FerError]
+) -> None:
     replaced("params.yaml", old, new)()
     with pytest.raises(error):
         report.main()
@@ -312,4 +435,9 @@ def test_params_that_ask_for_what_was_not_run_are_refused(project: Path, old: st
 
 def test_the_stage_does_not_import_torch() -> None:
     code = "import sys, stages.report\nsys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]
+        ).returncode
+        == 0
+    )

@@ -1,4 +1,6 @@
-"""Two small data sets with something of everything, and the manifest that goes with them, typed by hand."""
+"""Two small data sets with something of everything, and the manifest that goes with them, typed by
+hand.
+"""
 
 from pathlib import Path
 
@@ -30,7 +32,18 @@ def manifest() -> pd.DataFrame:
     """The rows as `read_manifest` gives them."""
     names = ["sample_id", "source", "row", "label", "split", "reason", "duplicate_of", "min_side"]
     frame = pd.DataFrame(ROWS, columns=names).sort_values("sample_id", ignore_index=True)
-    empty = dict.fromkeys(("confidence", "votes", "orig_image", "face_id", "bbox_top", "bbox_left", "bbox_right", "bbox_bottom"))
+    empty = dict.fromkeys(
+        (
+            "confidence",
+            "votes",
+            "orig_image",
+            "face_id",
+            "bbox_top",
+            "bbox_left",
+            "bbox_right",
+            "bbox_bottom",
+        )
+    )
     return frame.assign(
         usage="Training",
         group=frame["sample_id"],
@@ -43,13 +56,28 @@ def manifest() -> pd.DataFrame:
 
 
 def write_stores(clean: Path) -> None:
-    """The face stores that hold these rows; 51 entries that cannot be decoded and one of another reason in b."""
-    store(clean, "a", [_face(*row[:4], flag={4: "blank", 5: "text"}.get(row[2], "")) for row in ROWS[:6]])
-    broken = [{"sample_id": f"b/broken-{n:02}", "reason": "undecodable image", "detail": f"cut at {n}"} for n in range(51)]
+    """The face stores that hold these rows; 51 entries that cannot be decoded and one of another
+    reason in b.
+    """
+    store(
+        clean,
+        "a",
+        [_face(*row[:4], flag={4: "blank", 5: "text"}.get(row[2], "")) for row in ROWS[:6]],
+    )
+    broken = [
+        {"sample_id": f"b/broken-{n:02}", "reason": "undecodable image", "detail": f"cut at {n}"}
+        for n in range(51)
+    ]
     odd = {"sample_id": "b/<i>odd</i>", "reason": ODD, "detail": "<u>"}
     store(clean, "b", [_face(*row[:4]) for row in ROWS[6:]], exclusions=(*broken, odd))
 
 
 def _face(sample_id: str, source: str, row: int, label: int, flag: str = "") -> StoreRow:
     pictures = {"a/3": 2, "b/1": 0, "b/2": 2}  # the twins show their twin's picture
-    return face(sample_id, "train", label, pictures.get(sample_id, row if source == "a" else 10 + row), flag=flag)
+    return face(
+        sample_id,
+        "train",
+        label,
+        pictures.get(sample_id, row if source == "a" else 10 + row),
+        flag=flag,
+    )

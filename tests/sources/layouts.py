@@ -22,7 +22,8 @@ class Layout(NamedTuple):
         labels: its label files that are text, one entry a line.
         others: its other files that say what the labels are.
         images: its images.
-        entry: a line of the first label file that names a file in the folder `{}`; "" where lines name none.
+        entry: a line of the first label file that names a file in the folder `{}`; "" where lines
+            name none.
         may_be_empty: a label file without a line has a meaning.
     """
 
@@ -36,12 +37,16 @@ class Layout(NamedTuple):
 
 def cleaned(work: Path, layout: str, **changes: object) -> CleanSummary:
     """Add and clean the tree in `work/raw/set` as a user does; the store is `work/set.arrow`."""
-    descriptor = write_descriptor(work / "sources", scanned(Descriptor("set", layout, False), work / "raw", layout, "set"))
+    descriptor = write_descriptor(
+        work / "sources", scanned(Descriptor("set", layout, False), work / "raw", layout, "set")
+    )
     return clean(descriptor, work / "set.arrow", clean_options(**changes), work / "raw")
 
 
 def _fer2013(root: Path) -> None:
-    fer2013_csv(root / "fer2013.csv", fer2013_rows([(0, "Training"), (3, "Training"), (6, "PublicTest")]))
+    fer2013_csv(
+        root / "fer2013.csv", fer2013_rows([(0, "Training"), (3, "Training"), (6, "PublicTest")])
+    )
 
 
 def _ferplus(root: Path) -> None:
@@ -60,7 +65,9 @@ _VOTES = ("FER2013Train/label.csv", "FER2013Valid/label.csv")
 
 def _ferplus_pictures(root: Path) -> None:
     _put_all(_PICTURES)(root)
-    for picture, table, votes in zip(_PICTURES, _VOTES, ("9,0,0,0,1,0,0,0,0,0", "0,10,0,0,0,0,0,0,0,0"), strict=True):
+    for picture, table, votes in zip(
+        _PICTURES, _VOTES, ("9,0,0,0,1,0,0,0,0,0", "0,10,0,0,0,0,0,0,0,0"), strict=True
+    ):
         (root / table).write_text(f'{Path(picture).name},"(0, 0, 48, 48)",{votes}\n')
 
 
@@ -73,7 +80,9 @@ _UNLABELLED = ("a.png", "more/b.jpg", "more/still/c.webp")
 
 def _rafml(root: Path) -> None:
     (root / "EmoLabel").mkdir()
-    (root / "EmoLabel/distribution.txt").write_text("0001.jpg 0.6 0.3 0 0 0.1 0\n0002.jpg 0 0 0.2 0.8 0 0\n")
+    (root / "EmoLabel/distribution.txt").write_text(
+        "0001.jpg 0.6 0.3 0 0 0.1 0\n0002.jpg 0 0 0.2 0.8 0 0\n"
+    )
     (root / "EmoLabel/partition_label.txt").write_text("0001.jpg 0\n0002.jpg 1\n")
     _put_all(_RAFML)(root)
 
@@ -84,7 +93,11 @@ _AFFECTNET = tuple(f"Manually_Annotated_Images/{name}.jpg" for name in ("1/a", "
 
 def _affectnet(root: Path) -> None:
     header = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
-    training = ["1/a.jpg,10,10,30,40,1.5;2.5,1,0.7,0", "1/b.jpg,0,0,80,60,1;2,0,0,0", "1/x.jpg,NULL,NULL,NULL,NULL,NULL,9,-2,-2"]
+    training = [
+        "1/a.jpg,10,10,30,40,1.5;2.5,1,0.7,0",
+        "1/b.jpg,0,0,80,60,1;2,0,0,0",
+        "1/x.jpg,NULL,NULL,NULL,NULL,NULL,9,-2,-2",
+    ]
     (root / "Manually_Annotated_file_lists").mkdir()
     for name, lines in zip(_LISTS, (training, ["2/c.jpg,-5,5,50,50,1;2,6,-0.4,0.7"]), strict=True):
         (root / name).write_text("\n".join([header, *lines]) + "\n")
@@ -93,7 +106,11 @@ def _affectnet(root: Path) -> None:
 
 
 _NPY = ("train_set/images/1.jpg", "train_set/images/2.jpg", "val_set/images/3.jpg")
-_EXP = ("train_set/annotations/1_exp.npy", "train_set/annotations/2_exp.npy", "val_set/annotations/3_exp.npy")
+_EXP = (
+    "train_set/annotations/1_exp.npy",
+    "train_set/annotations/2_exp.npy",
+    "val_set/annotations/3_exp.npy",
+)
 
 
 def _affectnet_npy(root: Path) -> None:
@@ -108,7 +125,8 @@ _YOLO = ("train/images/a.png", "valid/images/b.jpg")
 
 def _affectnet_yolo(root: Path) -> None:
     (root / "data.yaml").write_text(
-        "train: ../train/images\nnc: 8\nnames: [Anger, Contempt, Disgust, Fear, Happy, Neutral, Sad, Surprise]\n"
+        "train: ../train/images\nnc: 8\nnames: [Anger, Contempt, Disgust, Fear, Happy, Neutral, "
+        "Sad, Surprise]\n"
     )
     _put_all(_YOLO)(root)
     for name, text in {
@@ -126,7 +144,12 @@ def _put_all(paths: tuple[str, ...]) -> Callable[[Path], object]:
 LAYOUTS = {
     "fer2013": Layout(_fer2013, ("fer2013.csv",)),
     "ferplus": Layout(_ferplus, ("fer2013new.csv", "fer2013.csv")),
-    "ferplus_pictures": Layout(_ferplus_pictures, _VOTES, _PICTURES, '{}fer0000009.png,"(0, 0, 48, 48)",9,0,0,0,0,0,0,0,1,0'),
+    "ferplus_pictures": Layout(
+        _ferplus_pictures,
+        _VOTES,
+        _PICTURES,
+        '{}fer0000009.png,"(0, 0, 48, 48)",9,0,0,0,0,0,0,0,1,0',
+    ),
     "rafdb_basic": Layout(
         lambda root: trees.rafdb(root, [f"{name}.jpg {n + 1}" for n, name in enumerate(_RAF)]),
         ("EmoLabel/list_patition_label.txt",),
@@ -139,14 +162,26 @@ LAYOUTS = {
         tuple(f"Image/aligned/aligned/{name}_aligned.jpg" for name in _RAF),
         "{}train_00003.jpg 11",
     ),
-    "rafml": Layout(_rafml, ("EmoLabel/distribution.txt", "EmoLabel/partition_label.txt"), _RAFML, "{}0003.jpg 0.5 0.5 0 0 0 0"),
+    "rafml": Layout(
+        _rafml,
+        ("EmoLabel/distribution.txt", "EmoLabel/partition_label.txt"),
+        _RAFML,
+        "{}0003.jpg 0.5 0.5 0 0 0 0",
+    ),
     "expw": Layout(
-        lambda root: trees.expw(root, _EXPW), ("label.lst",), ("image/origin/a.jpg", "image/origin/b.jpg"), "{}c.jpg 0 1 1 9 9 50 0"
+        lambda root: trees.expw(root, _EXPW),
+        ("label.lst",),
+        ("image/origin/a.jpg", "image/origin/b.jpg"),
+        "{}c.jpg 0 1 1 9 9 50 0",
     ),
     "affectnet": Layout(_affectnet, _LISTS, _AFFECTNET, "{}d.jpg,5,5,50,50,1;2,6,-0.4,0.7"),
     "affectnet_npy": Layout(_affectnet_npy, images=_NPY, others=_EXP[1:]),
     "affectnet_yolo": Layout(
-        _affectnet_yolo, ("train/labels/a.txt", "valid/labels/b.txt"), _YOLO, others=("data.yaml",), may_be_empty=True
+        _affectnet_yolo,
+        ("train/labels/a.txt", "valid/labels/b.txt"),
+        _YOLO,
+        others=("data.yaml",),
+        may_be_empty=True,
     ),
     "folder7": Layout(_put_all(_FOLDER7), images=_FOLDER7),
     "unlabelled": Layout(_put_all(_UNLABELLED), images=_UNLABELLED),

@@ -12,7 +12,16 @@ from tests.sources.test_archives import tarred
 from tests.sources.test_npy_scalar import npy
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 
-TRAIN = {"0": "1", "100": "0", "1001": "2", "12": "3", "2": "4", "240021": "5", "3": "6", "31": "7"}  # ID -> expression
+TRAIN = {
+    "0": "1",
+    "100": "0",
+    "1001": "2",
+    "12": "3",
+    "2": "4",
+    "240021": "5",
+    "3": "6",
+    "31": "7",
+}  # ID -> expression
 VAL = {"0": "1", "1": "5", "4": "1", "999": "7"}
 
 
@@ -22,7 +31,9 @@ def affectnet_npy_tree(root: Path, train=TRAIN, val=VAL) -> Path:
         (root / folder / "annotations").mkdir(parents=True)
         for seed, (name, expression) in enumerate(expressions.items()):
             put(root / folder / f"images/{name}.jpg", seed, height=60, width=80)
-            (root / folder / f"annotations/{name}_exp.npy").write_bytes(npy("<U1", expression.encode("utf-32-le")))
+            (root / folder / f"annotations/{name}_exp.npy").write_bytes(
+                npy("<U1", expression.encode("utf-32-le"))
+            )
             for other in ("aro", "val", "lnd"):
                 (root / folder / f"annotations/{name}_{other}.npy").write_bytes(b"not read")
     return root
@@ -54,8 +65,12 @@ def test_each_image_has_the_expression_of_its_annotation_in_affectnets_order(tmp
 
 def test_bytes_are_the_original_files_and_each_photo_is_a_group(tmp_path):
     faces, _ = read(affectnet_npy, affectnet_npy_tree(tmp_path))
-    assert [face.image for face in faces] == [encoded(picture(seed, 60, 80), ".jpg") for seed in (*range(7), *range(3))]
-    assert all((face.group, face.box, face.face_id) == (face.sample_id, None, None) for face in faces)
+    assert [face.image for face in faces] == [
+        encoded(picture(seed, 60, 80), ".jpg") for seed in (*range(7), *range(3))
+    ]
+    assert all(
+        (face.group, face.box, face.face_id) == (face.sample_id, None, None) for face in faces
+    )
 
 
 def test_numbers_instead_of_text_are_read(tmp_path):
@@ -71,7 +86,10 @@ def test_sets_and_folders_in_archives_are_read_in_place(tmp_path, form, top, par
     root = affectnet_npy_tree(tmp_path)
     wanted = read(affectnet_npy, root)
     top = top and f"{Path(part).name}/"  # some archives hold the folder that they are named after
-    members = {f"{top}{path.relative_to(root / part)}": path.read_bytes() for path in (root / part).rglob("*.*")}
+    members = {
+        f"{top}{path.relative_to(root / part)}": path.read_bytes()
+        for path in (root / part).rglob("*.*")
+    }
     (zipped if form == "zip" else tarred)(root / f"{part}.{form}", members)
     shutil.rmtree(root / part)
     assert recognise(open_tree(root)) == "affectnet_npy"
@@ -93,20 +111,32 @@ def test_one_set_alone_is_read_and_none_is_an_error(tmp_path):
     assert {face.split for face in read(affectnet_npy, tmp_path)[0]} == {"test"}
     shutil.rmtree(tmp_path / "val_set")
     assert not affectnet_npy.recognise(open_tree(tmp_path))
-    with pytest.raises(DataError, match=r"(?s)release of 2021 are missing.*train_set/ with images/ and annotations/"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)release of 2021 are missing.*train_set/ with images/ and annotations/",
+    ):
         read(affectnet_npy, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
-        ("train_set/annotations/12_exp.npy", r"1 of 8 images have no label file.*train_set/images/12\.jpg.*12_exp\.npy"),
-        ("val_set/images/4.jpg", r"1 of 4 label files have no image.*val_set/annotations/4_exp\.npy"),
+        (
+            "train_set/annotations/12_exp.npy",
+            r"1 of 8 images have no label file.*train_set/images/12\.jpg.*12_exp\.npy",
+        ),
+        (
+            "val_set/images/4.jpg",
+            r"1 of 4 label files have no image.*val_set/annotations/4_exp\.npy",
+        ),
     ],
 )
 def test_image_without_annotation_and_the_reverse_are_errors(tmp_path, lost, words):
     (affectnet_npy_tree(tmp_path) / lost).unlink()
-    for read_all in (affectnet_npy.announce, lambda tree, options: list(affectnet_npy.scan(tree, "a21", options))):
+    for read_all in (
+        affectnet_npy.announce,
+        lambda tree, options: list(affectnet_npy.scan(tree, "a21", options)),
+    ):
         with pytest.raises(DataError, match=rf"(?s){words}"):
             read_all(open_tree(tmp_path), clean_options())
 
@@ -125,7 +155,10 @@ def test_image_without_annotation_and_the_reverse_are_errors(tmp_path, lost, wor
 )
 def test_faulty_annotation_is_named(tmp_path, data, problem):
     (affectnet_npy_tree(tmp_path) / "val_set/annotations/4_exp.npy").write_bytes(data)
-    for read_all in (affectnet_npy.announce, lambda tree, options: list(affectnet_npy.scan(tree, "a21", options))):
+    for read_all in (
+        affectnet_npy.announce,
+        lambda tree, options: list(affectnet_npy.scan(tree, "a21", options)),
+    ):
         with pytest.raises(DataError, match=rf"(?s){problem}") as caught:
             read_all(open_tree(tmp_path), clean_options())
         assert caught.value.where == tmp_path / "val_set/annotations/4_exp.npy"
@@ -137,7 +170,10 @@ def test_set_of_the_official_size_with_other_counts_is_refused(tmp_path):
         root = tmp_path / str(counts[0])
         images = {f"{number}.jpg": b"" for number in range(len(ids))}
         zipped(root / "val_set/images.zip", images)
-        zipped(root / "val_set/annotations.zip", {f"{n}_exp.npy": npy("<U1", i.encode("utf-32-le")) for n, i in enumerate(ids)})
+        zipped(
+            root / "val_set/annotations.zip",
+            {f"{n}_exp.npy": npy("<U1", i.encode("utf-32-le")) for n, i in enumerate(ids)},
+        )
         return root
 
     right = affectnet_npy.announce(open_tree(val([500] * 8)), clean_options())

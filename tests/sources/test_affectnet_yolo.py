@@ -32,7 +32,9 @@ LABELS = {
 }
 
 
-def yolo_tree(root: Path, labels: dict[str, str] = LABELS, names: str = LIST, top: str = "") -> Path:
+def yolo_tree(
+    root: Path, labels: dict[str, str] = LABELS, names: str = LIST, top: str = ""
+) -> Path:
     """Names, label files and a photo for each of them."""
     (root / top).mkdir(parents=True, exist_ok=True)
     (root / top / "data.yaml").write_text(names)
@@ -55,9 +57,19 @@ def test_names_of_data_yaml_decide_what_a_class_id_means(tmp_path):
         ("yolo/test/images/ffhq_8.png", "Sad", "test", "test"),
     ]
     assert [(item.sample_id, item.reason, item.split, item.word) for item in exclusions] == [
-        ("yolo/train/images/image0000060.png", "AffectNet: class name is none of the seven", "train", "contempt"),
+        (
+            "yolo/train/images/image0000060.png",
+            "AffectNet: class name is none of the seven",
+            "train",
+            "contempt",
+        ),
         ("yolo/train/images/image0000062.png", "AffectNet: no box", "train", "no face"),
-        ("yolo/test/images/ffhq_9.png", "AffectNet: box without area inside the photo", "test", "Surprise"),
+        (
+            "yolo/test/images/ffhq_9.png",
+            "AffectNet: box without area inside the photo",
+            "test",
+            "Surprise",
+        ),
     ]
     assert affectnet_yolo.announce(open_tree(tmp_path), clean_options()) == {
         "train": {"Angry": 1, "contempt": 1, "Disgust": 1, "Happy": 1, "no face": 1, "Fear": 1},
@@ -69,22 +81,44 @@ def test_names_of_data_yaml_decide_what_a_class_id_means(tmp_path):
 def test_the_same_ids_mean_other_classes_where_the_names_have_another_order(tmp_path):
     faces, exclusions = read(affectnet_yolo, yolo_tree(tmp_path, names=MAPPING))
     # 0 Neutral 1 Happy 2 Sad 3 Surprise 4 Fear 5 Disgust 6 Anger 7 Contempt
-    assert [CLASSES[face.label] for face in faces] == ["Neutral", "Happy", "Sad", "Fear", "Surprise", "Disgust", "Angry"]
+    assert [CLASSES[face.label] for face in faces] == [
+        "Neutral",
+        "Happy",
+        "Sad",
+        "Fear",
+        "Surprise",
+        "Disgust",
+        "Angry",
+    ]
     assert [item.word for item in exclusions] == ["no face", "contempt"]
 
 
 def test_unknown_names_are_counted_under_their_own(tmp_path):
-    read(affectnet_yolo, yolo_tree(tmp_path, {"train/a": "1 0.5 0.5 1 1\n0 0.5 0.5 1 1\n"}, "names: [Sleepy, happy]\n"))
-    assert affectnet_yolo.announce(open_tree(tmp_path), clean_options()) == {"train": {"Happy": 1, "sleepy": 1}}
+    read(
+        affectnet_yolo,
+        yolo_tree(
+            tmp_path, {"train/a": "1 0.5 0.5 1 1\n0 0.5 0.5 1 1\n"}, "names: [Sleepy, happy]\n"
+        ),
+    )
+    assert affectnet_yolo.announce(open_tree(tmp_path), clean_options()) == {
+        "train": {"Happy": 1, "sleepy": 1}
+    }
 
 
 def test_boxes_are_shares_of_the_photo_and_photos_are_groups(tmp_path):
     faces, _ = read(affectnet_yolo, yolo_tree(tmp_path), crops={"quality": 100})
     by_id = {face.sample_id.removeprefix("set/"): face for face in faces}
-    first, second = by_id["train/images/image0000061.png#0"], by_id["train/images/image0000061.png#1"]
+    first, second = (
+        by_id["train/images/image0000061.png#0"],
+        by_id["train/images/image0000061.png#1"],
+    )
     assert (first.box, second.box) == ((15, 20, 45, 60), (0, 0, 60, 40))  # top, left, bottom, right
     assert first.group == second.group == "set/train/images/image0000061.png"
-    assert (first.orig_image, first.face_id, second.face_id) == ("train/images/image0000061.png", 0, 1)
+    assert (first.orig_image, first.face_id, second.face_id) == (
+        "train/images/image0000061.png",
+        0,
+        1,
+    )
     photo = decode_rgb((tmp_path / "train/images/image0000061.png").read_bytes(), "")
     for face, wanted in ((first, photo[15:45, 20:60]), (second, photo[:, :40])):
         crop = decode_rgb(face.image, "")
@@ -123,7 +157,10 @@ def test_splits_and_folders_in_archives_are_read_in_place(tmp_path, form, top, p
     root = yolo_tree(tmp_path)
     wanted = read(affectnet_yolo, root)
     top = top and f"{Path(part).name}/"
-    members = {f"{top}{path.relative_to(root / part)}": path.read_bytes() for path in (root / part).rglob("*.*")}
+    members = {
+        f"{top}{path.relative_to(root / part)}": path.read_bytes()
+        for path in (root / part).rglob("*.*")
+    }
     (zipped if form == "zip" else tarred)(root / f"{part}.{form}", members)
     shutil.rmtree(root / part)
     assert recognise(open_tree(root)) == "affectnet_yolo"
@@ -132,10 +169,14 @@ def test_splits_and_folders_in_archives_are_read_in_place(tmp_path, form, top, p
 
 def test_val_is_another_name_of_valid_and_a_split_may_be_absent(tmp_path):
     yolo_tree(tmp_path, {"val/a": "4 0.5 0.5 1 1"})
-    assert [(face.split, face.usage) for face in read(affectnet_yolo, tmp_path)[0]] == [("val", "val")]
+    assert [(face.split, face.usage) for face in read(affectnet_yolo, tmp_path)[0]] == [
+        ("val", "val")
+    ]
     shutil.rmtree(tmp_path / "val")
     assert not affectnet_yolo.recognise(open_tree(tmp_path))
-    with pytest.raises(DataError, match=r"(?s)no split beside the list of class names.*train/ or valid/"):
+    with pytest.raises(
+        DataError, match=r"(?s)no split beside the list of class names.*train/ or valid/"
+    ):
         read(affectnet_yolo, tmp_path)
 
 
@@ -145,20 +186,28 @@ def test_missing_or_faulty_names_are_an_error(tmp_path):
         read(affectnet_yolo, tmp_path)
     (tmp_path / "data.yaml").unlink()
     assert not affectnet_yolo.recognise(open_tree(tmp_path))
-    with pytest.raises(DataError, match=r"(?s)list of class names is missing.*data\.yaml or YOLO_format/data\.yaml"):
+    with pytest.raises(
+        DataError, match=r"(?s)list of class names is missing.*data\.yaml or YOLO_format/data\.yaml"
+    ):
         read(affectnet_yolo, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
-        ("train/labels/ffhq_1023.txt", r"1 of 5 images have no label file.*ffhq_1023\.png.*no file ffhq_1023\.txt"),
+        (
+            "train/labels/ffhq_1023.txt",
+            r"1 of 5 images have no label file.*ffhq_1023\.png.*no file ffhq_1023\.txt",
+        ),
         ("test/images/ffhq_9.png", r"1 of 2 label files have no image.*test/labels/ffhq_9\.txt"),
     ],
 )
 def test_image_without_label_file_and_the_reverse_are_errors(tmp_path, lost, words):
     (yolo_tree(tmp_path) / lost).unlink()
-    for read_all in (affectnet_yolo.announce, lambda tree, options: list(affectnet_yolo.scan(tree, "yolo", options))):
+    for read_all in (
+        affectnet_yolo.announce,
+        lambda tree, options: list(affectnet_yolo.scan(tree, "yolo", options)),
+    ):
         with pytest.raises(DataError, match=rf"(?s){words}"):
             read_all(open_tree(tmp_path), clean_options())
 
@@ -174,7 +223,9 @@ def test_undecodable_photo_excludes_its_faces_by_name_but_not_what_is_none(tmp_p
         ("AffectNet: class name is none of the seven", "contempt"),
         (UNDECODABLE, "Neutral"),
     ]
-    assert "train/images/a.png" in exclusions[0].detail and str(tmp_path) not in exclusions[0].detail
+    assert (
+        "train/images/a.png" in exclusions[0].detail and str(tmp_path) not in exclusions[0].detail
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,15 +249,22 @@ def test_undecodable_photo_excludes_its_faces_by_name_but_not_what_is_none(tmp_p
 )
 def test_faulty_line_is_named(tmp_path, line, problem):
     yolo_tree(tmp_path, {"train/a": "4 0.5 0.5 1 1\n", "valid/b": f"4 0.5 0.5 1 1\n{line}\n"})
-    for read_all in (affectnet_yolo.announce, lambda tree, options: list(affectnet_yolo.scan(tree, "yolo", options))):
+    for read_all in (
+        affectnet_yolo.announce,
+        lambda tree, options: list(affectnet_yolo.scan(tree, "yolo", options)),
+    ):
         with pytest.raises(DataError, match=rf"(?s){problem}") as caught:
             read_all(open_tree(tmp_path), clean_options())
         assert caught.value.where == f"{tmp_path}/valid/labels/b.txt, line 2"
 
 
-def test_blank_lines_and_windows_line_ends_change_nothing_and_a_huge_label_file_is_refused(tmp_path):
+def test_blank_lines_and_windows_line_ends_change_nothing_and_a_huge_label_file_is_refused(
+    tmp_path,
+):
     wanted = read(affectnet_yolo, yolo_tree(tmp_path))
-    yolo_tree(tmp_path, {name: lines.replace("\n", "\r\n\r\n") + "\r\n" for name, lines in LABELS.items()})
+    yolo_tree(
+        tmp_path, {name: lines.replace("\n", "\r\n\r\n") + "\r\n" for name, lines in LABELS.items()}
+    )
     assert read(affectnet_yolo, tmp_path) == wanted
     (tmp_path / "valid/labels/ffhq_7.txt").write_text("\n" * (1 << 20) + "4 0.5 0.5 1 1\n")
     with pytest.raises(DataError, match=r"(?s)too large.*ffhq_7\.txt"):
@@ -215,7 +273,10 @@ def test_blank_lines_and_windows_line_ends_change_nothing_and_a_huge_label_file_
 
 @given(shares=st.lists(st.tuples(st.integers(0, 7), *[st.integers(0, 1000)] * 4), max_size=6))
 def test_every_line_is_one_item_and_crops_lie_in_their_boxes(tmp_path_factory, shares):
-    lines = "".join(f"{identifier} {cx / 1000} {cy / 1000} {w / 1000} {h / 1000}\n" for identifier, cx, cy, w, h in shares)
+    lines = "".join(
+        f"{identifier} {cx / 1000} {cy / 1000} {w / 1000} {h / 1000}\n"
+        for identifier, cx, cy, w, h in shares
+    )
     root = yolo_tree(tmp_path_factory.mktemp("yolo"), {"train/a": lines})
     faces, exclusions = read(affectnet_yolo, root)
     assert len(faces) + len(exclusions) == max(1, len(shares))
@@ -232,7 +293,10 @@ def test_every_line_is_one_item_and_crops_lie_in_their_boxes(tmp_path_factory, s
 def test_clean_writes_the_faces_that_were_announced(tmp_path):
     yolo_tree(tmp_path / "raw/yolo")
     descriptor = write_descriptor(
-        tmp_path / "sources", scanned(Descriptor("yolo", "affectnet_yolo", False), tmp_path / "raw", "affectnet_yolo", "yolo")
+        tmp_path / "sources",
+        scanned(
+            Descriptor("yolo", "affectnet_yolo", False), tmp_path / "raw", "affectnet_yolo", "yolo"
+        ),
     )
     summary = clean(descriptor, tmp_path / "yolo.arrow", clean_options(), tmp_path / "raw")
     assert (summary.faces, sum(summary.exclusions.values())) == (6, 3)
@@ -245,7 +309,9 @@ def test_list_of_classes_beside_the_label_files_is_left_alone(tmp_path):
 
 
 def test_shares_beyond_the_edge_by_rounding_are_taken_for_the_edge_and_counted(tmp_path):
-    root = yolo_tree(tmp_path, {"train/a": "0 0.5 0.5 1.0000005 1.0009\n", "train/b": "0 0.5 0.5 0.5 0.5\n"})
+    root = yolo_tree(
+        tmp_path, {"train/a": "0 0.5 0.5 1.0000005 1.0009\n", "train/b": "0 0.5 0.5 0.5 0.5\n"}
+    )
     faces, _ = read(affectnet_yolo, root)
     assert [bool(face.note) for face in faces] == [True, False]
     assert faces[0].box == (0, 0, 60, 80)

@@ -26,7 +26,9 @@ def tarred(path, files, mode="w"):
 def test_members_are_read_in_place(tmp_path, name):
     files = {"d/x": b"1" * 1000, "d/y": b"2", "__MACOSX/z": b"3", "d/.DS_Store": b"4"}
     path = tmp_path / name
-    zipped(path, files) if name.endswith("zip") else tarred(path, files, "w:gz" if "gz" in name else "w")
+    zipped(path, files) if name.endswith("zip") else tarred(
+        path, files, "w:gz" if "gz" in name else "w"
+    )
     tree = open_tree(path)
     assert list(tree.walk()) == ["d/x", "d/y"]
     assert (tree.read("d/x"), tree.read("d/y")) == (b"1" * 1000, b"2")
@@ -84,7 +86,9 @@ def test_a_compressed_tar_of_many_files_is_refused_with_the_remedy(tmp_path):
 def test_a_bomb_gives_no_more_bytes_than_its_size_says(tmp_path):
     zipped(tmp_path / "a.zip", {"x": bytes(100_000_000)})
     data = (tmp_path / "a.zip").read_bytes()
-    (tmp_path / "a.zip").write_bytes(data.replace(struct.pack("<I", 100_000_000), struct.pack("<I", 100)))
+    (tmp_path / "a.zip").write_bytes(
+        data.replace(struct.pack("<I", 100_000_000), struct.pack("<I", 100))
+    )
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match="damaged"):
@@ -133,6 +137,8 @@ def test_sparse_members_are_refused(tmp_path):
 
 def test_backslashes_in_a_member_are_called_what_they_are(tmp_path):
     zipped(tmp_path / "a.zip", {"train\\happy\\a.png": b"x"})
-    with pytest.raises(DataError, match=r"(?s)has backslashes in its name.*a\.zip.*unpack it") as caught:
+    with pytest.raises(
+        DataError, match=r"(?s)has backslashes in its name.*a\.zip.*unpack it"
+    ) as caught:
         list(open_tree(tmp_path / "a.zip").walk())
     assert "absolute" not in str(caught.value)

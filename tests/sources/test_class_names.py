@@ -53,10 +53,26 @@ def names_in(folder, text):
 
 def test_names_are_read_from_a_list_or_a_mapping_in_the_order_of_their_ids(tmp_path):
     assert names_in(tmp_path, LIST) == ALPHABETICAL
-    assert names_in(tmp_path, MAPPING) == ["Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt"]
+    assert names_in(tmp_path, MAPPING) == [
+        "Neutral",
+        "Happy",
+        "Sad",
+        "Surprise",
+        "Fear",
+        "Disgust",
+        "Anger",
+        "Contempt",
+    ]
 
 
-@pytest.mark.parametrize("text", ["names: [sad, happy]\n", "names:\n- sad\n- happy\nnc: 2", "names: {'1': happy, '0': sad}\nnc: '2'"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "names: [sad, happy]\n",
+        "names:\n- sad\n- happy\nnc: 2",
+        "names: {'1': happy, '0': sad}\nnc: '2'",
+    ],
+)
 def test_forms_of_yaml_do_not_matter(tmp_path, text):
     for form in (text, text.replace("\n", "\r\n"), b"\xef\xbb\xbf" + text.encode()):
         assert names_in(tmp_path, form) == ["sad", "happy"]
@@ -88,7 +104,10 @@ def test_words_that_yaml_takes_for_other_things_stay_text(tmp_path):
         ("names: [happy, sad]\nnc:\n", "not as many class names as nc says"),
         ("names: [happy, sad]\nnc: two\n", "not as many class names as nc says.*nc: two"),
         ("names: [Angry, happy, Anger]\n", "Two class names mean Angry.*'Angry' and 'Anger'"),
-        ("names: [happy, Contempt, contempt]\n", "Two class names mean contempt.*'Contempt' and 'contempt'"),
+        (
+            "names: [happy, Contempt, contempt]\n",
+            "Two class names mean contempt.*'Contempt' and 'contempt'",
+        ),
         ("names: {0: happy, 2: sad}\n", "ids of the class names are not 0, 1.*0, 2"),
         ("names: {1: happy, 2: sad}\n", "ids of the class names"),
         ("names: {00: happy, 1: sad}\n", "ids of the class names"),
@@ -115,7 +134,11 @@ def test_words_that_yaml_takes_for_other_things_stay_text(tmp_path):
 def test_faulty_file_is_named(tmp_path, text, problem):
     with pytest.raises(DataError, match=rf"(?s){problem}") as caught:
         names_in(tmp_path, text)
-    assert "data.yaml" in str(caught.value) and "\0" not in str(caught.value) and max(map(len, str(caught.value).splitlines())) < 1000
+    assert (
+        "data.yaml" in str(caught.value)
+        and "\0" not in str(caught.value)
+        and max(map(len, str(caught.value).splitlines())) < 1000
+    )
 
 
 def test_aliases_cannot_blow_the_file_up(tmp_path):
@@ -133,13 +156,20 @@ def test_aliases_cannot_blow_the_file_up(tmp_path):
 
 
 def test_tags_make_no_objects(tmp_path):
-    assert names_in(tmp_path, "names: [happy, !!python/object/apply:os.abort sad]\nx: !!python/object/apply:os.abort []\n") == [
+    assert names_in(
+        tmp_path,
+        "names: [happy, !!python/object/apply:os.abort sad]\nx: !!python/object/apply:os.abort "
+        "[]\n",
+    ) == [
         "happy",
         "sad",
     ]
 
 
-@given(text=st.text(alphabet="names: [{}],-&*!|>'\"#%\n\t0128happysd", max_size=60) | st.text(max_size=40))
+@given(
+    text=st.text(alphabet="names: [{}],-&*!|>'\"#%\n\t0128happysd", max_size=60)
+    | st.text(max_size=40)
+)
 def test_any_text_gives_names_or_an_error(tmp_path_factory, text):
     for form in (text, f"names: [happy, {text}]\n"):
         try:

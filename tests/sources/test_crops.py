@@ -21,12 +21,18 @@ def test_face_in_a_box_is_encoded_again():
 
 def test_box_of_the_whole_photo_gives_its_own_bytes():
     assert cut_face(DATA, PHOTO, (0, 0, 40, 50), 0.0, BEST, "") == (DATA, "")
-    assert cut_face(DATA, PHOTO, (-9, -9, 99, 99), 0.0, BEST, "") == (DATA, "box clipped to the photo")
+    assert cut_face(DATA, PHOTO, (-9, -9, 99, 99), 0.0, BEST, "") == (
+        DATA,
+        "box clipped to the photo",
+    )
     assert cut_face(DATA, PHOTO, (0, 0, 40, 49), 0.0, BEST, "") != (DATA, "")
 
 
 def test_padding_can_reach_the_edges():
-    assert cut_face(DATA, PHOTO, (10, 10, 30, 40), 0.5, BEST, "") == (DATA, "box clipped to the photo")
+    assert cut_face(DATA, PHOTO, (10, 10, 30, 40), 0.5, BEST, "") == (
+        DATA,
+        "box clipped to the photo",
+    )
 
 
 def test_box_without_area_in_the_photo_gives_nothing():

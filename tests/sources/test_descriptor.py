@@ -3,7 +3,14 @@ import json
 import pytest
 
 from fer_core.errors import DataError
-from fer_core.sources.descriptor import Descriptor, absent, checked_tree, read_descriptor, scanned, write_descriptor
+from fer_core.sources.descriptor import (
+    Descriptor,
+    absent,
+    checked_tree,
+    read_descriptor,
+    scanned,
+    write_descriptor,
+)
 from tests.sources.trees import put, rafdb
 
 ABSENT = Descriptor("rafdb_basic", "rafdb_basic", False, "research only")
@@ -20,7 +27,17 @@ def test_descriptor_round_trips_and_holds_no_machine_path(tmp_path, raw):
     path = write_descriptor(tmp_path / "sources", present)
     assert read_descriptor(path) == present
     assert str(tmp_path) not in path.read_text()
-    assert list(json.loads(path.read_text())) == ["name", "layout", "present", "root", "files", "bytes", "fingerprint", "labels", "licence"]
+    assert list(json.loads(path.read_text())) == [
+        "name",
+        "layout",
+        "present",
+        "root",
+        "files",
+        "bytes",
+        "fingerprint",
+        "labels",
+        "licence",
+    ]
     assert read_descriptor(write_descriptor(tmp_path / "sources", absent(present))) == ABSENT
     sample = Descriptor("sample_rafdb", "rafdb_basic", True, "CC0", sample={"seed": 1})
     assert read_descriptor(write_descriptor(tmp_path / "sources", sample)) == sample
@@ -48,7 +65,9 @@ def test_changed_tree_is_refused(raw, change):
         checked_tree(present, raw)
 
 
-def test_a_label_mended_in_place_is_noticed_and_a_descriptor_of_an_earlier_version_is_still_valid(tmp_path, raw):
+def test_a_label_mended_in_place_is_noticed_and_a_descriptor_of_an_earlier_version_is_still_valid(
+    tmp_path, raw
+):
     path = write_descriptor(tmp_path / "sources", scanned(ABSENT, raw, "rafdb_basic", "raf"))
     labels = raw / "raf/EmoLabel/list_patition_label.txt"
     labels.write_text(labels.read_text().replace("train_00001.jpg 1", "train_00001.jpg 3"))
@@ -70,7 +89,9 @@ def test_litter_and_unrelated_files_do_not_count(raw):
 
 def test_missing_raw_folder_names_the_remedy(tmp_path, raw):
     present = scanned(ABSENT, raw, "rafdb_basic", "raf")
-    with pytest.raises(DataError, match=r"(?s)not on this machine.*fer data add rafdb_basic PATH.*FER_RAW"):
+    with pytest.raises(
+        DataError, match=r"(?s)not on this machine.*fer data add rafdb_basic PATH.*FER_RAW"
+    ):
         checked_tree(present, tmp_path / "nowhere")
 
 
@@ -103,11 +124,15 @@ def test_unknown_descriptor_lists_the_known_ones_and_says_what_adds_it(tmp_path)
 
 def test_descriptor_that_is_no_json_is_to_be_restored_or_written_anew(tmp_path):
     (tmp_path / "expw.json").write_text("{")
-    with pytest.raises(DataError, match=r"(?s)not valid JSON.*expw\.json.*git checkout.*fer data add NAME PATH"):
+    with pytest.raises(
+        DataError, match=r"(?s)not valid JSON.*expw\.json.*git checkout.*fer data add NAME PATH"
+    ):
         read_descriptor(tmp_path / "expw.json")
 
 
 def test_unknown_layout_lists_the_known_ones_with_a_remedy(tmp_path):
-    (tmp_path / "expw.json").write_text(json.dumps({"name": "expw", "layout": "imagenet", "present": False}))
+    (tmp_path / "expw.json").write_text(
+        json.dumps({"name": "expw", "layout": "imagenet", "present": False})
+    )
     with pytest.raises(DataError, match=r"(?s)imagenet.*fer2013, ferplus.*remedy"):
         read_descriptor(tmp_path / "expw.json")

@@ -25,7 +25,11 @@ def test_columns_are_read_in_the_official_order(tmp_path):
     faces, exclusions = read(expw, trees.expw(tmp_path, LISTED), "expw")
     assert exclusions == []
     first = faces[0]
-    assert (first.sample_id, CLASSES[first.label], first.split) == ("expw/happy_actor_1.jpg#0", "Happy", "train")
+    assert (first.sample_id, CLASSES[first.label], first.split) == (
+        "expw/happy_actor_1.jpg#0",
+        "Happy",
+        "train",
+    )
     assert first.box == (10, 20, 40, 50)  # top, left, bottom, right
     assert decode_rgb(first.image, "").shape == (30, 30, 3)  # 40 - 10 rows, 50 - 20 columns
     assert (first.confidence, first.face_id, first.orig_image) == (88.5, 0, "happy_actor_1.jpg")
@@ -72,14 +76,18 @@ def test_crop_never_leaves_the_photo(box, pad, width, height):
 
 def test_low_confidence_and_empty_boxes_are_excluded_with_reasons(tmp_path):
     listed = [*LISTED, "angry_man_2.jpg 1 10 90 99 40 90 2", "angry_man_2.jpg 2 40 10 20 40 90 2"]
-    faces, exclusions = read(expw, trees.expw(tmp_path, listed), "expw", expw={"min_confidence": 60.0})
+    faces, exclusions = read(
+        expw, trees.expw(tmp_path, listed), "expw", expw={"min_confidence": 60.0}
+    )
     assert [face.confidence for face in faces] == [88.5, 60]
     assert [(item.sample_id, item.reason, item.word) for item in exclusions] == [
         ("expw/happy_actor_1.jpg#1", "ExpW: confidence below the minimum", "Neutral"),
         ("expw/angry_man_2.jpg#1", "ExpW: box without area inside the photo", "Fear"),
         ("expw/angry_man_2.jpg#2", "ExpW: box without area inside the photo", "Fear"),
     ]
-    assert expw.announce(open_tree(tmp_path), clean_options()) == {"train": {"Happy": 1, "Neutral": 1, "Angry": 1, "Fear": 2}}
+    assert expw.announce(open_tree(tmp_path), clean_options()) == {
+        "train": {"Happy": 1, "Neutral": 1, "Angry": 1, "Fear": 2}
+    }
 
 
 @pytest.mark.parametrize("folder", ["image/origin", "origin", "origin/origin"])
@@ -100,7 +108,9 @@ def test_undecodable_photo_excludes_its_faces_by_name(tmp_path):
 def test_missing_photo_is_an_error(tmp_path):
     trees.expw(tmp_path, LISTED)
     (tmp_path / "image/origin/angry_man_2.jpg").unlink()
-    with pytest.raises(DataError, match=r"(?s)1 of 2 listed photos are missing.*line 3.*angry_man_2\.jpg"):
+    with pytest.raises(
+        DataError, match=r"(?s)1 of 2 listed photos are missing.*line 3.*angry_man_2\.jpg"
+    ):
         read(expw, tmp_path)
 
 

@@ -58,7 +58,9 @@ def test_compressed_tables_give_the_same_faces(tmp_path):
 
 def kaggle(path: Path, header: str = "emotion, Usage, pixels") -> Path:
     """Kaggle's table: other columns first, blanks in the header alone."""
-    return fer2013_csv(path, [[label, usage, pixels] for label, pixels, usage in fer2013_rows(LABELS)], header)
+    return fer2013_csv(
+        path, [[label, usage, pixels] for label, pixels, usage in fer2013_rows(LABELS)], header
+    )
 
 
 def test_kaggles_table_gives_the_same_faces(tmp_path):
@@ -78,14 +80,27 @@ def test_columns_may_stand_in_any_order(tmp_path, order):
     table(tmp_path / "official")
     names = ("emotion", "pixels", "Usage")
     rows = [[row[column] for column in order] for row in fer2013_rows(LABELS)]
-    fer2013_csv(tmp_path / "other/fer2013.csv", rows, header=", ".join(names[column] for column in order))
+    fer2013_csv(
+        tmp_path / "other/fer2013.csv", rows, header=", ".join(names[column] for column in order)
+    )
     assert read(fer2013, tmp_path / "other") == read(fer2013, tmp_path / "official")
 
 
-@pytest.mark.parametrize("header", ["emotion, Usage", "emotion,Usage,pixels,extra", "emotion,emotion,pixels", "Emotion,Usage,pixels", "x"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "emotion, Usage",
+        "emotion,Usage,pixels,extra",
+        "emotion,emotion,pixels",
+        "Emotion,Usage,pixels",
+        "x",
+    ],
+)
 def test_another_header_is_refused(tmp_path, header):
     kaggle(tmp_path / "icml_face_data.csv", header)
-    with pytest.raises(DataError, match=r"(?s)another header.*icml_face_data\.csv, line 1.*emotion,pixels,Usage"):
+    with pytest.raises(
+        DataError, match=r"(?s)another header.*icml_face_data\.csv, line 1.*emotion,pixels,Usage"
+    ):
         read(fer2013, tmp_path)
 
 
@@ -160,8 +175,12 @@ def test_real_training_and_public_test_rows_have_the_official_counts():
     path = os.environ.get("FER_TEST_FER2013", "")
     if not path or not Path(path).exists():
         pytest.skip("set FER_TEST_FER2013 to the folder of the official fer2013.csv")
-    announced = fer2013.announce(open_tree(Path(path) if Path(path).is_dir() else Path(path).parent), clean_options())
-    assert announced["train"] == dict(zip(CLASSES, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=True))
+    announced = fer2013.announce(
+        open_tree(Path(path) if Path(path).is_dir() else Path(path).parent), clean_options()
+    )
+    assert announced["train"] == dict(
+        zip(CLASSES, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=True)
+    )
     test = sum(announced["test"].values())
     assert test in (3589, 7178)
 

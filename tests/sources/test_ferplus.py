@@ -100,15 +100,31 @@ def test_votes_are_kept_in_canonical_order():
     vote = decide(counts, "majority")
     assert CLASSES[vote.label] == "Surprise"
     assert vote.votes == (0, 0, 0, 0, 0, 8, 1)  # Angry … Surprise, Neutral
-    assert decide(np.array([5, 1, 0, 0, 4, 0, 0, 0, 0, 0]), "probability").votes == (4, 0, 0, 0, 0, 0, 5)
+    assert decide(np.array([5, 1, 0, 0, 4, 0, 0, 0, 0, 0]), "probability").votes == (
+        4,
+        0,
+        0,
+        0,
+        0,
+        0,
+        5,
+    )
 
 
 def test_rows_are_joined_by_order_and_not_by_the_number_in_the_name(tmp_path):
-    tables(tmp_path, ["Training,fer0000007.png,0,10,0,0,0,0,0,0,0,0", "Training,fer0000000.png,0,0,0,10,0,0,0,0,0,0"])
+    tables(
+        tmp_path,
+        [
+            "Training,fer0000007.png,0,10,0,0,0,0,0,0,0,0",
+            "Training,fer0000000.png,0,0,0,10,0,0,0,0,0,0",
+        ],
+    )
     faces, _ = read(ferplus, tmp_path, "ferplus")
     pictures, _ = read(fer2013, tmp_path, "ferplus")
     assert [CLASSES[face.label] for face in faces] == ["Happy", "Sad"]
-    assert [(face.sample_id, face.image) for face in faces] == [(face.sample_id, face.image) for face in pictures]
+    assert [(face.sample_id, face.image) for face in faces] == [
+        (face.sample_id, face.image) for face in pictures
+    ]
 
 
 def test_mode_is_an_option_of_the_data_set(tmp_path):
@@ -133,7 +149,9 @@ def test_what_is_none_of_the_seven_is_excluded_with_a_reason(tmp_path):
         ("ferplus/Training-0000001", "FERPlus: no image name"),
         ("ferplus/Training-0000002", "FERPlus: no majority"),
     ]
-    assert [(face.split, face.usage, CLASSES[face.label]) for face in faces] == [("test", "PublicTest", "Angry")]
+    assert [(face.split, face.usage, CLASSES[face.label]) for face in faces] == [
+        ("test", "PublicTest", "Angry")
+    ]
     expected = {"train": {"contempt": 1, "no face": 1, "unknown": 1}, "test": {"Angry": 1}}
     assert ferplus.announce(open_tree(tmp_path), clean_options()) == expected
 
@@ -143,7 +161,10 @@ ROW = "Training,fer0000000.png,10,0,0,0,0,0,0,0,0,0"
 
 def test_another_number_of_rows_is_refused_naming_both_tables(tmp_path):
     tables(tmp_path, [ROW, ROW], ["Training"] * 3)
-    with pytest.raises(DataError, match=r"(?s)fer2013new\.csv.*2 rows of votes, 3 rows of pictures in .*fer2013\.csv"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)fer2013new\.csv.*2 rows of votes, 3 rows of pictures in .*fer2013\.csv",
+    ):
         read(ferplus, tmp_path)
     tables(tmp_path, [ROW, ROW, ROW], ["Training"] * 2)
     with pytest.raises(DataError, match="3 rows of votes, 2 rows of pictures"):
@@ -166,11 +187,15 @@ def test_faulty_row_is_named_with_its_line(tmp_path, line, problem):
         read(ferplus, tmp_path)
 
 
-def test_kaggles_table_is_no_ferplus_table_because_nobody_says_that_its_rows_are_in_the_same_order(tmp_path):
+def test_kaggles_table_is_no_ferplus_table_because_nobody_says_that_its_rows_are_in_the_same_order(
+    tmp_path,
+):
     tables(tmp_path, [ROW])
     (tmp_path / "fer2013.csv").rename(tmp_path / "icml_face_data.csv")
     assert not ferplus.recognise(open_tree(tmp_path))
-    with pytest.raises(DataError, match=r"(?s)FER2013 table that FERPlus labels is missing.*fer2013\.csv"):
+    with pytest.raises(
+        DataError, match=r"(?s)FER2013 table that FERPlus labels is missing.*fer2013\.csv"
+    ):
         read(ferplus, tmp_path)
 
 
@@ -185,10 +210,15 @@ def test_real_votes_give_the_counts_of_the_authors_program():
     path = os.environ.get("FER_TEST_FER2013", "")
     root = Path(path) if Path(path).is_dir() else Path(path).parent
     if not path or not root.exists() or not ferplus.recognise(open_tree(root)):
-        pytest.skip("set FER_TEST_FER2013 to a folder with the official fer2013.csv and fer2013new.csv")
+        pytest.skip(
+            "set FER_TEST_FER2013 to a folder with the official fer2013.csv and fer2013new.csv"
+        )
     for mode, expected in {"majority": 25060, "probability": 27956, "multi_target": 27671}.items():
         train = ferplus.announce(open_tree(root), clean_options(ferplus={"mode": mode}))["train"]
-        assert sum(count for word, count in train.items() if word not in ("unknown", "no face")) == expected
+        assert (
+            sum(count for word, count in train.items() if word not in ("unknown", "no face"))
+            == expected
+        )
 
 
 def test_tables_in_folders_side_by_side_are_joined(tmp_path):

@@ -7,9 +7,14 @@ from fer_core.sources.registry import recognise
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import encoded, picture, put, read
 
-# lines as the authors' lists have them: name, box, neutral happiness surprise sadness anger disgust fear contempt unknown NF
+# lines as the authors' lists have them: name, box, neutral happiness surprise sadness anger disgust
+# fear contempt unknown NF
 LISTS = {
-    "FER2013Train": ["fer0000001.png 6,0,1,1,0,0,0,0,2,0", "fer0000000.png 4,0,0,1,3,2,0,0,0,0", "fer0000002.png 1,0,0,0,0,0,0,9,0,0"],
+    "FER2013Train": [
+        "fer0000001.png 6,0,1,1,0,0,0,0,2,0",
+        "fer0000000.png 4,0,0,1,3,2,0,0,0,0",
+        "fer0000002.png 1,0,0,0,0,0,0,9,0,0",
+    ],
     "FER2013Valid": ["fer0028641.png 5,5,0,0,0,0,0,0,0,0", "fer0028642.png 0,10,0,0,0,0,0,0,0,0"],
     "FER2013Test": ["fer0032220.png 0,0,3,0,0,0,7,0,0,0"],
 }
@@ -36,7 +41,15 @@ def test_output_of_the_authors_program_is_read_by_its_votes(tmp_path, top):
         ("set/FER2013Valid/fer0028642.png", "Happy", "val", "FER2013Valid"),
         ("set/FER2013Test/fer0032220.png", "Fear", "test", "FER2013Test"),
     ]
-    assert faces[0].image == encoded(picture(0, 48, 48, 1)) and faces[0].votes == (0, 0, 0, 0, 1, 1, 6)
+    assert faces[0].image == encoded(picture(0, 48, 48, 1)) and faces[0].votes == (
+        0,
+        0,
+        0,
+        0,
+        1,
+        1,
+        6,
+    )
     assert [(item.sample_id, item.word) for item in exclusions] == [
         ("set/FER2013Train/fer0000000.png", "unknown"),
         ("set/FER2013Train/fer0000002.png", "contempt"),
@@ -52,11 +65,21 @@ def test_the_mode_of_params_decides_here_too(tmp_path):
 def test_lists_without_their_pictures_name_the_first(tmp_path):
     root = tree(tmp_path)
     (root / "FER2013Valid/fer0028642.png").unlink()
-    with pytest.raises(DataError, match=r"(?s)1 of 6 listed.*FER2013Valid/label\.csv, line 2.*generate_training_data"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)1 of 6 listed.*FER2013Valid/label\.csv, line 2.*generate_training_data",
+    ):
         read(ferplus_pictures, root)
 
 
-@pytest.mark.parametrize("line", ['a.png,"(0, 0, 48, 48)",1,2', 'a.png,"(0, 0, 48, 48)",x,0,0,0,0,0,0,0,0,0', "a.png,1,0,0,0,0,0,0,0,0,0"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        'a.png,"(0, 0, 48, 48)",1,2',
+        'a.png,"(0, 0, 48, 48)",x,0,0,0,0,0,0,0,0,0',
+        "a.png,1,0,0,0,0,0,0,0,0,0",
+    ],
+)
 def test_a_line_without_ten_votes_is_named(tmp_path, line):
     put(tmp_path / "FER2013Train/a.png")
     (tmp_path / "FER2013Train/label.csv").write_text(line + "\n")

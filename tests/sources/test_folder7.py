@@ -28,7 +28,10 @@ def test_flat_class_folders_are_all_train(tmp_path):
     put(tmp_path / "fear/a.png")
     put(tmp_path / "neutral/b.png")
     faces, _ = read(folder7, tmp_path)
-    assert [(CLASSES[face.label], face.split) for face in faces] == [("Fear", "train"), ("Neutral", "train")]
+    assert [(CLASSES[face.label], face.split) for face in faces] == [
+        ("Fear", "train"),
+        ("Neutral", "train"),
+    ]
 
 
 def test_several_collections_side_by_side_keep_their_own_form(tmp_path):
@@ -57,7 +60,10 @@ def test_unknown_folders_and_other_files_are_excluded_and_counted(tmp_path):
         ("not an image file", "train/happy/notes.txt"),
     ]
     announced = folder7.announce(open_tree(tmp_path), clean_options())
-    assert announced == {"none": {"extra": 1}, "train": {"Happy": 1, "contempt": 1, "(other file)": 1}}
+    assert announced == {
+        "none": {"extra": 1},
+        "train": {"Happy": 1, "contempt": 1, "(other file)": 1},
+    }
 
 
 def test_folder_without_class_folders_is_refused(tmp_path):
@@ -93,7 +99,11 @@ def faces_of(root, above=""):
     assert exclusions == []
     found = {face.sample_id.removeprefix(f"set/{above}"): CLASSES[face.label] for face in faces}
     for face, path in zip(faces, found, strict=True):
-        assert (face.split, face.usage, face.group) == (path.split("/")[0], path.split("/")[0], face.sample_id)
+        assert (face.split, face.usage, face.group) == (
+            path.split("/")[0],
+            path.split("/")[0],
+            face.sample_id,
+        )
         assert face.image == encoded(picture(0, 48, 48, 1), ".jpg")
     return found
 
@@ -114,12 +124,18 @@ def test_kaggle_folders_of_fer2013_in_the_archives_they_come_in(tmp_path):
         zipped(tmp_path / f"halves/{split}.zip", inner)
         zipped(tmp_path / f"nested/{split}.zip", {f"{split}/{path}": grey for path in inner})
     assert faces_of(tmp_path / "halves") == KAGGLE
-    assert faces_of(tmp_path / "nested") == {path.replace("/", f"/{path.split('/')[0]}/", 1): name for path, name in KAGGLE.items()}
+    assert faces_of(tmp_path / "nested") == {
+        path.replace("/", f"/{path.split('/')[0]}/", 1): name for path, name in KAGGLE.items()
+    }
 
 
 def test_uniform_edition_of_fer2013_has_val_and_may_lie_below_one_folder(tmp_path):
     top = "FER2013_7emotions_Uniform_Augmented_Dataset/"
-    wanted = {f"{split}/{name.lower()}/aug_{n}.jpg": name for split in ("test", "train", "val") for n, name in enumerate(sorted(CLASSES))}
+    wanted = {
+        f"{split}/{name.lower()}/aug_{n}.jpg": name
+        for split in ("test", "train", "val")
+        for n, name in enumerate(sorted(CLASSES))
+    }
     for path in wanted:
         put(tmp_path / "below" / top / path, height=48, width=48, channels=1)
     assert faces_of(tmp_path / "below" / top) == wanted
@@ -135,11 +151,16 @@ def test_ferplus_folders_drop_contempt(tmp_path):
     assert recognise(tree) == "folder7"
     faces, exclusions = read(folder7, tmp_path)
     seven = ["Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
-    assert [(face.split, CLASSES[face.label]) for face in faces] == [(split, name) for split in ("test", "train", "val") for name in seven]
-    assert [(item.split, item.word, item.reason) for item in exclusions] == [
-        (split, "contempt", "folder name is none of the seven classes") for split in ("test", "train", "val")
+    assert [(face.split, CLASSES[face.label]) for face in faces] == [
+        (split, name) for split in ("test", "train", "val") for name in seven
     ]
-    assert folder7.announce(tree, clean_options()) == {split: dict.fromkeys([*seven, "contempt"], 1) for split in ("train", "val", "test")}
+    assert [(item.split, item.word, item.reason) for item in exclusions] == [
+        (split, "contempt", "folder name is none of the seven classes")
+        for split in ("test", "train", "val")
+    ]
+    assert folder7.announce(tree, clean_options()) == {
+        split: dict.fromkeys([*seven, "contempt"], 1) for split in ("train", "val", "test")
+    }
 
 
 # class folders of AffectNet's balanced folder edition, which has train and test
@@ -151,7 +172,12 @@ def test_balanced_folders_of_affectnet_drop_contempt(tmp_path, above):
     for split, copies in (("train", 2), ("test", 1)):
         for n, name in enumerate(AFFECTNET):
             for copy in range(copies):
-                put(tmp_path / f"{above}{split}/{name}/image{n:04}{copy:03}.jpg", n, height=96, width=96)
+                put(
+                    tmp_path / f"{above}{split}/{name}/image{n:04}{copy:03}.jpg",
+                    n,
+                    height=96,
+                    width=96,
+                )
     tree = open_tree(tmp_path)
     assert recognise(tree) == "folder7"
     faces, exclusions = read(folder7, tmp_path, "affectnet_full_balanced")
@@ -162,7 +188,11 @@ def test_balanced_folders_of_affectnet_drop_contempt(tmp_path, above):
     ]
     assert faces[0].sample_id == f"affectnet_full_balanced/{above}test/anger/image0000000.jpg"
     assert faces[0].image == encoded(picture(0, 96, 96), ".jpg")
-    assert [(item.split, item.word) for item in exclusions] == [("test", "contempt"), ("train", "contempt"), ("train", "contempt")]
+    assert [(item.split, item.word) for item in exclusions] == [
+        ("test", "contempt"),
+        ("train", "contempt"),
+        ("train", "contempt"),
+    ]
     assert folder7.announce(tree, clean_options()) == {
         "train": dict.fromkeys([*seven, "contempt"], 2),
         "test": dict.fromkeys([*seven, "contempt"], 1),
@@ -173,8 +203,15 @@ def test_balanced_folders_of_affectnet_drop_contempt(tmp_path, above):
 def test_class_folders_that_bear_numbers_are_refused(tmp_path, above):
     for number in range(8):
         put(tmp_path / f"{above}train/{number}/a.jpg")
-    for read_all in (folder7.announce, lambda tree, options: list(folder7.scan(tree, "set", options))):
-        with pytest.raises(DataError, match=rf"(?s)class folder bears a number.*{above}train/0\n.*found: 0\n.*Angry.*rename the folders"):
+    for read_all in (
+        folder7.announce,
+        lambda tree, options: list(folder7.scan(tree, "set", options)),
+    ):
+        with pytest.raises(
+            DataError,
+            match=rf"(?s)class folder bears a number.*{above}train/0\n.*found: 0\n.*Angry.*rename "
+            r"the folders",
+        ):
             read_all(open_tree(tmp_path), clean_options())
 
 
@@ -182,7 +219,10 @@ def test_flat_folders_that_bear_numbers_are_no_class_folders(tmp_path):
     for number in range(8):
         put(tmp_path / f"{number}/a.jpg")
     assert not folder7.recognise(open_tree(tmp_path))
-    with pytest.raises(DataError, match=r"(?s)No class folders here.*found: 0, 1, 2.*name the folders after the classes"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)No class folders here.*found: 0, 1, 2.*name the folders after the classes",
+    ):
         read(folder7, tmp_path)
 
 
@@ -203,13 +243,20 @@ def test_split_folders_of_other_names_keep_their_splits(tmp_path, names, splits)
     assert {face.usage: face.split for face in faces} == dict(zip(names, splits, strict=True))
 
 
-@pytest.mark.parametrize("path", ["test_old/happy/a.png", "train/happy/a.png", "mine/test2/happy/a.png"])
+@pytest.mark.parametrize(
+    "path", ["test_old/happy/a.png", "train/happy/a.png", "mine/test2/happy/a.png"]
+)
 def test_a_folder_that_speaks_of_a_split_which_is_not_clear_is_refused(tmp_path, path):
     put(tmp_path / "more/happy/b.png")
     put(tmp_path / path)
     put(tmp_path / path.replace("train", "validation2").replace("mine/test2", "mine"))
-    for read_all in (folder7.announce, lambda tree, options: list(folder7.scan(tree, "set", options))):
-        with pytest.raises(DataError, match=r"(?s)speaks of a split.*(test_old|validation2|test2).*rename"):
+    for read_all in (
+        folder7.announce,
+        lambda tree, options: list(folder7.scan(tree, "set", options)),
+    ):
+        with pytest.raises(
+            DataError, match=r"(?s)speaks of a split.*(test_old|validation2|test2).*rename"
+        ):
             read_all(open_tree(tmp_path), clean_options())
 
 
@@ -224,7 +271,9 @@ def test_pictures_with_other_endings_are_pictures(tmp_path):
     for suffix in (".jfif", ".jpe", ".tif", ".TIFF", ".gif"):
         (tmp_path / "happy").mkdir(exist_ok=True)
         (tmp_path / f"happy/a{suffix}").write_bytes(
-            encoded(picture(0), {".tif": ".tiff", ".TIFF": ".tiff", ".gif": ".gif"}.get(suffix, ".jpg"))
+            encoded(
+                picture(0), {".tif": ".tiff", ".TIFF": ".tiff", ".gif": ".gif"}.get(suffix, ".jpg")
+            )
         )
     faces, exclusions = read(folder7, tmp_path)
     assert len(faces) == 5 and not exclusions

@@ -26,12 +26,32 @@ from tests.sources.trees import encoded, picture, zipped
 fuzz = settings(
     max_examples=int(os.environ.get("FER_TEST_FUZZ_EXAMPLES", "50")),
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
 )
 
-LABELS = [(layout, label) for layout, tree in LAYOUTS.items() for label in (*tree.labels, *tree.others)]
+LABELS = [
+    (layout, label) for layout, tree in LAYOUTS.items() for label in (*tree.labels, *tree.others)
+]
 NASTY = [
-    *(b"", b" ", b",", b"\n", b"\r", b"\0", b"\t", b'"', b"\xff", b"\xef\xbb\xbf", b"\xe2\x80\xa8", "é".encode(), "１".encode()),
+    *(
+        b"",
+        b" ",
+        b",",
+        b"\n",
+        b"\r",
+        b"\0",
+        b"\t",
+        b'"',
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"\xe2\x80\xa8",
+        "é".encode(),
+        "１".encode(),
+    ),
     *(
         b"-1",
         b"0",
@@ -69,7 +89,13 @@ NASTY = [
 piece = st.sampled_from(NASTY) | st.binary(max_size=6)
 place = st.integers(-15, 15) | st.integers(0, 1 << 16)
 edits = st.lists(
-    st.tuples(st.sampled_from(["token", "token", "overwrite", "insert", "delete", "copy line", "cut"]), place, place, piece), max_size=4
+    st.tuples(
+        st.sampled_from(["token", "token", "overwrite", "insert", "delete", "copy line", "cut"]),
+        place,
+        place,
+        piece,
+    ),
+    max_size=4,
 )
 
 
@@ -117,7 +143,14 @@ def survives(work: Path, layout: str, file: str, data: bytes) -> None:
     before = path.read_bytes()
     path.write_bytes(data)
     try:
-        cleaned(work, layout, allow_undecodable=1000, max_pixels=100_000, expw={"pad_ratio": 0.3}, ferplus={"mode": "multi_target"})
+        cleaned(
+            work,
+            layout,
+            allow_undecodable=1000,
+            max_pixels=100_000,
+            expw={"pad_ratio": 0.3},
+            ferplus={"mode": "multi_target"},
+        )
     except FerError as error:
         assert not error.problem.startswith("Faces and exclusions"), (
             error
@@ -172,7 +205,9 @@ def flavours() -> dict[str, bytes]:
     colour, grey = picture(1, 12, 17), picture(2, 12, 17, 1)
     deep, clear = colour.astype(np.uint16) * 257, np.dstack([colour, colour[..., 0]])
     plain = encoded(colour, ".jpg")
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6
+    exif = (
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6
+    )
     return {
         **{
             f"{suffix} {name}": encoded(image, suffix)
@@ -195,7 +230,9 @@ def mended(png: bytes) -> bytes:
         length = int.from_bytes(out[at : at + 4], "big")
         if at + 12 + length > len(out):
             break
-        out[at + 8 + length : at + 12 + length] = zlib.crc32(out[at + 4 : at + 8 + length]).to_bytes(4, "big")
+        out[at + 8 + length : at + 12 + length] = zlib.crc32(
+            out[at + 4 : at + 8 + length]
+        ).to_bytes(4, "big")
         at += 12 + length
     return bytes(out)
 
@@ -216,7 +253,16 @@ def test_edited_image(flavour, changes, mend):
 
 @fuzz
 @given(
-    start=st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"RIFF\x20\0\0\0WEBPVP8 ", b"RIFF\x20\0\0\0WEBPVP8L"]),
+    start=st.sampled_from(
+        [
+            b"",
+            b"\x89PNG\r\n\x1a\n",
+            b"\xff\xd8\xff",
+            b"BM",
+            b"RIFF\x20\0\0\0WEBPVP8 ",
+            b"RIFF\x20\0\0\0WEBPVP8L",
+        ]
+    ),
     rest=st.binary(),
 )
 def test_image_of_any_bytes(start, rest):
@@ -224,7 +270,11 @@ def test_image_of_any_bytes(start, rest):
         decode_rgb(start + rest, "x", max_pixels=100_000)
 
 
-FILES = {"train/happy/a.png": encoded(picture(1)), "train/sad/b.jpg": encoded(picture(2), ".jpg"), "notes.txt": b"some text\n" * 200}
+FILES = {
+    "train/happy/a.png": encoded(picture(1)),
+    "train/sad/b.jpg": encoded(picture(2), ".jpg"),
+    "notes.txt": b"some text\n" * 200,
+}
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz"])
@@ -232,7 +282,9 @@ FILES = {"train/happy/a.png": encoded(picture(1)), "train/sad/b.jpg": encoded(pi
 @given(changes=edits)
 def test_edited_archive(tmp_path, name, changes):
     path = tmp_path / name
-    zipped(path, FILES) if name.endswith("zip") else tarred(path, FILES, "w:gz" if name.endswith("gz") else "w")
+    zipped(path, FILES) if name.endswith("zip") else tarred(
+        path, FILES, "w:gz" if name.endswith("gz") else "w"
+    )
     path.write_bytes(edited(path.read_bytes(), changes))
     try:
         tree = open_tree(path)
@@ -263,5 +315,7 @@ def test_edited_compressed_table(workshop, label, changes):
     work = workshop("fer2013").with_name(label)
     path = work / "raw/set" / label
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(table, mtime=0)) if label.endswith("gz") else zipped(path, {"fer2013.csv": table})
+    path.write_bytes(gzip.compress(table, mtime=0)) if label.endswith("gz") else zipped(
+        path, {"fer2013.csv": table}
+    )
     survives(work, "fer2013", label, edited(path.read_bytes(), changes))

@@ -11,7 +11,8 @@ from fer_core.errors import DataError
 from fer_core.sources.npy_scalar import read_scalar
 from fer_core.sources.tree import open_tree
 
-# as `np.save(path, "7")` writes it: magic, version 1.0, length of the header, the header filled up with spaces, four bytes of data
+# as `np.save(path, "7")` writes it: magic, version 1.0, length of the header, the header filled up
+# with spaces, four bytes of data
 SEVEN = (
     b"\x93NUMPY\x01\x00\x76\x00"
     b"{'descr': '<U1', 'fortran_order': False, 'shape': (), }                                                              \n"
@@ -20,7 +21,10 @@ SEVEN = (
 
 
 def npy(descr: str, data: bytes, shape: str = "()") -> bytes:
-    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    header = (
+        f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode()
+        + b"\n"
+    )
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
 
 
@@ -59,11 +63,19 @@ def test_text_and_whole_numbers_are_read(tmp_path, data, value):
     assert (
         read(tmp_path, data)
         == value
-        == str(np.load(io.BytesIO(data)).item().decode() if b"|S" in data else np.load(io.BytesIO(data)).item())
+        == str(
+            np.load(io.BytesIO(data)).item().decode()
+            if b"|S" in data
+            else np.load(io.BytesIO(data)).item()
+        )
     )
 
 
-@given(value=st.text(max_size=20).filter(lambda text: not text.endswith("\0")) | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=9))
+@given(
+    value=st.text(max_size=20).filter(lambda text: not text.endswith("\0"))
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.binary(max_size=9)
+)
 def test_what_numpy_saves_comes_back(tmp_path_factory, value):
     array = np.array(value)
     text = array.item().decode("latin-1") if isinstance(value, bytes) else str(array.item())
@@ -108,7 +120,9 @@ def test_anything_else_is_refused_by_name(tmp_path, data, problem):
 
 @given(
     data=st.binary(max_size=200)
-    | st.tuples(st.integers(0, 131), st.binary(max_size=3)).map(lambda edit: SEVEN[: edit[0]] + edit[1] + SEVEN[edit[0] :])
+    | st.tuples(st.integers(0, 131), st.binary(max_size=3)).map(
+        lambda edit: SEVEN[: edit[0]] + edit[1] + SEVEN[edit[0] :]
+    )
 )
 @example(b"\x93NUMPY\x01\x00\xff\xff")
 def test_any_bytes_give_a_value_or_an_error(tmp_path_factory, data):

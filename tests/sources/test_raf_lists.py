@@ -26,9 +26,15 @@ def test_list_is_looked_for_in_both_spellings_and_one_folder_down():
     ]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["train", "test"]), st.integers(1, 11)), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["train", "test"]), st.integers(1, 11)), min_size=1, max_size=20
+    )
+)
 def test_every_line_comes_back_in_order(tmp_path_factory, listed):
-    lines = [f"{split}_{number:05}.jpg {identifier}" for number, (split, identifier) in enumerate(listed)]
+    lines = [
+        f"{split}_{number:05}.jpg {identifier}" for number, (split, identifier) in enumerate(listed)
+    ]
     tree = written(tmp_path_factory.mktemp("raf"), "\n".join(lines) + "\n")
     wanted = [
         Entry(f"{split}_{number:05}.jpg", identifier, split, Line(number + 1, lines[number]))
@@ -40,16 +46,29 @@ def test_every_line_comes_back_in_order(tmp_path_factory, listed):
 
 def test_identifiers_pass_over_faulty_lines(tmp_path):
     huge = "9" * 5000
-    assert identifiers(written(tmp_path, f"train_1.jpg 3\ntrain_2.jpg\ntrain_3.jpg x\ntrain_4.jpg -1\ntrain_5.jpg {huge}\n"), LABELS) == {3}
+    assert identifiers(
+        written(
+            tmp_path,
+            f"train_1.jpg 3\ntrain_2.jpg\ntrain_3.jpg x\ntrain_4.jpg -1\ntrain_5.jpg {huge}\n",
+        ),
+        LABELS,
+    ) == {3}
 
 
 def test_suffixed_aligned_face_comes_before_all_others(tmp_path):
-    places = ["aligned/aligned/a_aligned.jpg", "aligned/a_aligned.jpg", "aligned/aligned/a.jpg", "aligned/a.jpg"]
+    places = [
+        "aligned/aligned/a_aligned.jpg",
+        "aligned/a_aligned.jpg",
+        "aligned/aligned/a.jpg",
+        "aligned/a.jpg",
+    ]
     places += ["original/original/a.jpg", "original/a.jpg"]
     for place in places:
         put(tmp_path / "Image" / place)
     for place in places:
-        assert locate(open_tree(tmp_path), LABELS, {"a.jpg": Line(1, "")}) == {"a.jpg": f"Image/{place}"}
+        assert locate(open_tree(tmp_path), LABELS, {"a.jpg": Line(1, "")}) == {
+            "a.jpg": f"Image/{place}"
+        }
         (tmp_path / "Image" / place).unlink()
     with pytest.raises(DataError, match="1 of 1 listed images are missing"):
         locate(open_tree(tmp_path), LABELS, {"a.jpg": Line(1, "")})

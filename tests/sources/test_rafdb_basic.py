@@ -30,7 +30,11 @@ def test_official_ids_and_prefixes_become_labels_and_splits(tmp_path):
         ("rafdb_basic/test_0003.jpg", "Neutral", "test"),
     ]
     assert faces[4].image == encoded(picture(4), ".jpg")
-    assert rafdb_basic.announce(open_tree(tmp_path), clean_options())["test"] == {"Sad": 1, "Angry": 1, "Neutral": 1}
+    assert rafdb_basic.announce(open_tree(tmp_path), clean_options())["test"] == {
+        "Sad": 1,
+        "Angry": 1,
+        "Neutral": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,9 @@ def test_missing_image_is_an_error_that_counts_and_names(tmp_path):
     rafdb(tmp_path, LISTED)
     for name in ("train_00002", "test_0003"):
         (tmp_path / f"Image/aligned/aligned/{name}_aligned.jpg").unlink()
-    with pytest.raises(DataError, match=r"(?s)2 of 7 listed images are missing.*line 2.*train_00002\.jpg"):
+    with pytest.raises(
+        DataError, match=r"(?s)2 of 7 listed images are missing.*line 2.*train_00002\.jpg"
+    ):
         read(rafdb_basic, tmp_path)
 
 

@@ -11,8 +11,9 @@ from fer_core.sources.options import RafCompoundOptions
 from fer_core.sources.tree import open_tree
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read, zipped
 
-# official ids: 1 Happily Surprised, 2 Happily Disgusted, 3 Sadly Fearful, 4 Sadly Angry, 5 Sadly Surprised, 6 Sadly Disgusted,
-# 7 Fearfully Angry, 8 Fearfully Surprised, 9 Angrily Surprised, 10 Angrily Disgusted, 11 Disgustedly Surprised
+# official ids: 1 Happily Surprised, 2 Happily Disgusted, 3 Sadly Fearful, 4 Sadly Angry, 5 Sadly
+# Surprised, 6 Sadly Disgusted, 7 Fearfully Angry, 8 Fearfully Surprised, 9 Angrily Surprised, 10
+# Angrily Disgusted, 11 Disgustedly Surprised
 LISTED = [
     "train_0001.jpg 1",
     "train_0002.jpg 2",
@@ -27,12 +28,28 @@ LISTED = [
     "test_0004.jpg 11",
     "test_0005.jpg 1",
 ]
-FIRST_NAMED = {1: "Happy", 2: "Happy", 3: "Sad", 4: "Sad", 5: "Sad", 6: "Sad", 7: "Fear", 8: "Fear", 9: "Angry", 10: "Angry", 11: "Disgust"}
+FIRST_NAMED = {
+    1: "Happy",
+    2: "Happy",
+    3: "Sad",
+    4: "Sad",
+    5: "Sad",
+    6: "Sad",
+    7: "Fear",
+    8: "Fear",
+    9: "Angry",
+    10: "Angry",
+    11: "Disgust",
+}
 
 
 def mapped(**targets: str) -> dict[str, object]:
     """Options with some targets changed: `_5="exclude"`."""
-    return {"rafdb_compound": {"mapping": FIRST_NAMED | {int(name[1:]): target for name, target in targets.items()}}}
+    return {
+        "rafdb_compound": {
+            "mapping": FIRST_NAMED | {int(name[1:]): target for name, target in targets.items()}
+        }
+    }
 
 
 def test_official_ids_become_the_first_named_emotion(tmp_path):
@@ -86,7 +103,10 @@ def test_pictures_are_found_in_every_known_place(tmp_path, folder, suffix, note)
 
 def test_pictures_are_read_from_their_archive_in_place(tmp_path):
     wanted = read(rafdb_compound, rafdb(tmp_path, LISTED))
-    inner = {f"aligned/{path.name}": path.read_bytes() for path in (tmp_path / "Image/aligned/aligned").iterdir()}
+    inner = {
+        f"aligned/{path.name}": path.read_bytes()
+        for path in (tmp_path / "Image/aligned/aligned").iterdir()
+    }
     shutil.rmtree(tmp_path / "Image/aligned")
     zipped(tmp_path / "Image/aligned.zip", inner)
     assert read(rafdb_compound, tmp_path) == wanted
@@ -96,11 +116,27 @@ def test_excluded_emotions_are_counted_under_their_own_name(tmp_path):
     rafdb(tmp_path, LISTED)
     faces, exclusions = read(rafdb_compound, tmp_path, "set", **mapped(_5="exclude", _11="exclude"))
     assert len(faces) == 10
-    assert [(item.sample_id, item.reason, item.detail, item.split, item.word) for item in exclusions] == [
-        ("set/train_0005.jpg", "RAF-DB compound: emotion excluded by the mapping", "Sadly Surprised", "train", "Sadly Surprised"),
-        ("set/test_0004.jpg", "RAF-DB compound: emotion excluded by the mapping", "Disgustedly Surprised", "test", "Disgustedly Surprised"),
+    assert [
+        (item.sample_id, item.reason, item.detail, item.split, item.word) for item in exclusions
+    ] == [
+        (
+            "set/train_0005.jpg",
+            "RAF-DB compound: emotion excluded by the mapping",
+            "Sadly Surprised",
+            "train",
+            "Sadly Surprised",
+        ),
+        (
+            "set/test_0004.jpg",
+            "RAF-DB compound: emotion excluded by the mapping",
+            "Disgustedly Surprised",
+            "test",
+            "Disgustedly Surprised",
+        ),
     ]
-    announced = rafdb_compound.announce(open_tree(tmp_path), clean_options(**mapped(_5="exclude", _11="exclude")))
+    announced = rafdb_compound.announce(
+        open_tree(tmp_path), clean_options(**mapped(_5="exclude", _11="exclude"))
+    )
     assert announced["train"] == {"Happy": 2, "Sad": 3, "Fear": 1, "Sadly Surprised": 1}
 
 
@@ -126,15 +162,27 @@ def test_faulty_mapping_is_refused_by_its_key(mapping, problem):
 def test_shipped_mapping_is_the_first_named_and_ids_may_be_quoted():
     assert RafCompoundOptions().mapping == FIRST_NAMED
     quoted = {str(key): value for key, value in FIRST_NAMED.items()}
-    assert parse_section("clean.rafdb_compound", {"mapping": quoted}, RafCompoundOptions).mapping == FIRST_NAMED
+    assert (
+        parse_section("clean.rafdb_compound", {"mapping": quoted}, RafCompoundOptions).mapping
+        == FIRST_NAMED
+    )
 
 
 def test_list_of_the_other_set_is_refused_with_its_line_and_the_way_out(tmp_path):
     compound = rafdb(tmp_path / "compound", LISTED)
-    with pytest.raises(DataError, match=r"(?s)Unknown emotion id '8'.*list_patition_label\.txt, line 8.*fer data add rafdb_compound"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)Unknown emotion id '8'.*list_patition_label\.txt, line 8.*fer data add "
+        r"rafdb_compound",
+    ):
         rafdb_basic.announce(open_tree(compound), clean_options())
-    basic = rafdb(tmp_path / "basic", [f"train_0000{number}.jpg {number}" for number in range(1, 8)])
-    with pytest.raises(DataError, match=r"(?s)basic set.*list_patition_label\.txt, line 7.*fer data add rafdb_basic"):
+    basic = rafdb(
+        tmp_path / "basic", [f"train_0000{number}.jpg {number}" for number in range(1, 8)]
+    )
+    with pytest.raises(
+        DataError,
+        match=r"(?s)basic set.*list_patition_label\.txt, line 7.*fer data add rafdb_basic",
+    ):
         rafdb_compound.announce(open_tree(basic), clean_options())
 
 
@@ -150,7 +198,9 @@ def test_small_list_that_lacks_the_upper_ids_is_read_as_announced(tmp_path):
 def test_missing_image_is_an_error_that_counts_and_names(tmp_path):
     rafdb(tmp_path, LISTED)
     (tmp_path / "Image/aligned/aligned/test_0003_aligned.jpg").unlink()
-    with pytest.raises(DataError, match=r"(?s)1 of 12 listed images are missing.*line 10.*test_0003\.jpg"):
+    with pytest.raises(
+        DataError, match=r"(?s)1 of 12 listed images are missing.*line 10.*test_0003\.jpg"
+    ):
         read(rafdb_compound, tmp_path)
 
 

@@ -22,10 +22,24 @@ SHARES = [
     "0006.jpg 0 0 0.33 0 0.16 0.5",
     "0007.jpg 0.1 0.3 0 0.3 0 0.3",
 ]
-PARTITION = ["0001.jpg 0", "0002.jpg 0", "0003.jpg 0", "0004.jpg 0", "0006.jpg 1", "0005.jpg 1", "0007.jpg 0"]
+PARTITION = [
+    "0001.jpg 0",
+    "0002.jpg 0",
+    "0003.jpg 0",
+    "0004.jpg 0",
+    "0006.jpg 1",
+    "0005.jpg 1",
+    "0007.jpg 0",
+]
 
 
-def tree(root: Path, shares: list[str] = SHARES, partition: list[str] = PARTITION, folder="aligned", suffix="_aligned") -> Path:
+def tree(
+    root: Path,
+    shares: list[str] = SHARES,
+    partition: list[str] = PARTITION,
+    folder="aligned",
+    suffix="_aligned",
+) -> Path:
     """Both lists and one picture for each line of the shares."""
     (root / "EmoLabel").mkdir(parents=True)
     (root / "EmoLabel/distribution.txt").write_text("\n".join(shares) + "\n")
@@ -65,12 +79,22 @@ def test_votes_are_the_shares_in_canonical_order(tmp_path):
 @given(st.lists(st.integers(0, 40), min_size=6, max_size=6).filter(any))
 def test_label_is_the_first_maximum_and_votes_lose_nothing(tmp_path_factory, counts):
     shares = np.array(counts) / sum(counts)
-    root = tree(tmp_path_factory.mktemp("rafml"), [f"a.jpg {' '.join(f'{share:.6f}' for share in shares)}"], ["a.jpg 1"])
+    root = tree(
+        tmp_path_factory.mktemp("rafml"),
+        [f"a.jpg {' '.join(f'{share:.6f}' for share in shares)}"],
+        ["a.jpg 1"],
+    )
     (face,), _ = read(rafml, root)
     names = ["Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry"]
     assert CLASSES[face.label] == names[int(np.argmax(np.round(shares, 6)))]
-    assert face.votes is not None and len(face.votes) == 7 and face.votes[CLASSES.index("Neutral")] == 0
-    np.testing.assert_allclose([face.votes[CLASSES.index(name)] for name in names], shares, atol=1e-6)
+    assert (
+        face.votes is not None
+        and len(face.votes) == 7
+        and face.votes[CLASSES.index("Neutral")] == 0
+    )
+    np.testing.assert_allclose(
+        [face.votes[CLASSES.index(name)] for name in names], shares, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("top", ["", "RAF-ML"])
@@ -94,7 +118,9 @@ def test_lists_and_pictures_are_found_in_every_known_place(tmp_path, top, folder
 
 def test_pictures_are_read_from_their_archive_in_place(tmp_path):
     wanted = read(rafml, tree(tmp_path))
-    inner = {f"aligned/{path.name}": path.read_bytes() for path in (tmp_path / "Image/aligned").iterdir()}
+    inner = {
+        f"aligned/{path.name}": path.read_bytes() for path in (tmp_path / "Image/aligned").iterdir()
+    }
     shutil.rmtree(tmp_path / "Image/aligned")
     zipped(tmp_path / "Image/aligned.zip", inner)
     assert read(rafml, tmp_path) == wanted
@@ -106,13 +132,18 @@ def test_any_one_flag_beside_1_means_train_but_a_third_is_refused(tmp_path):
     listed = [line.replace(" 0", " 2") for line in PARTITION]
     faces, _ = read(rafml, tree(tmp_path / "two", partition=listed))
     assert [face.split for face in faces].count("test") == 2
-    with pytest.raises(DataError, match=r"(?s)Unknown partition '0'.*partition_label\.txt, line 7.*1 and 2"):
+    with pytest.raises(
+        DataError, match=r"(?s)Unknown partition '0'.*partition_label\.txt, line 7.*1 and 2"
+    ):
         read(rafml, tree(tmp_path / "three", partition=[*listed[:-1], "0007.jpg 0"]))
 
 
 @pytest.mark.parametrize(
     ("shares", "partition", "where"),
-    [(SHARES, PARTITION[:-1], r"distribution\.txt, line 7"), (SHARES[1:], PARTITION, r"partition_label\.txt, line 1")],
+    [
+        (SHARES, PARTITION[:-1], r"distribution\.txt, line 7"),
+        (SHARES[1:], PARTITION, r"partition_label\.txt, line 1"),
+    ],
 )
 def test_file_in_one_list_only_is_named_with_its_line(tmp_path, shares, partition, where):
     with pytest.raises(DataError, match=rf"(?s)A file is not in.*{where}"):
@@ -161,15 +192,27 @@ def test_faulty_partition_is_named(tmp_path, line, problem):
 
 
 def test_shares_that_were_rounded_pass(tmp_path):
-    faces, _ = read(rafml, tree(tmp_path, ["0001.jpg 0.33 0.33 0.33 0 0 0", "0002.jpg 0.34 0.34 0.34 0 0 0"], PARTITION[:2]))
+    faces, _ = read(
+        rafml,
+        tree(
+            tmp_path,
+            ["0001.jpg 0.33 0.33 0.33 0 0 0", "0002.jpg 0.34 0.34 0.34 0 0 0"],
+            PARTITION[:2],
+        ),
+    )
     assert len(faces) == 2
 
 
 def test_missing_partition_and_missing_image_are_errors(tmp_path):
     root = tree(tmp_path)
     (root / "Image/aligned/0004_aligned.jpg").unlink()
-    with pytest.raises(DataError, match=r"(?s)1 of 7 listed images are missing.*distribution\.txt, line 4.*0004\.jpg"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)1 of 7 listed images are missing.*distribution\.txt, line 4.*0004\.jpg",
+    ):
         read(rafml, root)
     (root / "EmoLabel/partition_label.txt").unlink()
-    with pytest.raises(DataError, match=r"(?s)RAF-ML partition list is missing.*EmoLabel/partition_label\.txt"):
+    with pytest.raises(
+        DataError, match=r"(?s)RAF-ML partition list is missing.*EmoLabel/partition_label\.txt"
+    ):
         read(rafml, root)

@@ -14,7 +14,12 @@ from fer_core.sources.rare_formats import as_usual_format
 from tests.sources.trees import encoded, picture
 
 IMAGE = picture(1, 33, 57)
-HUGE = ((256, 60000), (257, 60000), (273, 8), (279, 9))  # width, height, where the strip is and its size
+HUGE = (
+    (256, 60000),
+    (257, 60000),
+    (273, 8),
+    (279, 9),
+)  # width, height, where the strip is and its size
 RARE = [".tiff", ".gif"]
 
 
@@ -23,7 +28,10 @@ def test_rare_formats_become_png_with_the_same_pixels(suffix):
     data = encoded(IMAGE, suffix)
     png = as_usual_format(data, "x")
     assert png.startswith(b"\x89PNG")
-    np.testing.assert_array_equal(decode_rgb(png, "x")[..., ::-1], cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
+    np.testing.assert_array_equal(
+        decode_rgb(png, "x")[..., ::-1],
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR),
+    )
     if suffix == ".tiff":
         np.testing.assert_array_equal(decode_rgb(png, "x")[..., ::-1], IMAGE)
 
@@ -31,8 +39,12 @@ def test_rare_formats_become_png_with_the_same_pixels(suffix):
 @pytest.mark.parametrize("suffix", RARE)
 def test_a_face_in_a_rare_format_is_stored_in_a_usual_one(suffix):
     item, row = examine(Face("s/a", encoded(IMAGE, suffix), 0, "train", "", "s/a"), 10_000)
-    assert row is not None and row.image.startswith(b"\x89PNG") and (row.width, row.height) == (57, 33)
-    excluded, none = examine(Face("s/a", encoded(IMAGE, suffix)[:-40], 0, "train", "", "s/a"), 10_000)
+    assert (
+        row is not None and row.image.startswith(b"\x89PNG") and (row.width, row.height) == (57, 33)
+    )
+    excluded, none = examine(
+        Face("s/a", encoded(IMAGE, suffix)[:-40], 0, "train", "", "s/a"), 10_000
+    )
     assert isinstance(item, Face) and isinstance(excluded, Exclusion) and none is None
 
 
@@ -45,7 +57,9 @@ def test_usual_formats_and_anything_else_stay_as_they_are(suffix):
 @pytest.mark.parametrize("suffix", RARE)
 def test_cut_file_is_refused_wherever_it_is_cut(suffix):
     data = encoded(IMAGE, suffix)
-    for length in sorted({9, 20, 27, len(data) // 4, len(data) // 2, len(data) - 20, len(data) - 2}):
+    for length in sorted(
+        {9, 20, 27, len(data) // 4, len(data) // 2, len(data) - 20, len(data) - 2}
+    ):
         with pytest.raises(UndecodableImage, match=r"(?s)where: some/file"):
             as_usual_format(data[:length], "some/file")
 
@@ -63,8 +77,15 @@ def test_pixel_limit_is_exact(suffix):
     [
         b"II*\0"
         + struct.pack("<IH", 8, 4)
-        + b"".join(struct.pack("<HHII", tag, 4, 1, n) for tag, n in ((256, 60000), (257, 60000), (273, 8), (279, 9))),
-        b"GIF89a" + struct.pack("<HHBBB", 60000, 60000, 0, 0, 0) + b"," + struct.pack("<HHHHB", 0, 0, 9, 9, 0) + b"\2\1\1\0;",
+        + b"".join(
+            struct.pack("<HHII", tag, 4, 1, n)
+            for tag, n in ((256, 60000), (257, 60000), (273, 8), (279, 9))
+        ),
+        b"GIF89a"
+        + struct.pack("<HHBBB", 60000, 60000, 0, 0, 0)
+        + b","
+        + struct.pack("<HHHHB", 0, 0, 9, 9, 0)
+        + b"\2\1\1\0;",
         b"MM\0*" + struct.pack(">IHHHII", 8, 1, 273, 4, 0xFFFFFFFF, 8),
         b"II*\0" + struct.pack("<IH", 8, 65535),
     ],
@@ -77,7 +98,12 @@ def test_bombs_are_refused_before_they_are_decoded(monkeypatch, bomb):
 
 
 @settings(max_examples=200, deadline=None)
-@given(suffix=st.sampled_from(RARE), place=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.integers(0, 10_000))
+@given(
+    suffix=st.sampled_from(RARE),
+    place=st.integers(0, 10_000),
+    value=st.integers(0, 255),
+    cut=st.integers(0, 10_000),
+)
 def test_damage_never_gives_anything_but_an_image_or_our_error(suffix, place, value, cut):
     data = bytearray(encoded(picture(1, 12, 12), suffix))
     data[place % len(data)] = value

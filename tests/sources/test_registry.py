@@ -3,7 +3,15 @@ import pytest
 from fer_core.errors import DataError
 from fer_core.sources.registry import LAYOUTS, reader_for, recognise
 from fer_core.sources.tree import open_tree
-from tests.sources.trees import clean_options, expw, fer2013_csv, fer2013_rows, ferplus_csv, put, rafdb
+from tests.sources.trees import (
+    clean_options,
+    expw,
+    fer2013_csv,
+    fer2013_rows,
+    ferplus_csv,
+    put,
+    rafdb,
+)
 
 
 def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
@@ -30,7 +38,11 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
         assert recognise(open_tree(tmp_path / layout), preferred=layout) == layout
     assert recognise(open_tree(tmp_path / "ferplus")) == "fer2013"  # holds both: the name decides
     assert recognise(open_tree(tmp_path / "expw"), preferred="ferplus") == "expw"
-    for layout in ("affectnet", "affectnet_npy", "affectnet_yolo"):  # the last has folders named after splits, as folder7
+    for layout in (
+        "affectnet",
+        "affectnet_npy",
+        "affectnet_yolo",
+    ):  # the last has folders named after splits, as folder7
         assert recognise(open_tree(tmp_path / layout)) == layout
 
 
@@ -41,22 +53,33 @@ def test_every_layout_says_what_it_looks_like(tmp_path):
 
 
 def test_unknown_folder_and_layout_say_what_is_known(tmp_path):
-    with pytest.raises(DataError, match=r"(?s)list_patition_label.*Manually_Annotated_file_lists.*_exp\.npy.*data\.yaml"):
+    with pytest.raises(
+        DataError,
+        match=r"(?s)list_patition_label.*Manually_Annotated_file_lists.*_exp\.npy.*data\.yaml",
+    ):
         recognise(open_tree(tmp_path))
     with pytest.raises(DataError, match="rafdb_basic"):
         reader_for("imagenet")
 
 
 def test_raf_lists_of_one_name_are_told_apart_by_their_ids(tmp_path):
-    basic = open_tree(rafdb(tmp_path / "basic", [f"train_0000{number}.jpg {number}" for number in range(1, 8)]))
+    basic = open_tree(
+        rafdb(tmp_path / "basic", [f"train_0000{number}.jpg {number}" for number in range(1, 8)])
+    )
     compound = open_tree(rafdb(tmp_path / "compound", ["train_0001.jpg 1", "train_0002.jpg 8"]))
     assert [recognise(tree) for tree in (basic, compound)] == ["rafdb_basic", "rafdb_compound"]
-    assert [recognise(tree, "expw") for tree in (basic, compound)] == ["rafdb_basic", "rafdb_compound"]
+    assert [recognise(tree, "expw") for tree in (basic, compound)] == [
+        "rafdb_basic",
+        "rafdb_compound",
+    ]
 
 
 def test_raf_set_that_was_asked_for_is_read_as_such_and_its_reader_refuses_the_other(tmp_path):
     either = open_tree(rafdb(tmp_path / "either", ["train_0001.jpg 1", "train_0002.jpg 4"]))
-    assert [recognise(either, preferred) for preferred in (None, "rafdb_compound")] == ["rafdb_basic", "rafdb_compound"]
+    assert [recognise(either, preferred) for preferred in (None, "rafdb_compound")] == [
+        "rafdb_basic",
+        "rafdb_compound",
+    ]
     compound = open_tree(rafdb(tmp_path / "compound", ["train_0001.jpg 1", "train_0002.jpg 8"]))
     assert recognise(compound, "rafdb_basic") == "rafdb_basic"
     with pytest.raises(DataError, match=r"(?s)line 2.*fer data add rafdb_compound"):

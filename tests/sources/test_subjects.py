@@ -34,15 +34,30 @@ def test_each_folder_of_a_collection_has_its_own_table(tmp_path):
 
 
 def test_no_person_stands_on_both_sides_of_a_split(tmp_path):
-    names = [(f"{name.lower()}/{person}_{copy}.png", person) for name in CLASSES for person in range(12) for copy in range(2)]
+    names = [
+        (f"{name.lower()}/{person}_{copy}.png", person)
+        for name in CLASSES
+        for person in range(12)
+        for copy in range(2)
+    ]
     for seed, (name, _) in enumerate(names):
         put(tmp_path / "raw/set" / name, seed)
-    (tmp_path / "raw/set/subjects.csv").write_text("file,subject\n" + "".join(f"{name},{person}\n" for name, person in names))
+    (tmp_path / "raw/set/subjects.csv").write_text(
+        "file,subject\n" + "".join(f"{name},{person}\n" for name, person in names)
+    )
     cleaned(tmp_path, "folder7")
-    options = {"sources": ["set"], "val_fraction": 0.25, "calib_fraction": 0.25, "test_fraction": {"set": 0.25}, "non_faces": "keep"}
+    options = {
+        "sources": ["set"],
+        "val_fraction": 0.25,
+        "calib_fraction": 0.25,
+        "test_fraction": {"set": 0.25},
+        "non_faces": "keep",
+    }
     options |= {"twins": {"across_splits": "drop", "contradictory": "drop", "repeated": "keep"}}
     options |= {"near_duplicate_bits": 0, "near_duplicate_correlation": 0.95}
-    manifest = build_manifest({"set": FaceStore.open(tmp_path / "set.arrow")}, ManifestOptions.model_validate(options), 1)
+    manifest = build_manifest(
+        {"set": FaceStore.open(tmp_path / "set.arrow")}, ManifestOptions.model_validate(options), 1
+    )
     person = manifest["sample_id"].str.extract(r"/(\d+)_")[0]
     assert set(manifest["split"]) == {"train", "val", "calib", "test"}
     assert (manifest.groupby(person)["split"].nunique() == 1).all()
@@ -52,7 +67,16 @@ def test_no_person_stands_on_both_sides_of_a_split(tmp_path):
     ("lines", "problem"),
     [
         (("file,subject", "happy/a.png,anna", "sad/b.png,anna"), r"not in subjects\.csv.*c\.png"),
-        (("file,subject", "happy/a.png,anna", "sad/b.png,anna", "sad/c.png,ben", "sad/d.png,ben"), r"missing.*line 5"),
+        (
+            (
+                "file,subject",
+                "happy/a.png,anna",
+                "sad/b.png,anna",
+                "sad/c.png,ben",
+                "sad/d.png,ben",
+            ),
+            r"missing.*line 5",
+        ),
         (("file,subject", "happy/a.png,anna", "happy/a.png,ben"), "twice, first in line 2.*line 3"),
         (("file,subject", "happy/a.png,"), "does not name a file and a person.*line 2"),
         (("file,subject", "../a.png,anna"), "outside its data set.*line 2"),

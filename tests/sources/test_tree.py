@@ -20,7 +20,15 @@ def test_fingerprint_is_that_of_sorted_names_and_sizes(tmp_path):
 
 
 def test_contents_count_for_label_files_alone(tmp_path):
-    for name in ("labels.csv", "list.LST", "train/labels/a.txt", "data.yaml", "a_exp.npy", "fer2013.csv.gz", "a.png"):
+    for name in (
+        "labels.csv",
+        "list.LST",
+        "train/labels/a.txt",
+        "data.yaml",
+        "a_exp.npy",
+        "fer2013.csv.gz",
+        "a.png",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1")
         before = open_tree(tmp_path).fingerprint([""])

@@ -27,7 +27,9 @@ def test_every_image_of_a_folder_becomes_a_face_without_label(tmp_path):
         ("mine/README.txt", "not an image file", "README.txt", "none"),
         ("mine/holiday/film.mp4", "not an image file", "holiday/film.mp4", "none"),
     ]
-    assert unlabelled.announce(open_tree(tmp_path), clean_options()) == {"none": {"unlabelled": 3, "(other file)": 2}}
+    assert unlabelled.announce(open_tree(tmp_path), clean_options()) == {
+        "none": {"unlabelled": 3, "(other file)": 2}
+    }
 
 
 def test_an_archive_of_images_is_read_in_place(tmp_path):

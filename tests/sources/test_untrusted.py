@@ -1,4 +1,6 @@
-"""What strangers may put into a data set, for every layout: the answer is the right faces or an error that names the place."""
+"""What strangers may put into a data set, for every layout: the answer is the right faces or an
+error that names the place.
+"""
 
 import os
 import struct
@@ -70,7 +72,12 @@ def test_raw_data_are_never_written_to(tmp_path, layout):
     def listing() -> dict[str, tuple[int, int, int, bytes]]:
         stats = {path: path.stat() for path in sorted([root, *root.rglob("*")])}
         return {
-            str(path): (stat.st_mode, stat.st_mtime_ns, stat.st_ino, path.read_bytes() if path.is_file() else b"")
+            str(path): (
+                stat.st_mode,
+                stat.st_mtime_ns,
+                stat.st_ino,
+                path.read_bytes() if path.is_file() else b"",
+            )
             for path, stat in stats.items()
         }
 
@@ -87,10 +94,17 @@ def bomb() -> bytes:
     """A PNG of a few bytes that says it has ten thousand million pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @each_image
@@ -98,8 +112,18 @@ def test_decompression_bomb_is_named_and_never_decoded(tmp_path, monkeypatch, la
     root = built(tmp_path, layout)
     (root / image).write_bytes(bomb())
     decode = cv2.imdecode
-    monkeypatch.setattr(cv2, "imdecode", lambda data, flags: pytest.fail("decoded") if data.tobytes() == bomb() else decode(data, flags))
-    with pytest.raises(DataError, match=rf"(?s)cannot be decoded.*{Path(image).stem.removesuffix('_aligned')}.*100000 x 100000"):
+    monkeypatch.setattr(
+        cv2,
+        "imdecode",
+        lambda data, flags: (
+            pytest.fail("decoded") if data.tobytes() == bomb() else decode(data, flags)
+        ),
+    )
+    with pytest.raises(
+        DataError,
+        match=rf"(?s)cannot be decoded.*{Path(image).stem.removesuffix('_aligned')}.*100000 x "
+        r"100000",
+    ):
         cleaned(tmp_path, layout)
 
 
@@ -108,7 +132,10 @@ def test_image_that_is_cut_short_is_named(tmp_path, layout, image):
     root = built(tmp_path, layout)
     data = (root / image).read_bytes()
     (root / image).write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=rf"(?s)cannot be decoded.*{Path(image).stem.removesuffix('_aligned')}.*damaged"):
+    with pytest.raises(
+        DataError,
+        match=rf"(?s)cannot be decoded.*{Path(image).stem.removesuffix('_aligned')}.*damaged",
+    ):
         cleaned(tmp_path, layout)
 
 
@@ -116,7 +143,11 @@ def test_image_that_is_cut_short_is_named(tmp_path, layout, image):
 def test_text_that_is_called_an_image_is_named(tmp_path, layout, image):
     root = built(tmp_path, layout)
     (root / image).write_text("<html>404 Not Found</html>")
-    with pytest.raises(DataError, match=rf"(?s)cannot be decoded.*{Path(image).stem.removesuffix('_aligned')}.*no image of a known format"):
+    with pytest.raises(
+        DataError,
+        match=rf"(?s)cannot be decoded.*{Path(image).stem.removesuffix('_aligned')}.*no image of a "
+        r"known format",
+    ):
         cleaned(tmp_path, layout)
     assert cleaned(tmp_path, layout, allow_undecodable=10).exclusions["undecodable image"] >= 1
 
@@ -134,7 +165,9 @@ def test_the_bytes_decide_on_the_format_not_the_name(tmp_path, layout, image):
 
 
 @pytest.mark.parametrize("layout", ENTRIES)
-@pytest.mark.parametrize("folder", ["/", "/etc/", "../", "a/../../", "C:/", "C:\\", "..\\", "\\\\server\\share\\"])
+@pytest.mark.parametrize(
+    "folder", ["/", "/etc/", "../", "a/../../", "C:/", "C:\\", "..\\", "\\\\server\\share\\"]
+)
 def test_path_out_of_the_data_set_is_refused_with_its_line(tmp_path, layout, folder):
     root = built(tmp_path, layout)
     label = LAYOUTS[layout].labels[0]
@@ -171,7 +204,9 @@ def test_nul_byte_in_a_line_is_refused(tmp_path, layout, label):
     root = built(tmp_path, layout)
     lines = (root / label).read_bytes().splitlines(keepends=True)
     for place in range(len(lines[-1])):
-        (root / label).write_bytes(b"".join([*lines[:-1], lines[-1][:place], b"\0", lines[-1][place:]]))
+        (root / label).write_bytes(
+            b"".join([*lines[:-1], lines[-1][:place], b"\0", lines[-1][place:]])
+        )
         refused(root, layout, rf"{Path(label).name}, line {len(lines)}")
         if place > 30:
             break
@@ -186,7 +221,9 @@ def test_label_file_that_is_cut_short_is_refused(tmp_path, layout, label):
     refused(root, layout, Path(label).name)
 
 
-@pytest.mark.parametrize(("layout", "label"), [pair for pair in LABELS if not LAYOUTS[pair[0]].may_be_empty])
+@pytest.mark.parametrize(
+    ("layout", "label"), [pair for pair in LABELS if not LAYOUTS[pair[0]].may_be_empty]
+)
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n \r\n\n", b"\xef\xbb\xbf"])
 def test_empty_label_file_is_refused(tmp_path, layout, label, data):
     root = built(tmp_path, layout)
@@ -204,7 +241,9 @@ def test_label_file_that_is_a_folder_is_refused(tmp_path, layout, label):
 
 @pytest.mark.parametrize(("layout", "label"), OTHERS)
 @pytest.mark.parametrize(
-    "data", [b"", b"\0" * 200, b"\xff\xfe" * 99, b"0," * 10_000_000, b"[" * 100_000], ids=["empty", "NUL", "binary", "long", "deep"]
+    "data",
+    [b"", b"\0" * 200, b"\xff\xfe" * 99, b"0," * 10_000_000, b"[" * 100_000],
+    ids=["empty", "NUL", "binary", "long", "deep"],
 )
 def test_other_label_file_of_nonsense_is_refused_in_little_memory(tmp_path, layout, label, data):
     root = built(tmp_path, layout)
@@ -219,10 +258,17 @@ def test_other_label_file_of_nonsense_is_refused_in_little_memory(tmp_path, layo
 
 
 @each_label_file
-def test_windows_line_ends_a_byte_order_mark_and_blank_lines_change_nothing(tmp_path, layout, label):
+def test_windows_line_ends_a_byte_order_mark_and_blank_lines_change_nothing(
+    tmp_path, layout, label
+):
     root = built(tmp_path, layout)
     wanted, text = items(root, layout), (root / label).read_bytes()
-    for other in (text.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + text, text.rstrip(b"\n"), text + b"\n\r\n   \n"):
+    for other in (
+        text.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + text,
+        text.rstrip(b"\n"),
+        text + b"\n\r\n   \n",
+    ):
         (root / label).write_bytes(other)
         assert items(root, layout) == wanted
 
@@ -232,7 +278,10 @@ def test_windows_line_ends_a_byte_order_mark_and_blank_lines_change_nothing(tmp_
 def test_case_of_file_names_does_not_matter(tmp_path, layout, change):
     def facts() -> list[tuple[object, ...]]:
         return sorted(
-            (item.split, item.label, item.image) if isinstance(item, Face) else (item.split, -2, b"") for item in items(root, layout)
+            (item.split, item.label, item.image)
+            if isinstance(item, Face)
+            else (item.split, -2, b"")
+            for item in items(root, layout)
         )
 
     root = built(tmp_path, layout)

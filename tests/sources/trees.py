@@ -11,7 +11,9 @@ from fer_core.sources.faces import Exclusion, Face, Reader
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.tree import open_tree
 
-FERPLUS_HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+FERPLUS_HEADER = (
+    "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+)
 
 
 def clean_options(**changes: object) -> CleanOptions:
@@ -61,7 +63,9 @@ def ferplus_csv(path: Path, lines: list[str], header: str = FERPLUS_HEADER) -> P
     return path
 
 
-def rafdb(root: Path, listed: list[str], folder: str = "aligned/aligned", suffix: str = "_aligned") -> Path:
+def rafdb(
+    root: Path, listed: list[str], folder: str = "aligned/aligned", suffix: str = "_aligned"
+) -> Path:
     """Label list and one picture for each line."""
     (root / "EmoLabel").mkdir(parents=True, exist_ok=True)
     (root / "EmoLabel/list_patition_label.txt").write_text("\n".join(listed) + "\n")
@@ -80,14 +84,18 @@ def expw(root: Path, listed: list[str], folder: str = "image/origin") -> Path:
     return root
 
 
-def read(reader: Reader, root: Path, source: str = "set", **changes: object) -> tuple[list[Face], list[Exclusion]]:
+def read(
+    reader: Reader, root: Path, source: str = "set", **changes: object
+) -> tuple[list[Face], list[Exclusion]]:
     """All faces and exclusions of a tree, after checking that they add up to what was announced."""
     options = clean_options(**changes)
     tree = open_tree(root)
     items = list(reader.scan(tree, source, options))
     announced = reader.announce(tree, options)
     assert sum(sum(words.values()) for words in announced.values()) == len(items)
-    return [item for item in items if isinstance(item, Face)], [item for item in items if isinstance(item, Exclusion)]
+    return [item for item in items if isinstance(item, Face)], [
+        item for item in items if isinstance(item, Exclusion)
+    ]
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:

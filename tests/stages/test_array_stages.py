@@ -1,4 +1,6 @@
-"""The stages ensemble, leaderboard, softlabels, calibrate and compare, one after the other in a folder of their own."""
+"""The stages ensemble, leaderboard, softlabels, calibrate and compare, one after the other in a
+folder of their own.
+"""
 
 import dataclasses
 import json
@@ -49,8 +51,13 @@ def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Rows, Rows]
     dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     write_manifest(Path("data/manifest.parquet"), manifest_of(dev.frame, test.frame))
     for seed, tag in enumerate(("rn18", "b3")):
-        write_logits(Path(f"data/logits/{tag}/dev"), logits_set(dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=6))
-        write_logits(Path(f"data/logits/{tag}/test"), logits_set(test, ("test",), seed, model=tag, scale=6))
+        write_logits(
+            Path(f"data/logits/{tag}/dev"),
+            logits_set(dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=6),
+        )
+        write_logits(
+            Path(f"data/logits/{tag}/test"), logits_set(test, ("test",), seed, model=tag, scale=6)
+        )
     return dev, test
 
 
@@ -79,19 +86,32 @@ def test_teachers_are_fused_ranked_and_turned_into_targets(halves):
     assert len(pd.read_csv("data/ensemble/search.csv")) == 6
 
     leaderboard.main()
-    assert {row["set"] for row in read_leaderboard(Path("data/leaderboard"))} == {"everything", "large"}
+    assert {row["set"] for row in read_leaderboard(Path("data/leaderboard"))} == {
+        "everything",
+        "large",
+    }
 
     softlabels.main()
-    assert set(read_json(Path("data/softlabels/ensemble_metrics.json"))["splits"]) == {"train", "val", "calib"}
+    assert set(read_json(Path("data/softlabels/ensemble_metrics.json"))["splits"]) == {
+        "train",
+        "val",
+        "calib",
+    }
     targets = read_softlabels(Path("data/softlabels"), dev)
     assert targets.logits.shape == (60, K + 1, 7)
-    logits = {tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers}
+    logits = {
+        tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers
+    }
     np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
     assert targets.teachers == ("rn18", "b3")
-    np.testing.assert_allclose(targets.of_teachers[:, 1, 1], logits["b3"] / chosen.temperatures["b3"], rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        targets.of_teachers[:, 1, 1], logits["b3"] / chosen.temperatures["b3"], rtol=2e-3, atol=1e-4
+    )
 
 
-def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and_leaves_soft_labels_global(halves):
+def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and_leaves_soft_labels_global(
+    halves,
+):
     dev, _ = halves
     asked = "kinds: [global, per_class, per_source], fixed_temperatures: [1.2], folds: 3, search: smooth"
     text = PARAMS.replace("objective: nll}", f"objective: nll, {asked}}}")
@@ -101,10 +121,20 @@ def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and
     chosen = read_ensemble(Path("data/ensemble"))
     assert set(chosen.cross_validation) == {"global", "per_class", "per_source"}
     entries = {row["entry"] for row in read_leaderboard(Path("data/leaderboard"))}
-    assert entries >= {"per_class", "per_source", "ensemble T=1.2", "uniform T=1.2", "best_single T=1.2", "rn18 T=1.2", "b3 T=1.2"}
+    assert entries >= {
+        "per_class",
+        "per_source",
+        "ensemble T=1.2",
+        "uniform T=1.2",
+        "best_single T=1.2",
+        "rn18 T=1.2",
+        "b3 T=1.2",
+    }
     assert [row["set"] for row in read_oracles(Path("data/leaderboard"))] == ["everything", "large"]
     targets = read_softlabels(Path("data/softlabels"), dev)
-    logits = {tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers}
+    logits = {
+        tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers
+    }
     np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
 
 
@@ -114,13 +144,18 @@ def test_weights_that_sum_to_0_stop_every_stage_that_fuses_and_leave_no_out(halv
     text = file.read_text()
     for key, change in {
         "weights": lambda values: values.update(weights=dict.fromkeys(values["weights"], 0.0)),
-        "references.best_single.weights": lambda values: values["references"]["best_single"].update(weights={"rn18": -1.0, "b3": 2.0}),
+        "references.best_single.weights": lambda values: values["references"]["best_single"].update(
+            weights={"rn18": -1.0, "b3": 2.0}
+        ),
     }.items():
         values = json.loads(text)
         change(values)
         file.write_text(json.dumps(values))
         for stage, out in ((leaderboard, "data/leaderboard"), (softlabels, "data/softlabels")):
-            with pytest.raises(ArtifactError, match=rf"(?s)no fusion weights.*data/ensemble/ensemble\.json: {key}.*fer run"):
+            with pytest.raises(
+                ArtifactError,
+                match=rf"(?s)no fusion weights.*data/ensemble/ensemble\.json: {key}.*fer run",
+            ):
                 stage.main()
             assert not list(Path("data").glob(f"**/*{Path(out).name}*"))
 
@@ -129,7 +164,10 @@ def test_teachers_that_know_their_train_rows_by_heart_are_warned_of(halves, capl
     dev, _ = halves
     folder = Path("data/logits/b3/dev")
     logits = read_logits(folder, dev)
-    by_heart = logits.views + np.float16(60) * np.eye(7, dtype=np.float16)[dev.labels[dev.split("train")]][:, None]
+    by_heart = (
+        logits.views
+        + np.float16(60) * np.eye(7, dtype=np.float16)[dev.labels[dev.split("train")]][:, None]
+    )
     write_logits(folder, dataclasses.replace(logits, views=by_heart))
     ensemble.main()
     softlabels.main()
@@ -146,7 +184,9 @@ def test_rows_of_one_picture_widen_the_intervals_of_the_leaderboard(halves):
     apart = read_leaderboard(Path("data/leaderboard"))
     dev, test = halves
     once = dict(zip(test.sample_ids[1::2], test.sample_ids[::2], strict=True))
-    write_manifest(Path("data/manifest.parquet"), manifest_of(dev.frame, test.frame, duplicate_of=once))
+    write_manifest(
+        Path("data/manifest.parquet"), manifest_of(dev.frame, test.frame, duplicate_of=once)
+    )
     leaderboard.main()
     together = read_leaderboard(Path("data/leaderboard"))
     for one, other in zip(apart, together, strict=True):
@@ -162,7 +202,11 @@ def test_rows_of_one_picture_widen_the_intervals_of_the_leaderboard(halves):
 def test_a_rerun_gives_the_same_bytes(halves):
     for stage in (ensemble, leaderboard, softlabels):
         stage.main()
-    outs = [file for name in ("ensemble", "leaderboard", "softlabels") for file in Path("data", name).iterdir()]
+    outs = [
+        file
+        for name in ("ensemble", "leaderboard", "softlabels")
+        for file in Path("data", name).iterdir()
+    ]
     before = {file: file.read_bytes() for file in outs}
     for stage in (ensemble, leaderboard, softlabels):
         stage.main()
@@ -186,12 +230,21 @@ def test_networks_are_calibrated_and_methods_compared(halves):
     found = read_comparison(Path("data/comparison"))
     assert [(pair["a"], pair["b"]) for pair in found["pairs"]] == [("kd", "ce")]
     assert "kd has a higher macro-F1 than ce" in found["pairs"][0]["verdict"]
-    assert "still rose when training ended: ce (+0.100), kd (+0.100)" in found["pairs"][0]["verdict"]
+    assert (
+        "still rose when training ended: ce (+0.100), kd (+0.100)" in found["pairs"][0]["verdict"]
+    )
     assert "is not recorded" in found["pairs"][0]["verdict"]
-    Path("params.yaml").write_text(PARAMS.replace("seeds: [1, 2]", "seeds: [1, 2], trials: {ce: 3, kd: 2}"))
+    Path("params.yaml").write_text(
+        PARAMS.replace("seeds: [1, 2]", "seeds: [1, 2], trials: {ce: 3, kd: 2}")
+    )
     compare.main()
-    assert "Settings tried on val rows: 2 of kd, 3 of ce." in read_comparison(Path("data/comparison"))["pairs"][0]["verdict"]
-    scaled = read_json(Path("data/calibration/rn18/reliabilitymetrics.json"))["everything"]["temperature_scaled"]["metrics"]
+    assert (
+        "Settings tried on val rows: 2 of kd, 3 of ce."
+        in read_comparison(Path("data/comparison"))["pairs"][0]["verdict"]
+    )
+    scaled = read_json(Path("data/calibration/rn18/reliabilitymetrics.json"))["everything"][
+        "temperature_scaled"
+    ]["metrics"]
     assert found["runs"][4]["scaled"] == scaled
     assert [run["key"] for run in found["runs"]] == ["ce-1", "ce-2", "kd-1", "kd-2", "rn18", "b3"]
 
@@ -209,4 +262,9 @@ def test_logits_of_a_newer_teacher_leave_no_soft_labels(halves):
 def test_these_stages_do_not_import_torch():
     modules = ["ensemble", "leaderboard", "softlabels", "calibrate", "compare"]
     code = f"import sys, importlib\nfor name in {modules}: importlib.import_module('stages.' + name)\nsys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]
+        ).returncode
+        == 0
+    )

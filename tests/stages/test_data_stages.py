@@ -85,7 +85,11 @@ def test_unless_it_holds_the_twin_of_a_train_face(project: Path) -> None:
 
 def test_a_second_run_writes_the_same_bytes(project: Path) -> None:
     def everything() -> dict[Path, bytes]:
-        return {path: path.read_bytes() for path in sorted(Path("data").rglob("*")) if path.is_file() and "clean" not in path.parts}
+        return {
+            path: path.read_bytes()
+            for path in sorted(Path("data").rglob("*"))
+            if path.is_file() and "clean" not in path.parts
+        }
 
     run("a", "b")
     before = everything()
@@ -117,7 +121,11 @@ def test_pack_refuses_a_manifest_that_has_not_passed(project: Path) -> None:
 
 def test_pack_refuses_a_store_that_was_made_again(project: Path) -> None:
     run("a")
-    store(project / "data" / "clean", "a", [*many("a", "train", 140), *many("a", "test", 7, 300)][::-1])
+    store(
+        project / "data" / "clean",
+        "a",
+        [*many("a", "train", 140), *many("a", "test", 7, 300)][::-1],
+    )
     with pytest.raises(ArtifactError, match="another face"):
         pack_stage.main()
 

@@ -28,7 +28,14 @@ from fer_core.models.arcface import ArcFaceNetwork
 from fer_core.models.card import ModelCard
 from fer_core.models.saved import save_model
 from stages import latency, onnx, onnx_teacher
-from tests.deploy.conftest import ARCH, PREPROCESSING, TEMPERATURE, faces, save_tiny, write_test_pack
+from tests.deploy.conftest import (
+    ARCH,
+    PREPROCESSING,
+    TEMPERATURE,
+    faces,
+    save_tiny,
+    write_test_pack,
+)
 
 PARAMS = """
 deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16, int8], licence: for tests}
@@ -41,7 +48,9 @@ ROWS = 28
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calibration:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_THREADS", "1")
-    monkeypatch.setitem(GATES, "int8", replace(GATES["int8"], macro_f1=0.5))  # one of 28 faces is worth more than the true bound
+    monkeypatch.setitem(
+        GATES, "int8", replace(GATES["int8"], macro_f1=0.5)
+    )  # one of 28 faces is worth more than the true bound
     return lay_out(PARAMS)
 
 
@@ -51,43 +60,77 @@ def lay_out(params: str) -> Calibration:
     card = save_tiny(Path("data/students/kd-1/model"))
     write_test_pack(Path("data/pack/test"), ROWS)
     write_test_pack(Path("data/pack/dev"), 84, ("train", "calib", "val"))
-    write_json(Path("data/sources/tiny.json"), {"name": "tiny", "licence": "drawn for tests | free"})
+    write_json(
+        Path("data/sources/tiny.json"), {"name": "tiny", "licence": "drawn for tests | free"}
+    )
     return write_reliable("kd-1", card.weights_sha256)
 
 
 def write_reliable(key: str, weights: str) -> Calibration:
     """A calibration of some weights, with what it does on a named test set."""
-    choice = CalibrationChoice("temperature", 5, {"temperature": FittedMethod(Temperature(TEMPERATURE), 1.9, 1.9, 0.1, 0.0, 0.0)}, {})
+    choice = CalibrationChoice(
+        "temperature",
+        5,
+        {"temperature": FittedMethod(Temperature(TEMPERATURE), 1.9, 1.9, 0.1, 0.0, 0.0)},
+        {},
+    )
     calibration = Calibration(key, TEMPERATURE, ROWS, 2.0, 1.9, "d" * 64, weights, choice)
     logits, labels = np.random.default_rng(0).normal(size=(ROWS, 7)), np.arange(ROWS) % 6
-    options = EvaluationOptions.model_validate({"bootstrap": 100, "bins": 15, "compare_set": "everything"})
-    raw, scaled = (evaluate_logits(logits, labels, options, 0, temperature) for temperature in (1.0, TEMPERATURE))
-    measured = {"rows": ROWS, "raw": raw, "temperature_scaled": scaled, "ece_floor": {"mean": 0.123, "p95": 0.234}}
+    options = EvaluationOptions.model_validate(
+        {"bootstrap": 100, "bins": 15, "compare_set": "everything"}
+    )
+    raw, scaled = (
+        evaluate_logits(logits, labels, options, 0, temperature)
+        for temperature in (1.0, TEMPERATURE)
+    )
+    measured = {
+        "rows": ROWS,
+        "raw": raw,
+        "temperature_scaled": scaled,
+        "ece_floor": {"mean": 0.123, "p95": 0.234},
+    }
     write_calibration(
-        Path("data/calibration") / key, CalibrationReport(calibration, {"val": measured, "everything": measured}, pd.DataFrame())
+        Path("data/calibration") / key,
+        CalibrationReport(calibration, {"val": measured, "everything": measured}, pd.DataFrame()),
     )
     return calibration
 
 
-def test_student_is_exported_proved_and_timed(project: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_student_is_exported_proved_and_timed(
+    project: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     onnx.main()
     names = {path.name for path in Path("data/onnx").iterdir()}
     files = {f"student.{precision}.onnx" for precision in ("fp32", "fp16", "int8")}
     assert names == {*files, "onnxexportreport.json", "onnxparity.json", "MODEL_CARD.md"}
     parity = read_parity(Path("data/onnx/onnxparity.json"))
-    assert parity["rows_used"] == parity["rows_expected"] == ROWS and all(record["pass"] for record in parity["precisions"].values())
+    assert parity["rows_used"] == parity["rows_expected"] == ROWS and all(
+        record["pass"] for record in parity["precisions"].values()
+    )
     for record in read_export_report(Path("data/onnx/onnxexportreport.json")):
         metadata = Predictor(Path("data/onnx") / record["file"]).metadata
-        assert (metadata.temperature, metadata.source_model_sha256) == (TEMPERATURE, project.model_sha256)
+        assert (metadata.temperature, metadata.source_model_sha256) == (
+            TEMPERATURE,
+            project.model_sha256,
+        )
         assert record["checkpoint_hash"] == project.model_sha256 and record["paritycheck"]["pass"]
-    assert read_json(Path("data/onnx/onnxexportreport.json"))["quantisation"]["faces"] == ROWS, "calib rows alone"
+    assert read_json(Path("data/onnx/onnxexportreport.json"))["quantisation"]["faces"] == ROWS, (
+        "calib rows alone"
+    )
 
-    monkeypatch.setattr("fer_core.deploy.latency.REFERENCE", ARCH)  # the true one takes ten times as long to export
+    monkeypatch.setattr(
+        "fer_core.deploy.latency.REFERENCE", ARCH
+    )  # the true one takes ten times as long to export
     latency.main()
     table = read_latency(Path("metrics/latencybenchmarks.csv"))
-    timed = {("reference", "fp32"), *(("kd-1", precision) for precision in ("fp32", "fp16", "int8"))}
+    timed = {
+        ("reference", "fp32"),
+        *(("kd-1", precision) for precision in ("fp32", "fp16", "int8")),
+    }
     assert set(zip(table["model"], table["precision"], strict=True)) == timed
-    assert np.isfinite(table["ratio_to_reference"]).all() and np.isfinite(table["ratio_to_fp32"]).all()
+    assert (
+        np.isfinite(table["ratio_to_reference"]).all() and np.isfinite(table["ratio_to_fp32"]).all()
+    )
     (verdict,) = read_promotions(Path("metrics/onnxpromotion.json"))
     assert verdict.time_share is not None and verdict.promoted == (verdict.time_share <= 0.9)
 
@@ -107,8 +150,14 @@ def test_eight_bits_that_lose_too_much_are_not_handed_out_and_stop_nothing(
         onnx.main()
     assert "student.int8.onnx is not handed out: drop of macro-F1" in caplog.text
     assert not Path("data/onnx/student.int8.onnx").exists()
-    assert [record["precision"] for record in read_export_report(Path("data/onnx/onnxexportreport.json"))] == ["fp32", "fp16"]
-    assert "drop of macro-F1" in read_parity(Path("data/onnx/onnxparity.json"))["refused"]["int8"]["reasons"][0]
+    assert [
+        record["precision"]
+        for record in read_export_report(Path("data/onnx/onnxexportreport.json"))
+    ] == ["fp32", "fp16"]
+    assert (
+        "drop of macro-F1"
+        in read_parity(Path("data/onnx/onnxparity.json"))["refused"]["int8"]["reasons"][0]
+    )
     assert "not handed out: drop of macro-F1" in Path("data/onnx/MODEL_CARD.md").read_text()
 
     monkeypatch.setattr("fer_core.deploy.latency.REFERENCE", ARCH)
@@ -122,18 +171,32 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     text = Path("data/onnx/MODEL_CARD.md").read_text()
     measured = read_json(Path("data/calibration/kd-1/reliabilitymetrics.json"))["everything"]
     accuracy = measured["raw"]["metrics"]["accuracy"]
-    assert f"| everything | {ROWS} | {accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f}) |" in text
+    assert (
+        f"| everything | {ROWS} | {accuracy['value']:.3f} "
+        f"({accuracy['low']:.3f}–{accuracy['high']:.3f}) |" in text
+    )
     assert f"→ {measured['temperature_scaled']['metrics']['ece']['value']:.3f} (" in text
-    assert "| tiny | drawn for tests / free | 28 | 28 | 28 | 28 |" in text and "| all |  | 28 | 28 | 28 | 28 |" in text
-    assert f"weights sha256 `{project.model_sha256}`" in text and "licence of the weights: for tests" in text
+    assert (
+        "| tiny | drawn for tests / free | 28 | 28 | 28 | 28 |" in text
+        and "| all |  | 28 | 28 | 28 | 28 |" in text
+    )
+    assert (
+        f"weights sha256 `{project.model_sha256}`" in text
+        and "licence of the weights: for tests" in text
+    )
     assert f"softmax(logits / {TEMPERATURE:g})" in text and PREPROCESSING.hash() in text
     parity = read_parity(Path("data/onnx/onnxparity.json"))["precisions"]["int8"]
-    assert f"| int8 | handed out | {parity['max_probability_diff']:.2e} | {parity['mean_probability_diff']:.2e} |" in text
+    assert (
+        f"| int8 | handed out | {parity['max_probability_diff']:.2e} | "
+        f"{parity['mean_probability_diff']:.2e} |" in text
+    )
     assert "\n| val |" not in text, "val rows chose the epoch"
     assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))
 
 
-def test_code_in_the_card_gives_what_the_predictor_gives(project: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_in_the_card_gives_what_the_predictor_gives(
+    project: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     onnx.main()
     monkeypatch.chdir("data/onnx")
     (code,) = re.findall(r"```python\n(.*?)```", Path("MODEL_CARD.md").read_text(), flags=re.S)
@@ -142,7 +205,11 @@ def test_code_in_the_card_gives_what_the_predictor_gives(project: Calibration, m
         cv2.imwrite("face.png", cv2.cvtColor(face, cv2.COLOR_RGB2BGR))
         found: dict[str, np.ndarray] = {}
         exec(code, found)
-        np.testing.assert_allclose(found["probabilities"], Predictor("student.fp32.onnx").predict([face]).probabilities[0], atol=1e-6)
+        np.testing.assert_allclose(
+            found["probabilities"],
+            Predictor("student.fp32.onnx").predict([face]).probabilities[0],
+            atol=1e-6,
+        )
 
 
 def test_data_set_without_terms_of_use_is_refused(project: Calibration) -> None:
@@ -152,7 +219,9 @@ def test_data_set_without_terms_of_use_is_refused(project: Calibration) -> None:
     assert not Path("data/onnx").exists()
 
 
-def test_file_that_breaks_its_gate_leaves_no_out(project: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_breaks_its_gate_leaves_no_out(
+    project: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(GATES, "fp16", replace(GATES["fp16"], relative=1e-9))
     with pytest.raises(ModelError, match=r"student\.fp16\.onnx"):
         onnx.main()
@@ -170,14 +239,38 @@ def test_teacher_gives_scaled_cosines_and_calibrated_probabilities(project: Cali
     network = ArcFaceNetwork(ARCH, PREPROCESSING.size, 16, 0.4, 30.0).eval()
     model = Path("data/teachers/rn18/a/model")
     card = save_model(
-        model, network, ModelCard("teacher", ARCH, "arcface", 16, 0.4, 30.0, PREPROCESSING, "a" * 64, "b" * 64, None, 0, {}, {})
+        model,
+        network,
+        ModelCard(
+            "teacher",
+            ARCH,
+            "arcface",
+            16,
+            0.4,
+            30.0,
+            PREPROCESSING,
+            "a" * 64,
+            "b" * 64,
+            None,
+            0,
+            {},
+            {},
+        ),
     )
     write_reliable("rn18", card.weights_sha256)
     onnx_teacher.main("rn18", model)
     out = Path("data/onnx_teachers/rn18")
-    assert {path.name for path in out.iterdir()} == {"teacher.fp32.onnx", "onnxexportreport.json", "onnxparity.json"}
+    assert {path.name for path in out.iterdir()} == {
+        "teacher.fp32.onnx",
+        "onnxexportreport.json",
+        "onnxparity.json",
+    }
     (record,) = read_export_report(out / "onnxexportreport.json")
-    assert (record["modelname"], record["precision"], record["paritycheck"]["pass"]) == ("rn18", "fp32", True)
+    assert (record["modelname"], record["precision"], record["paritycheck"]["pass"]) == (
+        "rn18",
+        "fp32",
+        True,
+    )
     predictor = Predictor(out / "teacher.fp32.onnx", threads=1)
     found = predictor.predict(faces(5))
     assert np.abs(found.logits).max() <= 30.0 and predictor.metadata.temperature == TEMPERATURE

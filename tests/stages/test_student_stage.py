@@ -1,4 +1,6 @@
-"""What a student may be told: the rows it learns from, terms and a size of its own, and whose weights it goes on from."""
+"""What a student may be told: the rows it learns from, terms and a size of its own, and whose
+weights it goes on from.
+"""
 
 from pathlib import Path
 
@@ -37,7 +39,9 @@ def test_students_and_stage_a_learn_from_a_named_set_as_well() -> None:
         teacher_a.main("tiny", Path("data/init") / ARCH)
         edit_params(student={"set": "lagre"})
         with pytest.raises(ParamsError, match=r"lagre[\s\S]*large"):
-            student.main("ce-2", "ce", 2, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
+            student.main(
+                "ce-2", "ce", 2, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet")
+            )
     finally:
         Path("params.yaml").write_text(before)
     for folder in ("data/students/ce-1", "data/teachers/tiny/a"):
@@ -47,10 +51,19 @@ def test_students_and_stage_a_learn_from_a_named_set_as_well() -> None:
 def test_a_method_may_have_another_name_further_terms_and_a_size_of_its_own() -> None:
     before = Path("params.yaml").read_text()
     negl, proto = {"weight": 0.1, "ratio": 1.0, "min_entropy": 0.0}, {"weight": 0.1, "share": 0.5}
-    own = {"method": "ce", "label_smoothing": 0.1, "lr": 0.003, "negl": negl, "proto": proto, "lp": {"weight": 0.01}}
+    own = {
+        "method": "ce",
+        "label_smoothing": 0.1,
+        "lr": 0.003,
+        "negl": negl,
+        "proto": proto,
+        "lp": {"weight": 0.01},
+    }
     try:
         edit_params(student={"ce_more": own, "preprocessing": {"size": LARGE}})
-        student.main("ce_more-1", "ce_more", 1, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
+        student.main(
+            "ce_more-1", "ce_more", 1, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet")
+        )
     finally:
         Path("params.yaml").write_text(before)
     card = read_card(Path("data/students/ce_more-1/model"))
@@ -71,7 +84,13 @@ def test_a_chain_goes_on_from_the_selected_weights_for_epochs_of_its_own() -> No
     first = Path("data/students/ce-5/model")
     try:
         student.main("ce-5", "ce", 5, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
-        still = {"method": "ce", "label_smoothing": 0.0, "start": "ce", "extra_epochs": 1, "lr": 1e-12}
+        still = {
+            "method": "ce",
+            "label_smoothing": 0.0,
+            "start": "ce",
+            "extra_epochs": 1,
+            "lr": 1e-12,
+        }
         calm = load_section("student.train", dict) | {"lr_warmup_epochs": 0, "min_lr": 0.0}
         edit_params(student={"more": still, "train": calm})
         student.main("more-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
@@ -87,7 +106,9 @@ def test_a_chain_goes_on_from_the_selected_weights_for_epochs_of_its_own() -> No
     assert other.init_sha256 == one.weights_sha256
     assert other.budget["schedule"]["epochs"] == 1
     assert budget_differences(one.budget, other.budget)
-    begin, end = (load_model(folder)[0].state_dict() for folder in (first, Path("data/students/more-5/model")))
+    begin, end = (
+        load_model(folder)[0].state_dict() for folder in (first, Path("data/students/more-5/model"))
+    )
     for name, weight in begin.items():
         if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(end[name], weight, atol=1e-6, rtol=0)

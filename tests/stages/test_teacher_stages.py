@@ -1,4 +1,6 @@
-"""Stage A and stage B of a teacher, and what follows from logits of two image sizes, on coloured noise."""
+"""Stage A and stage B of a teacher, and what follows from logits of two image sizes, on coloured
+noise.
+"""
 
 import json
 from dataclasses import replace
@@ -37,7 +39,9 @@ A, B = Path("data/teachers/vit/a"), Path("data/teachers/vit/b")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose teacher `vit` has gone through both stages; every third train row is of high native resolution."""
+    """A project whose teacher `vit` has gone through both stages; every third train row is of high
+    native resolution.
+    """
     root = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
         enter(root, patch)
@@ -68,12 +72,18 @@ def test_stage_b_learns_from_the_named_set_at_its_own_size_from_stage_as_weights
 
 def test_both_stages_are_measured_on_the_same_val_rows() -> None:
     found = record(B, "compare.json")
-    assert (found["split"], found["rows"], found["rows_sha256"]) == ("val", VAL, read_rows(Path("data/pack/dev")).sha256)
+    assert (found["split"], found["rows"], found["rows_sha256"]) == (
+        "val",
+        VAL,
+        read_rows(Path("data/pack/dev")).sha256,
+    )
     assert (found["a"]["size"], found["b"]["size"]) == (SIDE, LARGE)
     for stage, folder in (("a", A), ("b", B)):
         assert found[stage]["model_sha256"] == read_card(folder / "model").weights_sha256
         for name, value in record(folder, "summary.json")["val"].items():
-            assert found[stage][name] == pytest.approx(value, abs=1e-4), "not what the stage itself was selected by"
+            assert found[stage][name] == pytest.approx(value, abs=1e-4), (
+                "not what the stage itself was selected by"
+            )
     gained = found["right_only_in"]["b"] - found["right_only_in"]["a"]
     assert found["difference"]["accuracy"] == pytest.approx(gained / VAL)
 
@@ -81,7 +91,15 @@ def test_both_stages_are_measured_on_the_same_val_rows() -> None:
 def test_the_record_holds_history_speed_and_surroundings() -> None:
     lines = (A / "record" / "history.csv").read_text().splitlines()
     columns = lines[0].split(",")
-    assert {"train_loss", "margin", "lr", "val_macro_f1", "val_nll", "distinct_share", "seen_share"} <= set(columns)
+    assert {
+        "train_loss",
+        "margin",
+        "lr",
+        "val_macro_f1",
+        "val_nll",
+        "distinct_share",
+        "seen_share",
+    } <= set(columns)
     margins = [float(line.split(",")[columns.index("margin")]) for line in lines[1:]]
     assert margins == [0.0, 0.0, 0.1], "warm-up 1 epoch, then in a line to 0.2 at epoch 3"
     timing = (A / "record" / "timing.csv").read_text().splitlines()
@@ -90,7 +108,9 @@ def test_the_record_holds_history_speed_and_surroundings() -> None:
     surroundings = record(A, "environment.json")
     assert surroundings["packages"]["torch"] == torch.__version__.partition("+")[0]
     assert surroundings["device"] == "cpu"
-    assert not [text for text in json.dumps(surroundings).split('"') if text.startswith("/")], "a folder of this machine"
+    assert not [text for text in json.dumps(surroundings).split('"') if text.startswith("/")], (
+        "a folder of this machine"
+    )
 
 
 def test_at_its_own_size_a_stage_b_starts_as_stage_a() -> None:
@@ -104,16 +124,28 @@ def test_at_its_own_size_a_stage_b_starts_as_stage_a() -> None:
 
 
 def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
-    """The student sees the same part of each picture at its own size; another crop is another picture."""
+    """The student sees the same part of each picture at its own size; another crop is another
+    picture.
+    """
     for tag, folder in (("vit_a", A), ("vit_b", B)):
         logits_dev.main(tag, folder / "model")
     pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
-    dev = {tag: read_logits(Path("data/logits") / tag / "dev", pack.rows) for tag in ("vit_a", "vit_b")}
+    dev = {
+        tag: read_logits(Path("data/logits") / tag / "dev", pack.rows) for tag in ("vit_a", "vit_b")
+    }
     first = check_teachers(dev)
     assert not np.array_equal(dev["vit_a"].eval, dev["vit_b"].eval)
     with pytest.raises(ArtifactError, match="preprocessing_hash"):
         check_teachers(
-            dev | {"other": replace(first, preprocessing_hash=replace(read_card(A / "model").preprocessing, crop=0.9).hash_at_any_size())}
+            dev
+            | {
+                "other": replace(
+                    first,
+                    preprocessing_hash=replace(
+                        read_card(A / "model").preprocessing, crop=0.9
+                    ).hash_at_any_size(),
+                )
+            }
         )
 
     train = first.rows_of("train")
@@ -131,11 +163,25 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
     )
     preprocessing = load_section("preprocessing", Preprocessing)
     for size in (SIDE, LARGE, 24):
-        targets, _ = open_targets(Path("data/softlabels"), pack.rows, replace(preprocessing, size=size), views, torch.device("cpu"))
+        targets, _ = open_targets(
+            Path("data/softlabels"),
+            pack.rows,
+            replace(preprocessing, size=size),
+            views,
+            torch.device("cpu"),
+        )
         assert torch.isfinite(targets[torch.from_numpy(pack.rows.split("train"))]).all()
     with pytest.raises(ArtifactError, match="other preprocessing"):
-        open_targets(Path("data/softlabels"), pack.rows, replace(preprocessing, clahe=True), views, torch.device("cpu"))
-    of_teachers, _ = open_teacher_targets(Path("data/softlabels"), pack.rows, preprocessing, views, torch.device("cpu"))
+        open_targets(
+            Path("data/softlabels"),
+            pack.rows,
+            replace(preprocessing, clahe=True),
+            views,
+            torch.device("cpu"),
+        )
+    of_teachers, _ = open_teacher_targets(
+        Path("data/softlabels"), pack.rows, preprocessing, views, torch.device("cpu")
+    )
     assert of_teachers.shape[2:] == (2, 7)
 
     before = Path("params.yaml").read_text()
@@ -144,20 +190,36 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         edit_params(student={"mtkd": own | {"negl": {"weight": 0.1, "negatives": "teacher"}}})
         student.main("mtkd-1", "mtkd", 1, Path("data/init") / ARCH, Path("data/softlabels"))
         edit_params(
-            student={"ce": {"label_smoothing": 0.0, "negl": {"weight": 0.1, "ratio": 1.0, "min_entropy": 0.0, "negatives": "confusion"}}}
+            student={
+                "ce": {
+                    "label_smoothing": 0.0,
+                    "negl": {
+                        "weight": 0.1,
+                        "ratio": 1.0,
+                        "min_entropy": 0.0,
+                        "negatives": "confusion",
+                    },
+                }
+            }
         )
         student.main("ce-1", "ce", 1, Path("data/init") / ARCH, Path("data/softlabels"))
     finally:
         Path("params.yaml").write_text(before)
-    assert read_card(Path("data/students/ce-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/softlabels.npz"))
-    assert read_card(Path("data/students/mtkd-1/model")).targets_sha256 == sha256_file(Path("data/softlabels/teachers.npz"))
+    assert read_card(Path("data/students/ce-1/model")).targets_sha256 == sha256_file(
+        Path("data/softlabels/softlabels.npz")
+    )
+    assert read_card(Path("data/students/mtkd-1/model")).targets_sha256 == sha256_file(
+        Path("data/softlabels/teachers.npz")
+    )
 
 
 def no_image(*arguments: object) -> None:
     raise AssertionError("images are decoded")
 
 
-def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Those of the test before this one."""
     monkeypatch.setattr("fer_core.learning.run.ImageBank", no_image)
     before = Path("params.yaml").read_text()
@@ -174,7 +236,9 @@ def test_views_of_other_sizes_show_the_same_part_of_the_picture() -> None:
     pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
     preprocessing = load_section("preprocessing", Preprocessing)
     one, other = (
-        ImageBank(pack, range(8), replace(preprocessing, size=size), views, 1, torch.device("cpu")).view(np.arange(8), 2)
+        ImageBank(
+            pack, range(8), replace(preprocessing, size=size), views, 1, torch.device("cpu")
+        ).view(np.arange(8), 2)
         for size in (32, 64)
     )
     shrunk = torch.nn.functional.interpolate(other, size=32, mode="area")
@@ -185,7 +249,14 @@ def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
     from fer_core.models.saved import build_network, save_model
 
     card: ModelCard = replace(
-        read_card(A / "model"), kind="student", head="linear", arch=ARCH, embed_dim=None, dropout=None, scale=None, weights_sha256=""
+        read_card(A / "model"),
+        kind="student",
+        head="linear",
+        arch=ARCH,
+        embed_dim=None,
+        dropout=None,
+        scale=None,
+        weights_sha256="",
     )
     save_model(tmp_path / "model", build_network(card), card)
     with pytest.raises(ModelError, match="teacher of stage A"):
@@ -223,9 +294,15 @@ def test_a_fold_s_teacher_learns_from_the_other_rows_only(folded: Path) -> None:
         a, b = (read_card(Path(f"data/teachers/vit/folds/{stage}/{fold}/model")) for stage in "ab")
         assert a.budget["train_rows"] == (fold_of == 1 - fold).sum()
         assert a.budget["train_set"] == {"fold": fold, "folds": 2, "of": None}
-        assert b.budget["train_set"] == {"fold": fold, "folds": 2, "of": {"name": "large", "split": ["train", "val"], "min_side": 64}}
+        assert b.budget["train_set"] == {
+            "fold": fold,
+            "folds": 2,
+            "of": {"name": "large", "split": ["train", "val"], "min_side": 64},
+        }
         assert b.init_sha256 == a.weights_sha256 != read_card(A / "model").weights_sha256
-        assert a.init_sha256 == read_card(A / "model").init_sha256, "folds start from the same weights"
+        assert a.init_sha256 == read_card(A / "model").init_sha256, (
+            "folds start from the same weights"
+        )
         assert b.preprocessing.size == LARGE
 
 
@@ -235,8 +312,14 @@ def test_train_rows_have_the_logits_of_the_teacher_that_did_not_see_them(folded:
     fold_of = train_folds(pack.rows.frame, 2)
     views = load_section("views", ViewOptions)
     settings = load_settings()
-    for fold, folder in [(-1, B / "model"), (0, Path("data/teachers/vit/folds/b/0/model")), (1, Path("data/teachers/vit/folds/b/1/model"))]:
-        alone = forward_rows(folder, "vit", pack, ("train", "val", "calib"), views, "fp32", "float16", settings)
+    for fold, folder in [
+        (-1, B / "model"),
+        (0, Path("data/teachers/vit/folds/b/0/model")),
+        (1, Path("data/teachers/vit/folds/b/1/model")),
+    ]:
+        alone = forward_rows(
+            folder, "vit", pack, ("train", "val", "calib"), views, "fp32", "float16", settings
+        )
         rows = np.flatnonzero(fold_of == fold)
         np.testing.assert_allclose(found.eval[rows], alone.eval[rows], atol=2e-2)
         other = np.flatnonzero(fold_of != fold)
@@ -244,13 +327,30 @@ def test_train_rows_have_the_logits_of_the_teacher_that_did_not_see_them(folded:
         if fold >= 0:
             in_train = np.searchsorted(pack.rows.split("train"), rows)
             np.testing.assert_allclose(found.views[in_train], alone.views[in_train], atol=2e-2)
-    assert found.fold_sha256 == tuple(read_card(Path(f"data/teachers/vit/folds/b/{fold}/model")).weights_sha256 for fold in (0, 1))
+    assert found.fold_sha256 == tuple(
+        read_card(Path(f"data/teachers/vit/folds/b/{fold}/model")).weights_sha256 for fold in (0, 1)
+    )
     assert found.model_sha256 == read_card(B / "model").weights_sha256
 
 
 def test_a_teacher_that_learnt_from_the_rows_of_a_fold_is_refused(folded: Path) -> None:
     pack = Pack.open(Path("data/pack/dev"))
     zero, one = (Path(f"data/teachers/vit/folds/b/{fold}/model") for fold in (0, 1))
-    for models in ([one, zero], [zero, zero], [zero, B / "model"], [zero, Path("data/teachers/vit/folds/a/1/model")]):
+    for models in (
+        [one, zero],
+        [zero, zero],
+        [zero, B / "model"],
+        [zero, Path("data/teachers/vit/folds/a/1/model")],
+    ):
         with pytest.raises(ArtifactError, match="not the teacher that left these rows out"):
-            forward_rows(B / "model", "vit", pack, ("train", "val", "calib"), None, "fp32", "float16", load_settings(), models)
+            forward_rows(
+                B / "model",
+                "vit",
+                pack,
+                ("train", "val", "calib"),
+                None,
+                "fp32",
+                "float16",
+                load_settings(),
+                models,
+            )

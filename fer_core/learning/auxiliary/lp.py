@@ -1,5 +1,6 @@
-"""Locality-preserving loss (Li, Deng & Du, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in
-the Wild", CVPR 2017, eq. 4): a feature stays near its neighbours of the same class."""
+"""Locality-preserving loss (Li, Deng & Du, "Reliable Crowdsourcing and Deep Locality-Preserving
+Learning for Expression Recognition in the Wild", CVPR 2017, eq. 4): a feature stays near its
+neighbours of the same class."""
 
 from typing import Annotated
 
@@ -17,7 +18,8 @@ class LpOptions(Section):
 
     Attributes:
         weight: of the term.
-        neighbours: k, of the same class in the same batch; a class with fewer others gives what it has.
+        neighbours: k, of the same class in the same batch; a class with fewer others gives what it
+            has.
     """
 
     weight: Annotated[float, Field(gt=0)]
@@ -25,7 +27,8 @@ class LpOptions(Section):
 
 
 def locality_loss(features: Tensor, labels: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
-    """1/2 mean of |x - mean of its k nearest same-class neighbours of the batch|^2 over the rows that have one.
+    """1/2 mean of |x - mean of its k nearest same-class neighbours of the batch|^2 over the rows
+    that have one.
 
     The neighbours' mean is held fixed: a row moves towards it, and not it towards the row.
 
@@ -41,7 +44,9 @@ def locality_loss(features: Tensor, labels: Tensor, neighbours: int) -> tuple[Te
     with torch.no_grad():
         distances = torch.cdist(features, features).masked_fill(~same, torch.inf)
         nearest = distances.topk(min(neighbours, len(features)), dim=1, largest=False)
-    near = torch.zeros_like(distances).scatter(1, nearest.indices, torch.isfinite(nearest.values).to(distances.dtype))
+    near = torch.zeros_like(distances).scatter(
+        1, nearest.indices, torch.isfinite(nearest.values).to(distances.dtype)
+    )
     counts = near.sum(dim=1)
     included = counts > 0
     centres = near @ features.detach() / counts.clamp(min=1)[:, None]

@@ -1,6 +1,8 @@
-"""Negative learning: "this face does not show class k" (Kim et al., "NLNL: Negative Learning for Noisy Labels", ICCV 2019, eq. 2).
+"""Negative learning: "this face does not show class k" (Kim et al., "NLNL: Negative Learning for
+Noisy Labels", ICCV 2019, eq. 2).
 
-The original system minimised -log p of the wrong class, which raises it; here the term is -log(1 - p), which lowers it.
+The original system minimised -log p of the wrong class, which raises it; here the term is -log(1 -
+p), which lowers it.
 """
 
 import math
@@ -14,7 +16,15 @@ from torch import Tensor
 from fer_core.labels import N_CLASSES
 from fer_core.params import Section
 
-__all__ = ["NegLOptions", "confusion", "draw_negatives", "negative_loss", "normalised_entropy", "teacher_probabilities", "uniforms"]
+__all__ = [
+    "NegLOptions",
+    "confusion",
+    "draw_negatives",
+    "negative_loss",
+    "normalised_entropy",
+    "teacher_probabilities",
+    "uniforms",
+]
 
 
 class NegLOptions(Section):
@@ -23,9 +33,11 @@ class NegLOptions(Section):
     Attributes:
         weight: of the term.
         ratio: share of the rows that it is applied to, drawn anew each epoch.
-        min_entropy: only rows whose prediction has at least this entropy, as a share of ln 7; 0 takes all.
-        negatives: how the wrong class is drawn: "uniform" among the six others; "teacher", by the teacher's probabilities of them for
-            this very view; "confusion", by the teacher's mean probabilities of them over all train rows of the label.
+        min_entropy: only rows whose prediction has at least this entropy, as a share of ln 7; 0
+            takes all.
+        negatives: how the wrong class is drawn: "uniform" among the six others; "teacher", by the
+            teacher's probabilities of them for this very view; "confusion", by the teacher's mean
+            probabilities of them over all train rows of the label.
     """
 
     weight: Annotated[float, Field(gt=0)]
@@ -36,7 +48,9 @@ class NegLOptions(Section):
 
 def negative_loss(logits: Tensor, negatives: Tensor) -> Tensor:
     """-log(1 - p) of one class a row, in nats, [N]; exact where p is close to 1."""
-    others = logits.masked_fill(torch.nn.functional.one_hot(negatives, logits.shape[1]).bool(), -torch.inf)
+    others = logits.masked_fill(
+        torch.nn.functional.one_hot(negatives, logits.shape[1]).bool(), -torch.inf
+    )
     return logits.logsumexp(dim=1) - others.logsumexp(dim=1)
 
 
@@ -60,7 +74,9 @@ def draw_negatives(labels: Tensor, weights: Tensor, uniform: Tensor) -> Tensor:
 
 
 def teacher_probabilities(targets: Tensor) -> Tensor:
-    """What the teacher gives each class, float64 [N, C]; the mean over teachers where the logits are of each, [N, M, C]."""
+    """What the teacher gives each class, float64 [N, C]; the mean over teachers where the logits
+    are of each, [N, M, C].
+    """
     probabilities = targets.double().softmax(dim=-1)
     return probabilities if probabilities.dim() == 2 else probabilities.mean(dim=1)
 
@@ -78,5 +94,7 @@ def confusion(targets: Tensor, labels: Tensor) -> Tensor:
 
 
 def uniforms(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """Two numbers of [0, 1) for every row of the pack's half in an epoch, float32 [rows, 2]: the same whatever the batches are."""
+    """Two numbers of [0, 1) for every row of the pack's half in an epoch, float32 [rows, 2]: the
+    same whatever the batches are.
+    """
     return np.random.default_rng([seed, epoch, rows]).random((rows, 2), dtype=np.float32)

@@ -1,8 +1,9 @@
-"""Class-prototype memory: features of a class keep close to their running mean (the original system's "NL", kind proto).
+"""Class-prototype memory: features of a class keep close to their running mean (the original
+system's "NL", kind proto).
 
-Inconsistency of a row is 1 - cos(feature, prototype of its label); a gate picks the rows that are pulled. The prototype is that of the
-steps before, so no row is compared with itself, and features are compared as they are: a learnt projection between could satisfy the
-loss by collapsing.
+Inconsistency of a row is 1 - cos(feature, prototype of its label); a gate picks the rows that are
+pulled. The prototype is that of the steps before, so no row is compared with itself, and features
+are compared as they are: a learnt projection between could satisfy the loss by collapsing.
 """
 
 from typing import Annotated, Literal
@@ -24,7 +25,8 @@ class ProtoOptions(Section):
     Attributes:
         weight: of the term.
         momentum: of the running mean.
-        gate: "fixed" pulls rows of more than `threshold` inconsistency, "topk" the `share` most inconsistent of a batch.
+        gate: "fixed" pulls rows of more than `threshold` inconsistency, "topk" the `share` most
+            inconsistent of a batch.
         threshold, share: of the gate.
     """
 
@@ -55,8 +57,8 @@ class Prototypes:
             labels: int64 [N].
 
         Returns:
-            Mean over the batch of gate x inconsistency (without the weight), the gate as bool [N], and the cosines [N] (0 for rows of a
-            class that the memory has not seen).
+            Mean over the batch of gate x inconsistency (without the weight), the gate as bool [N],
+            and the cosines [N] (0 for rows of a class that the memory has not seen).
         """
         unit = functional.normalize(features, dim=1)
         if self.memory is None:
@@ -91,5 +93,7 @@ class Prototypes:
         means = hits.T @ unit / counts.clamp(min=1)[:, None]
         kept = torch.where(self.known, self._options.momentum, 0.0).to(unit.dtype)[:, None]
         present = counts > 0
-        self.memory = torch.where(present[:, None], kept * self.memory + (1 - kept) * means, self.memory)
+        self.memory = torch.where(
+            present[:, None], kept * self.memory + (1 - kept) * means, self.memory
+        )
         self.known = self.known | present

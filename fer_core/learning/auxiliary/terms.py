@@ -1,4 +1,6 @@
-"""Auxiliary terms that any method of a student may add to its loss: negative learning, class prototypes, locality."""
+"""Auxiliary terms that any method of a student may add to its loss: negative learning, class
+prototypes, locality.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +12,14 @@ from torch import Tensor, nn
 from fer_core.data.transfer import on_device
 from fer_core.errors import ParamsError
 from fer_core.learning.auxiliary.lp import locality_loss
-from fer_core.learning.auxiliary.negl import confusion, draw_negatives, negative_loss, normalised_entropy, teacher_probabilities, uniforms
+from fer_core.learning.auxiliary.negl import (
+    confusion,
+    draw_negatives,
+    negative_loss,
+    normalised_entropy,
+    teacher_probabilities,
+    uniforms,
+)
 from fer_core.learning.auxiliary.proto import Prototypes
 from fer_core.learning.method import MethodOptions
 
@@ -20,7 +29,8 @@ __all__ = ["Auxiliary"]
 class Auxiliary:
     """The terms that a method's section asks for, their memory and what they did.
 
-    Features are what the network's classifier is given: a hook keeps them, so there is no second forward pass.
+    Features are what the network's classifier is given: a hook keeps them, so there is no second
+    forward pass.
 
     Args:
         options: the method's section.
@@ -35,7 +45,13 @@ class Auxiliary:
     """
 
     def __init__(
-        self, options: MethodOptions, network: nn.Module, labels: np.ndarray, train: np.ndarray, targets: Tensor | None, seed: int
+        self,
+        options: MethodOptions,
+        network: nn.Module,
+        labels: np.ndarray,
+        train: np.ndarray,
+        targets: Tensor | None,
+        seed: int,
     ) -> None:
         self._options, self._seed, self._rows = options, seed, len(labels)
         self._features: Tensor | None = None
@@ -61,11 +77,23 @@ class Auxiliary:
                 self._confusion = confusion(targets[places, 0], truth)
 
     def with_features(self, logits: Tensor) -> Tensor:
-        """Logits [N, C] that the network just gave, and beside them the features behind them where a term wants those, [N, C + F]."""
+        """Logits [N, C] that the network just gave, and beside them the features behind them where
+        a term wants those, [N, C + F].
+        """
         features, self._features = self._features, None
-        return logits if features is None else torch.cat([logits, features.flatten(1).float()], dim=1)
+        return (
+            logits if features is None else torch.cat([logits, features.flatten(1).float()], dim=1)
+        )
 
-    def loss(self, logits: Tensor, features: Tensor, targets: Tensor | None, rows: np.ndarray, labels: Tensor, epoch: int) -> Tensor:
+    def loss(
+        self,
+        logits: Tensor,
+        features: Tensor,
+        targets: Tensor | None,
+        rows: np.ndarray,
+        labels: Tensor,
+        epoch: int,
+    ) -> Tensor:
         """Weighted sum of the terms for a batch.
 
         Args:
@@ -78,7 +106,9 @@ class Auxiliary:
         """
         total = logits.new_zeros(())
         if self._options.negl is not None:
-            total = total + self._options.negl.weight * self._negative(logits, targets, rows, labels, epoch)
+            total = total + self._options.negl.weight * self._negative(
+                logits, targets, rows, labels, epoch
+            )
         if self._prototypes is not None and self._options.proto is not None:
             pull, chosen, cosine = self._prototypes.loss(features, labels)
             self._note(proto_applied=chosen, proto_cosine=cosine)
@@ -104,11 +134,16 @@ class Auxiliary:
         if self._prototypes is not None:
             self._prototypes.restore(dict(state))
 
-    def _negative(self, logits: Tensor, targets: Tensor | None, rows: np.ndarray, labels: Tensor, epoch: int) -> Tensor:
+    def _negative(
+        self, logits: Tensor, targets: Tensor | None, rows: np.ndarray, labels: Tensor, epoch: int
+    ) -> Tensor:
         options = self._options.negl
         assert options is not None
         if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = epoch, torch.from_numpy(uniforms(self._rows, self._seed, epoch)).to(logits.device)
+            self._drawn = (
+                epoch,
+                torch.from_numpy(uniforms(self._rows, self._seed, epoch)).to(logits.device),
+            )
         drawn = self._drawn[1][on_device(rows, logits.device)]
         if self._confusion is not None:
             weights = self._confusion[labels]

@@ -17,7 +17,8 @@ class Options(MethodOptions):
     """Section `student.ce`.
 
     Attributes:
-        label_smoothing: share of the label's mass given to all classes alike (Szegedy et al., CVPR 2016).
+        label_smoothing: share of the label's mass given to all classes alike (Szegedy et al., CVPR
+            2016).
     """
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]

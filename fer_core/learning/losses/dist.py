@@ -1,4 +1,6 @@
-"""DIST (Huang et al., "Knowledge Distillation from A Stronger Teacher", NeurIPS 2022, eq. 7 to 10), with its CE term."""
+"""DIST (Huang et al., "Knowledge Distillation from A Stronger Teacher", NeurIPS 2022, eq. 7 to 10),
+with its CE term.
+"""
 
 from typing import Annotated
 
@@ -30,10 +32,11 @@ class Options(DistillationOptions):
 
 
 def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """CE + T^2 (beta inter + gamma intra): 1 - Pearson correlation of probabilities, over rows and over columns.
+    """CE + T^2 (beta inter + gamma intra): 1 - Pearson correlation of probabilities, over rows and
+    over columns.
 
-    Correlations ask for relations and not for values, so a teacher that is much surer than the student can be does no harm.
-    Both distances are over the rows that the gate lets pass.
+    Correlations ask for relations and not for values, so a teacher that is much surer than the
+    student can be does no harm. Both distances are over the rows that the gate lets pass.
 
     Args:
         logits: student's, float32 [N, C].
@@ -45,13 +48,19 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
         Scalar; the CE is in nats, the distances have no unit.
     """
     t, kept = options.temperature, trusted(targets, labels, options).bool()
-    student, teacher = ((values[kept] / t).softmax(dim=1) for values in paired(logits, targets, options))
+    student, teacher = (
+        (values[kept] / t).softmax(dim=1) for values in paired(logits, targets, options)
+    )
     inter = correlation_distance(student, teacher).sum() / kept.sum().clamp(min=1)
     intra = correlation_distance(student.T, teacher.T).mean()
-    return functional.cross_entropy(logits, labels) + t * t * (options.beta * inter + options.gamma * intra)
+    return functional.cross_entropy(logits, labels) + t * t * (
+        options.beta * inter + options.gamma * intra
+    )
 
 
 def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
-    """1 - Pearson correlation of each row of `a` with that of `b`, [N]; 1 where a row is constant."""
+    """1 - Pearson correlation of each row of `a` with that of `b`, [N]; 1 where a row is
+    constant.
+    """
     a, b = a - a.mean(dim=1, keepdim=True), b - b.mean(dim=1, keepdim=True)
     return 1 - functional.cosine_similarity(a, b, dim=1, eps=_SMALLEST)

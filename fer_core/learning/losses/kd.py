@@ -1,4 +1,6 @@
-"""Knowledge distillation (Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015)."""
+"""Knowledge distillation (Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network",
+2015).
+"""
 
 from typing import Annotated
 
@@ -17,7 +19,8 @@ class Options(DistillationOptions):
     """Section `student.kd`; with `standardize` the method of Sun et al., CVPR 2024, algorithm 1.
 
     Attributes:
-        temperature: T, applied to teacher and student alike; the stored targets are calibrated logits at T = 1.
+        temperature: T, applied to teacher and student alike; the stored targets are calibrated
+            logits at T = 1.
         alpha: share of the distillation term; 1 - alpha is the cross-entropy's.
     """
 
@@ -26,7 +29,8 @@ class Options(DistillationOptions):
 
 
 def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """(1 - alpha) CE + alpha T^2 KL(softmax(targets / T) || softmax(logits / T)), mean over the batch.
+    """(1 - alpha) CE + alpha T^2 KL(softmax(targets / T) || softmax(logits / T)), mean over the
+    batch.
 
     Rows that the gate keeps out have CE alone, whole.
 
@@ -40,6 +44,11 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
         Scalar, in nats.
     """
     t, alpha = options.temperature, options.alpha * trusted(targets, labels, options)
-    student, teacher = ((values / t).log_softmax(dim=1) for values in paired(logits, targets, options))
+    student, teacher = (
+        (values / t).log_softmax(dim=1) for values in paired(logits, targets, options)
+    )
     divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)
-    return ((1 - alpha) * functional.cross_entropy(logits, labels, reduction="none") + alpha * t * t * divergence).mean()
+    return (
+        (1 - alpha) * functional.cross_entropy(logits, labels, reduction="none")
+        + alpha * t * t * divergence
+    ).mean()

@@ -1,10 +1,13 @@
-"""Distillation from several teachers, each with a term of its own: the original system's "four-way split".
+"""Distillation from several teachers, each with a term of its own: the original system's "four-way
+split".
 
-You et al., "Learning from Multiple Teacher Networks", KDD 2017, average the softened outputs into one term instead.
+You et al., "Learning from Multiple Teacher Networks", KDD 2017, average the softened outputs into
+one term instead.
 
-With equal weights the mean of the terms and one term against the mean of the tempered probabilities differ by a constant, so their
-gradients are equal; what can make a difference is a weight for each teacher and row. Those of "confidence" are Zhang, Chen & Wang's,
-"Confidence-Aware Multi-Teacher Knowledge Distillation", ICASSP 2022.
+With equal weights the mean of the terms and one term against the mean of the tempered probabilities
+differ by a constant, so their gradients are equal; what can make a difference is a weight for each
+teacher and row. Those of "confidence" are Zhang, Chen & Wang's, "Confidence-Aware Multi-Teacher
+Knowledge Distillation", ICASSP 2022.
 """
 
 from typing import Annotated, Literal
@@ -29,7 +32,8 @@ class Options(DistillationOptions):
     Attributes:
         temperature: T, applied to teachers and student alike.
         alpha: share of the distillation terms; 1 - alpha is the cross-entropy's.
-        weighting: "equal"; or "confidence", more for the teachers that give the row's label the higher probability.
+        weighting: "equal"; or "confidence", more for the teachers that give the row's label the
+            higher probability.
     """
 
     temperature: Annotated[float, Field(gt=0)]
@@ -38,9 +42,11 @@ class Options(DistillationOptions):
 
 
 def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """(1 - alpha) CE + alpha T^2 sum over teachers m of w_m KL(softmax(targets_m / T) || softmax(logits / T)), mean over the batch.
+    """(1 - alpha) CE + alpha T^2 sum over teachers m of w_m KL(softmax(targets_m / T) ||
+    softmax(logits / T)), mean over the batch.
 
-    The gate takes the share of a teacher that is wrong about a row from the distillation terms and gives it to the row's cross-entropy.
+    The gate takes the share of a teacher that is wrong about a row from the distillation terms and
+    gives it to the row's cross-entropy.
 
     Args:
         logits: student's, float32 [N, C].
@@ -52,21 +58,32 @@ def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> T
         Scalar, in nats.
     """
     t, weights = options.temperature, options.alpha * shares(targets, labels, options)
-    student, teachers = ((values / t).log_softmax(dim=-1) for values in paired(logits, targets, options))
-    divergences = functional.kl_div(student[:, None].expand_as(teachers), teachers, reduction="none", log_target=True).sum(dim=2)
+    student, teachers = (
+        (values / t).log_softmax(dim=-1) for values in paired(logits, targets, options)
+    )
+    divergences = functional.kl_div(
+        student[:, None].expand_as(teachers), teachers, reduction="none", log_target=True
+    ).sum(dim=2)
     cross_entropies = functional.cross_entropy(logits, labels, reduction="none")
-    return ((1 - weights.sum(dim=1)) * cross_entropies + t * t * (weights * divergences).sum(dim=1)).mean()
+    return (
+        (1 - weights.sum(dim=1)) * cross_entropies + t * t * (weights * divergences).sum(dim=1)
+    ).mean()
 
 
 def shares(targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """Weight of each teacher for each row, [N, M]: they sum to 1 over teachers, less the shares of those that the gate keeps out.
+    """Weight of each teacher for each row, [N, M]: they sum to 1 over teachers, less the shares of
+    those that the gate keeps out.
 
     "confidence" is (1 - softmax of the teachers' cross-entropies) / (M - 1).
     """
     rows, teachers, _ = targets.shape
     weights = torch.full((rows, teachers), 1 / teachers, device=targets.device)
     if options.weighting == "confidence" and teachers > 1:
-        of_label = targets.float().log_softmax(dim=2).gather(2, labels[:, None, None].expand(rows, teachers, 1))[..., 0]
+        of_label = (
+            targets.float()
+            .log_softmax(dim=2)
+            .gather(2, labels[:, None, None].expand(rows, teachers, 1))[..., 0]
+        )
         weights = (1 - (-of_label).softmax(dim=1)) / (teachers - 1)
     if options.gate == "teacher_right":
         weights = weights * (targets.argmax(dim=2) == labels[:, None])

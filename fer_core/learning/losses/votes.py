@@ -1,5 +1,6 @@
-"""Learning from the distribution of several people's votes (Barsoum et al., "Training Deep Networks for Facial Expression Recognition
-with Crowd-Sourced Label Distribution", ICMI 2016: their cross-entropy loss).
+"""Learning from the distribution of several people's votes (Barsoum et al., "Training Deep Networks
+for Facial Expression Recognition with Crowd-Sourced Label Distribution", ICMI 2016: their
+cross-entropy loss).
 """
 
 from typing import Annotated
@@ -20,7 +21,8 @@ class Options(MethodOptions):
     """Section `student.votes`.
 
     Attributes:
-        share: of the votes in a row's target; the rest is the label's. Rows that nobody voted on have the label alone.
+        share: of the votes in a row's target; the rest is the label's. Rows that nobody voted on
+            have the label alone.
     """
 
     share: Annotated[float, Field(gt=0, le=1)]
@@ -28,16 +30,21 @@ class Options(MethodOptions):
     @model_validator(mode="after")
     def _no_teacher(self) -> "Options":
         if self.guided:
-            raise ValueError("negl.negatives must be uniform: this method's targets are votes, and there is no teacher to guide by")
+            raise ValueError(
+                "negl.negatives must be uniform: this method's targets are votes, and there is no "
+                "teacher to guide by"
+            )
         return self
 
 
 def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """- sum over classes of p log softmax(logits), with p = (1 - share) onehot(label) + share votes, mean over the batch.
+    """- sum over classes of p log softmax(logits), with p = (1 - share) onehot(label) + share
+      votes, mean over the batch.
 
     Args:
         logits: student's, float32 [N, C].
-        targets: shares of the classes among the votes, float32 [N, C]; rows of zeros where there are none.
+        targets: shares of the classes among the votes, float32 [N, C]; rows of zeros where there
+            are none.
         labels: int64 [N].
         options: section `student.votes`.
 

@@ -1,11 +1,14 @@
-"""AffectNet, first release: two lists of the photos that were annotated by hand; each face is cut out and encoded again.
+"""AffectNet, first release: two lists of the photos that were annotated by hand; each face is cut
+out and encoded again.
 
-Mollahosseini, Hasani and Mahoor, "AffectNet: a database for facial expression, valence, and arousal computing in the wild", 2017.
-Columns: subDirectory_filePath face_x face_y face_width face_height facial_landmarks (x;y;…) expression valence arousal; the header
-line is missing in validation.csv of some copies. One labelled face of the official training.csv has NULL for a box.
+Mollahosseini, Hasani and Mahoor, "AffectNet: a database for facial expression, valence, and arousal
+computing in the wild", 2017. Columns: subDirectory_filePath face_x face_y face_width face_height
+facial_landmarks (x;y;…) expression valence arousal; the header line is missing in validation.csv of
+some copies. One labelled face of the official training.csv has NULL for a box.
 
-The labels of the official test set are not public. What papers report is the validation set, 500 faces of each class: its split is
-"test" here, that of the training set "train". Subjects are not known: each photo is a group of its own.
+The labels of the official test set are not public. What papers report is the validation set, 500
+faces of each class: its split is "test" here, that of the training set "train". Subjects are not
+known: each photo is a group of its own.
 """
 
 import csv
@@ -34,8 +37,15 @@ _SPLITS = {"training": "train", "validation": "test"}  # of each list; see above
 _LISTS = "Manually_Annotated_file_lists"
 _IMAGES = "Manually_Annotated_Images"
 # folders around these, as the archives and their unpacked copies have them
-_TOPS = ("", "Manually_Annotated/", "Manually_Annotated/Manually_Annotated/", "Manually_Annotated_compressed/")
-_LIST_FOLDERS = [f"{top}{folder}" for folder in (f"{_LISTS}/", f"{_LISTS}/{_LISTS}/", "") for top in _TOPS[:3]]
+_TOPS = (
+    "",
+    "Manually_Annotated/",
+    "Manually_Annotated/Manually_Annotated/",
+    "Manually_Annotated_compressed/",
+)
+_LIST_FOLDERS = [
+    f"{top}{folder}" for folder in (f"{_LISTS}/", f"{_LISTS}/{_LISTS}/", "") for top in _TOPS[:3]
+]
 _IMAGE_FOLDERS = [f"{top}{folder}" for top in _TOPS for folder in (_IMAGES, f"{_IMAGES}/{_IMAGES}")]
 _BOX = ["face_x", "face_y", "face_width", "face_height"]
 _HEADER = ["subDirectory_filePath", *_BOX, "facial_landmarks", "expression", "valence", "arousal"]
@@ -57,8 +67,12 @@ class _Entry(NamedTuple):
 
 def recognise(tree: RawTree) -> bool:
     """True where the list of the training photos lies in its folder, or beside the photos."""
-    folder = next((folder for folder in _LIST_FOLDERS if tree.is_file(f"{folder}training.csv")), None)
-    return folder is not None and (_LISTS in folder or any(tree.is_dir(images) for images in _IMAGE_FOLDERS))
+    folder = next(
+        (folder for folder in _LIST_FOLDERS if tree.is_file(f"{folder}training.csv")), None
+    )
+    return folder is not None and (
+        _LISTS in folder or any(tree.is_dir(images) for images in _IMAGE_FOLDERS)
+    )
 
 
 def files(tree: RawTree) -> list[str]:
@@ -72,23 +86,35 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
     lists = _lists(tree)
     for entry in _entries(tree, lists):
         tally(announced, entry.split, entry.expression.word)
-    check_official_counts(LAYOUT, announced, " and ".join(str(tree.where(name)) for name in lists.values()))
+    check_official_counts(
+        LAYOUT, announced, " and ".join(str(tree.where(name)) for name in lists.values())
+    )
     return announced
 
 
 def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-    """One face or exclusion a line, in the order of the lists; only photos of faces of the seven classes are opened."""
+    """One face or exclusion a line, in the order of the lists; only photos of faces of the seven
+    classes are opened.
+    """
     lists = _lists(tree)
     entries = list(_entries(tree, lists))
     folder = _image_folder(tree, entries, lists)
-    return ordered_map(lambda entry: _item(tree, f"{folder}/{entry.photo}", entry, source, options), entries, chunk=4)
+    return ordered_map(
+        lambda entry: _item(tree, f"{folder}/{entry.photo}", entry, source, options),
+        entries,
+        chunk=4,
+    )
 
 
-def _item(tree: RawTree, path: str, entry: _Entry, source: str, options: CleanOptions) -> Face | Exclusion:
+def _item(
+    tree: RawTree, path: str, entry: _Entry, source: str, options: CleanOptions
+) -> Face | Exclusion:
     key, where = f"{source}/{entry.photo}", tree.where(path)
 
     def excluded(reason: str, detail: object) -> Exclusion:
-        return Exclusion(key, reason, str(detail), entry.split, entry.expression.word, lambda: tree.read(path))
+        return Exclusion(
+            key, reason, str(detail), entry.split, entry.expression.word, lambda: tree.read(path)
+        )
 
     if entry.expression.reason:
         return excluded(entry.expression.reason, entry.photo)
@@ -121,14 +147,20 @@ def _lists(tree: RawTree) -> dict[str, str]:
     Raises:
         DataError: one is missing.
     """
-    return {usage: find_file(tree, [f"{folder}{usage}.csv" for folder in _LIST_FOLDERS], f"AffectNet {usage} list") for usage in _SPLITS}
+    return {
+        usage: find_file(
+            tree, [f"{folder}{usage}.csv" for folder in _LIST_FOLDERS], f"AffectNet {usage} list"
+        )
+        for usage in _SPLITS
+    }
 
 
 def _entries(tree: RawTree, lists: dict[str, str]) -> Iterator[_Entry]:
     """Lines of both lists with names, ids and boxes checked.
 
     Raises:
-        DataError: as `_rows`; an unknown id, a box that is none, a path that leaves the data set, a photo listed twice.
+        DataError: as `_rows`; an unknown id, a box that is none, a path that leaves the data set, a
+            photo listed twice.
     """
     seen: dict[str, str] = {}
     for usage, name in lists.items():
@@ -137,12 +169,25 @@ def _entries(tree: RawTree, lists: dict[str, str]) -> Iterator[_Entry]:
             photo = relative_path(columns[0], file, line)
             expression = EXPRESSIONS.get(columns[6])
             if expression is None:
-                raise line_error(f"Unknown expression id {columns[6]!r}.", file, line, expected="0 to 10")
+                raise line_error(
+                    f"Unknown expression id {columns[6]!r}.", file, line, expected="0 to 10"
+                )
             if photo in seen:
-                raise line_error(f"A photo is listed twice, first in {seen[photo]}.", file, line, expected="one line for each photo")
+                raise line_error(
+                    f"A photo is listed twice, first in {seen[photo]}.",
+                    file,
+                    line,
+                    expected="one line for each photo",
+                )
             seen[photo] = f"{usage}.csv, line {line.number}"
             # the box of what is no face of the seven classes is of no use, and may be anything
-            yield _Entry(photo, expression, None if expression.reason else _box(columns[1:5], file, line), usage, line.number)
+            yield _Entry(
+                photo,
+                expression,
+                None if expression.reason else _box(columns[1:5], file, line),
+                usage,
+                line.number,
+            )
 
 
 def _rows(tree: RawTree, name: str) -> Iterator[tuple[Line, list[str]]]:
@@ -156,13 +201,19 @@ def _rows(tree: RawTree, name: str) -> Iterator[tuple[Line, list[str]]]:
         try:
             columns = next(csv.reader([line.text], strict=True))
         except csv.Error as error:
-            raise line_error(f"A line is not CSV: {error}.", file, line, expected=",".join(_HEADER)) from error
+            raise line_error(
+                f"A line is not CSV: {error}.", file, line, expected=",".join(_HEADER)
+            ) from error
         if index == 0 and columns[0] == _HEADER[0]:
             if columns != _HEADER:
-                raise line_error("The list has another header.", file, line, expected=",".join(_HEADER))
+                raise line_error(
+                    "The list has another header.", file, line, expected=",".join(_HEADER)
+                )
         elif len(columns) != len(_HEADER):
             expected = f"{len(_HEADER)}: {','.join(_HEADER)}"
-            raise line_error("A line has the wrong number of columns.", file, line, expected=expected)
+            raise line_error(
+                "A line has the wrong number of columns.", file, line, expected=expected
+            )
         else:
             yield line, columns
 
@@ -179,9 +230,13 @@ def _box(columns: list[str], file: Path, line: Line) -> Box | None:
         x, y, width, height = (int(text) for text in columns)
     except ValueError as error:
         expected = f"whole numbers, or {_NO_BOX}, for {', '.join(_BOX)}"
-        raise line_error("A number of the face box is none.", file, line, expected=expected) from error
+        raise line_error(
+            "A number of the face box is none.", file, line, expected=expected
+        ) from error
     if not all(abs(number) <= _LARGEST for number in (x, y, width, height)):
-        raise line_error("A number of the face box is out of range.", file, line, expected=f"at most {_LARGEST}")
+        raise line_error(
+            "A number of the face box is out of range.", file, line, expected=f"at most {_LARGEST}"
+        )
     return y, x, y + height, x + width
 
 
@@ -193,7 +248,9 @@ def _image_folder(tree: RawTree, entries: list[_Entry], lists: dict[str, str]) -
     """
     needed = [entry for entry in entries if entry.box is not None]
     first = needed[0].photo if needed else ""
-    folder = next((name for name in _IMAGE_FOLDERS if tree.is_file(f"{name}/{first}")), _IMAGE_FOLDERS[0])
+    folder = next(
+        (name for name in _IMAGE_FOLDERS if tree.is_file(f"{name}/{first}")), _IMAGE_FOLDERS[0]
+    )
     missing = [entry for entry in needed if not tree.is_file(f"{folder}/{entry.photo}")]
     if missing:
         raise DataError(

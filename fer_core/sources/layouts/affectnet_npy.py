@@ -1,8 +1,10 @@
-"""AffectNet, release of 2021: `{train_set,val_set}/images/ID.jpg`, cropped already, with the expression in `annotations/ID_exp.npy`.
+"""AffectNet, release of 2021: `{train_set,val_set}/images/ID.jpg`, cropped already, with the
+expression in `annotations/ID_exp.npy`.
 
-An annotation is a numpy array without dimensions that holds the id as text, 0 to 7; those of valence, arousal and landmarks lie
-beside it and are not read. As in the first release (`affectnet.py`) the validation set is what papers report, so its split is "test"
-here; subjects are not known: each photo is a group of its own.
+An annotation is a numpy array without dimensions that holds the id as text, 0 to 7; those of
+valence, arousal and landmarks lie beside it and are not read. As in the first release
+(`affectnet.py`) the validation set is what papers report, so its split is "test" here; subjects are
+not known: each photo is a group of its own.
 """
 
 from collections.abc import Iterator
@@ -56,7 +58,14 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
     announced: Announced = {}
     entries = _entries(tree)
     read = ordered_map(lambda entry: _expression(tree, entry), entries, chunk=256)
-    bar = tqdm(read, total=len(entries), desc="annotations", unit="file", leave=False, disable=progress_off())
+    bar = tqdm(
+        read,
+        total=len(entries),
+        desc="annotations",
+        unit="file",
+        leave=False,
+        disable=progress_off(),
+    )
     for entry, expression in zip(entries, bar, strict=True):
         tally(announced, entry.split, expression.word)
     check_official_counts("affectnet", announced, tree.place)
@@ -64,7 +73,9 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
 
 
 def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-    """One face or exclusion an image, sorted by name within its set; the bytes are the original file's."""
+    """One face or exclusion an image, sorted by name within its set; the bytes are the original
+    file's.
+    """
 
     def item(entry: _Entry) -> Face | Exclusion:
         expression = _expression(tree, entry)
@@ -73,7 +84,9 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
         if expression.reason:
             show = partial(tree.read, entry.pair.image)
             return Exclusion(key, expression.reason, photo, entry.split, expression.word, show)
-        return Face(key, tree.read(entry.pair.image), expression.label, entry.split, entry.usage, key)
+        return Face(
+            key, tree.read(entry.pair.image), expression.label, entry.split, entry.usage, key
+        )
 
     return ordered_map(item, _entries(tree), chunk=16)
 
@@ -107,7 +120,11 @@ def _entries(tree: RawTree) -> list[_Entry]:
     Raises:
         DataError: an image without annotation or the reverse.
     """
-    return [_Entry(usage, pair) for usage in _sets(tree) for pair in pair_up(tree, *_folders(tree, usage), _ENDING)]
+    return [
+        _Entry(usage, pair)
+        for usage in _sets(tree)
+        for pair in pair_up(tree, *_folders(tree, usage), _ENDING)
+    ]
 
 
 def _expression(tree: RawTree, entry: _Entry) -> Expression:

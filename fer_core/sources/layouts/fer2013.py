@@ -20,7 +20,11 @@ __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"
 LAYOUT = "fer2013"
 ADAPTER_VERSION = 1
 
-_KAGGLE = [f"{folder}icml_face_data.csv{suffix}" for folder in ("", "fer2013/", "icml_face_data.csv/") for suffix in ("", ".gz")]
+_KAGGLE = [
+    f"{folder}icml_face_data.csv{suffix}"
+    for folder in ("", "fer2013/", "icml_face_data.csv/")
+    for suffix in ("", ".gz")
+]
 
 
 def recognise(tree: RawTree) -> bool:

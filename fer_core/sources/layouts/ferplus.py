@@ -1,6 +1,8 @@
-"""FERPlus: `fer2013new.csv`, ten annotators' votes for the rows of `fer2013.csv`, joined by row order.
+"""FERPlus: `fer2013new.csv`, ten annotators' votes for the rows of `fer2013.csv`, joined by row
+order.
 
-The number in `ferNNNNNNN.png` is not the row number (some rows have no name), so only the order joins the two tables.
+The number in `ferNNNNNNN.png` is not the row number (some rows have no name), so only the order
+joins the two tables.
 """
 
 from collections.abc import Iterator
@@ -26,7 +28,9 @@ LAYOUT = "ferplus"
 ADAPTER_VERSION = 1
 
 _FOLDERS = ("", "FERPlus/", "FERPlus-master/")  # the last as the authors' repository unpacks
-_TABLES = [f"{folder}{name}" for folder in _FOLDERS for name in ("fer2013new.csv", "fer2013new.csv.gz")]
+_TABLES = [
+    f"{folder}{name}" for folder in _FOLDERS for name in ("fer2013new.csv", "fer2013new.csv.gz")
+]
 _HEADER = ",".join(("Usage", "Image name", *WORDS))
 
 
@@ -43,7 +47,10 @@ def recognise(tree: RawTree) -> bool:
 
 def files(tree: RawTree) -> list[str]:
     """The table of votes and that of the pictures."""
-    return [find_file(tree, _TABLES, "FERPlus table"), find_file(tree, TABLES, "FER2013 table that FERPlus labels")]
+    return [
+        find_file(tree, _TABLES, "FERPlus table"),
+        find_file(tree, TABLES, "FER2013 table that FERPlus labels"),
+    ]
 
 
 def announce(tree: RawTree, options: CleanOptions) -> Announced:
@@ -51,7 +58,9 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
     announced: Announced = {}
     for pair in _pairs(tree, options.ferplus.mode):
         tally(announced, SPLIT_OF_USAGE[pair.row.usage], pair.vote.word)
-    check_official_counts(f"{LAYOUT}, {options.ferplus.mode}", announced, tree.where(files(tree)[0]))
+    check_official_counts(
+        f"{LAYOUT}, {options.ferplus.mode}", announced, tree.where(files(tree)[0])
+    )
     return announced
 
 
@@ -63,7 +72,9 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
         row, vote = pair.row, pair.vote
         key, split = f"{source}/{row.key}", SPLIT_OF_USAGE[row.usage]
         if vote.label < 0:
-            return Exclusion(key, vote.reason, pair.line.text, split, vote.word, lambda: encode(row, pictures))
+            return Exclusion(
+                key, vote.reason, pair.line.text, split, vote.word, lambda: encode(row, pictures)
+            )
         return Face(key, encode(row, pictures), vote.label, split, row.usage, key, votes=vote.votes)
 
     return ordered_map(item, _pairs(tree, options.ferplus.mode), chunk=64)
@@ -89,17 +100,24 @@ def _pairs(tree: RawTree, mode: Mode) -> Iterator[_Pair]:
             yield _Pair(row, _vote(line, row, votes_file, pictures_file, mode), line)
     if n_rows != n_votes:
         raise DataError(
-            "The FERPlus table has not as many rows as the FER2013 table: they cannot be joined by order.",
+            "The FERPlus table has not as many rows as the FER2013 table: they cannot be joined by "
+            "order.",
             where=votes_file,
             found=f"{n_votes} rows of votes, {n_rows} rows of pictures in {pictures_file}",
-            remedy="put the two official tables side by side, both whole (35,887 rows) or cut at the same row",
+            remedy="put the two official tables side by side, both whole (35,887 rows) or cut at "
+            "the same row",
         )
 
 
 def _vote(line: Line, row: Row, votes_file: Path, pictures_file: Path, mode: Mode) -> Vote:
     columns = line.text.split(",")
     if len(columns) != 2 + len(WORDS):
-        raise line_error("A row has the wrong number of columns.", votes_file, line, expected=f"{2 + len(WORDS)} columns: {_HEADER}")
+        raise line_error(
+            "A row has the wrong number of columns.",
+            votes_file,
+            line,
+            expected=f"{2 + len(WORDS)} columns: {_HEADER}",
+        )
     usage, name, *counts = columns
     if usage != row.usage:
         raise line_error(
@@ -110,7 +128,12 @@ def _vote(line: Line, row: Row, votes_file: Path, pictures_file: Path, mode: Mod
             remedy="fetch both official tables again; neither may be sorted or filtered",
         )
     if not are_counts(counts):
-        raise line_error("A vote is not a whole number.", votes_file, line, expected="10 counts of up to 3 digits")
+        raise line_error(
+            "A vote is not a whole number.",
+            votes_file,
+            line,
+            expected="10 counts of up to 3 digits",
+        )
     if not name:
         return NO_NAME
     return decide(np.array([int(count) for count in counts]), mode)

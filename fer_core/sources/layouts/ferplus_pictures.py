@@ -1,8 +1,9 @@
-"""FERPlus as its authors' program writes it: `FER2013{Train,Valid,Test}/` with pictures and `label.csv`, ten votes a picture.
+"""FERPlus as its authors' program writes it: `FER2013{Train,Valid,Test}/` with pictures and
+`label.csv`, ten votes a picture.
 
-Lines of `label.csv` are `fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0`: name, box (the whole picture) and the votes in the
-order of `ferplus_votes.WORDS`; there is no header. The splits are those of the folders, Valid is "val". Rows of FERPlus that name
-no picture are not in these lists.
+Lines of `label.csv` are `fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0`: name, box (the whole
+picture) and the votes in the order of `ferplus_votes.WORDS`; there is no header. The splits are
+those of the folders, Valid is "val". Rows of FERPlus that name no picture are not in these lists.
 """
 
 import csv
@@ -73,14 +74,23 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
 
 
 def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-    """One face or exclusion a line, in the order of the lists; the bytes are the original file's."""
+    """One face or exclusion a line, in the order of the lists; the bytes are the original
+    file's.
+    """
     entries = list(_entries(tree, options.ferplus.mode))
     _check_there(tree, entries)
 
     def item(entry: _Entry) -> Face | Exclusion:
-        key, split, vote, path = f"{source}/{entry.path}", _SPLITS[entry.usage], entry.vote, f"{entry.folder}/{entry.name}"
+        key, split, vote, path = (
+            f"{source}/{entry.path}",
+            _SPLITS[entry.usage],
+            entry.vote,
+            f"{entry.folder}/{entry.name}",
+        )
         if vote.label < 0:
-            return Exclusion(key, vote.reason, entry.line.text, split, vote.word, lambda: tree.read(path))
+            return Exclusion(
+                key, vote.reason, entry.line.text, split, vote.word, lambda: tree.read(path)
+            )
         return Face(key, tree.read(path), vote.label, split, entry.usage, key, votes=vote.votes)
 
     return ordered_map(item, entries, chunk=16)
@@ -90,7 +100,8 @@ def _entries(tree: RawTree, mode: Mode) -> Iterator[_Entry]:
     """Lines of all lists with names and votes checked.
 
     Raises:
-        DataError: no CSV, a wrong number of columns, a vote that is none, a path that leaves the folder, a picture listed twice.
+        DataError: no CSV, a wrong number of columns, a vote that is none, a path that leaves the
+            folder, a picture listed twice.
     """
     for folder in files(tree):
         table = f"{folder}/{_LIST}"
@@ -100,14 +111,23 @@ def _entries(tree: RawTree, mode: Mode) -> Iterator[_Entry]:
             try:
                 columns = next(csv.reader([line.text], strict=True))
             except csv.Error as error:
-                raise line_error(f"A line is not CSV: {error}.", file, line, expected=_COLUMNS) from error
+                raise line_error(
+                    f"A line is not CSV: {error}.", file, line, expected=_COLUMNS
+                ) from error
             name, counts = relative_path(columns[0], file, line), columns[2:]
             if not are_counts(counts):
                 raise line_error("A line does not hold ten votes.", file, line, expected=_COLUMNS)
             if name in seen:
-                raise line_error(f"A picture is listed twice, first in line {seen[name]}.", file, line, expected="each picture once")
+                raise line_error(
+                    f"A picture is listed twice, first in line {seen[name]}.",
+                    file,
+                    line,
+                    expected="each picture once",
+                )
             seen[name] = line.number
-            yield _Entry(folder, name, decide(np.array([int(count) for count in counts]), mode), line)
+            yield _Entry(
+                folder, name, decide(np.array([int(count) for count in counts]), mode), line
+            )
 
 
 def _check_there(tree: RawTree, entries: list[_Entry]) -> None:
@@ -123,5 +143,6 @@ def _check_there(tree: RawTree, entries: list[_Entry]) -> None:
             where=f"{tree.where(f'{missing[0].folder}/{_LIST}')}, line {missing[0].line.number}",
             found=f"no file {missing[0].path!r}",
             expected="each picture beside its list",
-            remedy="run the authors' generate_training_data.py; or give the folder of fer2013new.csv and fer2013.csv instead",
+            remedy="run the authors' generate_training_data.py; or give the folder of "
+            "fer2013new.csv and fer2013.csv instead",
         )

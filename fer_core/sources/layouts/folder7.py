@@ -1,10 +1,13 @@
-"""Folders named after classes: `{train,val,test}/{class}/file`, or `{class}/file` (then all is train), or several of these side by side.
+"""Folders named after classes: `{train,val,test}/{class}/file`, or `{class}/file` (then all is
+train), or several of these side by side.
 
-Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A class folder may bear any
-alias that `fer_core.labels` knows, a split folder any that `split_names` knows; faces in other folders (contempt, none, …) are
-excluded and counted. A split may be an archive, also one that holds the folder of its own name once more (`train.zip` with
-`train/{class}/`). Refused are class folders that bear numbers, for data sets number the same classes differently, and folders that
-speak of a split in a way that is not understood: their faces would be trained on. `subjects.csv` may say who is on each picture.
+Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A
+class folder may bear any alias that `fer_core.labels` knows, a split folder any that `split_names`
+knows; faces in other folders (contempt, none, …) are excluded and counted. A split may be an
+archive, also one that holds the folder of its own name once more (`train.zip` with
+`train/{class}/`). Refused are class folders that bear numbers, for data sets number the same
+classes differently, and folders that speak of a split in a way that is not understood: their faces
+would be trained on. `subjects.csv` may say who is on each picture.
 """
 
 import re
@@ -23,7 +26,15 @@ from fer_core.sources.split_names import looks_like_split, split_of
 from fer_core.sources.subjects import SUBJECTS, read_subjects
 from fer_core.sources.tree import RawTree
 
-__all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "is_split_or_class", "recognise", "scan"]
+__all__ = [
+    "ADAPTER_VERSION",
+    "LAYOUT",
+    "announce",
+    "files",
+    "is_split_or_class",
+    "recognise",
+    "scan",
+]
 
 LAYOUT = "folder7"
 ADAPTER_VERSION = 3
@@ -43,7 +54,9 @@ class _Entry(NamedTuple):
 
 def recognise(tree: RawTree) -> bool:
     """True where the folder, or each folder in it, holds split or class folders."""
-    return _form(tree, "") is not None or any(_form(tree, folder) is not None for folder in tree.folders())
+    return _form(tree, "") is not None or any(
+        _form(tree, folder) is not None for folder in tree.folders()
+    )
 
 
 def files(tree: RawTree) -> list[str]:
@@ -55,12 +68,16 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Files per split and class folder.
 
     Raises:
-        DataError: a folder whose meaning is not known, a faulty table of subjects, or a well-known edition with other counts.
+        DataError: a folder whose meaning is not known, a faulty table of subjects, or a well-known
+            edition with other counts.
     """
     announced: Announced = {}
     for entry in _entries(tree):
         tally(announced, entry.split, entry.word)
-    seven = {split: {name: counts.get(name, 0) for name in CLASSES} for split, counts in announced.items()}
+    seven = {
+        split: {name: counts.get(name, 0) for name in CLASSES}
+        for split, counts in announced.items()
+    }
     check_official_counts(LAYOUT, seven, tree.place)
     return announced
 
@@ -93,7 +110,8 @@ def _form(tree: RawTree, folder: str) -> str | None:
 
 
 def _entries(tree: RawTree) -> Iterator[_Entry]:
-    """All files with what their folders say. An archive beside folders with a meaning is what they were unpacked from: left alone.
+    """All files with what their folders say. An archive beside folders with a meaning is what they
+    were unpacked from: left alone.
 
     Raises:
         DataError: no class folder anywhere; otherwise as `_entries_of`.
@@ -127,7 +145,8 @@ def _refuse_unclear(tree: RawTree, base: str) -> None:
                 "The name of a folder speaks of a split, and which one it means is not clear.",
                 where=tree.where(f"{base}/{name}" if base else name),
                 found=name,
-                expected="train, val or test or a usual alias (training_set, FER2013Valid, PublicTest), or a name without such words",
+                expected="train, val or test or a usual alias (training_set, FER2013Valid, "
+                "PublicTest), or a name without such words",
                 remedy="rename the folder, or move it out of the data set",
             )
 
@@ -146,8 +165,8 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
     """Files of one collection.
 
     Raises:
-        DataError: a class folder bears a number or holds folders of splits, a folder's name speaks of a split that is not clear, a
-            faulty table of subjects.
+        DataError: a class folder bears a number or holds folders of splits, a folder's name speaks
+            of a split that is not clear, a faulty table of subjects.
     """
     _refuse_unclear(tree, base)
     subjects = read_subjects(tree, base)
@@ -172,7 +191,8 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
                 where=tree.where(path.rpartition("/")[0]),
                 found=word,
                 expected=f"names of classes: {', '.join(CLASSES)}",
-                remedy="rename the folders after the classes, by the description that came with them",
+                remedy="rename the folders after the classes, by the description that came with "
+                "them",
             )
         elif within := [name for name in inner if split_of(name) is not None]:
             raise DataError(
@@ -186,7 +206,9 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
             reason, word = "folder name is none of the seven classes", word.lower() or "(no folder)"
         else:
             word = CLASSES[label]
-        subject = None if reason or subjects is None else f"{subjects.table}/{subjects.of(path, tree)}"
+        subject = (
+            None if reason or subjects is None else f"{subjects.table}/{subjects.of(path, tree)}"
+        )
         yield _Entry(path, split, usage, word, -1 if label is None else label, reason, subject)
     if subjects is not None:
         subjects.check_all_there(tree)

@@ -1,8 +1,10 @@
-"""RAF-DB, basic subset: `EmoLabel/list_patition_label.txt` (sic) with `train_00001.jpg 5`, pictures under `Image/`.
+"""RAF-DB, basic subset: `EmoLabel/list_patition_label.txt` (sic) with `train_00001.jpg 5`, pictures
+under `Image/`.
 
-Li, Deng and Du, "Reliable crowdsourcing and deep locality-preserving learning for expression recognition in the wild", 2017.
-Aligned faces are preferred (`Image/aligned`, which the archive nests once more); originals serve where there are none. The copy with
-a folder for each id (`raf_folders.py`) is read too.
+Li, Deng and Du, "Reliable crowdsourcing and deep locality-preserving learning for expression
+recognition in the wild", 2017. Aligned faces are preferred (`Image/aligned`, which the archive
+nests once more); originals serve where there are none. The copy with a folder for each id
+(`raf_folders.py`) is read too.
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,15 @@ from fer_core.sources.official_counts import check_official_counts
 from fer_core.sources.options import CleanOptions
 from fer_core.sources.parallel import ordered_map
 from fer_core.sources.raf_folders import folder_files, is_in_folders, read_folders
-from fer_core.sources.raf_lists import Entry, identifiers, list_and_images, list_places, locate, note_on, read_list
+from fer_core.sources.raf_lists import (
+    Entry,
+    identifiers,
+    list_and_images,
+    list_places,
+    locate,
+    note_on,
+    read_list,
+)
 from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LABEL_OF_ID", "LAYOUT", "announce", "files", "recognise", "scan"]
@@ -35,7 +45,8 @@ _LISTS = list_places("basic")
 
 
 def recognise(tree: RawTree) -> bool:
-    """True where a label list lies in the folder that has no id of the compound set's, or lists and folders of the ids.
+    """True where a label list lies in the folder that has no id of the compound set's, or lists and
+    folders of the ids.
 
     Raises:
         DataError: the list is empty or no text.
@@ -55,7 +66,8 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Listed faces per split and class.
 
     Raises:
-        DataError: a faulty line, or a full list whose classes are in another order than the official one's.
+        DataError: a faulty line, or a full list whose classes are in another order than the
+            official one's.
     """
     labels = files(tree)[0]
     announced: Announced = {}
@@ -72,7 +84,15 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
 
     def face(entry: Entry) -> Face:
         key, path = f"{source}/{entry.name}", paths[entry.name]
-        return Face(key, tree.read(path), LABEL_OF_ID[entry.identifier], entry.split, entry.split, key, note=note_on(path))
+        return Face(
+            key,
+            tree.read(path),
+            LABEL_OF_ID[entry.identifier],
+            entry.split,
+            entry.split,
+            key,
+            note=note_on(path),
+        )
 
     return ordered_map(face, entries, chunk=16)
 

@@ -1,7 +1,9 @@
-"""RAF-DB, compound subset: the same list as the basic one, with ids 1 to 11 for two emotions at once.
+"""RAF-DB, compound subset: the same list as the basic one, with ids 1 to 11 for two emotions at
+once.
 
-Li, Deng and Du, "Reliable crowdsourcing and deep locality-preserving learning for expression recognition in the wild", 2017.
-`clean.rafdb_compound.mapping` says which of the seven classes each id becomes. Pictures lie as in the basic set.
+Li, Deng and Du, "Reliable crowdsourcing and deep locality-preserving learning for expression
+recognition in the wild", 2017. `clean.rafdb_compound.mapping` says which of the seven classes each
+id becomes. Pictures lie as in the basic set.
 """
 
 from collections.abc import Iterator
@@ -12,7 +14,15 @@ from fer_core.sources.label_files import line_error
 from fer_core.sources.official_counts import check_official_counts
 from fer_core.sources.options import EXCLUDE, CleanOptions
 from fer_core.sources.parallel import ordered_map
-from fer_core.sources.raf_lists import Entry, identifiers, list_and_images, list_places, locate, note_on, read_list
+from fer_core.sources.raf_lists import (
+    Entry,
+    identifiers,
+    list_and_images,
+    list_places,
+    locate,
+    note_on,
+    read_list,
+)
 from fer_core.sources.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "NAME_OF_ID", "announce", "files", "recognise", "scan"]
@@ -39,13 +49,16 @@ _BASIC = set(range(1, 8))
 
 
 def recognise(tree: RawTree) -> bool:
-    """True where a label list lies in the folder that has ids above the basic set's, or in a folder named after this set.
+    """True where a label list lies in the folder that has ids above the basic set's, or in a folder
+    named after this set.
 
     Raises:
         DataError: the list is empty or no text.
     """
     labels = next((name for name in _LISTS if tree.is_file(name)), None)
-    return labels is not None and (labels.startswith("compound/") or max(identifiers(tree, labels), default=0) > max(_BASIC))
+    return labels is not None and (
+        labels.startswith("compound/") or max(identifiers(tree, labels), default=0) > max(_BASIC)
+    )
 
 
 def files(tree: RawTree) -> list[str]:
@@ -57,7 +70,8 @@ def announce(tree: RawTree, options: CleanOptions) -> Announced:
     """Listed faces per split and class; those that the mapping excludes under the compound's name.
 
     Raises:
-        DataError: a faulty line, the list of the basic set, or a full list whose ids are in another order than the official one's.
+        DataError: a faulty line, the list of the basic set, or a full list whose ids are in another
+            order than the official one's.
     """
     labels = files(tree)[0]
     announced: Announced = {}
@@ -80,7 +94,9 @@ def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | E
         if word not in INDEX:
             reason = "RAF-DB compound: emotion excluded by the mapping"
             return Exclusion(key, reason, word, entry.split, word, lambda: tree.read(path))
-        return Face(key, tree.read(path), INDEX[word], entry.split, entry.split, key, note=note_on(path))
+        return Face(
+            key, tree.read(path), INDEX[word], entry.split, entry.split, key, note=note_on(path)
+        )
 
     return ordered_map(item, entries, chunk=16)
 
@@ -95,9 +111,12 @@ def _entries(tree: RawTree, labels: str) -> list[Entry]:
     """The checked list.
 
     Raises:
-        DataError: as `read_list`, and for the list of the basic set: all of 1 to 7 and nothing above.
+        DataError: as `read_list`, and for the list of the basic set: all of 1 to 7 and nothing
+            above.
     """
-    entries = read_list(tree, labels, len(NAME_OF_ID), "mend the line, or fetch the label file again")
+    entries = read_list(
+        tree, labels, len(NAME_OF_ID), "mend the line, or fetch the label file again"
+    )
     if {entry.identifier for entry in entries} == _BASIC:
         last = next(entry for entry in entries if entry.identifier == max(_BASIC))
         raise line_error(
@@ -105,6 +124,7 @@ def _entries(tree: RawTree, labels: str) -> list[Entry]:
             tree.where(labels),
             last.line,
             expected="ids of the compound set, 1 to 11",
-            remedy="give the folder of the compound set, or `fer data add rafdb_basic PATH` for this one",
+            remedy="give the folder of the compound set, or `fer data add rafdb_basic PATH` for "
+            "this one",
         )
     return entries

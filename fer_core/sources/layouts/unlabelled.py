@@ -1,7 +1,7 @@
 """Pictures without labels: every image in a folder and the folders below it.
 
-They have label -1 and no split, so they go into no set; what reads face stores itself can use them. A folder where anything looks
-like labels is left to the layout that knows them.
+They have label -1 and no split, so they go into no set; what reads face stores itself can use them.
+A folder where anything looks like labels is left to the layout that knows them.
 """
 
 import re
@@ -23,12 +23,28 @@ ADAPTER_VERSION = 2
 
 _SPLIT = "none"
 _OTHER = "(other file)"
-_TABLES = {".csv", ".tsv", ".lst", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".npy", ".npz", ".mat", ".parquet", ".gz"}
+_TABLES = {
+    ".csv",
+    ".tsv",
+    ".lst",
+    ".json",
+    ".jsonl",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".npy",
+    ".npz",
+    ".mat",
+    ".parquet",
+    ".gz",
+}
 _LABELS = re.compile(r"(?<!un)label|annotation")
 
 
 def recognise(tree: RawTree) -> bool:
-    """True where there are images, no folder that bears the name of a class, and no file or folder that may hold labels."""
+    """True where there are images, no folder that bears the name of a class, and no file or folder
+    that may hold labels.
+    """
     images = False
     for path in tree.walk():
         *folders, name = path.lower().split("/")

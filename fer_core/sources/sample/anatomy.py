@@ -1,6 +1,7 @@
 """Where the parts of a face lie: landmark curves of an identity, moved by its action units.
 
-Coordinates are face units: the origin is the centre of the face, half its width is 1, y points down, x to the picture's right.
+Coordinates are face units: the origin is the centre of the face, half its width is 1, y points
+down, x to the picture's right.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,9 @@ class Eye:
 
 @dataclass(frozen=True)
 class Mouth:
-    """Four curves, float64 [17, 2] each, from the picture's left corner to its right; `opening` is the gap at the middle."""
+    """Four curves, float64 [17, 2] each, from the picture's left corner to its right; `opening` is
+    the gap at the middle.
+    """
 
     upper_outer: np.ndarray
     upper_inner: np.ndarray
@@ -39,7 +42,8 @@ class Mouth:
 
 @dataclass(frozen=True)
 class Face:
-    """All curves that carry expression. Pairs are (picture's left, picture's right); brows run from the inner end outwards.
+    """All curves that carry expression. Pairs are (picture's left, picture's right); brows run from
+    the inner end outwards.
 
     Attributes:
         eyes: two eyes.
@@ -47,7 +51,8 @@ class Face:
         mouth: lips.
         nose_tip: y of the tip.
         jaw_drop: how far the chin moves down.
-        folds: strength, 0 to 1, of furrow (between the brows), forehead, nose, cheek (nose to mouth corner), crow, chin.
+        folds: strength, 0 to 1, of furrow (between the brows), forehead, nose, cheek (nose to mouth
+            corner), crow, chin.
     """
 
     eyes: tuple[Eye, Eye]
@@ -58,7 +63,9 @@ class Face:
     folds: Mapping[str, float]
 
 
-def shape_face(person: Identity, units: Mapping[int, float], blink: float = 0.0, asymmetry: float = 0.0) -> Face:
+def shape_face(
+    person: Identity, units: Mapping[int, float], blink: float = 0.0, asymmetry: float = 0.0
+) -> Face:
     """Landmark curves of a person whose action units have the given strengths.
 
     Args:
@@ -67,7 +74,10 @@ def shape_face(person: Identity, units: Mapping[int, float], blink: float = 0.0,
         blink: 1 closes the eyes.
         asymmetry: -1 to 1; how much stronger the right half moves than the left.
     """
-    strength = {unit: units.get(unit, 0.0) for unit in (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 16, 17, 20, 23, 25, 26, 43)}
+    strength = {
+        unit: units.get(unit, 0.0)
+        for unit in (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 16, 17, 20, 23, 25, 26, 43)
+    }
     halves = (
         {unit: value * (1 - asymmetry) for unit, value in strength.items()},
         {unit: value * (1 + asymmetry) for unit, value in strength.items()},
@@ -93,7 +103,15 @@ def shape_face(person: Identity, units: Mapping[int, float], blink: float = 0.0,
 def _eye(person: Identity, side: int, unit: Mapping[int, float], blink: float) -> Eye:
     """Lids: 5 lifts the upper, 7 and 6 raise the lower, 43 and 4 lower the upper."""
     opening = person.eye_opening * (1 - blink)
-    up = opening * (0.115 + 0.1 * unit[5] - 0.03 * unit[7] - 0.012 * unit[6] - 0.055 * unit[43] - 0.02 * unit[9] - 0.012 * unit[4])
+    up = opening * (
+        0.115
+        + 0.1 * unit[5]
+        - 0.03 * unit[7]
+        - 0.012 * unit[6]
+        - 0.055 * unit[43]
+        - 0.02 * unit[9]
+        - 0.012 * unit[4]
+    )
     low = opening * (0.066 + 0.02 * unit[5] - 0.035 * unit[7] - 0.045 * unit[6] - 0.03 * unit[9])
     x = side * person.eye_spacing + person.eye_width * _T
     tilt = -side * person.eye_tilt * _T
@@ -106,16 +124,30 @@ def _eye(person: Identity, side: int, unit: Mapping[int, float], blink: float) -
 def _brow(person: Identity, side: int, unit: Mapping[int, float]) -> np.ndarray:
     """Inner end: 1 lifts it, 4 and 9 lower it and draw it inwards; outer end: 2 lifts it."""
     share = np.linspace(0, 1, 9)
-    rest = EYE_LINE - person.brow_height - 0.05 * np.sin(np.pi * share) + person.brow_slope * (share - 0.5) + 0.03 * share
+    rest = (
+        EYE_LINE
+        - person.brow_height
+        - 0.05 * np.sin(np.pi * share)
+        + person.brow_slope * (share - 0.5)
+        + 0.03 * share
+    )
     inner, outer = (1 - share) ** 1.4, share**1.2
-    lift = inner * (0.19 * unit[1] - 0.16 * unit[4] - 0.08 * unit[9]) + outer * (0.19 * unit[2] - 0.02 * unit[4])
+    lift = inner * (0.19 * unit[1] - 0.16 * unit[4] - 0.08 * unit[9]) + outer * (
+        0.19 * unit[2] - 0.02 * unit[4]
+    )
     lift += 0.03 * unit[5] - 0.03 * unit[7] - 0.03 * unit[4]
     x = person.eye_spacing - 0.25 + 0.53 * share - 0.055 * (unit[4] + 0.5 * unit[9]) * inner
     return np.stack([side * x, rest - lift], 1)
 
 
-def _mouth(person: Identity, unit: Mapping[int, float], halves: tuple[Mapping[int, float], Mapping[int, float]]) -> Mouth:
-    """Corners: 12 up and out, 15 down, 20 out; lips: 25 and 26 part, 10 lifts the upper, 16 lowers the lower, 23 tightens, 17 pushes up."""
+def _mouth(
+    person: Identity,
+    unit: Mapping[int, float],
+    halves: tuple[Mapping[int, float], Mapping[int, float]],
+) -> Mouth:
+    """Corners: 12 up and out, 15 down, 20 out; lips: 25 and 26 part, 10 lifts the upper, 16 lowers
+    the lower, 23 tightens, 17 pushes up.
+    """
     width = (
         person.mouth_width
         + 0.16 * unit[12]
@@ -124,8 +156,13 @@ def _mouth(person: Identity, unit: Mapping[int, float], halves: tuple[Mapping[in
         - 0.06 * unit[26] * (1 - min(1.0, unit[12]))
         - 0.02 * unit[15]
     )
-    middle = person.mouth_height - 0.03 * unit[9] - 0.035 * unit[10] - 0.03 * unit[17] + 0.015 * unit[12]
-    corner = [person.mouth_slope - 0.19 * half[12] + 0.17 * half[15] + 0.03 * half[20] + 0.025 * half[10] for half in halves]
+    middle = (
+        person.mouth_height - 0.03 * unit[9] - 0.035 * unit[10] - 0.03 * unit[17] + 0.015 * unit[12]
+    )
+    corner = [
+        person.mouth_slope - 0.19 * half[12] + 0.17 * half[15] + 0.03 * half[20] + 0.025 * half[10]
+        for half in halves
+    ]
     slope = np.where(_T < 0, corner[0], corner[1]) * np.abs(_T) ** 1.6
     line = middle + slope
     round_ = np.sqrt(np.clip(1 - _T**2, 0, 1))

@@ -18,7 +18,11 @@ def _fixed(points: np.ndarray) -> np.ndarray:
 
 def shade(colour: Colour, factor: float) -> Colour:
     """A darker (below 1) or lighter (above 1) tone."""
-    return min(255.0, colour[0] * factor), min(255.0, colour[1] * factor), min(255.0, colour[2] * factor)
+    return (
+        min(255.0, colour[0] * factor),
+        min(255.0, colour[1] * factor),
+        min(255.0, colour[2] * factor),
+    )
 
 
 def blend(first: Colour, second: Colour, share: float) -> Colour:
@@ -46,6 +50,12 @@ def fill(canvas: np.ndarray, points: np.ndarray, colour: Colour) -> None:
     cv2.fillPoly(canvas, [_fixed(points)], colour, cv2.LINE_AA, _SHIFT)
 
 
-def stroke(canvas: np.ndarray, points: np.ndarray, colour: Colour, width: float, closed: bool = False) -> None:
-    """Draw a line through points (float64 [N, 2]); `width` in canvas pixels, at least one is drawn."""
-    cv2.polylines(canvas, [_fixed(points)], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+def stroke(
+    canvas: np.ndarray, points: np.ndarray, colour: Colour, width: float, closed: bool = False
+) -> None:
+    """Draw a line through points (float64 [N, 2]); `width` in canvas pixels, at least one is
+    drawn.
+    """
+    cv2.polylines(
+        canvas, [_fixed(points)], closed, colour, max(1, round(width)), cv2.LINE_AA, _SHIFT
+    )

@@ -1,7 +1,7 @@
 """Emotions as facial action units, and what annotators make of a face.
 
-Action units are those of the Facial Action Coding System; the prototypes follow Ekman, Friesen and Hager, "FACS: The Manual"
-(2002), emotion prediction tables.
+Action units are those of the Facial Action Coding System; the prototypes follow Ekman, Friesen and
+Hager, "FACS: The Manual" (2002), emotion prediction tables.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,9 @@ class Expression:
     units: Mapping[int, float]
 
     def perceived(self) -> np.ndarray:
-        """Share of annotators that sees each class: float64 [7], sums to 1. Weak expressions are taken for Neutral."""
+        """Share of annotators that sees each class: float64 [7], sums to 1. Weak expressions are
+        taken for Neutral.
+        """
         shares = np.zeros(N_CLASSES)
         seen = min(1.0, 0.35 + 0.9 * self.intensity) if self.emotion != INDEX["Neutral"] else 1.0
         shares[self.emotion] += seen * (1 - self.blend_share)
@@ -65,7 +67,9 @@ class Expression:
 
 
 def _likeness(emotion: int) -> np.ndarray:
-    """Chance of each other class to be named by mistake: float64 [7], sums to 1, 0 for the class itself."""
+    """Chance of each other class to be named by mistake: float64 [7], sums to 1, 0 for the class
+    itself.
+    """
     row = _LIKENESS[CLASSES[emotion]]
     return np.array([row.get(name, 0.0) for name in CLASSES])
 
@@ -76,7 +80,9 @@ def action_units(emotion: int, intensity: float) -> dict[int, float]:
 
 
 def sample_expression(emotion: int, rng: np.random.Generator) -> Expression:
-    """One person's way to show an emotion: varied intensity, a second emotion mixed in, units missing and units of habit."""
+    """One person's way to show an emotion: varied intensity, a second emotion mixed in, units
+    missing and units of habit.
+    """
     intensity = 0.25 + 0.75 * float(rng.beta(3.2, 1.4))
     blend = int(rng.choice(N_CLASSES, p=_likeness(emotion)))
     blend_share = float(rng.uniform(0.15, 0.4)) if rng.random() < 0.2 else 0.0
@@ -84,7 +90,9 @@ def sample_expression(emotion: int, rng: np.random.Generator) -> Expression:
     for part, share in ((emotion, 1 - blend_share), (blend, blend_share)):
         for unit, strength in action_units(part, intensity).items():
             if rng.random() > 0.05:
-                units[unit] = units.get(unit, 0.0) + share * strength * float(rng.uniform(0.65, 1.3))
+                units[unit] = units.get(unit, 0.0) + share * strength * float(
+                    rng.uniform(0.65, 1.3)
+                )
     if CLASSES[emotion] == "Happy" and rng.random() < 0.3:
         units[26] = 0.5 * intensity
     if CLASSES[emotion] == "Angry" and rng.random() < 0.3:
@@ -92,7 +100,13 @@ def sample_expression(emotion: int, rng: np.random.Generator) -> Expression:
     for unit in _SPONTANEOUS:
         if rng.random() < 0.1:
             units[unit] = units.get(unit, 0.0) + 0.3 * float(rng.random())
-    return Expression(emotion, intensity, blend, blend_share, {unit: min(1.2, units[unit]) for unit in sorted(units)})
+    return Expression(
+        emotion,
+        intensity,
+        blend,
+        blend_share,
+        {unit: min(1.2, units[unit]) for unit in sorted(units)},
+    )
 
 
 def mistaken_label(emotion: int, rng: np.random.Generator) -> int:

@@ -1,4 +1,6 @@
-"""The sample in the layout of ExpW: photos with one or several people and one list of face boxes."""
+"""The sample in the layout of ExpW: photos with one or several people and one list of face
+boxes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +23,15 @@ __all__ = ["render_expw"]
 
 _DOMAIN = "expw"
 _OVERSAMPLE = 2
-_SHARES = {"Angry": 0.1, "Disgust": 0.06, "Fear": 0.08, "Happy": 0.28, "Sad": 0.14, "Surprise": 0.1, "Neutral": 0.24}
+_SHARES = {
+    "Angry": 0.1,
+    "Disgust": 0.06,
+    "Fear": 0.08,
+    "Happy": 0.28,
+    "Sad": 0.14,
+    "Surprise": 0.1,
+    "Neutral": 0.24,
+}
 
 
 @dataclass(frozen=True)
@@ -38,24 +48,33 @@ class _Box:
 def render_expw(root: Path, options: SampleOptions) -> None:
     """Write `image/origin/<photo>.jpg` and `label.lst`.
 
-    A line is: image name, face id in the image, top, left, right, bottom, confidence, expression (0 to 6). There are no splits;
-    copies are photo files of their own.
+    A line is: image name, face id in the image, top, left, right, bottom, confidence, expression (0
+    to 6). There are no splits; copies are photo files of their own.
     """
-    rows = plan_rows(options, _DOMAIN, ("train",), {INDEX[name]: share for name, share in _SHARES.items()})
+    rows = plan_rows(
+        options, _DOMAIN, ("train",), {INDEX[name]: share for name, share in _SHARES.items()}
+    )
     folder = root / "image" / "origin"
     folder.mkdir(parents=True)
     lines: list[str] = []
     photos = _photos(options, rows)
-    for position, (group, (jpeg, boxes)) in enumerate(zip(photos, drawn(partial(_taken, options.seed), photos), strict=True)):
+    for position, (group, (jpeg, boxes)) in enumerate(
+        zip(photos, drawn(partial(_taken, options.seed), photos), strict=True)
+    ):
         name = f"photo_{position:05d}.jpg"
         (folder / name).write_bytes(jpeg)
         for face, (row, box) in enumerate(zip(group, boxes, strict=True)):
-            lines.append(f"{name} {face} {box.top} {box.left} {box.right} {box.bottom} {box.confidence:.4f} {row.label}\n")
+            lines.append(
+                f"{name} {face} {box.top} {box.left} {box.right} {box.bottom} {box.confidence:.4f} "
+                f"{row.label}\n"
+            )
     (root / "label.lst").write_text("".join(lines), encoding="ascii", newline="\n")
 
 
 def _photos(options: SampleOptions, rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows by photo: one to four people, and a photo of its own for whatever is copied or no face."""
+    """Rows by photo: one to four people, and a photo of its own for whatever is copied or no
+    face.
+    """
     rng = stream(options.seed, _DOMAIN, "photos")
     copied = {row.number for row in rows if row.kind in ("copy", "contradiction")}
     photos: list[list[Row]] = []
@@ -79,10 +98,16 @@ def _taken(seed: int, group: Sequence[Row]) -> tuple[bytes, list[_Box]]:
 
 
 def _photo(seed: int, group: Sequence[Row]) -> tuple[np.ndarray, list[_Box]]:
-    """A BGR photo (uint8 [H, W, 3]) of the people of a group, in columns from left to right, and their boxes in that order."""
+    """A BGR photo (uint8 [H, W, 3]) of the people of a group, in columns from left to right, and
+    their boxes in that order.
+    """
     rng = stream(seed, _DOMAIN, "photo" if group[0].is_face else "frame", group[0].number)
     if not group[0].is_face:
-        frame = blank_frame(group[0].number, 120) if group[0].kind == "blank" else text_frame(group[0].number, 120)
+        frame = (
+            blank_frame(group[0].number, 120)
+            if group[0].kind == "blank"
+            else text_frame(group[0].number, 120)
+        )
         return frame, [_Box(1, 1, 119, 119, float(rng.uniform(5, 20)))]
     sides = [int(rng.integers(44, 120)) for _ in group]
     height = int(1.5 * max(sides)) + int(rng.integers(0, 50))
@@ -90,7 +115,9 @@ def _photo(seed: int, group: Sequence[Row]) -> tuple[np.ndarray, list[_Box]]:
     canvas = background(rng, height * _OVERSAMPLE, sum(widths) * _OVERSAMPLE)
     light = sample_light(rng)
     boxes: list[_Box] = []
-    for row, side, width, left in zip(group, sides, widths, np.cumsum([0, *widths[:-1]]).tolist(), strict=True):
+    for row, side, width, left in zip(
+        group, sides, widths, np.cumsum([0, *widths[:-1]]).tolist(), strict=True
+    ):
         x, y = left + width / 2, float(rng.uniform(0.68 * side, height - 0.72 * side))
         faces = stream(seed, _DOMAIN, "face", row.number)
         sitter = invent(row.emotion, faces)
@@ -103,11 +130,25 @@ def _photo(seed: int, group: Sequence[Row]) -> tuple[np.ndarray, list[_Box]]:
     return degrade(image, rng, min(sides) / 60, 9.0), boxes
 
 
-def _detect(rng: np.random.Generator, x: float, y: float, side: float, limits: tuple[int, int], hidden: bool, yaw: float) -> _Box:
+def _detect(
+    rng: np.random.Generator,
+    x: float,
+    y: float,
+    side: float,
+    limits: tuple[int, int],
+    hidden: bool,
+    yaw: float,
+) -> _Box:
     """A loose box about a head; small, turned and covered faces get little confidence."""
     jitter = rng.normal(0, 0.03 * side, 2)
     half = 0.5 * side * float(rng.uniform(0.95, 1.12))
-    top, left = max(0, round(y + float(jitter[0]) - half)), max(0, round(x + float(jitter[1]) - half))
-    bottom, right = min(limits[0], round(y + float(jitter[0]) + half)), min(limits[1], round(x + float(jitter[1]) + half))
+    top, left = (
+        max(0, round(y + float(jitter[0]) - half)),
+        max(0, round(x + float(jitter[1]) - half)),
+    )
+    bottom, right = (
+        min(limits[0], round(y + float(jitter[0]) + half)),
+        min(limits[1], round(x + float(jitter[1]) + half)),
+    )
     confidence = 20 + 0.55 * side - 30 * hidden - 25 * yaw + float(rng.normal(0, 8))
     return _Box(top, left, bottom, right, float(np.clip(confidence, 2, 99)))

@@ -16,12 +16,27 @@ __all__ = ["DOMAIN", "SIZE", "fer_rows", "render_fer2013"]
 
 DOMAIN = "fer"
 SIZE = 48
-_SHARES = {"Angry": 0.135, "Disgust": 0.05, "Fear": 0.135, "Happy": 0.24, "Sad": 0.16, "Surprise": 0.115, "Neutral": 0.165}
+_SHARES = {
+    "Angry": 0.135,
+    "Disgust": 0.05,
+    "Fear": 0.135,
+    "Happy": 0.24,
+    "Sad": 0.16,
+    "Surprise": 0.115,
+    "Neutral": 0.165,
+}
 
 
 def fer_rows(options: SampleOptions) -> list[Row]:
-    """The rows that the FER2013 and the FERPlus sample of one seed share, in the order of the file."""
-    return plan_rows(options, DOMAIN, ("Training", "PublicTest", "PrivateTest"), {INDEX[name]: share for name, share in _SHARES.items()})
+    """The rows that the FER2013 and the FERPlus sample of one seed share, in the order of the
+    file.
+    """
+    return plan_rows(
+        options,
+        DOMAIN,
+        ("Training", "PublicTest", "PrivateTest"),
+        {INDEX[name]: share for name, share in _SHARES.items()},
+    )
 
 
 def render_fer2013(root: Path, options: SampleOptions) -> None:

@@ -1,4 +1,6 @@
-"""The sample in the layout of FERPlus: the file of FER2013 with the votes of ten annotators beside it."""
+"""The sample in the layout of FERPlus: the file of FER2013 with the votes of ten annotators beside
+it.
+"""
 
 from pathlib import Path
 
@@ -14,13 +16,25 @@ from fer_core.sources.sample.randomness import stream
 
 __all__ = ["render_ferplus"]
 
-_COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+_COLUMNS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
 _ORDER = ("Neutral", "Happy", "Surprise", "Sad", "Angry", "Disgust", "Fear")
 _ANNOTATORS = 10
 
 
 def render_ferplus(root: Path, options: SampleOptions) -> None:
-    """Write `fer2013.csv` and, row for row, `fer2013new.csv`: Usage, Image name, ten counts that sum to 10.
+    """Write `fer2013.csv` and, row for row, `fer2013new.csv`: Usage, Image name, ten counts that
+    sum to 10.
 
     As in the original a picture that most annotators found to be no face has no image name.
     """
@@ -34,12 +48,16 @@ def render_ferplus(root: Path, options: SampleOptions) -> None:
 
 
 def _votes(seed: int, row: Row) -> list[int]:
-    """Counts of ten annotators in the order of the columns; copies of a picture get the votes of the picture."""
+    """Counts of ten annotators in the order of the columns; copies of a picture get the votes of
+    the picture.
+    """
     if not row.is_face:
         return [0] * 9 + [_ANNOTATORS]
     address = "second votes" if row.kind == "contradiction" else "votes"
     rng = stream(seed, DOMAIN, address, row.number)
-    expression: Expression = invent(row.emotion, stream(seed, DOMAIN, "face", row.number)).expression
+    expression: Expression = invent(
+        row.emotion, stream(seed, DOMAIN, "face", row.number)
+    ).expression
     seen = expression.perceived()
     if row.kind == "contradiction":
         seen = np.full(7, 0.02)

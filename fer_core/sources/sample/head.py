@@ -14,7 +14,9 @@ _ANGLES = np.linspace(-np.pi, np.pi, 48, endpoint=False)
 
 
 def outline(person: Identity, face: Face, camera: Camera) -> np.ndarray:
-    """Outline of the skull in face units, float64 [48, 2]: an ellipse whose lower half narrows to the jaw."""
+    """Outline of the skull in face units, float64 [48, 2]: an ellipse whose lower half narrows to
+    the jaw.
+    """
     x, y = np.sin(_ANGLES), -np.cos(_ANGLES)
     low = np.clip(y, 0, 1)
     wide = np.sign(x) * np.abs(x) ** 0.9 * (1 - person.jaw * low**2)
@@ -32,7 +34,12 @@ def draw_behind(canvas: np.ndarray, person: Identity, face: Face, camera: Camera
     for side in (-1, 1):
         x = side * 1.02 - 0.22 * np.sin(camera.yaw)
         fill(canvas, camera.flat(ellipse_points(x, -0.02, 0.13, 0.26)), shade(person.skin, 0.88))
-        stroke(canvas, camera.flat(ellipse_points(x + side * 0.02, -0.02, 0.06, 0.15)), shade(person.skin, 0.66), 0.03 * camera.scale)
+        stroke(
+            canvas,
+            camera.flat(ellipse_points(x + side * 0.02, -0.02, 0.06, 0.15)),
+            shade(person.skin, 0.66),
+            0.03 * camera.scale,
+        )
 
 
 def draw_skull(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> np.ndarray:
@@ -41,7 +48,11 @@ def draw_skull(canvas: np.ndarray, person: Identity, face: Face, camera: Camera)
     fill(canvas, points, person.skin)
     for side in (-1, 1):
         cheek = ellipse_points(side * 0.52, 0.32, 0.2, 0.15)
-        fill(canvas, camera.surface(cheek), blend(person.skin, (118, 112, 216), 0.07 + 0.05 * face.folds["crow"]))
+        fill(
+            canvas,
+            camera.surface(cheek),
+            blend(person.skin, (118, 112, 216), 0.07 + 0.05 * face.folds["crow"]),
+        )
     return points
 
 
@@ -57,14 +68,21 @@ def draw_hair(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) 
         line = line - 0.17 * np.cos(1.6 * (side - 0.35))
     if person.hair_style == "hat":
         line = np.full_like(side, -person.height + drop) + 0.05 * side**2
-    hairline = np.stack([side * 0.98 + 0.12 * np.sin(camera.yaw), line + 0.1 * np.sin(camera.pitch)], 1)
+    hairline = np.stack(
+        [side * 0.98 + 0.12 * np.sin(camera.yaw), line + 0.1 * np.sin(camera.pitch)], 1
+    )
     top = skull[skull[:, 1] < float(hairline[[0, -1], 1].min())]
     top = top * (1 + 0.07 * np.clip(-top[:, 1:] / person.height, 0, 1) ** 2)
     colour = person.clothes if person.hair_style == "hat" else person.hair
     fill(canvas, camera.flat(np.concatenate([top, hairline])), colour)
     if person.hair_style != "hat":
         for share in (0.9, 0.95):
-            stroke(canvas, camera.flat(top[3:-3] * share), blend(person.hair, (235, 235, 240), 0.07), 0.03 * camera.scale)
+            stroke(
+                canvas,
+                camera.flat(top[3:-3] * share),
+                blend(person.hair, (235, 235, 240), 0.07),
+                0.03 * camera.scale,
+            )
 
 
 def draw_beard(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
@@ -77,7 +95,9 @@ def draw_beard(canvas: np.ndarray, person: Identity, face: Face, camera: Camera)
         skull = outline(person, face, camera)
         low = skull[skull[:, 1] > 0.42] * 0.985
         low = low[np.argsort(np.arctan2(low[:, 0], low[:, 1]))]
-        inner = np.stack([np.linspace(-0.62, 0.62, 9), 0.62 - 0.1 * np.cos(np.linspace(-1.5, 1.5, 9))], 1)
+        inner = np.stack(
+            [np.linspace(-0.62, 0.62, 9), 0.62 - 0.1 * np.cos(np.linspace(-1.5, 1.5, 9))], 1
+        )
         fill(canvas, np.concatenate([camera.flat(low), camera.surface(inner)[::-1]]), tone)
         fill(canvas, camera.surface(ellipse_points(0, 1.0 + face.jaw_drop, 0.5, 0.28)), tone)
     upper = lip * np.array([1.12, 1.0]) - np.array([0.0, 0.1])
@@ -85,7 +105,8 @@ def draw_beard(canvas: np.ndarray, person: Identity, face: Face, camera: Camera)
 
 
 def light_head(canvas: np.ndarray, points: np.ndarray, camera: Camera, light: Light) -> None:
-    """Multiply the head's pixels by the light that an ellipsoid of its size would reflect (Lambert), softly beyond its edge.
+    """Multiply the head's pixels by the light that an ellipsoid of its size would reflect
+    (Lambert), softly beyond its edge.
 
     Args:
         canvas: uint8 [H, W, 3], changed in place.
@@ -105,7 +126,9 @@ def light_head(canvas: np.ndarray, points: np.ndarray, camera: Camera, light: Li
     grid_x, grid_y = np.meshgrid(x, y)
     z = np.sqrt(np.clip(1 - grid_x**2 - grid_y**2, 0.0, 1.0))
     lambert = np.clip(grid_x * light.x + grid_y * light.y + z * light.z, 0, None)
-    factor = (light.gain * (light.ambient + (1 - light.ambient) * 1.25 * lambert)).astype(np.float32)
+    factor = (light.gain * (light.ambient + (1 - light.ambient) * 1.25 * lambert)).astype(
+        np.float32
+    )
     factor = cv2.resize(factor, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
     part = canvas[top:bottom, left:right]
     mask = np.zeros(part.shape[:2], np.uint8)

@@ -18,13 +18,23 @@ _SKINS: tuple[Colour, ...] = (
     (48, 74, 116),
     (44, 65, 100),
 )
-_HAIRS: tuple[Colour, ...] = ((22, 22, 26), (30, 42, 62), (40, 66, 104), (92, 150, 198), (40, 70, 140), (165, 168, 172), (215, 218, 222))
+_HAIRS: tuple[Colour, ...] = (
+    (22, 22, 26),
+    (30, 42, 62),
+    (40, 66, 104),
+    (92, 150, 198),
+    (40, 70, 140),
+    (165, 168, 172),
+    (215, 218, 222),
+)
 _IRISES: tuple[Colour, ...] = ((26, 40, 66), (36, 62, 96), (120, 96, 62), (70, 104, 76))
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A person at rest. Lengths are in face units: half the width of the face is 1, y points down."""
+    """A person at rest. Lengths are in face units: half the width of the face is 1, y points
+    down.
+    """
 
     skin: Colour
     hair: Colour
@@ -63,8 +73,16 @@ def sample_identity(rng: np.random.Generator) -> Identity:
     """Draw a person."""
     tone = float(rng.uniform(0, len(_SKINS) - 1.001))
     skin = _mix(_SKINS[int(tone)], _SKINS[int(tone) + 1], tone % 1)
-    hair = _mix(_HAIRS[int(rng.choice(len(_HAIRS), p=(0.32, 0.24, 0.14, 0.1, 0.06, 0.08, 0.06)))], _HAIRS[0], 0.4 * float(rng.random()))
-    lips = _mix((skin[0] * 0.72, skin[1] * 0.62, skin[2] * 0.88), (70, 50, 190), float(rng.choice([0, 0.1, 0.2, 0.6])))
+    hair = _mix(
+        _HAIRS[int(rng.choice(len(_HAIRS), p=(0.32, 0.24, 0.14, 0.1, 0.06, 0.08, 0.06)))],
+        _HAIRS[0],
+        0.4 * float(rng.random()),
+    )
+    lips = _mix(
+        (skin[0] * 0.72, skin[1] * 0.62, skin[2] * 0.88),
+        (70, 50, 190),
+        float(rng.choice([0, 0.1, 0.2, 0.6])),
+    )
     return Identity(
         skin=skin,
         hair=hair,
@@ -72,7 +90,10 @@ def sample_identity(rng: np.random.Generator) -> Identity:
         lips=lips,
         clothes=tuple(float(value) for value in rng.uniform(20, 230, 3)),  # type: ignore[arg-type]
         hair_style=str(
-            rng.choice(["short", "fringe", "parted", "long", "long_fringe", "bald", "hat"], p=[0.24, 0.15, 0.17, 0.2, 0.1, 0.08, 0.06])
+            rng.choice(
+                ["short", "fringe", "parted", "long", "long_fringe", "bald", "hat"],
+                p=[0.24, 0.15, 0.17, 0.2, 0.1, 0.08, 0.06],
+            )
         ),
         beard=str(rng.choice(["none", "stubble", "full", "moustache"], p=[0.8, 0.1, 0.05, 0.05])),
         glasses=str(rng.choice(["none", "round", "square", "dark"], p=[0.84, 0.075, 0.075, 0.01])),

@@ -1,4 +1,6 @@
-"""What an embedded sample holds, as its descriptor `data/sources/sample_<name>.json` states it under "sample"."""
+"""What an embedded sample holds, as its descriptor `data/sources/sample_<name>.json` states it
+under "sample".
+"""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -15,11 +17,15 @@ class SampleOptions:
     The rows of a data set are `faces + duplicates + contradictions + non_faces`.
 
     Attributes:
-        seed: of every random stream; data sets of the same seed and the same domain hold the same pictures.
+        seed: of every random stream; data sets of the same seed and the same domain hold the same
+            pictures.
         faces: different pictures of a face.
-        test_share: share of `faces` in each test split of the layout; a layout without splits ignores it.
-        duplicates: train rows whose picture and label are those of a test row (a second photo file where there are no splits).
-        contradictions: train rows whose picture is that of another train row and whose label is not.
+        test_share: share of `faces` in each test split of the layout; a layout without splits
+            ignores it.
+        duplicates: train rows whose picture and label are those of a test row (a second photo file
+            where there are no splits).
+        contradictions: train rows whose picture is that of another train row and whose label is
+            not.
         non_faces: rows that show a uniform frame or text on a plain ground.
         label_noise: share of faces whose recorded label is a likely mistake of an annotator.
 
@@ -40,7 +46,12 @@ class SampleOptions:
             value = getattr(self, field.name)
             wanted = (int, float) if field.type is float else int
             if isinstance(value, bool) or not isinstance(value, wanted):
-                raise ParamsError("A value has the wrong type.", where=f"sample.{field.name}", found=repr(value), expected=field.type)
+                raise ParamsError(
+                    "A value has the wrong type.",
+                    where=f"sample.{field.name}",
+                    found=repr(value),
+                    expected=field.type,
+                )
         ranges = {
             "seed": self.seed >= 0,
             "faces": 14 <= self.faces <= 99_999,
@@ -52,7 +63,9 @@ class SampleOptions:
         }
         for name, fits in ranges.items():
             if not fits:
-                raise ParamsError("A value is out of range.", where=f"sample.{name}", found=getattr(self, name))
+                raise ParamsError(
+                    "A value is out of range.", where=f"sample.{name}", found=getattr(self, name)
+                )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SampleOptions":
@@ -63,7 +76,11 @@ class SampleOptions:
         """
         known = [field.name for field in fields(cls)]
         if unknown := sorted(set(values) - set(known)):
-            raise ParamsError("Unknown key.", where=", ".join(f"sample.{name}" for name in unknown), expected=", ".join(known))
+            raise ParamsError(
+                "Unknown key.",
+                where=", ".join(f"sample.{name}" for name in unknown),
+                expected=", ".join(known),
+            )
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,8 +9,12 @@ from fer_core.sources.sample.portrait import shoot
 __all__ = ["blank_frame", "picture", "text_frame"]
 
 
-def picture(seed: int, domain: str, row: Row, size: int, oversample: int, *, freedom: float) -> np.ndarray:
-    """BGR picture of a row, uint8 [size, size, 3]; rows of one number and kind of subject give the same pixels."""
+def picture(
+    seed: int, domain: str, row: Row, size: int, oversample: int, *, freedom: float
+) -> np.ndarray:
+    """BGR picture of a row, uint8 [size, size, 3]; rows of one number and kind of subject give the
+    same pixels.
+    """
     if row.kind == "blank":
         return blank_frame(row.number, size)
     if row.kind == "text":
@@ -19,7 +23,9 @@ def picture(seed: int, domain: str, row: Row, size: int, oversample: int, *, fre
 
 
 def blank_frame(number: int, size: int) -> np.ndarray:
-    """A uniform frame, uint8 [size, size, 3]: black for number 0, another grey for each of the next 255."""
+    """A uniform frame, uint8 [size, size, 3]: black for number 0, another grey for each of the next
+    255.
+    """
     return np.full((size, size, 3), number * 37 % 256, np.uint8)
 
 
@@ -28,5 +34,14 @@ def text_frame(number: int, size: int) -> np.ndarray:
     canvas = np.full((4 * size, 4 * size, 3), 238 - number % 30, np.uint8)
     for line, text in enumerate(("IMAGE", "REMOVED", f"NO. {number}")):
         place = (round(0.4 * size), round((1.4 + 0.75 * line) * size))
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size / 55, (70, 70, 70), max(1, size // 12), cv2.LINE_AA)
+        cv2.putText(
+            canvas,
+            text,
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size / 55,
+            (70, 70, 70),
+            max(1, size // 12),
+            cv2.LINE_AA,
+        )
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)

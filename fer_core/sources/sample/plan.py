@@ -1,4 +1,6 @@
-"""What a data set holds, row by row, before anything is drawn: splits, labels, copies, non-faces."""
+"""What a data set holds, row by row, before anything is drawn: splits, labels, copies,
+non-faces.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +20,8 @@ class Row:
 
     Attributes:
         number: of the picture; rows with one number and kind show the same picture.
-        kind: "face", "copy" (exact duplicate in another split), "contradiction" (the same picture under another label), "blank"
-            (uniform frame) or "text" (text on a plain ground).
+        kind: "face", "copy" (exact duplicate in another split), "contradiction" (the same picture
+            under another label), "blank" (uniform frame) or "text" (text on a plain ground).
         split: the layout's own word.
         emotion: class index the face shows.
         label: class index that is recorded.
@@ -37,13 +39,16 @@ class Row:
         return self.kind not in ("blank", "text")
 
 
-def plan_rows(options: SampleOptions, domain: str, splits: Sequence[str], shares: Mapping[int, float]) -> list[Row]:
+def plan_rows(
+    options: SampleOptions, domain: str, splits: Sequence[str], shares: Mapping[int, float]
+) -> list[Row]:
     """All rows of a data set, split by split, shuffled within each.
 
     Args:
         options: counts.
         domain: name of the random streams.
-        splits: the layout's words, train first; each other one gets `options.test_share` of the faces.
+        splits: the layout's words, train first; each other one gets `options.test_share` of the
+            faces.
         shares: class index to its share of the faces of every split; sums to 1.
     """
     rng = stream(options.seed, domain, "plan")
@@ -65,23 +70,35 @@ def plan_rows(options: SampleOptions, domain: str, splits: Sequence[str], shares
 
 
 def _quotas(count: int, shares: Sequence[float]) -> list[int]:
-    """Whole numbers that sum to `count`, as near to the shares as can be (largest remainder); none is 0 where `count` allows it."""
+    """Whole numbers that sum to `count`, as near to the shares as can be (largest remainder); none
+    is 0 where `count` allows it.
+    """
     exact = np.array(shares) * count
     quotas = np.maximum(np.floor(exact).astype(int), int(count >= len(shares)))
-    for position in np.argsort(np.floor(exact) - exact, kind="stable")[: max(0, count - int(quotas.sum()))]:
+    for position in np.argsort(np.floor(exact) - exact, kind="stable")[
+        : max(0, count - int(quotas.sum()))
+    ]:
         quotas[position] += 1
     while int(quotas.sum()) > count:
         quotas[np.argmax(quotas)] -= 1
     return quotas.tolist()
 
 
-def _copies(options: SampleOptions, rows: Sequence[Row], splits: Sequence[str], rng: np.random.Generator) -> list[Row]:
-    """Train copies of faces of the last split, and train faces under a second label; no face is copied twice."""
+def _copies(
+    options: SampleOptions, rows: Sequence[Row], splits: Sequence[str], rng: np.random.Generator
+) -> list[Row]:
+    """Train copies of faces of the last split, and train faces under a second label; no face is
+    copied twice.
+    """
     train, last = splits[0], splits[-1]
     picked = rng.permutation(len(rows))
     twins = [rows[index] for index in picked if rows[index].split == last][: options.duplicates]
     taken = {row.number for row in twins}
-    argued = [rows[index] for index in picked if rows[index].split == train and rows[index].number not in taken][: options.contradictions]
+    argued = [
+        rows[index]
+        for index in picked
+        if rows[index].split == train and rows[index].number not in taken
+    ][: options.contradictions]
     copies = [replace(row, kind="copy", split=train) for row in twins]
     for row in argued:
         others = sorted({row.emotion, *range(7)} - {row.label})

@@ -16,10 +16,12 @@ _WORTH_A_PROCESS = 200
 
 
 def drawn(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """`map(work, items)` on the processes that the machine's settings allow; in order, the same results on any number.
+    """`map(work, items)` on the processes that the machine's settings allow; in order, the same
+    results on any number.
 
     Args:
-        work: a function of a module, or a `functools.partial` of one, so that another process can find it.
+        work: a function of a module, or a `functools.partial` of one, so that another process can
+            find it.
         items: what it is called with, one at a time.
     """
     processes = min(load_settings().cpu_threads(), len(items) // _WORTH_A_PROCESS)

@@ -10,7 +10,9 @@ from fer_core.learning.auxiliary.lp import locality_loss
 
 def batch(rows: int = 30) -> tuple[torch.Tensor, torch.Tensor]:
     random = np.random.default_rng(0)
-    return torch.from_numpy(random.normal(0, 2, (rows, 6))), torch.from_numpy(random.integers(0, 4, rows))
+    return torch.from_numpy(random.normal(0, 2, (rows, 6))), torch.from_numpy(
+        random.integers(0, 4, rows)
+    )
 
 
 @pytest.mark.parametrize("k", [1, 3, 50])

@@ -1,4 +1,6 @@
-"""Negative learning lowers what it should, draws wrong classes only, and does not depend on batches."""
+"""Negative learning lowers what it should, draws wrong classes only, and does not depend on
+batches.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from fer_core.learning.auxiliary.negl import confusion, draw_negatives, negative_loss, normalised_entropy, uniforms
+from fer_core.learning.auxiliary.negl import (
+    confusion,
+    draw_negatives,
+    negative_loss,
+    normalised_entropy,
+    uniforms,
+)
 
 
 def logits_of(seed: int, rows: int = 40) -> torch.Tensor:
@@ -33,12 +41,17 @@ def test_one_step_lowers_the_wrong_class() -> None:
 def test_it_is_exact_where_the_wrong_class_is_all_but_certain() -> None:
     logits = torch.zeros(1, 7)
     logits[0, 2] = 60.0
-    assert negative_loss(logits, torch.tensor([2])).item() == pytest.approx(60 - np.log(6), abs=1e-4)
+    assert negative_loss(logits, torch.tensor([2])).item() == pytest.approx(
+        60 - np.log(6), abs=1e-4
+    )
 
 
 def test_entropy_is_scipys_over_ln_7() -> None:
     logits = logits_of(2)
-    torch.testing.assert_close(normalised_entropy(logits), torch.from_numpy(entropy(logits.softmax(1).numpy(), axis=1) / np.log(7)))
+    torch.testing.assert_close(
+        normalised_entropy(logits),
+        torch.from_numpy(entropy(logits.softmax(1).numpy(), axis=1) / np.log(7)),
+    )
     assert normalised_entropy(torch.zeros(1, 7)).item() == pytest.approx(1)
 
 
@@ -57,7 +70,9 @@ def test_classes_are_drawn_as_often_as_they_are_wanted() -> None:
     uniform = (torch.arange(100_000) + 0.5) / 100_000
     drawn = draw_negatives(torch.full((100_000,), 6), wanted.expand(100_000, 7), uniform)
     share = torch.bincount(drawn, minlength=7) / 100_000
-    torch.testing.assert_close(share, torch.tensor([0.3, 0.1, 0.0, 0.4, 0.2, 0.0, 0.0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        share, torch.tensor([0.3, 0.1, 0.0, 0.4, 0.2, 0.0, 0.0]), atol=1e-4, rtol=0
+    )
 
 
 def test_confusion_is_the_mean_prediction_of_each_label() -> None:

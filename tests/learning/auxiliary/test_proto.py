@@ -9,7 +9,9 @@ from fer_core.learning.auxiliary.proto import ProtoOptions, Prototypes
 
 def batch(seed: int, rows: int = 20) -> tuple[torch.Tensor, torch.Tensor]:
     random = np.random.default_rng(seed)
-    return torch.from_numpy(random.normal(0.5, 1, (rows, 5))).float(), torch.from_numpy(random.integers(0, 4, rows))
+    return torch.from_numpy(random.normal(0.5, 1, (rows, 5))).float(), torch.from_numpy(
+        random.integers(0, 4, rows)
+    )
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -23,7 +25,9 @@ def test_loss_gate_and_memory_are_those_of_a_loop(gate: str) -> None:
     for seed in range(4):
         features, labels = batch(seed)
         x, y = unit(features.numpy()), labels.tolist()
-        cosine = [float(a @ unit(memory[c])) if c in memory else None for a, c in zip(x, y, strict=True)]
+        cosine = [
+            float(a @ unit(memory[c])) if c in memory else None for a, c in zip(x, y, strict=True)
+        ]
         inconsistency = [None if c is None else 1 - c for c in cosine]
         known = [i for i, value in enumerate(inconsistency) if value is not None]
         if gate == "fixed":
@@ -33,7 +37,9 @@ def test_loss_gate_and_memory_are_those_of_a_loop(gate: str) -> None:
         loss, gated, seen_cosine = prototypes.loss(features, labels)
         assert set(torch.nonzero(gated)[:, 0].tolist()) == chosen
         assert loss.item() == pytest.approx(sum(inconsistency[i] for i in chosen) / 20, abs=1e-5)
-        torch.testing.assert_close(seen_cosine, torch.tensor([c or 0.0 for c in cosine]), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            seen_cosine, torch.tensor([c or 0.0 for c in cosine]), atol=1e-5, rtol=0
+        )
         for c in set(y):
             mean = x[[i for i, other in enumerate(y) if other == c]].mean(0)
             memory[c] = 0.8 * memory[c] + 0.2 * mean if c in memory else mean

@@ -1,4 +1,6 @@
-"""Terms added to a student's loss: what the network really computes, activity for the history, memory across a restart."""
+"""Terms added to a student's loss: what the network really computes, activity for the history,
+memory across a restart.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,10 +26,22 @@ def network(arch: str = "test_resnet") -> torch.nn.Module:
     return timm.create_model(arch, num_classes=7)
 
 
-def task(net: torch.nn.Module, targets: torch.Tensor | None = None, **terms: Mapping[str, Any]) -> StudentTask:
-    options = ce.Options(label_smoothing=0, **terms) if targets is None else kd.Options(temperature=2, alpha=0.5, **terms)
-    auxiliary = Auxiliary(options, net, LABELS, np.arange(ROWS), targets, seed=3) if options.has_auxiliary else None
-    return StudentTask(net, ce if targets is None else kd, options, targets, lambda epoch: 1, auxiliary)
+def task(
+    net: torch.nn.Module, targets: torch.Tensor | None = None, **terms: Mapping[str, Any]
+) -> StudentTask:
+    options = (
+        ce.Options(label_smoothing=0, **terms)
+        if targets is None
+        else kd.Options(temperature=2, alpha=0.5, **terms)
+    )
+    auxiliary = (
+        Auxiliary(options, net, LABELS, np.arange(ROWS), targets, seed=3)
+        if options.has_auxiliary
+        else None
+    )
+    return StudentTask(
+        net, ce if targets is None else kd, options, targets, lambda epoch: 1, auxiliary
+    )
 
 
 def targets_of() -> torch.Tensor:
@@ -36,17 +50,24 @@ def targets_of() -> torch.Tensor:
 
 def loss_of(one: StudentTask, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     one.network.train()
-    images = torch.from_numpy(np.random.default_rng(2).normal(size=(ROWS, 3, 32, 32)).astype(np.float32))
+    images = torch.from_numpy(
+        np.random.default_rng(2).normal(size=(ROWS, 3, 32, 32)).astype(np.float32)
+    )
     outputs = one.outputs(images, epoch)
     return one.loss(outputs, np.arange(ROWS), torch.from_numpy(LABELS.astype(np.int64)), epoch)
 
 
-@pytest.mark.parametrize("arch", ["test_resnet", "test_efficientnet", "test_convnext2", "test_vit", "mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "arch",
+    ["test_resnet", "test_efficientnet", "test_convnext2", "test_vit", "mobilenetv3_small_050"],
+)
 def test_features_are_what_the_classifier_is_given(arch: str) -> None:
     net = network(arch)
     one = task(net, lp={"weight": 1.0})
     net.train()
-    images = torch.from_numpy(np.random.default_rng(2).normal(size=(4, 3, 160, 160)).astype(np.float32))
+    images = torch.from_numpy(
+        np.random.default_rng(2).normal(size=(4, 3, 160, 160)).astype(np.float32)
+    )
     outputs = one.outputs(images, 0)
     logits, features = outputs[:, :7], outputs[:, 7:]
     assert features.shape[1] == net.get_classifier().in_features
@@ -59,7 +80,9 @@ def test_features_are_what_the_classifier_is_given(arch: str) -> None:
 def test_terms_add_up() -> None:
     plain, _ = loss_of(task(network()))
     parts = {"negl": NEGL, "proto": {"weight": 0.3}, "lp": {"weight": 0.01, "neighbours": 2}}
-    single = [loss_of(task(network(), **{name: values}))[0] - plain for name, values in parts.items()]
+    single = [
+        loss_of(task(network(), **{name: values}))[0] - plain for name, values in parts.items()
+    ]
     whole, logits = loss_of(task(network(), **parts))
     torch.testing.assert_close(whole - plain, sum(single))
     assert logits.shape == (ROWS, 7)
@@ -76,7 +99,9 @@ def test_teacher_guided_negatives_are_the_teachers_likeliest_mistakes() -> None:
         net = network()
         plain, logits = loss_of(task(net, targets))
         guided, _ = loss_of(task(network(), targets, negl={**NEGL, "negatives": kind}))
-        torch.testing.assert_close(guided - plain, 0.5 * negative_loss(logits, torch.from_numpy(wrong)).mean())
+        torch.testing.assert_close(
+            guided - plain, 0.5 * negative_loss(logits, torch.from_numpy(wrong)).mean()
+        )
 
 
 def test_teacher_guided_negatives_want_targets() -> None:
@@ -93,13 +118,26 @@ def test_votes_are_no_teacher_to_guide_by() -> None:
 
 
 def test_activity_is_told_once_an_epoch() -> None:
-    one = task(network(), negl={**NEGL, "ratio": 0.5}, proto={"weight": 1, "gate": "topk", "share": 0.25}, lp={"weight": 1})
+    one = task(
+        network(),
+        negl={**NEGL, "ratio": 0.5},
+        proto={"weight": 1, "gate": "topk", "share": 0.25},
+        lp={"weight": 1},
+    )
     loss_of(one)
     loss_of(one)
     found = one.activity()
-    assert set(found) == {"negl_applied", "negl_entropy", "proto_applied", "proto_cosine", "lp_included"}
+    assert set(found) == {
+        "negl_applied",
+        "negl_entropy",
+        "proto_applied",
+        "proto_cosine",
+        "lp_included",
+    }
     assert 0.2 < found["negl_applied"] < 0.8
-    assert found["proto_applied"] == pytest.approx(0.125), "nothing in the first batch, a quarter of the second"
+    assert found["proto_applied"] == pytest.approx(0.125), (
+        "nothing in the first batch, a quarter of the second"
+    )
     assert found["lp_included"] == 1
     assert one.activity() == {}
 

@@ -27,7 +27,9 @@ def hand_kl(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
 
 def test_ce_by_hand() -> None:
     student, _, labels = batch()
-    assert ce.loss(student, None, labels, ce.Options(label_smoothing=0.0)).item() == pytest.approx(hand_ce(student, labels))
+    assert ce.loss(student, None, labels, ce.Options(label_smoothing=0.0)).item() == pytest.approx(
+        hand_ce(student, labels)
+    )
 
 
 def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
@@ -40,12 +42,18 @@ def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
 @pytest.mark.parametrize(("t", "alpha"), [(1.0, 1.0), (2.0, 0.7), (5.0, 0.3)])
 def test_kd_by_hand(t: float, alpha: float) -> None:
     student, teacher, labels = batch()
-    divergence = hand_kl(softmax(teacher.numpy() / t, axis=1), softmax(student.numpy() / t, axis=1)).mean()
+    divergence = hand_kl(
+        softmax(teacher.numpy() / t, axis=1), softmax(student.numpy() / t, axis=1)
+    ).mean()
     expected = (1 - alpha) * hand_ce(student, labels) + alpha * t * t * divergence
-    assert kd.loss(student, teacher, labels, kd.Options(temperature=t, alpha=alpha)).item() == pytest.approx(expected, rel=1e-5)
+    assert kd.loss(
+        student, teacher, labels, kd.Options(temperature=t, alpha=alpha)
+    ).item() == pytest.approx(expected, rel=1e-5)
 
 
-def hand_dkd(student: Tensor, teacher: Tensor, labels: Tensor, t: float) -> tuple[np.ndarray, np.ndarray]:
+def hand_dkd(
+    student: Tensor, teacher: Tensor, labels: Tensor, t: float
+) -> tuple[np.ndarray, np.ndarray]:
     p, q = softmax(teacher.numpy() / t, axis=1), softmax(student.numpy() / t, axis=1)
     rows = np.arange(len(labels))
     binary = [np.stack([d[rows, labels], 1 - d[rows, labels]], axis=1) for d in (p, q)]
@@ -61,14 +69,18 @@ def test_dkd_by_hand(t: float) -> None:
     student, teacher, labels = batch()
     target, others = hand_dkd(student, teacher, labels, t)
     expected = hand_ce(student, labels) + t * t * (1.5 * target + 3.0 * others).mean()
-    assert dkd.loss(student, teacher, labels, dkd.Options(temperature=t, alpha=1.5, beta=3.0)).item() == pytest.approx(expected, rel=1e-5)
+    assert dkd.loss(
+        student, teacher, labels, dkd.Options(temperature=t, alpha=1.5, beta=3.0)
+    ).item() == pytest.approx(expected, rel=1e-5)
 
 
 @given(st.integers(0, 10_000))
 def test_kd_decomposes_into_the_two_parts_of_dkd(seed: int) -> None:
     """KL(teacher || student) = TCKD + (1 - p_target of the teacher) NCKD (Zhao et al., eq. 6)."""
     student, teacher, labels = batch(seed)
-    whole = torch.nn.functional.kl_div(student.log_softmax(1), teacher.log_softmax(1), reduction="none", log_target=True).sum(1)
+    whole = torch.nn.functional.kl_div(
+        student.log_softmax(1), teacher.log_softmax(1), reduction="none", log_target=True
+    ).sum(1)
     missing = 1 - teacher.softmax(1).gather(1, labels[:, None])[:, 0]
     parts = dkd.tckd(student, teacher, labels) + missing * dkd.nckd(student, teacher, labels)
     assert torch.allclose(whole, parts, atol=1e-8)
@@ -77,10 +89,15 @@ def test_kd_decomposes_into_the_two_parts_of_dkd(seed: int) -> None:
 @pytest.mark.parametrize("name", ["kd", "dkd"])
 def test_distilling_from_oneself_costs_nothing_and_pulls_nowhere(name: str) -> None:
     student, _, labels = batch()
-    options = {"kd": kd.Options(temperature=3.0, alpha=1.0), "dkd": dkd.Options(temperature=3.0, alpha=1.0, beta=2.0)}[name]
+    options = {
+        "kd": kd.Options(temperature=3.0, alpha=1.0),
+        "dkd": dkd.Options(temperature=3.0, alpha=1.0, beta=2.0),
+    }[name]
     logits = student.clone().requires_grad_()
     loss = {"kd": kd, "dkd": dkd}[name].loss(logits, student, labels, options)
-    label_part = torch.nn.functional.cross_entropy(logits, labels) if name == "dkd" else torch.zeros(())
+    label_part = (
+        torch.nn.functional.cross_entropy(logits, labels) if name == "dkd" else torch.zeros(())
+    )
     (gradient,) = torch.autograd.grad(loss - label_part, logits)
     assert gradient.abs().max() < 1e-6
 

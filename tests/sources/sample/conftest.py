@@ -5,7 +5,9 @@ import pytest
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.render import LAYOUTS, render
 
-OPTIONS = SampleOptions(seed=5, faces=120, test_share=0.2, duplicates=3, contradictions=4, non_faces=5, label_noise=0.05)
+OPTIONS = SampleOptions(
+    seed=5, faces=120, test_share=0.2, duplicates=3, contradictions=4, non_faces=5, label_noise=0.05
+)
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,9 @@ def test_lids_widen_in_fear_and_narrow_in_disgust(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_brows_fall_in_anger_rise_in_surprise_and_slant_in_sadness(seed):
-    neutral, angry, surprise, sad = (face(seed, name).brows[1][:, 1] for name in ("Neutral", "Angry", "Surprise", "Sad"))
+    neutral, angry, surprise, sad = (
+        face(seed, name).brows[1][:, 1] for name in ("Neutral", "Angry", "Surprise", "Sad")
+    )
     assert angry[0] > neutral[0] + 0.05
     assert (surprise < neutral - 0.05).all()
     assert (neutral - sad)[0] > (neutral - sad)[-1] + 0.04
@@ -75,7 +77,11 @@ def test_nose_wrinkles_in_disgust_only():
 
 
 def test_blink_closes_the_eyes():
-    assert eye_opening(shape_face(person(0), {}, blink=1.0)) < 0.02 < eye_opening(shape_face(person(0), {}))
+    assert (
+        eye_opening(shape_face(person(0), {}, blink=1.0))
+        < 0.02
+        < eye_opening(shape_face(person(0), {}))
+    )
 
 
 def test_asymmetry_moves_one_corner_more():

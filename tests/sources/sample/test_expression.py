@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from fer_core.labels import CLASSES, INDEX
-from fer_core.sources.sample.expression import Expression, action_units, mistaken_label, sample_expression
+from fer_core.sources.sample.expression import (
+    Expression,
+    action_units,
+    mistaken_label,
+    sample_expression,
+)
 
 
 def units_of(name: str) -> set[int]:

@@ -37,7 +37,9 @@ def test_value_of_wrong_type_or_out_of_range_is_refused_by_name(key, value):
         SampleOptions.from_dict({key: value})
 
 
-@pytest.mark.parametrize("name", ["sample_fer2013", "sample_ferplus", "sample_rafdb", "sample_expw"])
+@pytest.mark.parametrize(
+    "name", ["sample_fer2013", "sample_ferplus", "sample_rafdb", "sample_expw"]
+)
 def test_shipped_descriptors_hold_valid_options(name):
     descriptor = json.loads((SOURCES / f"{name}.json").read_text())
     assert descriptor["name"] == name
@@ -46,5 +48,8 @@ def test_shipped_descriptors_hold_valid_options(name):
 
 
 def test_shipped_fer2013_and_ferplus_hold_the_same_pictures():
-    fer2013, ferplus = (json.loads((SOURCES / f"sample_{name}.json").read_text())["sample"] for name in ("fer2013", "ferplus"))
+    fer2013, ferplus = (
+        json.loads((SOURCES / f"sample_{name}.json").read_text())["sample"]
+        for name in ("fer2013", "ferplus")
+    )
     assert fer2013 == ferplus

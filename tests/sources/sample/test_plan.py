@@ -23,13 +23,18 @@ def test_every_count_is_kept(seed, faces, duplicates, contradictions, non_faces)
     options = SampleOptions(seed, faces, 0.2, duplicates, contradictions, non_faces)
     rows = plan_rows(options, "x", ("train", "val", "test"), SHARES)
     kinds = Counter(row.kind for row in rows)
-    assert (kinds["face"], kinds["copy"], kinds["contradiction"]) == (faces, duplicates, contradictions)
+    assert (kinds["face"], kinds["copy"], kinds["contradiction"]) == (
+        faces,
+        duplicates,
+        contradictions,
+    )
     assert kinds["blank"] + kinds["text"] == non_faces
     assert len({row.number for row in rows if row.kind == "face"}) == faces
     tests = Counter(row.split for row in rows if row.kind == "face")
     assert tests["val"] == tests["test"] == round(0.2 * faces)
     assert all(
-        {row.emotion for row in rows if row.split == split and row.kind == "face"} == set(range(7)) for split in ("train", "val", "test")
+        {row.emotion for row in rows if row.split == split and row.kind == "face"} == set(range(7))
+        for split in ("train", "val", "test")
     )
 
 
@@ -38,7 +43,12 @@ def test_copies_are_train_rows_of_a_test_face_with_its_label():
     faces = {row.number: row for row in rows if row.kind == "face"}
     copies = [row for row in rows if row.kind == "copy"]
     assert len({row.number for row in copies}) == 5
-    assert all(row.split == "train" and faces[row.number].split == "test" and row.label == faces[row.number].label for row in copies)
+    assert all(
+        row.split == "train"
+        and faces[row.number].split == "test"
+        and row.label == faces[row.number].label
+        for row in copies
+    )
 
 
 def test_contradictions_are_train_rows_of_a_train_face_with_another_label():
@@ -46,7 +56,10 @@ def test_contradictions_are_train_rows_of_a_train_face_with_another_label():
     faces = {row.number: row for row in rows if row.kind == "face"}
     argued = [row for row in rows if row.kind == "contradiction"]
     assert len({row.number for row in argued}) == 8
-    assert all(row.split == faces[row.number].split == "train" and row.label != faces[row.number].label for row in argued)
+    assert all(
+        row.split == faces[row.number].split == "train" and row.label != faces[row.number].label
+        for row in argued
+    )
 
 
 def test_layout_without_test_split_still_has_copies():

@@ -13,9 +13,13 @@ LIGHT = Light(0.0, -0.3, 0.95, 0.8, 1.0)
 
 
 def draw(emotion: str, yaw: float = 0.0) -> np.ndarray:
-    person = dataclasses.replace(sample_identity(np.random.default_rng(4)), beard="none", glasses="none", hair_style="short")
+    person = dataclasses.replace(
+        sample_identity(np.random.default_rng(4)), beard="none", glasses="none", hair_style="short"
+    )
     index = INDEX[emotion]
-    sitter = Sitter(person, Expression(index, 1.0, index, 0.0, action_units(index, 1.0)), 0.0, 0.0, (0.0, 0.0))
+    sitter = Sitter(
+        person, Expression(index, 1.0, index, 0.0, action_units(index, 1.0)), 0.0, 0.0, (0.0, 0.0)
+    )
     canvas = np.full((240, 240, 3), 128, np.uint8)
     draw_sitter(canvas, sitter, Camera(120, 115, 80, yaw), LIGHT)
     return canvas

@@ -13,12 +13,17 @@ from fer_core.errors import ParamsError
 from fer_core.sources.sample.options import SampleOptions
 from fer_core.sources.sample.render import LAYOUTS, render
 
-SMALL = SampleOptions(seed=11, faces=24, test_share=0.25, duplicates=1, contradictions=1, non_faces=2)
+SMALL = SampleOptions(
+    seed=11, faces=24, test_share=0.25, duplicates=1, contradictions=1, non_faces=2
+)
 
 
 def digest(root: Path) -> dict[str, str]:
     files = sorted(path for path in root.rglob("*") if path.is_file())
-    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def read_csv(path: Path) -> list[list[str]]:
@@ -38,8 +43,10 @@ def test_rerun_in_threads_and_in_another_process_gives_the_same_bytes(tmp_path):
         list(pool.map(lambda layout: render(layout, tmp_path / "threads" / layout, SMALL), LAYOUTS))
     code = (
         "import sys; from pathlib import Path\n"
-        "from fer_core.sources.sample.options import *; from fer_core.sources.sample.render import *\n"
-        f"for layout in reversed(LAYOUTS): render(layout, Path(sys.argv[1]) / layout, SampleOptions.from_dict({SMALL.to_dict()}))"
+        "from fer_core.sources.sample.options import *; from fer_core.sources.sample.render import "
+        "*\n"
+        "for layout in reversed(LAYOUTS): render(layout, Path(sys.argv[1]) / layout, "
+        f"SampleOptions.from_dict({SMALL.to_dict()}))"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "process")], check=True)
     assert digest(tmp_path / "threads") == digest(tmp_path / "process")
@@ -47,7 +54,11 @@ def test_rerun_in_threads_and_in_another_process_gives_the_same_bytes(tmp_path):
 
 def test_another_seed_gives_other_pictures(tmp_path):
     for seed in (1, 2):
-        render("rafdb_basic", tmp_path / str(seed), SampleOptions(seed=seed, faces=20, duplicates=0, contradictions=0, non_faces=0))
+        render(
+            "rafdb_basic",
+            tmp_path / str(seed),
+            SampleOptions(seed=seed, faces=20, duplicates=0, contradictions=0, non_faces=0),
+        )
     one, two = (set(digest(tmp_path / seed / "Image").values()) for seed in ("1", "2"))
     assert len(one) == len(two) == 20
     assert not one & two
@@ -64,8 +75,12 @@ def test_unknown_layout_and_used_folder_are_refused(tmp_path):
 def test_fer2013_has_the_official_columns_and_pixels(trees, options):
     header, *rows = read_csv(trees["fer2013"] / "fer2013.csv")
     assert header == ["emotion", "pixels", "Usage"]
-    assert len(rows) == options.faces + options.duplicates + options.contradictions + options.non_faces
-    assert [row[2] for row in rows] == sorted((row[2] for row in rows), key=("Training", "PublicTest", "PrivateTest").index)
+    assert (
+        len(rows) == options.faces + options.duplicates + options.contradictions + options.non_faces
+    )
+    assert [row[2] for row in rows] == sorted(
+        (row[2] for row in rows), key=("Training", "PublicTest", "PrivateTest").index
+    )
     for emotion, pixels, _ in rows:
         values = [int(value) for value in pixels.split(" ")]
         assert len(values) == 48 * 48
@@ -80,7 +95,9 @@ def test_fer2013_holds_the_twins_contradictions_and_non_faces_it_announces(trees
         seen.setdefault(pixels, []).append((emotion, usage))
     pairs = [pair for pair in seen.values() if len(pair) == 2]
     assert max(map(len, seen.values())) == 2
-    crossing = [pair for pair in pairs if {usage for _, usage in pair} == {"Training", "PrivateTest"}]
+    crossing = [
+        pair for pair in pairs if {usage for _, usage in pair} == {"Training", "PrivateTest"}
+    ]
     inside = [pair for pair in pairs if {usage for _, usage in pair} == {"Training"}]
     assert len(crossing) == options.duplicates
     assert all(first[0] == second[0] for first, second in crossing)
@@ -99,12 +116,25 @@ def test_classes_are_imbalanced_like_the_real_sets(trees):
 
 
 def test_ferplus_holds_the_pictures_of_fer2013_in_the_same_order(trees):
-    assert (trees["ferplus"] / "fer2013.csv").read_bytes() == (trees["fer2013"] / "fer2013.csv").read_bytes()
+    assert (trees["ferplus"] / "fer2013.csv").read_bytes() == (
+        trees["fer2013"] / "fer2013.csv"
+    ).read_bytes()
 
 
 def test_ferplus_votes_follow_the_official_file(trees, options):
     header, *rows = read_csv(trees["ferplus"] / "fer2013new.csv")
-    names = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
+    names = [
+        "neutral",
+        "happiness",
+        "surprise",
+        "sadness",
+        "anger",
+        "disgust",
+        "fear",
+        "contempt",
+        "unknown",
+        "NF",
+    ]
     assert header == ["Usage", "Image name", *names]
     faces = read_csv(trees["fer2013"] / "fer2013.csv")[1:]
     assert [row[0] for row in rows] == [face[2] for face in faces]
@@ -122,23 +152,40 @@ def test_ferplus_votes_follow_the_official_file(trees, options):
 def test_identical_pictures_of_a_duplicate_have_identical_votes(trees):
     faces = read_csv(trees["fer2013"] / "fer2013.csv")[1:]
     votes = read_csv(trees["ferplus"] / "fer2013new.csv")[1:]
-    last = {face[1]: row[2:] for face, row in zip(faces, votes, strict=True) if face[2] == "PrivateTest"}
-    twins = [(last[face[1]], row[2:]) for face, row in zip(faces, votes, strict=True) if face[2] == "Training" and face[1] in last]
+    last = {
+        face[1]: row[2:] for face, row in zip(faces, votes, strict=True) if face[2] == "PrivateTest"
+    }
+    twins = [
+        (last[face[1]], row[2:])
+        for face, row in zip(faces, votes, strict=True)
+        if face[2] == "Training" and face[1] in last
+    ]
     assert twins
     assert all(first == second for first, second in twins)
 
 
 def test_rafdb_list_names_every_aligned_file(trees, options):
     root = trees["rafdb_basic"]
-    lines = [line.split(" ") for line in (root / "EmoLabel" / "list_patition_label.txt").read_text().splitlines()]
+    lines = [
+        line.split(" ")
+        for line in (root / "EmoLabel" / "list_patition_label.txt").read_text().splitlines()
+    ]
     assert {label for _, label in lines} == set("1234567")
     names = [name for name, _ in lines]
-    assert [name for name in names if len(name) != (len("train_00001.jpg") if name.startswith("train_") else len("test_0001.jpg"))] == []
+    assert [
+        name
+        for name in names
+        if len(name)
+        != (len("train_00001.jpg") if name.startswith("train_") else len("test_0001.jpg"))
+    ] == []
     assert names[0] == "train_00001.jpg"
     assert names[-1] == f"test_{sum(name.startswith('test_') for name in names):04d}.jpg"
     files = sorted(path.name for path in (root / "Image" / "aligned").iterdir())
     assert files == sorted(name.replace(".jpg", "_aligned.jpg") for name in names)
-    assert len(lines) == options.faces + options.duplicates + options.contradictions + options.non_faces
+    assert (
+        len(lines)
+        == options.faces + options.duplicates + options.contradictions + options.non_faces
+    )
     images = [cv2.imread(str(root / "Image" / "aligned" / name)) for name in files]
     assert {image.shape for image in images} == {(100, 100, 3)}
     assert sum(map(is_uniform, images)) == (options.non_faces + 1) // 2
@@ -147,12 +194,19 @@ def test_rafdb_list_names_every_aligned_file(trees, options):
 
 def test_rafdb_holds_twins_and_contradictions(trees, options):
     root = trees["rafdb_basic"]
-    labels = dict(line.split(" ") for line in (root / "EmoLabel" / "list_patition_label.txt").read_text().splitlines())
+    labels = dict(
+        line.split(" ")
+        for line in (root / "EmoLabel" / "list_patition_label.txt").read_text().splitlines()
+    )
     same: dict[bytes, list[str]] = {}
     for name in labels:
-        same.setdefault((root / "Image" / "aligned" / name.replace(".jpg", "_aligned.jpg")).read_bytes(), []).append(name)
+        same.setdefault(
+            (root / "Image" / "aligned" / name.replace(".jpg", "_aligned.jpg")).read_bytes(), []
+        ).append(name)
     pairs = [names for names in same.values() if len(names) > 1]
-    crossing = [names for names in pairs if {name.split("_")[0] for name in names} == {"train", "test"}]
+    crossing = [
+        names for names in pairs if {name.split("_")[0] for name in names} == {"train", "test"}
+    ]
     argued = [names for names in pairs if len({labels[name] for name in names}) > 1]
     assert (len(crossing), len(argued), len(pairs)) == (
         options.duplicates,
@@ -177,10 +231,15 @@ def test_expw_boxes_lie_inside_their_photos(trees):
 
 def test_expw_has_photos_with_several_people_of_varied_size_and_confidence(trees, options):
     rows = photos_of(trees["expw"])
-    assert len(rows) == options.faces + options.duplicates + options.contradictions + options.non_faces
+    assert (
+        len(rows) == options.faces + options.duplicates + options.contradictions + options.non_faces
+    )
     people = Counter(row[0] for row in rows)
     assert set(people.values()) == {1, 2, 3, 4}
-    assert all([int(row[1]) for row in rows if row[0] == name] == list(range(count)) for name, count in people.items())
+    assert all(
+        [int(row[1]) for row in rows if row[0] == name] == list(range(count))
+        for name, count in people.items()
+    )
     sides = [int(row[5]) - int(row[2]) for row in rows]
     assert min(sides) < 60 < 100 < max(sides)
     assert np.std([float(row[6]) for row in rows]) > 10
