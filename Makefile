@@ -30,6 +30,7 @@ lint: $(STAMP)  ## format check, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 lock: $(STAMP)  ## resolve pyproject.toml anew into the two lock files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev --python-version 3.11 --upgrade \
@@ -38,5 +39,5 @@ lock: $(STAMP)  ## resolve pyproject.toml anew into the two lock files
 	  --output-file requirements-uv.lock -
 
 clean-runs:  ## delete the scratch folders of interrupted runs, where FER_RUNS or fer.local.toml have them
-	runs=$$($(BIN)/python -c 'from fer_core.settings import load_settings; print(load_settings().runs)') && \
+	runs=$$($(BIN)/python -c 'from fer_core.base.settings import load_settings; print(load_settings().runs)') && \
 	  rm -rf "$$runs"/teacher_a "$$runs"/teacher_b "$$runs"/teacher_fold "$$runs"/student

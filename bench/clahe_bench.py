@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import typer
 
-from fer_core.data.clahe import clahe_rgb
-from fer_core.opencv import cv2
+from fer_core.images.clahe import clahe_rgb
+from fer_core.pixels.opencv import cv2
 
 
 def main(

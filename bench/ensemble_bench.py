@@ -19,10 +19,10 @@ import pandas as pd
 from scipy.special import log_softmax as scipy_log_softmax
 from sklearn.metrics import f1_score, log_loss
 
-from fer_core.data.logits import logits_of_rows, read_recorded_logits, write_logits
-from fer_core.data.rows import Rows
-from fer_core.evaluation.fusion import Space, best_candidate, fuse, search_weights
-from fer_core.evaluation.smooth_search import smooth_weights
+from fer_core.dataset.pack.rows import Rows
+from fer_core.evaluation.ensemble.fusion import Space, best_candidate, fuse, search_weights
+from fer_core.evaluation.ensemble.smooth_search import smooth_weights
+from fer_core.logits.store import logits_of_rows, read_recorded_logits, write_logits
 
 ROWS, TEACHERS, WEIGHTINGS, REFERENCE, VIEWS = 213_000, 5, 100, 3, 8
 SPACES: tuple[Space, ...] = ("prob", "logit")

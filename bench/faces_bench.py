@@ -24,15 +24,15 @@ import numpy as np
 
 from bench.peers import PEERS, PeerNetwork
 from bench.peers_bench import answers_of, read_faces
-from fer_core.deploy.detection import FaceBox, YuNet, crop_face, read_detector
-from fer_core.deploy.latency import Network
-from fer_core.deploy.predictor import Predictor
-from fer_core.logs import setup_logging
-from fer_core.opencv import cv2
-from fer_core.sources.decode import decode_rgb
-from fer_core.sources.sample.options import SampleOptions
-from fer_core.sources.sample.portrait import shoot
-from fer_core.sources.sample.render import render
+from fer_core.base.logs import setup_logging
+from fer_core.export.latency.latency import Network
+from fer_core.pixels.decode import decode_rgb
+from fer_core.pixels.opencv import cv2
+from fer_core.predict.detection import FaceBox, YuNet, crop_face, read_detector
+from fer_core.predict.predictor import Predictor
+from fer_core.sample.options import SampleOptions
+from fer_core.sample.portrait import shoot
+from fer_core.sample.render import render
 
 log = logging.getLogger("bench.faces")
 

@@ -23,12 +23,12 @@ from PIL import Image
 from torchvision import transforms
 
 from bench.scale_bench import encoded
-from fer_core.data.bank import ImageBank
-from fer_core.data.pack import Pack, PackOptions, write_pack
-from fer_core.data.preprocessing import Preprocessing
-from fer_core.data.rows import ROWS_SCHEMA
-from fer_core.data.views import ViewOptions
-from fer_core.opencv import cv2
+from fer_core.dataset.pack.pack import Pack, PackOptions, write_pack
+from fer_core.dataset.pack.rows import ROWS_SCHEMA
+from fer_core.images.bank import ImageBank
+from fer_core.images.views import ViewOptions
+from fer_core.pixels.opencv import cv2
+from fer_core.pixels.preprocessing import Preprocessing
 
 BATCH = 64
 _NO_ROOM = 1e-9

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_core.data.imagehash import phash, thumbnail
-from fer_core.data.near_duplicates import find_twins
-from fer_core.data.store import FaceStore
-from fer_core.opencv import cv2
-from fer_core.sources.decode import decode_rgb
+from fer_core.dataset.assembly.near_duplicates import find_twins
+from fer_core.dataset.store.imagehash import phash, thumbnail
+from fer_core.dataset.store.store import FaceStore
+from fer_core.pixels.decode import decode_rgb
+from fer_core.pixels.opencv import cv2
 
 BITS, CORRELATION, PICTURES = 8, 0.95, 2000
 Change = Callable[[np.ndarray], np.ndarray]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_core.deploy.latency import Subject
-from fer_core.labels import INDEX
-from fer_core.onnx_runtime import onnxruntime
-from fer_core.opencv import cv2
+from fer_core.base.labels import INDEX
+from fer_core.export.latency.latency import Subject
+from fer_core.pixels.opencv import cv2
+from fer_core.predict.onnx_runtime import onnxruntime
 
 __all__ = ["PEERS", "Peer", "PeerNetwork", "peer_subject", "present_peers"]
 

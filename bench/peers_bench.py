@@ -10,7 +10,7 @@ its own documented way. Calibration is as shipped: nothing is fitted on these ro
 copies of test faces among its Training rows; a network trained on these has seen the answer, so
 accuracy is also given on the test rows whose pixels are in no Training row.
 
-Latency is measured by the pipeline's own protocol (`fer_core.deploy.latency`) on the first of these
+Latency is measured by the pipeline's own protocol (`fer_core.export.latency.latency`) on the first of these
 faces: all in turns, in rounds, in one process, one thread and all of them, single faces and
 batches, CPU and CUDA where there is one, the network alone and from crop to answer; beside plain
 MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
@@ -30,8 +30,11 @@ from tqdm import tqdm
 
 from bench.peers import PeerNetwork, peer_subject, present_peers
 from bench.peers_page import REFERENCE_SIZE, command_of, page_of, with_ratios
-from fer_core.data.preprocessing import Preprocessing
-from fer_core.deploy.latency import (
+from fer_core.base.files import write_text
+from fer_core.base.logs import progress_off, setup_logging
+from fer_core.base.settings import load_settings
+from fer_core.evaluation.metrics.metrics import all_metrics
+from fer_core.export.latency.latency import (
     Network,
     Subject,
     export_reference,
@@ -39,16 +42,13 @@ from fer_core.deploy.latency import (
     measure_latency,
     usable_providers,
 )
-from fer_core.deploy.options import LatencyOptions
-from fer_core.deploy.predictor import Predictor
-from fer_core.evaluation.metrics import all_metrics
-from fer_core.files import write_text
-from fer_core.logs import progress_off, setup_logging
-from fer_core.settings import load_settings
-from fer_core.sources.decode import decode_rgb
-from fer_core.sources.fer2013_table import encode, read_rows
+from fer_core.export.onnx.options import LatencyOptions
+from fer_core.pixels.decode import decode_rgb
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.predictor import Predictor
+from fer_core.sources.files.fer2013_table import encode, read_rows
+from fer_core.sources.files.tree import open_tree
 from fer_core.sources.layouts import fer2013
-from fer_core.sources.tree import open_tree
 
 SINGLE = LatencyOptions(rounds=10, calls=100, batches=(1,), threads=(1, 0))
 BATCHES = LatencyOptions(rounds=5, calls=20, batches=(16,), threads=(1, 0))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_core.files import sha256_file
+from fer_core.base.files import sha256_file
 
 __all__ = ["REFERENCE_SIZE", "command_of", "page_of", "with_ratios"]
 

@@ -30,10 +30,10 @@ import psutil
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from fer_core.data.pack import Pack
-from fer_core.labels import CLASSES
-from fer_core.opencv import cv2
-from fer_core.sources.descriptor import Descriptor, scanned, write_descriptor
+from fer_core.base.labels import CLASSES
+from fer_core.dataset.pack.pack import Pack
+from fer_core.pixels.opencv import cv2
+from fer_core.sources.catalogue.descriptor import Descriptor, scanned, write_descriptor
 
 ROOT = Path(__file__).parent.parent
 UNIFIED = 466_284

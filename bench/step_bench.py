@@ -26,20 +26,20 @@ import torch
 from torch.nn import functional
 
 from bench.loader_bench import MEAN, STD, VIEWS, _files, _pack
-from fer_core.data.bank import ImageBank
-from fer_core.data.preprocessing import Preprocessing
-from fer_core.learning.losses import ce
-from fer_core.learning.optimiser import Optimiser
-from fer_core.learning.options import TrainOptions
-from fer_core.learning.task import StudentTask
-from fer_core.models.backbone import build_classifier
-from fer_core.models.compiled import compile_network
-from fer_core.models.device import prepare_device
-from fer_core.models.inference import logits_of
-from fer_core.models.precision import autocast
-from fer_core.opencv import cv2
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.images.bank import ImageBank
+from fer_core.models.devices.compiled import compile_network
+from fer_core.models.devices.device import prepare_device
+from fer_core.models.networks.backbone import build_classifier
+from fer_core.models.networks.inference import logits_of
+from fer_core.models.networks.precision import autocast
+from fer_core.pixels.opencv import cv2
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.training.loop.optimiser import Optimiser
+from fer_core.training.loop.options import TrainOptions
+from fer_core.training.loop.task import StudentTask
+from fer_core.training.losses import ce
 
 ARCHS = "resnet18,mobilenetv3_large_100"
 """On a GPU also resnet50, tf_efficientnet_b3, convnext_tiny, vit_base_patch16_384."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_core.data.store import FaceStore
-from fer_core.labels import CLASSES
-from fer_core.opencv import cv2
-from fer_core.sources.decode import decode_rgb
+from fer_core.base.labels import CLASSES
+from fer_core.dataset.store.store import FaceStore
+from fer_core.pixels.decode import decode_rgb
+from fer_core.pixels.opencv import cv2
 
 SIDE, COLUMNS, MARGIN = 72, 12, 84
 

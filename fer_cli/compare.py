@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from fer_core.errors import ArtifactError
-from fer_core.params import load_section
+from fer_core.base.errors import ArtifactError
+from fer_core.base.params import load_section
 
 __all__ = ["compare"]
 
@@ -45,9 +45,9 @@ def compare(
     """
     from dataclasses import asdict
 
-    from fer_core.evaluation.gates import compare_sets, fitted_temperature, judge
-    from fer_core.evaluation.options import EvaluationOptions
-    from fer_core.evaluation.record import read_evaluation
+    from fer_core.evaluation.comparison.gates import compare_sets, fitted_temperature, judge
+    from fer_core.evaluation.metrics.options import EvaluationOptions
+    from fer_core.evaluation.metrics.record import read_evaluation
 
     options = load_section("evaluation", EvaluationOptions)
     models = [read_evaluation(_folder(name)) for name in (candidate, baseline)]

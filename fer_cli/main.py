@@ -12,23 +12,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from fer_core.errors import FerError
-from fer_core.logs import setup_logging
+from fer_core.base.errors import FerError
+from fer_core.base.logs import setup_logging
 
 __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = {
     "run": "run:run",
-    "data": "data:app",
-    "manifest": "manifest:app",
+    "data": "data.commands:app",
+    "manifest": "data.manifest:app",
     "profile": "profile:app",
     "dag": "dag:app",
-    "tune": "tune:app",
-    "doctor": "doctor:doctor",
+    "tune": "tune.command:app",
+    "doctor": "doctor.command:doctor",
     "compare": "compare:compare",
-    "predict": "predict:predict",
-    "fetch-detector": "predict:fetch",
-    "results": "results:results",
+    "predict": "predict.command:predict",
+    "fetch-detector": "predict.command:fetch",
+    "results": "results.command:results",
 }
 """Name of each command -> module of fer_cli, and in it a typer application or the command's
 function.

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.dag import DVC_FILE, read_pipeline, synced
-from fer_cli.schema import check_methods, check_params, check_sources
-from fer_core.errors import ParamsError
-from fer_core.files import write_text
-from fer_core.params import PARAMS_FILE, read_params
+from fer_core.base.errors import ParamsError
+from fer_core.base.files import write_text
+from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.pipeline.dag import DVC_FILE, read_pipeline, synced
+from fer_core.pipeline.schema import check_methods, check_params, check_sources
 
 __all__ = ["app", "use_profile"]
 

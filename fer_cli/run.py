@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.checked import check_once
-from fer_cli.dag import DVC_FILE, read_pipeline, synced
-from fer_cli.schema import check_sources
-from fer_core.errors import ParamsError
-from fer_core.params import PARAMS_FILE, read_params
-from fer_core.settings import load_settings
+from fer_core.base.errors import ParamsError
+from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.base.settings import load_settings
+from fer_core.pipeline.checked import check_once
+from fer_core.pipeline.dag import DVC_FILE, read_pipeline, synced
+from fer_core.pipeline.schema import check_sources
 
 __all__ = ["run"]
 
@@ -41,8 +41,8 @@ def run(
     With an option of `dvc repro` (such as --force) that command itself runs, one stage after the
     other.
     """
-    from fer_cli.plan import Plan, make_plan, uses_torch
-    from fer_cli.scheduler import machine_for, run_plan
+    from fer_core.pipeline.plan import Plan, make_plan, uses_torch
+    from fer_core.pipeline.scheduler import machine_for, run_plan
 
     params = read_params()
     check_once(params)

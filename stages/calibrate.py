@@ -8,11 +8,11 @@ and reliability of val and every named test set without and with each.
 import logging
 from pathlib import Path
 
-from fer_core.data.rows import read_rows
-from fer_core.evaluation.calibration_report import calibrate, write_calibration
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import read_evaluation
-from fer_core.params import load_section
+from fer_core.base.params import load_section
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.calibration.report import calibrate, write_calibration
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import read_evaluation
 from stages.entry import run_stage
 
 EVALUATIONS = Path("data/evaluation")

@@ -6,10 +6,10 @@ first). Writes `data/clean/NAME.arrow`: faces, counts, exclusions with reasons.
 
 from pathlib import Path
 
-from fer_core.data.cleaning import clean
-from fer_core.params import load_section
-from fer_core.settings import load_settings
-from fer_core.sources.options import CleanOptions
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.cleaning.cleaning import clean
+from fer_core.sources.catalogue.options import CleanOptions
 from stages.entry import run_stage
 
 DESCRIPTORS = Path("data/sources")

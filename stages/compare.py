@@ -10,15 +10,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fer_core.evaluation.calibration_report import read_calibration
-from fer_core.evaluation.comparison import Conditions, compare_methods
-from fer_core.evaluation.comparison_report import run_summary, write_comparison
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import read_evaluation
-from fer_core.evaluation.reliability import read_reliability_metrics
-from fer_core.params import load_section
-from fer_core.report.artifacts import read_history
-from fer_core.report.convergence import rising
+from fer_core.base.params import load_section
+from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.comparison.comparison import Conditions, compare_methods
+from fer_core.evaluation.comparison.convergence import rising
+from fer_core.evaluation.comparison.histories import read_history
+from fer_core.evaluation.comparison.report import run_summary, write_comparison
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import read_evaluation
+from fer_core.evaluation.metrics.reliability import read_reliability_metrics
 from stages.entry import run_stage
 
 EVALUATIONS = Path("data/evaluation")

@@ -8,13 +8,13 @@ closed, this page helps to see why.
 import logging
 from pathlib import Path
 
-from fer_core.data.manifest import open_stores
-from fer_core.data.manifest_table import read_manifest
-from fer_core.files import new_folder, sha256_file, write_json, write_text
-from fer_core.params import load_section
-from fer_core.report.datasheet_counts import count_faces
-from fer_core.report.datasheet_faces import datasheet_faces
-from fer_core.report.datasheet_page import render_datasheet
+from fer_core.base.files import new_folder, sha256_file, write_json, write_text
+from fer_core.base.params import load_section
+from fer_core.dataset.assembly.manifest import open_stores
+from fer_core.dataset.manifest.table import read_manifest
+from fer_core.report.datasheet.counts import count_faces
+from fer_core.report.datasheet.faces import datasheet_faces
+from fer_core.report.datasheet.page import render_datasheet
 from stages.entry import run_stage
 
 CLEAN = Path("data/clean")

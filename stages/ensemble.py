@@ -9,13 +9,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fer_core.data.logits import read_logits
-from fer_core.data.rows import read_rows
-from fer_core.evaluation.ensemble import choose_ensemble, write_ensemble
-from fer_core.evaluation.fusion import EnsembleOptions
-from fer_core.evaluation.kind_validation import RowOrigins
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.params import load_section
+from fer_core.base.params import load_section
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.ensemble.ensemble import choose_ensemble, write_ensemble
+from fer_core.evaluation.ensemble.fusion import EnsembleOptions
+from fer_core.evaluation.ensemble.kind_validation import RowOrigins
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.logits.store import read_logits
 from stages.entry import run_stage
 
 ROWS = Path("data/pack/dev/rows.parquet")

@@ -3,7 +3,7 @@ everything else as a traceback.
 
 A stage that can use several devices starts itself once for each, under torchrun, when the machine's
 settings say so (`FER_PROCESSES`); what the processes then share is
-`fer_core/models/distributed.py`'s.
+`fer_core/models/devices/distributed.py`'s.
 """
 
 import logging
@@ -14,9 +14,10 @@ from typing import Any
 
 import typer
 
-from fer_core.errors import FerError
-from fer_core.logs import setup_logging
-from fer_core.settings import load_settings, place
+from fer_core.base.errors import FerError
+from fer_core.base.logs import setup_logging
+from fer_core.base.processes import place
+from fer_core.base.settings import load_settings
 
 __all__ = ["SPREAD", "run_stage"]
 

@@ -8,16 +8,16 @@ for a teacher its stored logits; and, for which rows show one picture, the manif
 
 from pathlib import Path
 
-from fer_core.data.logits import read_logits
-from fer_core.data.named_sets import SetFilter, evaluated_sets, select
-from fer_core.data.pack import Pack
-from fer_core.data.pictures import read_duplicates
-from fer_core.data.rows import read_rows
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import record_evaluation
-from fer_core.models.card import read_card
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.manifest.pictures import read_duplicates
+from fer_core.dataset.pack.named_sets import SetFilter, evaluated_sets, select
+from fer_core.dataset.pack.pack import Pack
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.logits.store import read_logits
+from fer_core.models.networks.card import read_card
 from stages.entry import run_stage
 
 
@@ -31,8 +31,10 @@ def main(key: str, model: Path, dev: Path, test: Path) -> None:
     dev_rows, test_rows = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     card = read_card(model)
     if card.kind == "student":
-        from fer_core.models import distributed  # a teacher is evaluated without loading torch
-        from fer_core.models.forward import forward_rows
+        from fer_core.logits.forward import forward_rows
+        from fer_core.models.devices import (
+            distributed,  # a teacher is evaluated without loading torch
+        )
 
         of_dev = forward_rows(
             model, key, Pack.open(dev), ("val", "calib"), None, "fp32", "float32", settings

@@ -8,18 +8,18 @@ model does on the hard ones.
 from pathlib import Path
 from typing import Any
 
-from fer_core.data.logits import read_logits
-from fer_core.data.rows import read_rows
-from fer_core.evaluation.ensemble import read_ensemble
-from fer_core.evaluation.hard_cases import (
+from fer_core.base.params import load_section
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.boards.hard_cases import (
     HardCaseOptions,
     find_hard_cases,
     scores_on,
     write_hard_cases,
 )
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import read_evaluation
-from fer_core.params import load_section
+from fer_core.evaluation.ensemble.ensemble import read_ensemble
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import read_evaluation
+from fer_core.logits.store import read_logits
 from stages.entry import run_stage
 
 ROWS = Path("data/pack/dev/rows.parquet")

@@ -7,11 +7,11 @@ Writes `data/init/<arch>/`: weights, and the share of parameters that pretrained
 import logging
 from pathlib import Path
 
-from fer_core.data.preprocessing import Preprocessing
-from fer_core.models.initial import make_initial
-from fer_core.models.options import InitOptions
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.models.initial.initial import make_initial
+from fer_core.models.initial.options import InitOptions
+from fer_core.pixels.preprocessing import Preprocessing
 from stages.entry import run_stage
 
 log = logging.getLogger(__name__)

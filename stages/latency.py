@@ -8,20 +8,20 @@ import logging
 import tempfile
 from pathlib import Path
 
-from fer_core.deploy.latency import (
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.export.latency.latency import (
     export_reference,
     file_subject,
     measure_latency,
     usable_providers,
 )
-from fer_core.deploy.latency_table import write_latency
-from fer_core.deploy.options import LatencyOptions
-from fer_core.deploy.parity import read_parity
-from fer_core.deploy.predictor import Predictor
-from fer_core.deploy.promotion import judge, write_promotions
-from fer_core.deploy.report import read_export_report
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.export.latency.promotion import judge, write_promotions
+from fer_core.export.latency.table import write_latency
+from fer_core.export.onnx.options import LatencyOptions
+from fer_core.export.onnx.parity import read_parity
+from fer_core.export.onnx.report import read_export_report
+from fer_core.predict.predictor import Predictor
 from stages.entry import run_stage
 
 log = logging.getLogger(__name__)

@@ -9,14 +9,14 @@ of weights, fixed temperatures), and each set's oracle.
 from pathlib import Path
 from typing import Any
 
-from fer_core.data.logits import read_logits
-from fer_core.data.named_sets import NamedSets, evaluated_sets, select
-from fer_core.data.pictures import read_duplicates
-from fer_core.data.rows import read_rows
-from fer_core.evaluation.ensemble import read_ensemble
-from fer_core.evaluation.leaderboard import leaderboard, write_leaderboard
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.params import load_section
+from fer_core.base.params import load_section
+from fer_core.dataset.manifest.pictures import read_duplicates
+from fer_core.dataset.pack.named_sets import NamedSets, evaluated_sets, select
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.boards.leaderboard import leaderboard, write_leaderboard
+from fer_core.evaluation.ensemble.ensemble import read_ensemble
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.logits.store import read_logits
 from stages.entry import run_stage
 
 MANIFEST = Path("data/manifest.parquet")

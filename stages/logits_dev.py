@@ -7,13 +7,13 @@ the train rows of each fold are run through the teacher that left them out.
 
 from pathlib import Path
 
-from fer_core.data.logits import write_logits
-from fer_core.data.pack import Pack
-from fer_core.data.views import ViewOptions
-from fer_core.models import distributed
-from fer_core.models.forward import forward_rows
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.pack.pack import Pack
+from fer_core.images.views import ViewOptions
+from fer_core.logits.forward import forward_rows
+from fer_core.logits.store import write_logits
+from fer_core.models.devices import distributed
 from stages.entry import run_stage
 
 

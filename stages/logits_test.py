@@ -5,12 +5,12 @@ Reads `data/pack/test` and the teacher's model; writes `data/logits/<tag>/test`.
 
 from pathlib import Path
 
-from fer_core.data.logits import write_logits
-from fer_core.data.pack import Pack
-from fer_core.models import distributed
-from fer_core.models.forward import forward_rows
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.pack.pack import Pack
+from fer_core.logits.forward import forward_rows
+from fer_core.logits.store import write_logits
+from fer_core.models.devices import distributed
 from stages.entry import run_stage
 
 

@@ -7,9 +7,9 @@ Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes
 
 from pathlib import Path
 
-from fer_core.data.manifest import ManifestOptions, build_manifest, open_stores
-from fer_core.data.manifest_table import write_manifest
-from fer_core.params import Seed, load_section
+from fer_core.base.params import Seed, load_section
+from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.manifest.table import write_manifest
 from stages.entry import run_stage
 
 CLEAN = Path("data/clean")

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import torch
 
-from fer_core.data.pack import Pack
-from fer_core.deploy.export import export_network, float_networks, save_networks
-from fer_core.deploy.faces import calib_faces, reference_logits
-from fer_core.deploy.licence import read_licence
-from fer_core.deploy.metadata import OnnxMetadata
-from fer_core.deploy.model_card import CardFacts, model_card
-from fer_core.deploy.options import DeployOptions
-from fer_core.deploy.parity import check_parity, drop_refused, write_parity
-from fer_core.deploy.quantise import quantise
-from fer_core.deploy.report import write_export_report
-from fer_core.evaluation.calibration_report import read_calibration
-from fer_core.evaluation.reliability import read_reliability_metrics
-from fer_core.files import new_folder, write_text
-from fer_core.models.saved import load_model
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.files import new_folder, write_text
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.pack.pack import Pack
+from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.metrics.reliability import read_reliability_metrics
+from fer_core.export.card.licence import read_licence
+from fer_core.export.card.model_card import CardFacts, model_card
+from fer_core.export.onnx.export import export_network, float_networks, save_networks
+from fer_core.export.onnx.faces import calib_faces, reference_logits
+from fer_core.export.onnx.options import DeployOptions
+from fer_core.export.onnx.parity import check_parity, drop_refused, write_parity
+from fer_core.export.onnx.quantise import quantise
+from fer_core.export.onnx.report import write_export_report
+from fer_core.models.networks.saved import load_model
+from fer_core.predict.metadata import OnnxMetadata
 from stages.entry import run_stage
 
 OUT = Path("data/onnx")

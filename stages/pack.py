@@ -7,12 +7,12 @@ Reads `data/validation.json`, `data/manifest.parquet` and `data/clean/*.arrow`; 
 
 from pathlib import Path
 
-from fer_core.data.manifest import open_stores
-from fer_core.data.manifest_table import read_manifest
-from fer_core.data.pack import PackOptions
-from fer_core.data.packing import pack_half
-from fer_core.data.validation import check_passed
-from fer_core.params import load_section
+from fer_core.base.params import load_section
+from fer_core.dataset.assembly.manifest import open_stores
+from fer_core.dataset.assembly.packing import pack_half
+from fer_core.dataset.gate.validation import check_passed
+from fer_core.dataset.manifest.table import read_manifest
+from fer_core.dataset.pack.pack import PackOptions
 from stages.entry import run_stage
 
 CLEAN = Path("data/clean")

@@ -13,17 +13,19 @@ from typing import Any
 
 import pandas as pd
 
-from fer_core.data.pack import Pack
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.files import new_folder, write_json, write_text
-from fer_core.params import load_section
-from fer_core.report.convergence import unfinished
-from fer_core.report.hard import SHEET, render_hard_sheet
-from fer_core.report.inputs import Selection, read_inputs
-from fer_core.report.page import render_page
-from fer_core.report.preference import val_preference
-from fer_core.report.summary import summary
-from fer_core.report.tables import (
+from fer_core.base.files import new_folder, write_json, write_text
+from fer_core.base.params import load_section
+from fer_core.base.provenance import surroundings
+from fer_core.base.settings import project_root
+from fer_core.dataset.pack.pack import Pack
+from fer_core.evaluation.comparison.convergence import unfinished
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.report.run.hard import SHEET, render_hard_sheet
+from fer_core.report.run.inputs import Selection, read_inputs
+from fer_core.report.run.page import render_page
+from fer_core.report.run.preference import val_preference
+from fer_core.report.run.summary import summary
+from fer_core.report.run.tables import (
     comparison_table,
     confusion_points,
     hard_lines,
@@ -33,8 +35,6 @@ from fer_core.report.tables import (
     reliability_points,
     students_lines,
 )
-from fer_core.settings import project_root
-from fer_core.surroundings import surroundings
 from stages.entry import run_stage
 
 DATA = Path("data")

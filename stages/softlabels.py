@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fer_core.data.logits import read_logits
-from fer_core.data.rows import read_rows
-from fer_core.data.softlabels import write_softlabels
-from fer_core.evaluation.ensemble import read_ensemble
-from fer_core.evaluation.memorisation import memorised
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.targets import fused_targets, target_metrics, teacher_targets
-from fer_core.params import load_section
+from fer_core.base.params import load_section
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.ensemble.ensemble import read_ensemble
+from fer_core.evaluation.ensemble.memorisation import memorised
+from fer_core.evaluation.ensemble.targets import fused_targets, target_metrics, teacher_targets
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.logits.store import read_logits
+from fer_core.targets.softlabels import write_softlabels
 from stages.entry import run_stage
 
 ROWS = Path("data/pack/dev/rows.parquet")

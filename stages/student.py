@@ -10,23 +10,23 @@ from pathlib import Path
 
 from torch import nn
 
-from fer_core.data.named_sets import load_train_set
-from fer_core.data.pack import Pack
-from fer_core.data.preprocessing import Preprocessing
-from fer_core.data.views import ViewOptions, student_view
-from fer_core.errors import ModelError
-from fer_core.learning.auxiliary.terms import Auxiliary
-from fer_core.learning.loop import check_feasible
-from fer_core.learning.options import Resolution, StudentTrainOptions
-from fer_core.learning.run import budget_of, open_training_data, run_training
-from fer_core.learning.targets import open_targets, open_teacher_targets, open_votes
-from fer_core.learning.task import StudentTask
-from fer_core.models.card import ModelCard
-from fer_core.models.device import prepare_device
-from fer_core.models.initial import load_initial, start_classifier
-from fer_core.models.saved import load_model
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.errors import ModelError
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.pack.named_sets import load_train_set
+from fer_core.dataset.pack.pack import Pack
+from fer_core.images.views import ViewOptions, student_view
+from fer_core.models.devices.device import prepare_device
+from fer_core.models.initial.initial import load_initial, start_classifier
+from fer_core.models.networks.card import ModelCard
+from fer_core.models.networks.saved import load_model
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.targets.opened import open_targets, open_teacher_targets, open_votes
+from fer_core.training.loop.loop import check_feasible
+from fer_core.training.loop.options import Resolution, StudentTrainOptions
+from fer_core.training.loop.run import budget_of, open_training_data, run_training
+from fer_core.training.loop.task import StudentTask
+from fer_core.training.students.terms import Auxiliary
 from stages.entry import run_stage
 
 
@@ -42,7 +42,7 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     views = load_section("views", ViewOptions)
     arch = load_section("student.arch", str)
     loss = importlib.import_module(
-        f"fer_core.learning.losses.{load_section(f'student.{method}.method', str, default=method)}"
+        f"fer_core.training.losses.{load_section(f'student.{method}.method', str, default=method)}"
     )
     loss_options = load_section(f"student.{method}", loss.Options)
     options = load_section("student.train", StudentTrainOptions).changed(

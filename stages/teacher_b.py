@@ -10,14 +10,14 @@ from pathlib import Path
 
 import torch
 
-from fer_core.data.named_sets import load_train_set
-from fer_core.data.pack import Pack
-from fer_core.data.views import ViewOptions
-from fer_core.learning.options import TeacherBOptions
-from fer_core.learning.teacher import compare_stages, start_stage_b, train_teacher
-from fer_core.models.device import prepare_device
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.pack.named_sets import load_train_set
+from fer_core.dataset.pack.pack import Pack
+from fer_core.images.views import ViewOptions
+from fer_core.models.devices.device import prepare_device
+from fer_core.training.loop.options import TeacherBOptions
+from fer_core.training.teachers.teacher import compare_stages, start_stage_b, train_teacher
 from stages.entry import run_stage
 
 

@@ -6,12 +6,17 @@ does not open, every fault is in `validation-report.json` of the runs folder.
 
 from pathlib import Path
 
-from fer_core.data.manifest import ManifestOptions, open_stores
-from fer_core.data.manifest_table import read_manifest
-from fer_core.data.named_sets import NamedSets
-from fer_core.data.validation import ValidateOptions, require_passed, validate, write_validation
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.assembly.manifest import ManifestOptions, open_stores
+from fer_core.dataset.gate.validation import (
+    ValidateOptions,
+    require_passed,
+    validate,
+    write_validation,
+)
+from fer_core.dataset.manifest.table import read_manifest
+from fer_core.dataset.pack.named_sets import NamedSets
 from stages.entry import run_stage
 
 CLEAN = Path("data/clean")

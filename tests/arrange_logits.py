@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_core.data.logits import LogitsSet, logits_of_rows
-from fer_core.data.rows import Rows
-from fer_core.evaluation.metrics import all_metrics
-from fer_core.labels import N_CLASSES
+from fer_core.base.labels import N_CLASSES
+from fer_core.dataset.pack.rows import Rows
+from fer_core.evaluation.metrics.metrics import all_metrics
+from fer_core.logits.store import LogitsSet, logits_of_rows
 
 K = 2
 

@@ -10,8 +10,8 @@ import pytest
 
 LONG = (
     "tests/test_pipeline.py",
-    "tests/learning/test_distributed.py",
-    "tests/learning/test_resume.py",
+    "tests/training/test_distributed.py",
+    "tests/training/test_resume.py",
 )
 
 

@@ -6,46 +6,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from fer_cli.dag import code_deps, synced
-from fer_core.params import SECTIONS, read_params
+from fer_core.base.params import SECTIONS, read_params
+from fer_core.pipeline.code import code_deps
+from fer_core.pipeline.dag import synced
 
-ROOT = Path(__file__).parent.parent
-LAYERS = [
-    "report",
-    "live",
-    "adapt",
-    "deploy",
-    "evaluation",
-    "learning",
-    "models",
-    "data",
-    "sources",
-]
-MAY_IMPORT = {
-    "report": {"deploy", "evaluation", "data", "models", "sources"},
-    "deploy": {"evaluation", "models", "data", "sources"},
-    "evaluation": {"data", "sources"},
-    "learning": {"models", "data", "sources"},
-    "models": {"data", "sources"},
-    "data": {"sources"},
-    "sources": set(),
-}
-LIGHT = [
-    *[
-        "clean",
-        "manifest",
-        "datasheet",
-        "validate",
-        "pack",
-        "ensemble",
-        "leaderboard",
-        "softlabels",
-        "calibrate",
-        "hard_cases",
-    ],
-    *["compare", "report"],
-]
-HEAVY_PACKAGES = {"torch", "timm", "torchvision"}
+ROOT = Path(__file__).parents[1]
 
 
 def imports(path: Path) -> set[str]:
@@ -70,45 +35,17 @@ def document() -> dict:  # type: ignore[type-arg]
     return YAML(typ="safe").load(ROOT / "dvc.yaml")
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted((ROOT / "fer_core").rglob("*.py")),
-    ids=lambda path: path.relative_to(ROOT).as_posix(),
-)
-def test_imports_only_go_down(path: Path) -> None:
-    own = path.relative_to(ROOT / "fer_core").parts
-    for module in imports(path):
-        parts = module.split(".")
-        assert parts[0] not in ("stages", "fer_cli"), f"the library imports {module}"
-        if parts[0] == "fer_core" and len(parts) > 1 and parts[1] in LAYERS:
-            assert len(own) > 1, f"{path.name} is below every layer and imports {module}"
-            assert parts[1] == own[0] or parts[1] in MAY_IMPORT[own[0]], (
-                f"{own[0]} imports {module}"
-            )
-
-
-def code_files(stage: str) -> list[Path]:
-    """Files that a stage depends on; a package in the list stands for all of its own."""
-    deps = [ROOT / dep for dep in code_deps(f"stages.{stage}", ROOT)]
-    return [
-        file for dep in deps for file in ([dep] if dep.is_file() else sorted(dep.rglob("*.py")))
-    ]
-
-
-@pytest.mark.parametrize("stage", LIGHT)
-def test_light_stages_never_reach_torch(stage: str) -> None:
-    for file in code_files(stage):
-        heavy = {
-            module
-            for module in imports(file)
-            if module.split(".")[0] in HEAVY_PACKAGES or module == "safetensors.torch"
-        }
-        assert not heavy, f"{file} imports {heavy}"
+def test_a_folder_holds_modules_or_folders_never_both() -> None:
+    """A stage depends on folders: one dependency must not take another along."""
+    for folder in (ROOT / "fer_core").rglob("*/"):
+        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        folders = [path for path in folder.iterdir() if path.is_dir() and any(path.glob("*.py"))]
+        assert not (modules and folders), folder.relative_to(ROOT)
 
 
 @pytest.mark.parametrize(
     ("library", "door"),
-    [("cv2", "fer_core/opencv.py"), ("onnxruntime", "fer_core/onnx_runtime.py")],
+    [("cv2", "fer_core/pixels/opencv.py"), ("onnxruntime", "fer_core/predict/onnx_runtime.py")],
 )
 def test_libraries_that_need_settings_are_loaded_at_one_place(library: str, door: str) -> None:
     """Elsewhere the variables that these modules set would come too late, or only by luck in
@@ -124,10 +61,10 @@ def test_libraries_that_need_settings_are_loaded_at_one_place(library: str, door
 
 
 def test_package_files_are_empty() -> None:
-    """That of `deploy` names the predictor for users' sake, and loads nothing by itself; the
+    """That of `predict` names the predictor for users' sake, and loads nothing by itself; the
     library's own and that of `stages` set environment variables."""
     for path in [*(ROOT / "fer_core").glob("*/**/__init__.py"), ROOT / "fer_cli/__init__.py"]:
-        if path.parent.name == "deploy":
+        if path.parent.name == "predict":
             top_level = [
                 node
                 for node in ast.parse(path.read_text()).body
@@ -169,27 +106,6 @@ def test_every_stage_says_what_it_does_and_declares_its_code(stage: str) -> None
     }
     per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
     assert code == set(code_deps(f"stages.{stage}", ROOT, per_item))
-
-
-def test_a_reader_s_code_is_that_of_its_file_and_of_what_all_readers_share() -> None:
-    """Else a data set would depend on a reader that its stage does not declare."""
-    for path in (ROOT / "fer_core/sources/layouts").glob("*.py"):
-        others = {
-            module for module in imports(path) if module.startswith("fer_core.sources.layouts")
-        }
-        assert not others, f"{path.name} imports {others}"
-
-
-def test_the_renderer_of_the_sample_needs_nothing_but_its_own_package() -> None:
-    """Stages of embedded samples declare this package and no more; modules that only carry values
-    are exempt everywhere.
-    """
-    exempt = {"fer_core.errors", "fer_core.labels", "fer_core.opencv", "fer_core.settings"}
-    for path in (ROOT / "fer_core/sources/sample").glob("*.py"):
-        ours = {module for module in imports(path) if module.startswith("fer_core")}
-        assert all(
-            module in exempt or module.startswith("fer_core.sources.sample.") for module in ours
-        ), path.name
 
 
 def test_dvc_yaml_is_in_step_with_params_and_code() -> None:

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from fer_cli.dag_keys import keys_of, names_of
+from fer_core.pipeline.keys import keys_of, names_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 REMEDY = "`fer run`, `fer results --into README.md`, then commit dvc.lock, metrics, plots and README.md together"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 
 
 def clean_runs(runs: Path) -> None:
@@ -48,5 +48,5 @@ def test_every_stage_that_trains_has_its_scratch_folders_deleted() -> None:
     assert deleted == {
         name
         for name, body in stages.items()
-        if "fer_core/learning/scratch.py" in body.get("do", body)["deps"]
+        if "fer_core/training/loop" in body.get("do", body)["deps"]
     }

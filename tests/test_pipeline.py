@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from fer_core.files import sha256_file
-from fer_core.labels import CLASSES
+from fer_core.base.files import sha256_file
+from fer_core.base.labels import CLASSES
 from tests.tiny import ARCH, SIDE
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 pytestmark = pytest.mark.slow

@@ -8,12 +8,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from fer_cli.main import COMMANDS
-from fer_cli.results import with_table
-from fer_cli.results_tables import compare_sets, model_table
-from fer_core.errors import ArtifactError
-from fer_core.params import read_params
+from fer_cli.results.command import with_table
+from fer_cli.results.tables import compare_sets, model_table
+from fer_core.base.errors import ArtifactError
+from fer_core.base.params import read_params
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PREDICTING = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from fer_core.data.pack import PackOptions, write_pack
-from fer_core.data.rows import ROWS_SCHEMA
+from fer_core.dataset.pack.pack import PackOptions, write_pack
+from fer_core.dataset.pack.rows import ROWS_SCHEMA
 
 ARCH = "test_resnet"
 SIDE = 32
@@ -61,7 +61,7 @@ def write_tiny_project(root: Path, **train: object) -> None:
     training.
     """
     yaml = YAML(typ="safe")
-    params = yaml.load(Path(__file__).parent.parent / "params.yaml")
+    params = yaml.load(Path(__file__).parents[1] / "params.yaml")
     options = {"epochs": 4, "batch": 14, "lr": 0.01, "lr_warmup_epochs": 1} | train
     params["student"]["train"].update(options)
     params["teacher"]["train"].update(options)

@@ -13,7 +13,7 @@ import pytest
 from bench.peers import PEERS, Peer, PeerNetwork
 from bench.peers_bench import Faces, answers_of, quality_of, read_faces
 from bench.peers_page import command_of, page_of, with_ratios
-from fer_core.labels import INDEX
+from fer_core.base.labels import INDEX
 
 
 def pixels(grey: int) -> str:

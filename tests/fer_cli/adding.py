@@ -4,9 +4,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from fer_cli.data import app
-from fer_core.data.cleaning import clean
-from fer_core.data.store import FaceStore
+from fer_cli.data.commands import app
+from fer_core.dataset.cleaning.cleaning import clean
+from fer_core.dataset.store.store import FaceStore
 from tests.sources.trees import clean_options
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.sources.descriptor import Descriptor, write_descriptor
+from fer_core.sources.catalogue.descriptor import Descriptor, write_descriptor
 from tests.sources.trees import clean_options
 
 

@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from fer_cli.predict import predict
-from tests.deploy.conftest import Exported, faces
+from fer_cli.predict.command import predict
+from tests.exports import Exported, faces
 
 YUNET = "FER_TEST_YUNET"
 

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fer_cli.main import app
-from fer_core.errors import ArtifactError
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import record_evaluation
+from fer_core.base.errors import ArtifactError
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import record_evaluation
 from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 
 OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")

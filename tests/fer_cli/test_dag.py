@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from fer_cli.dag import code_deps, synced
-from fer_cli.dag_sources import sections_read
-from fer_core.errors import ParamsError
-from fer_core.params import read_params
+from fer_core.base.errors import ParamsError
+from fer_core.base.params import read_params
+from fer_core.pipeline.code import code_deps
+from fer_core.pipeline.dag import synced
+from fer_core.pipeline.source_keys import sections_read
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "dvc.yaml").read_text()
@@ -257,31 +258,32 @@ def test_no_student_at_all_is_an_error(student: dict[str, object]) -> None:
 def test_code_deps_follow_imports_of_imports_and_leave_out_the_exempt(tmp_path: Path) -> None:
     for name, text in {
         "stages/a.py": "from fer_core.x.b import f\nimport numpy",
-        "fer_core/x/b.py": "def f():\n    from fer_core.x import c\nfrom fer_core.errors import "
+        "fer_core/x/b.py": "def f():\n    from fer_core.x import c\nfrom fer_core.base.errors import "
         "FerError",
-        "fer_core/x/c.py": "import fer_core.x.b",
+        "fer_core/x/c.py": "import fer_core.x.b, fer_core.y.d",
+        "fer_core/y/d.py": "",
         "fer_core/x/unused.py": "",
-        "fer_core/errors.py": "",
+        "fer_core/base/errors.py": "",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert code_deps("stages.a", tmp_path) == ["stages/a.py", "fer_core/x/b.py", "fer_core/x/c.py"]
+    assert code_deps("stages.a", tmp_path) == ["stages/a.py", "fer_core/x", "fer_core/y"]
 
 
 def test_what_files_of_items_import_is_declared_and_they_themselves_are_not(tmp_path: Path) -> None:
     for name, text in {
         "stages/a.py": "",
-        "fer_core/losses/kd.py": "from fer_core.common import f",
-        "fer_core/losses/ce.py": "",
-        "fer_core/common.py": "import fer_core.deep",
-        "fer_core/deep.py": "",
+        "fer_core/training/losses/kd.py": "from fer_core.common.c import f",
+        "fer_core/training/losses/ce.py": "",
+        "fer_core/common/c.py": "import fer_core.deep.d",
+        "fer_core/deep/d.py": "",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert code_deps("stages.a", tmp_path, ["fer_core/losses/${item.loss}.py"]) == [
+    assert code_deps("stages.a", tmp_path, ["fer_core/training/losses/${item.loss}.py"]) == [
         "stages/a.py",
-        "fer_core/common.py",
-        "fer_core/deep.py",
+        "fer_core/common",
+        "fer_core/deep",
     ]
     assert code_deps("stages.a", tmp_path) == ["stages/a.py"]
 
@@ -301,7 +303,7 @@ def test_a_method_of_another_name_has_its_section_and_the_file_it_names() -> Non
         "method": "kd_sharp",
     }
     assert found["foreach"]["kd_sharp-1337"]["loss"] == "kd"
-    assert "fer_core/learning/losses/${item.loss}.py" in found["do"]["deps"]
+    assert "fer_core/training/losses/${item.loss}.py" in found["do"]["deps"]
     assert "student.${item.method}" in found["do"]["params"]
     with pytest.raises(ParamsError, match="Unknown method"):
         synced(TEXT, changed(methods=["kd_sharp"], kd_sharp={"method": "kdd"}), ROOT)
@@ -334,7 +336,7 @@ def test_a_new_loss_does_not_touch_teachers_and_an_export_option_touches_no_trai
     assert not any("losses" in file for file in code_deps("stages.teacher_a", ROOT))
     for stage in ("teacher_a", "student", "logits_dev", "evaluate"):
         assert not any(
-            file.startswith(("fer_core/deploy", "fer_core/report"))
+            file.startswith(("fer_core/predict", "fer_core/export", "fer_core/report"))
             for file in code_deps(f"stages.{stage}", ROOT)
         )
 
@@ -344,7 +346,7 @@ def test_a_data_set_depends_on_its_own_reader_and_params_alone() -> None:
     params["manifest"]["sources"] = ["rafdb_basic", "expw", "sample_expw", "affectnet_yolo_format"]
     params["clean"]["affectnet"] = {"pad_ratio": 0.1}
     found = stages(synced(TEXT, params, ROOT))["clean"]
-    reader, renderer = "fer_core/sources/layouts/expw.py", "fer_core/sources/sample"
+    reader, renderer = "fer_core/sources/layouts/expw.py", "fer_core/sample"
     assert found["foreach"] == {
         "rafdb_basic": {
             "layout": "rafdb_basic",
@@ -364,9 +366,7 @@ def test_a_data_set_depends_on_its_own_reader_and_params_alone() -> None:
     deps = found["do"]["deps"]
     assert "fer_core/sources/layouts/${item.layout}.py" in deps and "${item.origin}" in deps
     shared = [dep for dep in deps if "${" not in dep]
-    assert (
-        "fer_core/sources/raf_lists.py" in shared and "fer_core/sources/fer2013_table.py" in shared
-    )
+    assert "fer_core/sources/files" in shared
     assert not any("layouts" in dep or "sample" in dep for dep in shared)
     assert found["do"]["params"] == [
         "clean.allow_undecodable",

@@ -39,7 +39,7 @@ def test_a_library_that_is_missing_is_told_and_a_fault_of_ours_is_not_hidden(
     said = capsys.readouterr().err
     assert "libGL.so.1 is missing" in said and "fer doctor" in said
     monkeypatch.setattr(
-        main, "app", lambda: fail(ImportError("no name in it", name="fer_core.files"))
+        main, "app", lambda: fail(ImportError("no name in it", name="fer_core.base.files"))
     )
     with pytest.raises(ImportError):
         main.main()

@@ -5,11 +5,11 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from fer_cli.dag import synced
 from fer_cli.profile import app, use_profile
-from fer_cli.schema import check_methods, check_params, check_sources
-from fer_core.errors import ParamsError
-from fer_core.params import read_params
+from fer_core.base.errors import ParamsError
+from fer_core.base.params import read_params
+from fer_core.pipeline.dag import synced
+from fer_core.pipeline.schema import check_methods, check_params, check_sources
 
 ROOT = Path(__file__).parents[2]
 

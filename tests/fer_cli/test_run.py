@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fer_cli import checked, plan, scheduler
 from fer_cli.main import app
-from fer_cli.plan import Plan
-from fer_core.errors import FerError, ParamsError
+from fer_core.base.errors import FerError, ParamsError
+from fer_core.pipeline import checked, plan, scheduler
+from fer_core.pipeline.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,24 +13,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.data.logits import write_logits
-from fer_core.data.manifest_table import write_manifest
-from fer_core.data.pack import PackOptions, write_pack
-from fer_core.data.preprocessing import Preprocessing
-from fer_core.data.rows import read_rows
-from fer_core.data.validation import Validation, write_validation
-from fer_core.deploy.latency_table import COLUMNS, write_latency
-from fer_core.deploy.metadata import OnnxMetadata
-from fer_core.deploy.options import Precision
-from fer_core.deploy.parity import Parity, write_parity
-from fer_core.deploy.promotion import Promotion, write_promotions
-from fer_core.deploy.report import write_export_report
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import record_evaluation
-from fer_core.files import read_json, write_text
-from fer_core.labels import CLASSES
-from fer_core.learning.loop import TrainingResult
-from fer_core.learning.record import write_record
+from fer_core.base.files import read_json, write_text
+from fer_core.base.labels import CLASSES
+from fer_core.dataset.gate.validation import Validation, write_validation
+from fer_core.dataset.manifest.table import write_manifest
+from fer_core.dataset.pack.pack import PackOptions, write_pack
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.export.latency.promotion import Promotion, write_promotions
+from fer_core.export.latency.table import COLUMNS, write_latency
+from fer_core.export.onnx.options import Precision
+from fer_core.export.onnx.parity import Parity, write_parity
+from fer_core.export.onnx.report import write_export_report
+from fer_core.logits.store import write_logits
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.metadata import OnnxMetadata
+from fer_core.training.loop.loop import TrainingResult
+from fer_core.training.loop.record import write_record
 from stages import calibrate, compare, ensemble, hard_cases, leaderboard, softlabels
 from tests.arrange_logits import DEV, TEST, frame, logits_set, manifest_of
 

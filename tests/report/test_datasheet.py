@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.data.leakage import REASONS
-from fer_core.data.manifest_table import write_manifest
-from fer_core.errors import ArtifactError, DataError
-from fer_core.files import read_json, sha256_file
-from fer_core.labels import CLASSES
-from fer_core.report.charts import histogram
-from fer_core.report.datasheet_tables import REASON_WORDS
+from fer_core.base.errors import ArtifactError, DataError
+from fer_core.base.files import read_json, sha256_file
+from fer_core.base.labels import CLASSES
+from fer_core.dataset.assembly.leakage import REASONS
+from fer_core.dataset.manifest.table import write_manifest
+from fer_core.report.datasheet.tables import REASON_WORDS
+from fer_core.report.shared.charts import histogram
 from stages import datasheet
-from tests.data.tiny_stores import store
+from tests.dataset.tiny_stores import store
 from tests.report.tiny_datasheet import ODD, SCRIPT, manifest, write_stores
 
 _VOID = {"meta", "br", "img"}

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from fer_core.data.logits import read_recorded_logits
-from fer_core.errors import ArtifactError, FerError, ParamsError
-from fer_core.files import read_json, write_json, write_text
-from fer_core.labels import CLASSES
+from fer_core.base.errors import ArtifactError, FerError, ParamsError
+from fer_core.base.files import read_json, write_json, write_text
+from fer_core.base.labels import CLASSES
+from fer_core.logits.store import read_recorded_logits
 from stages import report
 from tests.report.conftest import STUDENTS, TEACHERS
 

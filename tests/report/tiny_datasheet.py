@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_core.data.store import StoreRow
-from tests.data.tiny_stores import face, store
+from fer_core.dataset.store.store import StoreRow
+from tests.dataset.tiny_stores import face, store
 
 SCRIPT = "b/<script>alert(1)</script>.png"
 ODD = "<b>odd</b> & reason"

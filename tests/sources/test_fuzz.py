@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fer_core.errors import FerError
-from fer_core.sources.decode import UndecodableImage, decode_rgb
-from fer_core.sources.tree import open_tree
-from tests.sources.layouts import LAYOUTS, cleaned
-from tests.sources.test_archives import tarred
+from fer_core.base.errors import FerError
+from fer_core.pixels.decode import UndecodableImage, decode_rgb
+from fer_core.sources.files.tree import open_tree
+from tests.sources.drawn import LAYOUTS, cleaned
+from tests.sources.files.test_archives import tarred
 from tests.sources.trees import encoded, picture, zipped
 
 fuzz = settings(

@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import pytest
 
-from fer_core.errors import DataError
-from fer_core.sources import registry
-from fer_core.sources.decode import decode_rgb
-from fer_core.sources.faces import Exclusion, Face
-from fer_core.sources.registry import reader_for, recognise
-from fer_core.sources.tree import open_tree
-from tests.sources.layouts import LAYOUTS, cleaned
+from fer_core.base.errors import DataError
+from fer_core.pixels.decode import decode_rgb
+from fer_core.sources.catalogue import registry
+from fer_core.sources.catalogue.faces import Exclusion, Face
+from fer_core.sources.catalogue.registry import reader_for, recognise
+from fer_core.sources.files.tree import open_tree
+from tests.sources.drawn import LAYOUTS, cleaned
 from tests.sources.trees import clean_options, encoded, picture
 
 LABELS = [(layout, label) for layout, tree in LAYOUTS.items() for label in tree.labels]

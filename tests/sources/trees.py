@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_core.sources.faces import Exclusion, Face, Reader
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.tree import open_tree
+from fer_core.sources.catalogue.faces import Exclusion, Face
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.catalogue.registry import Reader
+from fer_core.sources.files.tree import open_tree
 
 FERPLUS_HEADER = (
     "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"

@@ -12,18 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.data.logits import read_logits, write_logits
-from fer_core.data.manifest_table import write_manifest
-from fer_core.data.rows import Rows, read_rows, write_rows
-from fer_core.data.softlabels import read_softlabels
-from fer_core.errors import ArtifactError
-from fer_core.evaluation.calibration_report import read_calibration
-from fer_core.evaluation.comparison_report import read_comparison
-from fer_core.evaluation.ensemble import read_ensemble
-from fer_core.evaluation.leaderboard import read_leaderboard, read_oracles
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import record_evaluation
-from fer_core.files import read_json
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import read_json
+from fer_core.dataset.manifest.table import write_manifest
+from fer_core.dataset.pack.rows import Rows, read_rows, write_rows
+from fer_core.evaluation.boards.leaderboard import read_leaderboard, read_oracles
+from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.comparison.report import read_comparison
+from fer_core.evaluation.ensemble.ensemble import read_ensemble
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.logits.store import read_logits, write_logits
+from fer_core.targets.softlabels import read_softlabels
 from stages import calibrate, compare, ensemble, leaderboard, softlabels
 from tests.arrange_logits import DEV, TEST, K, frame, logits_set, manifest_of
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.data.manifest_table import read_manifest, write_manifest
-from fer_core.data.pack import Pack
-from fer_core.errors import ArtifactError, DataError
+from fer_core.base.errors import ArtifactError, DataError
+from fer_core.dataset.manifest.table import read_manifest, write_manifest
+from fer_core.dataset.pack.pack import Pack
 from stages import manifest as manifest_stage
 from stages import pack as pack_stage
 from stages import validate as validate_stage
-from tests.data.tiny_stores import face, many, store
+from tests.dataset.tiny_stores import face, many, store
 
 PARAMS = """
 seed: 1337

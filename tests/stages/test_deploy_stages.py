@@ -12,23 +12,23 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_core.deploy.latency_table import read_latency
-from fer_core.deploy.parity import GATES, read_parity
-from fer_core.deploy.predictor import Predictor
-from fer_core.deploy.promotion import read_promotions
-from fer_core.deploy.report import read_export_report
-from fer_core.errors import ArtifactError, DataError, ModelError
-from fer_core.evaluation.calibration_report import Calibration, CalibrationReport, write_calibration
-from fer_core.evaluation.calibrator_choice import CalibrationChoice, FittedMethod
-from fer_core.evaluation.calibrators import Temperature
-from fer_core.evaluation.options import EvaluationOptions
-from fer_core.evaluation.record import evaluate_logits
-from fer_core.files import read_json, write_json
-from fer_core.models.arcface import ArcFaceNetwork
-from fer_core.models.card import ModelCard
-from fer_core.models.saved import save_model
+from fer_core.base.errors import ArtifactError, DataError, ModelError
+from fer_core.base.files import read_json, write_json
+from fer_core.evaluation.calibration.calibrators import Temperature
+from fer_core.evaluation.calibration.choice import CalibrationChoice, FittedMethod
+from fer_core.evaluation.calibration.report import Calibration, CalibrationReport, write_calibration
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import evaluate_logits
+from fer_core.export.latency.promotion import read_promotions
+from fer_core.export.latency.table import read_latency
+from fer_core.export.onnx.parity import GATES, read_parity
+from fer_core.export.onnx.report import read_export_report
+from fer_core.models.networks.arcface import ArcFaceNetwork
+from fer_core.models.networks.card import ModelCard
+from fer_core.models.networks.saved import save_model
+from fer_core.predict.predictor import Predictor
 from stages import latency, onnx, onnx_teacher
-from tests.deploy.conftest import (
+from tests.exports import (
     ARCH,
     PREPROCESSING,
     TEMPERATURE,
@@ -119,7 +119,7 @@ def test_student_is_exported_proved_and_timed(
     )
 
     monkeypatch.setattr(
-        "fer_core.deploy.latency.REFERENCE", ARCH
+        "fer_core.export.latency.latency.REFERENCE", ARCH
     )  # the true one takes ten times as long to export
     latency.main()
     table = read_latency(Path("metrics/latencybenchmarks.csv"))
@@ -160,7 +160,7 @@ def test_eight_bits_that_lose_too_much_are_not_handed_out_and_stop_nothing(
     )
     assert "not handed out: drop of macro-F1" in Path("data/onnx/MODEL_CARD.md").read_text()
 
-    monkeypatch.setattr("fer_core.deploy.latency.REFERENCE", ARCH)
+    monkeypatch.setattr("fer_core.export.latency.latency.REFERENCE", ARCH)
     latency.main()
     (verdict,) = read_promotions(Path("metrics/onnxpromotion.json"))
     assert not verdict.promoted and "drop of macro-F1" in verdict.reason

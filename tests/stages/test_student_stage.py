@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fer_core.errors import ModelError, ParamsError
-from fer_core.evaluation.comparison import budget_differences
-from fer_core.models.card import read_card
-from fer_core.models.saved import load_model
-from fer_core.params import load_section
+from fer_core.base.errors import ModelError, ParamsError
+from fer_core.base.params import load_section
+from fer_core.evaluation.comparison.comparison import budget_differences
+from fer_core.models.networks.card import read_card
+from fer_core.models.networks.saved import load_model
 from stages import student, teacher_a
 from tests.stages.training import LARGE, TRAIN, edit_params, enter, write_training_project
 from tests.tiny import ARCH

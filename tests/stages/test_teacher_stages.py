@@ -11,24 +11,24 @@ import numpy as np
 import pytest
 import torch
 
-from fer_core.data.bank import ImageBank
-from fer_core.data.folds import train_folds
-from fer_core.data.logits import read_logits
-from fer_core.data.pack import Pack
-from fer_core.data.preprocessing import Preprocessing
-from fer_core.data.rows import read_rows
-from fer_core.data.softlabels import write_softlabels
-from fer_core.data.views import ViewOptions
-from fer_core.errors import ArtifactError, ModelError, TrainingError
-from fer_core.evaluation.ensemble import check_teachers
-from fer_core.files import sha256_file
-from fer_core.learning.targets import open_targets, open_teacher_targets
-from fer_core.learning.teacher import start_stage_b
-from fer_core.models.card import ModelCard, read_card
-from fer_core.models.forward import forward_rows
-from fer_core.models.saved import load_model
-from fer_core.params import load_section
-from fer_core.settings import load_settings
+from fer_core.base.errors import ArtifactError, ModelError, TrainingError
+from fer_core.base.files import sha256_file
+from fer_core.base.params import load_section
+from fer_core.base.settings import load_settings
+from fer_core.dataset.pack.folds import train_folds
+from fer_core.dataset.pack.pack import Pack
+from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.ensemble.ensemble import check_teachers
+from fer_core.images.bank import ImageBank
+from fer_core.images.views import ViewOptions
+from fer_core.logits.forward import forward_rows
+from fer_core.logits.store import read_logits
+from fer_core.models.networks.card import ModelCard, read_card
+from fer_core.models.networks.saved import load_model
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.targets.opened import open_targets, open_teacher_targets
+from fer_core.targets.softlabels import write_softlabels
+from fer_core.training.teachers.teacher import start_stage_b
 from stages import logits_dev, student, teacher_a, teacher_b, teacher_fold
 from tests.arrange_logits import metrics_of
 from tests.stages.training import LARGE, TRAIN, VAL, edit_params, enter, write_training_project
@@ -221,7 +221,7 @@ def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Those of the test before this one."""
-    monkeypatch.setattr("fer_core.learning.run.ImageBank", no_image)
+    monkeypatch.setattr("fer_core.training.loop.run.ImageBank", no_image)
     before = Path("params.yaml").read_text()
     try:
         edit_params(student={"train": load_section("student.train", dict) | {"mixup": 0.2}})
@@ -246,7 +246,7 @@ def test_views_of_other_sizes_show_the_same_part_of_the_picture() -> None:
 
 
 def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
-    from fer_core.models.saved import build_network, save_model
+    from fer_core.models.networks.saved import build_network, save_model
 
     card: ModelCard = replace(
         read_card(A / "model"),
@@ -266,8 +266,8 @@ def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
 def test_processes_that_batch_normalisation_cannot_be_spread_over_are_refused_before_an_image_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fer_core.learning.run.ImageBank", no_image)
-    monkeypatch.setattr("fer_core.learning.passes.distributed.size", lambda: 2)
+    monkeypatch.setattr("fer_core.training.loop.run.ImageBank", no_image)
+    monkeypatch.setattr("fer_core.training.loop.passes.distributed.size", lambda: 2)
     with pytest.raises(TrainingError, match="batch_norm_group: 0"):
         teacher_a.main("vit", Path("data/init/test_vit"))
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from fer_core.models.initial import make_initial
-from fer_core.models.options import InitOptions
-from fer_core.params import load_section
+from fer_core.base.params import load_section
+from fer_core.models.initial.initial import make_initial
+from fer_core.models.initial.options import InitOptions
 from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
 
 LARGE = 48

@@ -16,17 +16,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_core.errors import DataError
-from fer_core.sources.affectnet_expressions import EXPRESSIONS, Expression
-from fer_core.sources.crops import Box, cut_face
-from fer_core.sources.decode import UndecodableImage
-from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally
-from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.orientation import decode_stored
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import RawTree
+from fer_core.base.errors import DataError
+from fer_core.pixels.decode import UndecodableImage
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.affectnet_expressions import EXPRESSIONS, Expression
+from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.label_files import (
+    Line,
+    find_file,
+    line_error,
+    read_lines,
+    relative_path,
+)
+from fer_core.sources.files.tree import RawTree
+from fer_core.sources.images.crops import Box, cut_face
+from fer_core.sources.images.orientation import decode_stored
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 

@@ -13,16 +13,16 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from fer_core.errors import DataError
-from fer_core.logs import progress_off
-from fer_core.sources.affectnet_expressions import EXPRESSIONS, Expression
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.npy_scalar import read_scalar
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.pairs import Pair, inner_folder, pair_up
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import RawTree
+from fer_core.base.errors import DataError
+from fer_core.base.logs import progress_off
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.affectnet_expressions import EXPRESSIONS, Expression
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.npy_scalar import read_scalar
+from fer_core.sources.files.pairs import Pair, inner_folder, pair_up
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 

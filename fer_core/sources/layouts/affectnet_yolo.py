@@ -16,18 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_core.errors import DataError
-from fer_core.labels import CLASSES, UNLABELLED, class_index
-from fer_core.sources.class_names import read_class_names
-from fer_core.sources.crops import Box, cut_face
-from fer_core.sources.decode import UndecodableImage, decode_rgb
-from fer_core.sources.faces import UNDECODABLE, Announced, Exclusion, Face, tally
-from fer_core.sources.label_files import Line, find_file, line_error, open_table, read_lines
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.orientation import Stored
-from fer_core.sources.pairs import Pair, inner_folder, pair_up
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import RawTree
+from fer_core.base.errors import DataError
+from fer_core.base.labels import CLASSES, UNLABELLED, class_index
+from fer_core.pixels.decode import UndecodableImage, decode_rgb
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.class_names import read_class_names
+from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.label_files import Line, find_file, line_error, open_table, read_lines
+from fer_core.sources.files.pairs import Pair, inner_folder, pair_up
+from fer_core.sources.files.tree import RawTree
+from fer_core.sources.images.crops import Box, cut_face
+from fer_core.sources.images.orientation import Stored
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 

@@ -6,14 +6,14 @@ Kaggle's `icml_face_data.csv` is the same table with other columns first: `emoti
 
 from collections.abc import Iterator
 
-from fer_core.labels import CLASSES
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.fer2013_table import SPLIT_OF_USAGE, TABLES, Row, encode, read_rows
-from fer_core.sources.label_files import find_file
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import RawTree
+from fer_core.base.labels import CLASSES
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.fer2013_table import SPLIT_OF_USAGE, TABLES, Row, encode, read_rows
+from fer_core.sources.files.label_files import find_file
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 

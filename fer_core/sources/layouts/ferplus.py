@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_core.errors import DataError
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.fer2013_table import SPLIT_OF_USAGE, TABLES, Row, encode, read_rows
-from fer_core.sources.ferplus_votes import NO_NAME, WORDS, Mode, Vote, are_counts, decide
-from fer_core.sources.label_files import Line, find_file, line_error, read_lines
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import RawTree
+from fer_core.base.errors import DataError
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.fer2013_table import SPLIT_OF_USAGE, TABLES, Row, encode, read_rows
+from fer_core.sources.files.ferplus_votes import NO_NAME, WORDS, Mode, Vote, are_counts, decide
+from fer_core.sources.files.label_files import Line, find_file, line_error, read_lines
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 

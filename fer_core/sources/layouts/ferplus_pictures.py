@@ -12,13 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_core.errors import DataError
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.ferplus_votes import WORDS, Mode, Vote, are_counts, decide
-from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import RawTree
+from fer_core.base.errors import DataError
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.ferplus_votes import WORDS, Mode, Vote, are_counts, decide
+from fer_core.sources.files.label_files import (
+    Line,
+    find_file,
+    line_error,
+    read_lines,
+    relative_path,
+)
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 

@@ -2,7 +2,7 @@
 train), or several of these side by side.
 
 Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A
-class folder may bear any alias that `fer_core.labels` knows, a split folder any that `split_names`
+class folder may bear any alias that `fer_core.base.labels` knows, a split folder any that `split_names`
 knows; faces in other folders (contempt, none, …) are excluded and counted. A split may be an
 archive, also one that holds the folder of its own name once more (`train.zip` with
 `train/{class}/`). Refused are class folders that bear numbers, for data sets number the same
@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from fer_core.errors import DataError
-from fer_core.labels import CLASSES, class_index
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.image_names import is_image
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.split_names import looks_like_split, split_of
-from fer_core.sources.subjects import SUBJECTS, read_subjects
-from fer_core.sources.tree import RawTree
+from fer_core.base.errors import DataError
+from fer_core.base.labels import CLASSES, class_index
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.catalogue.split_names import looks_like_split, split_of
+from fer_core.sources.catalogue.subjects import SUBJECTS, read_subjects
+from fer_core.sources.files.image_names import is_image
+from fer_core.sources.files.tree import RawTree
 
 __all__ = [
     "ADAPTER_VERSION",

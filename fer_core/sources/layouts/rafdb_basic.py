@@ -9,13 +9,13 @@ nests once more); originals serve where there are none. The copy with a folder f
 
 from collections.abc import Iterator
 
-from fer_core.labels import CLASSES, INDEX
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.raf_folders import folder_files, is_in_folders, read_folders
-from fer_core.sources.raf_lists import (
+from fer_core.base.labels import CLASSES, INDEX
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.raf_folders import folder_files, is_in_folders, read_folders
+from fer_core.sources.files.raf_lists import (
     Entry,
     identifiers,
     list_and_images,
@@ -24,7 +24,7 @@ from fer_core.sources.raf_lists import (
     note_on,
     read_list,
 )
-from fer_core.sources.tree import RawTree
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LABEL_OF_ID", "LAYOUT", "announce", "files", "recognise", "scan"]
 

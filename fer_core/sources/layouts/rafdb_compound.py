@@ -8,13 +8,13 @@ id becomes. Pictures lie as in the basic set.
 
 from collections.abc import Iterator
 
-from fer_core.labels import INDEX
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.label_files import line_error
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import EXCLUDE, CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.raf_lists import (
+from fer_core.base.labels import INDEX
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import EXCLUDE, CleanOptions
+from fer_core.sources.files.label_files import line_error
+from fer_core.sources.files.raf_lists import (
     Entry,
     identifiers,
     list_and_images,
@@ -23,7 +23,7 @@ from fer_core.sources.raf_lists import (
     note_on,
     read_list,
 )
-from fer_core.sources.tree import RawTree
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "NAME_OF_ID", "announce", "files", "recognise", "scan"]
 

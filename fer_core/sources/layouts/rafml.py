@@ -11,14 +11,20 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fer_core.labels import CLASSES, INDEX
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.label_files import Line, find_file, line_error, read_lines, relative_path
-from fer_core.sources.official_counts import check_official_counts
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.raf_lists import images_beside, locate, note_on
-from fer_core.sources.tree import RawTree
+from fer_core.base.labels import CLASSES, INDEX
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.label_files import (
+    Line,
+    find_file,
+    line_error,
+    read_lines,
+    relative_path,
+)
+from fer_core.sources.files.raf_lists import images_beside, locate, note_on
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "EMOTIONS", "LAYOUT", "announce", "files", "recognise", "scan"]
 

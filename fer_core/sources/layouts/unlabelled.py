@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from fer_core.errors import DataError
-from fer_core.labels import UNLABELLED, class_index
-from fer_core.sources.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.image_names import IMAGE_SUFFIXES, is_image
-from fer_core.sources.options import CleanOptions
-from fer_core.sources.parallel import ordered_map
-from fer_core.sources.tree import RawTree
+from fer_core.base.errors import DataError
+from fer_core.base.labels import UNLABELLED, class_index
+from fer_core.pixels.parallel import ordered_map
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.image_names import IMAGE_SUFFIXES, is_image
+from fer_core.sources.files.tree import RawTree
 
 __all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
 

@@ -1,0 +1,117 @@
+"""`fer doctor`: everything that a run needs and that can be missing or wrong on a machine, looked
+at before the run.
+
+One line for each finding, ok, warn or FAIL, with what to do about it. Nothing is changed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from fer_core.base.errors import FerError
+from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.base.settings import load_settings
+
+if TYPE_CHECKING:
+    from fer_cli.doctor.finding import Finding
+    from fer_core.sources.catalogue.descriptor import Descriptor
+
+__all__ = ["doctor", "examine"]
+
+_LOCK, _PYPROJECT, _DVC, _DVC_FILE = (
+    Path("requirements.lock"),
+    Path("pyproject.toml"),
+    Path(".dvc"),
+    Path("dvc.yaml"),
+)
+_DESCRIPTORS = Path("data/sources")
+
+
+def doctor() -> None:
+    """Check this machine and project: packages, devices, disks, settings, raw data, params.yaml and
+    dvc.yaml.
+
+    Ends with status 1 when anything is FAIL.
+    """
+    from fer_cli.doctor.finding import Level
+
+    found: Counter[Level] = Counter()
+    for finding in examine():
+        typer.echo(str(finding))
+        found[finding.level] += 1
+    typer.echo(", ".join(f"{found[level]} {level}" for level in Level))
+    if found[Level.FAIL]:
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator["Finding"]:
+    """All findings about the project in the working folder, as they are made."""
+    from fer_cli.doctor import machine, project, software
+    from fer_cli.doctor.finding import Finding, Level, guarded, of_error
+
+    yield from guarded("Python", partial(software.check_python, _PYPROJECT))
+    yield from guarded("packages", partial(software.check_packages, _LOCK, _PYPROJECT))
+    for what, check in (
+        ("ONNX Runtime", software.check_onnxruntime),
+        ("OpenCV", software.check_opencv),
+        ("YAML", software.check_yaml),
+        ("DVC", software.check_dvc),
+        ("git", software.check_git),
+        ("memory", lambda: machine.check_memory(machine.memory_limit())),
+        ("settings", project.check_settings),
+    ):
+        yield from guarded(what, check)
+    params: dict[str, Any] = {}
+    try:
+        params = read_params()
+    except FerError as error:
+        yield of_error("params.yaml", error)
+    else:
+        of_params = list(
+            guarded("params.yaml", partial(project.check_params_file, params, PARAMS_FILE))
+        )
+        yield from of_params
+        if all(finding.level == Level.OK for finding in of_params):
+            yield from guarded("dvc.yaml", partial(project.check_dag, params, _DVC_FILE))
+        else:
+            yield Finding(Level.WARN, "dvc.yaml", "not looked at, for params.yaml is not valid")
+    listed: list[str] = []
+    descriptors: list[Descriptor] = []
+    try:
+        from fer_cli.data.report import listed_in
+
+        listed = listed_in(params)
+        descriptors, faulty = project.readable_descriptors(_DESCRIPTORS)
+        yield from faulty
+    except ImportError as error:
+        yield Finding(
+            Level.FAIL,
+            "data sets",
+            f"their readers cannot be imported: {error}",
+            "mend what is told above",
+        )
+    try:
+        settings = load_settings()
+    except FerError:
+        yield Finding(
+            Level.WARN,
+            "machine",
+            "device, threads, disks and raw data are not checked, for the settings cannot be read",
+        )
+        return
+    yield from guarded("data sets", partial(project.check_data, descriptors, settings.raw, listed))
+    yield from guarded("CPU threads", partial(machine.check_threads, settings))
+    yield from guarded("device", partial(software.check_device, settings))
+
+    def disks() -> Iterator[Finding]:
+        cache, kinds = machine.cache_of(_DVC)
+        yield from machine.check_cache(cache, kinds)
+        yield from machine.check_disks(
+            Path().absolute(), cache, settings, machine.bytes_needed(descriptors, listed)
+        )
+
+    yield from guarded("disk", disks)

@@ -1,0 +1,329 @@
+"""`fer doctor`: Python, the installed packages, and the libraries that fail in ways of their
+own.
+"""
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from fer_cli.doctor.finding import Finding, Level, ProbeError, probe
+from fer_core.base.settings import Settings
+
+__all__ = [
+    "check_device",
+    "check_dvc",
+    "check_git",
+    "check_onnxruntime",
+    "check_opencv",
+    "check_packages",
+    "check_python",
+    "check_yaml",
+]
+
+_INSTALL = "`make setup` installs what the lock names"
+_SHOWN = 8
+_OPENCVS = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+
+_TORCH = """
+import json, torch, torchvision, timm
+devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__,
+                  "cuda": torch.version.cuda, "devices": devices}))
+"""
+_ONNXRUNTIME = """
+import json, onnxruntime
+print(json.dumps({"version": onnxruntime.__version__, "providers": onnxruntime.get_available_providers()}))
+"""
+_OPENCV = """
+import json, cv2, numpy
+image = numpy.zeros((8, 8, 3), numpy.uint8)
+formats = [ending for ending in (".png", ".jpg", ".bmp", ".webp") if cv2.imdecode(cv2.imencode(ending, image)[1], 1) is not None]
+print(json.dumps({"version": cv2.__version__, "formats": formats}))
+"""
+
+
+def check_python(pyproject: Path, version: str = platform.python_version()) -> Iterator[Finding]:
+    """Whether this Python is one that the project is made for."""
+    wanted = str(tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["requires-python"])
+    where = f"Python {version} in {sys.prefix}"
+    if version not in SpecifierSet(wanted, prereleases=True):
+        yield Finding(
+            Level.FAIL,
+            "Python",
+            f"{where}; {wanted} is needed",
+            "`make setup PYTHON=python3.12`, after removing .venv",
+        )
+    elif sys.prefix == sys.base_prefix:
+        yield Finding(
+            Level.WARN,
+            "Python",
+            f"{where} is no virtual environment",
+            "`make setup` makes one; use its .venv/bin/fer",
+        )
+    else:
+        yield Finding(Level.OK, "Python", where)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def check_packages(
+    lock: Path, pyproject: Path, installed: Callable[[str], str | None] = _installed
+) -> Iterator[Finding]:
+    """Installed versions against the pins of the lock, as far as they are meant for this machine.
+
+    A dependency of the project's own that is missing or out of its bounds fails; every other
+    difference is only told.
+
+    Args:
+        lock: `requirements.lock`.
+        pyproject: with the project's own bounds.
+        installed: gives the version of a package, or None.
+    """
+    pins = [
+        pin
+        for pin in _requirements(lock.read_text(encoding="utf-8").splitlines())
+        if not pin.marker or pin.marker.evaluate()
+    ]
+    declared = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
+    needed = [
+        wanted
+        for wanted in _requirements(declared)
+        if not wanted.marker or wanted.marker.evaluate()
+    ]
+    unfit = {}
+    for wanted in needed:
+        version = installed(wanted.name)
+        if version is None or not wanted.specifier.contains(version, prereleases=True):
+            unfit[canonicalize_name(wanted.name)] = (
+                f"{wanted.name} {version or 'is missing'}, needed {wanted.specifier or 'any'}"
+            )
+    if unfit:
+        yield Finding(Level.FAIL, "packages", _listed(list(unfit.values())), _INSTALL)
+    other = []
+    for pin in pins:
+        version = installed(pin.name)
+        if canonicalize_name(pin.name) not in unfit and (
+            version is None or not pin.specifier.contains(version, prereleases=True)
+        ):
+            other.append(
+                f"{pin.name} {version or 'is missing'}, pinned "
+                f"{str(pin.specifier).removeprefix('==')}"
+            )
+    if other:
+        yield Finding(
+            Level.WARN,
+            "packages",
+            _listed(other),
+            f"{_INSTALL}; results may differ with other versions",
+        )
+    if not unfit and not other:
+        yield Finding(Level.OK, "packages", f"{len(pins)} packages as {lock.name} pins them")
+
+
+def _requirements(lines: list[str]) -> Iterator[Requirement]:
+    """Requirements in lines of a lock file or of pyproject.toml; hashes and comments are passed
+    over.
+
+    Raises:
+        ProbeError: a line is neither.
+    """
+    for line in lines:
+        text = line.split("#")[0].rstrip(" \\")
+        if text.strip() and not text.lstrip().startswith("--"):
+            try:
+                yield Requirement(text)
+            except InvalidRequirement as error:
+                raise ProbeError(f"a line is no requirement: {text!r}") from error
+
+
+def _listed(items: list[str]) -> str:
+    more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return "; ".join(items[:_SHOWN]) + more
+
+
+def check_device(
+    settings: Settings, driver: Path = Path("/proc/driver/nvidia/version")
+) -> Iterator[Finding]:
+    """Whether torch and its companions load, and whether the device of the settings is there.
+
+    Args:
+        settings: the machine's.
+        driver: exists where an NVIDIA driver is loaded.
+    """
+    try:
+        found = probe(_TORCH)
+    except ProbeError as error:
+        yield Finding(
+            Level.FAIL,
+            "torch",
+            f"torch, torchvision and timm cannot be imported: {error}",
+            _INSTALL,
+        )
+        return
+    built = f"built for CUDA {found['cuda']}" if found["cuda"] else "built without CUDA"
+    yield Finding(
+        Level.OK,
+        "torch",
+        f"torch {found['torch']} ({built}), torchvision {found['torchvision']}, timm "
+        f"{found['timm']}",
+    )
+    devices, wanted = found["devices"], settings.device
+    known = ["auto", "cpu", "cuda", *(f"cuda:{number}" for number in range(len(devices)))]
+    if wanted.startswith("cuda") and not devices:
+        yield Finding(
+            Level.FAIL,
+            "device",
+            f"{wanted} is asked for, but torch finds no CUDA device",
+            "FER_DEVICE=auto, or mend the driver",
+        )
+    elif wanted not in known:
+        yield Finding(
+            Level.FAIL,
+            "device",
+            f"there is no device {wanted!r}",
+            f"set FER_DEVICE to one of {', '.join(known)}",
+        )
+    elif devices:
+        yield Finding(Level.OK, "device", f"{wanted}: {', '.join(devices)}")
+    elif driver.exists() and wanted != "cpu":
+        yield Finding(
+            Level.WARN,
+            "device",
+            "there is an NVIDIA driver, but torch cannot use it",
+            f"a torch for its CUDA; now {built}",
+        )
+    else:
+        yield Finding(Level.OK, "device", "CPU only")
+
+
+def check_onnxruntime() -> Iterator[Finding]:
+    """Whether ONNX Runtime loads, and what it can run on."""
+    try:
+        found = probe(_ONNXRUNTIME)
+    except ProbeError as error:
+        yield Finding(Level.FAIL, "ONNX Runtime", f"cannot be imported: {error}", _INSTALL)
+        return
+    providers = ", ".join(name.removesuffix("ExecutionProvider") for name in found["providers"])
+    if "CPUExecutionProvider" not in found["providers"]:
+        yield Finding(
+            Level.FAIL,
+            "ONNX Runtime",
+            f"{found['version']} has no CPU provider, only {providers or 'none'}",
+            _INSTALL,
+        )
+    else:
+        yield Finding(Level.OK, "ONNX Runtime", f"{found['version']}: {providers}")
+
+
+def check_opencv(installed: Callable[[str], str | None] = _installed) -> Iterator[Finding]:
+    """Whether OpenCV loads and decodes every format that data sets come in, and whether only one is
+    installed.
+    """
+    try:
+        found = probe(_OPENCV)
+    except ProbeError as error:
+        remedy = (
+            f"{_INSTALL}: it takes opencv-python-headless, which needs no library of the system"
+            if ".so" in str(error)
+            else _INSTALL
+        )
+        yield Finding(Level.FAIL, "OpenCV", f"cannot be imported: {error}", remedy)
+        return
+    lacking = sorted({".png", ".jpg", ".bmp", ".webp"} - set(found["formats"]))
+    kinds = [name for name in _OPENCVS if installed(name)]
+    if lacking:
+        yield Finding(
+            Level.FAIL, "OpenCV", f"{found['version']} cannot decode {', '.join(lacking)}", _INSTALL
+        )
+    elif len(kinds) > 1:
+        yield Finding(
+            Level.WARN,
+            "OpenCV",
+            f"{' and '.join(kinds)} overwrite each other",
+            "uninstall them all, then `make setup`",
+        )
+    else:
+        yield Finding(Level.OK, "OpenCV", str(found["version"]))
+
+
+def check_yaml() -> Iterator[Finding]:
+    """Whether YAML is parsed in C: DVC reads and writes a long lock file after every stage."""
+    import ruamel.yaml
+
+    if ruamel.yaml.__with_libyaml__:
+        yield Finding(Level.OK, "YAML", f"ruamel.yaml {ruamel.yaml.__version__} with its C parser")
+    else:
+        yield Finding(
+            Level.WARN,
+            "YAML",
+            "ruamel.yaml has no C parser: DVC takes seconds longer a stage",
+            _INSTALL,
+        )
+
+
+def check_dvc(
+    bin_folder: Path = Path(sys.executable).parent, root: Path = Path()
+) -> Iterator[Finding]:
+    """Whether the dvc that `fer run` starts is there, and this is the root of a project of its
+    own.
+    """
+    version = _installed("dvc")
+    if version is None or shutil.which("dvc", path=str(bin_folder)) is None:
+        yield Finding(Level.FAIL, "DVC", f"no dvc beside {sys.executable}", _INSTALL)
+    elif not (root / ".dvc").is_dir():
+        yield Finding(
+            Level.FAIL, "DVC", f"no .dvc in {root.absolute()}", "run from the project's root"
+        )
+    else:
+        yield Finding(Level.OK, "DVC", version)
+
+
+def check_git(root: Path = Path()) -> Iterator[Finding]:
+    """Whether git is there and knows this folder."""
+    git = shutil.which("git")
+    if git is None:
+        yield Finding(
+            Level.FAIL, "git", "there is no git", "install it: DVC and the descriptors need it"
+        )
+        return
+    version = (
+        subprocess.run([git, "--version"], capture_output=True, text=True, check=False)
+        .stdout.strip()
+        .removeprefix("git version ")
+    )
+    inside = subprocess.run(
+        [git, "rev-parse", "--is-inside-work-tree"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if inside.stdout.strip() != "true":
+        told = (inside.stderr.strip().splitlines() or ["this is no git checkout"])[0]
+        yield Finding(
+            Level.FAIL,
+            "git",
+            told,
+            "clone the project instead of copying it; DVC asks git for the revision",
+        )
+    else:
+        yield Finding(Level.OK, "git", version)

@@ -1,0 +1,203 @@
+"""`fer predict`: expressions in image files, by an exported network."""
+
+import contextlib
+import itertools
+import logging
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from tqdm import tqdm
+
+from fer_cli.predict.drawing import annotated, annotated_names
+from fer_cli.predict.faces import Face, FaceReader
+from fer_cli.predict.inputs import image_files
+from fer_cli.predict.output import Answer, OutputFormat, rendered
+from fer_cli.predict.reading import MAX_PIXELS, read_photo
+from fer_core.base.files import new_file
+from fer_core.base.labels import CLASSES
+from fer_core.base.logs import progress_off
+from fer_core.pixels.opencv import cv2
+from fer_core.predict.detection import MARGIN, YuNet
+from fer_core.predict.fetching import detector_file, fetch_detector
+from fer_core.predict.logit_bias import read_logit_bias
+from fer_core.predict.onnx_runtime import onnxruntime
+from fer_core.predict.predictor import Predictor
+
+__all__ = ["fetch", "predict"]
+
+log = logging.getLogger(__name__)
+
+
+class Provider(StrEnum):
+    """Where the network runs."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+_PROVIDERS = {Provider.cpu: "CPUExecutionProvider", Provider.cuda: "CUDAExecutionProvider"}
+
+
+def predict(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Images, folders that are searched for images, or CSV files with a column of "
+            "paths."
+        ),
+    ],
+    model: Annotated[Path, typer.Option(help="File written by the onnx stage.")] = Path(
+        "data/onnx/student.fp32.onnx"
+    ),
+    output: Annotated[
+        OutputFormat, typer.Option("--format", help="How to print the answers.")
+    ] = OutputFormat.table,
+    top: Annotated[
+        int,
+        typer.Option(
+            min=1, max=len(CLASSES), help="How many classes to name for a face in table and JSON."
+        ),
+    ] = 1,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Give no label below this confidence.")
+    ] = 0.0,
+    batch: Annotated[int, typer.Option(min=1, help="Faces in one call of the network.")] = 32,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all cores.")] = 0,
+    provider: Annotated[
+        Provider, typer.Option(help="Where the network runs; the detector runs on the CPU.")
+    ] = Provider.cpu,
+    detect: Annotated[
+        bool,
+        typer.Option(
+            "--detect", help="Find the faces first; without it each image is taken as one face."
+        ),
+    ] = False,
+    detector: Annotated[
+        Path | None,
+        typer.Option(
+            help="YuNet file for --detect; default: what `fer fetch-detector` fetched.",
+            envvar="FER_DETECTOR",
+        ),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            min=-0.4,
+            max=1,
+            help="Added to each side of a detected face, as a share of the longer side of its box.",
+        ),
+    ] = MARGIN,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Write a copy of each image with boxes and labels to this folder."),
+    ] = None,
+    logit_bias: Annotated[
+        Path | None, typer.Option(help="JSON: what to add to the logit of each class.")
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, max=2**30, help="Refuse images of more pixels.")
+    ] = MAX_PIXELS,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")
+    ] = False,
+) -> None:
+    """Tell the expression of faces in images: probabilities of seven classes, calibrated.
+
+    An image that cannot be read gets an answer with its error, and the exit status is then 1.
+    """
+    items = image_files(inputs)
+    copies = (
+        None
+        if annotate is None
+        else annotated_names([item.file for item in items if item.fault is None], annotate)
+    )
+    bias = None if logit_bias is None else read_logit_bias(logit_bias)
+    if provider is Provider.cuda:
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
+            onnxruntime.preload_dlls()
+    predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
+    yunet = YuNet(detector or detector_file()) if detect else None
+    reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
+    bar = tqdm(
+        items, desc="predict", unit="image", leave=False, disable=progress_off() or len(items) == 1
+    )
+    answers = list(_answers(reader.faces(bar), predictor, batch, threshold, top))
+    if copies is not None:
+        _write_copies(copies, answers, max_pixels)
+    typer.echo(rendered(answers, output), nl=False)
+    if reader.photos:
+        log.warning(
+            "%d of %d images look like photos and were taken as one face each, the first is %s: "
+            "--detect finds the faces in them",
+            len(reader.photos),
+            len(items),
+            reader.photos[0],
+        )
+    if reader.unread:
+        log.error("%d of %d images could not be read", len(reader.unread), len(items))
+        raise typer.Exit(1)
+
+
+def fetch(
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write; default: this user's cache, where `fer predict --detect` looks."
+        ),
+    ] = None,
+) -> None:
+    """Fetch the face detector (YuNet, MIT licence) from the OpenCV model zoo; its hash is
+    checked.
+    """
+    typer.echo(fetch_detector(to or detector_file()))
+
+
+def _answers(
+    faces: Iterator[Face], predictor: Predictor, batch: int, threshold: float, top: int
+) -> Iterator[Answer]:
+    while group := list(itertools.islice(faces, batch)):
+        pixels = [face.pixels for face in group if face.pixels is not None]
+        predictions = predictor.run(np.stack(pixels)) if pixels else predictor.predict([])
+        found = zip(
+            predictions.decide(threshold),
+            predictions.confidence,
+            predictions.probabilities,
+            predictions.top(top),
+            strict=True,
+        )
+        for face in group:
+            if face.pixels is None:
+                yield Answer(str(face.file), None, None, None, None, [], {}, face.error)
+                continue
+            label, confidence, row, best = next(found)
+            probabilities = {
+                name: round(float(value), 6) for name, value in zip(CLASSES, row, strict=True)
+            }
+            first = [(name, probabilities[name]) for name, _ in best]
+            yield Answer(
+                str(face.file),
+                face.number,
+                face.box,
+                label,
+                round(float(confidence), 6),
+                first,
+                probabilities,
+            )
+
+
+def _write_copies(copies: dict[Path, Path], answers: list[Answer], max_pixels: int) -> None:
+    of_image: dict[Path, dict[int | None, Answer]] = {}
+    for answer in answers:
+        if answer.error is None:
+            of_image.setdefault(Path(answer.file).resolve(), {})[answer.face] = answer
+    for image, found in of_image.items():
+        drawn = annotated(read_photo(image, max_pixels), found.values())
+        with new_file(copies[image]) as temporary:
+            temporary.write_bytes(
+                cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes()
+            )

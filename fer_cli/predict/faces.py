@@ -1,0 +1,106 @@
+"""The faces of image files as the network takes them, and what is odd about the files."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fer_cli.predict.inputs import Item
+from fer_cli.predict.output import in_one_line
+from fer_cli.predict.reading import read_photo
+from fer_core.base.errors import DataError
+from fer_core.predict.detection import FaceBox, YuNet, crop_face
+from fer_core.predict.predictor import Predictor
+
+__all__ = ["Face", "FaceReader"]
+
+log = logging.getLogger(__name__)
+
+_LONGEST_CROP, _NARROWEST_CROP = 1000, 1.6
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a file; number and pixels are None for a file in which none was found or that
+    cannot be read.
+
+    Attributes:
+        file: the image.
+        number: of the face in the file.
+        box: where it is, if faces were looked for.
+        pixels: uint8 [size, size, 3], prepared for the network.
+        error: why the file cannot be read.
+    """
+
+    file: Path
+    number: int | None = None
+    box: FaceBox | None = None
+    pixels: np.ndarray | None = None
+    error: str | None = None
+
+
+class FaceReader:
+    """Reads files one after another and keeps of each only what the network takes.
+
+    Args:
+        predictor: prepares the faces.
+        detector: finds them; without one each image is taken as one face.
+        margin: of `crop_face`.
+        max_pixels: of `read_photo`.
+        strict: the first file that cannot be read is an error; otherwise it is logged and gives an
+            entry with its error.
+
+    Attributes:
+        unread: files that could not be read so far.
+        photos: files so far that were taken as one face and look like a photo.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        detector: YuNet | None,
+        margin: float,
+        max_pixels: int,
+        strict: bool,
+    ) -> None:
+        self._predictor, self._detector = predictor, detector
+        self._margin, self._max_pixels, self._strict = margin, max_pixels, strict
+        self.unread: list[Path] = []
+        self.photos: list[Path] = []
+
+    def faces(self, items: Iterable[Item]) -> Iterator[Face]:
+        """Every face of every file, and one entry for each file without.
+
+        Raises:
+            DataError: strict, and a file cannot be read.
+        """
+        for item in items:
+            try:
+                yield from self._of_image(item.file, self._image(item))
+            except DataError as error:
+                if self._strict:
+                    raise
+                self.unread.append(item.file)
+                log.error("%s: %s", error.where, in_one_line(error))
+                yield Face(item.file, error=in_one_line(error))
+
+    def _image(self, item: Item) -> np.ndarray:
+        if item.fault is not None:
+            raise item.fault
+        return read_photo(item.file, self._max_pixels)
+
+    def _of_image(self, file: Path, image: np.ndarray) -> Iterator[Face]:
+        if self._detector is None:
+            if max(image.shape[:2]) > min(_LONGEST_CROP, _NARROWEST_CROP * min(image.shape[:2])):
+                self.photos.append(file)
+            yield Face(file, 0, None, self._predictor.prepare([image])[0])
+            return
+        boxes = self._detector.detect(image)
+        if not boxes:
+            yield Face(file)
+        for number, box in enumerate(boxes):
+            yield Face(
+                file, number, box, self._predictor.prepare([crop_face(image, box, self._margin)])[0]
+            )

@@ -1,0 +1,148 @@
+"""What `fer predict` is given: image files, folders of images, and tables of image paths."""
+
+import csv
+import io
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_cli.predict.reading import SUFFIXES
+from fer_core.base.errors import DataError
+
+__all__ = ["Item", "image_files"]
+
+log = logging.getLogger(__name__)
+
+_TABLES = (".csv", ".tsv")
+_COLUMNS = ("path", "file", "image", "filename", "image_path", "subdirectory_filepath")
+_MOST_COLUMNS = 1000
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to answer for.
+
+    Attributes:
+        file: the image; the table itself where a row of it is empty.
+        fault: why there is no such image.
+    """
+
+    file: Path
+    fault: DataError | None = None
+
+
+def image_files(inputs: Iterable[Path]) -> list[Item]:
+    """Files given, those of tables given in the order of their rows, and all images below folders
+    given in the order of their paths.
+
+    A table is a .csv or .tsv with a column of paths, or with nothing else in it; paths are relative
+    to the table's folder. A row that names no file gives an item with a fault. Files of a folder
+    that are no images by their name are counted in the log.
+
+    Raises:
+        DataError: a path that is not there, a folder without images, or a table that cannot be read
+            or has no column of paths.
+    """
+    items: list[Item] = []
+    for path in inputs:
+        if path.is_dir():
+            items += [Item(file) for file in _of_folder(path)]
+        elif not path.is_file():
+            raise DataError("There is no such file or folder.", where=path)
+        elif path.suffix.lower() in _TABLES:
+            items += _of_table(path)
+        else:
+            items.append(Item(path))
+    return items
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    images = [file for file in files if file.suffix.lower() in SUFFIXES]
+    others = Counter(
+        file.suffix.lower() or "without a suffix"
+        for file in files
+        if file.suffix.lower() not in SUFFIXES
+    )
+    left = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
+    if not images:
+        raise DataError(
+            "This folder holds no images.",
+            where=folder,
+            found=left or "no files",
+            expected=f"files that end in {', '.join(SUFFIXES)}",
+        )
+    if left:
+        log.warning("%s: files that are not read: %s", folder, left)
+    return images
+
+
+def _of_table(table: Path) -> list[Item]:
+    rows = _rows(table)
+    column = _column(_names(rows[0][1]))
+    if column is not None:
+        rows = rows[1:]
+    if not rows:
+        raise DataError("This table has a head and no rows.", where=table)
+    return [_of_row(table, line, row, column or 0) for line, row in rows]
+
+
+def _of_row(table: Path, line: int, row: list[str], column: int) -> Item:
+    name = row[column].strip() if column < len(row) else ""
+    if name and (table.parent / name).is_file():
+        return Item(table.parent / name)
+    where = f"{table}: line {line}"
+    fault = DataError(
+        "A row names no file.",
+        where=where,
+        found=name or "nothing",
+        expected="a path relative to the table",
+    )
+    return Item(table.parent / name if name else table, fault)
+
+
+def _rows(table: Path) -> list[tuple[int, list[str]]]:
+    """Rows that hold something, with their line numbers.
+
+    The delimiter is the one by which the first row names a column of paths. Where none does, the
+    table is a list of paths.
+
+    Raises:
+        DataError: not UTF-8, not CSV, empty, or several columns of which none is known.
+    """
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+        first = next((line for line in text.splitlines() if line.strip()), None)
+        if first is None:
+            raise DataError("This table is empty.", where=table)
+        heads = {mark: _names(next(csv.reader([first], delimiter=mark))) for mark in _DELIMITERS}
+        delimiter = next((mark for mark, head in heads.items() if _column(head) is not None), ",")
+        if _column(heads[delimiter]) is None:
+            widest = max(heads.values(), key=len)
+            if len(heads[","]) > 1 or (
+                len(widest) > 1 and not (table.parent / first.strip()).is_file()
+            ):
+                raise DataError(
+                    "This table has no column of image paths.",
+                    where=table,
+                    found=", ".join(widest[:20]),
+                    expected=f"{' or '.join(_COLUMNS)}; columns divided by "
+                    f"{' or '.join(_DELIMITERS.values())}",
+                )
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+        return [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            "This table cannot be read.", where=table, found=error, expected="CSV in UTF-8"
+        ) from error
+
+
+def _names(head: list[str]) -> list[str]:
+    return [name.strip().lower() for name in head[:_MOST_COLUMNS]]
+
+
+def _column(head: list[str]) -> int | None:
+    return next((head.index(name) for name in _COLUMNS if name in head), None)

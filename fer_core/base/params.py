@@ -1,0 +1,145 @@
+"""Typed reading of `params.yaml`.
+
+A stage asks for the section it uses with the pydantic model that lives beside the section's
+consumer: `load_section("preprocessing", Preprocessing)`. Unknown key, wrong type and value out of
+range are errors that name the key. This module knows the names of the sections and nothing of their
+contents, so a new option never touches other stages.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, overload
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fer_core.base.errors import ParamsError
+
+__all__ = [
+    "OPTIONAL_SECTIONS",
+    "PARAMS_FILE",
+    "SECTIONS",
+    "Section",
+    "Seed",
+    "load_section",
+    "parse_section",
+    "read_params",
+]
+
+PARAMS_FILE = Path("params.yaml")
+SECTIONS = (
+    "seed",
+    "clean",
+    "manifest",
+    "sets",
+    "validate",
+    "pack",
+    "preprocessing",
+    "views",
+    "init",
+    "teacher",
+    "teacher_b",
+    "teachers",
+    "ensemble",
+    "student",
+    "evaluation",
+    "hard_cases",
+    "deploy",
+    "latency",
+)
+OPTIONAL_SECTIONS = ("teacher_b",)
+"""Sections that a file without a use for them leaves out."""
+
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+"""A number that every generator takes as it is."""
+
+_REQUIRED = object()
+Value = TypeVar("Value")
+
+
+class Section(BaseModel):
+    """Base of every section model: immutable, no unknown keys, defaults validated too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
+    """Read the whole file as plain values and check the names of its sections.
+
+    Raises:
+        ParamsError: file missing, not YAML, a key given twice, or a section that no stage knows.
+    """
+    try:
+        with path.open("rb") as stream:
+            values = YAML(typ="safe").load(stream)
+    except FileNotFoundError as error:
+        raise ParamsError(
+            "The parameter file is missing.", where=path, remedy="run from the project's root"
+        ) from error
+    except YAMLError as error:
+        raise ParamsError(
+            "The parameter file is not valid YAML.",
+            where=path,
+            found=error,
+            remedy="mend the line named",
+        ) from error
+    if not isinstance(values, dict):
+        raise ParamsError(
+            "The parameter file holds no sections.", where=path, expected=", ".join(SECTIONS)
+        )
+    for key in values:
+        if key not in SECTIONS:
+            raise ParamsError(
+                "Unknown section.",
+                where=f"{path}: {key}",
+                expected=", ".join(SECTIONS),
+                remedy="mend or remove the key",
+            )
+    return values
+
+
+@overload
+def load_section(key: str, model: type[Value], path: Path = ...) -> Value: ...
+@overload
+def load_section(key: str, model: Any, path: Path = ..., *, default: Any = ...) -> Any: ...
+
+
+def load_section(
+    key: str, model: Any, path: Path = PARAMS_FILE, *, default: Any = _REQUIRED
+) -> Any:
+    """The section at a dotted key ("student.kd"), checked against its model (a pydantic model or
+    any annotated type).
+
+    Raises:
+        ParamsError: the section is missing (and there is no default) or does not fit; names every
+            offending key with its value.
+    """
+    values: Any = read_params(path)
+    for depth, name in enumerate(parts := key.split(".")):
+        if not isinstance(values, dict) or name not in values:
+            if default is not _REQUIRED:
+                return default
+            raise ParamsError(
+                "A section is missing.",
+                where=f"{path}: {'.'.join(parts[: depth + 1])}",
+                remedy=f"add it to {path}",
+            )
+        values = values[name]
+    return parse_section(key, values, model, path)
+
+
+def parse_section(key: str, values: Any, model: type[Value], path: Path = PARAMS_FILE) -> Value:
+    """Check plain values against a section's model; `key` and `path` only serve the error text."""
+    try:
+        return TypeAdapter(model).validate_python(values)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join([key, *map(str, item['loc'])])}: {item['msg']} (found {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise ParamsError(
+            "Parameters do not fit.",
+            where=path,
+            found="\n    ".join(["", *faults]).lstrip("\n"),
+            remedy="mend the keys named",
+        ) from error

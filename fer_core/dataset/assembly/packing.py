@@ -1,0 +1,42 @@
+"""From manifest and face stores to one half of the pack."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_core.base.errors import ArtifactError
+from fer_core.dataset.pack.pack import PackOptions, write_pack
+from fer_core.dataset.store.store import FaceStore
+
+__all__ = ["pack_half"]
+
+
+def pack_half(
+    folder: Path, manifest: pd.DataFrame, stores: Mapping[str, FaceStore], options: PackOptions
+) -> None:
+    """Write the rows of a manifest with their images from the face stores.
+
+    Raises:
+        ArtifactError: a face store was made again after the manifest and has another face in that
+            row.
+    """
+    rows = manifest.sort_values("sample_id", ignore_index=True)
+    for source, store in stores.items():
+        mine = rows[rows["source"] == source]
+        there = (
+            store.table_without_images()["sample_id"].reindex(mine["row"]).to_numpy(dtype=object)
+        )
+        if len(other := mine[there != mine["sample_id"].to_numpy(dtype=object)]):
+            raise ArtifactError(
+                "A face store holds another face than the manifest says.",
+                where=f"{store.path}, row {other['row'].iloc[0]}",
+                expected=other["sample_id"].iloc[0],
+                remedy="run `fer run` from the manifest on",
+            )
+    places = list(
+        zip((stores[source] for source in rows["source"]), rows["row"].tolist(), strict=True)
+    )
+    sizes = np.array([len(store.image(row)) for store, row in places], dtype=np.int64)
+    write_pack(folder, rows, lambda index: places[index][0].image(places[index][1]), sizes, options)

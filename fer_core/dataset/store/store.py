@@ -1,0 +1,252 @@
+"""Face store `data/clean/<source>.arrow`: every face of one data set with what was found out about
+it.
+
+An Arrow IPC file, uncompressed and memory-mapped, readable with `pandas.read_feather`. Same faces,
+same bytes. One row a face; the schema's metadata (JSON values) hold the source, the class order,
+what the reader announced and what was left out and why.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_file
+from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.dataset.store.imagehash import THUMBNAIL
+
+__all__ = ["STORE_SCHEMA", "FaceStore", "StoreRow", "write_store"]
+
+_KIND = "face store/2"
+_BATCH = 1000
+_BYTES = ("image", "thumbnail")
+_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
+
+STORE_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image", pa.large_binary(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("usage", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("pixel_sha256", pa.string(), nullable=False),
+        pa.field("phash", pa.uint64(), nullable=False),
+        pa.field("thumbnail", pa.binary(THUMBNAIL * THUMBNAIL), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("confidence", pa.float32()),
+        pa.field("votes", pa.list_(pa.float32())),
+        pa.field("orig_image", pa.string()),
+        pa.field("face_id", pa.int32()),
+        pa.field("bbox_top", pa.int32()),
+        pa.field("bbox_left", pa.int32()),
+        pa.field("bbox_bottom", pa.int32()),
+        pa.field("bbox_right", pa.int32()),
+        pa.field("flag", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class StoreRow:
+    """One row; the fields are the columns of `STORE_SCHEMA` in its order.
+
+    `phash` is unsigned, `thumbnail` holds 32 x 32 grey pixels, `flag` is "" for a face.
+    """
+
+    sample_id: str
+    image: bytes
+    label: int
+    split: str
+    usage: str
+    group: str
+    pixel_sha256: str
+    phash: int
+    thumbnail: bytes
+    width: int
+    height: int
+    confidence: float | None = None
+    votes: tuple[float, ...] | None = None
+    orig_image: str | None = None
+    face_id: int | None = None
+    bbox_top: int | None = None
+    bbox_left: int | None = None
+    bbox_bottom: int | None = None
+    bbox_right: int | None = None
+    flag: str = ""
+
+
+def write_store(
+    path: Path, rows: Iterable[StoreRow], meta: dict[str, Any] | Callable[[], dict[str, Any]]
+) -> None:
+    """Write a store in one step, holding about a thousand rows in memory at a time.
+
+    Args:
+        path: the file; nothing is left there when anything raises.
+        rows: in the order they are to have.
+        meta: what the metadata hold besides kind and class order (values that JSON can express), or
+            a function that gives it once all rows are through: the metadata stand at the head of
+            the file, but counts are only known at the end.
+
+    Raises:
+        ArtifactError: a value does not fit its column.
+    """
+    with new_file(path) as final:
+        spool = final.with_suffix(".rows")
+        try:
+            _write_rows(spool, rows, path)
+            content = {
+                "schema": _KIND,
+                "classes": list(CLASSES),
+                **(meta() if callable(meta) else meta),
+            }
+            schema = STORE_SCHEMA.with_metadata(
+                {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
+            )
+            _copy_with_schema(spool, final, schema)
+        finally:
+            spool.unlink(missing_ok=True)
+
+
+def _write_rows(file: Path, rows: Iterable[StoreRow], store: Path) -> None:
+    names = [field.name for field in fields(StoreRow)]
+    iterator = iter(rows)
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, STORE_SCHEMA) as writer:
+        while batch := list(islice(iterator, _BATCH)):
+            try:
+                columns = [
+                    pa.array([getattr(row, name) for row in batch], STORE_SCHEMA.field(name).type)
+                    for name in names
+                ]
+            except (pa.ArrowException, OverflowError, TypeError) as error:
+                raise ArtifactError(
+                    "A face does not fit the store's columns.", where=store, found=error
+                ) from error
+            for name, column in zip(names, columns, strict=True):
+                if column.null_count and not STORE_SCHEMA.field(name).nullable:
+                    raise ArtifactError(
+                        "A face lacks a value.",
+                        where=f"{store}: {name}",
+                        found=f"{column.null_count} empty cells",
+                    )
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=STORE_SCHEMA))
+
+
+def _copy_with_schema(file: Path, target: Path, schema: pa.Schema) -> None:
+    """Copy batch by batch: the metadata stand at the head of an Arrow file, so they must be known
+    before the first row.
+    """
+    with (
+        pa.memory_map(str(file)) as source,
+        pa.ipc.open_file(source) as reader,
+        pa.OSFile(str(target), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
+        for number in range(reader.num_record_batches):
+            writer.write_batch(
+                pa.RecordBatch.from_arrays(reader.get_batch(number).columns, schema=schema)
+            )
+
+
+class FaceStore:
+    """An opened face store. Open with `FaceStore.open`; images are read from the memory map as they
+    are asked for.
+    """
+
+    def __init__(self, path: Path, batches: list[pa.RecordBatch], meta: dict[str, Any]) -> None:
+        self.path = path
+        self.meta = meta
+        self._batches = batches
+        self._starts = [0]
+        for batch in batches:
+            self._starts.append(self._starts[-1] + batch.num_rows)
+
+    @classmethod
+    def open(cls, path: Path) -> "FaceStore":
+        """Open a store and check it.
+
+        Raises:
+            ArtifactError: missing, damaged, of another kind, class order or schema.
+        """
+        try:
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+        except FileNotFoundError as error:
+            raise ArtifactError("A face store is missing.", where=path, remedy=_REMEDY) from error
+        except (pa.ArrowException, OSError) as error:
+            raise ArtifactError(
+                "This face store is damaged.", where=path, found=error, remedy=_REMEDY
+            ) from error
+        meta = _metadata(reader.schema, path)
+        if meta.get("schema") != _KIND:
+            raise ArtifactError(
+                "This is another kind of file.",
+                where=path,
+                found=meta.get("schema"),
+                expected=_KIND,
+                remedy=_REMEDY,
+            )
+        check_class_order(meta.get("classes", []), path)
+        if not reader.schema.equals(STORE_SCHEMA):
+            raise ArtifactError(
+                "This face store has other columns.",
+                where=path,
+                found=reader.schema.names,
+                expected=STORE_SCHEMA.names,
+                remedy=_REMEDY,
+            )
+        return cls(path, batches, meta)
+
+    def __len__(self) -> int:
+        """Number of faces."""
+        return self._starts[-1]
+
+    def image(self, row: int) -> bytes:
+        """The encoded image of a row, 0 to len - 1."""
+        return self._cell("image", row)
+
+    def thumbnail(self, row: int) -> bytes:
+        """The grey thumbnail of a row: 32 x 32 bytes."""
+        return self._cell("thumbnail", row)
+
+    def images(self) -> Iterator[bytes]:
+        """All encoded images in order."""
+        return (self.image(row) for row in range(len(self)))
+
+    def _cell(self, column: str, row: int) -> bytes:
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} in {self.path}")
+        number = bisect_right(self._starts, row) - 1
+        return self._batches[number].column(column)[row - self._starts[number]].as_py()
+
+    def table_without_images(self) -> pd.DataFrame:
+        """All columns but `image` and `thumbnail`; nullable integers come as pandas' `Int32`,
+        `votes` as arrays or None.
+        """
+        names = [name for name in STORE_SCHEMA.names if name not in _BYTES]
+        table = pa.Table.from_batches(self._batches, STORE_SCHEMA).select(names)
+        frame = table.to_pandas()
+        for name in names:
+            field = STORE_SCHEMA.field(name)
+            if field.nullable and pa.types.is_integer(field.type):
+                frame[name] = table.column(name).to_pandas(
+                    types_mapper={field.type: pd.Int32Dtype()}.get
+                )
+        return frame
+
+
+def _metadata(schema: pa.Schema, path: Path) -> dict[str, Any]:
+    try:
+        return {key.decode(): json.loads(value) for key, value in (schema.metadata or {}).items()}
+    except ValueError as error:
+        raise ArtifactError(
+            "The metadata of this face store are damaged.", where=path, found=error, remedy=_REMEDY
+        ) from error

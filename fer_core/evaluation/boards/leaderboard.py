@@ -1,0 +1,266 @@
+"""The leaderboard: teachers alone and fused, on every named test set.
+
+Nothing is chosen here: temperatures and weights come from calib rows, and the row of the weighting
+chosen there is marked. Beside the entries stands the oracle of each set, which bounds what choosing
+among the teachers could reach (see `oracle`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_folder, read_json, write_json, write_text
+from fer_core.base.logs import progress_off
+from fer_core.dataset.manifest.pictures import picture_codes
+from fer_core.evaluation.boards.oracle import oracle
+from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import evaluate_logits
+from fer_core.logits.store import LogitsSet
+
+__all__ = ["Board", "leaderboard", "read_leaderboard", "read_oracles", "write_leaderboard"]
+
+_SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    calibrated: bool
+    chosen: bool
+    space: str
+    weights: dict[str, float]
+    logits: np.ndarray
+
+
+@dataclass(frozen=True)
+class Board:
+    """Plain values for JSON.
+
+    Attributes:
+        rows: by set and falling macro-F1: set, entry, calibrated, chosen, space, weights,
+            rows_expected, rows_used, metrics with intervals, per_class_f1, confusion.
+        oracles: of each set: set, entry ("oracle"), attainable (false), rows_used, metrics with
+            intervals, per_class_f1.
+    """
+
+    rows: list[dict[str, Any]]
+    oracles: list[dict[str, Any]]
+
+
+def leaderboard(
+    test: Mapping[str, LogitsSet],
+    ensemble: Ensemble,
+    sets: Mapping[str, np.ndarray],
+    options: EvaluationOptions,
+    seed: int,
+    sources: Sequence[str] | np.ndarray = (),
+    duplicate_of: Mapping[str, str] | None = None,
+) -> Board:
+    """Measure every entry on every set.
+
+    Args:
+        test: test logits of each teacher of the ensemble.
+        ensemble: what was chosen on calib rows.
+        sets: named test set -> bool [N_test].
+        options: section `evaluation`.
+        seed: of the bootstrap.
+        sources: of each test row; only weights by source need them.
+        duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
+
+    Returns:
+        Entries: each teacher raw and temperature scaled; best_single, uniform and ensemble; given
+        weightings and the ensemble's other kinds of weights by their names; and for each fixed
+        temperature T "<entry> T=<T>" of each teacher and weighting, whose raw logits
+        are fused and divided by T. A row by class or source lists no weights: `ensemble.json` has
+            them.
+
+    Raises:
+        ArtifactError: teachers of other weights or preprocessing than the ensemble's, of different
+            rows, or of rows other than test.
+    """
+    first = check_teachers(test)
+    if first.covers != ("test",) or set(test) != set(ensemble.teachers):
+        raise ArtifactError(
+            "A leaderboard needs the test logits of the ensemble's teachers.",
+            found=(list(test), first.covers),
+            expected=ensemble.teachers,
+        )
+    for tag, logits in test.items():
+        found, expected = (
+            (logits.model_sha256, logits.preprocessing_hash),
+            (ensemble.model_sha256[tag], ensemble.preprocessing_hash),
+        )
+        if found != expected:
+            raise ArtifactError(
+                "The ensemble was chosen with another version of a teacher.",
+                where=tag,
+                found=found,
+                expected=expected,
+            )
+    entries = list(_entries({tag: logits.eval for tag, logits in test.items()}, ensemble, sources))
+    pictures = picture_codes(first.sample_ids, duplicate_of or {})
+    board, oracles = [], []
+    bar = tqdm(
+        total=len(entries) * len(sets), desc="leaderboard", leave=False, disable=progress_off()
+    )
+    for name, mask in sets.items():
+        rows: list[dict[str, Any]] = []
+        for entry in entries:
+            result = evaluate_logits(
+                entry.logits[mask], first.labels[mask], options, seed, pictures=pictures[mask]
+            )
+            about = {
+                "entry": entry.name,
+                "calibrated": entry.calibrated,
+                "chosen": entry.chosen,
+                "space": entry.space,
+                "weights": entry.weights,
+            }
+            rows.append(
+                {
+                    "set": name,
+                    **about,
+                    "rows_expected": int(mask.sum()),
+                    "rows_used": sum(map(sum, result["confusion"])),
+                    **result,
+                }
+            )
+            bar.update()
+        board += sorted(rows, key=lambda row: -row["metrics"]["macro_f1"]["value"])
+        hits = np.any(
+            [
+                test[tag].eval[mask].argmax(axis=1) == first.labels[mask]
+                for tag in ensemble.teachers
+            ],
+            axis=0,
+        )
+        bound = oracle(hits, first.labels[mask], options.bootstrap, seed, pictures[mask])
+        oracles.append(
+            {
+                "set": name,
+                "entry": "oracle",
+                "attainable": False,
+                "rows_used": int(mask.sum()),
+                **bound,
+            }
+        )
+    bar.close()
+    if lost := [row for row in board if row["rows_expected"] != row["rows_used"]]:
+        raise ArtifactError(
+            "A set lost rows.",
+            where=lost[0]["set"],
+            found=lost[0]["rows_used"],
+            expected=lost[0]["rows_expected"],
+        )
+    return Board(board, oracles)
+
+
+def write_leaderboard(folder: Path, board: Board, rows_sha256: str) -> None:
+    """Write `leaderboard.json` (everything) and `leaderboard.csv` (one line an entry and set, and
+    one an oracle) in one step.
+    """
+    lines = []
+    for row in [*board.rows, *board.oracles]:
+        line = {name: row.get(name) for name in ("set", "entry", "calibrated", "chosen", "space")}
+        line["weights"] = " ".join(
+            f"{tag}={weight:.6g}" for tag, weight in row.get("weights", {}).items()
+        )
+        line |= {
+            "attainable": row.get("attainable", True),
+            "rows_expected": row.get("rows_expected"),
+            "rows_used": row["rows_used"],
+        }
+        for name, interval in row["metrics"].items():
+            line |= {
+                name: interval["value"],
+                f"{name}_low": interval["low"],
+                f"{name}_high": interval["high"],
+            }
+        line |= {f"f1_{name}": value for name, value in row["per_class_f1"].items()}
+        lines.append(line)
+    values = {
+        "schema": _SCHEMA,
+        "rows_sha256": rows_sha256,
+        "rows": board.rows,
+        "oracles": board.oracles,
+    }
+    with new_folder(folder) as temporary:
+        write_json(temporary / "leaderboard.json", values)
+        write_text(
+            temporary / "leaderboard.csv",
+            pd.DataFrame(lines).to_csv(index=False, lineterminator="\n"),
+        )
+
+
+def read_leaderboard(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of `leaderboard.json`, without the oracles.
+
+    Raises:
+        ArtifactError: missing, damaged or of another version.
+    """
+    return _read(folder, "rows")
+
+
+def read_oracles(folder: Path) -> list[dict[str, Any]]:
+    """Read the oracles of `leaderboard.json`.
+
+    Raises:
+        ArtifactError: missing, damaged or of another version.
+    """
+    return _read(folder, "oracles")
+
+
+def _read(folder: Path, key: str) -> list[dict[str, Any]]:
+    values = read_json(folder / "leaderboard.json")
+    if not isinstance(values, dict) or values.get("schema") != _SCHEMA or key not in values:
+        raise ArtifactError(
+            "This leaderboard is of another version.", where=folder, expected=_SCHEMA
+        )
+    return values[key]
+
+
+def _entries(
+    logits: Mapping[str, np.ndarray], ensemble: Ensemble, sources: Sequence[str] | np.ndarray
+) -> Iterator[_Entry]:
+    weightings = {
+        "best_single": ensemble.best_single,
+        "uniform": ensemble.uniform,
+        "ensemble": ensemble.chosen,
+        **ensemble.given,
+    }
+    for tag in ensemble.teachers:
+        raw = np.asarray(logits[tag], dtype=np.float64)
+        yield _Entry(tag, False, False, "", {tag: 1.0}, raw)
+        yield _Entry(tag, True, False, "", {tag: 1.0}, raw / ensemble.temperatures[tag])
+    for name, weighting in weightings.items():
+        yield _Entry(
+            name,
+            True,
+            name == "ensemble",
+            weighting.space,
+            weighting.weights,
+            ensemble.fused(logits, weighting),
+        )
+    for name, kind in ensemble.kinds.items():
+        yield _Entry(name, True, False, kind.space, {}, ensemble.fused_by(name, logits, sources))
+    for temperature in ensemble.fixed_temperatures:
+        suffix = f" T={temperature:g}"
+        for tag in ensemble.teachers:
+            yield _Entry(
+                tag + suffix,
+                False,
+                False,
+                "",
+                {tag: 1.0},
+                np.asarray(logits[tag], dtype=np.float64) / temperature,
+            )
+        for name, weighting in weightings.items():
+            fused = ensemble.fused_uncalibrated(logits, weighting, temperature)
+            yield _Entry(name + suffix, False, False, weighting.space, weighting.weights, fused)

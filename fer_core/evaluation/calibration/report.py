@@ -1,0 +1,280 @@
+"""The calibration of one network as an artifact: fitted on calib rows, judged on val and test rows.
+
+`data/calibration/<key>/` holds `calibration.json` (every method's parameters, which was chosen, and
+the temperature that an exported file gets), `reliabilitymetrics.json` (each set without and with
+each method) and `reliability.csv` (the points of the reliability diagrams).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_folder, read_json, write_json, write_text
+from fer_core.base.logs import progress_off
+from fer_core.dataset.pack.rows import Rows
+from fer_core.evaluation.calibration.calibration import (
+    LOG_BOUNDS,
+    calibration_floor,
+    interior_temperature,
+    reliability_table,
+)
+from fer_core.evaluation.calibration.calibrators import (
+    Temperature,
+    calibrator_from_json,
+    calibrator_to_json,
+    source_of,
+)
+from fer_core.evaluation.calibration.choice import (
+    CalibrationChoice,
+    CalibRows,
+    FittedMethod,
+    choose_calibrator,
+)
+from fer_core.evaluation.metrics.options import EvaluationOptions, Method
+from fer_core.evaluation.metrics.record import Evaluation, evaluate_logits
+
+__all__ = ["Calibration", "CalibrationReport", "calibrate", "read_calibration", "write_calibration"]
+
+_SCHEMA = 2
+_FITTED_ON = "calib"
+_PLAIN = ("n", "nll_before", "nll_after", "rows_sha256", "model_sha256")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A network's calibration.
+
+    Attributes:
+        key: of the network.
+        temperature: that an exported file gets, whatever was chosen; probabilities are
+            softmax(logits / temperature).
+        n: calib rows that everything was fitted on.
+        nll_before, nll_after: of those rows, at 1 and at the temperature.
+        rows_sha256: of the dev rows.
+        model_sha256: of the network's weights: a calibration belongs to one set of weights.
+        choice: every method fitted, and the one chosen.
+    """
+
+    key: str
+    temperature: float
+    n: int
+    nll_before: float
+    nll_after: float
+    rows_sha256: str
+    model_sha256: str
+    choice: CalibrationChoice
+
+    def apply(
+        self, logits: np.ndarray, sources: Sequence[str] | None = None, method: Method | None = None
+    ) -> np.ndarray:
+        """Calibrated logits, float64 [..., 7]: their softmax is the calibrated probability.
+
+        Args:
+            logits: of this network, [..., 7].
+            sources: data set of each of the first axis' rows, where known; only `per_source` reads
+                them.
+            method: instead of the chosen one.
+
+        Raises:
+            ArtifactError: the method was not fitted.
+        """
+        name = method or self.choice.chosen
+        if name not in self.choice.methods:
+            raise ArtifactError(
+                "This method of calibration was not fitted.",
+                where=self.key,
+                found=self.choice.refused.get(name, name),
+                expected=" or ".join(self.choice.methods),
+            )
+        return self.choice.methods[name].calibrator.apply(logits, sources)
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """A calibration with what it does on rows that it was not fitted on.
+
+    Attributes:
+        calibration: of the network.
+        metrics: set -> rows; raw, temperature_scaled and every other method fitted {metrics, floor,
+            …}; ece_floor, the one of temperature_scaled. A floor is what a perfectly calibrated
+            model with these probabilities would show (`calibration_floor`).
+        reliability: set, stage (raw, scaled for temperature, or another method), bin, confidence,
+            accuracy, count.
+    """
+
+    calibration: Calibration
+    metrics: dict[str, Any]
+    reliability: pd.DataFrame
+
+
+def calibrate(
+    evaluation: Evaluation, rows: Rows, options: EvaluationOptions, seed: int
+) -> CalibrationReport:
+    """Fit every method on the calib rows of an evaluation and choose; measure val and every named
+    test set without and with each.
+
+    Args:
+        evaluation: of the network.
+        rows: the dev rows, which say what belongs together in cross-validation.
+        options: section `evaluation`.
+        seed: of the bootstrap and of the floors.
+
+    Raises:
+        ArtifactError: other rows than the evaluation's, no temperature calibrates this network, or
+            too few rows to cross-validate.
+    """
+    evaluation.dev.check_rows(rows, evaluation.key)
+    sets = {name: (logits, labels) for name, logits, labels in evaluation.each_set()}
+    logits, labels = sets.pop(_FITTED_ON)
+    fit = interior_temperature(logits, labels, where=evaluation.key)
+    groups = rows.frame["group"].iloc[rows.split(_FITTED_ON)].tolist()
+    ids = evaluation.sample_ids(_FITTED_ON)
+    choice = choose_calibrator(
+        CalibRows(logits, labels, ids, [source_of(i) for i in ids], groups), options.calibration
+    )
+    calibration = Calibration(
+        key=evaluation.key,
+        temperature=float(f"{fit.temperature:.6g}"),
+        n=fit.n,
+        nll_before=round(fit.nll_before, 6),
+        nll_after=round(fit.nll_after, 6),
+        rows_sha256=evaluation.dev.rows_sha256,
+        model_sha256=evaluation.dev.model_sha256,
+        choice=choice,
+    )
+    metrics: dict[str, dict[str, Any]] = {}
+    tables = []
+    for name, (logits, labels) in tqdm(
+        sets.items(), desc=f"calibrate {evaluation.key}", leave=False, disable=progress_off()
+    ):
+        metrics[name] = {"rows": len(labels)}
+        sources = [source_of(i) for i in evaluation.sample_ids(name)]
+        pictures = evaluation.pictures(name)
+        for key, stage, calibrated in _stages(calibration, logits, sources):
+            measured = evaluate_logits(calibrated, labels, options, seed, pictures=pictures)
+            metrics[name][key] = {
+                **measured,
+                "floor": calibration_floor(calibrated, options.bins, seed),
+            }
+            table = reliability_table(calibrated, labels, options.bins)
+            table.insert(0, "set", name)
+            table.insert(1, "stage", stage)
+            tables.append(table)
+        metrics[name]["ece_floor"] = metrics[name]["temperature_scaled"]["floor"]["ece"]
+    return CalibrationReport(calibration, metrics, pd.concat(tables, ignore_index=True))
+
+
+def write_calibration(folder: Path, report: CalibrationReport) -> None:
+    """Write the folder in one step."""
+    found, choice = report.calibration, report.calibration.choice
+    with new_folder(folder) as temporary:
+        write_json(
+            temporary / "calibration.json",
+            {
+                "schema": _SCHEMA,
+                "key": found.key,
+                "temperature": found.temperature,
+                "fitted_on": _FITTED_ON,
+                **{name: getattr(found, name) for name in _PLAIN},
+                "log_bounds": LOG_BOUNDS,
+                "chosen": choice.chosen,
+                "folds": choice.folds,
+                "methods": {name: _plain(fitted) for name, fitted in choice.methods.items()},
+                "refused": choice.refused,
+            },
+        )
+        write_json(temporary / "reliabilitymetrics.json", report.metrics)
+        write_text(
+            temporary / "reliability.csv",
+            report.reliability.to_csv(index=False, lineterminator="\n"),
+        )
+
+
+def read_calibration(folder: Path, model_sha256: str) -> Calibration:
+    """Read a network's calibration.
+
+    Args:
+        folder: the artifact.
+        model_sha256: of the weights it is meant for.
+
+    Raises:
+        ArtifactError: missing, damaged, of another version or class order, fitted on other rows
+            than calib, of other weights, or with a choice or temperature that is not of the methods
+            fitted.
+    """
+    file = folder / "calibration.json"
+    values = read_json(file)
+    if values.get("schema") != _SCHEMA:
+        raise ArtifactError(
+            "This calibration is of another version.",
+            where=file,
+            found=values.get("schema"),
+            expected=_SCHEMA,
+        )
+    try:
+        fitted_on = values["fitted_on"]
+        methods = {
+            name: _fitted(name, found, f"{file}: {name}")
+            for name, found in values["methods"].items()
+        }
+        choice = CalibrationChoice(values["chosen"], values["folds"], methods, values["refused"])
+        calibration = Calibration(
+            **{name: values[name] for name in ("key", "temperature", *_PLAIN)}, choice=choice
+        )
+        exported = methods["temperature"].calibrator
+    except KeyError as error:
+        raise ArtifactError("A key is missing.", where=file, expected=error.args[0]) from error
+    if (
+        fitted_on != _FITTED_ON
+        or choice.chosen not in methods
+        or exported != Temperature(calibration.temperature)
+    ):
+        raise ArtifactError(
+            "This is no calibration.",
+            where=file,
+            found=(fitted_on, choice.chosen, calibration.temperature),
+            expected=f"fitted on calib rows, the choice one of {list(methods)}, the temperature "
+            "that of its method",
+        )
+    if calibration.model_sha256 != model_sha256:
+        raise ArtifactError(
+            "This calibration was fitted to other weights.",
+            where=file,
+            found=calibration.model_sha256,
+            expected=model_sha256,
+        )
+    return calibration
+
+
+def _stages(
+    calibration: Calibration, logits: np.ndarray, sources: Sequence[str]
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Key in the metrics, stage in the table, and logits, of a network as it is and with each
+    method.
+    """
+    yield "raw", "raw", logits
+    for method in calibration.choice.methods:
+        key, stage = (
+            ("temperature_scaled", "scaled") if method == "temperature" else (method, method)
+        )
+        yield key, stage, calibration.apply(logits, sources, method)
+
+
+def _plain(fitted: FittedMethod) -> dict[str, Any]:
+    scores = {name: value for name, value in asdict(fitted).items() if name != "calibrator"}
+    return {"parameters": calibrator_to_json(fitted.calibrator), **scores}
+
+
+def _fitted(method: str, values: dict[str, Any], where: str) -> FittedMethod:
+    scores = {
+        field.name: values[field.name]
+        for field in fields(FittedMethod)
+        if field.name != "calibrator"
+    }
+    return FittedMethod(calibrator_from_json(method, values["parameters"], where), **scores)

@@ -1,0 +1,360 @@
+"""Comparing training methods on named test sets, row by row.
+
+A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over
+the choice of test pictures, and beside them stand the difference of each seed and an interval that
+allows for other seeds too. Two methods are compared only if, seed by seed, they were given the same
+budget (initial weights, rows, steps, batch, …) and plain cross-entropy had no fewer trials of its
+settings, else the pair is refused; unless params allow it, and then the words say so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fer_core.base.errors import ArtifactError
+from fer_core.evaluation.comparison.significance import (
+    discordant_pictures,
+    exact_mcnemar,
+    holm,
+    median_p,
+    over_seeds,
+)
+from fer_core.evaluation.metrics.bootstrap import Interval, paired_differences
+from fer_core.evaluation.metrics.metrics import Outcome, measure, outcome_of
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import Evaluation
+
+__all__ = [
+    "DIFFERENCES",
+    "Conditions",
+    "Difference",
+    "Pair",
+    "Refusal",
+    "SeedPair",
+    "budget_differences",
+    "compare_methods",
+]
+
+DIFFERENCES = ("macro_f1", "accuracy", "nll", "nll_scaled")
+"""What methods are compared in; nll_scaled is the NLL after temperature scaling."""
+_BASELINE = "ce"
+_RAW = ("macro_f1", "accuracy", "nll")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is known of the runs besides their answers.
+
+    Attributes:
+        temperatures: run's key -> temperature fitted on calib rows.
+        trials: method -> how many settings of it were tried on val rows; empty where nothing is
+            recorded.
+        rising: method -> words on its val curve, for those whose curve still rose when training
+            ended.
+    """
+
+    temperatures: Mapping[str, float]
+    trials: Mapping[str, int] = field(default_factory=dict)
+    rising: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a is ahead of b in one metric.
+
+    Attributes:
+        over_rows: difference of the mean over seeds, with its 95 % interval over the choice of test
+            pictures.
+        by_seed: of each seed.
+        over_seeds: the same difference with an interval over pictures and seeds; None for one seed.
+    """
+
+    over_rows: Interval
+    by_seed: tuple[float, ...]
+
+    @property
+    def over_seeds(self) -> Interval | None:
+        """See the class."""
+        return over_seeds(self.over_rows, self.by_seed)
+
+
+@dataclass(frozen=True)
+class SeedPair:
+    """Two runs of one seed on the same rows.
+
+    Attributes:
+        seed: of both.
+        only_a, only_b: pictures of which a, b alone is right; of a picture of several rows, in more
+            of them.
+        disagree: rows on which the predictions differ.
+        p: exact McNemar of only_a and only_b.
+    """
+
+    seed: int
+    only_a: int
+    only_b: int
+    disagree: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Method a against method b on one set.
+
+    Attributes:
+        set_name: the test set.
+        a, b: methods; differences are a − b.
+        n: test rows.
+        pictures: distinct pictures among them.
+        differences: of each of `DIFFERENCES`.
+        seeds: the runs in pairs.
+        p: of all seeds together (`median_p`).
+        holm_p: adjusted for all pairs compared, on all sets.
+        family: how many these are.
+        unequal: what their budgets differ in, by name; empty where they are equal.
+        trials: settings tried of a and of b; None where that is not recorded.
+        rising: words on the val curves of a and b that still rose when training ended.
+    """
+
+    set_name: str
+    a: str
+    b: str
+    n: int
+    pictures: int
+    differences: Mapping[str, Difference]
+    seeds: tuple[SeedPair, ...]
+    p: float
+    holm_p: float
+    family: int = 1
+    unequal: tuple[str, ...] = ()
+    trials: tuple[int, int] | None = None
+    rising: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A pair that is not compared, and why, in words."""
+
+    a: str
+    b: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One pair on one set, before p-values are adjusted."""
+
+    set_name: str
+    a: str
+    b: str
+    pictures: np.ndarray
+    differences: Mapping[str, Difference]
+    seeds: tuple[SeedPair, ...]
+    unequal: tuple[str, ...]
+
+
+def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """What two budgets differ in, in words; empty where they are equal. A run that recorded none is
+    equal to nothing.
+
+    What stands under `tuned` may differ: every method has its own learning rate, found on val rows.
+    """
+    if not a or not b:
+        return ["a run has no recorded budget"]
+    return [
+        f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}"
+        for name in sorted((set(a) | set(b)) - {"tuned"})
+        if a.get(name) != b.get(name) or (name in a) != (name in b)
+    ]
+
+
+def compare_methods(
+    runs: Mapping[str, Mapping[int, Evaluation]],
+    options: EvaluationOptions,
+    conditions: Conditions,
+    seed: int,
+) -> tuple[list[Pair], list[Refusal]]:
+    """Compare every two methods on every set of `evaluation.compare_set`; of a pair, the method
+    listed later is `a`.
+
+    Args:
+        runs: method -> seed -> evaluation.
+        options: section `evaluation`.
+        conditions: of the runs.
+        seed: of the bootstrap.
+
+    Returns:
+        The pairs, set by set, and what is compared on no set.
+
+    Raises:
+        ArtifactError: an unknown set, methods with different seeds, or runs evaluated on different
+            test rows.
+    """
+    _check_same_rows(runs, options.compare_sets)
+    methods = list(runs)
+    refused: list[Refusal] = []
+    allowed: list[tuple[str, str, tuple[str, ...]]] = []
+    for i, b in enumerate(methods):
+        for a in methods[i + 1 :]:
+            unequal = [
+                (f"seed {s}: ", text)
+                for s in runs[a]
+                for text in budget_differences(runs[a][s].budget, runs[b][s].budget)
+            ]
+            unequal += [("", text) for text in _fewer_trials(a, b, conditions.trials)]
+            if unequal and not options.allow_unequal_budgets:
+                refused.append(Refusal(a, b, tuple(where + text for where, text in unequal)))
+            else:
+                allowed.append(
+                    (a, b, tuple(sorted({text.partition(":")[0] for _, text in unequal})))
+                )
+    measured = [
+        pair
+        for name in options.compare_sets
+        for pair in _measure_set(runs, name, allowed, options, conditions, seed)
+    ]
+    p = [median_p([pair.p for pair in found.seeds]) for found in measured]
+    pairs = [
+        Pair(
+            set_name=found.set_name,
+            a=found.a,
+            b=found.b,
+            n=len(found.pictures),
+            pictures=len(np.unique(found.pictures)),
+            differences=found.differences,
+            seeds=found.seeds,
+            p=own,
+            holm_p=adjusted,
+            family=len(measured),
+            unequal=found.unequal,
+            trials=_trials(found.a, found.b, conditions.trials),
+            rising=tuple(
+                conditions.rising[method]
+                for method in (found.b, found.a)
+                if method in conditions.rising
+            ),
+        )
+        for found, own, adjusted in zip(measured, p, holm(p), strict=True)
+    ]
+    return pairs, refused
+
+
+def _measure_set(
+    runs: Mapping[str, Mapping[int, Evaluation]],
+    name: str,
+    allowed: Sequence[tuple[str, str, tuple[str, ...]]],
+    options: EvaluationOptions,
+    conditions: Conditions,
+    seed: int,
+) -> list[_Measured]:
+    """The pairs allowed on one set."""
+    raw: dict[str, dict[int, Outcome]] = {}
+    scaled: dict[str, dict[int, Outcome]] = {}
+    for method in dict.fromkeys(method for a, b, _ in allowed for method in (b, a)):
+        raw[method], scaled[method] = {}, {}
+        for s, run in runs[method].items():
+            logits, labels = run.test.eval[run.sets[name]], run.test.labels[run.sets[name]]
+            raw[method][s] = outcome_of(logits, labels, options.bins)
+            scaled[method][s] = outcome_of(
+                logits, labels, options.bins, conditions.temperatures[run.key]
+            )
+    pictures = next(iter(next(iter(runs.values())).values())).pictures(name)
+    found = []
+    for a, b, unequal in allowed:
+        differences = _differences(raw[a], raw[b], _RAW, options, seed, pictures)
+        differences["nll_scaled"] = _differences(
+            scaled[a], scaled[b], ("nll",), options, seed, pictures
+        )["nll"]
+        seeds = tuple(_seed_pair(s, raw[a][s], raw[b][s], pictures) for s in raw[a])
+        found.append(_Measured(name, a, b, pictures, differences, seeds, unequal))
+    return found
+
+
+def _differences(
+    a: Mapping[int, Outcome],
+    b: Mapping[int, Outcome],
+    names: Sequence[str],
+    options: EvaluationOptions,
+    seed: int,
+    pictures: np.ndarray,
+) -> dict[str, Difference]:
+    intervals = paired_differences(
+        list(a.values()), [b[s] for s in a], names, options.bootstrap, seed, pictures
+    )
+    each = [(measure(a[s], names=names), measure(b[s], names=names)) for s in a]
+    return {
+        name: Difference(interval, tuple(of_a[name] - of_b[name] for of_a, of_b in each))
+        for name, interval in intervals.items()
+    }
+
+
+def _seed_pair(seed: int, a: Outcome, b: Outcome, pictures: np.ndarray) -> SeedPair:
+    only_a, only_b = discordant_pictures(
+        a.predictions == a.labels, b.predictions == b.labels, pictures
+    )
+    return SeedPair(
+        seed,
+        only_a,
+        only_b,
+        int((a.predictions != b.predictions).sum()),
+        exact_mcnemar(only_a, only_b),
+    )
+
+
+def _trials(a: str, b: str, trials: Mapping[str, int]) -> tuple[int, int] | None:
+    return (trials.get(a, 0), trials.get(b, 0)) if trials else None
+
+
+def _fewer_trials(a: str, b: str, trials: Mapping[str, int]) -> list[str]:
+    """That plain cross-entropy had fewer trials than the other method, in words; nothing else is
+    unfair to a baseline.
+    """
+    other = {a: b, b: a}.get(_BASELINE)
+    if not trials or other is None or trials.get(_BASELINE, 0) >= trials.get(other, 0):
+        return []
+    return [
+        f"trials of settings: {trials.get(_BASELINE, 0)} of {_BASELINE} and {trials.get(other, 0)} "
+        f"of {other}"
+    ]
+
+
+def _check_same_rows(
+    runs: Mapping[str, Mapping[int, Evaluation]], set_names: Sequence[str]
+) -> None:
+    first_method = next(iter(runs), None)
+    if first_method is None or not runs[first_method]:
+        raise ArtifactError(
+            "There is no run to compare.", where="params.yaml: student.methods, student.seeds"
+        )
+    first = next(iter(runs[first_method].values()))
+    for method, by_seed in runs.items():
+        if set(by_seed) != set(runs[first_method]):
+            raise ArtifactError(
+                "Methods have different seeds.",
+                where=method,
+                found=sorted(by_seed),
+                expected=sorted(runs[first_method]),
+            )
+        for run in by_seed.values():
+            if unknown := [name for name in set_names if name not in run.sets]:
+                raise ArtifactError(
+                    "A set to compare on is not a named test set.",
+                    where="params.yaml: evaluation.compare_set",
+                    found=unknown,
+                    expected=f"some of {sorted(run.sets)}",
+                )
+            same = (
+                run.test.rows_sha256 == first.test.rows_sha256
+                and run.test.sample_ids == first.test.sample_ids
+            )
+            if not same or any(
+                not np.array_equal(run.sets[name], first.sets[name]) for name in set_names
+            ):
+                raise ArtifactError(
+                    "Runs were evaluated on different test rows.",
+                    where=run.key,
+                    found=run.test.rows_sha256,
+                    expected=first.test.rows_sha256,
+                )

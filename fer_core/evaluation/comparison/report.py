@@ -1,0 +1,209 @@
+"""The comparison as an artifact: `comparison.json`, `comparison.csv` and, in words,
+`comparison.md`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_folder, read_json, write_json, write_text
+from fer_core.evaluation.comparison.comparison import DIFFERENCES, Pair, Refusal
+from fer_core.evaluation.comparison.verdict import verdict
+from fer_core.evaluation.metrics.record import Evaluation
+
+__all__ = ["comparison_frame", "read_comparison", "run_summary", "write_comparison"]
+
+_SCHEMA = 2
+_SHOWN = {
+    "accuracy": ("metrics", "accuracy"),
+    "macro_f1": ("metrics", "macro_f1"),
+    "minority_f1": ("metrics", "minority_f1"),
+    "nll, raw": ("metrics", "nll"),
+    "nll, scaled": ("scaled", "nll"),
+    "ece, raw": ("metrics", "ece"),
+    "ece, scaled": ("scaled", "ece"),
+}
+"""Column of the table of runs -> where its value stands in a run's summary."""
+
+
+def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) -> dict[str, Any]:
+    """Key, kind, learning rate, rows and metrics with intervals of one run on the set, for
+    information.
+
+    Args:
+        run: the evaluation.
+        reliability: of the run's calibration, for the metrics after temperature scaling.
+        set_name: the named test set.
+    """
+    measured, lr = run.metrics[set_name], run.budget.get("tuned", {}).get("lr")
+    scaled = reliability[set_name]["temperature_scaled"]["metrics"]
+    about = {"key": run.key, "kind": run.kind, "lr": lr, "rows_used": measured["rows_used"]}
+    return about | {"metrics": measured["metrics"], "scaled": scaled}
+
+
+def write_comparison(
+    folder: Path,
+    set_names: Sequence[str],
+    pairs: Sequence[Pair],
+    refused: Sequence[Refusal],
+    runs: Sequence[dict[str, Any]],
+) -> None:
+    """Write the folder in one step.
+
+    Args:
+        folder: the out.
+        set_names: the test sets, the main one first.
+        pairs: compared.
+        refused: not compared, with reasons.
+        runs: of `run_summary` on the main set, students and teachers.
+    """
+    values = {
+        "schema": _SCHEMA,
+        "set": set_names[0],
+        "sets": list(set_names),
+        "pairs": [_plain(pair) for pair in pairs],
+        "refused": [
+            {"a": refusal.a, "b": refusal.b, "reasons": list(refusal.reasons)}
+            for refusal in refused
+        ],
+        "runs": list(runs),
+    }
+    with new_folder(folder) as temporary:
+        write_json(temporary / "comparison.json", values)
+        write_text(
+            temporary / "comparison.csv",
+            comparison_frame(values).to_csv(index=False, lineterminator="\n"),
+        )
+        write_text(temporary / "comparison.md", _words(values))
+
+
+def read_comparison(folder: Path) -> dict[str, Any]:
+    """Read `comparison.json`: set, sets, pairs, refused, runs.
+
+    Raises:
+        ArtifactError: missing, damaged or of another version.
+    """
+    values = read_json(folder / "comparison.json")
+    if not isinstance(values, dict) or values.get("schema") != _SCHEMA:
+        raise ArtifactError(
+            "This comparison is of another version.",
+            where=folder,
+            expected=_SCHEMA,
+            remedy="run `dvc repro compare` to make it again",
+        )
+    return values
+
+
+def comparison_frame(values: Mapping[str, Any]) -> pd.DataFrame:
+    """One line a pair of methods and set; refused pairs have only words.
+
+    Args:
+        values: of `read_comparison`.
+
+    Returns:
+        set, a, b; of each difference its value, `_low` and `_high` (95 % interval over test rows),
+        `_seeds_low` and `_seeds_high` (over seeds too; empty for one seed) and `_by_seed`;
+        mcnemar_p, holm_p, n_disagree, n, pictures, verdict.
+    """
+    names = [f"delta_{name}" for name in DIFFERENCES]
+    plain = ["mcnemar_p", "holm_p", "n_disagree", "n", "pictures", "verdict"]
+    ends = ("", "_low", "_high", "_seeds_low", "_seeds_high", "_by_seed")
+    lines = []
+    for pair in values["pairs"]:
+        line = {name: pair[name] for name in ("set", "a", "b", *plain)}
+        for name in names:
+            wider = pair[f"{name}_over_seeds"] or {}
+            line |= {
+                name: pair[name]["value"],
+                f"{name}_low": pair[name]["low"],
+                f"{name}_high": pair[name]["high"],
+            }
+            line |= {f"{name}_seeds_low": wider.get("low"), f"{name}_seeds_high": wider.get("high")}
+            line[f"{name}_by_seed"] = " ".join(f"{seed[name]:g}" for seed in pair["seeds"])
+        lines.append(line)
+    lines += [
+        {
+            "set": values["set"],
+            "a": refused["a"],
+            "b": refused["b"],
+            "verdict": f"not compared: {'; '.join(refused['reasons'])}",
+        }
+        for refused in values["refused"]
+    ]
+    columns = ["set", "a", "b", *(f"{name}{end}" for name in names for end in ends), *plain]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def _plain(pair: Pair) -> dict[str, Any]:
+    values: dict[str, Any] = {"set": pair.set_name, "a": pair.a, "b": pair.b}
+    for name, found in pair.differences.items():
+        values[f"delta_{name}"] = found.over_rows.to_dict()
+        values[f"delta_{name}_over_seeds"] = (
+            found.over_seeds.to_dict() if found.over_seeds else None
+        )
+    values |= {
+        "mcnemar_p": float(f"{pair.p:.6g}"),
+        "holm_p": float(f"{pair.holm_p:.6g}"),
+        "n_disagree": round(sum(seed.disagree for seed in pair.seeds) / len(pair.seeds), 1),
+        "n": pair.n,
+        "pictures": pair.pictures,
+        "trials": {pair.a: pair.trials[0], pair.b: pair.trials[1]} if pair.trials else None,
+        "seeds": [
+            {
+                "seed": s.seed,
+                **{
+                    f"delta_{name}": round(found.by_seed[i], 6)
+                    for name, found in pair.differences.items()
+                },
+                "only_a_right": s.only_a,
+                "only_b_right": s.only_b,
+                "n_disagree": s.disagree,
+                "mcnemar_p": float(f"{s.p:.6g}"),
+            }
+            for i, s in enumerate(pair.seeds)
+        ],
+        "verdict": verdict(pair),
+    }
+    return values | ({"unequal_budgets": list(pair.unequal)} if pair.unequal else {})
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    pairs, refused = values["pairs"], values["refused"]
+    lines = [f"# Comparison on {', '.join(values['sets'])}", ""]
+    lines += [f"- {pair['verdict']}" for pair in pairs] or ["No two methods were compared."]
+    if refused:
+        lines += [
+            "",
+            "## Refused",
+            "",
+            "These pairs did not get the same budget, so a difference would not be the method's:",
+            "",
+        ]
+        lines += [
+            f"- {refusal['a']} and {refusal['b']}: {'; '.join(refusal['reasons'])}"
+            for refusal in refused
+        ]
+    lines += ["", f"## Runs on {values['set']}", ""]
+    lines += [
+        "| run | kind | lr | rows | " + " | ".join(_SHOWN) + " |",
+        "|---|---|---:|---:|" + "---:|" * len(_SHOWN),
+    ]
+    for run in values["runs"]:
+        found = [run[part][name] for part, name in _SHOWN.values()]
+        cells = [f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})" for one in found]
+        lines.append(
+            f"| {run['key']} | {run['kind']} | {run['lr'] or '–'} | {run['rows_used']:,} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    lines += [
+        "",
+        "Values with 95 % confidence intervals (bootstrap over test pictures); scaled: after "
+        "temperature scaling. Teachers are listed for "
+        "information only.",
+        "",
+    ]
+    return "\n".join(lines)

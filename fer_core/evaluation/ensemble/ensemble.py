@@ -1,0 +1,418 @@
+"""The ensemble: calibrated teachers with the weights chosen on calib rows, as an artifact.
+
+`data/ensemble/` holds `ensemble.json` (the choice, for reference the best single teacher and equal
+weights, and whatever other kinds of weights, given weightings and fixed temperatures the
+leaderboard is to show) and `search.csv` (every candidate). Nothing in it comes from test rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_core.base.errors import ArtifactError, ParamsError
+from fer_core.base.files import new_folder, read_json, write_json, write_text
+from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.evaluation.calibration.calibration import interior_temperature
+from fer_core.evaluation.ensemble.fusion import (
+    EnsembleOptions,
+    Space,
+    best_candidate,
+    fuse,
+    normalised,
+)
+from fer_core.evaluation.ensemble.kind_validation import RowOrigins, validate_kinds
+from fer_core.evaluation.ensemble.weight_choice import choose_weights, short
+from fer_core.evaluation.ensemble.weight_kinds import (
+    KindWeights,
+    SourceWeights,
+    fit_per_class,
+    fit_per_source,
+    kind_from_plain,
+    to_plain,
+)
+from fer_core.evaluation.metrics.metrics import all_metrics
+from fer_core.logits.store import LogitsSet
+
+__all__ = [
+    "Ensemble",
+    "Weighting",
+    "check_teachers",
+    "choose_ensemble",
+    "read_ensemble",
+    "write_ensemble",
+]
+
+_SCHEMA = 3
+_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """A way to fuse calibrated teachers.
+
+    Attributes:
+        space: "prob" or "logit".
+        weights: of each teacher; they sum to 1.
+        temperature: of the fused logits, fitted on calib rows.
+        calib: metrics on calib rows.
+    """
+
+    space: Space
+    weights: dict[str, float]
+    temperature: float
+    calib: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Calibrated teachers and how to fuse them.
+
+    Attributes:
+        teachers: tags, in the order of params.yaml.
+        model_sha256: of each teacher's weights.
+        temperatures: of each teacher, fitted on calib rows.
+        chosen, best_single, uniform: weightings.
+        objective: what `chosen` and `best_single` are best in.
+        rows_sha256: of the dev rows that everything was fitted on.
+        preprocessing_hash: of all teachers.
+        fixed_temperatures: at which the leaderboard shows raw logits too.
+        given: weightings that were not searched, as `ensemble.weightings` asks for.
+        kinds: weights by class or source, as `ensemble.kinds` asks for.
+        cross_validation: kind of weights -> metrics of calib rows that it was not fitted on; empty
+            where only the global one is asked for.
+    """
+
+    teachers: tuple[str, ...]
+    model_sha256: dict[str, str]
+    temperatures: dict[str, float]
+    chosen: Weighting
+    best_single: Weighting
+    uniform: Weighting
+    objective: str
+    rows_sha256: str
+    preprocessing_hash: str
+    fixed_temperatures: tuple[float, ...] = ()
+    given: dict[str, Weighting] = field(default_factory=dict)
+    kinds: dict[str, KindWeights] = field(default_factory=dict)
+    cross_validation: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def fused(
+        self, logits: Mapping[str, np.ndarray], weighting: Weighting | None = None
+    ) -> np.ndarray:
+        """Calibrated fused logits at T = 1.
+
+        Args:
+            logits: raw logits [..., 7] of each teacher.
+            weighting: instead of the chosen one.
+
+        Returns:
+            float64 [..., 7].
+        """
+        how = weighting or self.chosen
+        return (
+            fuse(
+                list(self._calibrated(logits).values()),
+                [how.weights[tag] for tag in self.teachers],
+                how.space,
+            )
+            / how.temperature
+        )
+
+    def fused_by(
+        self, kind: str, logits: Mapping[str, np.ndarray], sources: Sequence[str] | np.ndarray
+    ) -> np.ndarray:
+        """Calibrated fused logits at T = 1 under one of `kinds`: float64 [N, 7] of raw logits [N,
+        7] and the rows' sources [N].
+        """
+        return self.kinds[kind].fused(self._calibrated(logits), sources)
+
+    def fused_uncalibrated(
+        self, logits: Mapping[str, np.ndarray], weighting: Weighting, temperature: float
+    ) -> np.ndarray:
+        """Fused raw logits, divided by a temperature that nothing was fitted for: float64 [...,
+        7].
+        """
+        raw = [np.asarray(logits[tag], dtype=np.float64) for tag in self.teachers]
+        return (
+            fuse(raw, [weighting.weights[tag] for tag in self.teachers], weighting.space)
+            / temperature
+        )
+
+    def _calibrated(self, logits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {
+            tag: np.asarray(logits[tag], dtype=np.float64) / self.temperatures[tag]
+            for tag in self.teachers
+        }
+
+
+def choose_ensemble(
+    calib: Mapping[str, LogitsSet],
+    options: EnsembleOptions,
+    bins: int,
+    origins: RowOrigins | None = None,
+) -> tuple[Ensemble, pd.DataFrame]:
+    """Calibrate every teacher, try every weighting and choose, all on calib rows.
+
+    Args:
+        calib: of each teacher, the logits of the calib rows and of nothing else.
+        options: section `ensemble`.
+        bins: confidence bins of ece.
+        origins: of the calib rows; only needed for other kinds of weights than the global one.
+
+    Returns:
+        The ensemble, and every candidate: search ("grid" or "smooth"), space, weight of each
+        teacher, temperature, nll, accuracy, macro_f1, ece.
+
+    Raises:
+        ArtifactError: no teacher, teachers of different rows or preprocessing, rows other than
+            calib, a teacher that no temperature calibrates, or kinds of weights without the rows'
+            origins.
+        ParamsError: given weights of an unknown teacher, or of the name of a teacher.
+    """
+    first = check_teachers(calib)
+    if first.covers != ("calib",):
+        raise ArtifactError(
+            "Fusion weights are chosen on calib rows only.", found=first.covers, expected=("calib",)
+        )
+    tags, labels = tuple(calib), first.labels
+    if taken := [name for name in options.weightings if name in tags]:
+        raise ParamsError(
+            "A weighting has the name of a teacher.",
+            where="params.yaml: ensemble.weightings",
+            found=taken,
+            remedy="call it otherwise",
+        )
+    given = {
+        name: (asked.space, asked.of_teachers(tags, name))
+        for name, asked in options.weightings.items()
+    }
+    temperatures = {
+        tag: short(interior_temperature(calib[tag].eval, labels, f"teacher {tag}").temperature)
+        for tag in tags
+    }
+    calibrated = [calib[tag].eval.astype(np.float64) / temperatures[tag] for tag in tags]
+    choice = choose_weights(calibrated, labels, options, options.spaces, bins)
+
+    def weighting(space: Space, weights: tuple[float, ...]) -> Weighting:
+        fused = fuse(calibrated, weights, space)
+        temperature = short(interior_temperature(fused, labels, "ensemble").temperature)
+        return Weighting(
+            space,
+            dict(zip(tags, weights, strict=True)),
+            temperature,
+            all_metrics(fused, labels, bins, temperature),
+        )
+
+    single = choice.grid[[max(weights) == 1 for weights in choice.grid["weights"]]].reset_index(
+        drop=True
+    )
+    alone = single.iloc[best_candidate(single, options.objective)]
+    chosen = weighting(choice.space, choice.weights)
+    kinds: dict[str, KindWeights] = {}
+    scores: dict[str, dict[str, float]] = {}
+    if set(options.kinds) != {"global"}:
+        kinds, scores = _other_kinds(
+            {tag: calib[tag].eval for tag in tags},
+            temperatures,
+            chosen,
+            labels,
+            options,
+            bins,
+            origins,
+        )
+    ensemble = Ensemble(
+        teachers=tags,
+        model_sha256={tag: calib[tag].model_sha256 for tag in tags},
+        temperatures=temperatures,
+        chosen=chosen,
+        best_single=weighting(alone["space"], alone["weights"]),
+        uniform=weighting(choice.space, (1 / len(tags),) * len(tags)),
+        objective=options.objective,
+        rows_sha256=first.rows_sha256,
+        preprocessing_hash=first.preprocessing_hash,
+        fixed_temperatures=options.fixed_temperatures,
+        given={name: weighting(space, weights) for name, (space, weights) in given.items()},
+        kinds=kinds,
+        cross_validation=scores,
+    )
+    candidates = pd.concat(
+        [choice.grid.assign(search="grid"), choice.smooth.assign(search="smooth")],
+        ignore_index=True,
+    )
+    weights = pd.DataFrame(
+        candidates["weights"].tolist(), columns=[f"weight_{tag}" for tag in tags]
+    )
+    return ensemble, pd.concat(
+        [
+            candidates[["search", "space"]],
+            weights,
+            candidates.drop(columns=["search", "space", "weights"]),
+        ],
+        axis=1,
+    )
+
+
+def check_teachers(logits: Mapping[str, LogitsSet]) -> LogitsSet:
+    """Refuse teachers that cannot be fused; return the first one's logits.
+
+    Raises:
+        ArtifactError: no teacher, or other rows, preprocessing or views than the first one's.
+    """
+    if not logits:
+        raise ArtifactError(
+            "There is no teacher to fuse.", where="params.yaml: teachers", expected="one or more"
+        )
+    name, first = next(iter(logits.items()))
+    for tag, other in logits.items():
+        for what in ("rows_sha256", "covers", "preprocessing_hash", "views_hash"):
+            if (found := getattr(other, what)) != (expected := getattr(first, what)):
+                raise ArtifactError(
+                    f"Teachers {tag} and {name} cannot be fused: their {what} differ.",
+                    found=found,
+                    expected=expected,
+                )
+        if other.sample_ids != first.sample_ids:
+            raise ArtifactError(f"Teachers {tag} and {name} cannot be fused: their rows differ.")
+    return first
+
+
+def write_ensemble(folder: Path, ensemble: Ensemble, candidates: pd.DataFrame) -> None:
+    """Write the folder in one step."""
+    with new_folder(folder) as temporary:
+        write_json(
+            temporary / "ensemble.json",
+            {
+                "schema": _SCHEMA,
+                "classes": list(CLASSES),
+                "teachers": list(ensemble.teachers),
+                "model_sha256": ensemble.model_sha256,
+                "temperatures": ensemble.temperatures,
+                **_plain(ensemble.chosen),
+                "objective": ensemble.objective,
+                "rows_sha256": ensemble.rows_sha256,
+                "preprocessing_hash": ensemble.preprocessing_hash,
+                "references": {
+                    "best_single": _plain(ensemble.best_single),
+                    "uniform": _plain(ensemble.uniform),
+                },
+                "fixed_temperatures": list(ensemble.fixed_temperatures),
+                "given": {name: _plain(weighting) for name, weighting in ensemble.given.items()},
+                "kinds": {name: to_plain(kind) for name, kind in ensemble.kinds.items()},
+                "cross_validation": ensemble.cross_validation,
+            },
+        )
+        write_text(temporary / "search.csv", candidates.to_csv(index=False, lineterminator="\n"))
+
+
+def read_ensemble(folder: Path) -> Ensemble:
+    """Read `ensemble.json`.
+
+    Raises:
+        ArtifactError: missing, damaged, of another version or class order, or with weights that sum
+            to 0.
+    """
+    file = folder / "ensemble.json"
+    values = read_json(file)
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if schema != _SCHEMA:
+        raise ArtifactError(
+            "This ensemble is of another version.",
+            where=file,
+            found=schema,
+            expected=_SCHEMA,
+            remedy=_REMEDY,
+        )
+    check_class_order(values.get("classes", []), file)
+    try:
+        references = values["references"]
+        ensemble = Ensemble(
+            teachers=tuple(values["teachers"]),
+            chosen=_weighting(values, f"{file}: weights"),
+            best_single=_weighting(
+                references["best_single"], f"{file}: references.best_single.weights"
+            ),
+            uniform=_weighting(references["uniform"], f"{file}: references.uniform.weights"),
+            fixed_temperatures=tuple(values["fixed_temperatures"]),
+            given={
+                name: _weighting(weighting, f"{file}: given.{name}.weights")
+                for name, weighting in values["given"].items()
+            },
+            kinds={name: kind_from_plain(name, kind) for name, kind in values["kinds"].items()},
+            cross_validation=values["cross_validation"],
+            **{
+                name: values[name]
+                for name in (
+                    "model_sha256",
+                    "temperatures",
+                    "objective",
+                    "rows_sha256",
+                    "preprocessing_hash",
+                )
+            },
+        )
+    except KeyError as error:
+        raise ArtifactError(
+            "A key is missing.", where=file, expected=error.args[0], remedy=_REMEDY
+        ) from error
+    for table in (ensemble.model_sha256, ensemble.temperatures, ensemble.chosen.weights):
+        if tuple(table) != ensemble.teachers:
+            raise ArtifactError(
+                "This ensemble does not know each of its teachers.",
+                where=file,
+                found=list(table),
+                expected=ensemble.teachers,
+            )
+    return ensemble
+
+
+def _other_kinds(
+    raw: Mapping[str, np.ndarray],
+    temperatures: Mapping[str, float],
+    chosen: Weighting,
+    labels: np.ndarray,
+    options: EnsembleOptions,
+    bins: int,
+    origins: RowOrigins | None,
+) -> tuple[dict[str, KindWeights], dict[str, dict[str, float]]]:
+    """Weights by class and source fitted on all calib rows, and the cross-validation of every
+    kind.
+    """
+    if origins is None:
+        raise ArtifactError(
+            "Kinds of weights need the sources and groups of the calib rows.",
+            found=options.kinds,
+            expected="origins",
+        )
+    calibrated = {
+        tag: np.asarray(logits, dtype=np.float64) / temperatures[tag] for tag, logits in raw.items()
+    }
+    kinds: dict[str, KindWeights] = {}
+    if "per_class" in options.kinds:
+        kinds["per_class"] = fit_per_class(calibrated, labels, chosen.space)
+    if "per_source" in options.kinds:
+        elsewhere = SourceWeights(chosen.weights, chosen.temperature)
+        kinds["per_source"] = fit_per_source(
+            calibrated, labels, origins.sources, elsewhere, chosen.space, options, bins
+        )
+    return kinds, validate_kinds(raw, labels, origins, options, chosen.space, bins)
+
+
+def _plain(weighting: Weighting) -> dict[str, Any]:
+    values = asdict(weighting)
+    return {
+        "space": values["space"],
+        "weights": values["weights"],
+        "fused_temperature": values["temperature"],
+        "calib": values["calib"],
+    }
+
+
+def _weighting(values: dict[str, Any], where: str) -> Weighting:
+    normalised(list(values["weights"].values()), where)
+    return Weighting(
+        values["space"], values["weights"], values["fused_temperature"], values["calib"]
+    )

@@ -1,0 +1,147 @@
+"""Confidence intervals by the stratified percentile bootstrap (Efron & Tibshirani 1993).
+
+A resample draws, within each label, as many pictures as there are, with replacement, and takes all
+rows of a picture that it draws (Davison & Hinkley 1997, 3.8); where each picture occurs once,
+pictures are rows. It is kept as a weight for each row. The same seed, labels and pictures give the
+same resamples, so two models measured on the same rows are always compared row by row.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.logs import progress_off
+from fer_core.evaluation.metrics.metrics import METRICS, Outcome, measure
+
+__all__ = ["Interval", "confidence_intervals", "paired_differences", "stratified_weights"]
+
+_LEVEL = 0.95
+_BIASED = ("ece", "ace", "classwise_ece")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values for JSON, rounded to six decimals, so that they do not depend on a machine's
+        last bits.
+        """
+        return {
+            "value": round(self.value, 6),
+            "low": round(self.low, 6),
+            "high": round(self.high, 6),
+        }
+
+
+def stratified_weights(
+    labels: np.ndarray, resamples: int, seed: int, pictures: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Yield `resamples` times int64 [N]: how often each row is drawn.
+
+    Args:
+        labels: [N]; where the rows of a picture have different ones, it is drawn among those of its
+            first row's.
+        resamples: how many.
+        seed: of the draws.
+        pictures: int [N], equal numbers for rows of one picture; None where each row is a picture
+            of its own. Then the weights of a label's rows sum to their number; else this holds of
+            pictures.
+    """
+    rng = np.random.default_rng(seed)
+    picture_of_row = (
+        np.arange(len(labels)) if pictures is None else pd.factorize(np.asarray(pictures))[0]
+    )
+    labels = np.asarray(labels)[np.unique(picture_of_row, return_index=True)[1]]
+    by_label = np.argsort(labels, kind="stable")
+    _, start, size = np.unique(labels[by_label], return_index=True, return_counts=True)
+    start, size = np.repeat(start, size), np.repeat(size, size)
+    weights = np.empty(len(by_label), dtype=np.int64)
+    for _ in range(resamples):
+        drawn = start + (rng.random(len(by_label)) * size).astype(np.int64)
+        weights[by_label] = np.bincount(drawn, minlength=len(by_label))
+        yield weights[picture_of_row]
+
+
+def confidence_intervals(
+    outcome: Outcome,
+    resamples: int,
+    seed: int,
+    names: Sequence[str] = METRICS,
+    pictures: np.ndarray | None = None,
+) -> dict[str, Interval]:
+    """Metrics of one model with their intervals over the choice of test pictures (see
+    `stratified_weights`).
+
+    A resample repeats rows and so always shows a greater calibration gap than the sample itself;
+    the intervals of ece, ace and classwise_ece are shifted down by that bias (mean of the resamples
+    minus the value) and end at 0.
+    """
+    value = measure(outcome, names=names)
+    resampled = stratified_weights(outcome.labels, resamples, seed, pictures)
+    drawn = np.array([list(measure(outcome, weights, names).values()) for weights in resampled])
+    intervals = {}
+    for column, name in enumerate(value):
+        low, high = _percentiles(drawn[:, column])
+        if name in _BIASED:
+            bias = float(drawn[:, column].mean()) - value[name]
+            low, high = max(low - bias, 0.0), max(high - bias, 0.0)
+        intervals[name] = Interval(value[name], low, high)
+    return intervals
+
+
+def paired_differences(
+    a: Sequence[Outcome],
+    b: Sequence[Outcome],
+    names: Sequence[str],
+    resamples: int,
+    seed: int,
+    pictures: np.ndarray | None = None,
+) -> dict[str, Interval]:
+    """Difference a − b of the mean over each method's seeds, with intervals over the choice of test
+    pictures.
+
+    Every resample takes the same rows for all runs. The seeds are taken as given: the interval says
+    nothing of other seeds (for these see `significance.over_seeds`).
+
+    Raises:
+        ArtifactError: a side without runs, or runs that do not share rows.
+    """
+    if not a or not b:
+        raise ArtifactError(
+            "A comparison needs a run on each side.", found=f"{len(a)} and {len(b)} runs"
+        )
+    labels = a[0].labels
+    if any(not np.array_equal(labels, run.labels) for run in (*a, *b)):
+        raise ArtifactError(
+            "Runs compared with each other must be of the same rows.",
+            found=[len(run) for run in (*a, *b)],
+        )
+
+    def difference(weights: np.ndarray | None) -> list[float]:
+        sides = [[list(measure(run, weights, names).values()) for run in side] for side in (a, b)]
+        return list(np.mean(sides[0], axis=0) - np.mean(sides[1], axis=0))
+
+    value = difference(None)
+    resampled = stratified_weights(labels, resamples, seed, pictures)
+    bar = tqdm(resampled, total=resamples, desc="bootstrap", leave=False, disable=progress_off())
+    drawn = np.array([difference(weights) for weights in bar])
+    ordered = [name for name in METRICS if name in names]
+    return {
+        name: Interval(float(value[i]), *_percentiles(drawn[:, i]))
+        for i, name in enumerate(ordered)
+    }
+
+
+def _percentiles(drawn: np.ndarray) -> tuple[float, float]:
+    tail = (1 - _LEVEL) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,70 @@
+"""Parameters of every evaluation: section `evaluation`."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, field_validator
+
+from fer_core.base.params import Section
+
+__all__ = ["METHODS", "CalibrationOptions", "EvaluationOptions", "Method"]
+
+Method = Literal["temperature", "bias_corrected", "vector", "per_source"]
+METHODS: tuple[Method, ...] = get_args(Method)
+"""From the simplest on; what asks for a face's source is least simple, for a picture from a camera
+has none.
+"""
+
+
+_Name = Annotated[str, Field(min_length=1)]
+
+
+class CalibrationOptions(Section):
+    """How networks are calibrated.
+
+    Attributes:
+        methods: what is fitted; temperature must be among them, for an exported file holds it.
+        folds: of the cross-validation that chooses between them.
+    """
+
+    methods: tuple[Method, ...] = METHODS
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+
+    @field_validator("methods")
+    @classmethod
+    def _once_each(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        if len(set(methods)) != len(methods) or "temperature" not in methods:
+            raise ValueError("expected each method once, and temperature among them")
+        return methods
+
+
+class EvaluationOptions(Section):
+    """How models are measured.
+
+    Attributes:
+        bootstrap: resamples behind each confidence interval.
+        bins: confidence bins of ece, ace, classwise_ece and the reliability diagram.
+        compare_set: the named test set on which methods are compared, or several; the first is the
+            main one, which numbers are of where no other is named.
+        calibration: how networks are calibrated.
+        allow_unequal_budgets: compare methods that did not get the same budget, or more trials of
+            settings than ce, too, such as those of a chain; the words then say in what their
+            budgets differ. Else such a pair is refused.
+    """
+
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)]
+    bins: Annotated[int, Field(ge=2, le=100)]
+    compare_set: _Name | Annotated[tuple[_Name, ...], Field(min_length=1)]
+    calibration: CalibrationOptions = CalibrationOptions()
+    allow_unequal_budgets: bool = False
+
+    @field_validator("compare_set")
+    @classmethod
+    def _each_set_once(cls, chosen: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not isinstance(chosen, str) and len(set(chosen)) != len(chosen):
+            raise ValueError("expected each set once")
+        return chosen
+
+    @property
+    def compare_sets(self) -> tuple[str, ...]:
+        """The sets on which methods are compared, the main one first."""
+        return (self.compare_set,) if isinstance(self.compare_set, str) else self.compare_set

@@ -1,0 +1,320 @@
+"""The evaluation of one network: its logits and every metric with its interval, as an artifact.
+
+`data/evaluation/<key>/` holds `dev/` and `test/` (logits of the val and calib rows, and of the test
+rows), `sets.parquet` (which test row belongs to which named test set), `pictures.parquet` (which
+rows repeat the picture of another) and `metrics.json`. Calibration and comparison need nothing
+else.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from tqdm import tqdm
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_folder, read_json, write_json
+from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.base.logs import progress_off
+from fer_core.dataset.manifest.pictures import picture_codes
+from fer_core.dataset.pack.rows import Rows
+from fer_core.dataset.pack.tables import read_table, write_table
+from fer_core.evaluation.metrics.bootstrap import confidence_intervals
+from fer_core.evaluation.metrics.metrics import class_details, outcome_of
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.logits.store import LogitsSet, read_recorded_logits, write_logits
+
+__all__ = ["Evaluation", "evaluate_logits", "read_evaluation", "record_evaluation"]
+
+_SCHEMA = 2
+_SETS_KIND = "evaluation_sets/1"
+_SETS = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("sets", pa.list_(pa.string()), nullable=False),
+    ]
+)
+_PICTURES_KIND = "evaluation_pictures/1"
+_PICTURES = pa.schema(
+    [pa.field(name, pa.string(), nullable=False) for name in ("sample_id", "duplicate_of")]
+)
+_DEV = ("val", "calib")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A network's logits, as recorded.
+
+    Attributes:
+        key: student key or teacher's tag.
+        kind: "teacher" or "student".
+        dev: logits of the val and calib rows.
+        test: logits of the test rows.
+        sets: named test set -> bool [N_test].
+        metrics: set -> rows_expected, rows_used, pictures (distinct ones), metrics, per_class_f1,
+            confusion.
+        budget: what was spent on training, for fair comparisons.
+        duplicate_of: row -> first row with the same picture, for rows that repeat one; all others
+            are pictures of their own.
+    """
+
+    key: str
+    kind: Literal["teacher", "student"]
+    dev: LogitsSet
+    test: LogitsSet
+    sets: dict[str, np.ndarray]
+    metrics: dict[str, Any]
+    budget: dict[str, Any]
+    duplicate_of: dict[str, str] = field(default_factory=dict)
+
+    def each_set(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Name, logits [n, 7] and labels [n] of val, calib and every named test set."""
+        yield from _each_set(self.dev, self.test, self.sets)
+
+    def sample_ids(self, name: str) -> list[str]:
+        """Rows of val, calib or a named test set, in the order of `each_set`."""
+        half, rows = (
+            (self.test, np.flatnonzero(self.sets[name]))
+            if name in self.sets
+            else (self.dev, self.dev.rows_of(name))
+        )
+        return [half.sample_ids[i] for i in rows]
+
+    def pictures(self, name: str) -> np.ndarray:
+        """Equal numbers for rows of one picture, int64 [n], in the order of `each_set`."""
+        return picture_codes(self.sample_ids(name), self.duplicate_of)
+
+
+def evaluate_logits(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    options: EvaluationOptions,
+    seed: int,
+    temperature: float = 1.0,
+    pictures: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Every metric of one set with its 95 % interval over the choice of pictures (see
+    `stratified_weights`).
+
+    Returns:
+        Plain values for JSON: metrics {name: {value, low, high}}, per_class_f1 and confusion (see
+            `metrics`).
+    """
+    outcome = outcome_of(logits, labels, options.bins, temperature)
+    intervals = confidence_intervals(outcome, options.bootstrap, seed, pictures=pictures)
+    return {
+        "metrics": {name: interval.to_dict() for name, interval in intervals.items()},
+        **class_details(outcome),
+    }
+
+
+def record_evaluation(
+    out: Path,
+    key: str,
+    kind: Literal["teacher", "student"],
+    dev: LogitsSet,
+    test: LogitsSet,
+    *,
+    dev_rows: Rows,
+    test_rows: Rows,
+    sets: Mapping[str, np.ndarray],
+    options: EvaluationOptions,
+    seed: int,
+    budget: Mapping[str, Any],
+    duplicate_of: Mapping[str, str] | None = None,
+) -> None:
+    """Measure a network on val, calib and every named test set, and write all of it in one step.
+
+    Args:
+        out: folder to write.
+        key: student key or teacher's tag.
+        kind: what it is.
+        dev: logits that cover val and calib; other splits in it are left out.
+        test: logits of all test rows.
+        dev_rows, test_rows: the pack's rows: what the logits must be of.
+        sets: named test set -> bool mask over the test rows.
+        options: section `evaluation`.
+        seed: of the bootstrap; equal seeds give equal resamples.
+        budget: of the training, as the saved model tells it.
+        duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
+
+    Raises:
+        ArtifactError: logits of other rows, dev and test of different weights or preprocessing, an
+            empty or misshapen set, a set called val or calib, no set, or fewer rows measured than a
+            set has.
+    """
+    dev = dev.only(*_DEV)
+    dev.check_rows(dev_rows, f"{key}: dev logits")
+    test.check_rows(test_rows, f"{key}: test logits")
+    for what in ("model_sha256", "preprocessing_hash"):
+        if getattr(dev, what) != getattr(test, what):
+            raise ArtifactError(
+                f"Dev and test logits differ in their {what}.",
+                where=key,
+                found=getattr(test, what),
+                expected=getattr(dev, what),
+            )
+    _check_sets(sets, len(test_rows), key)
+    used = [*dev.sample_ids, *test.sample_ids]
+    repeated = (
+        {key: duplicate_of[key] for key in used if key in duplicate_of} if duplicate_of else {}
+    )
+    evaluation = Evaluation(key, kind, dev, test, dict(sets), {}, dict(budget), repeated)
+    expected = {
+        **{name: len(dev_rows.split(name)) for name in _DEV},
+        **{name: int(mask.sum()) for name, mask in sets.items()},
+    }
+    measured = {}
+    bar = tqdm(
+        evaluation.each_set(),
+        total=len(expected),
+        desc=f"evaluate {key}",
+        leave=False,
+        disable=progress_off(),
+    )
+    for name, logits, labels in bar:
+        if len(labels) != expected[name]:
+            raise ArtifactError(
+                f"The set {name} lost rows.", where=key, found=len(labels), expected=expected[name]
+            )
+        pictures = evaluation.pictures(name)
+        counts = {
+            "rows_expected": expected[name],
+            "rows_used": len(labels),
+            "pictures": len(set(pictures.tolist())),
+        }
+        measured[name] = {
+            **counts,
+            **evaluate_logits(logits, labels, options, seed, pictures=pictures),
+        }
+    with new_folder(out) as temporary:
+        write_logits(temporary / "dev", dev)
+        write_logits(temporary / "test", test)
+        members = [[name for name in sets if sets[name][i]] for i in range(len(test))]
+        write_table(
+            temporary / "sets.parquet",
+            pd.DataFrame({"sample_id": test.sample_ids, "sets": members}),
+            _SETS,
+            _SETS_KIND,
+        )
+        table = pd.DataFrame({"sample_id": list(repeated), "duplicate_of": list(repeated.values())})
+        write_table(temporary / "pictures.parquet", table, _PICTURES, _PICTURES_KIND)
+        write_json(
+            temporary / "metrics.json",
+            {
+                "schema": _SCHEMA,
+                "key": key,
+                "kind": kind,
+                "classes": list(CLASSES),
+                "model_sha256": dev.model_sha256,
+                "preprocessing_hash": dev.preprocessing_hash,
+                "rows_sha256": {"dev": dev.rows_sha256, "test": test.rows_sha256},
+                "budget": dict(budget),
+                "options": {"bootstrap": options.bootstrap, "bins": options.bins, "seed": seed},
+                "sets": measured,
+            },
+        )
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Read an evaluation and verify that its parts belong together.
+
+    Raises:
+        ArtifactError: missing, damaged, of another version or class order, or parts of different
+            rows, weights or sizes.
+    """
+    file = folder / "metrics.json"
+    values = read_json(file)
+    if values.get("schema") != _SCHEMA:
+        raise ArtifactError(
+            "This evaluation is of another version.",
+            where=file,
+            found=values.get("schema"),
+            expected=_SCHEMA,
+        )
+    check_class_order(values.get("classes", []), file)
+    dev, test = read_recorded_logits(folder / "dev"), read_recorded_logits(folder / "test")
+    table = read_table(folder / "sets.parquet", _SETS, _SETS_KIND)
+    pictures = read_table(folder / "pictures.parquet", _PICTURES, _PICTURES_KIND)
+    repeated = dict(
+        zip(pictures["sample_id"].tolist(), pictures["duplicate_of"].tolist(), strict=True)
+    )
+    try:
+        measured, rows_sha256 = values["sets"], values["rows_sha256"]
+        for half, logits in (("dev", dev), ("test", test)):
+            recorded = (values["model_sha256"], values["preprocessing_hash"], rows_sha256[half])
+            if (
+                found := (logits.model_sha256, logits.preprocessing_hash, logits.rows_sha256)
+            ) != recorded:
+                raise ArtifactError(
+                    "Logits and metrics of this evaluation are not of one model.",
+                    where=folder / half,
+                    found=found,
+                    expected=recorded,
+                )
+        if table["sample_id"].tolist() != test.sample_ids:
+            raise ArtifactError(
+                "The rows of sets.parquet are not those of the test logits.", where=folder
+            )
+        members = [set(names) for names in table["sets"]]
+        sets = {
+            name: np.array([name in names for names in members])
+            for name in measured
+            if name not in _DEV
+        }
+        evaluation = Evaluation(
+            values["key"], values["kind"], dev, test, sets, measured, values["budget"], repeated
+        )
+        for name, logits_of_set, _ in evaluation.each_set():
+            counts = {
+                len(logits_of_set),
+                measured[name]["rows_expected"],
+                measured[name]["rows_used"],
+            }
+            if len(counts) != 1:
+                raise ArtifactError(
+                    f"The set {name} was not measured in full.",
+                    where=file,
+                    found=sorted(counts),
+                    expected="one number of rows",
+                )
+    except KeyError as error:
+        raise ArtifactError("A key is missing.", where=file, expected=error.args[0]) from error
+    return evaluation
+
+
+def _each_set(
+    dev: LogitsSet, test: LogitsSet, sets: Mapping[str, np.ndarray]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    for name in _DEV:
+        rows = dev.rows_of(name)
+        yield name, dev.eval[rows], dev.labels[rows]
+    for name, mask in sets.items():
+        yield name, test.eval[mask], test.labels[mask]
+
+
+def _check_sets(sets: Mapping[str, np.ndarray], count: int, where: str) -> None:
+    if not sets:
+        raise ArtifactError(
+            "There is no named test set to evaluate.",
+            where="params.yaml: sets",
+            expected="one or more",
+        )
+    for name, mask in sets.items():
+        if name in _DEV:
+            raise ArtifactError(
+                "A named test set has the name of a split.",
+                where=f"params.yaml: sets.{name}",
+                remedy="call it otherwise",
+            )
+        if mask.dtype != bool or mask.shape != (count,) or not mask.any():
+            raise ArtifactError(
+                f"The set {name} is empty or does not fit the test rows.",
+                where=where,
+                found=(mask.dtype, mask.shape),
+                expected=("bool", count),
+            )

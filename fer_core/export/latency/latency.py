@@ -1,0 +1,316 @@
+"""How fast networks answer, next to a reference network in the same process.
+
+Milliseconds move by a factor of two on a busy machine, so all combinations take turns in rounds and
+each is also given as a ratio to the reference: a plain MobileNetV3-Large of random weights at the
+same image size, on the same provider, batch and threads. Each call is given other faces than the
+one before it.
+"""
+
+import itertools
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from fer_core.base.logs import progress_off
+from fer_core.export.latency.table import COLUMNS
+from fer_core.export.onnx.export import export_files
+from fer_core.export.onnx.options import LatencyOptions
+from fer_core.models.networks.backbone import build_classifier
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.metadata import OnnxMetadata
+from fer_core.predict.onnx_runtime import onnxruntime
+from fer_core.predict.predictor import Predictor
+
+__all__ = [
+    "REFERENCE",
+    "Case",
+    "Network",
+    "Subject",
+    "export_reference",
+    "file_subject",
+    "held_to",
+    "machine_facts",
+    "measure_latency",
+    "usable_providers",
+]
+
+log = logging.getLogger(__name__)
+
+REFERENCE = "mobilenetv3_large_100"
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_CROPS, _CROP_SIDE = 16, 112
+_SAME_WORK = ["provider", "scope", "batch", "threads", "size"]
+_CAN_PIN = hasattr(os, "sched_setaffinity")
+_BUSY = 0.5
+"""Load for each core, before anything is timed, from which milliseconds say little."""
+
+
+class Network(Protocol):
+    """What can be timed: it prepares face crops, and answers for what was prepared."""
+
+    def prepare(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Face crops, RGB uint8 [H, W, 3] each, as the network takes them; the first axis is the
+        images.
+        """
+
+    def run(self, prepared: np.ndarray) -> object:
+        """One call of the network."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to be timed.
+
+    Attributes:
+        model, precision: its names in the table; the model called "reference" gives the ratios.
+        size: side of the image that it takes, in pixels.
+        open: gives it, ready to run, for an onnxruntime provider and a number of threads.
+        batched: it takes more than one image at a time.
+    """
+
+    model: str
+    precision: str
+    size: int
+    open: Callable[[str, int], Network]
+    batched: bool = True
+
+
+@dataclass(frozen=True)
+class Case:
+    """Work to be timed: what it is, in columns of the table, and a call of it."""
+
+    facts: dict[str, Any]
+    call: Callable[[], object]
+
+    @property
+    def work(self) -> tuple[Any, ...]:
+        """What tells it from all others: model, precision, and what is done how."""
+        return tuple(self.facts[name] for name in ("model", "precision", *_SAME_WORK))
+
+
+def file_subject(model: str, precision: str, path: Path) -> Subject:
+    """One of our own files.
+
+    Raises:
+        ModelError: as `Predictor` does.
+    """
+    size = Predictor(path, threads=1).metadata.preprocessing.size
+    return Subject(
+        model, precision, size, lambda provider, threads: Predictor(path, [provider], threads)
+    )
+
+
+def export_reference(folder: Path, preprocessing: Preprocessing, opset: int) -> Subject:
+    """Write the reference network, with random weights, into a folder."""
+    torch.manual_seed(0)
+    network = build_classifier(REFERENCE, preprocessing.size).eval()
+    metadata = OnnxMetadata(
+        REFERENCE,
+        "fp32",
+        preprocessing,
+        1.0,
+        source_model_sha256="",
+        rows_sha256="",
+        licence="random weights",
+    )
+    return file_subject(
+        "reference",
+        "fp32",
+        export_files(network, metadata, opset, ("fp32",), folder, REFERENCE)["fp32"],
+    )
+
+
+def usable_providers() -> list[str]:
+    """The CPU, and CUDA where torch sees a device; a device that onnxruntime cannot use is an error
+    when it is tried, not a gap.
+    """
+    if not torch.cuda.is_available() or CUDA not in onnxruntime.get_available_providers():
+        return [CPU]
+    onnxruntime.preload_dlls()
+    return [CPU, CUDA]
+
+
+def measure_latency(
+    subjects: Sequence[Subject],
+    providers: Sequence[str],
+    options: LatencyOptions,
+    usable_threads: int,
+    faces: Sequence[np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Time every network with every provider, batch size and thread count.
+
+    Args:
+        subjects: what is timed; the model called "reference" gives the ratios to those of its size.
+        providers: onnxruntime providers; on other than the CPU only the first thread count is used.
+        options: section `latency`.
+        usable_threads: what a thread count of 0 stands for.
+        faces: square face crops of one size, RGB uint8 [side, side, 3]; random ones of 112 px where
+            none are given.
+
+    Returns:
+        One row a combination with the columns `COLUMNS`. Scope "model" is one call of the network
+        on prepared images; "crop" begins with face crops and holds preparation too. Times are of
+        one call, not of one image. `best_p50_ms` is the least p50 of a round; `ratio_to_reference`
+        divides it by the reference's, empty where there is none of the size. `ratio_to_fp32` is the
+        median over rounds of the p50 over that of the same model's fp32 file in the same round,
+        empty where there is none. `pinned` says whether the threads of a call were held to as many
+        cores. `load_average` is that of the last minute before the measurement began.
+    """
+    facts = machine_facts()
+    if facts["load_average"] > _BUSY * facts["cores"]:
+        log.warning(
+            "load %.1f on %d cores: read the ratios, not the milliseconds",
+            facts["load_average"],
+            facts["cores"],
+        )
+    threads = sorted({count or usable_threads for count in options.threads})
+    crops = _random_crops() if faces is None else list(faces)
+    cases: list[Case] = []
+    for subject, provider in itertools.product(subjects, providers):
+        for count in threads if provider == CPU else threads[:1]:
+            with held_to(count):  # worker threads of a session keep the cores that its maker had
+                network = subject.open(provider, count)
+            about: dict[str, Any] = {
+                "model": subject.model,
+                "precision": subject.precision,
+                "provider": provider.removesuffix("ExecutionProvider"),
+            }
+            about |= {"threads": count, "size": subject.size}
+            for batch in options.batches:
+                if subject.batched or batch == 1:
+                    cases += _cases(network, crops, batch, about)
+    times = _timed_rounds(cases, options)
+    rows = [
+        facts | case.facts | _statistics(values, case.facts["batch"])
+        for case, values in zip(cases, times, strict=True)
+    ]
+    table = pd.DataFrame(rows).assign(ratio_to_fp32=_paired_ratios(cases, times), pinned=_CAN_PIN)
+    return _with_ratio(table)[list(COLUMNS)]
+
+
+@contextmanager
+def held_to(count: int) -> Iterator[None]:
+    """Hold this thread, and those it starts, to so many of the cores it may use; nothing happens
+    where the system cannot do that.
+    """
+    if not _CAN_PIN:
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[-count:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def machine_facts() -> dict[str, Any]:
+    """What the times depend on besides the files."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": _cpu_model(),
+        "cores": cores,
+        "load_average": round(load, 2),
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+def _cases(
+    network: Network, crops: Sequence[np.ndarray], batch: int, about: dict[str, Any]
+) -> list[Case]:
+    """The work on batches of this size, each call on the next of them."""
+    turns = [
+        [crops[(start + i) % len(crops)] for i in range(batch)]
+        for start in range(0, max(len(crops) - batch, 0) + 1, batch)
+    ]
+    given = itertools.cycle(turns)
+    ready = itertools.cycle([network.prepare(images) for images in turns])
+    work: dict[str, Callable[[], object]] = {
+        "model": lambda: network.run(next(ready)),
+        "crop": lambda: network.run(network.prepare(next(given))),
+    }
+    about = about | {"batch": batch, "crop_side": crops[0].shape[0]}
+    return [Case(about | {"scope": scope}, call) for scope, call in work.items()]
+
+
+def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.ndarray]:
+    """Milliseconds [rounds, calls] of each case; untimed calls before each batch of timed ones."""
+    times = [np.empty((options.rounds, options.calls)) for _ in cases]
+    for number in tqdm(
+        range(options.rounds), desc="latency", unit="round", leave=False, disable=progress_off()
+    ):
+        for case, values in zip(cases, times, strict=True):
+            with held_to(case.facts["threads"]):
+                for _ in range(options.warm_up):
+                    case.call()
+                for index in range(options.calls):
+                    start = time.perf_counter_ns()
+                    case.call()
+                    values[number, index] = (time.perf_counter_ns() - start) / 1e6
+    return times
+
+
+def _paired_ratios(cases: Sequence[Case], times: Sequence[np.ndarray]) -> list[float]:
+    """Median over rounds of each case's p50 over that of the fp32 file of the same model, doing the
+    same work in the same round.
+    """
+    medians = {
+        case.work: np.median(values, axis=1) for case, values in zip(cases, times, strict=True)
+    }
+    ratios = []
+    for case in cases:
+        single = medians.get((*case.work[:1], "fp32", *case.work[2:]))
+        ratios.append(
+            float("nan") if single is None else float(np.median(medians[case.work] / single))
+        )
+    return ratios
+
+
+def _statistics(values: np.ndarray, batch: int) -> dict[str, Any]:
+    p50, p90, p99 = np.percentile(values, [50, 90, 99])
+    facts = {
+        "rounds": values.shape[0],
+        "calls": values.size,
+        "p50_ms": p50,
+        "p90_ms": p90,
+        "p99_ms": p99,
+        "mean_ms": values.mean(),
+    }
+    return facts | {
+        "best_p50_ms": np.median(values, axis=1).min(),
+        "images_per_s": 1000 * batch / p50,
+    }
+
+
+def _with_ratio(table: pd.DataFrame) -> pd.DataFrame:
+    reference = table[table["model"] == "reference"][[*_SAME_WORK, "best_p50_ms"]].rename(
+        columns={"best_p50_ms": "reference_ms"}
+    )
+    table = table.merge(reference, on=_SAME_WORK, how="left", validate="many_to_one")
+    return table.assign(ratio_to_reference=table["best_p50_ms"] / table["reference_ms"])
+
+
+def _random_crops() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return list(rng.integers(0, 256, (_CROPS, _CROP_SIDE, _CROP_SIDE, 3), dtype=np.uint8))
+
+
+def _cpu_model() -> str:
+    file = Path("/proc/cpuinfo")
+    if file.exists():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,75 @@
+"""The table of latencies as a file: its columns, and reading and writing it. Nothing here needs
+what takes the times.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_file
+
+__all__ = ["COLUMNS", "read_latency", "write_latency"]
+
+COLUMNS = (
+    "model",
+    "precision",
+    "provider",
+    "scope",
+    "batch",
+    "threads",
+    "rounds",
+    "calls",
+    "p50_ms",
+    "p90_ms",
+    "p99_ms",
+    "mean_ms",
+    "best_p50_ms",
+    "images_per_s",
+    "ratio_to_reference",
+    "ratio_to_fp32",
+    "pinned",
+    "size",
+    "crop_side",
+    "cpu",
+    "cores",
+    "load_average",
+    "onnxruntime",
+)
+
+
+def write_latency(path: Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV with the columns `COLUMNS`."""
+    with new_file(path) as temporary:
+        table[list(COLUMNS)].to_csv(
+            temporary, index=False, float_format="%.4f", lineterminator="\n"
+        )
+
+
+def read_latency(path: Path) -> pd.DataFrame:
+    """Read the table.
+
+    Raises:
+        ArtifactError: missing, empty, or with other columns.
+    """
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            "The latency table is missing.", where=path, remedy="run the `latency` stage"
+        ) from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise ArtifactError(
+            "The latency table is damaged.",
+            where=path,
+            found=error,
+            remedy="run the `latency` stage",
+        ) from error
+    if tuple(table.columns) != COLUMNS or table.empty:
+        raise ArtifactError(
+            "The latency table is of another version.",
+            where=path,
+            found=list(table.columns),
+            expected=list(COLUMNS),
+        )
+    return table

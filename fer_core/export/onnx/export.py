@@ -1,0 +1,250 @@
+"""A trained network as a self-contained ONNX file.
+
+The network alone comes from torch's exporter; `assemble` puts normalisation before it and
+temperature and softmax after it, node by node, so that these stay in single precision whatever the
+network's. The bytes depend on the model only: no times, paths or stack traces.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from torch import nn
+
+from fer_core.base.errors import ModelError
+from fer_core.base.files import new_file
+from fer_core.base.labels import N_CLASSES
+from fer_core.export.onnx.half import to_half
+from fer_core.export.onnx.options import Precision
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
+
+__all__ = [
+    "assemble",
+    "export_files",
+    "export_network",
+    "float_networks",
+    "save_networks",
+    "save_onnx",
+]
+
+log = logging.getLogger(__name__)
+
+_NORMALISED = "normalised"
+
+
+def export_files(
+    network: nn.Module,
+    metadata: OnnxMetadata,
+    opset: int,
+    precisions: tuple[Precision, ...],
+    folder: Path,
+    name: str,
+) -> dict[Precision, Path]:
+    """Write `<name>.<precision>.onnx` for each precision that needs nothing but the network.
+
+    Args:
+        network: in evaluation mode on the CPU; normalised float32 [N, 3, size, size] to logits [N,
+            7].
+        metadata: embedded in each file, with the file's own precision.
+        opset: ONNX operator set.
+        precisions: "fp32", "fp16"; "int8" needs faces too, see `quantise`.
+        folder: must exist.
+        name: first part of the file names.
+
+    Returns:
+        The path of each precision's file.
+
+    Raises:
+        ModelError: the network cannot be exported, or a file breaks the ONNX standard.
+    """
+    single = export_network(network, metadata.preprocessing.size, opset)
+    return save_networks(float_networks(single, precisions), metadata, folder, name)
+
+
+def float_networks(
+    single: ModelProto, precisions: Collection[Precision]
+) -> dict[Precision, ModelProto]:
+    """A bare network in precisions that need nothing but the network: "fp32" and "fp16".
+
+    Raises:
+        ModelError: another precision.
+    """
+    make: dict[Precision, Callable[[ModelProto], ModelProto]] = {
+        "fp32": lambda network: network,
+        "fp16": to_half,
+    }
+    if unknown := [precision for precision in precisions if precision not in make]:
+        raise ModelError(
+            "This precision needs faces too.",
+            found=unknown,
+            expected="fp32, fp16",
+            remedy="make it with `quantise`",
+        )
+    return {precision: make[precision](single) for precision in precisions}
+
+
+def save_networks(
+    networks: Mapping[Precision, ModelProto], metadata: OnnxMetadata, folder: Path, name: str
+) -> dict[Precision, Path]:
+    """Write bare networks of several precisions as `<name>.<precision>.onnx`, each with what is
+    around it; the paths.
+
+    Raises:
+        ModelError: a file breaks the ONNX standard.
+    """
+    files: dict[Precision, Path] = {}
+    for precision, network in networks.items():
+        files[precision] = folder / f"{name}.{precision}.onnx"
+        save_onnx(assemble(network, replace(metadata, precision=precision)), files[precision])
+        log.info("%s: %.1f MB", files[precision].name, files[precision].stat().st_size / 1e6)
+    return files
+
+
+def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
+    """The bare network as ONNX, for any batch size: `normalised` float32 [N, 3, size, size] to
+    `logits` float32 [N, 7].
+
+    Raises:
+        ModelError: torch's exporter cannot express the network (some fix the batch size while being
+            traced).
+    """
+    for chatty in ("onnxscript", "onnx_ir"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    example = torch.zeros(2, 3, size, size)
+    try:
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            opset_version=opset,
+            input_names=[_NORMALISED],
+            output_names=[LOGITS],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        raise _fixed_batch(network, str(error).splitlines()[0]) from error
+    if program is None:
+        raise ModelError("torch's exporter gave no program.", where=type(network).__name__)
+    model = _without_traces(program.model_proto)
+    if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise _fixed_batch(network, "the exported graph takes one batch size only")
+    return model
+
+
+def assemble(network: ModelProto, metadata: OnnxMetadata) -> ModelProto:
+    """The deployed graph around a bare network.
+
+    Input `image` is uint8 RGB [N, size, size, 3]. It becomes (image / 255 - mean) / std, float32
+    [N, 3, size, size], computed as image * scale + shift. Outputs are `logits` float32 [N, 7],
+    un-tempered, and `probabilities` = softmax(logits / T).
+    """
+    size = metadata.preprocessing.size
+    scale, shift = _affine(metadata.preprocessing)
+    constants = {
+        "scale": scale,
+        "shift": shift,
+        "temperature": np.array(metadata.temperature, dtype=np.float32),
+    }
+    before = [
+        helper.make_node("Transpose", [INPUT], ["planes"], name="to_planes", perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["planes"], ["pixels"], name="to_float", to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["pixels", "scale"], ["scaled"], name="scale_pixels"),
+        helper.make_node("Add", ["scaled", "shift"], [_NORMALISED], name="shift_pixels"),
+    ]
+    after = [
+        helper.make_node("Div", [LOGITS, "temperature"], ["tempered"], name="temper"),
+        helper.make_node(
+            "Softmax", ["tempered"], [PROBABILITIES], name="to_probabilities", axis=-1
+        ),
+    ]
+    taken = {name for node in network.graph.node for name in [*node.input, *node.output]} | {
+        item.name for item in network.graph.initializer
+    }
+    if clash := taken & {
+        *constants,
+        INPUT,
+        "planes",
+        "pixels",
+        "scaled",
+        "tempered",
+        PROBABILITIES,
+    }:
+        raise ModelError("The network uses a name of the graph around it.", found=sorted(clash))
+    graph = helper.make_graph(
+        [*before, *network.graph.node, *after],
+        "expression",
+        [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", size, size, 3])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", N_CLASSES])
+            for name in (LOGITS, PROBABILITIES)
+        ],
+        [
+            *(numpy_helper.from_array(value, name) for name, value in constants.items()),
+            *network.graph.initializer,
+        ],
+    )
+    model = helper.make_model(
+        graph,
+        opset_imports=list(network.opset_import),
+        ir_version=network.ir_version,
+        functions=list(network.functions),
+    )
+    helper.set_model_props(model, metadata.to_props())
+    return model
+
+
+def save_onnx(model: ModelProto, path: Path) -> None:
+    """Check a graph, shapes and types too, and write it in one step.
+
+    Raises:
+        ModelError: it breaks the ONNX standard.
+    """
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ModelError(
+            "The exported graph breaks the ONNX standard.", where=path.name, found=error
+        ) from error
+    with new_file(path) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _fixed_batch(network: nn.Module, found: str) -> ModelError:
+    return ModelError(
+        "This network cannot be exported for any batch size.",
+        where=type(network).__name__,
+        found=found,
+        remedy="choose another architecture for the student",
+    )
+
+
+def _affine(preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+    mean, std = (
+        np.array(values, dtype=np.float64).reshape(1, 3, 1, 1)
+        for values in (preprocessing.mean, preprocessing.std)
+    )
+    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def _without_traces(model: ModelProto) -> ModelProto:
+    """Drop what the exporter notes of this machine and its source files; `assemble` keeps nothing
+    of the graph but these parts.
+    """
+    functions = list(model.functions)
+    for holder in [
+        *functions,
+        *model.graph.initializer,
+        *model.graph.node,
+        *(node for function in functions for node in function.node),
+    ]:
+        holder.ClearField("doc_string")
+        holder.ClearField("metadata_props")
+    return model

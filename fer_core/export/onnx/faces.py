@@ -1,0 +1,43 @@
+"""Faces as the trained network takes them: torch's side of the parity check, and the calib faces
+that 8-bit ranges are taken from.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from fer_core.dataset.pack.pack import Pack
+from fer_core.images.bank import ImageBank
+from fer_core.models.networks.inference import logits_of
+from fer_core.pixels.preprocessing import Preprocessing
+
+__all__ = ["calib_faces", "reference_logits"]
+
+_CPU = torch.device("cpu")
+
+
+def reference_logits(
+    network: nn.Module, pack: Pack, preprocessing: Preprocessing, threads: int
+) -> np.ndarray:
+    """Logits of every row of a half of the pack by the network in torch, float32 [N, 7]."""
+    bank = ImageBank(pack, range(len(pack)), preprocessing, None, threads, _CPU)
+    return logits_of(network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
+
+
+def calib_faces(pack: Pack, preprocessing: Preprocessing, most: int, threads: int) -> np.ndarray:
+    """Faces of calib rows in their evaluation view, normalised.
+
+    Args:
+        pack: the dev half.
+        preprocessing: of the network.
+        most: how many at most, spread evenly over the rows, so that every data set gives its share.
+        threads: for decoding.
+
+    Returns:
+        float32 [n, 3, size, size].
+    """
+    rows = pack.rows.split("calib")
+    if len(rows) > most:
+        rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+    bank = ImageBank(pack, rows, preprocessing, None, threads, _CPU)
+    return np.ascontiguousarray(bank.view(rows, 0).numpy())

@@ -1,0 +1,73 @@
+"""Parameters of export and of latency measurement: sections `deploy` and `latency`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from fer_core.base.params import Section
+
+__all__ = ["DeployOptions", "Int8Options", "LatencyOptions", "Precision"]
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+class Int8Options(Section):
+    """Section `deploy.int8`: how the int8 file is made.
+
+    Attributes:
+        faces: calib rows that ranges are taken from and nodes are judged on, spread evenly over all
+            of them; fewer where there are fewer.
+        max_kl: mean KL divergence from the float network on these rows, in nats, below which no
+            further node is left in float.
+    """
+
+    faces: Annotated[int, Field(ge=32)] = 512
+    max_kl: Annotated[float, Field(gt=0)] = 0.005
+
+
+class DeployOptions(Section):
+    """Section `deploy`: what is exported, and how.
+
+    Attributes:
+        student: key of the student, such as "kd-1337".
+        opset: ONNX operator set; 18 is the first that torch's exporter writes without conversion.
+        precisions: one file each; "fp32" must be among them, for it is what the others are measured
+            against.
+        licence: terms of use of the weights, written into every file; it follows the training data.
+        int8: how the precision "int8" is made.
+        teachers: tags of teachers that are exported too, as fp32.
+    """
+
+    student: Annotated[str, Field(min_length=1)]
+    opset: Annotated[int, Field(ge=18, le=23)]
+    precisions: tuple[Precision, ...]
+    licence: Annotated[str, Field(min_length=1)]
+    int8: Int8Options = Int8Options()
+    teachers: tuple[str, ...] = ()
+
+    @field_validator("precisions")
+    @classmethod
+    def _distinct_with_fp32(cls, value: tuple[Precision, ...]) -> tuple[Precision, ...]:
+        if "fp32" not in value or len(set(value)) != len(value):
+            raise ValueError("precisions must be distinct and hold fp32")
+        return value
+
+
+class LatencyOptions(Section):
+    """Section `latency`: how much is timed.
+
+    Attributes:
+        rounds: how often all combinations are gone through in turn, so that a slow spell of the
+            machine hits all alike.
+        calls: timed calls of each combination in each round; rounds x calls >= 1000 makes p99 worth
+            reading.
+        batches: batch sizes.
+        threads: thread counts; 0 means all that the process may use.
+        warm_up: untimed calls of each combination before its timed ones, in each round.
+    """
+
+    rounds: Annotated[int, Field(ge=1)]
+    calls: Annotated[int, Field(ge=1)]
+    batches: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    threads: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    warm_up: Annotated[int, Field(ge=0)] = 10

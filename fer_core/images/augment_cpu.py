@@ -1,0 +1,113 @@
+"""Views applied on the CPU, image by image through OpenCV, which is there several times faster than
+batched tensor work.
+
+The same views as those of `augment` before normalisation: crop, CLAHE and evaluation view bit for
+bit, the colour within one grey level of 255. Normalisation is one affine map and differs in the
+last bit.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fer_core.images.views import ViewParams, boxes, colour_matrices
+from fer_core.pixels.opencv import cv2
+from fer_core.pixels.preprocessing import Preprocessing
+
+__all__ = ["CpuViews"]
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+class CpuViews:
+    """Draws views of images kept as uint8 [N, resized, resized, 3].
+
+    Args:
+        preprocessing: size, crop, CLAHE, mean and std.
+        threads: images are shared out among so many threads; results do not depend on their number.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, threads: int) -> None:
+        self._preprocessing = preprocessing
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._threads = threads
+        mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
+        self._normal = np.column_stack([np.diag(1 / (255 * std)), -mean / std]).astype(np.float32)
+
+    def evaluation(self, images: np.ndarray, slots: np.ndarray) -> Tensor:
+        """View 0 of the images at `slots` [n]: float32 [n, 3, size, size], normalised, channels
+        last.
+        """
+        size = self._preprocessing.size
+        offset = (self._preprocessing.resized - size) // 2
+        return self._batch(
+            len(slots),
+            lambda index: images[slots[index], offset : offset + size, offset : offset + size],
+        )
+
+    def training(self, images: np.ndarray, slots: np.ndarray, view: ViewParams) -> Tensor:
+        """A drawn view, as of `evaluation`."""
+        size = self._preprocessing.size
+        box = boxes(view, self._preprocessing.resized)
+        matrices, of_grey = colour_matrices(view)
+        rows = [
+            slice(top, top + height)
+            for top, height in zip(box.top.tolist(), box.height.tolist(), strict=True)
+        ]
+        columns = [
+            slice(left, left + width)
+            for left, width in zip(box.left.tolist(), box.width.tolist(), strict=True)
+        ]
+
+        def cut(index: int) -> np.ndarray:
+            crop = cv2.resize(
+                images[slots[index], rows[index], columns[index]],
+                (size, size),
+                interpolation=cv2.INTER_LINEAR_EXACT,
+            )
+            return cv2.flip(crop, 1) if view.flip[index] else crop
+
+        def colour(index: int, image: np.ndarray) -> np.ndarray:
+            sums = cv2.reduce(image, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0].sum(
+                axis=0
+            )  # exact, and ten times as fast as cv2.mean
+            offset = of_grey[index] * (sums @ _LUMA) / size**2
+            return cv2.transform(
+                image, np.column_stack([matrices[index], np.full(3, offset, np.float32)])
+            )
+
+        return self._batch(len(slots), cut, colour)
+
+    def _batch(
+        self,
+        count: int,
+        cut: Callable[[int], np.ndarray],
+        colour: Callable[[int, np.ndarray], np.ndarray] | None = None,
+    ) -> Tensor:
+        """Cut, equalise, colour and normalise every image into one tensor."""
+        size = self._preprocessing.size
+        out = np.empty((count, size, size, 3), dtype=np.float32)
+
+        def fill(part: range) -> None:
+            equaliser = (
+                self._preprocessing.equaliser()
+            )  # OpenCV's object holds a buffer: one for each thread
+            pixels = np.empty((size, size, 3), dtype=np.float32)
+            for index in part:
+                image = cut(index)
+                if equaliser is not None:
+                    image = equaliser(image)
+                if colour is not None:
+                    image = colour(index, image)
+                np.copyto(pixels, image)
+                cv2.transform(pixels, self._normal, dst=out[index])
+
+        if self._pool is None:
+            fill(range(count))
+        else:
+            parts = [range(start, count, self._threads) for start in range(self._threads)]
+            list(self._pool.map(fill, parts))
+        return torch.from_numpy(out).permute(0, 3, 1, 2)

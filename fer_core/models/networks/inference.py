@@ -1,0 +1,59 @@
+"""Logits of many rows of an image bank."""
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from fer_core.base.errors import ModelError
+from fer_core.base.labels import N_CLASSES
+from fer_core.base.logs import progress_off
+from fer_core.images.bank import ImageBank
+from fer_core.models.networks.precision import autocast
+
+__all__ = ["BATCH", "logits_of"]
+
+BATCH = 256
+
+
+def logits_of(
+    network: nn.Module, bank: ImageBank, rows: np.ndarray, views: range, precision: str
+) -> np.ndarray:
+    """Forward pass of some views of some rows.
+
+    Args:
+        network: in evaluation mode, on the bank's device; images to logits [n, 7].
+        bank: holds the rows.
+        rows: row numbers [n].
+        views: numbers of the views; 0 is the evaluation view.
+        precision: "fp32", "bf16" or "fp16" (autocast; fp16 on CUDA only).
+
+    Returns:
+        float32 [n, len(views), 7].
+
+    Raises:
+        ModelError: a logit is not finite, or fp16 on the CPU.
+    """
+    network = network.to(bank.device).to(memory_format=torch.channels_last)
+    found = torch.empty(
+        (len(rows), len(views), N_CLASSES), device=bank.device
+    )  # fetched once: the device need not wait for the host
+    bar = tqdm(
+        total=len(rows) * len(views), desc="logits", unit="img", leave=False, disable=progress_off()
+    )
+    bank.expect(rows[start : start + BATCH] for _ in views for start in range(0, len(rows), BATCH))
+    with bar, torch.inference_mode(), autocast(bank.device, precision):
+        for column, k in enumerate(views):
+            for start in range(0, len(rows), BATCH):
+                batch = rows[start : start + BATCH]
+                found[start : start + len(batch), column] = network(bank.view(batch, k)).float()
+                bar.update(len(batch))
+        logits = found.cpu().numpy()
+    if not np.isfinite(logits).all():
+        row = int(rows[np.argwhere(~np.isfinite(logits))[0][0]])
+        raise ModelError(
+            "A logit is not finite.",
+            where=f"row {row} of the pack",
+            remedy="train the model again with a lower learning rate",
+        )
+    return logits

@@ -1,0 +1,77 @@
+"""The saved model: `model.safetensors` and `model.json`, written by every training stage, read by
+every later one.
+
+No pickle, no times and no speeds: the same run gives the same bytes.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from fer_core.base.errors import ModelError, WriteError
+from fer_core.base.files import new_folder, sha256_file
+from fer_core.models.networks.arcface import ArcFaceNetwork
+from fer_core.models.networks.backbone import build_classifier
+from fer_core.models.networks.card import WEIGHTS_FILE, ModelCard, read_card, write_card
+from fer_core.models.networks.weights import write_weights
+
+__all__ = ["build_network", "load_model", "save_model"]
+
+
+def build_network(card: ModelCard) -> nn.Module:
+    """The network a card describes, with random weights; called with normalised images it returns
+    logits [N, 7].
+    """
+    if card.head == "linear":
+        return build_classifier(card.arch, card.preprocessing.size)
+    if card.embed_dim is None or card.dropout is None or card.scale is None:
+        raise ModelError("An ArcFace head needs embed_dim, dropout and scale.", where=card.arch)
+    return ArcFaceNetwork(
+        card.arch, card.preprocessing.size, card.embed_dim, card.dropout, card.scale
+    )
+
+
+def save_model(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:
+    """Write a network's weights and its card in one step.
+
+    Returns:
+        The card with `weights_sha256` filled in.
+
+    Raises:
+        ModelError: the disk is full or not writable; nothing is left behind.
+    """
+    try:
+        with new_folder(folder) as temporary:
+            write_weights(temporary / WEIGHTS_FILE, network.state_dict())
+            card = replace(card, weights_sha256=sha256_file(temporary / WEIGHTS_FILE))
+            write_card(temporary, card)
+    except WriteError as error:
+        raise ModelError(
+            "The model could not be saved.",
+            where=folder,
+            found=error.found,
+            remedy="free disk space, then run again: training is not repeated",
+        ) from error
+    return card
+
+
+def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
+    """Read a saved model, in evaluation mode on the CPU.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, of another schema or class order, or the weights
+            are not the card's.
+        ModelError: the weights do not fit the network.
+    """
+    card = read_card(folder)
+    network = build_network(card)
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            "The weights do not fit the network.", where=folder, found=error
+        ) from error
+    return network.eval(), card

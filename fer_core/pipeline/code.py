@@ -1,0 +1,78 @@
+"""Which code a stage depends on: a folder, and everything in it.
+
+A folder of the library either holds modules or other folders, so that a dependency on one never
+takes another along. `base` is exempt: errors, logs, labels and the plumbing that only carries
+values do not change results, and a new error text must not retrain a teacher. A shelf holds
+modules that never need each other (readers, losses); a stage depends on those of its item alone.
+"""
+
+import ast
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+__all__ = ["SHELVES", "code_deps", "code_files", "is_code"]
+
+SHELVES = ("fer_core/sources/layouts", "fer_core/training/losses")
+_PACKAGES = ("fer_core", "stages")
+_EXEMPT = "fer_core/base"
+_ENTRY = "stages/entry.py"
+
+
+def code_deps(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -> list[str]:
+    """The stage's own file, then the folders of all modules that it imports, directly or not.
+
+    Args:
+        module: of the stage, "stages.clean".
+        root: folder of the code.
+        per_item: files that only some items of the stage import, as dvc.yaml names them
+            (`fer_core/training/losses/${item.loss}.py`); what those import counts too.
+    """
+    own, folders = [], set()
+    for file in code_files(module, root, per_item):
+        folder = file.parent.relative_to(root).as_posix()
+        if folder == "stages":
+            own.append(file.relative_to(root).as_posix())
+        elif folder != _EXEMPT and folder not in SHELVES:
+            folders.add(folder)
+    return [*own, *sorted(folders)]
+
+
+def code_files(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -> list[Path]:
+    """Files of a module and of every first-party module that it imports, directly or not.
+
+    How every stage starts and ends (`stages/entry.py`) is left out.
+    """
+    of_items = [path for dep in per_item for path in root.glob(re.sub(r"\$\{[^}]*\}", "*", dep))]
+    found: set[Path] = set()
+    open_ends = [module, *(name for path in of_items for name in _imports(path))]
+    while open_ends:
+        path = module_file(open_ends.pop(), root)
+        if path is not None and path not in found and path != root / _ENTRY:
+            found.add(path)
+            open_ends += _imports(path)
+    return sorted(found)
+
+
+def is_code(dep: str) -> bool:
+    """Whether a dependency in dvc.yaml is code of ours."""
+    return dep.split("/")[0] in _PACKAGES
+
+
+def module_file(module: str, root: Path = Path()) -> Path | None:
+    """File of a first-party module; None where there is no such file."""
+    path = root.joinpath(*module.split(".")).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """First-party modules that a file imports anywhere in its text."""
+    modules: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in modules if name.split(".")[0] in _PACKAGES)

@@ -1,0 +1,203 @@
+"""dvc.yaml as params.yaml and the code demand it.
+
+Four things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly them: the keys of data
+sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
+those keys, the params that a training stage reads only if they are there, and code deps.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fer_core.base.errors import ParamsError
+from fer_core.pipeline.code import code_deps, is_code, module_file
+from fer_core.pipeline.keys import folds_of, keys_of, names_of
+
+__all__ = ["DVC_FILE", "read_pipeline", "synced"]
+
+DVC_FILE = Path("dvc.yaml")
+_FAN_IN = {
+    "manifest": ["data/clean/{source}.arrow"],
+    "datasheet": ["data/clean/{source}.arrow"],
+    "validate": ["data/clean/{source}.arrow"],
+    "pack": ["data/clean/{source}.arrow"],
+    "ensemble": ["data/logits/{teacher}/dev"],
+    "leaderboard": ["data/logits/{teacher}/test"],
+    "softlabels": ["data/logits/{teacher}/dev"],
+    "hard_cases": ["data/logits/{teacher}/dev", "data/evaluation/{student}"],
+    "compare": [
+        "data/evaluation/{student}",
+        "data/evaluation/{teacher}",
+        "data/calibration/{student}",
+        "data/calibration/{teacher}",
+        "data/students/{student}/record",
+    ],
+    "onnx": ["data/sources/{source}.json"],
+    "report": [
+        "data/teachers/{final}/record",
+        "data/students/{student}/record",
+        "data/evaluation/{teacher}",
+        "data/evaluation/{student}",
+        "data/calibration/{teacher}",
+        "data/calibration/{student}",
+    ],
+}
+_SECTIONS = {
+    "teacher_a": ["teacher"],
+    "teacher_b": ["teacher_b"],
+    "teacher_fold": ["teacher", "teacher_b"],
+    "student": ["student"],
+}
+"""Training stage -> the sections whose `set` may name the rows it learns from."""
+_OPTIONAL = {
+    "student": ["student.set", "student.preprocessing"],
+    "teacher_a": ["teacher.set"],
+    "teacher_fold": ["teacher_b"],
+    "logits_dev": ["teacher.folds"],
+    "compare": ["student.trials"],
+}
+"""Stage -> params that it reads if they are there."""
+_FOLD = "data/teachers/${key}/folds/"
+_RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
+
+
+def read_pipeline() -> str:
+    """The text of dvc.yaml.
+
+    Raises:
+        ParamsError: there is none in the working folder, or it is no text.
+    """
+    try:
+        return DVC_FILE.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        remedy = "run from the project's root; `git checkout -- dvc.yaml` restores it there"
+        raise ParamsError(
+            "The pipeline's file is missing.", where=DVC_FILE.absolute(), remedy=remedy
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(
+            "The pipeline's file is not text.", where=DVC_FILE, found=error, remedy=_RESTORE
+        ) from error
+
+
+def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
+    """The text of dvc.yaml with keys, fan-in lists and code deps as params and code demand;
+    comments and all else are kept.
+
+    Args:
+        text: of dvc.yaml.
+        params: all of params.yaml, checked by `check_params`.
+        root: folder of the code.
+
+    Raises:
+        ParamsError: params name no teacher, method, seed or architecture, the text is no pipeline,
+            or it lacks a stage that params need.
+    """
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = _document(yaml, text, root)
+    stages = document["stages"]
+    names = names_of(params)
+    for stage, keys in keys_of(params, names, root).items():
+        if stage in stages:
+            stages[stage]["foreach"] = keys
+        elif keys:
+            raise ParamsError(
+                "The pipeline lacks a stage that params.yaml asks for.",
+                where=DVC_FILE,
+                expected=stage,
+            )
+    for stage, body in stages.items():
+        if module_file(f"stages.{stage}", root) is None:
+            continue  # a stage of the user's own
+        body = body.get("do", body)
+        fan_in = [
+            template.format(**{kind: name})
+            for template in _FAN_IN.get(stage, [])
+            for kind in names
+            if f"{{{kind}}}" in template
+            for name in names[kind]
+        ]
+        own = [
+            dep
+            for dep in body["deps"]
+            if not is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))
+        ]
+        per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
+        if stage == "logits_dev":
+            own = [dep for dep in own if not dep.startswith(_FOLD)] + [
+                f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
+            ]
+        body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root, per_item)
+        if stage in _OPTIONAL or stage in _SECTIONS:
+            body["params"] = [
+                name for name in body["params"] if not _is_optional(stage, name)
+            ] + _optional_params(params, stage)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def _document(yaml: YAML, text: str, root: Path) -> Any:
+    """What the text of dvc.yaml holds.
+
+    Raises:
+        ParamsError: not YAML, no stages, or a stage of ours without the lists that are rewritten
+            here.
+    """
+    try:
+        document = yaml.load(text)
+    except YAMLError as error:
+        raise ParamsError(
+            "The pipeline's file is not valid YAML.", where=DVC_FILE, found=error, remedy=_RESTORE
+        ) from error
+    stages = document.get("stages") if isinstance(document, dict) else None
+    if not isinstance(stages, dict):
+        raise ParamsError("The pipeline's file holds no stages.", where=DVC_FILE, remedy=_RESTORE)
+    for stage, outer in stages.items():
+        if module_file(f"stages.{stage}", root) is None:
+            continue
+        body = outer.get("do", outer) if isinstance(outer, dict) else None
+        lists = ["deps", "params"] if stage in _OPTIONAL or stage in _SECTIONS else ["deps"]
+        for name in lists:
+            found = body.get(name) if isinstance(body, dict) else None
+            if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+                raise ParamsError(
+                    "A stage lacks a list of names.",
+                    where=f"{DVC_FILE}: stages.{stage}.{name}",
+                    found=found,
+                    remedy=_RESTORE,
+                )
+    return document
+
+
+def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
+    """Params that a stage reads if they are there, and the filters of the named sets it learns
+    from.
+    """
+    named = [params.get(section, {}).get("set") for section in _SECTIONS.get(stage, [])]
+    optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
+    return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
+
+
+def _value(params: dict[str, Any], name: str) -> Any:
+    """Value of a dotted name, or None where it is not there."""
+    for part in name.split("."):
+        params = params.get(part) if isinstance(params, dict) else None  # type: ignore[assignment]
+    return params
+
+
+def _is_optional(stage: str, param: str) -> bool:
+    return param.startswith("sets.") or param in _OPTIONAL.get(stage, [])
+
+
+def _matches(dep: str, templates: list[str]) -> bool:
+    """Whether a dep is an instance of a fan-in template: it begins and ends as the template
+    does.
+    """
+    ends = (template.partition("{")[::2] for template in templates)
+    return any(dep.startswith(head) and dep.endswith(tail.partition("}")[2]) for head, tail in ends)

@@ -1,0 +1,228 @@
+"""Keys of the pipeline's stages, as params.yaml declares them: data sets, teachers and their folds,
+students, exported teachers.
+"""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from fer_core.base.errors import ParamsError
+from fer_core.base.params import PARAMS_FILE
+from fer_core.pipeline.source_keys import clean_keys
+
+__all__ = ["folds_of", "keys_of", "loss_of", "names_of", "needs_targets"]
+
+
+def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
+    """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage), student
+    and arch.
+
+    Raises:
+        ParamsError: one of these is not declared.
+    """
+    try:
+        student = params["student"]
+        names = {
+            "source": list(params["manifest"]["sources"]),
+            "teacher": list(params["teachers"]),
+            "final": [f"{tag}/{_stage(entry)}" for tag, entry in params["teachers"].items()],
+            "student": [
+                f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]
+            ],
+            "arch": sorted(
+                {student["arch"], *(entry["arch"] for entry in params["teachers"].values())}
+            ),
+        }
+    except (KeyError, TypeError) as error:
+        raise ParamsError(
+            "Sources, teachers or students are not declared in full.",
+            where=f"{PARAMS_FILE}: manifest, teachers, student",
+            found=error,
+        ) from error
+    for kind, values in names.items():
+        if not values:
+            raise ParamsError(
+                f"There is no {kind}.",
+                where=f"{PARAMS_FILE}: manifest.sources, teachers, student.methods, student.seeds",
+            )
+    return names
+
+
+def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> dict[str, Any]:
+    """The foreach of every stage whose keys follow params.
+
+    Args:
+        params: all of params.yaml.
+        names: of `names_of`.
+        root: folder of the code and of the descriptors.
+
+    Raises:
+        ParamsError: an unknown method, start of a chain, teacher to export, or data set.
+    """
+    entries = params["teachers"]
+    teachers = {tag: f"data/teachers/{tag}/{_stage(entry)}/model" for tag, entry in entries.items()}
+    init = f"data/init/{params['student']['arch']}"
+    students = {}
+    for method in params["student"]["methods"]:
+        loss = loss_of(params, method)
+        targets = (
+            "data/softlabels"
+            if needs_targets(loss, root) or _is_guided(params, method)
+            else "data/pack/dev/rows.parquet"
+        )
+        start = _start_of(params, method)
+        for seed in params["student"]["seeds"]:
+            begin = init if start is None else f"data/students/{start}-{seed}/model"
+            students[f"{method}-{seed}"] = {
+                "method": method,
+                "loss": loss,
+                "seed": seed,
+                "init": begin,
+                "targets": targets,
+            }
+    evaluations = {
+        tag: {"model": model, "dev": f"data/logits/{tag}/dev", "test": f"data/logits/{tag}/test"}
+        for tag, model in teachers.items()
+    } | {
+        key: {
+            "model": f"data/students/{key}/model",
+            "dev": "data/pack/dev",
+            "test": "data/pack/test",
+        }
+        for key in names["student"]
+    }
+    return {
+        "clean": clean_keys(names["source"], params, root),
+        "init": names["arch"],
+        "teacher_a": {
+            tag: {"init": f"data/init/{entry['arch']}"} for tag, entry in entries.items()
+        },
+        "teacher_b": {
+            tag: {"a": f"data/teachers/{tag}/a/model"}
+            for tag, entry in entries.items()
+            if _stage(entry) == "b"
+        },
+        "teacher_fold": _fold_keys(params),
+        "logits_dev": {
+            tag: {"model": model} | ({"stage": _stage(entries[tag])} if folds_of(params) else {})
+            for tag, model in teachers.items()
+        },
+        "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
+        "student": students,
+        "evaluate": evaluations,
+        "calibrate": [*teachers, *names["student"]],
+        "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
+    }
+
+
+def folds_of(params: dict[str, Any]) -> int:
+    """Folds that the train rows are dealt into for the teachers; 0 for none."""
+    return int(params.get("teacher", {}).get("folds", 0))
+
+
+def loss_of(params: dict[str, Any], method: str) -> str:
+    """File of `training/losses/` that a method uses: that of its own name, unless its section names
+    another.
+    """
+    return str((params["student"].get(method) or {}).get("method") or method)
+
+
+def _start_of(params: dict[str, Any], method: str) -> str | None:
+    """Method whose students those of this one go on from.
+
+    Raises:
+        ParamsError: it is not trained, or the chain has no beginning.
+    """
+
+    def before(name: str) -> str | None:
+        return (params["student"].get(name) or {}).get("start")
+
+    seen = [method]
+    while (name := before(seen[-1])) is not None:
+        seen.append(name)
+        where = f"{PARAMS_FILE}: student.{seen[-2]}.start"
+        if name not in params["student"]["methods"]:
+            raise ParamsError(
+                "A student goes on from one that is not trained.",
+                where=where,
+                found=name,
+                expected=params["student"]["methods"],
+            )
+        if name in seen[:-1]:
+            raise ParamsError(
+                "Students go on from each other in a ring.", where=where, found=" → ".join(seen)
+            )
+    return before(method)
+
+
+def needs_targets(method: str, root: Path) -> bool:
+    """What the method's module says in its constant NEEDS_TARGETS; the module is read, not
+    imported.
+
+    Raises:
+        ParamsError: there is no such module, or it does not say it.
+    """
+    path = root / "fer_core" / "training" / "losses" / f"{method}.py"
+    if not path.is_file():
+        known = sorted(file.stem for file in path.parent.glob("*.py") if file.stem != "__init__")
+        raise ParamsError(
+            "Unknown method.",
+            where=f"{PARAMS_FILE}: student.methods",
+            found=method,
+            expected=", ".join(known),
+        )
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(name, ast.Name) and name.id == "NEEDS_TARGETS" for name in node.targets
+        ):
+            return bool(ast.literal_eval(node.value))
+    raise ParamsError(
+        "This method does not say whether it needs targets.",
+        where=path,
+        expected="a constant NEEDS_TARGETS",
+    )
+
+
+def _is_guided(params: dict[str, Any], method: str) -> bool:
+    """Whether a further term of a method asks a teacher, as `MethodOptions.guided` says."""
+    negl = (params["student"].get(method) or {}).get("negl") or {}
+    return str(negl.get("negatives", "uniform")) != "uniform"
+
+
+def _stage(entry: dict[str, Any]) -> str:
+    """Stage of a teacher whose model goes on to logits."""
+    return str(entry.get("stage", "a"))
+
+
+def _exported(params: dict[str, Any]) -> list[str]:
+    """Tags of the teachers that are exported too."""
+    tags = list(params.get("deploy", {}).get("teachers", []))
+    if unknown := [tag for tag in tags if tag not in params["teachers"]]:
+        known = ", ".join(params["teachers"])
+        raise ParamsError(
+            "There is no such teacher to export.",
+            where=f"{PARAMS_FILE}: deploy.teachers",
+            found=unknown,
+            expected=known,
+        )
+    return tags
+
+
+def _fold_keys(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """One training for each teacher and fold; two for a teacher of stage b, which goes on from its
+    fold's stage a.
+    """
+    keys: dict[str, dict[str, Any]] = {}
+    for tag, entry in params["teachers"].items():
+        for fold in range(folds_of(params)):
+            item = {
+                "teacher": tag,
+                "stage": "a",
+                "fold": fold,
+                "start": f"data/init/{entry['arch']}",
+            }
+            keys[f"{tag}-a-{fold}"] = item
+            if _stage(entry) == "b":
+                start = f"data/teachers/{tag}/folds/a/{fold}/model"
+                keys[f"{tag}-b-{fold}"] = item | {"stage": "b", "start": start}
+    return keys

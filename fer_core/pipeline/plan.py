@@ -1,0 +1,158 @@
+"""What a run has to do: the stages that DVC finds changed, all that follows them, and what each of
+them waits for.
+"""
+
+import ast
+import logging
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_core.base.errors import ParamsError
+from fer_core.pipeline.code import code_files
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+__all__ = ["Plan", "make_plan", "plan_of", "uses_torch"]
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stages that may have to run.
+
+    Attributes:
+        needs: stage -> those of them that must have ended before it may start.
+        rank: stage -> length of the longest chain of stages that waits for it; the higher, the
+            sooner it should start.
+        beside: stage -> number of stages that neither wait for it nor it for them, whether they
+            have to run or not: so it is the same when an interrupted run goes on.
+    """
+
+    needs: dict[str, set[str]]
+    rank: dict[str, int]
+    beside: dict[str, int]
+
+
+def make_plan(targets: Sequence[str] = ()) -> Plan:
+    """Ask DVC for the graph and for what changed.
+
+    Args:
+        targets: stages (`student@kd-1337`) or all of one name (`student`), with everything they
+            need; none means all.
+
+    Raises:
+        ParamsError: no stage of that name, or DVC cannot read the pipeline.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            graph = repo.index.graph
+            upstream = {
+                stage.addressing: {other.addressing for other in graph.successors(stage)}
+                for stage in graph
+            }
+            wanted = _with_needs(_named(targets, upstream), upstream) if targets else set(upstream)
+            changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
+    except DvcException as error:
+        remedy = "mend dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` looks at the rest"
+        raise ParamsError(
+            "DVC cannot read this pipeline.", where=Path.cwd(), found=error, remedy=remedy
+        ) from error
+    return plan_of(upstream, wanted, changed)
+
+
+def _status(repo: "Repo", targets: list[str] | None) -> dict[str, Any]:
+    """`dvc status`, once DVC's lock is free."""
+    from dvc.lock import LockError
+
+    while True:
+        try:
+            return dict(repo.status(targets=targets))
+        except LockError:
+            log.info("another DVC command holds the lock; waiting for it")
+            time.sleep(_PATIENCE)
+
+
+def plan_of(
+    upstream: dict[str, set[str]], wanted: Collection[str], changed: Collection[str]
+) -> Plan:
+    """The plan for a graph.
+
+    Args:
+        upstream: stage -> the stages whose outs it reads.
+        wanted: stages that were asked for and what they need.
+        changed: those of them that would run even if no other did.
+    """
+    touched = {
+        stage
+        for stage in wanted
+        if stage in changed or _with_needs({stage}, upstream) & set(changed)
+    }
+    needs = {stage: (_with_needs({stage}, upstream) - {stage}) & touched for stage in touched}
+    rank = dict.fromkeys(touched, 0)
+    for stage in sorted(
+        touched, key=lambda name: len(needs[name]), reverse=True
+    ):  # whoever waits for most comes first
+        for other in needs[stage]:
+            rank[other] = max(rank[other], rank[stage] + 1)
+    above = {stage: _with_needs({stage}, upstream) for stage in wanted}
+    beside = {
+        stage: len(
+            [other for other in wanted if other not in above[stage] and stage not in above[other]]
+        )
+        for stage in touched
+    }
+    return Plan(needs, rank, beside)
+
+
+def uses_torch(stage: str, root: Path = Path()) -> bool:
+    """Whether a stage's code imports torch, directly or through other first-party modules: it is
+    one that wants a device.
+    """
+    module = stage.partition("@")[0]
+    return any(_imports_torch(path) for path in code_files(f"stages.{module}", root))
+
+
+def _imports_torch(path: Path) -> bool:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        if any(name.split(".")[0] == "torch" for name in names):
+            return True
+    return False
+
+
+def _named(targets: Sequence[str], known: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    for target in targets:
+        stages = {stage for stage in known if stage == target or stage.partition("@")[0] == target}
+        if not stages:
+            raise ParamsError(
+                "There is no such stage.",
+                where="dvc.yaml",
+                found=target,
+                expected=", ".join(sorted(known)),
+            )
+        found |= stages
+    return found
+
+
+def _with_needs(stages: Collection[str], upstream: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    open_ends = list(stages)
+    while open_ends:
+        stage = open_ends.pop()
+        if stage not in found:
+            found.add(stage)
+            open_ends += upstream[stage]
+    return found

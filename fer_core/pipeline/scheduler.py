@@ -1,0 +1,270 @@
+"""Stages side by side: each is `dvc repro --single-item` in a process group of its own, on a device
+of its own.
+
+DVC itself runs one stage after the other. It holds its lock only around a stage's command, and
+--wait-for-lock makes the short waits safe, so several single-item runs in one workspace are sound.
+"""
+
+import logging
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from tqdm import tqdm
+
+from fer_core.base.logs import progress_off
+from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
+from fer_core.base.settings import Settings
+from fer_core.pipeline.plan import Plan
+
+__all__ = ["Machine", "machine_for", "run_plan"]
+
+log = logging.getLogger(__name__)
+
+ALONE = frozenset({"latency"})
+"""Stages that time what they do: nothing runs beside them."""
+
+_GPUS = Path("/proc/driver/nvidia/gpus")
+_MOST_JOBS = 4
+_NOISE = re.compile(
+    r"^\s*$|^Updating lock file|^To track the changes|^\s*git add|^To enable auto staging|^\s*dvc "
+    r"config|^Use `dvc push`|^> "
+)
+_OF_DVC = re.compile(r"^(Running stage|Stage) '")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What may be used.
+
+    Attributes:
+        jobs: stages at a time.
+        threads: CPU threads of the machine, shared out among the stages that may run at a time.
+        devices: each serves one stage at a time that wants one; empty where the CPU is the device.
+            A stage that is spread over processes takes all devices, so with these there is one
+            entry, such as "auto", for all.
+    """
+
+    jobs: int
+    threads: int
+    devices: tuple[str, ...]
+
+
+def machine_for(settings: Settings, jobs: int | None) -> Machine:
+    """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it
+    has cores, four at most.
+    """
+    if settings.processes > 1:
+        return Machine(
+            jobs or settings.jobs or min(_MOST_JOBS, settings.machine_threads()),
+            settings.machine_threads(),
+            (settings.device,),
+        )
+    devices = settings.devices
+    if not devices and settings.device == "auto":
+        devices = tuple(f"cuda:{number}" for number in range(_gpus()))
+    elif not devices and settings.device != "cpu":
+        devices = (settings.device,)
+    if devices == ("cpu",):
+        devices = ()
+    threads = settings.machine_threads()
+    return Machine(
+        jobs or settings.jobs or max(len(devices), min(_MOST_JOBS, threads)), threads, devices
+    )
+
+
+def _gpus() -> int:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    return len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
+
+
+_Event = tuple[str | None, str | None]
+"""A stage and a line of its output, or None at its end; no stage where a signal has come."""
+
+
+@dataclass
+class _Running:
+    stage: str
+    process: subprocess.Popen[str]
+    device: str | None
+
+
+def run_plan(
+    plan: Plan, machine: Machine, wants_device: Callable[[str], bool], command: Sequence[str]
+) -> int:
+    """Run every stage of the plan as soon as all it needs has ended.
+
+    After a failure nothing more is started, and what runs is left to end. SIGINT, SIGTERM and
+    SIGHUP are passed on to all stages.
+
+    A stage's threads and memory follow from the graph alone, from how many stages may run beside
+    it, and never from which happen to: on the CPU the number of threads decides in which order
+    numbers are added up, and so the last bits of a result.
+
+    Args:
+        plan: stages and their needs.
+        machine: what may be used.
+        wants_device: whether a stage is to have a device of its own.
+        command: what runs one stage when its name is appended.
+
+    Returns:
+        0, or the exit status of the first stage that failed (128 + n after signal n).
+    """
+    waiting = dict(sorted(plan.needs.items(), key=lambda item: (-plan.rank[item[0]], item[0])))
+    done: set[str] = set()
+    running: dict[str, _Running] = {}
+    events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+    failed: dict[str, int] = {}
+    with (
+        _signals(events) as stopped,
+        tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar,
+    ):
+        while running or (waiting and not failed and not stopped):
+            if not failed and not stopped:
+                for ready, device in _startable(waiting, done, running, machine, wants_device):
+                    del waiting[ready]
+                    running[ready] = _start(
+                        ready, device, machine, plan.beside[ready], command, events
+                    )
+            bar.set_postfix_str(", ".join(sorted(running)))
+            if not running:
+                break
+            stage, line = events.get()
+            if stage is None:
+                _pass_on(stopped[-1], running)
+                continue
+            if line is not None:
+                _show(stage, line, many=machine.jobs > 1)
+                continue
+            status = running.pop(stage).process.wait()
+            bar.update()
+            if status:
+                failed[stage] = 128 - status if status < 0 else status
+            else:
+                done.add(stage)
+    for stage, status in failed.items():
+        log.error("stage %s failed with status %d", stage, status)
+    if (failed or stopped) and waiting:
+        log.error("not run: %s", ", ".join(waiting))
+    if stopped:
+        return 128 + stopped[0]
+    return next(iter(failed.values()), 0)
+
+
+def _startable(
+    waiting: dict[str, set[str]],
+    done: set[str],
+    running: dict[str, _Running],
+    machine: Machine,
+    wants_device: Callable[[str], bool],
+) -> Iterator[tuple[str, str | None]]:
+    """Stages that may start now, with their devices, best first."""
+    free = [
+        device
+        for device in machine.devices
+        if device not in {job.device for job in running.values()}
+    ]
+    places = machine.jobs - len(running)
+    ready = [stage for stage, needs in waiting.items() if needs <= done]
+    others = [stage for stage in ready if stage.partition("@")[0] not in ALONE]
+    if any(stage.partition("@")[0] in ALONE for stage in running):
+        return
+    for stage in others:
+        if places == 0:
+            return
+        device = free[0] if free and wants_device(stage) else None
+        if device is None and machine.devices and wants_device(stage):
+            continue
+        free = [name for name in free if name != device]
+        places -= 1
+        yield stage, device
+    if not running and not others and ready:
+        yield ready[0], machine.devices[0] if machine.devices else None
+
+
+def _start(
+    stage: str,
+    device: str | None,
+    machine: Machine,
+    beside: int,
+    command: Sequence[str],
+    events: "queue.SimpleQueue[_Event]",
+) -> _Running:
+    together = 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
+    threads = str(max(1, machine.threads // together))
+    environment = os.environ | {"FER_THREADS": threads, "OMP_NUM_THREADS": threads}
+    environment |= {SIDE_BY_SIDE: str(together), RUN_PROCESS: str(os.getpid())}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    if device is not None:
+        environment["FER_DEVICE"] = device
+    process = subprocess.Popen(
+        [*command, stage],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+    def listen() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            events.put((stage, line))
+        events.put((stage, None))
+
+    threading.Thread(target=listen, daemon=True).start()
+    return _Running(stage, process, device)
+
+
+def _show(stage: str, line: str, many: bool) -> None:
+    line = line.rstrip()
+    if _NOISE.match(line) or line == "Data and pipelines are up to date.":
+        return
+    tqdm.write(line if _OF_DVC.match(line) or not many else f"{stage}: {line}", file=sys.stdout)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _signals(events: "queue.SimpleQueue[_Event]") -> Iterator[list[int]]:
+    """Turn SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) into events; the list given
+    gets the signals.
+
+    They are passed on by the loop that starts stages, not here, so that none can slip in between a
+    start and its being known.
+    """
+    stopped: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+        events.put((None, None))
+
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _pass_on(number: int, running: dict[str, _Running]) -> None:
+    """Send a signal to every stage's process group."""
+    for job in running.values():
+        if job.process.poll() is None:
+            os.killpg(job.process.pid, number)

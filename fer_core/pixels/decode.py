@@ -1,0 +1,177 @@
+"""Decoding of untrusted images: the header is read first, so that a bomb or a cut file never
+reaches the decoder.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+
+from fer_core.base.errors import DataError
+from fer_core.pixels.opencv import cv2
+
+__all__ = ["MAX_PIXELS", "UndecodableImage", "decode_rgb", "image_size"]
+
+MAX_PIXELS = 50_000_000
+
+_NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})  # JPEG markers in the range of frame headers that are none
+
+
+class UndecodableImage(DataError):
+    """Bytes that are no whole image of a known format within the pixel limit."""
+
+
+def decode_rgb(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a PNG, JPEG, BMP or WebP image.
+
+    EXIF orientation is applied, an alpha channel is dropped, 16 bits become 8, grey becomes three
+    equal channels.
+
+    Args:
+        data: the encoded image.
+        where: names the image in errors.
+        max_pixels: limit on width x height, checked from the header before anything is decoded.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+
+    Raises:
+        UndecodableImage: unknown format, empty, cut short, damaged or over the limit.
+    """
+    width, height = image_size(data, where)
+    if width * height > max_pixels:
+        raise UndecodableImage(
+            "An image has more pixels than allowed.",
+            where=where,
+            found=f"{width} x {height}",
+            expected=f"at most {max_pixels} pixels",
+            remedy="look at the file; raise clean.max_pixels if it is sound",
+        )
+    try:
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise _damaged(where, "the decoder refuses it") from error
+    if image is None or sorted(image.shape[:2]) != sorted((width, height)):
+        raise _damaged(where, "the decoder refuses it")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def image_size(data: bytes, where: object) -> tuple[int, int]:
+    """Width and height as the header states them; also proves that the file is not cut short.
+
+    Raises:
+        UndecodableImage: unknown format, no size, or the file ends before its image does.
+    """
+    reader = _reader_of(data)
+    if reader is None:
+        raise UndecodableImage(
+            "This is no image of a known format.",
+            where=where,
+            found=f"{len(data)} bytes beginning {data[:8]!r}",
+            expected="PNG, JPEG, BMP or WebP",
+            remedy="fetch the file again, or remove it and its label",
+        )
+    try:
+        width, height = reader(data)
+    except (struct.error, IndexError, ValueError) as error:
+        raise _damaged(
+            where, str(error) if isinstance(error, ValueError) else "the file ends too early"
+        ) from error
+    if width <= 0 or height <= 0:
+        raise _damaged(where, f"the header gives a size of {width} x {height}")
+    return width, height
+
+
+def _damaged(where: object, found: str) -> UndecodableImage:
+    return UndecodableImage(
+        "An image is damaged.",
+        where=where,
+        found=found,
+        remedy="fetch the file again, or remove it and its label",
+    )
+
+
+def _reader_of(data: bytes) -> Callable[[bytes], tuple[int, int]] | None:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png
+    if data.startswith(b"\xff\xd8\xff"):
+        return _jpeg
+    if data.startswith(b"BM"):
+        return _bmp
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _webp
+    return None
+
+
+def _png(data: bytes) -> tuple[int, int]:
+    """Size from IHDR; all chunks up to IEND must be whole, the checksums of critical ones right
+    (PNG specification, section 5).
+    """
+    size, place = (0, 0), 8
+    while True:
+        length, kind = struct.unpack_from(">I4s", data, place)
+        (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
+        critical = not kind[0] & 0x20
+        if critical and zlib.crc32(data[place + 4 : place + 8 + length]) != checksum:
+            raise ValueError(f"the checksum of its {kind!r} part is wrong")
+        if place == 8:
+            if kind != b"IHDR":
+                raise ValueError("the header is missing")
+            size = struct.unpack_from(">II", data, place + 8)
+        if kind == b"IEND":
+            return size
+        place += 12 + length
+
+
+def _jpeg(data: bytes) -> tuple[int, int]:
+    """Size from the first frame header; an end-of-image marker must follow the first scan (ITU
+    T.81, annex B).
+    """
+    size, place = (0, 0), 2
+    while True:
+        if data[place] != 0xFF:
+            raise ValueError("a segment is missing before the image")
+        marker = data[place + 1]
+        if marker == 0xFF:  # fill byte
+            place += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE:
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            size = (width, height)
+        place += 2 + length
+        if marker == 0xDA:
+            if data.find(b"\xff\xd9", place) < 0:
+                raise ValueError("the file ends before its image does")
+            return size
+
+
+def _bmp(data: bytes) -> tuple[int, int]:
+    """Size from the info header; uncompressed pixels must all be there."""
+    offset, header = struct.unpack_from("<II", data, 10)
+    if header == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+        compression = 0
+    else:
+        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    height = abs(height)
+    if compression in (0, 3) and len(data) < offset + (width * bits + 31) // 32 * 4 * height:
+        raise ValueError("the file ends before its image does")
+    return width, height
+
+
+def _webp(data: bytes) -> tuple[int, int]:
+    """Size from the first chunk: VP8X, VP8L or VP8 (RFC 9649)."""
+    if struct.unpack_from("<I", data, 4)[0] + 8 > len(data):
+        raise ValueError("the file ends before its image does")
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8L":
+        (packed,) = struct.unpack_from("<I", data, 21)
+        return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    raise ValueError("the header is missing")

@@ -1,0 +1,201 @@
+"""Faces in a photo, found by YuNet (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face
+detector", 2023) through OpenCV.
+
+The detector's file is no part of this project: users bring it or have it fetched, and only the file
+of the known hash is run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import sha256_bytes
+from fer_core.pixels.opencv import cv2
+
+__all__ = [
+    "MARGIN",
+    "YUNET_NAME",
+    "YUNET_SHA256",
+    "FaceBox",
+    "YuNet",
+    "check_detector",
+    "crop_face",
+    "read_detector",
+]
+
+YUNET_NAME = "face_detection_yunet_2023mar.onnx"
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+MARGIN = -0.025
+"""Of a face's crop: the side of the middle FER2013 picture is 0.95 of its box's longer side
+(`docs/predict.md`).
+"""
+
+_SCORE, _OVERLAP, _CANDIDATES = 0.7, 0.3, 5000
+_LARGEST, _SMALLEST = 2560, 480
+_MOST_OF_IMAGE = 1.5
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """A face in an image, in pixels; it may reach beyond the image.
+
+    Attributes:
+        left, top, width, height: of the box.
+        score: the detector's confidence in [0, 1].
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    score: float
+
+    @property
+    def area(self) -> int:
+        """Square pixels."""
+        return self.width * self.height
+
+
+class YuNet:
+    """The detector, ready to run.
+
+    Args:
+        path: the detector's file.
+        score: least confidence of a face that is reported.
+
+    Raises:
+        ArtifactError: no file, or not the file of the known hash.
+    """
+
+    def __init__(self, path: Path, score: float = _SCORE) -> None:
+        model = np.frombuffer(read_detector(path), dtype=np.uint8)
+        no_config = np.zeros(0, dtype=np.uint8)
+        self._detector = cv2.FaceDetectorYN.create(
+            "onnx", model, no_config, (320, 320), score, _OVERLAP, _CANDIDATES
+        )
+
+    def detect(self, image: np.ndarray) -> list[FaceBox]:
+        """Faces of an RGB image, uint8 [H, W, 3], the largest first.
+
+        YuNet was made for faces of about 10 to 300 pixels, so it looks at the image in several
+        sizes: with a longer side of at most 2,560 pixels, and at each half of that down to 480 or
+        less. A smaller image is looked at once, as it is; nothing is enlarged. Of boxes that
+        overlap, the one of the highest score stays.
+        """
+        found = np.concatenate([self._boxes(level, image.shape) for level in _levels(image)])
+        corners, scores = found[:, :4], found[:, 4]
+        kept = (
+            cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, _OVERLAP) if len(found) else []
+        )
+        boxes = []
+        for index in kept:
+            left, top, width, height = (round(value) for value in corners[index].tolist())
+            boxes.append(FaceBox(left, top, width, height, float(scores[index])))
+        return sorted(
+            (box for box in boxes if box.width > 0 and box.height > 0),
+            key=lambda box: (-box.area, box.left, box.top),
+        )
+
+    def _boxes(self, level: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Boxes and scores in one size of the image, in pixels of the image itself: float64 [N, 5].
+
+        On images of a few pixels a side YuNet answers with infinite boxes and with some far beyond
+        the image; these are left out.
+        """
+        height, width = level.shape[:2]
+        self._detector.setInputSize((width, height))
+        _, found = self._detector.detect(cv2.cvtColor(level, cv2.COLOR_RGB2BGR))
+        rows = np.zeros((0, 5)) if found is None else found[:, [0, 1, 2, 3, -1]].astype(np.float64)
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        rows[:, :4] *= [shape[1] / width, shape[0] / height] * 2
+        centre, size = rows[:, :2] + rows[:, 2:4] / 2, rows[:, 2:4]
+        sound = ((centre >= 0) & (centre <= [shape[1], shape[0]])).all(axis=1) & (
+            size <= _MOST_OF_IMAGE * max(shape[:2])
+        ).all(axis=1)
+        return rows[sound]
+
+
+def _levels(image: np.ndarray) -> Iterator[np.ndarray]:
+    """The image in the sizes in which it is searched, the largest first."""
+    longer = max(image.shape[:2])
+    level = _shrunk(image, _LARGEST / longer) if longer > _LARGEST else image
+    yield level
+    while max(level.shape[:2]) > _SMALLEST:
+        level = _shrunk(level, 0.5)
+        yield level
+
+
+def _shrunk(image: np.ndarray, factor: float) -> np.ndarray:
+    height, width = (max(round(side * factor), 1) for side in image.shape[:2])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def crop_face(image: np.ndarray, box: FaceBox, margin: float = MARGIN) -> np.ndarray:
+    """The square around a face: its longer side plus a margin on each side, edge pixels repeated
+    beyond the image.
+
+    Args:
+        image: RGB, uint8 [H, W, 3].
+        box: from `YuNet.detect`.
+        margin: share of the box's longer side that is added on each side; below 0 that much is cut
+            off.
+
+    Returns:
+        RGB, uint8 [S, S, 3], S = longer side · (1 + 2 · margin), about the box's centre.
+
+    Raises:
+        ValueError: the margin leaves nothing.
+    """
+    if not margin > -0.5:
+        raise ValueError(f"a margin must be above -0.5, not {margin}")
+    side = max(round(max(box.width, box.height) * (1 + 2 * margin)), 1)
+    left, top = box.left + (box.width - side) // 2, box.top + (box.height - side) // 2
+    height, width = image.shape[:2]
+    rows, columns = (
+        np.clip(np.arange(start, start + side), 0, end - 1)
+        for start, end in ((top, height), (left, width))
+    )
+    return np.ascontiguousarray(image[rows[:, None], columns])
+
+
+def read_detector(path: Path) -> bytes:
+    """The detector's bytes.
+
+    Raises:
+        ArtifactError: no file, a Git LFS pointer, a web page, or any other file.
+    """
+    if not path.is_file():
+        raise ArtifactError(
+            "There is no detector file.",
+            where=path,
+            remedy=f"`fer fetch-detector`, or fetch {YUNET_NAME} from the OpenCV model zoo",
+        )
+    return check_detector(path.read_bytes(), path)
+
+
+def check_detector(data: bytes, where: object) -> bytes:
+    """Refuse any other bytes than the known detector's, and say what they look like.
+
+    Raises:
+        ArtifactError: a Git LFS pointer, a web page, or any other file.
+    """
+    if (found := sha256_bytes(data)) == YUNET_SHA256:
+        return data
+    start = data[:200].lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        problem = "This is a Git LFS pointer, not the detector itself."
+    elif start.startswith((b"<!doctype html", b"<html")):
+        problem = "This is a web page, not the detector itself."
+    else:
+        problem = "This is not the detector this project knows."
+    raise ArtifactError(
+        problem,
+        where=where,
+        found=f"{len(data)} bytes, sha256 {found}",
+        expected=YUNET_SHA256,
+        remedy=f"fetch {YUNET_NAME} whole",
+    )

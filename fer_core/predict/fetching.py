@@ -1,0 +1,55 @@
+"""Fetching the face detector from the OpenCV model zoo, once, on request."""
+
+import logging
+import os
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_file, sha256_file
+from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, check_detector
+
+__all__ = ["YUNET_URL", "detector_file", "fetch_detector"]
+
+YUNET_URL = f"https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/{YUNET_NAME}"
+"""The file itself: the zoo keeps it in Git LFS, whose raw addresses give a pointer."""
+
+_SECONDS, _MOST_BYTES = 30, 5_000_000
+
+log = logging.getLogger(__name__)
+
+
+def detector_file() -> Path:
+    """Where the detector is kept for this user."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "fer-dag" / YUNET_NAME
+
+
+def fetch_detector(path: Path, url: str = YUNET_URL) -> Path:
+    """Download the detector to a file, unless the right one is there already; its bytes are checked
+    before anything is written.
+
+    Raises:
+        ArtifactError: the address cannot be reached or gives no whole file, or gives other bytes
+            than the known detector's.
+    """
+    if path.is_file() and sha256_file(path) == YUNET_SHA256:
+        log.info("the detector is there already: %s", path)
+        return path
+    try:
+        with urlopen(url, timeout=_SECONDS) as answer:
+            data = answer.read(_MOST_BYTES)
+    except (URLError, HTTPException, OSError) as error:
+        raise ArtifactError(
+            "The detector cannot be fetched.",
+            where=url,
+            found=error,
+            remedy=f"fetch {YUNET_NAME} by hand and name it with --detector, or put it at {path}",
+        ) from error
+    check_detector(data, url)
+    with new_file(path) as temporary:
+        temporary.write_bytes(data)
+    log.info("fetched %s (%d bytes)", path, len(data))
+    return path

@@ -1,0 +1,120 @@
+"""What an exported ONNX file says of itself, in its `metadata_props`. Written by the export, read
+by the predictor.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fer_core.base.errors import ModelError, ParamsError
+from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.pixels.preprocessing import Preprocessing
+
+__all__ = ["INPUT", "LOGITS", "PROBABILITIES", "OnnxMetadata"]
+
+INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
+
+_SCHEMA = "1"
+_KEYS = (
+    "schema",
+    "arch",
+    "labels",
+    "licence",
+    "precision",
+    "preprocessing",
+    "preprocessing_hash",
+    "rows_sha256",
+    "source_model_sha256",
+    "temperature",
+)
+
+
+@dataclass(frozen=True)
+class OnnxMetadata:
+    """Facts embedded in an exported file.
+
+    Attributes:
+        arch: timm name of the network.
+        precision: "fp32", "fp16" or "int8".
+        preprocessing: what an image must go through before it is given to the file.
+        temperature: T of `probabilities` = softmax(`logits` / T).
+        source_model_sha256: hash of the weights that were exported.
+        rows_sha256: hash of the rows those weights were trained on.
+        licence: terms of use of the weights.
+    """
+
+    arch: str
+    precision: str
+    preprocessing: Preprocessing
+    temperature: float
+    source_model_sha256: str
+    rows_sha256: str
+    licence: str
+
+    def to_props(self) -> dict[str, str]:
+        """Keys and texts for `metadata_props`, in the order of their names."""
+        props = {
+            "schema": _SCHEMA,
+            "arch": self.arch,
+            "labels": json.dumps(list(CLASSES)),
+            "licence": self.licence,
+            "precision": self.precision,
+            "preprocessing": json.dumps(self.preprocessing.to_dict(), sort_keys=True),
+            "preprocessing_hash": self.preprocessing.hash(),
+            "rows_sha256": self.rows_sha256,
+            "source_model_sha256": self.source_model_sha256,
+            "temperature": repr(float(self.temperature)),
+        }
+        return dict(sorted(props.items()))
+
+    @classmethod
+    def from_props(cls, props: Mapping[str, str], where: object) -> "OnnxMetadata":
+        """The inverse of `to_props`.
+
+        Raises:
+            ModelError: a key is missing, the schema is another, a value is no valid text, or the
+                preprocessing is not that of its hash.
+            ArtifactError: another class order.
+        """
+        if missing := [key for key in _KEYS if key not in props]:
+            raise ModelError(
+                "This ONNX file does not say what it was made for.",
+                where=where,
+                found=f"no {', '.join(missing)} in its metadata",
+                remedy="use a file that the `onnx` stage wrote",
+            )
+        if props["schema"] != _SCHEMA:
+            raise ModelError(
+                "The metadata of this ONNX file is of another schema.",
+                where=where,
+                found=props["schema"],
+                expected=_SCHEMA,
+            )
+        try:
+            labels = json.loads(props["labels"])
+            preprocessing = Preprocessing.from_dict(json.loads(props["preprocessing"]))
+            temperature = float(props["temperature"])
+        except (ValueError, TypeError, ParamsError) as error:
+            raise ModelError(
+                "The metadata of this ONNX file cannot be read.", where=where, found=error
+            ) from error
+        check_class_order(labels, where)
+        if preprocessing.hash() != props["preprocessing_hash"]:
+            raise ModelError(
+                "The preprocessing in this ONNX file is not that of its hash.",
+                where=where,
+                found=preprocessing.hash(),
+                expected=props["preprocessing_hash"],
+                remedy="export the model again with this version: images would be prepared in "
+                "another way than in training",
+            )
+        if not (math.isfinite(temperature) and temperature > 0):
+            raise ModelError(
+                "The temperature in this ONNX file is not above 0.", where=where, found=temperature
+            )
+        texts = {
+            key: props[key]
+            for key in ("arch", "precision", "source_model_sha256", "rows_sha256", "licence")
+        }
+        return cls(preprocessing=preprocessing, temperature=temperature, **texts)

@@ -1,0 +1,237 @@
+"""The predictor that applications import: an exported file and RGB images in, calibrated class
+probabilities out.
+
+Needs only onnxruntime, numpy and OpenCV.
+
+    from fer_core.predict import Predictor
+
+    predictor = Predictor("student.fp32.onnx")
+    predictor.predict([image]).labels
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from fer_core.base.errors import DataError, ModelError
+from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
+from fer_core.predict.onnx_runtime import onnxruntime
+
+__all__ = ["Predictions", "Predictor"]
+
+_CPU = "CPUExecutionProvider"
+# onnxruntime's exceptions share no base class of their own
+_LOAD_ERRORS = (
+    states.Fail,
+    states.InvalidArgument,
+    states.InvalidGraph,
+    states.InvalidProtobuf,
+    states.NotImplemented,
+    states.RuntimeException,
+)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the network says of N images, in the order in which they were given.
+
+    Attributes:
+        probabilities: float32 [N, 7], calibrated, columns in the order of
+            `fer_core.base.labels.CLASSES`.
+        logits: float32 [N, 7], un-tempered; with the bias, where the predictor has one.
+    """
+
+    probabilities: np.ndarray
+    logits: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    @property
+    def labels(self) -> list[str]:
+        """The most probable class of each image (the first of equals)."""
+        return [CLASSES[index] for index in self.logits.argmax(axis=1)]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of that class, float32 [N]."""
+        return self.probabilities.max(axis=1, initial=0)
+
+    def top(self, k: int) -> list[list[tuple[str, float]]]:
+        """The k most probable classes of each image with their probabilities, most probable first
+        (ties in class order).
+
+        Raises:
+            ValueError: k is not in 1 … 7.
+        """
+        if not 1 <= k <= N_CLASSES:
+            raise ValueError(f"k must be in 1 … {N_CLASSES}, not {k}")
+        order = np.argsort(-self.logits, axis=1, kind="stable")[:, :k]
+        return [
+            [(CLASSES[index], float(row[index])) for index in best]
+            for row, best in zip(self.probabilities, order, strict=True)
+        ]
+
+    def decide(self, threshold: float) -> list[str | None]:
+        """The label of each image, or None (abstain) where its confidence is below the
+        threshold.
+        """
+        return [
+            label if value >= threshold else None
+            for label, value in zip(self.labels, self.confidence, strict=True)
+        ]
+
+
+class Predictor:
+    """An exported file, ready to run.
+
+    Args:
+        path: file written by the `onnx` stage.
+        providers: onnxruntime execution providers, first choice first; default: the CPU.
+        threads: CPU threads of one call; 0 means all physical cores.
+        logit_bias: float [7], added to the logits: probabilities are then softmax((logits + bias) /
+            T); see `read_logit_bias`.
+
+    Attributes:
+        metadata: what the file says of itself.
+
+    Raises:
+        ModelError: no file, not an ONNX model, a model without our metadata, of another
+            preprocessing or interface, or the first provider cannot be used here.
+        ArtifactError: another class order.
+        ValueError: the bias is not seven finite numbers.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        providers: Sequence[str] | None = None,
+        threads: int = 0,
+        logit_bias: np.ndarray | None = None,
+    ) -> None:
+        self._bias = None if logit_bias is None else np.asarray(logit_bias, dtype=np.float32)
+        if self._bias is not None and (
+            self._bias.shape != (N_CLASSES,) or not np.isfinite(self._bias).all()
+        ):
+            raise ValueError(f"logit_bias must be {N_CLASSES} finite numbers, not {logit_bias}")
+        wanted = list(providers) if providers else [_CPU]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = _open_session(Path(path), options, wanted)
+        self.metadata = OnnxMetadata.from_props(
+            self._session.get_modelmeta().custom_metadata_map, path
+        )
+        self._check_interface(path)
+
+    def predict(self, images: Sequence[np.ndarray], batch: int = 32) -> Predictions:
+        """Prepare images as in training and run the network on them.
+
+        Args:
+            images: face crops of any size, RGB, uint8 [H, W, 3].
+            batch: images in one call of the network.
+
+        Raises:
+            DataError: an image is not uint8 [H, W, 3]; names its place.
+            ValueError: batch is below 1.
+        """
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, not {batch}")
+        none = np.zeros((0, N_CLASSES), dtype=np.float32)
+        parts = [
+            self.run(self.prepare(images[start : start + batch], first=start))
+            for start in range(0, len(images), batch)
+        ]
+        parts = parts or [Predictions(none, none)]
+        return Predictions(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.logits for part in parts]),
+        )
+
+    def prepare(self, images: Sequence[np.ndarray], first: int = 0) -> np.ndarray:
+        """Images as the network takes them, uint8 [N, size, size, 3]; `first` is the number of the
+        first one in an error text.
+        """
+        size = self.metadata.preprocessing.size
+        prepared = np.empty((len(images), size, size, 3), dtype=np.uint8)
+        for index, image in enumerate(images):
+            if (
+                not isinstance(image, np.ndarray)
+                or image.dtype != np.uint8
+                or image.ndim != 3
+                or image.shape[2] != 3
+                or not image.size
+            ):
+                found = (
+                    f"{image.dtype} {list(image.shape)}"
+                    if isinstance(image, np.ndarray)
+                    else type(image).__name__
+                )
+                raise DataError(
+                    "An image is not RGB of 8 bits.",
+                    where=f"image {first + index}",
+                    found=found,
+                    expected="uint8 [H, W, 3]",
+                )
+            prepared[index] = self.metadata.preprocessing.prepare(image)
+        return prepared
+
+    def run(self, prepared: np.ndarray) -> Predictions:
+        """One call of the network on uint8 [N, size, size, 3]."""
+        logits, probabilities = self._session.run([LOGITS, PROBABILITIES], {INPUT: prepared})
+        if self._bias is not None:
+            logits = logits + self._bias
+            scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(
+                self.metadata.temperature
+            )
+            powers = np.exp(scaled)
+            probabilities = powers / powers.sum(axis=1, keepdims=True)
+        return Predictions(probabilities, logits)
+
+    def _check_interface(self, path: Path | str) -> None:
+        size = self.metadata.preprocessing.size
+        found = [
+            (item.name, item.type, item.shape[1:])
+            for item in [*self._session.get_inputs(), *self._session.get_outputs()]
+        ]
+        logits = [(name, "tensor(float)", [N_CLASSES]) for name in (LOGITS, PROBABILITIES)]
+        if found != (expected := [(INPUT, "tensor(uint8)", [size, size, 3]), *logits]):
+            raise ModelError(
+                "The inputs and outputs of this ONNX file do not fit its metadata.",
+                where=path,
+                found=found,
+                expected=expected,
+            )
+
+
+def _open_session(path: Path, options: Any, providers: list[str]) -> Any:
+    if not path.is_file():
+        raise ModelError(
+            "There is no such ONNX file.",
+            where=path,
+            remedy="run the `onnx` stage, or give another path",
+        )
+    if unknown := set(providers) - set(onnxruntime.get_available_providers()):
+        raise ModelError(
+            "onnxruntime has no such provider here.",
+            found=sorted(unknown),
+            expected=", ".join(onnxruntime.get_available_providers()),
+        )
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except _LOAD_ERRORS as error:
+        raise ModelError("onnxruntime cannot load this file.", where=path, found=error) from error
+    if session.get_providers()[0] != providers[0]:
+        raise ModelError(
+            "onnxruntime fell back to another provider.",
+            where=path,
+            found=session.get_providers()[0],
+            expected=providers[0],
+            remedy="install what that provider needs, or choose another",
+        )
+    return session

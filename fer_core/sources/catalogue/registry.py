@@ -1,0 +1,139 @@
+"""All layouts and their readers.
+
+A layout is read by the module of its name, which is loaded when it is asked for: an edit of one
+reader then concerns the data sets of its layout alone (`fer dag sync` declares it for them).
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Protocol, cast
+
+from fer_core.base.errors import DataError
+from fer_core.sources.catalogue.faces import Announced, Exclusion, Face
+from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.files.tree import RawTree
+
+__all__ = ["LAYOUTS", "UNLABELLED", "Reader", "reader_for", "recognise"]
+
+UNLABELLED = "unlabelled"
+"""Layout of pictures where nothing else fits."""
+
+LAYOUTS = (
+    "fer2013",
+    "ferplus",
+    "ferplus_pictures",  # before folder7: its folders bear the names of splits
+    "rafdb_basic",
+    "rafdb_compound",
+    "rafml",
+    "expw",
+    "affectnet",
+    "affectnet_npy",
+    "affectnet_yolo",  # before folder7: its splits are folders too
+    "folder7",
+    UNLABELLED,
+)
+"""In the order in which a folder is tried."""
+
+_LOOK = {
+    "fer2013": "fer2013.csv (or .csv.gz, .csv.zip), or Kaggle's icml_face_data.csv",
+    "ferplus": "fer2013new.csv beside fer2013.csv",
+    "ferplus_pictures": "FER2013{Train,Valid,Test}/ with pictures and label.csv, as the program of "
+    "FERPlus writes them",
+    "rafdb_basic": "EmoLabel/list_patition_label.txt with ids 1 to 7, and Image/; or Kaggle's "
+    "DATASET/ and {train,test}_labels.csv",
+    "rafdb_compound": "EmoLabel/list_patition_label.txt with ids 1 to 11, and Image/",
+    "rafml": "EmoLabel/distribution.txt and partition_label.txt, and Image/",
+    "expw": "label.lst and image/origin/",
+    "affectnet": "Manually_Annotated_file_lists/training.csv and validation.csv, and "
+    "Manually_Annotated_Images/",
+    "affectnet_npy": "{train_set,val_set}/ with images/ID.jpg and annotations/ID_exp.npy",
+    "affectnet_yolo": "data.yaml, and {train,valid,test}/ with images/ and labels/",
+    "folder7": "{train,val,test}/{class}/ or {class}/",
+    "unlabelled": "images, and nothing that looks like labels",
+}
+
+_ALIKE = {
+    "rafdb_basic",
+    "rafdb_compound",
+}  # lists of one name: asked for the wrong one, its reader says so and names the line
+
+
+class Reader(Protocol):
+    """A module that reads one layout.
+
+    Attributes:
+        LAYOUT: the layout's name.
+        ADAPTER_VERSION: rises when the same tree gives other faces than before; kept in the face
+            store.
+    """
+
+    LAYOUT: str
+    ADAPTER_VERSION: int
+
+    def recognise(self, tree: RawTree) -> bool:
+        """True where the data set looks like this layout."""
+        ...
+
+    def files(self, tree: RawTree) -> list[str]:
+        """The files and folders that this reader may open: what the descriptor's fingerprint
+        covers.
+        """
+        ...
+
+    def announce(self, tree: RawTree, options: CleanOptions) -> Announced:
+        """Count the entries of the label files without opening an image.
+
+        Raises:
+            DataError: a label file is missing or breaks its format; names file, line and text.
+        """
+        ...
+
+    def scan(self, tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+        """Yield one Face or Exclusion per entry, in the same order on every machine.
+
+        Raises:
+            DataError: as `announce`, and for a missing image, a box that is none or an id that is
+                there twice.
+        """
+        ...
+
+
+def reader_for(layout: str, where: object = None) -> Reader:
+    """The reader of a layout.
+
+    Raises:
+        DataError: no such layout.
+    """
+    if layout not in LAYOUTS:
+        raise DataError("Unknown layout.", where=where, found=layout, expected=", ".join(LAYOUTS))
+    return cast(Reader, import_module(f"fer_core.sources.layouts.{layout}"))
+
+
+def recognise(tree: RawTree, preferred: str | None = None) -> str:
+    """The layout of a folder. It may fit several (FERPlus contains FER2013): `preferred` wins where
+    it fits.
+
+    Pictures are unlabelled only where nothing else fits.
+
+    Raises:
+        DataError: the folder fits no layout; says what each looks like.
+    """
+    fitting = [
+        layout for layout in LAYOUTS if layout != UNLABELLED and reader_for(layout).recognise(tree)
+    ]
+    if not fitting and reader_for(UNLABELLED).recognise(tree):
+        return UNLABELLED
+    if not fitting:
+        raise DataError(
+            "This folder has no layout that I know.",
+            where=tree.place,
+            expected="\n    ".join(
+                ["one of", *(f"{layout}: {look}" for layout, look in _LOOK.items())]
+            ),
+            remedy="give the folder that directly holds these",
+        )
+    return (
+        preferred
+        if preferred in fitting or (preferred in _ALIKE and not _ALIKE.isdisjoint(fitting))
+        else fitting[0]
+    )

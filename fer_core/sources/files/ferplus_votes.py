@@ -1,0 +1,120 @@
+"""Votes of FERPlus: ten annotators' choices for a face, and the label that they give by the rules
+of its authors.
+
+Barsoum et al., "Training deep networks for facial expression recognition with crowd-sourced label
+distribution", 2016.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from fer_core.base.labels import CLASSES, class_index
+
+__all__ = ["NO_NAME", "WORDS", "Mode", "Vote", "are_counts", "decide"]
+
+WORDS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+"""Columns of votes, in the order of the authors' tables; NF is no face."""
+
+_N_EMOTIONS = 8  # the last two columns are no emotions
+_LABELS = [class_index(word) for word in WORDS]
+_CANONICAL = [_LABELS.index(index) for index in range(len(CLASSES))]
+
+Mode = Literal["majority", "probability", "multi_target"]
+
+
+class Vote(NamedTuple):
+    """What the annotators decided: `label` -1 where it is none of the seven, `word` says what,
+    `reason` why it is left out.
+    """
+
+    label: int
+    word: str
+    reason: str
+    votes: tuple[float, ...]
+
+
+NO_NAME = Vote(-1, "no face", "FERPlus: no image name", ())
+"""Of a row that names no picture."""
+
+
+def are_counts(columns: list[str]) -> bool:
+    """True for the texts of ten votes."""
+    return len(columns) == len(WORDS) and all(
+        count.isascii() and count.isdigit() and len(count) <= 3 for count in columns
+    )
+
+
+def decide(counts: np.ndarray, mode: Mode) -> Vote:
+    """Label and votes of one face by the authors' rules.
+
+    Single votes count as slips and are dropped. *majority*: the leading column needs more than half
+    of what is left. *probability*: columns are taken in order of votes (equal ones together) until
+    they hold three quarters, three are taken or unknown or NF is reached, which ends it and counts
+    only if it leads; refused if they hold no more than half or are more than three; the leading one
+    is the label. *multi_target*: every column with at least 30 % is a target; refused if they hold
+    no more than half; the leading one is the label, and the targets among the seven classes count
+    alike. Equal leaders: the first in the order of the table.
+
+    Args:
+        counts: int [10], votes in the order of the table's columns.
+        mode: see above.
+
+    Returns:
+        `votes` for the seven classes in canonical order: as cast with *majority*, only those taken
+        with *probability*, 1 for a target and 0 for the rest with *multi_target*.
+    """
+    left = np.where(counts > 1, counts, 0)
+    total = int(left.sum())
+    kept = _RULES[mode](left, total)
+    if 2 * int(kept.sum()) <= total or np.count_nonzero(kept) > 3:
+        return Vote(-1, "unknown", "FERPlus: no majority", ())
+    winner = int(kept.argmax())
+    label = _LABELS[winner]
+    if label is None:
+        word = "no face" if WORDS[winner] == "NF" else WORDS[winner]
+        return Vote(-1, word, f"FERPlus: the votes say {word}", ())
+    votes = {"majority": counts, "probability": kept, "multi_target": kept > 0}[mode]
+    return Vote(label, CLASSES[label], "", tuple(float(votes[column]) for column in _CANONICAL))
+
+
+def _leading(left: np.ndarray, total: int) -> np.ndarray:
+    kept = np.zeros_like(left)
+    kept[left.argmax()] = left.max()
+    return kept
+
+
+def _taken(left: np.ndarray, total: int) -> np.ndarray:
+    left, kept = left.copy(), np.zeros_like(left)
+    while 4 * int(kept.sum()) < 3 * total and np.count_nonzero(kept) < 3:
+        most = left.max()
+        for column in np.flatnonzero(left == most):
+            if column >= _N_EMOTIONS and kept.any():
+                return kept
+            kept[column], left[column] = most, 0
+            if column >= _N_EMOTIONS:
+                return kept
+    return kept
+
+
+def _targets(left: np.ndarray, total: int) -> np.ndarray:
+    return np.where(10 * left >= 3 * total, left, 0)
+
+
+_RULES: dict[Mode, Callable[[np.ndarray, int], np.ndarray]] = {
+    "majority": _leading,
+    "probability": _taken,
+    "multi_target": _targets,
+}

@@ -1,0 +1,77 @@
+"""Two folders that belong together: an image in one, a label file of the same name in the other."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from fer_core.base.errors import DataError
+from fer_core.sources.files.tree import RawTree
+
+__all__ = ["Pair", "inner_folder", "pair_up"]
+
+
+class Pair(NamedTuple):
+    """An image and its label file: the image's name in its folder, and the paths of both in the
+    data set.
+    """
+
+    name: str
+    image: str
+    label: str
+
+
+def inner_folder(tree: RawTree, folder: str) -> str:
+    """The folder, or the one of the same name inside it: many an archive holds the folder that it
+    is named after.
+    """
+    nested = f"{folder}/{folder.rpartition('/')[2]}"
+    return nested if tree.is_dir(nested) else folder
+
+
+def pair_up(
+    tree: RawTree, images: str, labels: str, ending: str, besides: Collection[str] = ()
+) -> list[Pair]:
+    """Every file of `images` with its label file `<stem><ending>` of `labels`, sorted by name.
+
+    Upper and lower case may differ. Files of `labels` with another ending, and those called as
+    `besides` says, are left alone.
+
+    Raises:
+        DataError: images without label file or the reverse; names the first and says how many.
+    """
+    listed = [
+        name
+        for name in tree.names(labels)
+        if name.lower().endswith(ending.lower()) and name not in besides
+    ]
+    exact = {name[: -len(ending)]: name for name in listed}
+    alike = {stem.lower(): stem for stem in exact}
+    pairs: list[Pair] = []
+    paired: set[str] = set()
+    alone: list[str] = []
+    names = tree.names(images)
+    for name in names:
+        stem = name.rpartition(".")[0] or name
+        found = stem if stem in exact else alike.get(stem.lower())
+        if found is None:
+            alone.append(name)
+        else:
+            paired.add(found)
+            pairs.append(Pair(name, f"{images}/{name}", f"{labels}/{exact[found]}"))
+    if alone:
+        raise DataError(
+            f"{len(alone)} of {len(names)} images have no label file.",
+            where=tree.where(f"{images}/{alone[0]}"),
+            found=f"no file {alone[0].rpartition('.')[0] or alone[0]}{ending} in "
+            f"{tree.where(labels)}",
+            expected="one for each image",
+            remedy="unpack both folders completely, or remove the images that have no label",
+        )
+    if left := sorted(set(exact) - paired):
+        raise DataError(
+            f"{len(left)} of {len(exact)} label files have no image.",
+            where=tree.where(f"{labels}/{exact[left[0]]}"),
+            found=f"no image of the name {left[0]!r} in {tree.where(images)}",
+            expected="one for each label file",
+            remedy="unpack both folders completely, or remove the label files that have no image",
+        )
+    return pairs

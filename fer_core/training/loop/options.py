@@ -1,0 +1,178 @@
+"""Parameters of a training run, for teachers and students alike."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from fer_core.base.params import Section, parse_section
+from fer_core.models.initial.options import ArcFaceOptions, TeacherHead
+
+__all__ = [
+    "Resolution",
+    "StudentTrainOptions",
+    "TeacherBOptions",
+    "TeacherOptions",
+    "TeacherTrainOptions",
+    "TrainOptions",
+]
+
+
+class TrainOptions(Section):
+    """What the sections `student.train` and `teacher.train` share.
+
+    Attributes:
+        epochs: passes over the training rows.
+        batch: images an optimiser step.
+        lr: peak learning rate of AdamW.
+        min_lr: learning rate that the cosine ends at.
+        weight_decay: of AdamW; not applied to norms and biases.
+        lr_warmup_epochs: epochs of linear rise.
+        balance: class balance: "none", "weights" (effective-number class weights) or "batches"
+            (balanced batches).
+        grad_clip: greatest norm of the gradient; 0 leaves it as it is.
+        precision: "fp32", "bf16" or "fp16" (autocast; fp16 on CUDA only, with a scaled loss).
+        ema: decay a step of the weights' running average, which then is what is evaluated, selected
+            and saved; 0 uses the weights.
+        mixup: alpha of the beta distribution that mixes two images and their labels; 0 mixes none.
+            Not with stored targets.
+        accumulation: micro-batches that a batch is worked through in, to save memory.
+        batch_norm_group: rows that batch normalisation takes its statistics from; 0 takes all that
+            pass through at once.
+    """
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=2)]
+    lr: Annotated[float, Field(gt=0)]
+    min_lr: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    lr_warmup_epochs: Annotated[float, Field(ge=0)]
+    balance: Literal["none", "weights", "batches"]
+    grad_clip: Annotated[float, Field(ge=0)]
+    precision: Literal["fp32", "bf16", "fp16"]
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    accumulation: Annotated[int, Field(ge=1)] = 1
+    batch_norm_group: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def micro_batch(self) -> int:
+        """Images that pass through the network at once."""
+        return self.batch // self.accumulation
+
+    def changed(self, lr: float | None = None, epochs: int | None = None) -> "TrainOptions":
+        """The same with another peak learning rate or number of epochs; None leaves what is there.
+
+        Raises:
+            ParamsError: the rate is less than `min_lr`, or the epochs do not outlast the warm-up.
+        """
+        changes = {
+            name: value for name, value in (("lr", lr), ("epochs", epochs)) if value is not None
+        }
+        key = f"student.train with a method's {' and '.join(changes)}"
+        return parse_section(key, self.model_dump() | changes, type(self)) if changes else self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainOptions":
+        if self.min_lr > self.lr:
+            raise ValueError("min_lr must not exceed lr")
+        if self.lr_warmup_epochs >= self.epochs:
+            raise ValueError("lr_warmup_epochs must be less than epochs")
+        if self.balance == "batches" and self.batch < 14:
+            raise ValueError("balanced batches need a batch of at least 14: two of each class")
+        if self.batch % self.accumulation or self.micro_batch < 2:
+            raise ValueError("batch must be accumulation times a micro-batch of two or more")
+        if self.batch_norm_group == 1 or (
+            self.batch_norm_group and self.micro_batch % self.batch_norm_group
+        ):
+            raise ValueError(
+                "batch_norm_group must be 0, or two or more and go into the micro-batch (batch / "
+                "accumulation)"
+            )
+        return self
+
+
+class StudentTrainOptions(TrainOptions):
+    """Section `student.train`.
+
+    Attributes:
+        balance: "none" or "batches"; the loss of a method knows no class weights.
+    """
+
+    balance: Literal["none", "batches"]
+
+
+class TeacherTrainOptions(TrainOptions):
+    """Section `teacher.train`.
+
+    Attributes:
+        label_smoothing: share of the label's mass given to all classes alike; a student's is an
+            option of its method.
+    """
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class TeacherOptions(Section):
+    """Section `teacher`: stage A.
+
+    Attributes:
+        train, head, arcface: of all teachers.
+        set: named set whose train rows are learnt from; null takes all train rows.
+        folds: how many parts the train rows are dealt into, so that for each part a further
+            training of every teacher learns from the others and gives the logits of that part; 0
+            for none: then a teacher gives logits of rows that it has learnt from.
+    """
+
+    train: TeacherTrainOptions
+    head: TeacherHead
+    arcface: ArcFaceOptions
+    set: str | None = None
+    folds: Annotated[int, Field(ge=0, le=20)] = 0
+
+    @model_validator(mode="after")
+    def _parts(self) -> "TeacherOptions":
+        if self.folds == 1:
+            raise ValueError("folds must be 0, or 2 or more")
+        _check_selectable(self.train, self.arcface)
+        return self
+
+
+class Resolution(Section):
+    """Sections `teacher_b.preprocessing` and `student.preprocessing`: what differs from
+    `preprocessing`; in all else teachers and students see the same picture.
+
+    Attributes:
+        size: side of the network's input in pixels.
+    """
+
+    size: Annotated[int, Field(ge=16, le=1024)]
+
+
+class TeacherBOptions(Section):
+    """Section `teacher_b`: stage B, for the teachers whose entry says `stage: b`; embedding and
+    head are stage A's.
+
+    Attributes:
+        train, arcface: as in stage A, counted from 0 again.
+        preprocessing: the image size of this stage.
+        set: named set whose train rows are learnt from, such as those of high native resolution;
+            null takes all train rows.
+    """
+
+    train: TeacherTrainOptions
+    arcface: ArcFaceOptions
+    preprocessing: Resolution
+    set: str | None = None
+
+    @model_validator(mode="after")
+    def _parts(self) -> "TeacherBOptions":
+        _check_selectable(self.train, self.arcface)
+        return self
+
+
+def _check_selectable(train: TrainOptions, arcface: ArcFaceOptions) -> None:
+    if arcface.warmup_epochs >= train.epochs:
+        raise ValueError(
+            "arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up cannot "
+            "be selected"
+        )

@@ -1,0 +1,137 @@
+"""Scratch folder of a training run, named by the hash of everything that defines the run.
+
+`runs/<stage>/<key>/<hash>/` lies outside DVC's outs, under `$DVC_ROOT`. Interrupted and started
+again, a run finds its own state; changed inputs give another hash, so a stale state cannot be
+picked up. A lock that the kernel releases with the process makes a second run of the same hash
+wait. The folder is removed when the run's outs are written.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fer_core.base.errors import TrainingError, WriteError
+from fer_core.base.files import new_file
+from fer_core.models.devices import distributed
+
+__all__ = ["Scratch", "code_hash", "open_scratch"]
+
+log = logging.getLogger(__name__)
+
+_DIGEST_BYTES = 32
+
+
+class Scratch:
+    """State of a run on disk: at most one file, replaced in one step.
+
+    The file begins with the SHA-256 of the rest, for torch reads a file with a flipped bit without
+    a word.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._state = folder / "state.pt"
+
+    def load(self) -> dict[str, Any] | None:
+        """The saved state, or None at the start of a run.
+
+        Raises:
+            TrainingError: the file is damaged.
+        """
+        if not self._state.exists():
+            return None
+        content = self._state.read_bytes()
+        expected, body = content[:_DIGEST_BYTES], memoryview(content)[_DIGEST_BYTES:]
+        if (found := hashlib.sha256(body).digest()) != expected:
+            raise TrainingError(
+                "The state of an interrupted run is damaged.",
+                where=self._state,
+                found=f"{len(content)} bytes with hash {found.hex()[:16]}…",
+                expected=f"hash {expected.hex()[:16]}…",
+                remedy=f"delete {self.folder} to train this run from its start",
+            )
+        state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        return state
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the saved state.
+
+        Raises:
+            TrainingError: the disk is full or not writable; the state before stays whole.
+        """
+        body = io.BytesIO()
+        torch.save(state, body)
+        try:
+            with new_file(self._state) as temporary, temporary.open("wb") as stream:
+                stream.write(hashlib.sha256(body.getbuffer()).digest())
+                stream.write(body.getbuffer())
+                stream.flush()
+                os.fsync(
+                    stream.fileno()
+                )  # else a power cut could leave neither the old state nor the new one
+        except WriteError as error:
+            raise TrainingError(
+                "The state of the run could not be saved; the one before it is untouched.",
+                where=self._state,
+                found=error.found,
+                expected=f"room for {body.getbuffer().nbytes / 1e6:.1f} MB",
+                remedy="free disk space (or set FER_RUNS to a folder that has some), then run "
+                "again",
+            ) from error
+
+    def remove(self) -> None:
+        """Delete the folder: the run's outs are written."""
+        shutil.rmtree(self.folder)
+
+
+@contextmanager
+def open_scratch(
+    runs: Path, stage: str, key: str, identity: Mapping[str, Any]
+) -> Iterator[Scratch]:
+    """Hold the scratch folder of a run; waits while another process holds it. In a group of
+    processes the first holds it for all.
+
+    Args:
+        runs: folder of all scratch folders.
+        stage: name of the stage.
+        key: name of the run within the stage.
+        identity: everything that defines the run, as JSON values; other identity, other folder.
+    """
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    folder = runs / stage / key / digest[:16]
+    if not distributed.is_first():
+        yield Scratch(folder)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{digest[:16]}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning(
+                "the same run is in progress in another process: waiting for it (%s)", folder
+            )
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(exist_ok=True)
+        yield Scratch(folder)
+
+
+def code_hash() -> str:
+    """Hash of the first-party modules that this process has imported: other code, other run."""
+    digest = hashlib.sha256()
+    for name in sorted(sys.modules):
+        if name.split(".")[0] in ("fer_core", "stages", "__main__") and (
+            file := getattr(sys.modules[name], "__file__", None)
+        ):
+            digest.update(name.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,167 @@
+"""Auxiliary terms that any method of a student may add to its loss: negative learning, class
+prototypes, locality.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fer_core.base.errors import ParamsError
+from fer_core.images.transfer import on_device
+from fer_core.training.students.lp import locality_loss
+from fer_core.training.students.method import MethodOptions
+from fer_core.training.students.negl import (
+    confusion,
+    draw_negatives,
+    negative_loss,
+    normalised_entropy,
+    teacher_probabilities,
+    uniforms,
+)
+from fer_core.training.students.proto import Prototypes
+
+__all__ = ["Auxiliary"]
+
+
+class Auxiliary:
+    """The terms that a method's section asks for, their memory and what they did.
+
+    Features are what the network's classifier is given: a hook keeps them, so there is no second
+    forward pass.
+
+    Args:
+        options: the method's section.
+        network: a timm network, whose classifier is known.
+        labels: int8, class of every row of the pack's half.
+        train: row numbers that are learnt from.
+        targets: teacher logits [rows, K + 1, 7] by row number and view, or None.
+        seed: of the run.
+
+    Raises:
+        ParamsError: negatives guided by a teacher, and a method without targets.
+    """
+
+    def __init__(
+        self,
+        options: MethodOptions,
+        network: nn.Module,
+        labels: np.ndarray,
+        train: np.ndarray,
+        targets: Tensor | None,
+        seed: int,
+    ) -> None:
+        self._options, self._seed, self._rows = options, seed, len(labels)
+        self._features: Tensor | None = None
+        self._drawn: tuple[int, Tensor] | None = None
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._prototypes = None if options.proto is None else Prototypes(options.proto)
+        self._wants_features = options.proto is not None or options.lp is not None
+        if self._wants_features:
+            network.get_classifier().register_forward_pre_hook(self._keep)  # type: ignore[operator]
+        self._confusion: Tensor | None = None
+        if options.negl is not None and options.negl.negatives != "uniform":
+            if targets is None:
+                raise ParamsError(
+                    "Negatives can be guided by a teacher only where there are targets.",
+                    where="negl.negatives of a method without targets",
+                    found=options.negl.negatives,
+                    expected="uniform, or a method such as kd",
+                )
+            if options.negl.negatives == "confusion":
+                places = torch.from_numpy(train).to(targets.device)
+                truth = torch.from_numpy(labels[train].astype(np.int64)).to(targets.device)
+                self._confusion = confusion(targets[places, 0], truth)
+
+    def with_features(self, logits: Tensor) -> Tensor:
+        """Logits [N, C] that the network just gave, and beside them the features behind them where
+        a term wants those, [N, C + F].
+        """
+        features, self._features = self._features, None
+        return (
+            logits if features is None else torch.cat([logits, features.flatten(1).float()], dim=1)
+        )
+
+    def loss(
+        self,
+        logits: Tensor,
+        features: Tensor,
+        targets: Tensor | None,
+        rows: np.ndarray,
+        labels: Tensor,
+        epoch: int,
+    ) -> Tensor:
+        """Weighted sum of the terms for a batch.
+
+        Args:
+            logits: student's, float32 [N, C].
+            features: behind them, float32 [N, F]; F = 0 where no term wants them.
+            targets: teacher's logits of the same views, or None.
+            rows: row numbers, [N].
+            labels: int64 [N].
+            epoch: counted from 0.
+        """
+        total = logits.new_zeros(())
+        if self._options.negl is not None:
+            total = total + self._options.negl.weight * self._negative(
+                logits, targets, rows, labels, epoch
+            )
+        if self._prototypes is not None and self._options.proto is not None:
+            pull, chosen, cosine = self._prototypes.loss(features, labels)
+            self._note(proto_applied=chosen, proto_cosine=cosine)
+            total = total + self._options.proto.weight * pull
+        if self._options.lp is not None:
+            spread, included = locality_loss(features, labels, self._options.lp.neighbours)
+            self._note(lp_included=included)
+            total = total + self._options.lp.weight * spread
+        return total
+
+    def activity(self) -> dict[str, float]:
+        """Mean over the rows since last asked of what each term did, for the history."""
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {} if self._prototypes is None else self._prototypes.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """What `state` gave."""
+        if self._prototypes is not None:
+            self._prototypes.restore(dict(state))
+
+    def _negative(
+        self, logits: Tensor, targets: Tensor | None, rows: np.ndarray, labels: Tensor, epoch: int
+    ) -> Tensor:
+        options = self._options.negl
+        assert options is not None
+        if self._drawn is None or self._drawn[0] != epoch:
+            self._drawn = (
+                epoch,
+                torch.from_numpy(uniforms(self._rows, self._seed, epoch)).to(logits.device),
+            )
+        drawn = self._drawn[1][on_device(rows, logits.device)]
+        if self._confusion is not None:
+            weights = self._confusion[labels]
+        elif options.negatives == "teacher" and targets is not None:
+            weights = teacher_probabilities(targets)
+        else:
+            weights = torch.ones_like(logits)
+        entropy = normalised_entropy(logits.detach())
+        applied = (drawn[:, 0] < options.ratio) & (entropy >= options.min_entropy)
+        self._note(negl_applied=applied, negl_entropy=entropy)
+        losses = negative_loss(logits, draw_negatives(labels, weights, drawn[:, 1]))
+        return (losses * applied).sum() / applied.sum().clamp(min=1)
+
+    def _note(self, **values: Tensor) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0) + value.double().sum()
+            self._counts[name] = self._counts.get(name, 0) + len(value)
+
+    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if module.training:
+            self._features = inputs[0]

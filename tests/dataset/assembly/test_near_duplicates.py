@@ -1,0 +1,191 @@
+"""Twins are found, and only twins."""
+
+from collections.abc import Callable
+from itertools import combinations
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_core.dataset.assembly.near_duplicates import correlations, find_twins, hamming_pairs, union
+from fer_core.dataset.store.imagehash import THUMBNAIL, phash, thumbnail
+
+
+def brute_force(hashes: list[int], bits: int) -> list[tuple[int, int]]:
+    return [
+        (i, j)
+        for i, j in combinations(range(len(hashes)), 2)
+        if (hashes[i] ^ hashes[j]).bit_count() <= bits
+    ]
+
+
+def faces(sha: list[str], phash: list[int], flag: list[str] | None = None) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "pixel_sha256": sha,
+            "phash": np.array(phash, dtype=np.uint64),
+            "flag": flag or [""] * len(sha),
+        }
+    )
+
+
+def small(pictures: list[np.ndarray]) -> Callable[[int], bytes]:
+    """Thumbnails by index."""
+    return lambda index: thumbnail(pictures[index]).tobytes()
+
+
+def picture(seed: int) -> np.ndarray:
+    return cv2.GaussianBlur(
+        np.random.default_rng(seed).integers(0, 256, (48, 48), dtype=np.uint8), (9, 9), 3
+    )
+
+
+@st.composite
+def clumped_hashes(draw: st.DrawFn) -> list[int]:
+    """Hashes around a few centres, so that many lie within a few bits of each other, wherever those
+    bits are.
+    """
+    centres = draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=3))
+    flips = st.lists(st.integers(0, 63), max_size=8)
+    return [
+        draw(st.sampled_from(centres)) ^ sum(1 << bit for bit in set(draw(flips)))
+        for _ in range(draw(st.integers(0, 25)))
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(clumped_hashes(), st.integers(0, 7))
+def test_banding_finds_exactly_the_pairs_that_brute_force_finds(
+    hashes: list[int], bits: int
+) -> None:
+    found = hamming_pairs(np.array(hashes, dtype=np.uint64), bits)
+    assert [tuple(pair) for pair in found.tolist()] == brute_force(hashes, bits)
+
+
+def test_correlation_is_pearsons_of_the_thumbnails() -> None:
+    pictures = [picture(0), picture(1), 255 - picture(0)]
+    pairs = np.array([[0, 1], [0, 2], [0, 0]])
+    expected = [
+        np.corrcoef(
+            *(
+                cv2.resize(
+                    pictures[i], (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA
+                ).ravel()
+                for i in pair
+            )
+        )[0, 1]
+        for pair in pairs
+    ]
+    np.testing.assert_allclose(correlations(pairs, small(pictures)), expected, atol=1e-12)
+
+
+def test_correlation_with_a_flat_picture_is_zero() -> None:
+    pictures = [np.full((48, 48), 7, np.uint8), picture(0)]
+    assert correlations(np.array([[0, 1], [0, 0]]), small(pictures)).tolist() == [0, 0]
+
+
+def test_colour_and_grey_copies_of_a_picture_correlate() -> None:
+    grey = picture(3)
+    pictures = [grey, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)]
+    assert correlations(np.array([[0, 1]]), small(pictures)) == pytest.approx([1])
+
+
+def test_close_hashes_need_the_thumbnails_to_agree() -> None:
+    pictures = [
+        picture(0),
+        np.clip(picture(0).astype(int) + 3, 0, 255).astype(np.uint8),
+        picture(9),
+    ]
+    twins = find_twins(faces(["a", "b", "c"], [0, 1, 2]), small(pictures), 4, 0.98)
+    assert twins.cluster[0] == twins.cluster[1] != twins.cluster[2]
+    assert (twins.candidates, twins.near_pairs) == (3, 1)
+    assert len(set(twins.exact)) == 3
+
+
+def test_near_twins_are_transitive_and_bring_their_exact_twins() -> None:
+    pictures = [picture(0)] * 4
+    twins = find_twins(
+        faces(["a", "b", "c", "a"], [0, 0b1111, 0b11111111, 0]), small(pictures), 4, 0.98
+    )
+    assert len(set(twins.cluster)) == 1
+    assert twins.exact[0] == twins.exact[3] != twins.exact[1]
+
+
+def test_zero_bits_means_exact_twins_only_and_looks_at_nothing() -> None:
+    def refuse(index: int) -> bytes:
+        raise AssertionError(f"asked for {index}")
+
+    twins = find_twins(faces(["a", "b", "a"], [0, 0, 0]), refuse, 0, 0.9)
+    assert twins.cluster[0] == twins.cluster[2] != twins.cluster[1]
+
+
+def test_a_picture_without_candidates_is_not_looked_at() -> None:
+    asked: list[int] = []
+
+    def look(index: int) -> bytes:
+        asked.append(index)
+        return thumbnail(picture(0)).tobytes()
+
+    find_twins(faces(["a", "b", "c", "a"], [0, 1, 2**64 - 1, 0]), look, 4, 0.9)
+    assert sorted(asked) == [0, 1]
+
+
+def test_non_faces_have_exact_twins_only() -> None:
+    twins = find_twins(
+        faces(["a", "b", "a"], [0, 0, 0], ["blank", "blank", "blank"]),
+        small([picture(0)] * 8),
+        4,
+        0.9,
+    )
+    assert twins.cluster[0] == twins.cluster[2] != twins.cluster[1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.permutations(range(8)))
+def test_clusters_do_not_depend_on_row_order(order: list[int]) -> None:
+    table = faces(list("abcadefb"), [0, 1, 2**40, 0, 0xFFFF << 40, (0xFFFF << 40) + 1, 3, 1])
+    twins = find_twins(table.iloc[order], small([picture(0)] * 8), 4, 0.9)
+    clusters = {
+        frozenset(np.array(order)[twins.cluster == number].tolist())
+        for number in set(twins.cluster)
+    }
+    assert clusters == {frozenset({0, 1, 3, 6, 7, 2}), frozenset({4, 5})}
+
+
+def test_union_joins_what_is_linked() -> None:
+    component = union(5, np.array([[0, 3], [3, 4]]))
+    assert component[0] == component[3] == component[4]
+    assert len({component[0], component[1], component[2]}) == 3
+
+
+def test_no_faces_have_no_twins() -> None:
+    twins = find_twins(faces([], []), small([]), 4, 0.9)
+    assert len(twins.cluster) == 0
+
+
+def hashed(pictures: list[np.ndarray]) -> pd.DataFrame:
+    return faces(
+        [str(number) for number in range(len(pictures))],
+        [phash(thumbnail(image)) for image in pictures],
+    )
+
+
+def test_a_mirrored_copy_is_a_twin_only_where_it_is_asked_for() -> None:
+    again = cv2.imdecode(cv2.imencode(".jpg", picture(0)[:, ::-1])[1], cv2.IMREAD_GRAYSCALE)
+    pictures = [picture(1), picture(0), again, picture(2), again[:, ::-1]]
+    with_option = find_twins(hashed(pictures), small(pictures), 8, 0.95, mirrored=True)
+    assert with_option.cluster[1] == with_option.cluster[2] == with_option.cluster[4]
+    assert len(set(with_option.cluster)) == 3
+    assert with_option.mirrored_pairs == 2
+    without = find_twins(hashed(pictures), small(pictures), 8, 0.95)
+    assert without.cluster[1] != without.cluster[2] and without.mirrored_pairs == 0
+
+
+def test_a_picture_that_is_its_own_mirror_image_is_nobodys_twin_for_that() -> None:
+    symmetric = np.hstack([picture(0), picture(0)[:, ::-1]])
+    pictures = [symmetric, picture(1)]
+    twins = find_twins(hashed(pictures), small(pictures), 8, 0.95, mirrored=True)
+    assert len(set(twins.cluster)) == 2 and twins.mirrored_pairs == 0

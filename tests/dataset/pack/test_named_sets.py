@@ -1,0 +1,97 @@
+"""Named sets pick the rows they say and refuse to be silently empty."""
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from fer_core.base.errors import DataError, ParamsError
+from fer_core.base.params import parse_section
+from fer_core.dataset.pack.named_sets import (
+    NamedSets,
+    SetFilter,
+    evaluated_sets,
+    select,
+    train_set_of,
+)
+
+
+def rows() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "split": ["train", "val", "test", "test", "test"],
+            "source": ["rafdb", "rafdb", "fer2013", "fer2013", "expw"],
+            "usage": ["train", "train", "PrivateTest", "PublicTest", ""],
+            "min_side": [100, 100, 48, 48, 200],
+            "confidence": [None, None, None, None, 40.0],
+        }
+    ).astype({"confidence": "float32"})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, [2, 3, 4]),
+        ({"split": ["train", "val"]}, [0, 1]),
+        ({"sources": ["fer2013"]}, [2, 3]),
+        ({"usage": ["PrivateTest"]}, [2]),
+        ({"min_side": 100}, [4]),
+        ({"min_confidence": 60}, [2, 3]),
+        ({"sources": ["fer2013", "expw"], "min_side": 48, "min_confidence": 40}, [2, 3, 4]),
+    ],
+)
+def test_a_set_holds_the_rows_that_meet_every_condition(chosen: dict, expected: list[int]) -> None:
+    assert select(rows(), SetFilter(**chosen)).nonzero()[0].tolist() == expected
+
+
+def test_a_source_without_rows_is_an_error_that_names_it() -> None:
+    with pytest.raises(DataError, match=r"hq[\s\S]*expw_hq"):
+        select(rows(), SetFilter(sources=["fer2013", "expw_hq"]), "hq")
+
+
+def test_a_source_that_only_trains_is_no_source_of_a_test_set() -> None:
+    with pytest.raises(DataError, match="rafdb"):
+        select(rows(), SetFilter(sources=["fer2013", "rafdb"]))
+
+
+def test_an_empty_set_is_an_error() -> None:
+    with pytest.raises(DataError, match="empty"):
+        select(rows(), SetFilter(min_side=1000))
+
+
+def test_a_set_never_mixes_test_with_other_splits() -> None:
+    with pytest.raises(ValidationError):
+        SetFilter(split=["train", "test"])
+
+
+def test_a_set_is_trained_on_by_its_train_rows() -> None:
+    sets = {
+        "dev": SetFilter(split=["train", "val"]),
+        "test": SetFilter(),
+        "val": SetFilter(split=["val"]),
+    }
+    chosen = train_set_of("dev", sets)
+    assert chosen.rows(rows()).tolist() == [0]
+    assert chosen.to_dict() == {"name": "dev", "split": ["train", "val"]}
+    for name in ("test", "val", "dve"):
+        with pytest.raises(ParamsError, match=r"found: " + name + r"[\s\S]*expected: dev"):
+            train_set_of(name, sets)
+
+
+def test_a_set_whose_rows_are_all_val_rows_trains_nothing() -> None:
+    only_val = rows().assign(split=["val", "val", "test", "test", "test"])
+    with pytest.raises(DataError, match="no train rows"):
+        train_set_of("dev", {"dev": SetFilter(split=["train", "val"])}).rows(only_val)
+
+
+def test_evaluated_sets_are_those_of_test_rows() -> None:
+    sets = {
+        "all": SetFilter(),
+        "hq_train": SetFilter(split=["train"]),
+        "fer": SetFilter(split=["test"], sources=["fer2013"]),
+    }
+    assert list(evaluated_sets(sets)) == ["all", "fer"]
+
+
+def test_an_unknown_condition_is_refused_by_name() -> None:
+    with pytest.raises(ParamsError, match=r"sets\.all\.source"):
+        parse_section("sets", {"all": {"source": ["fer2013"]}}, NamedSets)

@@ -1,0 +1,109 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+from fer_core.base.errors import ArtifactError
+from fer_core.evaluation.ensemble.ensemble import Ensemble, choose_ensemble
+from fer_core.evaluation.ensemble.fusion import EnsembleOptions
+from fer_core.evaluation.ensemble.targets import fused_targets, target_metrics, teacher_targets
+from fer_core.evaluation.metrics.metrics import all_metrics, softmax
+from fer_core.logits.store import LogitsSet
+from tests.arrange_logits import DEV, K, logits_set, rows_of
+
+ROWS = rows_of(DEV)
+
+
+def teachers() -> dict[str, LogitsSet]:
+    return {
+        tag: logits_set(ROWS, ("train", "val", "calib"), seed, model=tag, views=True, scale=6)
+        for seed, tag in enumerate(["rn18", "b3"])
+    }
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[dict[str, LogitsSet], Ensemble]:
+    dev = teachers()
+    ensemble, _ = choose_ensemble(
+        {tag: logits.only("calib") for tag, logits in dev.items()},
+        EnsembleOptions(spaces=["prob"], step=0.5, objective="nll"),
+        15,
+    )
+    return dev, ensemble
+
+
+def test_view_zero_is_the_evaluation_view_and_the_others_follow(made, monkeypatch):
+    dev, ensemble = made
+    monkeypatch.setattr(
+        "fer_core.evaluation.ensemble.targets._BLOCK", 7
+    )  # several blocks, the last one short
+    targets = fused_targets(dev, ensemble)
+    assert targets.shape == (60, K + 1, 7)
+    assert targets.dtype == np.float16
+    train = ROWS.split("train")
+    expected = ensemble.fused({tag: logits.eval[train] for tag, logits in dev.items()})
+    np.testing.assert_array_equal(targets[:, 0], expected.astype(np.float16))
+    second = ensemble.fused({tag: logits.views[:, 1] for tag, logits in dev.items()})
+    np.testing.assert_array_equal(targets[:, 2], second.astype(np.float16))
+
+
+def test_each_teachers_own_targets_are_its_calibrated_logits_and_fuse_to_the_ensembles(made):
+    dev, ensemble = made
+    found = teacher_targets(dev, ensemble)
+    assert tuple(found) == ensemble.teachers
+    b3 = found["b3"]
+    assert (b3.shape, b3.dtype) == ((60, K + 1, 7), np.float16)
+    np.testing.assert_allclose(
+        b3[5, 0],
+        dev["b3"].eval[ROWS.split("train")[5]].astype(float) / ensemble.temperatures["b3"],
+        rtol=1e-3,
+    )
+    np.testing.assert_allclose(
+        b3[5, 2], dev["b3"].views[5, 1].astype(float) / ensemble.temperatures["b3"], rtol=1e-3
+    )
+    fused = np.log(
+        sum(
+            weight * softmax(found[tag].astype(float))
+            for tag, weight in ensemble.chosen.weights.items()
+        )
+    )
+    np.testing.assert_allclose(
+        softmax(fused / ensemble.chosen.temperature),
+        softmax(fused_targets(dev, ensemble).astype(float)),
+        atol=5e-3,
+    )
+
+
+def test_metrics_are_of_each_split_and_sharpness_falls_with_temperature(made):
+    dev, ensemble = made
+    targets = fused_targets(dev, ensemble)
+    found = target_metrics(dev, ensemble, targets, 15)
+    fused = ensemble.fused({tag: logits.eval for tag, logits in dev.items()})
+    val = ROWS.split("val")
+    assert found["splits"]["val"] == all_metrics(fused[val], ROWS.labels[val], 15)
+    assert found["splits"]["calib"]["nll"] == pytest.approx(ensemble.chosen.calib["nll"], abs=1e-6)
+    p = softmax(targets[:, 1:].astype(float), 4)
+    four = next(item for item in found["sharpness"] if item["temperature"] == 4)
+    assert four["max_probability"] == pytest.approx(p.max(-1).mean(), abs=1e-6)
+    assert four["entropy"] == pytest.approx(entropy(p, axis=-1).mean(), abs=1e-6)
+    assert four["max_probability_p99"] == pytest.approx(np.quantile(p.max(-1), 0.99), abs=1e-6)
+    assert four["entropy_p01"] == pytest.approx(np.quantile(entropy(p, axis=-1), 0.01), abs=1e-6)
+    assert [item["temperature"] for item in found["sharpness"]] == [1, 1.2, 2, 4, 6]
+    tops = [item["max_probability"] for item in found["sharpness"]]
+    assert tops == sorted(tops, reverse=True)
+
+
+@pytest.mark.parametrize("what", ["model_sha256", "rows_sha256", "preprocessing_hash", "views"])
+def test_logits_the_ensemble_was_not_chosen_with_are_refused(made, what):
+    _, ensemble = made
+    change = {"views": None, "views_hash": None} if what == "views" else {what: "other"}
+    dev = {tag: dataclasses.replace(logits, **change) for tag, logits in teachers().items()}
+    with pytest.raises(ArtifactError):
+        fused_targets(dev, ensemble)
+
+
+def test_a_teacher_too_few_is_refused(made):
+    dev, ensemble = made
+    with pytest.raises(ArtifactError, match="other teachers"):
+        fused_targets({"rn18": dev["rn18"]}, ensemble)

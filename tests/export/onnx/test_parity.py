@@ -1,0 +1,256 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from scipy.special import softmax
+from scipy.stats import entropy
+from sklearn.metrics import f1_score
+
+from fer_core.base.errors import ArtifactError, ModelError
+from fer_core.base.files import read_json, write_json
+from fer_core.dataset.pack.pack import Pack
+from fer_core.export.onnx.export import save_onnx
+from fer_core.export.onnx.options import Precision
+from fer_core.export.onnx.parity import (
+    GATES,
+    check_parity,
+    drop_refused,
+    measure_parity,
+    predict_pack,
+    read_parity,
+    write_parity,
+)
+from fer_core.images.bank import ImageBank
+from fer_core.models.networks.inference import logits_of
+from fer_core.predict.predictor import Predictions, Predictor
+from tests.exports import PREPROCESSING, TEMPERATURE, Exported
+
+
+@pytest.fixture(scope="module")
+def reference(exported: Exported, pack: Pack) -> np.ndarray:
+    bank = ImageBank(pack, range(len(pack)), PREPROCESSING, None, 1, torch.device("cpu"))
+    return logits_of(exported.network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
+
+
+def _changed(
+    exported: Exported,
+    path: Path,
+    change: Callable[[onnx.ModelProto], None],
+    precision: Precision = "fp32",
+) -> Path:
+    model = onnx.load(exported.files[precision])
+    change(model)
+    save_onnx(model, path)
+    return path
+
+
+def _corrupt_weight(model: onnx.ModelProto) -> None:
+    weight = next(
+        item for item in model.graph.initializer if len(item.dims) == 4 and item.dims[0] > 1
+    )
+    values = numpy_helper.to_array(weight).copy()
+    values.flat[0] += 0.05 * np.abs(values).max()
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+
+
+def _set_constant(name: str, value: np.ndarray) -> Callable[[onnx.ModelProto], None]:
+    def change(model: onnx.ModelProto) -> None:
+        item = next(item for item in model.graph.initializer if item.name == name)
+        item.CopyFrom(numpy_helper.from_array(value.astype(np.float32), name))
+
+    return change
+
+
+def test_both_precisions_pass_on_every_face(
+    exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
+    results = check_parity(reference, TEMPERATURE, pack, exported.files, 1)
+    assert results["fp32"].rows == len(pack) == 28
+    assert results["fp32"].relative < 1e-5
+    assert results["fp32"].relative < results["fp16"].relative < 1e-2
+    assert (
+        results["fp32"].agreement == 1
+        and results["fp32"].macro_f1 == results["fp32"].macro_f1_reference
+    )
+    assert len(set(reference.argmax(axis=1))) > 1
+
+
+def test_corrupted_weight_is_refused(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
+    path = _changed(exported, tmp_path / "student.fp32.onnx", _corrupt_weight)
+    with pytest.raises(ModelError, match=r"student\.fp32\.onnx[\s\S]*logit difference"):
+        check_parity(reference, TEMPERATURE, pack, {"fp32": path}, 1)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_wrong_temperature_in_the_file_is_refused(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray, precision: Precision
+) -> None:
+    path = _changed(
+        exported,
+        tmp_path / "student.onnx",
+        _set_constant("temperature", np.array(TEMPERATURE * 1.001)),
+        precision,
+    )
+    with pytest.raises(ModelError, match="calibrated temperature"):
+        check_parity(reference, TEMPERATURE, pack, {precision: path}, 1)
+
+
+def test_wrong_normalisation_in_the_file_is_refused(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
+    path = _changed(
+        exported,
+        tmp_path / "student.fp32.onnx",
+        _set_constant("shift", np.full((1, 3, 1, 1), -1.9)),
+    )
+    with pytest.raises(ModelError, match="logit difference"):
+        check_parity(reference, TEMPERATURE, pack, {"fp32": path}, 1)
+
+
+def test_half_precision_does_not_pass_the_gate_of_single(
+    exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
+    with pytest.raises(ModelError):
+        check_parity(reference, TEMPERATURE, pack, {"fp32": exported.files["fp16"]}, 1)
+
+
+def test_torch_side_does_not_come_from_the_file(
+    exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
+    found = predict_pack(Predictor(exported.files["fp32"], threads=1), pack).logits
+    assert not np.array_equal(found, reference)
+    np.testing.assert_allclose(found, reference, atol=1e-4 * np.abs(reference).max())
+
+
+def test_figures_agree_with_scipy_and_sklearn() -> None:
+    rng = np.random.default_rng(0)
+    reference, labels = rng.normal(size=(50, 7)).astype(np.float32), rng.integers(0, 7, 50)
+    logits = reference + rng.normal(scale=0.3, size=(50, 7)).astype(np.float32)
+    parity = measure_parity(
+        reference, 2.0, Predictions(softmax(logits / 2, axis=1), logits), labels
+    )
+    p, q = softmax(reference.astype(float) / 2, axis=1), softmax(logits.astype(float) / 2, axis=1)
+    assert parity.kl == pytest.approx(entropy(p, q, axis=1).mean(), rel=1e-5)
+    assert parity.maxabsdiff == pytest.approx(np.abs(logits - reference).max(), rel=1e-6)
+    assert parity.meanabsdiff == pytest.approx(np.abs(logits - reference).mean(), rel=1e-6)
+    assert parity.max_probability_diff == pytest.approx(np.abs(p - q).max(), rel=1e-5)
+    assert parity.mean_probability_diff == pytest.approx(np.abs(p - q).mean(), rel=1e-5)
+    assert parity.max_softmax_error < 1e-6
+    assert parity.agreement == np.mean(logits.argmax(1) == reference.argmax(1)) < 1
+    assert parity.macro_f1 == pytest.approx(
+        f1_score(labels, logits.argmax(1), average="macro", labels=range(7))
+    )
+    assert parity.macro_f1_reference == pytest.approx(
+        f1_score(labels, reference.argmax(1), average="macro", labels=range(7))
+    )
+    assert parity.to_dict()["macro_f1_drop"] == pytest.approx(
+        parity.macro_f1_reference - parity.macro_f1, abs=1e-6
+    )
+
+
+def test_tie_turned_by_rounding_is_counted_apart_and_a_real_turn_is_not() -> None:
+    reference = np.array([[5, 5 - 1e-6, 0, 0, 0, 0, 0], [1, 3, 0, 0, 0, 0, 0]], dtype=np.float64)
+    tie, turn = reference.copy(), reference.copy()
+    tie[0, 1] += 2e-6
+    turn[1, 0] = 3.1
+    parity = measure_parity(
+        reference, 1.0, Predictions(softmax(tie, axis=1), tie), np.array([0, 1])
+    )
+    assert (parity.ties, parity.agreement) == (1, 1.0)
+    assert GATES["fp16"].broken_by(
+        measure_parity(reference, 1.0, Predictions(softmax(turn, axis=1), turn), np.array([0, 1]))
+    )
+
+
+def test_other_number_of_rows_and_values_not_finite_are_refused() -> None:
+    logits = np.ones((3, 7))
+    with pytest.raises(ArtifactError, match="same faces"):
+        measure_parity(logits, 1.0, Predictions(logits[:2], logits[:2]), np.zeros(3, int))
+    with pytest.raises(ModelError, match="not finite"):
+        measure_parity(logits, 1.0, Predictions(logits * np.nan, logits), np.zeros(3, int))
+
+
+def test_record_is_read_back_and_another_schema_refused(
+    tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray
+) -> None:
+    results = check_parity(reference, TEMPERATURE, pack, exported.files, 1)
+    path = tmp_path / "onnxparity.json"
+    write_parity(path, results, TEMPERATURE, pack.rows.sha256, len(pack))
+    record = read_parity(path)
+    assert (record["rows_expected"], record["rows_used"], record["rows_sha256"]) == (
+        28,
+        28,
+        pack.rows.sha256,
+    )
+    assert record["precisions"]["fp16"]["pass"] is True and record["refused"] == {}
+    short = read_json(path)
+    del short["precisions"]["fp32"]["kl"]
+    write_json(path, short)
+    with pytest.raises(ArtifactError, match="not complete"):
+        read_parity(path)
+    write_json(path, read_json(path) | {"schema": 1})
+    with pytest.raises(ArtifactError, match="schema"):
+        read_parity(path)
+
+
+def _lossy(reference: np.ndarray, labels: np.ndarray, wrong: int) -> Predictions:
+    """The reference's answers, but for so many right ones that are turned."""
+    logits = reference.astype(np.float64).copy()
+    for row in np.flatnonzero(reference.argmax(axis=1) == labels)[:wrong]:
+        logits[row] = np.roll(logits[row], 1)
+    return Predictions(softmax(logits, axis=1), logits)
+
+
+@pytest.mark.parametrize(("wrong", "promoted"), [(2, True), (12, False)])
+def test_eight_bits_may_turn_some_answers_but_lose_only_so_much(wrong: int, promoted: bool) -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(700) % 7
+    reference = rng.normal(size=(700, 7)) + 3 * np.eye(7)[labels]
+    parity = measure_parity(reference, 1.0, _lossy(reference, labels, wrong), labels)
+    assert parity.agreement < 1
+    assert (not GATES["int8"].broken_by(parity)) is promoted
+    gain = measure_parity(
+        _lossy(reference, labels, wrong).logits,
+        1.0,
+        Predictions(softmax(reference, axis=1), reference),
+        labels,
+    )
+    assert gain.macro_f1_drop < 0 and not GATES["int8"].broken_by(gain), "a gain is no loss"
+
+
+def test_eight_bit_file_that_fails_is_deleted_and_recorded_while_others_stay(
+    tmp_path: Path,
+    exported: Exported,
+    pack: Pack,
+    reference: np.ndarray,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    single = Path(shutil.copy(exported.files["fp32"], tmp_path))
+    spoilt = _changed(
+        exported,
+        tmp_path / "student.int8.onnx",
+        _set_constant("shift", np.full((1, 3, 1, 1), -9.9)),
+    )
+    results = check_parity(reference, TEMPERATURE, pack, {"fp32": single, "int8": spoilt}, 1)
+    faults = GATES["int8"].broken_by(results["int8"])
+    assert faults
+    assert drop_refused({"fp32": single, "int8": spoilt}, results) == {"fp32": single}
+    assert (
+        single.exists()
+        and not spoilt.exists()
+        and "student.int8.onnx is not handed out" in caplog.text
+    )
+    write_parity(tmp_path / "onnxparity.json", results, TEMPERATURE, pack.rows.sha256, len(pack))
+    record = read_parity(tmp_path / "onnxparity.json")
+    assert list(record["precisions"]) == ["fp32"]
+    assert (
+        record["refused"]["int8"]["reasons"] == faults
+        and record["refused"]["int8"]["pass"] is False
+    )

@@ -1,0 +1,246 @@
+"""`fer data add`: what is read, how it is reached, and what is refused."""
+
+import json
+
+import pytest
+
+from fer_core.base.errors import DataError
+from fer_core.sources.catalogue.descriptor import read_descriptor
+from tests.fer_cli.adding import faces, fer, texts
+from tests.sources.trees import (
+    encoded,
+    fer2013_csv,
+    fer2013_rows,
+    ferplus_csv,
+    picture,
+    put,
+    rafdb,
+    zipped,
+)
+
+LABELS = [(0, "Training"), (3, "Training"), (3, "PublicTest")]
+
+
+def test_folder_outside_the_raw_folder_is_linked_and_counted(data_project, tmp_path):
+    fer2013_csv(tmp_path / "downloads/fer2013.csv", fer2013_rows(LABELS))
+    output = fer("add", "fer2013", tmp_path / "downloads")
+    assert [
+        line.split() for line in output.splitlines() if line.startswith(("Happy", "total"))
+    ] == [
+        ["Happy", "1", "1"],
+        ["total", "2", "1"],
+    ]
+    assert (data_project / "raw/fer2013").is_symlink()
+    text = (data_project / "data/sources/fer2013.json").read_text()
+    assert (
+        json.loads(text)["root"] == "fer2013"
+        and json.loads(text)["present"] is True
+        and json.loads(text)["licence"] == "research"
+    )
+    assert str(tmp_path) not in text
+    assert faces(data_project, "fer2013") == 3
+
+
+def test_folder_inside_the_raw_folder_needs_no_link(data_project):
+    rafdb(data_project / "raw/sets/RAF", ["train_00001.jpg 1"])
+    fer("add", "rafdb_basic", "raw/sets/RAF")
+    assert read_descriptor(data_project / "data/sources/rafdb_basic.json").root == "sets/RAF"
+    assert [path.name for path in (data_project / "raw").iterdir()] == ["sets"]
+
+
+def test_single_file_stands_for_its_folder(data_project, tmp_path):
+    table = fer2013_csv(tmp_path / "downloads/fer2013.csv", fer2013_rows(LABELS))
+    fer("add", "fer2013", table)
+    assert faces(data_project, "fer2013") == 3
+
+
+def test_name_decides_between_layouts_that_both_fit(data_project, tmp_path):
+    fer2013_csv(tmp_path / "both/fer2013.csv", fer2013_rows(LABELS[:1]))
+    ferplus_csv(tmp_path / "both/fer2013new.csv", ["Training,a.png,0,10,0,0,0,0,0,0,0,0"])
+    fer("add", "ferplus", tmp_path / "both")
+    fer("add", "fer2013", tmp_path / "both")
+    assert [
+        read_descriptor(data_project / f"data/sources/{name}.json").layout
+        for name in ("ferplus", "fer2013")
+    ] == ["ferplus", "fer2013"]
+
+
+def test_custom_takes_any_number_of_folders(data_project, tmp_path):
+    put(tmp_path / "mine/happy/a.png")
+    put(tmp_path / "theirs/test/sad/a.png")
+    fer("add", "custom", tmp_path / "mine")
+    assert faces(data_project, "custom") == 1
+    fer("add", "custom", tmp_path / "theirs")
+    assert faces(data_project, "custom") == 2
+    fer("remove", "custom", "--force")
+    assert faces(data_project, "custom") == 0
+    assert (tmp_path / "mine/happy/a.png").exists()
+
+
+def test_custom_folder_named_like_a_split_is_refused(data_project, tmp_path):
+    put(tmp_path / "train/happy/a.png")
+    with pytest.raises(DataError, match="taken for a split"):
+        fer("add", "custom", tmp_path / "train")
+
+
+def test_faulty_label_list_changes_nothing(data_project, tmp_path):
+    rafdb(tmp_path / "raf", ["train_00001.jpg five"])
+    before = (data_project / "data/sources/rafdb_basic.json").read_text()
+    with pytest.raises(DataError, match="line 1"):
+        fer("add", "rafdb_basic", tmp_path / "raf")
+    assert (data_project / "data/sources/rafdb_basic.json").read_text() == before
+    assert not (data_project / "raw").exists()
+
+
+@pytest.mark.parametrize("name", ["sample_rafdb", "My-Faces", "../evil", ""])
+def test_samples_and_what_is_no_name_cannot_be_added(data_project, tmp_path, name):
+    rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
+    before = texts(data_project)
+    with pytest.raises(DataError, match="fer2013"):
+        fer("add", name, tmp_path / "raf")
+    assert texts(data_project) == before
+
+
+def test_any_number_of_own_data_sets_get_descriptors_of_their_own(data_project, tmp_path):
+    put(tmp_path / "one/happy/a.png")
+    rafdb(tmp_path / "two", ["train_00001.jpg 1", "train_00002.jpg 1"])
+    output = fer("add", "my_faces", tmp_path / "one", "--licence", "CC0")
+    fer("add", "raf_again", tmp_path / "two")
+    mine, again = (
+        read_descriptor(data_project / f"data/sources/{name}.json")
+        for name in ("my_faces", "raf_again")
+    )
+    assert (mine.layout, mine.licence, mine.root, mine.present) == (
+        "folder7",
+        "CC0",
+        "my_faces",
+        True,
+    )
+    assert again.layout == "rafdb_basic" and "terms" in again.licence
+    assert "state its terms" not in output
+    assert [faces(data_project, name) for name in ("my_faces", "raf_again")] == [1, 2]
+
+
+def test_new_name_of_an_unknown_layout_leaves_no_descriptor(data_project, tmp_path):
+    put(tmp_path / "odd/1/a.png")
+    (tmp_path / "odd/list.csv").write_text("a.png,1")
+    before = texts(data_project)
+    with pytest.raises(DataError, match="no layout"):
+        fer("add", "my_faces", tmp_path / "odd")
+    with pytest.raises(DataError, match="No class folders"):
+        fer("add", "my_faces", tmp_path / "odd", "--layout", "folder7")
+    with pytest.raises(DataError, match="Unknown layout"):
+        fer("add", "my_faces", tmp_path / "odd", "--layout", "imagenet")
+    assert texts(data_project) == before
+
+
+def test_outside_the_project_nothing_is_written(data_project, tmp_path, monkeypatch):
+    put(tmp_path / "one/happy/a.png")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="project's root"):
+        fer("add", "my_faces", tmp_path / "one")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_missing_path_and_unknown_layout_are_refused(data_project, tmp_path):
+    with pytest.raises(DataError, match="nothing at this path"):
+        fer("add", "expw", tmp_path / "nowhere")
+    with pytest.raises(DataError, match="no layout"):
+        fer("add", "expw", tmp_path)
+
+
+def test_real_folder_in_the_way_is_never_replaced(data_project, tmp_path):
+    put(data_project / "raw/expw/keep.png")
+    rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
+    (data_project / "raw/rafdb_basic").mkdir()
+    with pytest.raises(DataError, match="something else"):
+        fer("add", "rafdb_basic", tmp_path / "raf")
+
+
+def test_adding_again_moves_the_link(data_project, tmp_path):
+    for name, count in {"old": 1, "new": 3}.items():
+        fer2013_csv(tmp_path / name / "fer2013.csv", fer2013_rows(LABELS[:count]))
+        fer("add", "fer2013", tmp_path / name)
+        assert faces(data_project, "fer2013") == count
+    assert (data_project / "raw/fer2013").samefile(tmp_path / "new")
+
+
+def test_add_says_whether_the_manifest_lists_the_set_and_what_to_do_next(data_project, tmp_path):
+    rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
+    output = fer("add", "rafdb_basic", tmp_path / "raf")
+    assert "does not list rafdb_basic" in output
+    steps = [
+        line.split(". ", 1)[1]
+        for line in output.splitlines()
+        if line.startswith("  ") and ". " in line
+    ]
+    assert "manifest.sources" in steps[0] and steps[1:] == ["`fer dag sync`", "`fer run`"]
+    with (data_project / "params.yaml").open("a") as stream:
+        stream.write("manifest:\n  sources: [rafdb_basic]\n")
+    assert "lists rafdb_basic already" in fer("add", "rafdb_basic", tmp_path / "raf")
+
+
+def test_add_says_what_is_missing_and_odd(data_project, tmp_path):
+    put(tmp_path / "mine/train/happy/a.png")
+    put(tmp_path / "mine/train/contempt/b.png")
+    zipped(tmp_path / "mine/train.zip", {"happy/a.png": b"x"})
+    output = fer("add", "mine", tmp_path / "mine")
+    for words in (
+        "no test split",
+        "no faces of Angry, Disgust, Fear, Sad, Surprise, Neutral",
+        "left out: contempt 1",
+        "train.zip lies beside",
+    ):
+        assert words in output, words
+    rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
+    put(tmp_path / "raf/Extra/a.png")
+    assert "not read: Extra" in fer("add", "rafdb_basic", tmp_path / "raf")
+
+
+def test_custom_refuses_what_it_could_not_read_or_tell_apart(data_project, tmp_path):
+    rafdb(tmp_path / "raf", ["train_00001.jpg 1"])
+    with pytest.raises(DataError, match=r"(?s)class folders.*rafdb_basic.*fer data add NAME PATH"):
+        fer("add", "custom", tmp_path / "raf")
+    put(tmp_path / "both/one/happy/a.png")
+    put(tmp_path / "both/two/happy/a.png")
+    with pytest.raises(DataError, match=r"(?s)No folder here.*one, two"):
+        fer("add", "custom", tmp_path / "both")
+    archive = zipped(tmp_path / "wrapped.zip", {"inner/happy/a.png": encoded(picture(1))})
+    with pytest.raises(DataError, match="top folder"):
+        fer("add", "custom", archive)
+    fer("add", "custom", tmp_path / "both/one")
+    with pytest.raises(DataError, match="of this name already"):
+        fer("add", "custom", zipped(tmp_path / "one.zip", {"happy/a.png": encoded(picture(1))}))
+    assert [path.name for path in (data_project / "raw/custom").iterdir()] == ["one"]
+
+
+def test_missing_pictures_show_when_the_set_is_added(data_project, tmp_path):
+    rafdb(tmp_path / "raf", ["train_00001.jpg 1", "test_0001.jpg 2"])
+    (tmp_path / "raf/Image/aligned/aligned/test_0001_aligned.jpg").unlink()
+    before = texts(data_project)
+    with pytest.raises(DataError, match="1 of 2 listed images are missing"):
+        fer("add", "rafdb_basic", tmp_path / "raf")
+    assert texts(data_project) == before and not (data_project / "raw").exists()
+
+
+def test_failure_after_linking_puts_the_old_link_back(data_project, tmp_path):
+    put(tmp_path / "old/happy/a.png")
+    put(tmp_path / "new/happy/a.png")
+    fer("add", "mine", tmp_path / "old")
+    (tmp_path / "secret").mkdir()
+    put(tmp_path / "secret/b.png")
+    (tmp_path / "new/happy/b.png").symlink_to(
+        tmp_path / "secret/b.png"
+    )  # refused when names and sizes are scanned
+    before = texts(data_project)
+    with pytest.raises(DataError, match="out of the data set"):
+        fer("add", "mine", tmp_path / "new")
+    assert texts(data_project) == before and (data_project / "raw/mine").samefile(tmp_path / "old")
+
+
+def test_unknown_layout_says_how_to_go_on(data_project, tmp_path):
+    with pytest.raises(
+        DataError, match=r"(?s)Unknown layout.*imagenet.*fer2013, ferplus.*leave --layout out"
+    ):
+        fer("add", "mine", tmp_path, "--layout", "imagenet")

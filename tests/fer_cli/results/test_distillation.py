@@ -1,0 +1,171 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_cli.results.distillation import distillation_page
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import read_json, write_json
+from stages import compare, report
+from tests.report.conftest import artifacts, project
+
+__all__ = ["artifacts", "project"]
+
+TRIALS = "method,seed,settings,val_macro_f1,val_accuracy,val_nll,best\nce,1,lr 0.1,0.5,0.6,1.1,0\nce,1,lr 0.2,0.55,0.61,1.05,1\n"
+
+
+@pytest.fixture
+def run(project: Path) -> Iterator[Path]:
+    report.main()
+    yield project
+
+
+def cells(page: str, heading: str, first: str) -> list[str]:
+    """The cells of a table's row below a heading."""
+    lines = page.partition(f"## {heading}")[2].partition("\n## ")[0].splitlines()
+    line = next(line for line in lines if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_every_figure_is_that_of_an_artifact(run: Path) -> None:
+    (run / "trials.csv").write_text(TRIALS)
+    page = distillation_page("Of grey faces", run / "trials.csv")
+    assert page.startswith("# Of grey faces\n")
+    recorded = {
+        key: read_json(Path(f"data/evaluation/{key}/metrics.json"))["sets"]
+        for key in ("kd-1", "kd-2")
+    }
+    for name in ("everything", "large"):
+        f1 = [one[name]["per_class_f1"] for one in recorded.values()]
+        by_class = (
+            page.partition(f"## Methods on {name}")[2]
+            .partition("F1 of each class")[2]
+            .partition("\n## ")[0]
+        )
+        mine = next(line for line in by_class.splitlines() if line.startswith("| kd |"))
+        assert (
+            mine
+            == "| kd | "
+            + " | ".join(f"{np.mean([one[label] for one in f1]):.3f}" for label in f1[0])
+            + " |"
+        )
+    val = np.mean([one["val"]["metrics"]["macro_f1"]["value"] for one in recorded.values()])
+    assert cells(page, "Methods on val rows", "kd")[2] == f"{val:.3f}"
+    calibration = read_json(Path("data/calibration/kd-2/calibration.json"))
+    row = cells(page, "Every run on everything", "kd-2")
+    assert (
+        row[1] == f"{recorded['kd-2']['val']['metrics']['macro_f1']['value']:.3f}"
+        and row[-1] == f"{calibration['temperature']:.3f}"
+    )
+    pair = pd.read_csv("metrics/comparison.csv").iloc[0]
+    assert cells(page, "Paired differences on everything", f"{pair['a']} less {pair['b']}")[
+        1
+    ].startswith(f"{pair['delta_macro_f1']:+.4f} (")
+    assert (
+        cells(page, "Tuning", "ce")[2] == "0.500"
+        and "| ce | lr 0.2 | 0.550 | 0.610 | 1.050 | best |" in page
+    )
+    assert (
+        "All val curves are flat at the end." in page
+        and "those of every run" in page
+        and "- kd: lr 0.004" in page
+    )
+
+
+def test_goals_are_met_or_not_by_the_numbers_beside_them(run: Path) -> None:
+    page = distillation_page("x", None)
+    pair = pd.read_csv("metrics/comparison.csv").iloc[0]
+    row = cells(page, "Goals", "kd")
+    assert (
+        row[2] == f"{pair['delta_macro_f1']:+.4f} ({pair['delta_macro_f1_low']:+.4f} to "
+        f"{pair['delta_macro_f1_high']:+.4f})"
+    )
+    assert (
+        row[3] == "met"
+        and "a paired 95 % interval above 0**: **met**; kd, which val rows prefer" in page
+    )
+    ece = [
+        read_json(Path(f"data/calibration/kd-{seed}/reliabilitymetrics.json"))["everything"]
+        for seed in (1, 2)
+    ]
+    assert (
+        row[4]
+        == f"{np.mean([one['temperature_scaled']['metrics']['ece']['value'] for one in ece]):.4f}"
+    )
+    assert row[6] == f"{np.mean([one['ece_floor']['mean'] for one in ece]):.4f}"
+    table = pd.read_csv("metrics/comparison.csv")
+    table.loc[0, ["delta_macro_f1", "delta_macro_f1_low"]] = [0.0099, 0.001]
+    table.to_csv("metrics/comparison.csv", index=False)
+    assert cells(distillation_page("x", None), "Goals", "kd")[3] == "not met"
+    table.loc[0, ["delta_macro_f1", "delta_macro_f1_low"]] = [0.01, 0.0]
+    table.to_csv("metrics/comparison.csv", index=False)
+    assert cells(distillation_page("x", None), "Goals", "kd")[3] == "not met", (
+        "the interval must lie above 0"
+    )
+    table.loc[0, "delta_macro_f1"] = np.nan
+    table.to_csv("metrics/comparison.csv", index=False)
+    assert "cannot be judged" in distillation_page("x", None)
+
+
+def test_a_class_that_a_set_has_no_row_of_is_a_dash(run: Path) -> None:
+    for key in ("ce-1", "ce-2", "kd-1", "kd-2"):
+        path = Path(f"data/evaluation/{key}/metrics.json")
+        values = read_json(path)
+        values["sets"]["large"]["per_class_f1"]["Disgust"] = None
+        write_json(path, values)
+    by_class = (
+        distillation_page("x", None)
+        .partition("## Methods on large")[2]
+        .partition("F1 of each class")[2]
+    )
+    mine = next(line for line in by_class.splitlines() if line.startswith("| kd |"))
+    assert [cell.strip() for cell in mine.strip("|").split("|")][2] == "–"
+
+
+def test_each_named_set_has_its_table_of_methods_and_a_summary_without_it_is_an_error(
+    run: Path,
+) -> None:
+    assert (
+        distillation_page("x", None)
+        .partition("## Methods on large")[2]
+        .partition("F1 of each class")[0]
+        .count("| kd | 2 |")
+        == 1
+    )
+    table = pd.read_csv("metrics/resultssummarystudents.csv")
+    table[table["set"] != "large"].to_csv("metrics/resultssummarystudents.csv", index=False)
+    with pytest.raises(ArtifactError, match="does not hold this set"):
+        distillation_page("x", None)
+
+
+def test_methods_are_compared_on_every_set_that_is_named(run: Path) -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(
+        text.replace("compare_set: everything", "compare_set: [everything, large]")
+    )
+    compare.main()
+    report.main()
+    page = distillation_page("x", None)
+    for name in ("everything", "large"):
+        assert cells(page, f"Paired differences on {name}", "kd less ce")[1] != ""
+    assert pd.read_csv("metrics/comparison.csv")["set"].tolist() == ["everything", "large"]
+
+
+def test_runs_of_different_budgets_are_named(run: Path) -> None:
+    path = Path("data/evaluation/ce-2/metrics.json")
+    values = read_json(path)
+    values["budget"]["optimiser_steps"] = 11
+    write_json(path, values)
+    page = distillation_page("x", None)
+    assert "**the runs' budgets differ**" in page and "## Tuning" not in page
+
+
+def test_table_without_the_columns_of_trials_is_refused(run: Path) -> None:
+    (run / "trials.csv").write_text("method,lr\nce,1\n")
+    with pytest.raises(ArtifactError, match="no table of trials") as caught:
+        distillation_page("x", run / "trials.csv")
+    assert "val_macro_f1" in str(caught.value)
+    with pytest.raises(ArtifactError, match="missing"):
+        distillation_page("x", run / "absent.csv")

@@ -1,0 +1,136 @@
+"""Faulty parameter files: every fault is found before anything runs, and named by its key."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.base.errors import ParamsError
+from fer_core.base.params import read_params
+from fer_core.pipeline.schema import check_methods, check_params, check_sources
+
+ROOT = Path(__file__).parents[2]
+PATH = Path("params.yaml")
+Change = Callable[[dict[str, Any]], object]
+
+
+def params_after(change: Change) -> dict[str, Any]:
+    params = read_params(ROOT / "params.yaml")
+    change(params)
+    return params
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda p: p.update(seed=-5), ["seed", "-5"]),
+        (lambda p: p.update(seed=10**22), ["seed", "10000000000000000000000"]),
+        (lambda p: p.update(seed=True), ["seed", "True"]),
+        (lambda p: p.update(seed="1337"), ["seed", "1337"]),
+        (lambda p: p["student"].update(seeds=[-1]), ["student.seeds.0", "-1"]),
+        (lambda p: p["student"].update(seeds=[1337, 1337]), ["student.seeds", "twice", "1337"]),
+        (
+            lambda p: p["student"].update(methods=["ce", "kd", "ce", "dkd"]),
+            ["student.methods", "twice", "ce"],
+        ),
+        (
+            lambda p: p["student"].update(methods=["ce", "kdd"], kdd={}),
+            ["student.methods", "kdd", "ce, dist, dkd, kd"],
+        ),
+        (
+            lambda p: p["student"].update(methods=["ce", "k/d"]),
+            ["student.methods", "k/d", "letters, digits and _"],
+        ),
+        (lambda p: p["student"].update(kd=3), ["student.kd", "found: 3"]),
+        (lambda p: p["student"].update(nkd={"temperature": 1.0, "gamma": 1.0}), ["student.nkd"]),
+        (lambda p: p.update(teachers={"rn18": "test_resnet"}), ["teachers.rn18", "test_resnet"]),
+        (lambda p: p.update(teachers=["test_resnet"]), ["teachers", "test_resnet"]),
+        (
+            lambda p: p.update(teachers={"../rn18": {"arch": "test_resnet"}}),
+            ["teachers", "../rn18", "letters, digits and _"],
+        ),
+        (
+            lambda p: p.update(teachers={"kd-1337": {"arch": "test_resnet"}}),
+            ["teachers", "kd-1337"],
+        ),
+        (
+            lambda p: p.update(teachers={"ensemble": {"arch": "test_resnet"}}),
+            ["teachers", "ensemble", "rename"],
+        ),
+        (lambda p: p["teacher"].update(folds="two"), ["teacher.folds", "two"]),
+        (lambda p: p["sets"].update({"val": {}}), ["sets", "val", "rename"]),
+        (lambda p: p["sets"].update({"a.b": {}}), ["sets", "a.b", "letters, digits and _"]),
+        (
+            lambda p: p["sets"].update(real={"sources": ["fer2013"]}),
+            ["sets.real.sources", "fer2013", "manifest.sources"],
+        ),
+        (
+            lambda p: p["evaluation"].update(compare_set="nope"),
+            ["evaluation.compare_set", "nope", "test_all_sources"],
+        ),
+        (
+            lambda p: (
+                p["sets"].update(hard={"split": ["val"]}),
+                p["evaluation"].update(compare_set="hard"),
+            ),
+            ["compare_set", "hard"],
+        ),
+        (
+            lambda p: p["deploy"].update(student="kd-1"),
+            ["deploy.student", "kd-1", "kd-1337", "student.seeds"],
+        ),
+        (lambda p: p["deploy"].update(teachers=["rn81"]), ["deploy.teachers", "rn81", "rn18"]),
+        (
+            lambda p: p["preprocessing"].update(size=0),
+            ["preprocessing.size", "found: 0", "16 to 1024", "remedy"],
+        ),
+        (
+            lambda p: p["manifest"].update(sources=["sample_expw", "sample_expw"]),
+            ["manifest", "twice"],
+        ),
+    ],
+)
+def test_a_fault_is_named_by_its_key_and_by_what_was_found(change: Change, told: list[str]) -> None:
+    with pytest.raises(ParamsError) as caught:
+        check_params(params_after(change), PATH)
+    for word in told:
+        assert word in str(caught.value), caught.value
+
+
+def test_each_name_of_a_list_of_sets_to_compare_on_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the section's model takes: one name or several."""
+    params = params_after(
+        lambda p: p["evaluation"].update(compare_set=["test_all_sources", "nope"])
+    )
+    with pytest.raises(ParamsError, match=r"compare_set[\s\S]*nope"):
+        check_params(params, PATH)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"temprature": 3.0}, "student.kd.temprature"),
+        ({"temperature": -2}, "student.kd.temperature"),
+        ({"alpha": 7}, "student.kd.alpha"),
+    ],
+)
+def test_options_of_methods_are_checked_key_by_key(options: dict[str, Any], told: str) -> None:
+    params = params_after(lambda p: p["student"]["kd"].update(options))
+    check_params(params, PATH)
+    with pytest.raises(ParamsError, match=told.replace(".", r"\.")):
+        check_methods(params, PATH)
+
+
+def test_a_listed_data_set_without_a_descriptor_is_named_with_what_adds_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    check_sources(params_after(lambda p: None), PATH)
+    params = params_after(lambda p: p["manifest"].update(sources=["sample_expw", "my_faces"]))
+    with pytest.raises(
+        ParamsError, match=r"my_faces[\s\S]*sample_expw[\s\S]*fer data add my_faces PATH"
+    ):
+        check_sources(params, PATH)

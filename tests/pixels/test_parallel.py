@@ -1,0 +1,40 @@
+import time
+
+import pytest
+
+from fer_core.pixels.parallel import ordered_map
+
+
+@pytest.mark.parametrize(("threads", "chunk"), [("1", 1), ("3", 1), ("4", 7)])
+def test_results_come_in_order_on_any_number_of_threads(monkeypatch, threads, chunk):
+    monkeypatch.setenv("FER_THREADS", threads)
+
+    def work(n: int) -> int:
+        time.sleep(0.002 if n % 5 == 0 else 0)
+        return n * n
+
+    assert list(ordered_map(work, range(100), chunk)) == [n * n for n in range(100)]
+
+
+def test_items_are_read_only_a_window_ahead(monkeypatch):
+    monkeypatch.setenv("FER_THREADS", "2")
+    read: list[int] = []
+    results = ordered_map(lambda n: n, (read.append(n) or n for n in range(10_000)), chunk=4)
+    assert next(results) == 0
+    assert len(read) <= 4 * 8
+    results.close()
+
+
+def test_error_comes_at_its_place(monkeypatch):
+    monkeypatch.setenv("FER_THREADS", "2")
+
+    def work(n: int) -> int:
+        if n == 50:
+            raise KeyError(n)
+        return n
+
+    seen = []
+    with pytest.raises(KeyError):
+        for n in ordered_map(work, range(100)):
+            seen.append(n)  # noqa: PERF402
+    assert seen == list(range(50))

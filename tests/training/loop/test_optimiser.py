@@ -1,0 +1,269 @@
+"""One optimiser step: micro-batches, averaged weights, number formats, label smoothing."""
+
+import copy
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fer_core.base.errors import FerError, ModelError, TrainingError
+from fer_core.models.initial.options import ArcFaceOptions
+from fer_core.models.networks.arcface import ArcFaceNetwork
+from fer_core.models.networks.backbone import build_classifier
+from fer_core.training.loop.optimiser import Optimiser
+from fer_core.training.loop.options import TrainOptions
+from fer_core.training.loop.passes import micro_batches
+from fer_core.training.loop.task import StudentTask, Task, TeacherTask
+from fer_core.training.losses import ce
+
+CPU = torch.device("cpu")
+ROWS = np.arange(24)
+LABELS = torch.from_numpy(
+    np.random.default_rng(0).choice(7, 24, p=[0.4, 0.05, 0.1, 0.2, 0.1, 0.05, 0.1])
+)
+PLAIN = TrainOptions(
+    epochs=4,
+    batch=24,
+    lr=0.01,
+    min_lr=1e-5,
+    weight_decay=0.05,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
+)
+
+
+def images() -> Tensor:
+    return torch.randn(24, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def options(**changes: object) -> TrainOptions:
+    return TrainOptions.model_validate(PLAIN.model_dump() | changes)
+
+
+def student(arch: str = "test_vit") -> Task:
+    torch.manual_seed(0)
+    return StudentTask(
+        build_classifier(arch, 32).train(),
+        ce,
+        ce.Options(label_smoothing=0.0),
+        None,
+        lambda epoch: 1,
+    )
+
+
+def teacher(weighted: bool = False, smoothing: float = 0.0) -> Task:
+    torch.manual_seed(0)
+    arcface = ArcFaceOptions(margin=0.2, scale=16.0, warmup_epochs=1, ramp_end=2)
+    network = ArcFaceNetwork("test_vit", 32, 16, 0.0, 16.0).train()
+    return TeacherTask(
+        network, arcface, lambda epoch: 1, LABELS.numpy() if weighted else None, CPU, smoothing
+    )
+
+
+def gradients(task: Task, chosen: TrainOptions, epoch: int = 3) -> tuple[float, int, list[Tensor]]:
+    """Loss and right rows of one step, and a tenth of every gradient: Adam's first moment after its
+    first step.
+    """
+    optimiser = Optimiser(task, chosen, 5, CPU)
+    loss, right = optimiser.step(images(), ROWS, LABELS, epoch, 0, 1e-3)
+    return (
+        float(loss),
+        int(right),
+        [state["exp_avg"] for state in optimiser.state()["adamw"]["state"].values()],
+    )
+
+
+def same(one: tuple[float, int, list[Tensor]], other: tuple[float, int, list[Tensor]]) -> bool:
+    scale = max(float(tensor.abs().max()) for tensor in one[2])
+    near = all(
+        torch.allclose(a, b, atol=1e-5 * scale, rtol=1e-4)
+        for a, b in zip(one[2], other[2], strict=True)
+    )
+    return near and one[0] == pytest.approx(other[0], rel=1e-5) and one[1] == other[1]
+
+
+@pytest.mark.parametrize("accumulation", [2, 4, 12])
+def test_micro_batches_give_the_gradients_of_the_whole_batch(accumulation: int) -> None:
+    """A vision transformer has no batch normalisation, so its rows know nothing of each other."""
+    assert same(
+        gradients(student(), PLAIN), gradients(student(), options(accumulation=accumulation))
+    )
+
+
+def test_micro_batches_and_mixup_give_the_gradients_of_the_whole_mixed_batch() -> None:
+    mixed = gradients(student(), options(mixup=0.4))
+    assert same(mixed, gradients(student(), options(mixup=0.4, accumulation=4)))
+    assert not same(mixed, gradients(student(), PLAIN))
+
+
+def test_every_step_and_epoch_mixes_anew() -> None:
+    optimiser = Optimiser(student(), options(mixup=0.4), 5, CPU)
+    losses = {
+        (epoch, step): float(optimiser.step(images(), ROWS, LABELS, epoch, step, 0.0)[0])
+        for epoch in (0, 1)
+        for step in (0, 1)
+    }
+    assert len(set(losses.values())) == 4, (
+        "the weights stand still at rate 0: only what is mixed differs"
+    )
+    assert float(optimiser.step(images(), ROWS, LABELS, 1, 0, 0.0)[0]) == losses[1, 0]
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+@pytest.mark.parametrize("epoch", [0, 3], ids=["plain", "arcface"])
+def test_class_weights_are_those_of_the_whole_batch_in_every_micro_batch(
+    mixup: float, epoch: int
+) -> None:
+    """The mean of a weighted loss divides by the weights of its rows, which differ from part to
+    part. The head's batch normalisation is in groups of a micro-batch, so that it is the same
+    either way."""
+    whole = gradients(teacher(weighted=True), options(batch_norm_group=6, mixup=mixup), epoch)
+    parts = gradients(
+        teacher(weighted=True), options(batch_norm_group=6, mixup=mixup, accumulation=4), epoch
+    )
+    assert same(whole, parts)
+    assert not same(whole, gradients(teacher(), options(batch_norm_group=6, mixup=mixup), epoch))
+
+
+def test_without_groups_micro_batches_change_batch_normalisation() -> None:
+    assert not same(gradients(teacher(), PLAIN), gradients(teacher(), options(accumulation=4)))
+
+
+def test_a_part_of_one_row_joins_the_part_before() -> None:
+    assert micro_batches(10, 4) == [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert micro_batches(9, 4) == [slice(0, 4), slice(4, 9)]
+    assert micro_batches(1, 4) == [slice(0, 1)]
+
+
+def test_averaged_weights_are_those_of_torchs_own_average() -> None:
+    """Oracle: `torch.optim.swa_utils`, which knows nothing of timm's average; it starts at the
+    first weights it is shown.
+    """
+    task = student("test_resnet")
+    average = AveragedModel(
+        copy.deepcopy(task.network), multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True
+    )
+    average.update_parameters(task.network)
+    optimiser = Optimiser(task, options(ema=0.9), 5, CPU)
+    for step in range(5):
+        optimiser.step(images(), ROWS, LABELS, 0, step, 1e-3)
+        average.update_parameters(task.network)
+    trained = copy.deepcopy(task.network.state_dict())
+    with optimiser.averaged():
+        inside = copy.deepcopy(task.network.state_dict())
+    for name, tensor in average.module.state_dict().items():
+        if tensor.is_floating_point():
+            assert torch.allclose(inside[name], tensor, atol=1e-6), name
+    assert all(
+        torch.equal(tensor, trained[name]) for name, tensor in task.network.state_dict().items()
+    ), "training goes on from its own"
+    assert not torch.equal(inside["conv1.0.weight"], trained["conv1.0.weight"])
+
+
+def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened() -> None:
+    chosen = options(ema=0.9, mixup=0.4, accumulation=2, batch_norm_group=4, grad_clip=1.0)
+
+    def run(interrupted: bool) -> dict[str, Tensor]:
+        task = student("test_resnet")
+        optimiser = Optimiser(task, chosen, 5, CPU)
+        for step in range(6):
+            if interrupted and step == 3:
+                kept = copy.deepcopy(
+                    {"network": task.network.state_dict(), "optimiser": optimiser.state()}
+                )
+                task = student("test_resnet")
+                optimiser = Optimiser(task, chosen, 5, CPU)
+                task.network.load_state_dict(kept["network"])
+                optimiser.restore(kept["optimiser"])
+            optimiser.step(images(), ROWS, LABELS, 0, step, 1e-3)
+        with optimiser.averaged():
+            return copy.deepcopy(task.network.state_dict())
+
+    one, other = run(False), run(True)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_label_smoothing_is_torchs() -> None:
+    task, smooth = teacher(), teacher(smoothing=0.1)
+    plain, logits = task.loss(task.outputs(images(), 0), ROWS, LABELS, 0)
+    smoothed, _ = smooth.loss(smooth.outputs(images(), 0), ROWS, LABELS, 0)
+    soft = 0.9 * functional.one_hot(LABELS, 7) + 0.1 / 7
+    assert torch.allclose(smoothed, -(soft * logits.log_softmax(1)).sum(1).mean())
+    assert not torch.allclose(smoothed, plain)
+
+
+def test_fp16_is_refused_on_the_cpu_with_what_to_do() -> None:
+    optimiser = Optimiser(student(), options(precision="fp16"), 5, CPU)
+    with pytest.raises(ModelError, match="bf16 or fp32"):
+        optimiser.step(images(), ROWS, LABELS, 0, 0, 1e-3)
+
+
+@pytest.mark.parametrize("clip", [0.0, 1e-3])
+def test_a_scaled_loss_changes_no_gradient_and_its_scale_is_kept(
+    monkeypatch: pytest.MonkeyPatch, clip: float
+) -> None:
+    """The scaling of fp16 with a network in fp32, for scaling can be checked on the CPU and fp16
+    cannot.
+    """
+    monkeypatch.setattr(
+        "fer_core.training.loop.optimiser.autocast", lambda device, precision: nullcontext()
+    )
+    chosen = options(precision="fp16", grad_clip=clip, accumulation=2)
+    assert same(gradients(student(), options(grad_clip=clip)), gradients(student(), chosen))
+    task = student()
+    optimiser = Optimiser(task, chosen, 5, CPU)
+    before = copy.deepcopy(task.network.state_dict())
+    optimiser.step(images() * torch.inf, ROWS, LABELS, 0, 0, 1e-3)
+    assert all(
+        torch.equal(tensor, before[name]) for name, tensor in task.network.state_dict().items()
+    ), "a step that overflows is skipped"
+    assert optimiser.state()["scaler"]["scale"] == 2.0**15
+    again = Optimiser(student(), chosen, 5, CPU)
+    again.restore(optimiser.state())
+    assert again.state()["scaler"] == optimiser.state()["scaler"]
+    for step in range(16):
+        optimiser.check(3)
+        optimiser.step(images() * torch.inf, ROWS, LABELS, 0, step, 1e-3)
+    with pytest.raises(TrainingError, match="not finite in fp16"):
+        optimiser.check(3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="fp16 training needs a CUDA device")
+def test_fp16_learns_and_its_scale_is_kept() -> None:
+    cuda = torch.device("cuda")
+    task = student("test_resnet")
+    task.network.to(cuda)
+    optimiser = Optimiser(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)
+    losses = [
+        float(optimiser.step(images().to(cuda), ROWS, LABELS.to(cuda), 0, step, 1e-2)[0])
+        for step in range(30)
+    ]
+    assert losses[-1] < losses[0] * 0.7
+    assert optimiser.state()["scaler"]["scale"] > 0
+    again = Optimiser(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)
+    again.restore(optimiser.state())
+    assert again.state()["scaler"] == optimiser.state()["scaler"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"accumulation": 5}, "accumulation times"),
+        ({"accumulation": 24}, "two or more"),
+        ({"batch_norm_group": 1}, "batch_norm_group"),
+        ({"batch_norm_group": 7}, "batch_norm_group"),
+        ({"batch_norm_group": 8, "accumulation": 4}, "batch_norm_group"),
+        ({"ema": 1.0}, "less than 1"),
+        ({"mixup": -0.1}, "greater than or equal to 0"),
+        ({"precision": "fp8"}, "fp16"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises((ValueError, FerError), match=words):
+        options(**change)

@@ -1,0 +1,71 @@
+import pytest
+from pydantic import ValidationError
+
+from fer_core.base.errors import ParamsError
+from fer_core.models.initial.options import ArcFaceOptions, TeacherHead
+from fer_core.training.loop.options import (
+    StudentTrainOptions,
+    TeacherBOptions,
+    TeacherOptions,
+    TeacherTrainOptions,
+    TrainOptions,
+)
+from fer_core.training.losses import ce, kd
+
+OPTIONS = TrainOptions(
+    epochs=3,
+    batch=8,
+    lr=0.01,
+    min_lr=0.001,
+    weight_decay=0.0,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
+)
+
+
+def test_methods_own_learning_rate_replaces_that_of_all_and_nothing_else():
+    own = kd.Options(temperature=2, alpha=0.5, lr=0.004)
+    changed = OPTIONS.changed(own.lr, own.extra_epochs)
+    assert changed.lr == 0.004
+    assert changed.model_dump() | {"lr": 0.01} == OPTIONS.model_dump()
+    assert OPTIONS.changed(ce.Options(label_smoothing=0).lr) is OPTIONS
+
+
+def test_learning_rate_below_the_least_one_is_refused():
+    with pytest.raises(ParamsError, match=r"method's lr.*min_lr must not exceed lr"):
+        OPTIONS.changed(0.0005)
+    with pytest.raises(ValidationError):
+        kd.Options(temperature=2, alpha=0.5, lr=0)
+
+
+def test_class_weights_are_refused_for_students_whose_losses_have_none():
+    values = OPTIONS.model_dump() | {"batch": 14}
+    assert StudentTrainOptions.model_validate(values | {"balance": "batches"}).balance == "batches"
+    with pytest.raises(ValidationError, match="balance"):
+        StudentTrainOptions.model_validate(values | {"balance": "weights"})
+
+
+def test_a_run_of_no_extra_epochs_is_refused():
+    assert OPTIONS.changed(epochs=5).epochs == 5
+    with pytest.raises(ValidationError):
+        kd.Options(temperature=2, alpha=0.5, start="ce", extra_epochs=0)
+    with pytest.raises(
+        ParamsError, match=r"method's epochs.*lr_warmup_epochs must be less than epochs"
+    ):
+        OPTIONS.changed(epochs=1)
+
+
+def test_a_teacher_whose_warm_up_takes_all_epochs_is_refused():
+    train = TeacherTrainOptions(**OPTIONS.model_dump(), label_smoothing=0.0)
+    short, long = (
+        ArcFaceOptions(margin=0.3, scale=30, warmup_epochs=epochs, ramp_end=4) for epochs in (2, 3)
+    )
+    head, size = TeacherHead(embed_dim=16, dropout=0.0), {"size": 32}
+    TeacherOptions(train=train, head=head, arcface=short)
+    TeacherBOptions(train=train, arcface=short, preprocessing=size)
+    with pytest.raises(ValidationError, match="warmup_epochs must be less"):
+        TeacherOptions(train=train, head=head, arcface=long)
+    with pytest.raises(ValidationError, match="warmup_epochs must be less"):
+        TeacherBOptions(train=train, arcface=long, preprocessing=size)

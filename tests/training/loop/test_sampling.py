@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fer_core.base.errors import TrainingError
+from fer_core.training.loop.sampling import (
+    balanced_batches,
+    effective_number_weights,
+    shuffled_batches,
+)
+
+LABELS = np.repeat(np.arange(7), [5, 2, 3, 200, 40, 30, 60])
+ROWS = np.arange(1000, 1000 + len(LABELS))
+
+
+@given(st.integers(2, 300), st.integers(2, 40), st.integers(0, 99))
+def test_a_shuffled_epoch_shows_each_row_once_and_never_a_batch_of_one(
+    count: int, batch: int, epoch: int
+) -> None:
+    batches = shuffled_batches(np.arange(count), batch, 1, epoch)
+    assert sorted(np.concatenate(batches)) == list(range(count))
+    assert min(map(len, batches)) >= 2
+
+
+def test_epochs_and_seeds_differ_and_repeat() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(shuffled_batches(ROWS, 16, seed, epoch)).tolist()
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+
+
+def test_every_balanced_batch_has_two_of_each_class() -> None:
+    batches = balanced_batches(ROWS, LABELS, 32, 7, 0)
+    assert len(batches) == round(len(ROWS) / 32)
+    for rows in batches:
+        assert len(rows) == 32
+        assert np.bincount(LABELS[rows - 1000], minlength=7).min() >= 2
+
+
+def test_balanced_epochs_show_other_rows_of_a_large_class() -> None:
+    """Re-seeding each epoch alike would show the same rows for ever."""
+    seen = [
+        set(np.concatenate(balanced_batches(ROWS, LABELS, 32, 7, epoch)).tolist())
+        for epoch in range(4)
+    ]
+    assert len(set.union(*seen)) > max(map(len, seen)) * 1.3
+
+
+def test_within_an_epoch_no_row_comes_twice_before_its_class_is_through() -> None:
+    rows = np.concatenate(balanced_batches(ROWS, LABELS, 32, 7, 0))
+    happy = rows[LABELS[rows - 1000] == 3]
+    assert len(np.unique(happy)) == min(len(happy), 200)
+
+
+def test_balanced_batches_need_every_class() -> None:
+    with pytest.raises(TrainingError, match="no Disgust"):
+        balanced_batches(ROWS[LABELS != 1], LABELS[LABELS != 1], 32, 7, 0)
+
+
+def test_effective_number_weights_by_hand() -> None:
+    counts = np.bincount(LABELS)
+    raw = (1 - 0.99) / (1 - 0.99**counts)
+    assert np.allclose(effective_number_weights(LABELS, beta=0.99), raw * 7 / raw.sum())
+
+
+def test_absent_class_has_no_weight_and_breaks_nothing() -> None:
+    weights = effective_number_weights(LABELS[LABELS != 1])
+    assert weights[1] == 0
+    assert np.isfinite(weights).all()

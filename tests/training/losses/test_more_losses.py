@@ -1,0 +1,242 @@
+"""NKD, DIST, votes, forms of DKD, standardised logits and the gate against their formulas, and the
+invariances they were made for.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from fer_core.training.losses import dist, dkd, kd, nkd, votes
+from fer_core.training.students.method import standardised
+
+N, C = 9, 7
+NKD = nkd.Options(temperature=1.5, gamma=1.2)
+DIST = dist.Options(temperature=2.0, beta=1.5, gamma=0.5)
+LSKD = kd.Options(temperature=2.0, alpha=0.8, standardize=True)
+
+
+def batch(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(N, C, generator=generator, dtype=torch.float64)
+    targets = 3 * torch.randn(N, C, generator=generator, dtype=torch.float64)
+    return logits, targets.float(), torch.randint(0, C, (N,), generator=generator)
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def test_nkd_is_its_formula_row_by_row() -> None:
+    logits, targets, labels = batch()
+    total = 0.0
+    for z, y, t in zip(logits.numpy(), targets.double().numpy(), labels.tolist(), strict=True):
+        q, p = softmax(z), softmax(y)
+        rest = [i for i in range(C) if i != t]
+        big_q, big_p = softmax(z[rest] / 1.5), softmax(y[rest] / 1.5)
+        total += -np.log(q[t]) - p[t] * np.log(q[t]) - 1.2 * 1.5**2 * (big_p * np.log(big_q)).sum()
+    assert float(nkd.loss(logits, targets, labels, NKD)) == pytest.approx(total / N, abs=1e-6)
+
+
+def test_dist_is_its_formula_by_numpys_correlation() -> None:
+    logits, targets, labels = batch(1)
+    q, p = softmax(logits.numpy() / 2), softmax(targets.double().numpy() / 2)
+    inter = np.mean([1 - np.corrcoef(a, b)[0, 1] for a, b in zip(q, p, strict=True)])
+    intra = np.mean([1 - np.corrcoef(a, b)[0, 1] for a, b in zip(q.T, p.T, strict=True)])
+    ce = -np.log(softmax(logits.numpy())[np.arange(N), labels.numpy()]).mean()
+    assert float(dist.loss(logits, targets, labels, DIST)) == pytest.approx(
+        ce + 4 * (1.5 * inter + 0.5 * intra), abs=1e-5
+    )
+
+
+def test_standardised_kd_is_its_formula() -> None:
+    logits, targets, labels = batch(2)
+
+    def z(values: np.ndarray) -> np.ndarray:
+        return (values - values.mean(axis=1, keepdims=True)) / values.std(
+            axis=1, ddof=1, keepdims=True
+        )
+
+    q, p = softmax(z(logits.numpy()) / 2), softmax(z(targets.double().numpy()) / 2)
+    ce = -np.log(softmax(logits.numpy())[np.arange(N), labels.numpy()]).mean()
+    kl = (p * np.log(p / q)).sum(axis=1).mean()
+    assert float(kd.loss(logits, targets, labels, LSKD)) == pytest.approx(
+        0.2 * ce + 0.8 * 4 * kl, abs=1e-5
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.floats(0.2, 20), shift=st.floats(-5, 5))
+def test_standardised_kd_ignores_scale_and_shift_of_the_teacher(
+    seed: int, scale: float, shift: float
+) -> None:
+    logits, targets, labels = batch(seed)
+    first = kd.loss(logits, targets, labels, LSKD)
+    assert float(kd.loss(logits, targets * scale + shift, labels, LSKD)) == pytest.approx(
+        float(first), rel=1e-3, abs=1e-4
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_distance_of_correlation_ignores_an_affine_map_and_knows_its_bounds(seed: int) -> None:
+    logits, targets, _ = batch(seed)
+    a, b = logits.softmax(dim=1), targets.double().softmax(dim=1)
+    torch.testing.assert_close(
+        dist.correlation_distance(a, b), dist.correlation_distance(a, 0.3 * b + 0.1)
+    )
+    torch.testing.assert_close(
+        dist.correlation_distance(a, a), torch.zeros(N, dtype=a.dtype), atol=1e-9, rtol=0
+    )
+    torch.testing.assert_close(
+        dist.correlation_distance(a, -a), torch.full((N,), 2.0, dtype=a.dtype)
+    )
+
+
+@pytest.mark.parametrize(("method", "options"), [(nkd, NKD), (dist, DIST), (kd, LSKD)])
+def test_a_step_along_the_gradient_brings_the_student_nearer_to_a_teacher_that_is_right(
+    method, options
+) -> None:
+    logits, _, labels = batch(3)
+    targets = 4 * torch.nn.functional.one_hot(labels, C).float() + torch.randn(
+        N, C, generator=torch.Generator().manual_seed(5)
+    )
+    student = logits.clone().requires_grad_()
+    before = method.loss(student, targets, labels, options)
+    (gradient,) = torch.autograd.grad(before, student)
+    moved = logits - 0.05 * gradient
+    assert method.loss(moved, targets, labels, options).item() < before.item()
+    assert (
+        moved.softmax(dim=1).gather(1, labels[:, None])
+        > logits.softmax(dim=1).gather(1, labels[:, None])
+    ).float().mean() > 0.9
+    assert torch.isfinite(gradient).all()
+
+
+def test_a_constant_row_gives_a_finite_gradient() -> None:
+    student = torch.zeros(2, C, requires_grad=True)
+    for method, options in ((dist, DIST), (kd, LSKD)):
+        (gradient,) = torch.autograd.grad(
+            method.loss(student, torch.zeros(2, C), torch.tensor([0, 1]), options), student
+        )
+        assert torch.isfinite(gradient).all()
+
+
+def test_forms_of_dkd_weigh_the_same_parts_differently() -> None:
+    logits, targets, labels = batch(4)
+    t, alpha, beta = 2.0, 0.5, 4.0
+    ce = torch.nn.functional.cross_entropy(logits, labels)
+    target = dkd.tckd(logits / t, targets / t, labels).mean()
+    others = dkd.nckd(logits / t, targets / t, labels).mean()
+
+    def found(form: str) -> float:
+        return float(
+            dkd.loss(
+                logits,
+                targets,
+                labels,
+                dkd.Options(temperature=t, alpha=alpha, beta=beta, form=form),
+            )
+        )
+
+    assert found("paper") == pytest.approx(
+        float(ce + t * t * (alpha * target + beta * others)), rel=1e-6
+    )
+    assert found("original") == pytest.approx(
+        float((1 - alpha) * ce + alpha * t * t * (target + beta * others)), rel=1e-6
+    )
+    assert found("report") == pytest.approx(
+        float((1 - alpha) * ce + t * t * (alpha * target + beta * others)), rel=1e-6
+    )
+
+
+EVERY = [
+    (kd, {"temperature": 2.0, "alpha": 0.7}),
+    (dkd, {"temperature": 2.0, "alpha": 0.7, "beta": 2.0}),
+    (dkd, {"temperature": 2.0, "alpha": 0.7, "beta": 2.0, "form": "original"}),
+    (nkd, {"temperature": 2.0, "gamma": 1.5}),
+    (dist, {"temperature": 2.0, "beta": 1.0, "gamma": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("method", "values"), EVERY)
+def test_gate_leaves_rows_with_a_wrong_teacher_to_the_label(method, values) -> None:
+    """Of the gated batch, rows whose teacher errs have the gradient of cross-entropy alone, the
+    others that of the method.
+    """
+    logits, targets, labels = batch(6)
+    targets[:5] += 20 * torch.nn.functional.one_hot(labels[:5], C)
+    targets[5:] += 20 * torch.nn.functional.one_hot((labels[5:] + 1) % C, C)
+    student = logits.clone().requires_grad_()
+
+    def gradient(loss: Tensor) -> Tensor:
+        return torch.autograd.grad(loss, student)[0]
+
+    gated = gradient(
+        method.loss(student, targets, labels, method.Options(**values, gate="teacher_right"))
+    )
+    plain = gradient(method.loss(student, targets, labels, method.Options(**values)))
+    alone = gradient(torch.nn.functional.cross_entropy(student, labels))
+    torch.testing.assert_close(gated[5:], alone[5:])
+    assert (gated[5:] - plain[5:]).abs().max() > 1e-4
+    if method is not dist:  # whose mean is over the rows that are kept
+        torch.testing.assert_close(gated[:5], plain[:5])
+
+
+@pytest.mark.parametrize(("method", "values"), EVERY)
+def test_gate_that_keeps_nothing_out_changes_nothing(method, values) -> None:
+    logits, _, labels = batch(7)
+    targets = 9 * torch.nn.functional.one_hot(labels, C).float() + torch.randn(
+        N, C, generator=torch.Generator().manual_seed(1)
+    )
+    losses = [
+        method.loss(logits, targets, labels, method.Options(**values, gate=gate))
+        for gate in ("none", "teacher_right")
+    ]
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+@pytest.mark.parametrize(("method", "values"), EVERY)
+def test_standardise_is_the_method_on_standardised_logits(method, values) -> None:
+    """The distillation part sees z-scores on both sides; the cross-entropy sees the logits."""
+    logits, targets, labels = batch(8)
+    ce = torch.nn.functional.cross_entropy
+    z, y = standardised(logits), standardised(targets)
+    share = 1 - values["alpha"] if method is kd or values.get("form") == "original" else 1.0
+    found = method.loss(
+        logits, targets, labels, method.Options(**values, standardize=True)
+    ) - share * ce(logits, labels)
+    expected = method.loss(z, y, labels, method.Options(**values)) - share * ce(z, labels)
+    if method is nkd:  # the label's own term stays at T = 1 on the plain logits
+        own, theirs = (v.float().softmax(1).gather(1, labels[:, None])[:, 0] for v in (targets, y))
+        found = found - (own * ce(logits, labels, reduction="none")).mean()
+        expected = expected - (theirs * ce(z, labels, reduction="none")).mean()
+    torch.testing.assert_close(found, expected)
+
+
+def test_votes_are_their_formula_and_rows_without_votes_learn_from_the_label() -> None:
+    logits, _, labels = batch(9)
+    shares = torch.rand(N, C, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    shares /= shares.sum(dim=1, keepdim=True)
+    shares[4:] = 0
+    log_p = np.log(softmax(logits.numpy()))
+    expected = []
+    for row in range(N):
+        own = -log_p[row, labels[row]]
+        expected.append(
+            own if row >= 4 else 0.3 * own - 0.7 * float((shares[row].numpy() * log_p[row]).sum())
+        )
+    assert float(votes.loss(logits, shares, labels, votes.Options(share=0.7))) == pytest.approx(
+        np.mean(expected), rel=1e-9
+    )
+
+
+def test_no_method_imports_another() -> None:
+    """DVC gives each student the file of its own method only."""
+    for path in Path(dist.__file__).parent.glob("*.py"):
+        assert "fer_core.training.losses" not in path.read_text(), path

@@ -1,0 +1,167 @@
+"""Terms added to a student's loss: what the network really computes, activity for the history,
+memory across a restart.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from fer_core.base.errors import ParamsError
+from fer_core.training.loop.task import StudentTask
+from fer_core.training.losses import ce, kd, votes
+from fer_core.training.students.negl import negative_loss
+from fer_core.training.students.terms import Auxiliary
+
+ROWS = 24
+LABELS = np.arange(ROWS, dtype=np.int8) % 7
+NEGL = {"weight": 0.5, "ratio": 1.0, "min_entropy": 0.0}
+
+
+def network(arch: str = "test_resnet") -> torch.nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model(arch, num_classes=7)
+
+
+def task(
+    net: torch.nn.Module, targets: torch.Tensor | None = None, **terms: Mapping[str, Any]
+) -> StudentTask:
+    options = (
+        ce.Options(label_smoothing=0, **terms)
+        if targets is None
+        else kd.Options(temperature=2, alpha=0.5, **terms)
+    )
+    auxiliary = (
+        Auxiliary(options, net, LABELS, np.arange(ROWS), targets, seed=3)
+        if options.has_auxiliary
+        else None
+    )
+    return StudentTask(
+        net, ce if targets is None else kd, options, targets, lambda epoch: 1, auxiliary
+    )
+
+
+def targets_of() -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(1).normal(0, 2, (ROWS, 3, 7)).astype(np.float16))
+
+
+def loss_of(one: StudentTask, epoch: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    one.network.train()
+    images = torch.from_numpy(
+        np.random.default_rng(2).normal(size=(ROWS, 3, 32, 32)).astype(np.float32)
+    )
+    outputs = one.outputs(images, epoch)
+    return one.loss(outputs, np.arange(ROWS), torch.from_numpy(LABELS.astype(np.int64)), epoch)
+
+
+@pytest.mark.parametrize(
+    "arch",
+    ["test_resnet", "test_efficientnet", "test_convnext2", "test_vit", "mobilenetv3_small_050"],
+)
+def test_features_are_what_the_classifier_is_given(arch: str) -> None:
+    net = network(arch)
+    one = task(net, lp={"weight": 1.0})
+    net.train()
+    images = torch.from_numpy(
+        np.random.default_rng(2).normal(size=(4, 3, 160, 160)).astype(np.float32)
+    )
+    outputs = one.outputs(images, 0)
+    logits, features = outputs[:, :7], outputs[:, 7:]
+    assert features.shape[1] == net.get_classifier().in_features
+    net.eval()
+    torch.testing.assert_close(net.get_classifier()(features), logits)
+    one.predict(images, 0)
+    assert one.outputs(images, 0).shape[1] == 7, "evaluation keeps no features"
+
+
+def test_terms_add_up() -> None:
+    plain, _ = loss_of(task(network()))
+    parts = {"negl": NEGL, "proto": {"weight": 0.3}, "lp": {"weight": 0.01, "neighbours": 2}}
+    single = [
+        loss_of(task(network(), **{name: values}))[0] - plain for name, values in parts.items()
+    ]
+    whole, logits = loss_of(task(network(), **parts))
+    torch.testing.assert_close(whole - plain, sum(single))
+    assert logits.shape == (ROWS, 7)
+    assert single[0] > 0
+    assert single[1] == 0, "the memory is empty at first"
+    assert single[2] > 0
+
+
+def test_teacher_guided_negatives_are_the_teachers_likeliest_mistakes() -> None:
+    targets = torch.full((ROWS, 3, 7), -30.0, dtype=torch.float16)
+    wrong = (LABELS.astype(np.int64) + 2) % 7
+    targets[torch.arange(ROWS), :, torch.from_numpy(wrong)] = 30.0
+    for kind in ("teacher", "confusion"):
+        net = network()
+        plain, logits = loss_of(task(net, targets))
+        guided, _ = loss_of(task(network(), targets, negl={**NEGL, "negatives": kind}))
+        torch.testing.assert_close(
+            guided - plain, 0.5 * negative_loss(logits, torch.from_numpy(wrong)).mean()
+        )
+
+
+def test_teacher_guided_negatives_want_targets() -> None:
+    with pytest.raises(ParamsError, match="guided by a teacher only where there are targets"):
+        task(network(), negl={**NEGL, "negatives": "teacher"})
+
+
+def test_votes_are_no_teacher_to_guide_by() -> None:
+    assert ce.Options(label_smoothing=0, negl={**NEGL, "negatives": "confusion"}).guided
+    assert not ce.Options(label_smoothing=0, negl=NEGL).guided
+    assert not votes.Options(share=0.5, negl=NEGL).guided
+    with pytest.raises(ValueError, match="negatives must be uniform"):
+        votes.Options(share=0.5, negl={**NEGL, "negatives": "teacher"})
+
+
+def test_activity_is_told_once_an_epoch() -> None:
+    one = task(
+        network(),
+        negl={**NEGL, "ratio": 0.5},
+        proto={"weight": 1, "gate": "topk", "share": 0.25},
+        lp={"weight": 1},
+    )
+    loss_of(one)
+    loss_of(one)
+    found = one.activity()
+    assert set(found) == {
+        "negl_applied",
+        "negl_entropy",
+        "proto_applied",
+        "proto_cosine",
+        "lp_included",
+    }
+    assert 0.2 < found["negl_applied"] < 0.8
+    assert found["proto_applied"] == pytest.approx(0.125), (
+        "nothing in the first batch, a quarter of the second"
+    )
+    assert found["lp_included"] == 1
+    assert one.activity() == {}
+
+
+def test_entropy_gate_keeps_sure_rows_out() -> None:
+    one = task(network(), negl={**NEGL, "min_entropy": 1.0})
+    plain, _ = loss_of(task(network()))
+    torch.testing.assert_close(loss_of(one)[0], plain)
+    assert one.activity()["negl_applied"] == 0
+
+
+def test_memory_survives_a_restart() -> None:
+    first = task(network(), proto={"weight": 1})
+    loss_of(first)
+    second = task(network(), proto={"weight": 1})
+    second.restore(first.state())
+    second.network.load_state_dict(first.network.state_dict())
+    forgetful = task(network(), proto={"weight": 1})
+    forgetful.network.load_state_dict(first.network.state_dict())
+    expected = loss_of(first)[0]
+    assert torch.equal(loss_of(second)[0], expected)
+    assert not torch.equal(loss_of(forgetful)[0], expected)
+
+
+def test_images_are_not_mixed_beside_further_terms() -> None:
+    assert task(network()).mixable
+    assert not task(network(), lp={"weight": 1}).mixable

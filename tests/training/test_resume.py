@@ -1,0 +1,193 @@
+"""A run that is interrupted and started again must end with the weights of one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fer_core.base.files import sha256_file
+from fer_core.models.initial.initial import make_initial
+from fer_core.models.initial.options import InitOptions
+from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 6
+
+
+EVERYTHING = {
+    "ema": 0.8,
+    "mixup": 0.4,
+    "accumulation": 2,
+    "batch_norm_group": 7,
+    "grad_clip": 1.0,
+    "balance": "batches",
+}
+
+
+def make_project(root: Path, **train: object) -> Path:
+    root.mkdir(exist_ok=True)
+    write_tiny_project(root, epochs=EPOCHS, **train)
+    make_initial(
+        root / "data" / "init" / ARCH,
+        ARCH,
+        SIDE,
+        1,
+        InitOptions(pretrained="none", sha256={}, min_matched=0.6),
+        None,
+    )
+    return root
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    """Hash of the weights, and the history, of whole runs."""
+    root = make_project(tmp_path_factory.mktemp("whole"))
+    for name in ("student", "teacher_a"):
+        run = stage(root, name, *arguments(name))
+        assert run.returncode == 0, run.stderr
+    return {name: result(root, name) for name in ("student", "teacher_a")}
+
+
+def environment(root: Path) -> dict[str, str]:
+    return os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "FER_RUNS": str(root / "runs"),
+        "FER_THREADS": "1",
+        "FER_DEVICE": "cpu",
+        "DVC_ROOT": str(root),
+    }
+
+
+def stage(root: Path, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", f"stages.{name}", *arguments],
+        cwd=root,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def arguments(name: str) -> list[str]:
+    init = f"data/init/{ARCH}"
+    return (
+        ["tiny", init]
+        if name == "teacher_a"
+        else ["ce-1", "ce", "1", init, "data/pack/dev/rows.parquet"]
+    )
+
+
+def out(root: Path, name: str) -> Path:
+    return root / ("data/teachers/tiny/a" if name == "teacher_a" else "data/students/ce-1")
+
+
+def result(root: Path, name: str) -> tuple[str, str]:
+    folder = out(root, name)
+    return sha256_file(folder / "model" / "model.safetensors"), (
+        folder / "record" / "history.csv"
+    ).read_text()
+
+
+def interrupt(root: Path, name: str, number: signal.Signals) -> int:
+    """Start a stage, send the signal once two epochs are saved, and return its exit status."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"stages.{name}", *arguments(name)],
+        cwd=root,
+        env=environment(root),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 2/" in line:
+            process.send_signal(number)
+            break
+    process.stderr.read()
+    return process.wait(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("student", signal.SIGINT), ("student", signal.SIGKILL), ("teacher_a", signal.SIGTERM)],
+)
+def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    project: Path, uninterrupted: dict[str, tuple[str, str]], name: str, number: signal.Signals
+) -> None:
+    status = interrupt(project, name, number)
+    assert status == (-9 if number == signal.SIGKILL else 128 + number)
+    assert not (out(project, name) / "model").exists()
+    again = stage(project, name, *arguments(name))
+    assert again.returncode == 0, again.stderr
+    assert "resumed after epoch" in again.stderr
+    assert f"epoch {EPOCHS}/{EPOCHS}" in again.stderr
+    assert "epoch 1/" not in again.stderr
+    assert result(project, name) == uninterrupted[name]
+    assert not list((project / "runs").rglob("state.pt"))
+
+
+def test_averaged_weights_mixup_and_micro_batches_resume_as_well(tmp_path: Path) -> None:
+    name = "teacher_a"
+    whole, halves = (make_project(tmp_path / part, **EVERYTHING) for part in ("whole", "halves"))
+    run = stage(whole, name, *arguments(name))
+    assert run.returncode == 0, run.stderr
+    interrupt(halves, name, signal.SIGKILL)
+    again = stage(halves, name, *arguments(name))
+    assert again.returncode == 0, again.stderr
+    assert "resumed after epoch" in again.stderr
+    assert result(halves, name) == result(whole, name)
+    timing = (out(halves, name) / "record" / "timing.csv").read_text().splitlines()
+    assert len(timing) == 1 + EPOCHS, "epochs before the interruption keep their times"
+
+
+def test_changed_params_do_not_resume_the_old_run(project: Path) -> None:
+    interrupt(project, "student", signal.SIGINT)
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("lr: 0.01", "lr: 0.02"))
+    again = stage(project, "student", *arguments("student"))
+    assert again.returncode == 0, again.stderr
+    assert "resumed" not in again.stderr
+    assert f"epoch 1/{EPOCHS}" in again.stderr
+
+
+def test_changed_training_image_does_not_resume_the_old_run(project: Path) -> None:
+    interrupt(project, "student", signal.SIGINT)
+    write_half(project / "data" / "pack" / "dev", dev_splits(train=91), seed=1)
+    again = stage(project, "student", *arguments("student"))
+    assert again.returncode == 0, again.stderr
+    assert "resumed" not in again.stderr
+
+
+def test_damaged_state_is_an_error_that_names_the_file(project: Path) -> None:
+    interrupt(project, "student", signal.SIGKILL)
+    (state,) = (project / "runs").rglob("state.pt")
+    state.write_bytes(state.read_bytes()[:1000])
+    again = stage(project, "student", *arguments("student"))
+    assert again.returncode == 1
+    assert "state.pt" in again.stderr
+    assert "delete" in again.stderr
+    assert not (project / "data/students/ce-1/model").exists()
+
+
+def test_second_run_of_the_same_key_waits_for_the_first(project: Path) -> None:
+    command = [sys.executable, "-m", "stages.student", *arguments("student")]
+    runs = []
+    for _ in range(2):
+        runs.append(
+            subprocess.Popen(
+                command, cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True
+            )
+        )
+        time.sleep(0.2)
+    texts = [run.communicate(timeout=120)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], texts
+    assert sum("waiting for it" in text for text in texts) == 1
