@@ -20,15 +20,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder, read_json, sha256_file, write_json
+from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.base.labels import CLASSES, N_CLASSES, check_class_order
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
 
 __all__ = ["SoftLabels", "read_softlabels", "write_softlabels"]
 
-_SCHEMA = 3
+_KIND = "softlabels/4"
 _INDEX_KIND = "softlabels_index/1"
 _INDEX = pa.schema(
     [
@@ -41,15 +42,6 @@ _INDEX = pa.schema(
         ]
     ]
 )
-_HASHED = (
-    "softlabels.npz",
-    "teachers.npz",
-    "softlabels_index.parquet",
-    "classorder.json",
-    "alignmentreport.json",
-    "ensemble_metrics.json",
-)
-_MANIFEST = "hash_manifest.json"
 _NLL_SLACK, _ACCURACY_SLACK = 0.01, 0.01  # float16 moves both a little
 _REMEDY = "run `dvc repro softlabels` to make them again"
 
@@ -119,7 +111,13 @@ def write_softlabels(
     _check_logits(stored, len(frame), folder)
     _check_of_teachers(singly, stored, tuple(of_teachers), folder)
     _check_quality(stored, labels, metrics, folder)
-    with new_folder(folder) as temporary:
+    header = Header(
+        _KIND,
+        rows=len(frame),
+        rows_sha256=rows.sha256,
+        made_from={"preprocessing": preprocessing_hash, "views": views_hash},
+    )
+    with new_artifact(folder, header) as temporary:
         with (temporary / "softlabels.npz").open("wb") as stream:
             np.savez(stream, logits=stored, y=labels)
         with (temporary / "teachers.npz").open("wb") as stream:
@@ -135,13 +133,9 @@ def write_softlabels(
         write_table(temporary / "softlabels_index.parquet", index, _INDEX, _INDEX_KIND)
         write_json(temporary / "classorder.json", list(CLASSES))
         report = {
-            "schema": _SCHEMA,
-            "rows_sha256": rows.sha256,
             "split": "train",
             "rows": len(frame),
             "views": stored.shape[1] - 1,
-            "preprocessing_hash": preprocessing_hash,
-            "views_hash": views_hash,
             "logits_kind": "calibrated fused logits at T = 1",
             "teachers": list(of_teachers),
             "ensemble": ensemble,
@@ -149,8 +143,6 @@ def write_softlabels(
         }
         write_json(temporary / "alignmentreport.json", report)
         write_json(temporary / "ensemble_metrics.json", metrics)
-        hashes = {name: sha256_file(temporary / name) for name in _HASHED}
-        write_json(temporary / _MANIFEST, {"rows_sha256": rows.sha256, "files": hashes})
 
 
 def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
@@ -162,52 +154,16 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
             another class order, another number of rows or views, a logit that is not finite, or
             logits that know the labels better or worse than the ensemble did.
     """
-    manifest = read_json(folder / _MANIFEST)
-    if not isinstance(manifest, dict) or set(manifest.get("files", {})) != set(_HASHED):
-        raise ArtifactError(
-            "The hash manifest does not list the soft labels' files.",
-            where=folder,
-            found=manifest,
-            expected=_HASHED,
-            remedy=_REMEDY,
-        )
-    if added := sorted({file.name for file in folder.iterdir()} - {*_HASHED, _MANIFEST}):
-        raise ArtifactError(
-            "A file was added to the soft labels.",
-            where=folder,
-            found=", ".join(added),
-            remedy=_REMEDY,
-        )
-    for name, expected in manifest["files"].items():
-        if (found := sha256_file(folder / name)) != expected:
-            raise ArtifactError(
-                "A file of the soft labels was changed.",
-                where=folder / name,
-                found=found,
-                expected=expected,
-                remedy=_REMEDY,
-            )
+    header = open_artifact(folder, _KIND)
     report = read_json(folder / "alignmentreport.json")
-    if report.get("schema") != _SCHEMA:
+    if header.rows_sha256 != rows.sha256:
         raise ArtifactError(
-            "These soft labels are of another version.",
+            "These soft labels belong to other rows.",
             where=folder,
-            found=report.get("schema"),
-            expected=_SCHEMA,
+            found=header.rows_sha256,
+            expected=rows.sha256,
             remedy=_REMEDY,
         )
-    for name, made_from in (
-        (_MANIFEST, manifest.get("rows_sha256")),
-        ("alignmentreport.json", report.get("rows_sha256")),
-    ):
-        if made_from != rows.sha256:
-            raise ArtifactError(
-                "These soft labels belong to other rows.",
-                where=folder / name,
-                found=made_from,
-                expected=rows.sha256,
-                remedy=_REMEDY,
-            )
     check_class_order(read_json(folder / "classorder.json"), folder / "classorder.json")
 
     frame = rows.frame.iloc[rows.split("train")]
@@ -273,24 +229,16 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
             remedy=_REMEDY,
         )
     _check_quality(logits, labels, read_json(folder / "ensemble_metrics.json"), folder)
-    hashes = {name: report.get(name) for name in ("preprocessing_hash", "views_hash")}
-    if not all(isinstance(value, str) for value in hashes.values()):
-        raise ArtifactError(
-            "The alignment report names no preprocessing or no views.",
-            where=folder,
-            found=hashes,
-            remedy=_REMEDY,
-        )
     return SoftLabels(
         logits=logits,
         teachers=teachers,
         of_teachers=singly,
         labels=labels,
         rows_sha256=rows.sha256,
-        preprocessing_hash=hashes["preprocessing_hash"],
-        views_hash=hashes["views_hash"],
-        sha256=manifest["files"]["softlabels.npz"],
-        of_teachers_sha256=manifest["files"]["teachers.npz"],
+        preprocessing_hash=header.made_from["preprocessing"],
+        views_hash=header.made_from["views"],
+        sha256=sha256_file(folder / "softlabels.npz"),
+        of_teachers_sha256=sha256_file(folder / "teachers.npz"),
     )
 
 

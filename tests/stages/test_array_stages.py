@@ -16,7 +16,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.rows import Rows, read_rows, write_rows
-from fer_core.evaluation.boards.leaderboard import read_leaderboard, read_oracles
+from fer_core.evaluation.boards.leaderboard import read_leaderboard
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.report import read_comparison
 from fer_core.evaluation.ensemble.ensemble import read_ensemble
@@ -26,6 +26,7 @@ from fer_core.logits.store import read_logits, write_logits
 from fer_core.targets.softlabels import read_softlabels
 from stages import calibrate, compare, ensemble, leaderboard, softlabels
 from tests.arrange_logits import DEV, TEST, K, frame, logits_set, manifest_of
+from tests.artifacts import reseal
 
 PARAMS = """
 seed: 1337
@@ -86,7 +87,7 @@ def test_teachers_are_fused_ranked_and_turned_into_targets(halves):
     assert len(pd.read_csv("data/ensemble/search.csv")) == 6
 
     leaderboard.main()
-    assert {row["set"] for row in read_leaderboard(Path("data/leaderboard"))} == {
+    assert {row["set"] for row in read_leaderboard(Path("data/leaderboard")).rows} == {
         "everything",
         "large",
     }
@@ -120,7 +121,7 @@ def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and
         stage.main()
     chosen = read_ensemble(Path("data/ensemble"))
     assert set(chosen.cross_validation) == {"global", "per_class", "per_source"}
-    entries = {row["entry"] for row in read_leaderboard(Path("data/leaderboard"))}
+    entries = {row["entry"] for row in read_leaderboard(Path("data/leaderboard")).rows}
     assert entries >= {
         "per_class",
         "per_source",
@@ -130,7 +131,10 @@ def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and
         "rn18 T=1.2",
         "b3 T=1.2",
     }
-    assert [row["set"] for row in read_oracles(Path("data/leaderboard"))] == ["everything", "large"]
+    assert [row["set"] for row in read_leaderboard(Path("data/leaderboard")).oracles] == [
+        "everything",
+        "large",
+    ]
     targets = read_softlabels(Path("data/softlabels"), dev)
     logits = {
         tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers
@@ -143,14 +147,15 @@ def test_weights_that_sum_to_0_stop_every_stage_that_fuses_and_leave_no_out(halv
     file = Path("data/ensemble/ensemble.json")
     text = file.read_text()
     for key, change in {
-        "weights": lambda values: values.update(weights=dict.fromkeys(values["weights"], 0.0)),
-        "references.best_single.weights": lambda values: values["references"]["best_single"].update(
+        "chosen.weights": lambda values: values["chosen"].update(weights={"rn18": 0.0, "b3": 0.0}),
+        "best_single.weights": lambda values: values["best_single"].update(
             weights={"rn18": -1.0, "b3": 2.0}
         ),
     }.items():
         values = json.loads(text)
         change(values)
         file.write_text(json.dumps(values))
+        reseal(file.parent)
         for stage, out in ((leaderboard, "data/leaderboard"), (softlabels, "data/softlabels")):
             with pytest.raises(
                 ArtifactError,
@@ -181,14 +186,14 @@ def test_teachers_that_know_their_train_rows_by_heart_are_warned_of(halves, capl
 def test_rows_of_one_picture_widen_the_intervals_of_the_leaderboard(halves):
     ensemble.main()
     leaderboard.main()
-    apart = read_leaderboard(Path("data/leaderboard"))
+    apart = read_leaderboard(Path("data/leaderboard")).rows
     dev, test = halves
     once = dict(zip(test.sample_ids[1::2], test.sample_ids[::2], strict=True))
     write_manifest(
         Path("data/manifest.parquet"), manifest_of(dev.frame, test.frame, duplicate_of=once)
     )
     leaderboard.main()
-    together = read_leaderboard(Path("data/leaderboard"))
+    together = read_leaderboard(Path("data/leaderboard")).rows
     for one, other in zip(apart, together, strict=True):
         before, after = one["metrics"]["nll"], other["metrics"]["nll"]
         assert before["value"] == after["value"]

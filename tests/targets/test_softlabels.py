@@ -17,6 +17,7 @@ from fer_core.targets.softlabels import (
     write_softlabels,
 )
 from tests.arrange_logits import DEV, K, metrics_of, noisy_logits, rows_of
+from tests.artifacts import reseal
 
 ROWS = rows_of(DEV)
 
@@ -45,13 +46,6 @@ def write(folder: Path) -> None:
         ensemble={"weights": {"rn18": 1.0}},
         metrics=metrics_of(targets(), ROWS.labels[ROWS.split("train")]),
     )
-
-
-def rehash(folder: Path) -> None:
-    """Make the hashes fit again, as a careful forger or a wrong program would."""
-    manifest = read_json(folder / "hash_manifest.json")
-    manifest["files"] = {name: sha256_file(folder / name) for name in manifest["files"]}
-    write_json(folder / "hash_manifest.json", manifest)
 
 
 def edit_arrays(
@@ -157,19 +151,6 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
         ),
         "class order",
     ),
-    "rows hash of the report": (
-        edit_json("alignmentreport.json", rows_sha256="0" * 64),
-        "other rows",
-    ),
-    "rows hash of the manifest": (
-        edit_json("hash_manifest.json", rows_sha256="0" * 64),
-        "other rows",
-    ),
-    "schema": (edit_json("alignmentreport.json", schema=9), "another version"),
-    "no preprocessing": (
-        edit_json("alignmentreport.json", preprocessing_hash=None),
-        "names no preprocessing",
-    ),
     "arrays cut": (
         lambda f: (f / "softlabels.npz").write_bytes((f / "softlabels.npz").read_bytes()[:-100]),
         "damaged",
@@ -256,7 +237,7 @@ def test_same_targets_give_the_same_bytes(tmp_path):
 def test_forgery_with_hashes_that_fit_is_still_seen(tmp_path, forge, says):
     write(tmp_path / "soft")
     forge(tmp_path / "soft")
-    rehash(tmp_path / "soft")
+    reseal(tmp_path / "soft")
     with pytest.raises(ArtifactError, match=says):
         read_softlabels(tmp_path / "soft", ROWS)
 
@@ -265,7 +246,7 @@ def test_rehashing_alone_harms_nothing(tmp_path):
     write(tmp_path / "soft")
     edit_index(lambda frame: frame)(tmp_path / "soft")
     edit_arrays(lambda z, y: (z, y))(tmp_path / "soft")
-    rehash(tmp_path / "soft")
+    reseal(tmp_path / "soft")
     read_softlabels(tmp_path / "soft", ROWS)
 
 
@@ -320,9 +301,7 @@ def test_writer_refuses_logits_that_are_not_those_that_were_measured(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "name", ["softlabels.npz", "teachers.npz", "classorder.json", "hash_manifest.json"]
-)
+@pytest.mark.parametrize("name", ["softlabels.npz", "teachers.npz", "classorder.json"])
 def test_missing_file_is_seen(tmp_path, name):
     write(tmp_path / "soft")
     (tmp_path / "soft" / name).unlink()
@@ -330,12 +309,19 @@ def test_missing_file_is_seen(tmp_path, name):
         read_softlabels(tmp_path / "soft", ROWS)
 
 
-def test_hash_manifest_that_skips_a_file_is_refused(tmp_path):
+def test_a_header_that_skips_a_file_is_refused(tmp_path):
     write(tmp_path / "soft")
-    manifest = read_json(tmp_path / "soft" / "hash_manifest.json")
-    del manifest["files"]["softlabels.npz"]
-    write_json(tmp_path / "soft" / "hash_manifest.json", manifest)
-    with pytest.raises(ArtifactError, match="does not list"):
+    header = read_json(tmp_path / "soft" / "header.json")
+    del header["files"]["softlabels.npz"]
+    write_json(tmp_path / "soft" / "header.json", header)
+    with pytest.raises(ArtifactError, match="was added"):
+        read_softlabels(tmp_path / "soft", ROWS)
+
+
+def test_soft_labels_of_an_older_version_are_refused_with_the_remedy(tmp_path):
+    write(tmp_path / "soft")
+    (tmp_path / "soft" / "header.json").unlink()
+    with pytest.raises(ArtifactError, match=r"older version(.|\n)*fer run"):
         read_softlabels(tmp_path / "soft", ROWS)
 
 

@@ -109,7 +109,7 @@ def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
                 found=name,
                 expected=", ".join(known),
             )
-        stores[name] = FaceStore.open(file)
+        stores[name] = FaceStore.open(file, name)
         if len(stores[name]) == 0:
             raise DataError(
                 "A listed data set has no faces.",

@@ -188,7 +188,7 @@ def write_images(rows: pd.DataFrame, clean: Path, folder: Path) -> pd.DataFrame:
 
 def _store_of(rows: pd.DataFrame, source: str, clean: Path) -> FaceStore:
     """The store of a source, after checking that its rows are those that the manifest names."""
-    store = FaceStore.open(clean / f"{source}.arrow")
+    store = FaceStore.open(clean / f"{source}.arrow", source)
     mine = rows[rows["source"] == source]
     held = store.table_without_images()["sample_id"].to_numpy()
     inside = (mine["row"] < len(held)).to_numpy()

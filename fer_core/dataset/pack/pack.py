@@ -19,8 +19,8 @@ import pyarrow as pa
 from pydantic import Field
 from tqdm import tqdm
 
+from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder
 from fer_core.base.logs import progress_off
 from fer_core.base.params import Section
 from fer_core.dataset.pack.rows import ROWS_FILE, Rows, read_rows, write_rows
@@ -33,6 +33,7 @@ _SCHEMA = pa.schema(
         pa.field("image", pa.large_binary(), nullable=False),
     ]
 )
+_KIND = "pack/2"
 _METADATA = {b"schema": b"faces/1"}
 _BATCH_ROWS, _BATCH_BYTES = 1000, 1 << 20
 _MAX_SHARDS = 512  # all of them are open at once; beyond 50 GB shards grow instead
@@ -89,7 +90,7 @@ def write_pack(
     """
     shard = assign_shards(rows["sample_id"], sizes, options.shard_megabytes * 1e6)
     shard_row = pd.Series(shard).groupby(shard).cumcount().to_numpy(dtype=np.int32)
-    with new_folder(folder) as temporary:
+    with new_artifact(folder, Header(_KIND, rows=len(rows))) as temporary:
         with ExitStack() as files:
             writers = [
                 _ShardWriter(temporary / _shard_file(number), files)
@@ -156,6 +157,7 @@ class Pack:
             ArtifactError: a file is missing, damaged, of another schema, or holds other faces than
                 the rows say.
         """
+        open_artifact(folder, _KIND)
         rows = read_rows(folder / ROWS_FILE)
         numbers = rows.frame["shard"].to_numpy()
         shards = [

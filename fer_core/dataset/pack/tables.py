@@ -1,5 +1,5 @@
-"""Parquet tables with a declared schema: the same bytes for the same rows, and refused when read as
-anything else.
+"""Parquet tables with a declared schema: the same bytes for the same rows, refused when read as
+anything else, and with a checksum of every page, so that a changed byte is noticed.
 """
 
 import json
@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fer_core.base.artifact import REMAKE
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_file
 from fer_core.base.labels import CLASSES, check_class_order
@@ -16,7 +17,6 @@ from fer_core.base.labels import CLASSES, check_class_order
 __all__ = ["read_table", "write_table"]
 
 _KIND, _CLASSES = b"schema", b"classes"
-_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 
 
 def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema, kind: str) -> None:
@@ -45,6 +45,7 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema, kind: str) -
             temporary,
             compression="zstd",
             row_group_size=65536,
+            write_page_checksum=True,
         )
 
 
@@ -55,12 +56,12 @@ def read_table(path: Path, schema: pa.Schema, kind: str) -> pd.DataFrame:
         ArtifactError: missing, damaged, of another kind, version, class order or schema.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
     except FileNotFoundError as error:
-        raise ArtifactError("A file is missing.", where=path, remedy=_REMEDY) from error
+        raise ArtifactError("A file is missing.", where=path, remedy=REMAKE) from error
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(
-            "This table is damaged.", where=path, found=error, remedy=_REMEDY
+            "This table is damaged.", where=path, found=error, remedy=REMAKE
         ) from error
     metadata = table.schema.metadata or {}
     if metadata.get(_KIND) != kind.encode():
@@ -69,7 +70,7 @@ def read_table(path: Path, schema: pa.Schema, kind: str) -> pd.DataFrame:
             where=path,
             found=metadata.get(_KIND, b"none").decode(),
             expected=kind,
-            remedy=_REMEDY,
+            remedy=REMAKE,
         )
     check_class_order(json.loads(metadata.get(_CLASSES, b"[]")), path)
     if table.schema.names != schema.names:
@@ -78,13 +79,13 @@ def read_table(path: Path, schema: pa.Schema, kind: str) -> pd.DataFrame:
             where=path,
             found=table.schema.names,
             expected=schema.names,
-            remedy=_REMEDY,
+            remedy=REMAKE,
         )
     try:
         table = table.cast(schema)
     except (pa.ArrowException, ValueError) as error:
         raise ArtifactError(
-            "This table has columns of another type.", where=path, found=error, remedy=_REMEDY
+            "This table has columns of another type.", where=path, found=error, remedy=REMAKE
         ) from error
     _check_full(table, schema, path)
     frame = table.to_pandas()

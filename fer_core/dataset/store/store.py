@@ -2,14 +2,14 @@
 it.
 
 An Arrow IPC file, uncompressed and memory-mapped, readable with `pandas.read_feather`. Same faces,
-same bytes. One row a face; the schema's metadata (JSON values) hold the source, the class order,
-what the reader announced and what was left out and why.
+same bytes. One row a face; the schema's metadata (JSON values) hold the header with a hash of every
+batch, the source, what the reader announced and what was left out and why.
 """
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from fer_core.base.artifact import REMAKE, Header, check_header, hash_bytes, parse_values
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_file
-from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.dataset.store.imagehash import THUMBNAIL
 
 __all__ = ["STORE_SCHEMA", "FaceStore", "StoreRow", "write_store"]
 
-_KIND = "face store/2"
+_KIND = "face store/3"
 _BATCH = 1000
 _BYTES = ("image", "thumbnail")
-_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 
 STORE_SCHEMA = pa.schema(
     [
@@ -53,6 +52,12 @@ STORE_SCHEMA = pa.schema(
         pa.field("flag", pa.string(), nullable=False),
     ]
 )
+
+_PARTS = {
+    "table": [name for name in STORE_SCHEMA.names if name not in _BYTES],
+    "images": list(_BYTES),
+}
+"""Columns of a batch that are hashed together: images are read, and checked, only when needed."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +108,8 @@ def write_store(
         spool = final.with_suffix(".rows")
         try:
             _write_rows(spool, rows, path)
-            content = {
-                "schema": _KIND,
-                "classes": list(CLASSES),
-                **(meta() if callable(meta) else meta),
-            }
-            schema = STORE_SCHEMA.with_metadata(
-                {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
-            )
-            _copy_with_schema(spool, final, schema)
+            about = meta() if callable(meta) else meta
+            _copy_with_header(spool, final, Header(_KIND, str(about.get("source", ""))), about)
         finally:
             spool.unlink(missing_ok=True)
 
@@ -140,20 +138,35 @@ def _write_rows(file: Path, rows: Iterable[StoreRow], store: Path) -> None:
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=STORE_SCHEMA))
 
 
-def _copy_with_schema(file: Path, target: Path, schema: pa.Schema) -> None:
-    """Copy batch by batch: the metadata stand at the head of an Arrow file, so they must be known
-    before the first row.
-    """
-    with (
-        pa.memory_map(str(file)) as source,
-        pa.ipc.open_file(source) as reader,
-        pa.OSFile(str(target), "wb") as sink,
-        pa.ipc.new_file(sink, schema) as writer,
-    ):
-        for number in range(reader.num_record_batches):
-            writer.write_batch(
-                pa.RecordBatch.from_arrays(reader.get_batch(number).columns, schema=schema)
-            )
+def _copy_with_header(file: Path, target: Path, header: Header, about: dict[str, Any]) -> None:
+    """Copy batch by batch, below the metadata, which need the number and hashes of all rows."""
+    with pa.memory_map(str(file)) as source, pa.ipc.open_file(source) as reader:
+        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+        head = replace(
+            header,
+            rows=sum(batch.num_rows for batch in batches),
+            files={
+                f"{part} {number}": _digest(batch, columns)
+                for number, batch in enumerate(batches)
+                for part, columns in _PARTS.items()
+            },
+        )
+        values = {"header": asdict(head), **about}
+        schema = STORE_SCHEMA.with_metadata(
+            {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+        )
+        with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for batch in batches:
+                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+
+
+def _digest(batch: pa.RecordBatch, columns: Sequence[str]) -> str:
+    """Hash of some columns of a batch, whatever the schema's metadata say."""
+    part = pa.RecordBatch.from_arrays(
+        [batch.column(name) for name in columns],
+        schema=pa.schema([STORE_SCHEMA.field(name) for name in columns]),
+    )
+    return hash_bytes(part.serialize())
 
 
 class FaceStore:
@@ -161,49 +174,53 @@ class FaceStore:
     are asked for.
     """
 
-    def __init__(self, path: Path, batches: list[pa.RecordBatch], meta: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, batches: list[pa.RecordBatch], header: Header, meta: dict[str, Any]
+    ) -> None:
         self.path = path
+        self.header = header
         self.meta = meta
         self._batches = batches
+        self._checked: set[int] = set()
         self._starts = [0]
         for batch in batches:
             self._starts.append(self._starts[-1] + batch.num_rows)
 
     @classmethod
-    def open(cls, path: Path) -> "FaceStore":
+    def open(cls, path: Path, source: str | None = None) -> "FaceStore":
         """Open a store and check it.
 
+        Args:
+            path: the file.
+            source: data set that it must be of; None where that does not matter.
+
         Raises:
-            ArtifactError: missing, damaged, of another kind, class order or schema.
+            ArtifactError: missing, damaged, of another kind, data set, class order or schema.
         """
         try:
             reader = pa.ipc.open_file(pa.memory_map(str(path)))
             batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         except FileNotFoundError as error:
-            raise ArtifactError("A face store is missing.", where=path, remedy=_REMEDY) from error
+            raise ArtifactError("A face store is missing.", where=path, remedy=REMAKE) from error
         except (pa.ArrowException, OSError) as error:
             raise ArtifactError(
-                "This face store is damaged.", where=path, found=error, remedy=_REMEDY
+                "This face store is damaged.", where=path, found=error, remedy=REMAKE
             ) from error
         meta = _metadata(reader.schema, path)
-        if meta.get("schema") != _KIND:
-            raise ArtifactError(
-                "This is another kind of file.",
-                where=path,
-                found=meta.get("schema"),
-                expected=_KIND,
-                remedy=_REMEDY,
-            )
-        check_class_order(meta.get("classes", []), path)
+        header = parse_values(meta.pop("header", {}), Header, path)
+        check_header(header, _KIND, source, path)
         if not reader.schema.equals(STORE_SCHEMA):
             raise ArtifactError(
                 "This face store has other columns.",
                 where=path,
                 found=reader.schema.names,
                 expected=STORE_SCHEMA.names,
-                remedy=_REMEDY,
+                remedy=REMAKE,
             )
-        return cls(path, batches, meta)
+        store = cls(path, batches, header, meta)
+        for number in range(len(batches)):
+            store._check(number, "table")
+        return store
 
     def __len__(self) -> int:
         """Number of faces."""
@@ -225,13 +242,28 @@ class FaceStore:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)} in {self.path}")
         number = bisect_right(self._starts, row) - 1
+        if number not in self._checked:
+            self._check(number, "images")
+            self._checked.add(number)
         return self._batches[number].column(column)[row - self._starts[number]].as_py()
+
+    def _check(self, number: int, part: str) -> None:
+        """Compare a batch with its hash before anything of it is used."""
+        found = _digest(self._batches[number], _PARTS[part])
+        if found != self.header.files.get(f"{part} {number}"):
+            raise ArtifactError(
+                "The bytes of this face store were changed.",
+                where=f"{self.path}: {part} of batch {number}",
+                found=found,
+                expected=self.header.files.get(f"{part} {number}"),
+                remedy=REMAKE,
+            )
 
     def table_without_images(self) -> pd.DataFrame:
         """All columns but `image` and `thumbnail`; nullable integers come as pandas' `Int32`,
         `votes` as arrays or None.
         """
-        names = [name for name in STORE_SCHEMA.names if name not in _BYTES]
+        names = _PARTS["table"]
         table = pa.Table.from_batches(self._batches, STORE_SCHEMA).select(names)
         frame = table.to_pandas()
         for name in names:
@@ -248,5 +280,5 @@ def _metadata(schema: pa.Schema, path: Path) -> dict[str, Any]:
         return {key.decode(): json.loads(value) for key, value in (schema.metadata or {}).items()}
     except ValueError as error:
         raise ArtifactError(
-            "The metadata of this face store are damaged.", where=path, found=error, remedy=_REMEDY
+            "The metadata of this face store are damaged.", where=path, found=error, remedy=REMAKE
         ) from error

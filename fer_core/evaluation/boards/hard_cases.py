@@ -23,8 +23,14 @@ import pyarrow as pa
 from pydantic import Field
 from scipy.special import entr
 
+from fer_core.base.artifact import (
+    Header,
+    new_artifact,
+    open_artifact,
+    read_values,
+    write_values,
+)
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder, write_json
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.params import Section
 from fer_core.dataset.pack.tables import read_table, write_table
@@ -38,6 +44,7 @@ __all__ = [
     "REASONS",
     "HardCaseOptions",
     "HardCases",
+    "HardSummary",
     "find_hard_cases",
     "read_hard_cases",
     "scores_on",
@@ -46,7 +53,8 @@ __all__ = [
 
 REASONS = ("low_margin", "disagreement", "confusable")
 
-_KIND = "hard_cases/1"
+_KIND = "hard_cases/2"
+_TABLE, _SUMMARY = "hard_cases.parquet", "hard_cases.json"
 _SCHEMA = pa.schema(
     [
         pa.field("sample_id", pa.string(), nullable=False),
@@ -92,6 +100,18 @@ class HardCases:
     def hard(self) -> np.ndarray:
         """Which val rows are in the set, bool [N_val]."""
         return self.table[list(REASONS)].any(axis=1).to_numpy()
+
+
+@dataclass(frozen=True)
+class HardSummary:
+    """Counts of the hard val rows, the pairs of classes, and every model's scores on them."""
+
+    val_rows: int
+    hard_rows: int
+    by_reason: dict[str, int]
+    by_class: dict[str, int]
+    confused_pairs: list[dict[str, Any]]
+    scores: dict[str, Any]
 
 
 def find_hard_cases(
@@ -196,29 +216,29 @@ def write_hard_cases(folder: Path, cases: HardCases, scores: dict[str, Any]) -> 
     (counts, pairs, scores).
     """
     hard = cases.table[cases.hard]
-    summary = {
-        "rows_sha256": cases.rows_sha256,
-        "val_rows": len(cases.table),
-        "hard_rows": len(hard),
-        "by_reason": {reason: int(hard[reason].sum()) for reason in REASONS},
-        "by_class": {
-            name: int((hard["label"] == index).sum()) for index, name in enumerate(CLASSES)
-        },
-        "confused_pairs": [{"classes": [a, b], "rows": n} for a, b, n in cases.pairs],
-        "scores": scores,
-    }
-    with new_folder(folder) as temporary:
-        write_table(temporary / "hard_cases.parquet", cases.table, _SCHEMA, _KIND)
-        write_json(temporary / "hard_cases.json", summary)
+    summary = HardSummary(
+        val_rows=len(cases.table),
+        hard_rows=len(hard),
+        by_reason={reason: int(hard[reason].sum()) for reason in REASONS},
+        by_class={name: int((hard["label"] == i).sum()) for i, name in enumerate(CLASSES)},
+        confused_pairs=[{"classes": [a, b], "rows": n} for a, b, n in cases.pairs],
+        scores=scores,
+    )
+    header = Header(_KIND, rows=len(cases.table), rows_sha256=cases.rows_sha256)
+    with new_artifact(folder, header) as temporary:
+        write_table(temporary / _TABLE, cases.table, _SCHEMA, _KIND)
+        write_values(temporary / _SUMMARY, summary)
 
 
-def read_hard_cases(file: Path) -> pd.DataFrame:
-    """Read `hard_cases.parquet`.
+def read_hard_cases(folder: Path) -> tuple[pd.DataFrame, HardSummary, str]:
+    """Read the table of all val rows, the summary, and the hash of the dev rows that they are of.
 
     Raises:
-        ArtifactError: missing, damaged, or of another schema or class order.
+        ArtifactError: missing, damaged, or of another version or class order.
     """
-    return read_table(file, _SCHEMA, _KIND)
+    header = open_artifact(folder, _KIND)
+    table = read_table(folder / _TABLE, _SCHEMA, _KIND)
+    return table, read_values(folder / _SUMMARY, HardSummary), header.rows_sha256 or ""
 
 
 def _lowest(values: np.ndarray, ids: np.ndarray, share: float) -> np.ndarray:

@@ -6,7 +6,7 @@ among the teachers could reach (see `oracle`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from fer_core.base.artifact import Header, new_artifact, open_artifact, read_values
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder, read_json, write_json, write_text
+from fer_core.base.files import write_json, write_text
 from fer_core.base.logs import progress_off
 from fer_core.dataset.manifest.pictures import picture_codes
 from fer_core.evaluation.boards.oracle import oracle
@@ -24,9 +25,9 @@ from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
 from fer_core.logits.store import LogitsSet
 
-__all__ = ["Board", "leaderboard", "read_leaderboard", "read_oracles", "write_leaderboard"]
+__all__ = ["Board", "leaderboard", "read_leaderboard", "write_leaderboard"]
 
-_SCHEMA = 2
+_KIND = "leaderboard/3"
 
 
 @dataclass(frozen=True)
@@ -185,56 +186,28 @@ def write_leaderboard(folder: Path, board: Board, rows_sha256: str) -> None:
             }
         line |= {f"f1_{name}": value for name, value in row["per_class_f1"].items()}
         lines.append(line)
-    values = {
-        "schema": _SCHEMA,
-        "rows_sha256": rows_sha256,
-        "rows": board.rows,
-        "oracles": board.oracles,
-    }
-    with new_folder(folder) as temporary:
-        write_json(temporary / "leaderboard.json", values)
+    with new_artifact(folder, Header(_KIND, rows_sha256=rows_sha256)) as temporary:
+        write_json(temporary / "leaderboard.json", asdict(board))
         write_text(
             temporary / "leaderboard.csv",
             pd.DataFrame(lines).to_csv(index=False, lineterminator="\n"),
         )
 
 
-def read_leaderboard(folder: Path) -> list[dict[str, Any]]:
-    """Read the rows of `leaderboard.json`, without the oracles.
+def read_leaderboard(folder: Path) -> Board:
+    """Read `leaderboard.json`.
 
     Raises:
         ArtifactError: missing, damaged or of another version.
     """
-    return _read(folder, "rows")
-
-
-def read_oracles(folder: Path) -> list[dict[str, Any]]:
-    """Read the oracles of `leaderboard.json`.
-
-    Raises:
-        ArtifactError: missing, damaged or of another version.
-    """
-    return _read(folder, "oracles")
-
-
-def _read(folder: Path, key: str) -> list[dict[str, Any]]:
-    values = read_json(folder / "leaderboard.json")
-    if not isinstance(values, dict) or values.get("schema") != _SCHEMA or key not in values:
-        raise ArtifactError(
-            "This leaderboard is of another version.", where=folder, expected=_SCHEMA
-        )
-    return values[key]
+    open_artifact(folder, _KIND)
+    return read_values(folder / "leaderboard.json", Board)
 
 
 def _entries(
     logits: Mapping[str, np.ndarray], ensemble: Ensemble, sources: Sequence[str] | np.ndarray
 ) -> Iterator[_Entry]:
-    weightings = {
-        "best_single": ensemble.best_single,
-        "uniform": ensemble.uniform,
-        "ensemble": ensemble.chosen,
-        **ensemble.given,
-    }
+    weightings = ensemble.weightings()
     for tag in ensemble.teachers:
         raw = np.asarray(logits[tag], dtype=np.float64)
         yield _Entry(tag, False, False, "", {tag: 1.0}, raw)

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder, read_json, write_json, write_text
+from fer_core.base.files import read_json, write_json, write_text
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.calibration.calibration import (
@@ -41,9 +42,9 @@ from fer_core.evaluation.metrics.record import Evaluation, evaluate_logits
 
 __all__ = ["Calibration", "CalibrationReport", "calibrate", "read_calibration", "write_calibration"]
 
-_SCHEMA = 2
+_ARTIFACT = "calibration/3"
 _FITTED_ON = "calib"
-_PLAIN = ("n", "nll_before", "nll_after", "rows_sha256", "model_sha256")
+_PLAIN = ("n", "nll_before", "nll_after")
 
 
 @dataclass(frozen=True)
@@ -173,12 +174,17 @@ def calibrate(
 def write_calibration(folder: Path, report: CalibrationReport) -> None:
     """Write the folder in one step."""
     found, choice = report.calibration, report.calibration.choice
-    with new_folder(folder) as temporary:
+    header = Header(
+        _ARTIFACT,
+        found.key,
+        rows=found.n,
+        rows_sha256=found.rows_sha256,
+        made_from={"model": found.model_sha256},
+    )
+    with new_artifact(folder, header) as temporary:
         write_json(
             temporary / "calibration.json",
             {
-                "schema": _SCHEMA,
-                "key": found.key,
                 "temperature": found.temperature,
                 "fitted_on": _FITTED_ON,
                 **{name: getattr(found, name) for name in _PLAIN},
@@ -208,15 +214,9 @@ def read_calibration(folder: Path, model_sha256: str) -> Calibration:
             than calib, of other weights, or with a choice or temperature that is not of the methods
             fitted.
     """
+    header = open_artifact(folder, _ARTIFACT, folder.name)
     file = folder / "calibration.json"
     values = read_json(file)
-    if values.get("schema") != _SCHEMA:
-        raise ArtifactError(
-            "This calibration is of another version.",
-            where=file,
-            found=values.get("schema"),
-            expected=_SCHEMA,
-        )
     try:
         fitted_on = values["fitted_on"]
         methods = {
@@ -225,7 +225,11 @@ def read_calibration(folder: Path, model_sha256: str) -> Calibration:
         }
         choice = CalibrationChoice(values["chosen"], values["folds"], methods, values["refused"])
         calibration = Calibration(
-            **{name: values[name] for name in ("key", "temperature", *_PLAIN)}, choice=choice
+            key=header.key,
+            rows_sha256=header.rows_sha256 or "",
+            model_sha256=header.made_from["model"],
+            choice=choice,
+            **{name: values[name] for name in ("temperature", *_PLAIN)},
         )
         exported = methods["temperature"].calibrator
     except KeyError as error:

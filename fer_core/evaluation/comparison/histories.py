@@ -17,7 +17,6 @@ from fer_core.base.labels import check_class_order
 from fer_core.evaluation.metrics.reliability import read_reliability_metrics
 
 __all__ = [
-    "read_hard_summary",
     "read_history",
     "read_reliability",
     "read_target_metrics",
@@ -44,7 +43,6 @@ _VALIDATION = (
     "twins",
     "sets",
 )
-_HARD = ("rows_sha256", "val_rows", "hard_rows", "by_reason", "confused_pairs", "scores")
 _RELIABILITY = ("set", "stage", "bin", "confidence", "accuracy", "count")
 
 
@@ -65,15 +63,6 @@ def read_validation(path: Path) -> dict[str, Any]:
         )
     check_class_order(values["canonical"], path)
     return values
-
-
-def read_hard_summary(path: Path) -> dict[str, Any]:
-    """Counts and scores of the hard val rows.
-
-    Raises:
-        ArtifactError: missing, damaged or incomplete.
-    """
-    return _object(path, _HARD)
 
 
 def read_history(folder: Path) -> pd.DataFrame:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder, read_json, write_json, write_text
+from fer_core.base.artifact import Header, new_artifact, open_artifact
+from fer_core.base.files import read_json, write_json, write_text
 from fer_core.evaluation.comparison.comparison import DIFFERENCES, Pair, Refusal
 from fer_core.evaluation.comparison.verdict import verdict
 from fer_core.evaluation.metrics.record import Evaluation
 
 __all__ = ["comparison_frame", "read_comparison", "run_summary", "write_comparison"]
 
-_SCHEMA = 2
+_KIND = "comparison/3"
 _SHOWN = {
     "accuracy": ("metrics", "accuracy"),
     "macro_f1": ("metrics", "macro_f1"),
@@ -61,7 +61,6 @@ def write_comparison(
         runs: of `run_summary` on the main set, students and teachers.
     """
     values = {
-        "schema": _SCHEMA,
         "set": set_names[0],
         "sets": list(set_names),
         "pairs": [_plain(pair) for pair in pairs],
@@ -71,7 +70,7 @@ def write_comparison(
         ],
         "runs": list(runs),
     }
-    with new_folder(folder) as temporary:
+    with new_artifact(folder, Header(_KIND)) as temporary:
         write_json(temporary / "comparison.json", values)
         write_text(
             temporary / "comparison.csv",
@@ -86,14 +85,8 @@ def read_comparison(folder: Path) -> dict[str, Any]:
     Raises:
         ArtifactError: missing, damaged or of another version.
     """
-    values = read_json(folder / "comparison.json")
-    if not isinstance(values, dict) or values.get("schema") != _SCHEMA:
-        raise ArtifactError(
-            "This comparison is of another version.",
-            where=folder,
-            expected=_SCHEMA,
-            remedy="run `dvc repro compare` to make it again",
-        )
+    open_artifact(folder, _KIND)
+    values: dict[str, Any] = read_json(folder / "comparison.json")
     return values
 
 

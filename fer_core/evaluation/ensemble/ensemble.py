@@ -6,16 +6,16 @@ leaderboard is to show) and `search.csv` (every candidate). Nothing in it comes 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fer_core.base.artifact import Header, new_artifact, open_artifact, read_values, write_values
 from fer_core.base.errors import ArtifactError, ParamsError
-from fer_core.base.files import new_folder, read_json, write_json, write_text
-from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.base.files import write_text
 from fer_core.evaluation.calibration.calibration import interior_temperature
 from fer_core.evaluation.ensemble.fusion import (
     EnsembleOptions,
@@ -31,8 +31,6 @@ from fer_core.evaluation.ensemble.weight_kinds import (
     SourceWeights,
     fit_per_class,
     fit_per_source,
-    kind_from_plain,
-    to_plain,
 )
 from fer_core.evaluation.metrics.metrics import all_metrics
 from fer_core.logits.store import LogitsSet
@@ -46,8 +44,7 @@ __all__ = [
     "write_ensemble",
 ]
 
-_SCHEMA = 3
-_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
+_KIND, _FILE = "ensemble/4", "ensemble.json"
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,15 @@ class Ensemble:
     given: dict[str, Weighting] = field(default_factory=dict)
     kinds: dict[str, KindWeights] = field(default_factory=dict)
     cross_validation: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def weightings(self) -> dict[str, Weighting]:
+        """Weightings by the names that the leaderboard gives them."""
+        return {
+            "best_single": self.best_single,
+            "uniform": self.uniform,
+            "ensemble": self.chosen,
+            **self.given,
+        }
 
     def fused(
         self, logits: Mapping[str, np.ndarray], weighting: Weighting | None = None
@@ -282,29 +288,9 @@ def check_teachers(logits: Mapping[str, LogitsSet]) -> LogitsSet:
 
 def write_ensemble(folder: Path, ensemble: Ensemble, candidates: pd.DataFrame) -> None:
     """Write the folder in one step."""
-    with new_folder(folder) as temporary:
-        write_json(
-            temporary / "ensemble.json",
-            {
-                "schema": _SCHEMA,
-                "classes": list(CLASSES),
-                "teachers": list(ensemble.teachers),
-                "model_sha256": ensemble.model_sha256,
-                "temperatures": ensemble.temperatures,
-                **_plain(ensemble.chosen),
-                "objective": ensemble.objective,
-                "rows_sha256": ensemble.rows_sha256,
-                "preprocessing_hash": ensemble.preprocessing_hash,
-                "references": {
-                    "best_single": _plain(ensemble.best_single),
-                    "uniform": _plain(ensemble.uniform),
-                },
-                "fixed_temperatures": list(ensemble.fixed_temperatures),
-                "given": {name: _plain(weighting) for name, weighting in ensemble.given.items()},
-                "kinds": {name: to_plain(kind) for name, kind in ensemble.kinds.items()},
-                "cross_validation": ensemble.cross_validation,
-            },
-        )
+    header = Header(_KIND, rows_sha256=ensemble.rows_sha256, made_from=dict(ensemble.model_sha256))
+    with new_artifact(folder, header) as temporary:
+        write_values(temporary / _FILE, ensemble)
         write_text(temporary / "search.csv", candidates.to_csv(index=False, lineterminator="\n"))
 
 
@@ -313,51 +299,14 @@ def read_ensemble(folder: Path) -> Ensemble:
 
     Raises:
         ArtifactError: missing, damaged, of another version or class order, or with weights that sum
-            to 0.
+            to 0 or are not of each teacher and class.
     """
-    file = folder / "ensemble.json"
-    values = read_json(file)
-    schema = values.get("schema") if isinstance(values, dict) else None
-    if schema != _SCHEMA:
-        raise ArtifactError(
-            "This ensemble is of another version.",
-            where=file,
-            found=schema,
-            expected=_SCHEMA,
-            remedy=_REMEDY,
-        )
-    check_class_order(values.get("classes", []), file)
-    try:
-        references = values["references"]
-        ensemble = Ensemble(
-            teachers=tuple(values["teachers"]),
-            chosen=_weighting(values, f"{file}: weights"),
-            best_single=_weighting(
-                references["best_single"], f"{file}: references.best_single.weights"
-            ),
-            uniform=_weighting(references["uniform"], f"{file}: references.uniform.weights"),
-            fixed_temperatures=tuple(values["fixed_temperatures"]),
-            given={
-                name: _weighting(weighting, f"{file}: given.{name}.weights")
-                for name, weighting in values["given"].items()
-            },
-            kinds={name: kind_from_plain(name, kind) for name, kind in values["kinds"].items()},
-            cross_validation=values["cross_validation"],
-            **{
-                name: values[name]
-                for name in (
-                    "model_sha256",
-                    "temperatures",
-                    "objective",
-                    "rows_sha256",
-                    "preprocessing_hash",
-                )
-            },
-        )
-    except KeyError as error:
-        raise ArtifactError(
-            "A key is missing.", where=file, expected=error.args[0], remedy=_REMEDY
-        ) from error
+    open_artifact(folder, _KIND)
+    file = folder / _FILE
+    ensemble = read_values(file, Ensemble)
+    for name, weighting in ensemble.weightings().items():
+        key = {"ensemble": "chosen"}.get(name, name)
+        normalised(list(weighting.weights.values()), f"{file}: {key}.weights")
     for table in (ensemble.model_sha256, ensemble.temperatures, ensemble.chosen.weights):
         if tuple(table) != ensemble.teachers:
             raise ArtifactError(
@@ -399,20 +348,3 @@ def _other_kinds(
             calibrated, labels, origins.sources, elsewhere, chosen.space, options, bins
         )
     return kinds, validate_kinds(raw, labels, origins, options, chosen.space, bins)
-
-
-def _plain(weighting: Weighting) -> dict[str, Any]:
-    values = asdict(weighting)
-    return {
-        "space": values["space"],
-        "weights": values["weights"],
-        "fused_temperature": values["temperature"],
-        "calib": values["calib"],
-    }
-
-
-def _weighting(values: dict[str, Any], where: str) -> Weighting:
-    normalised(list(values["weights"].values()), where)
-    return Weighting(
-        values["space"], values["weights"], values["fused_temperature"], values["calib"]
-    )

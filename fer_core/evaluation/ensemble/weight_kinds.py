@@ -10,10 +10,11 @@ or unknown, gets those of all rows.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import N_CLASSES
@@ -31,13 +32,13 @@ __all__ = [
     "class_weights",
     "fit_per_class",
     "fit_per_source",
-    "kind_from_plain",
-    "to_plain",
 ]
 
 ENOUGH_ROWS = 200
 """Rows from which on a source has weights of its own."""
 _TINY = 1e-30
+
+OfClasses = Annotated[list[float], Field(min_length=N_CLASSES, max_length=N_CLASSES)]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class PerClass:
     """
 
     space: Space
-    weights: dict[str, list[float]]
+    weights: dict[str, OfClasses]
     temperature: float
 
     def fused(
@@ -175,44 +176,6 @@ def fit_per_source(
                 dict(zip(calibrated, weights, strict=True)), short(fit.temperature)
             )
     return PerSource(space, own, elsewhere, fallback)
-
-
-def to_plain(kind: KindWeights) -> dict[str, Any]:
-    """Plain values for JSON."""
-    return asdict(kind)
-
-
-def kind_from_plain(name: str, values: Mapping[str, Any]) -> KindWeights:
-    """What `to_plain` made.
-
-    Raises:
-        KeyError: a key is missing.
-        ArtifactError: no such kind, or not seven weights for a teacher.
-    """
-    if name == "per_class":
-        kind = PerClass(values["space"], values["weights"], values["temperature"])
-        if wrong := [tag for tag, weights in kind.weights.items() if len(weights) != N_CLASSES]:
-            raise ArtifactError(
-                "Weights by class are not of seven classes.",
-                where=wrong[0],
-                found=len(kind.weights[wrong[0]]),
-            )
-        return kind
-    if name == "per_source":
-        sources = {
-            source: SourceWeights(how["weights"], how["temperature"])
-            for source, how in values["sources"].items()
-        }
-        elsewhere = values["elsewhere"]
-        return PerSource(
-            values["space"],
-            sources,
-            SourceWeights(elsewhere["weights"], elsewhere["temperature"]),
-            values["fallback"],
-        )
-    raise ArtifactError(
-        "There is no such kind of weights.", found=name, expected="per_class or per_source"
-    )
 
 
 def _confusion(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

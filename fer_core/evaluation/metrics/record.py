@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
+from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder, read_json, write_json
-from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.base.files import read_json, write_json
 from fer_core.base.logs import progress_off
 from fer_core.dataset.manifest.pictures import picture_codes
 from fer_core.dataset.pack.rows import Rows
@@ -30,7 +30,7 @@ from fer_core.logits.store import LogitsSet, read_recorded_logits, write_logits
 
 __all__ = ["Evaluation", "evaluate_logits", "read_evaluation", "record_evaluation"]
 
-_SCHEMA = 2
+_KIND = "evaluation/3"
 _SETS_KIND = "evaluation_sets/1"
 _SETS = pa.schema(
     [
@@ -191,7 +191,17 @@ def record_evaluation(
             **counts,
             **evaluate_logits(logits, labels, options, seed, pictures=pictures),
         }
-    with new_folder(out) as temporary:
+    header = Header(
+        _KIND,
+        key,
+        made_from={
+            "model": dev.model_sha256,
+            "preprocessing": dev.preprocessing_hash,
+            "dev rows": dev.rows_sha256,
+            "test rows": test.rows_sha256,
+        },
+    )
+    with new_artifact(out, header) as temporary:
         write_logits(temporary / "dev", dev)
         write_logits(temporary / "test", test)
         members = [[name for name in sets if sets[name][i]] for i in range(len(test))]
@@ -206,13 +216,7 @@ def record_evaluation(
         write_json(
             temporary / "metrics.json",
             {
-                "schema": _SCHEMA,
-                "key": key,
                 "kind": kind,
-                "classes": list(CLASSES),
-                "model_sha256": dev.model_sha256,
-                "preprocessing_hash": dev.preprocessing_hash,
-                "rows_sha256": {"dev": dev.rows_sha256, "test": test.rows_sha256},
                 "budget": dict(budget),
                 "options": {"bootstrap": options.bootstrap, "bins": options.bins, "seed": seed},
                 "sets": measured,
@@ -227,16 +231,9 @@ def read_evaluation(folder: Path) -> Evaluation:
         ArtifactError: missing, damaged, of another version or class order, or parts of different
             rows, weights or sizes.
     """
+    header = open_artifact(folder, _KIND, folder.name)
     file = folder / "metrics.json"
     values = read_json(file)
-    if values.get("schema") != _SCHEMA:
-        raise ArtifactError(
-            "This evaluation is of another version.",
-            where=file,
-            found=values.get("schema"),
-            expected=_SCHEMA,
-        )
-    check_class_order(values.get("classes", []), file)
     dev, test = read_recorded_logits(folder / "dev"), read_recorded_logits(folder / "test")
     table = read_table(folder / "sets.parquet", _SETS, _SETS_KIND)
     pictures = read_table(folder / "pictures.parquet", _PICTURES, _PICTURES_KIND)
@@ -244,12 +241,11 @@ def read_evaluation(folder: Path) -> Evaluation:
         zip(pictures["sample_id"].tolist(), pictures["duplicate_of"].tolist(), strict=True)
     )
     try:
-        measured, rows_sha256 = values["sets"], values["rows_sha256"]
+        measured, made_from = values["sets"], header.made_from
         for half, logits in (("dev", dev), ("test", test)):
-            recorded = (values["model_sha256"], values["preprocessing_hash"], rows_sha256[half])
-            if (
-                found := (logits.model_sha256, logits.preprocessing_hash, logits.rows_sha256)
-            ) != recorded:
+            recorded = [made_from[name] for name in ("model", "preprocessing", f"{half} rows")]
+            found = [logits.model_sha256, logits.preprocessing_hash, logits.rows_sha256]
+            if found != recorded:
                 raise ArtifactError(
                     "Logits and metrics of this evaluation are not of one model.",
                     where=folder / half,
@@ -267,7 +263,7 @@ def read_evaluation(folder: Path) -> Evaluation:
             if name not in _DEV
         }
         evaluation = Evaluation(
-            values["key"], values["kind"], dev, test, sets, measured, values["budget"], repeated
+            header.key, values["kind"], dev, test, sets, measured, values["budget"], repeated
         )
         for name, logits_of_set, _ in evaluation.each_set():
             counts = {

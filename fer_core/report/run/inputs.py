@@ -1,7 +1,7 @@
 """Everything the report shows, read and checked to be of one run of the pipeline."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
 from fer_core.base.labels import N_CLASSES
 from fer_core.evaluation.boards.hard_cases import REASONS, read_hard_cases
-from fer_core.evaluation.boards.leaderboard import read_leaderboard, read_oracles
+from fer_core.evaluation.boards.leaderboard import read_leaderboard
 from fer_core.evaluation.calibration.report import Calibration, read_calibration
 from fer_core.evaluation.comparison.histories import (
-    read_hard_summary,
     read_history,
     read_reliability,
     read_target_metrics,
@@ -177,7 +176,8 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
         for tag in selection.teachers
     }
     records |= {key: data / "students" / key / "record" for key in selection.students}
-    hard_faces = read_hard_cases(data / "hard_cases" / "hard_cases.parquet")
+    hard_faces, hard_summary, hard_rows_sha256 = read_hard_cases(data / "hard_cases")
+    board = read_leaderboard(data / "leaderboard")
     inputs = ReportInputs(
         selection=selection,
         models={
@@ -185,8 +185,8 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
             for key, record in records.items()
         },
         validation=read_validation(data / "validation.json"),
-        board=read_leaderboard(data / "leaderboard"),
-        oracles=read_oracles(data / "leaderboard"),
+        board=board.rows,
+        oracles=board.oracles,
         ensemble=read_ensemble(data / "ensemble"),
         targets=read_target_metrics(data / "softlabels" / "ensemble_metrics.json"),
         comparison=read_comparison(data / "comparison"),
@@ -194,7 +194,7 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
         parity=read_parity(data / "onnx" / "onnxparity.json"),
         latency=read_latency(metrics / "latencybenchmarks.csv"),
         promotions=read_promotions(metrics / "onnxpromotion.json"),
-        hard_cases=read_hard_summary(data / "hard_cases" / "hard_cases.json"),
+        hard_cases={**asdict(hard_summary), "rows_sha256": hard_rows_sha256},
         hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
     )
     try:

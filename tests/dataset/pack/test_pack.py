@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fer_core.base.errors import ArtifactError
 from fer_core.dataset.pack.pack import Pack, PackOptions, assign_shards, write_pack
 from fer_core.dataset.pack.rows import read_rows, write_rows
+from tests.artifacts import reseal
 
 
 def image(sample_id: str) -> bytes:
@@ -78,7 +79,10 @@ def test_one_more_face_changes_one_shard(tmp_path: Path) -> None:
     before, after = files(tmp_path / "a"), files(tmp_path / "b")
     assert set(before) == set(after)
     assert len(before) > 3
-    assert sorted(name for name in before if before[name] != after[name])[1:] == ["rows.parquet"]
+    assert sorted(name for name in before if before[name] != after[name])[1:] == [
+        "header.json",
+        "rows.parquet",
+    ]
 
 
 @given(st.integers(1, 300), st.integers(1500, 50000))
@@ -108,6 +112,9 @@ def test_a_shard_of_another_pack_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a" / "faces-000.arrow").write_bytes(
         (tmp_path / "b" / "faces-000.arrow").read_bytes()
     )
+    with pytest.raises(ArtifactError, match="was changed"):
+        Pack.open(tmp_path / "a")
+    reseal(tmp_path / "a")
     with pytest.raises(ArtifactError, match="other faces"):
         Pack.open(tmp_path / "a")
 
@@ -117,6 +124,7 @@ def test_rows_that_point_elsewhere_are_refused(tmp_path: Path) -> None:
     frame = read_rows(tmp_path / "a").frame
     frame.loc[[3, 4], "shard_row"] = frame.loc[[4, 3], "shard_row"].to_numpy()
     write_rows(tmp_path / "a" / "rows.parquet", frame)
+    reseal(tmp_path / "a")
     with pytest.raises(ArtifactError, match="other faces"):
         Pack.open(tmp_path / "a")
 

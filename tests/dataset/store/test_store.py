@@ -70,7 +70,7 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     )
     np.testing.assert_array_equal(frame["votes"][7], np.arange(7, dtype=np.float32))
     assert frame["votes"][8] is None and frame["bbox_top"][7] == -1 and frame["flag"][7] == "blank"
-    assert store.meta["classes"] == list(CLASSES) and store.meta["exclusions"] == META["exclusions"]
+    assert store.header.classes == tuple(CLASSES) and store.meta["exclusions"] == META["exclusions"]
 
 
 def test_columns_of_row_and_schema_are_the_same():
@@ -145,10 +145,12 @@ def test_other_files_are_refused(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ArtifactError, match="damaged"):
         FaceStore.open(path)
-    write_store(path, [row(1)], META | {"schema": "face store/0"})
+    write_store(path, [row(1)], META | {"header": {"kind": "face store/0"}})
     with pytest.raises(ArtifactError, match="another kind"):
         FaceStore.open(path)
-    write_store(path, [row(1)], META | {"classes": CLASSES[::-1]})
+    write_store(
+        path, [row(1)], META | {"header": {"kind": "face store/3", "classes": CLASSES[::-1]}}
+    )
     with pytest.raises(ArtifactError, match="class order"):
         FaceStore.open(path)
     pd.DataFrame([asdict(row(1))]).to_feather(path, compression="uncompressed")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json
 from fer_core.base.labels import CLASSES
 from fer_core.evaluation.boards.hard_cases import (
     REASONS,
@@ -129,16 +128,14 @@ def test_files_are_the_same_each_time_and_read_back(made, tmp_path):
     assert (tmp_path / "a/hard_cases.parquet").read_bytes() == (
         tmp_path / "b/hard_cases.parquet"
     ).read_bytes()
-    table, summary = (
-        read_hard_cases(tmp_path / "a/hard_cases.parquet"),
-        read_json(tmp_path / "a/hard_cases.json"),
-    )
+    table, summary, rows_sha256 = read_hard_cases(tmp_path / "a")
+    assert rows_sha256 == ensemble.rows_sha256
     assert (
-        summary["hard_rows"]
+        summary.hard_rows
         == int(table[list(REASONS)].any(axis=1).sum())
-        == sum(summary["by_class"].values())
+        == sum(summary.by_class.values())
     )
-    assert summary["val_rows"] == 70
+    assert summary.val_rows == 70
 
 
 def test_an_ensemble_of_other_rows_is_refused(made):

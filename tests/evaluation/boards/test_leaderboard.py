@@ -5,11 +5,9 @@ import pandas as pd
 import pytest
 
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, write_json
 from fer_core.evaluation.boards.leaderboard import (
     leaderboard,
     read_leaderboard,
-    read_oracles,
     write_leaderboard,
 )
 from fer_core.evaluation.ensemble.ensemble import Ensemble, Weighting, choose_ensemble
@@ -19,6 +17,7 @@ from fer_core.evaluation.metrics.metrics import measure, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import LogitsSet
 from tests.arrange_logits import DEV, TEST, logits_set, rows_of
+from tests.artifacts import reseal
 
 OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 DEV_ROWS, TEST_ROWS = rows_of(DEV, "d" * 64), rows_of(TEST, "t" * 64)
@@ -115,8 +114,7 @@ def test_numbers_are_those_of_the_logits(ensemble):
 def test_written_board_is_read(tmp_path, ensemble):
     board = leaderboard(teachers(), ensemble, SETS, OPTIONS, seed=1)
     write_leaderboard(tmp_path / "board", board, TEST_ROWS.sha256)
-    assert read_leaderboard(tmp_path / "board") == board.rows
-    assert read_oracles(tmp_path / "board") == board.oracles
+    assert read_leaderboard(tmp_path / "board") == board
     table = pd.read_csv(tmp_path / "board" / "leaderboard.csv")
     assert len(table) == len(board.rows) + len(SETS)
     assert table.loc[table["entry"] == "oracle", "attainable"].tolist() == [False, False]
@@ -247,8 +245,6 @@ def test_board_of_another_version_is_refused(tmp_path, ensemble):
         leaderboard(teachers(), ensemble, SETS, OPTIONS, seed=1),
         TEST_ROWS.sha256,
     )
-    file = tmp_path / "board" / "leaderboard.json"
-    write_json(file, read_json(file) | {"schema": 1})
-    for read in (read_leaderboard, read_oracles):
-        with pytest.raises(ArtifactError, match="another version"):
-            read(tmp_path / "board")
+    reseal(tmp_path / "board", kind="leaderboard/1")
+    with pytest.raises(ArtifactError, match="another kind or version"):
+        read_leaderboard(tmp_path / "board")

@@ -18,6 +18,7 @@ from fer_core.evaluation.metrics.metrics import METRICS, softmax
 from fer_core.evaluation.metrics.options import METHODS, EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation, evaluate_logits
 from tests.arrange_logits import DEV, TEST, frame, logits_set
+from tests.artifacts import reseal
 
 OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 COLUMNS = ("sample_id", "source", "group")
@@ -107,9 +108,9 @@ def test_raw_metrics_are_those_of_the_evaluation():
 
 def test_metrics_of_every_method_are_those_of_its_calibrated_logits(tmp_path: Path):
     known = evaluation()
-    write_calibration(tmp_path / "a", calibrate(known, DEV_ROWS, OPTIONS, 1))
-    calibration = read_calibration(tmp_path / "a", "weights of rn18")
-    measured = read_json(tmp_path / "a" / "reliabilitymetrics.json")["everything"]
+    write_calibration(tmp_path / "a" / "kd-1", calibrate(known, DEV_ROWS, OPTIONS, 1))
+    calibration = read_calibration(tmp_path / "a" / "kd-1", "weights of rn18")
+    measured = read_json(tmp_path / "a" / "kd-1" / "reliabilitymetrics.json")["everything"]
     sources = TEST_ROWS.frame["source"].tolist()
     labels = known.test.labels.astype(int)
     for method, key in zip(METHODS, KEYS[1:], strict=True):
@@ -154,9 +155,9 @@ def test_other_dev_rows_are_refused():
 def test_written_calibration_is_read_with_the_same_bytes(tmp_path: Path):
     report = calibrate(evaluation(), DEV_ROWS, OPTIONS, 1)
     for name in "ab":
-        write_calibration(tmp_path / name, report)
-    assert read_calibration(tmp_path / "a", "weights of rn18") == report.calibration
-    written = read_json(tmp_path / "a" / "calibration.json")
+        write_calibration(tmp_path / name / "kd-1", report)
+    assert read_calibration(tmp_path / "a" / "kd-1", "weights of rn18") == report.calibration
+    written = read_json(tmp_path / "a" / "kd-1" / "calibration.json")
     assert (written["fitted_on"], written["folds"], tuple(written["methods"])) == (
         "calib",
         5,
@@ -165,12 +166,12 @@ def test_written_calibration_is_read_with_the_same_bytes(tmp_path: Path):
     assert written["methods"]["temperature"]["parameters"] == {
         "temperature": written["temperature"]
     }
-    assert set(read_json(tmp_path / "a" / "reliabilitymetrics.json")["val"]) == {
+    assert set(read_json(tmp_path / "a" / "kd-1" / "reliabilitymetrics.json")["val"]) == {
         "rows",
         *KEYS,
         "ece_floor",
     }
-    assert list(pd.read_csv(tmp_path / "a" / "reliability.csv")) == [
+    assert list(pd.read_csv(tmp_path / "a" / "kd-1" / "reliability.csv")) == [
         "set",
         "stage",
         "bin",
@@ -178,8 +179,8 @@ def test_written_calibration_is_read_with_the_same_bytes(tmp_path: Path):
         "accuracy",
         "count",
     ]
-    for file in (tmp_path / "a").iterdir():
-        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+    for file in (tmp_path / "a" / "kd-1").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / "kd-1" / file.name).read_bytes()
 
 
 def test_a_network_of_one_source_says_why_it_has_no_temperature_by_source(tmp_path: Path):
@@ -187,8 +188,10 @@ def test_a_network_of_one_source_says_why_it_has_no_temperature_by_source(tmp_pa
         sample_id="rafdb/" + DEV_ROWS.frame["sample_id"].str.split("/").str[1], source="rafdb"
     )
     rows = Rows(table, DEV_ROWS.sha256)
-    write_calibration(tmp_path / "a", calibrate(evaluation(dev_rows=rows), rows, OPTIONS, 1))
-    found = read_calibration(tmp_path / "a", "weights of rn18")
+    write_calibration(
+        tmp_path / "a" / "kd-1", calibrate(evaluation(dev_rows=rows), rows, OPTIONS, 1)
+    )
+    found = read_calibration(tmp_path / "a" / "kd-1", "weights of rn18")
     assert isinstance(found.choice.methods["temperature"].calibrator, Temperature)
     with pytest.raises(ArtifactError, match="several sources"):
         found.apply(np.zeros((2, 7)), ["rafdb", "rafdb"], "per_source")
@@ -207,11 +210,9 @@ def test_sources_reach_the_temperatures_by_source():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"schema": 1}, "another version"),
         ({"fitted_on": "test"}, "no calibration"),
         ({"temperature": 1.0}, "no calibration"),
         ({"chosen": "beta"}, "no calibration"),
-        ({"model_sha256": "other"}, "other weights"),
         (
             {
                 "methods": {
@@ -231,20 +232,35 @@ def test_sources_reach_the_temperatures_by_source():
     ids=lambda value: str(value)[:40],
 )
 def test_what_is_not_this_models_calibration_is_refused(tmp_path: Path, change, says):
-    write_calibration(tmp_path / "a", calibrate(evaluation(), DEV_ROWS, OPTIONS, 1))
-    file = tmp_path / "a" / "calibration.json"
+    write_calibration(tmp_path / "a" / "kd-1", calibrate(evaluation(), DEV_ROWS, OPTIONS, 1))
+    file = tmp_path / "a" / "kd-1" / "calibration.json"
     write_json(file, read_json(file) | change)
+    reseal(file.parent)
     with pytest.raises(ArtifactError, match=says):
-        read_calibration(tmp_path / "a", "weights of rn18")
+        read_calibration(tmp_path / "a" / "kd-1", "weights of rn18")
+
+
+def test_calibration_of_another_model_or_version_is_refused(tmp_path: Path):
+    folder = tmp_path / "kd-1"
+    write_calibration(folder, calibrate(evaluation(), DEV_ROWS, OPTIONS, 1))
+    with pytest.raises(ArtifactError, match="other weights"):
+        read_calibration(folder, "other")
+    reseal(folder, kind="calibration/1")
+    with pytest.raises(ArtifactError, match="another kind or version"):
+        read_calibration(folder, "weights of rn18")
+    reseal(folder, kind="calibration/3", key="kd-2")
+    with pytest.raises(ArtifactError, match="is another's"):
+        read_calibration(folder, "weights of rn18")
 
 
 @pytest.mark.parametrize("gone", ["temperature", "chosen", "folds", "methods", "refused", "n"])
 def test_missing_key_is_named(tmp_path: Path, gone: str):
-    write_calibration(tmp_path / "a", calibrate(evaluation(), DEV_ROWS, OPTIONS, 1))
-    file = tmp_path / "a" / "calibration.json"
+    write_calibration(tmp_path / "a" / "kd-1", calibrate(evaluation(), DEV_ROWS, OPTIONS, 1))
+    file = tmp_path / "a" / "kd-1" / "calibration.json"
     write_json(file, {name: value for name, value in read_json(file).items() if name != gone})
+    reseal(file.parent)
     with pytest.raises(ArtifactError, match=f"expected: {gone}"):
-        read_calibration(tmp_path / "a", "weights of rn18")
+        read_calibration(tmp_path / "a" / "kd-1", "weights of rn18")
 
 
 def test_three_thousand_calib_and_test_rows_take_seconds():

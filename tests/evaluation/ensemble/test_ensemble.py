@@ -13,6 +13,7 @@ from fer_core.evaluation.ensemble.smooth_search import SmoothWeights
 from fer_core.evaluation.metrics.metrics import measure, outcome_of, softmax
 from fer_core.logits.store import LogitsSet
 from tests.arrange_logits import DEV, logits_set, rows_of
+from tests.artifacts import reseal
 
 OPTIONS = EnsembleOptions(spaces=["prob", "logit"], step=0.25, objective="nll")
 KINDS = OPTIONS.model_copy(
@@ -115,13 +116,22 @@ def test_weights_are_never_chosen_on_other_rows_than_calib():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("schema", 9), ("classes", ["Happy"]), ("teachers", ["rn18"]), ("weights", {"rn18": 1.0})],
+    [
+        ("teachers", ["rn18"]),
+        ("chosen", {"space": "prob", "weights": {"rn18": 1.0}, "temperature": 1.0, "calib": {}}),
+        ("kinds", {"per_class": {"space": "prob", "weights": {"a": [1.0]}, "temperature": 1.0}}),
+        ("kinds", {"per_row": {}}),
+        ("temperatures", {"rn18": "hot"}),
+    ],
 )
 def test_damaged_ensemble_is_refused(tmp_path, key, value):
     write_ensemble(tmp_path / "a", *choose_ensemble(calib_logits(), OPTIONS, bins=15))
     file = tmp_path / "a" / "ensemble.json"
     write_json(file, read_json(file) | {key: value})
-    with pytest.raises(ArtifactError):
+    with pytest.raises(ArtifactError, match="was changed"):
+        read_ensemble(tmp_path / "a")
+    reseal(tmp_path / "a")
+    with pytest.raises(ArtifactError, match="do not fit|does not know"):
         read_ensemble(tmp_path / "a")
 
 

@@ -14,8 +14,6 @@ from fer_core.evaluation.ensemble.weight_kinds import (
     class_weights,
     fit_per_class,
     fit_per_source,
-    kind_from_plain,
-    to_plain,
 )
 from fer_core.evaluation.metrics.metrics import measure, outcome_of, softmax
 from tests.arrange_logits import noisy_logits
@@ -103,14 +101,3 @@ def test_a_source_without_a_best_temperature_gets_the_global_weights():
     found = fit_per_source(sure, LABELS, ["raf"] * 1400, SAME, "logit", OPTIONS, 15)
     assert found.sources == {}
     assert "no temperature" in found.fallback["raf"]
-
-
-def test_plain_values_are_read_back_and_faults_named():
-    per_class = fit_per_class(TEACHERS, LABELS, "prob")
-    per_source = PerSource("logit", {"raf": SAME}, SAME, {"few": "20 calib rows"})
-    assert kind_from_plain("per_class", to_plain(per_class)) == per_class
-    assert kind_from_plain("per_source", to_plain(per_source)) == per_source
-    with pytest.raises(ArtifactError, match="seven classes"):
-        kind_from_plain("per_class", to_plain(per_class) | {"weights": {"a": [1.0]}})
-    with pytest.raises(ArtifactError, match="no such kind"):
-        kind_from_plain("per_row", {})

@@ -14,6 +14,7 @@ from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits, read_evaluation, record_evaluation
 from fer_core.logits.store import write_logits
 from tests.arrange_logits import DEV, TEST, logits_set, rows_of
+from tests.artifacts import reseal
 
 OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 DEV_ROWS, TEST_ROWS = rows_of(DEV, "d" * 64), rows_of(TEST, "t" * 64)
@@ -62,9 +63,12 @@ def test_evaluation_is_read_as_recorded(tmp_path):
 
 def test_rows_of_one_picture_are_remembered_and_drawn_together(tmp_path):
     large = TEST_ROWS.frame[SETS["large"]]["sample_id"].tolist()
-    record(tmp_path / "apart")
-    record(tmp_path / "together", duplicate_of={large[1]: large[0], "of another half": large[0]})
-    apart, together = read_evaluation(tmp_path / "apart"), read_evaluation(tmp_path / "together")
+    record(tmp_path / "apart" / "kd-1")
+    record(
+        tmp_path / "together" / "kd-1",
+        duplicate_of={large[1]: large[0], "of another half": large[0]},
+    )
+    apart, together = (read_evaluation(tmp_path / name / "kd-1") for name in ("apart", "together"))
     assert together.duplicate_of == {large[1]: large[0]}
     assert together.pictures("large")[:3].tolist() == [0, 0, 1] and apart.pictures("large")[
         :3
@@ -93,7 +97,7 @@ def test_same_evaluation_gives_the_same_bytes(tmp_path):
     files = [
         file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*") if file.is_file()
     ]
-    assert len(files) == 9
+    assert len(files) == 10
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -129,10 +133,6 @@ def test_what_is_not_whole_is_refused_and_leaves_nothing(tmp_path, changes, says
     assert not list(tmp_path.iterdir())
 
 
-def forge_metrics(folder: Path, **values: object) -> None:
-    write_json(folder / "metrics.json", read_json(folder / "metrics.json") | values)
-
-
 def lost_row(folder: Path) -> None:
     values = read_json(folder / "metrics.json")
     values["sets"]["large"]["rows_used"] -= 1
@@ -160,15 +160,17 @@ def fewer_test_logits(folder: Path) -> None:
         lost_row,
         other_test_logits,
         fewer_test_logits,
-        lambda f: forge_metrics(f, schema=9),
-        lambda f: forge_metrics(f, classes=["Happy"]),
-        lambda f: forge_metrics(f, rows_sha256={"dev": "0", "test": "0"}),
-        lambda f: forge_metrics(f, rows_sha256={}),
+        lambda f: reseal(f, kind="evaluation/9"),
+        lambda f: reseal(f, key="kd-2"),
+        lambda f: reseal(f, classes=["Happy"]),
+        lambda f: reseal(f, made_from={}),
         lambda f: (f / "sets.parquet").unlink(),
     ],
 )
 def test_parts_that_do_not_belong_together_are_refused(tmp_path, damage):
     record(tmp_path / "kd-1")
     damage(tmp_path / "kd-1")
+    if damage in (lost_row, other_test_logits, fewer_test_logits):
+        reseal(tmp_path / "kd-1")
     with pytest.raises(ArtifactError):
         read_evaluation(tmp_path / "kd-1")
