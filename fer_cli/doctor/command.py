@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fer_core.base.errors import FerError
+from fer_core.base.machine import memory_limit
 from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import load_settings
 
@@ -61,7 +62,7 @@ def examine() -> Iterator["Finding"]:
         ("YAML", software.check_yaml),
         ("DVC", software.check_dvc),
         ("git", software.check_git),
-        ("memory", lambda: machine.check_memory(machine.memory_limit())),
+        ("memory", lambda: machine.check_memory(memory_limit())),
         ("settings", project.check_settings),
     ):
         yield from guarded(what, check)

@@ -1,12 +1,12 @@
 """`fer doctor`: disks, the links between DVC's cache and the workspace, memory and threads."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_cli.doctor.finding import Finding, Level, ProbeError
+from fer_core.base.machine import usable_cores
 from fer_core.base.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ __all__ = [
     "check_disks",
     "check_memory",
     "check_threads",
-    "memory_limit",
 ]
 
 _COPIES = 3  # of the raw bytes: faces cleaned, faces packed, and what is made of them
@@ -115,25 +114,6 @@ def check_disks(root: Path, cache: Path, settings: Settings, needed: float) -> I
             )
 
 
-def memory_limit(
-    meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup/memory.max")
-) -> float:
-    """Bytes of memory that this process may use at most: of the machine, or of its container if
-    less.
-    """
-    if meminfo.exists():
-        lines = dict(
-            line.split(":", 1)
-            for line in meminfo.read_text(encoding="ascii").splitlines()
-            if ":" in line
-        )
-        total = float(lines["MemTotal"].split()[0]) * 1024
-    else:
-        total = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    limit = cgroup.read_text(encoding="ascii").strip() if cgroup.exists() else "max"
-    return min(total, float(limit)) if limit.isdecimal() else total
-
-
 def check_memory(total: float) -> Iterator[Finding]:
     """Whether the memory is enough for a stage."""
     if total < _MEMORY:
@@ -149,12 +129,7 @@ def check_memory(total: float) -> Iterator[Finding]:
 
 def check_threads(settings: Settings, usable: int | None = None) -> Iterator[Finding]:
     """Threads that the settings ask for against those that the process may use."""
-    if usable is None:
-        usable = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+    usable = usable or usable_cores()
     if settings.threads > usable:
         yield Finding(
             Level.WARN,

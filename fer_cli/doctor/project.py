@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ def check_settings(variables: Mapping[str, str] = os.environ) -> Iterator[Findin
         ParamsError: they cannot be read.
     """
     settings = load_settings()
-    known = {f"FER_{field.name.upper()}" for field in fields(Settings)} | set(_OTHER_VARIABLES)
+    known = {f"FER_{name.upper()}" for name in Settings.model_fields} | set(_OTHER_VARIABLES)
     unknown = sorted(
         name
         for name in variables
@@ -59,7 +59,7 @@ def check_settings(variables: Mapping[str, str] = os.environ) -> Iterator[Findin
             f"the folder or file of weights is missing: {settings.weights}",
             remedy,
         )
-    values = {field.name: getattr(settings, field.name) for field in fields(Settings)}
+    values = settings.model_dump()
     yield Finding(
         Level.OK,
         "settings",

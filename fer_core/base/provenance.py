@@ -2,12 +2,13 @@
 nor folder is named.
 """
 
-import os
 import platform
 import subprocess
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
+
+from fer_core.base.machine import usable_cores
 
 __all__ = ["surroundings"]
 
@@ -25,9 +26,7 @@ def surroundings(root: Path) -> dict[str, Any]:
         "commit": _commit(root),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": usable_cores(),
         "packages": dict(sorted({found.name: found.version for found in distributions()}.items())),
     }
 

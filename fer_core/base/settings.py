@@ -1,82 +1,32 @@
-"""Facts of the machine, never of the experiment: they change how fast a result comes, not the
+"""Settings of the machine, never of the experiment: they change how fast a result comes, not the
 result.
 
-Read from the environment (`FER_COMPILE`, `FER_DEVICE`, `FER_DEVICES`, `FER_JOBS`, `FER_MEMORY_GB`,
-`FER_PROCESSES`, `FER_RAW`, `FER_RUNS`, `FER_THREADS`, `FER_WEIGHTS`), else from `fer.local.toml` in
-the project's root, else defaults. `$DVC_ROOT` names the root during `dvc exp run --temp` and queued
-runs, whose working copies are elsewhere.
+Read from the environment (`FER_THREADS`, …), else from `fer.local.toml` in the project's root, else
+the defaults. `$DVC_ROOT` names the root during `dvc exp run --temp` and queued runs, whose working
+copies are elsewhere.
 """
 
 import os
-import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from fer_core.base.errors import ParamsError
+from fer_core.base.machine import usable_cores
 from fer_core.base.processes import place
 
-__all__ = ["Settings", "load_settings", "project_root"]
+__all__ = ["LOCAL_FILE", "Settings", "load_settings", "project_root"]
 
-_TEXTS = ("device", "devices", "raw", "runs", "weights")
-_KEYS = ("compile", "jobs", "memory_gb", "processes", "threads", *_TEXTS)
-_SWITCH = {"1": True, "true": True, "0": False, "false": False}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Machine settings.
-
-    Attributes:
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        devices: what `fer run` pins stages to that use one, such as "cuda:0,cuda:1"; empty means
-            all that are there.
-        jobs: stages that `fer run` runs at a time; 0 means as many as the machine is good for.
-        raw: folder that holds the raw data sets; descriptors name roots relative to it.
-        runs: scratch folder for interrupted training runs.
-        threads: CPU threads for decoding and training; 0 means OMP_NUM_THREADS where that is set,
-            else all that the process may use.
-        memory_gb: 10^9 bytes that decoded images may take, of the device and again of the host; 0
-            takes half of what is free. What does not fit is decoded again each time it is needed.
-        processes: that a stage which trains or exports logits is spread over on this machine, one
-            device each.
-        weights: folder of pretrained weight files, or one such file, or None.
-        compile: have networks compiled (`torch.compile`): faster steps after a minute of compiling,
-            results that differ by rounding.
-    """
-
-    device: str
-    raw: Path
-    runs: Path
-    threads: int
-    weights: Path | None = None
-    devices: tuple[str, ...] = ()
-    jobs: int = 0
-    processes: int = 1
-    memory_gb: float = 0.0
-    compile: bool = False
-
-    def cpu_threads(self) -> int:
-        """Number of CPU threads that this process may use: those of the machine, shared out among
-        the processes of a group.
-
-        Where the settings say nothing, OMP_NUM_THREADS does, as for other programs: more threads
-        than it has told OpenMP of wait for each other busily, and two such runs side by side are
-        many times slower than one.
-        """
-        told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-        if not self.threads and told.isdecimal() and int(told):
-            return int(told)
-        return max(1, self.machine_threads() // place().local_size)
-
-    def machine_threads(self) -> int:
-        """Number of CPU threads to be shared out among the processes on this machine."""
-        usable = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-        return self.threads or usable
+LOCAL_FILE = "fer.local.toml"
 
 
 def project_root() -> Path:
@@ -84,89 +34,122 @@ def project_root() -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
+def _in_root(value: Any) -> Any:
+    """A path, relative to the project's root."""
+    return project_root() / Path(value).expanduser() if isinstance(value, str) else value
+
+
+def _no_switch(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+def _names(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+Folder = Annotated[Path, BeforeValidator(_in_root)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_no_switch)]
+
+
+class Settings(BaseSettings):
+    """Machine settings.
+
+    Attributes:
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        devices: devices that `fer run` gives to stages, such as "cuda:0,cuda:1"; empty means all.
+        jobs: number of stages that `fer run` runs at a time; 0 lets the machine decide.
+        raw: folder of the raw data sets; descriptors name roots relative to it.
+        runs: scratch folder of interrupted training runs.
+        threads: CPU threads for decoding and training; 0 means OMP_NUM_THREADS where that is set,
+            else all that the process may use.
+        memory_gb: 10^9 bytes that decoded images may take, of the device and again of the host; 0
+            takes half of what is free. Other images are decoded again each time they are needed.
+        processes: number of processes, one device each, that share a training or logits stage.
+        weights: folder of pretrained weight files, or one such file.
+        compile: whether networks are compiled (`torch.compile`): faster steps after a minute of
+            compiling, and results that differ by rounding.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="FER_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    device: str = "auto"
+    devices: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    jobs: Count = 0
+    raw: Folder = Field(default="raw", validate_default=True)
+    runs: Folder = Field(default="runs", validate_default=True)
+    threads: Count = 0
+    memory_gb: Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_switch)] = 0.0
+    processes: Count = 1
+    weights: Folder | None = None
+    compile: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the local file."""
+        local = TomlConfigSettingsSource(settings_cls, project_root() / LOCAL_FILE)
+        return init_settings, env_settings, local
+
+    def cpu_threads(self) -> int:
+        """Number of CPU threads that this process may use: those of the machine, shared among the
+        processes of a group.
+
+        Where the settings say nothing, OMP_NUM_THREADS decides, as in other programs: with more
+        threads than OpenMP was told of, threads wait for each other busily, and two such runs side
+        by side are many times slower than one.
+        """
+        told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+        if not self.threads and told.isdecimal() and int(told):
+            return int(told)
+        return max(1, self.machine_threads() // place().local_size)
+
+    def machine_threads(self) -> int:
+        """Number of CPU threads that the processes on this machine share."""
+        return self.threads or usable_cores()
+
+
 def load_settings() -> Settings:
     """Read the machine's settings.
 
     Raises:
-        ParamsError: `fer.local.toml` is not TOML or holds an unknown key, or a value has the wrong
-            type.
+        ParamsError: `fer.local.toml` is not TOML, or a setting is unknown or of the wrong type.
     """
-    root = project_root()
-    file = root / "fer.local.toml"
+    file = project_root() / LOCAL_FILE
     try:
-        local = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return Settings()
     except tomllib.TOMLDecodeError as error:
         raise ParamsError(
             "The machine's settings are not valid TOML.",
             where=file,
             found=error,
-            remedy="mend the line named",
+            remedy="correct the line shown above",
         ) from error
-    for key in local:
-        if key not in _KEYS:
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
             raise ParamsError(
                 "Unknown setting.",
                 where=f"{file}: {key}",
-                expected=", ".join(sorted(_KEYS)),
-                remedy="mend or remove it",
-            )
-        if key in _TEXTS and not isinstance(local[key], str):
-            remedy = 'write it in quotes; several devices as one text, "cuda:0,cuda:1"'
-            raise ParamsError(
-                "This setting is not a text.",
-                where=f"{file}: {key}",
-                found=local[key],
-                remedy=remedy,
-            )
-
-    def value(key: str, default: str) -> str:
-        return os.environ.get(f"FER_{key.upper()}") or str(local.get(key, default))
-
-    def number(key: str, default: int = 0) -> int:
-        text = value(key, str(default))
-        if not text.isdecimal():
-            raise ParamsError(
-                f"The number of {key} is not a whole number.",
-                where=f"FER_{key.upper()} or {file}",
-                found=text,
-                expected="digits alone",
-                remedy=f"mend it, or take it out to have {default}",
-            )
-        return int(text)
-
-    def gigabytes() -> float:
-        text = value("memory_gb", "0")
-        if re.fullmatch(r"\d+(\.\d+)?(e-?\d+)?", text) is None:
-            raise ParamsError(
-                "The memory for images is not a number of gigabytes.",
-                where=f"FER_MEMORY_GB or {file}",
-                found=text,
-                expected="a number such as 1.5",
-                remedy="mend it, or take it out to have half of what is free",
-            )
-        return float(text)
-
-    def switch(key: str) -> bool:
-        text = value(key, "false").lower()
-        if text not in _SWITCH:
-            raise ParamsError(
-                f"The setting {key} is neither on nor off.",
-                where=f"FER_{key.upper()} or {file}",
-                found=text,
-                expected="1 or 0",
-            )
-        return _SWITCH[text]
-
-    weights = value("weights", "")
-    return Settings(
-        device=value("device", "auto"),
-        raw=root / Path(value("raw", "raw")).expanduser(),
-        runs=root / Path(value("runs", "runs")).expanduser(),
-        threads=number("threads"),
-        weights=root / Path(weights).expanduser() if weights else None,
-        devices=tuple(name.strip() for name in value("devices", "").split(",") if name.strip()),
-        jobs=number("jobs"),
-        processes=max(1, number("processes", 1)),
-        memory_gb=gigabytes(),
-        compile=switch("compile"),
-    )
+                expected=", ".join(sorted(Settings.model_fields)),
+                remedy="correct or remove it",
+            ) from error
+        raise ParamsError(
+            f"The setting {key} does not fit.",
+            where=f"FER_{key.upper()} or {file}: {key}",
+            found=fault["input"],
+            expected=fault["msg"],
+            remedy="correct it (texts in quotes, numbers without), or remove it to use the default",
+        ) from error

@@ -100,7 +100,7 @@ def test_networks_are_compiled_only_where_the_machine_says_so(
         ("raw = \n", "not valid TOML"),
         ("threads = 'two'\n", "two"),
         ("raw = 3\n", r"fer\.local\.toml: raw[\s\S]*quotes"),
-        ("devices = ['cuda:0']\n", r"fer\.local\.toml: devices[\s\S]*cuda:0,cuda:1"),
+        ("devices = [0]\n", r"fer\.local\.toml: devices"),
         ("jobs = true\n", "True"),
         ("memory_gb = 'much'\n", "much"),
     ],

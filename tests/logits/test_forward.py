@@ -30,7 +30,7 @@ ALL = ("train", "val", "calib")
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings("cpu", tmp_path, tmp_path, 1)
+    return Settings(device="cpu", raw=tmp_path, runs=tmp_path, threads=1)
 
 
 @pytest.fixture

@@ -196,7 +196,7 @@ def outcome(name: str, data: TrainingData, folder: Path) -> dict[str, Any]:
 
 
 def main(pack: str, out: str) -> None:
-    prepare_device(Settings("cpu", Path(), Path(), 1))
+    prepare_device(Settings(device="cpu", threads=1))
     data = open_data(Path(pack))
     found = {}
     for name, case in CASES.items():

@@ -9,7 +9,6 @@ one before it.
 import itertools
 import logging
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ import torch
 from tqdm import tqdm
 
 from fer_core.base.logs import progress_off
+from fer_core.base.machine import cpu_model, load_average, usable_cores
 from fer_core.export.latency.table import COLUMNS
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import LatencyOptions
@@ -217,12 +217,10 @@ def held_to(count: int) -> Iterator[None]:
 
 def machine_facts() -> dict[str, Any]:
     """What the times depend on besides the files."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "cpu": _cpu_model(),
-        "cores": cores,
-        "load_average": round(load, 2),
+        "cpu": cpu_model(),
+        "cores": usable_cores(),
+        "load_average": round(load_average(), 2),
         "onnxruntime": onnxruntime.__version__,
     }
 
@@ -305,12 +303,3 @@ def _with_ratio(table: pd.DataFrame) -> pd.DataFrame:
 def _random_crops() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return list(rng.integers(0, 256, (_CROPS, _CROP_SIDE, _CROP_SIDE, 3), dtype=np.uint8))
-
-
-def _cpu_model() -> str:
-    file = Path("/proc/cpuinfo")
-    if file.exists():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

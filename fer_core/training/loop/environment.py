@@ -1,11 +1,10 @@
 """What a training run ran on and with, for its record; nothing later depends on it."""
 
-import platform
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from fer_core.base.machine import cpu_model
 from fer_core.base.provenance import surroundings
 from fer_core.base.settings import project_root
 from fer_core.models.devices import distributed
@@ -18,7 +17,7 @@ def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
     its number formats.
     """
     return surroundings(project_root()) | {
-        "processor": _processor(),
+        "processor": cpu_model(),
         "processes": distributed.size(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -28,10 +27,3 @@ def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "float32_matmul": torch.get_float32_matmul_precision(),
     }
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

@@ -3,7 +3,6 @@ devices.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -35,7 +34,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def settings(device: str) -> Settings:
-    return Settings(device, Path("raw"), Path("runs"), 1)
+    return Settings(device=device, threads=1)
 
 
 def test_a_single_process_works_on_the_very_device_it_is_given(chosen: list[str]) -> None:

@@ -79,7 +79,7 @@ def test_only_all_of_torchruns_variables_make_a_group(
     assert (found.rank, found.size, found.local_rank, found.local_size) == (
         (1, 4, 1, 2) if missing is None else (0, 1, 0, 1)
     )
-    assert Settings("cpu", tmp_path, tmp_path, 6).cpu_threads() == (3 if missing is None else 6)
+    assert Settings(device="cpu", threads=6).cpu_threads() == (3 if missing is None else 6)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_each_process_takes_the_device_of_its_rank(
     for name, value in (TORCHRUN | {"LOCAL_RANK": str(rank)}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises((ModelError, GroupError), match=words):
-        prepare_device(Settings(device, tmp_path, tmp_path, 1))
+        prepare_device(Settings(device=device, threads=1))
 
 
 SPEAK = """

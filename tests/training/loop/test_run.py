@@ -86,7 +86,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 
 def go(pack: Pack, root: Path, **settings: object) -> Student:
     """A run in a folder."""
-    machine = Settings("cpu", root / "raw", root / "runs", 1, **settings)  # type: ignore[arg-type]
+    machine = Settings(device="cpu", runs=root / "runs", threads=1, **settings)  # type: ignore[arg-type]
     torch.manual_seed(0)
     task = Student(
         build_classifier(ARCH, SIDE),
