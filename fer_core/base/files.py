@@ -17,6 +17,7 @@ from fer_core.base.processes import alive
 __all__ = [
     "new_file",
     "new_folder",
+    "parse_json",
     "read_json",
     "sha256_bytes",
     "sha256_file",
@@ -135,18 +136,34 @@ def read_json(path: Path) -> Any:
         ArtifactError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(
             "A file is missing.", where=path, remedy="run `fer run` (or `dvc repro`) to make it"
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, OSError) as error:
         raise ArtifactError(
             "This file is not valid JSON.",
             where=path,
             found=error,
             remedy="delete it and make it again",
         ) from error
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: not JSON, nested too deeply, a number that is too long, NaN or infinity.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("the values are nested too deeply") from error
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def sha256_bytes(data: bytes) -> str:
