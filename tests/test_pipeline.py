@@ -21,9 +21,9 @@ from ruamel.yaml import YAML
 
 from fer_core.base.files import sha256_file
 from fer_core.base.labels import CLASSES
+from tests.shipped import ROOT, lay_sample
 from tests.tiny import ARCH, SIDE
 
-ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 pytestmark = pytest.mark.slow
@@ -129,7 +129,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("project")
     for name in ("stages", "fer_core", "fer_cli", "profiles"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+    lay_sample(root)
+    for name in (".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, root)
     (root / ".dvc").mkdir()
     for name in ("config", ".gitignore", "plots"):

@@ -61,7 +61,7 @@ def write_tiny_project(root: Path, **train: object) -> None:
     training.
     """
     yaml = YAML(typ="safe")
-    params = yaml.load(Path(__file__).parents[1] / "params.yaml")
+    params = yaml.load(Path(__file__).parents[1] / "profiles" / "sample.yaml")
     options = {"epochs": 4, "batch": 14, "lr": 0.01, "lr_warmup_epochs": 1} | train
     params["student"]["train"].update(options)
     params["teacher"]["train"].update(options)

@@ -9,10 +9,10 @@ from fer_core.base.params import read_params
 from fer_core.pipeline.code import code_deps
 from fer_core.pipeline.dag import synced
 from fer_core.pipeline.source_keys import sections_read
+from tests.shipped import PIPELINE as TEXT
+from tests.shipped import ROOT, SAMPLE
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "dvc.yaml").read_text()
-PARAMS = read_params(ROOT / "params.yaml")
+PARAMS = read_params(SAMPLE)
 
 
 def changed(**student: object) -> dict:  # type: ignore[type-arg]

@@ -10,14 +10,12 @@ from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
 from fer_core.pipeline.dag import synced
 from fer_core.pipeline.schema import check_methods, check_params, check_sources
-
-ROOT = Path(__file__).parents[2]
+from tests.shipped import PIPELINE, ROOT, SAMPLE, lay_sample
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
+    lay_sample(tmp_path)
     for name in ("profiles", "stages", "fer_core", "data/sources"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)
@@ -26,10 +24,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def texts(project: Path) -> tuple[str, str]:
     return (project / "params.yaml").read_text(), (project / "dvc.yaml").read_text()
-
-
-def test_shipped_params_are_the_sample_profile() -> None:
-    assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles" / "sample.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -41,8 +35,8 @@ def test_every_profile_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     check_params(params, path)
     check_sources(params, path)
     check_methods(params, path)
-    dag = synced((ROOT / "dvc.yaml").read_text(), params, ROOT)
-    assert synced(dag, read_params(ROOT / "params.yaml"), ROOT) == (ROOT / "dvc.yaml").read_text()
+    there = synced(PIPELINE, params, ROOT)
+    assert synced(there, read_params(SAMPLE), ROOT) == PIPELINE
 
 
 def test_the_profile_for_own_folders_is_the_sample_s_but_for_its_data() -> None:

@@ -12,15 +12,13 @@ from fer_cli.main import app
 from fer_core.base.errors import FerError, ParamsError
 from fer_core.pipeline import checked, plan, scheduler
 from fer_core.pipeline.plan import Plan
-
-ROOT = Path(__file__).parents[2]
+from tests.shipped import ROOT, lay_sample
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project in step whose stages are never run: the plan is empty unless a test fills it."""
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
+    lay_sample(tmp_path)
     for name in ("stages", "fer_core", "data/sources"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / ".dvc").mkdir()

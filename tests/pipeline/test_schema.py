@@ -16,7 +16,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def params_after(change: Change) -> dict[str, Any]:
-    params = read_params(ROOT / "params.yaml")
+    params = read_params(ROOT / "profiles" / "sample.yaml")
     change(params)
     return params
 

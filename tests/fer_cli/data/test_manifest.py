@@ -30,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             for n in range(7)
         ],
     )
-    shipped = read_params(ROOT / "params.yaml")["manifest"]
+    shipped = read_params(ROOT / "profiles" / "sample.yaml")["manifest"]
     options = ManifestOptions.model_validate(shipped | {"sources": ["a", "b"], "test_fraction": {}})
     write_manifest(
         tmp_path / "data/manifest.parquet",

@@ -37,11 +37,12 @@ ANSWER = {
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project in which all is well, and libraries that answer at once."""
-    for name in ("params.yaml", "requirements.lock", "pyproject.toml"):
+    shutil.copy(ROOT / "profiles" / "sample.yaml", tmp_path / "params.yaml")
+    for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("stages", "fer_core"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    params = read_params(ROOT / "params.yaml")
+    params = read_params(ROOT / "profiles" / "sample.yaml")
     for name in params["manifest"]["sources"]:
         write_descriptor(
             tmp_path / "data/sources", Descriptor(name, "expw", True, sample={"seed": 1})

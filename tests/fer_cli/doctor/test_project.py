@@ -115,7 +115,7 @@ def test_faulty_descriptors_are_named_and_the_others_still_read(project: Path) -
 
 
 def test_params_with_an_unknown_key_or_a_wrong_value_fail(project: Path) -> None:
-    shutil.copy(ROOT / "params.yaml", project)
+    shutil.copy(ROOT / "profiles" / "sample.yaml", project / "params.yaml")
     params = read_params(project / "params.yaml")
     assert [finding.level for finding in check_params_file(params, Path("params.yaml"))] == [
         Level.OK
@@ -142,7 +142,7 @@ def test_params_with_an_unknown_key_or_a_wrong_value_fail(project: Path) -> None
         guarded("params.yaml", lambda: check_params_file(faulty, Path("params.yaml"))), Level.FAIL
     )
     assert "evaluation.boostrap" in finding
-    text = (ROOT / "params.yaml").read_text()
+    text = (ROOT / "profiles" / "sample.yaml").read_text()
     assert "temperature: 2.0" in text
     (project / "params.yaml").write_text(text.replace("temperature: 2.0", "temperature: hot", 1))
     (finding,) = told(
@@ -152,7 +152,7 @@ def test_params_with_an_unknown_key_or_a_wrong_value_fail(project: Path) -> None
 
 
 def test_stale_dvc_yaml_fails(project: Path) -> None:
-    params = read_params(ROOT / "params.yaml")
+    params = read_params(ROOT / "profiles" / "sample.yaml")
     text = synced((ROOT / "dvc.yaml").read_text(), params, ROOT)
     (project / "dvc.yaml").write_text(text)
     assert [finding.level for finding in check_dag(params, project / "dvc.yaml", ROOT)] == [
