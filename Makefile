@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint lock clean-runs
+.PHONY: help setup repro test lint docs lock clean-runs
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,16 +26,22 @@ repro: $(STAMP)  ## run the whole pipeline; only what changed is made again
 test: $(STAMP)  ## run the tests
 	OMP_NUM_THREADS=1 FER_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-lint: $(STAMP)  ## format check, lint and types
+lint: $(STAMP)  ## format check, lint, types, layers, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/typos
 
+docs: $(STAMP)  ## build the documentation site in build/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+
+# A new version of every package; with `make lock UPGRADE=` only what pyproject.toml asks for anew.
+UPGRADE ?= --upgrade
 lock: $(STAMP)  ## resolve pyproject.toml anew into the two lock files
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev --python-version 3.11 $(UPGRADE) \
 	  --output-file requirements.lock pyproject.toml
-	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --upgrade \
+	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $(UPGRADE) \
 	  --output-file requirements-uv.lock -
 
 clean-runs:  ## delete the scratch folders of interrupted runs, where FER_RUNS or fer.local.toml have them

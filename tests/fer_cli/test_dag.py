@@ -309,7 +309,7 @@ def test_a_method_of_another_name_has_its_section_and_the_file_it_names() -> Non
         synced(TEXT, changed(methods=["kd_sharp"], kd_sharp={"method": "kdd"}), ROOT)
 
 
-def test_a_method_may_go_on_from_anothers_students() -> None:
+def test_a_method_may_go_on_from_the_students_of_another() -> None:
     params = changed(methods=["ce", "kd", "dkd"], seeds=[1, 2])
     params["student"]["kd"] |= {"start": "ce", "extra_epochs": 2}
     params["student"]["dkd"] |= {"start": "kd"}

@@ -1,0 +1,37 @@
+"""Sphinx builds the documentation site: `make docs`, then build/docs/index.html. No network needed."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+project = "fer-dag"
+author = copyright = "fer-dag developers"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.apidoc"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+myst_url_schemes = ["http", "https", "mailto"]
+exclude_patterns = ["results/README.md"]
+suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]
+
+apidoc_modules = [
+    {
+        "path": "../fer_core",
+        "destination": "reference/library",
+        "max_depth": 3,
+        "separate_modules": False,
+        "module_first": True,
+        "implicit_namespaces": False,
+    }
+]
+autodoc_default_options = {"members": True, "undoc-members": False}
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_mock_imports = ["torch", "torchvision", "timm", "onnx", "onnxscript", "safetensors"]
+napoleon_google_docstring = True
+
+html_theme = "furo"
+html_title = "fer-dag"
+html_static_path: list[str] = []

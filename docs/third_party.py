@@ -1,0 +1,78 @@
+"""THIRD_PARTY_NOTICES.md from the metadata of the installed packages: `python docs/third_party.py`.
+
+Lists what fer-dag needs to run, directly or not, with the licence that each package declares. The
+tools of developers are left out. A test compares the file with what is installed.
+"""
+
+import re
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+FILE = Path(__file__).parent.parent / "THIRD_PARTY_NOTICES.md"
+HEAD = """# Third-party notices
+
+fer-dag is licensed under the Apache License 2.0 (see LICENSE). It contains no code of others. It
+needs these packages to run; `make setup` installs them from their publishers, each under its own
+licence. Made by `python docs/third_party.py` from the packages' own metadata; packages that only
+some systems need may be missing.
+
+Also fetched on request: the face detector YuNet (OpenCV Zoo, MIT licence). Weights that a user
+downloads for training (`docs/weights.md`) have the licences of their publishers.
+
+| package | licence | project |
+|---|---|---|
+"""
+_CLASSIFIER = "License :: OSI Approved :: "
+
+
+def needed(root: str = "fer-dag") -> dict[str, Distribution]:
+    """Distributions that a package needs here, directly or not, by normalised name."""
+    found: dict[str, Distribution] = {}
+    open_ends = [root]
+    while open_ends:
+        name = re.sub(r"[-_.]+", "-", open_ends.pop()).lower()
+        if name in found:
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:
+            continue  # for another system
+        for text in found[name].requires or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                open_ends.append(requirement.name)
+    del found[root]
+    return dict(sorted(found.items()))
+
+
+def licence_of(package: Distribution) -> str:
+    """Licence expression, else classifiers, else the first line of the licence text."""
+    meta = package.metadata
+    if expression := meta.get("License-Expression"):
+        return expression
+    names = [c.removeprefix(_CLASSIFIER) for c in meta.get_all("Classifier", []) if _CLASSIFIER in c]
+    return ", ".join(names) or (meta.get("License") or "see the package").strip().splitlines()[0]
+
+
+def project_of(package: Distribution) -> str:
+    """Address of the project, as the package gives it."""
+    meta = package.metadata
+    links = dict(link.split(", ", 1) for link in meta.get_all("Project-URL", []) if ", " in link)
+    lower = {name.lower(): url for name, url in links.items()}
+    keys = ("homepage", "home", "source", "source code", "repository", "github", "documentation")
+    return meta.get("Home-page") or next((lower[key] for key in keys if key in lower), "")
+
+
+def notices() -> str:
+    """Text of the file."""
+    rows = [
+        f"| {name} | {licence_of(package).replace('|', '/')} | {project_of(package)} |"
+        for name, package in needed().items()
+    ]
+    return HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(notices(), encoding="utf-8")
