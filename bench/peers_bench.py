@@ -10,10 +10,10 @@ its own documented way. Calibration is as shipped: nothing is fitted on these ro
 copies of test faces among its Training rows; a network trained on these has seen the answer, so
 accuracy is also given on the test rows whose pixels are in no Training row.
 
-Latency is measured by the pipeline's own protocol (`fer_core.export.latency.latency`) on the first of these
-faces: all in turns, in rounds, in one process, one thread and all of them, single faces and
-batches, CPU and CUDA where there is one, the network alone and from crop to answer; beside plain
-MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
+Latency is measured by the pipeline's own protocol (`fer_core.export.latency.latency`) on the first
+of these faces: all in turns, in rounds, in one process, one thread and all of them, single faces
+and batches, CPU and CUDA where there is one, the network alone and from crop to answer; beside
+plain MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
 """
 
 import argparse

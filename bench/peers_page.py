@@ -116,7 +116,10 @@ def page_of(
             "" if np.isnan(row[column]) else f"{row[column]:.3g}"
             for column in ("ratio_to_reference", "ratio_to_224")
         )
-        about = f"{row['size']} | {row['provider']} | {_WHAT[row['scope']]} | {row['batch']} | {row['threads']}"
+        about = (
+            f"{row['size']} | {row['provider']} | {_WHAT[row['scope']]} | {row['batch']} | "
+            f"{row['threads']}"
+        )
         lines.append(f"| {name} | {about} | {times} | {ratios} |")
     lines += [
         "",

@@ -1,4 +1,6 @@
-"""Sphinx builds the documentation site: `make docs`, then build/docs/index.html. No network needed."""
+"""Sphinx builds the documentation site: `make docs`, then build/docs/index.html. No network
+needed.
+"""
 
 import sys
 from pathlib import Path

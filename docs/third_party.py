@@ -52,7 +52,9 @@ def licence_of(package: Distribution) -> str:
     meta = package.metadata
     if expression := meta.get("License-Expression"):
         return expression
-    names = [c.removeprefix(_CLASSIFIER) for c in meta.get_all("Classifier", []) if _CLASSIFIER in c]
+    names = [
+        c.removeprefix(_CLASSIFIER) for c in meta.get_all("Classifier", []) if _CLASSIFIER in c
+    ]
     return ", ".join(names) or (meta.get("License") or "see the package").strip().splitlines()[0]
 
 

@@ -255,10 +255,16 @@ def _refuse_another_layout(before: Descriptor, place: Place, force: bool) -> Non
         return
     if before.present:
         problem = "This would turn a data set that is there into one of another layout."
-        remedy = f"add it under a name of its own, or as it was with --layout {before.layout}, or replace the old one with --force"
+        remedy = (
+            f"add it under a name of its own, or as it was with --layout {before.layout}, or "
+            "replace the old one with --force"
+        )
     else:
         problem = "The data set of this name has another layout."
-        remedy = f"add it under another name, or say what is meant: --layout {place.layout} or --layout {before.layout}"
+        remedy = (
+            f"add it under another name, or say what is meant: --layout {place.layout} or --layout "
+            f"{before.layout}"
+        )
     raise DataError(
         problem,
         where=place.path,

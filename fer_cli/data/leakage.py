@@ -15,7 +15,10 @@ __all__ = ["leakage", "leakage_page"]
 
 _VALIDATION = Path("data/validation.json")
 _FER2013 = ("Training", "PublicTest", "PrivateTest")
-_WHOLE_FER2013 = "An independent count of exact twins in all three parts of FER2013: 1,516 groups, 1,853 extra copies, 57 contradictory groups."
+_WHOLE_FER2013 = (
+    "An independent count of exact twins in all three parts of FER2013: 1,516 groups, 1,853 extra "
+    "copies, 57 contradictory groups."
+)
 
 
 def leakage(
@@ -46,7 +49,10 @@ def leakage_page(title: str, report: dict[str, Any], options: dict[str, Any]) ->
     """
     try:
         twins, dropped = report["twins"], report["dropped"]
-        near = f"{options['near_duplicate_bits']} bits, correlation {options['near_duplicate_correlation']}"
+        near = (
+            f"{options['near_duplicate_bits']} bits, correlation "
+            f"{options['near_duplicate_correlation']}"
+        )
         kept = ", ".join(
             f"{rows:,} {split}"
             for split, rows in report["rows_by_split"].items()

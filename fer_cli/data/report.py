@@ -223,7 +223,10 @@ def list_line(file: Path, raw: Path, clean: Path, listed: bool) -> str:
         layout, (state, remark) = descriptor.layout, _state(descriptor, raw)
     faces, stale = _faces(clean / f"{file.stem}.arrow", file)
     remark = "; ".join(text for text in (remark, stale) if text)
-    return f"{file.stem:24} {layout:15} {state:16} {faces:>9}  {'yes' if listed else 'no':7} {remark}".rstrip()
+    return (
+        f"{file.stem:24} {layout:15} {state:16} {faces:>9}  {'yes' if listed else 'no':7} "
+        f"{remark}".rstrip()
+    )
 
 
 def _state(descriptor: Descriptor, raw: Path) -> tuple[str, str]:

@@ -63,7 +63,10 @@ def make_plan(targets: Sequence[str] = ()) -> Plan:
             wanted = _with_needs(_named(targets, upstream), upstream) if targets else set(upstream)
             changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
     except DvcException as error:
-        remedy = "mend dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` looks at the rest"
+        remedy = (
+            "mend dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` "
+            "looks at the rest"
+        )
         raise ParamsError(
             "DVC cannot read this pipeline.", where=Path.cwd(), found=error, remedy=remedy
         ) from error

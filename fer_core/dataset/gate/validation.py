@@ -385,7 +385,10 @@ def _announced(stores: Mapping[str, FaceStore], faces: pd.DataFrame) -> list[Fau
             faults.append(Fault("announced", f"{source}/{split}/{word}", text))
         excluded = len(store.meta["exclusions"])
         if len(mine) + excluded != announced.total():
-            text = f"{len(mine)} faces and {excluded} exclusions, the reader announced {announced.total()}"
+            text = (
+                f"{len(mine)} faces and {excluded} exclusions, the reader announced "
+                f"{announced.total()}"
+            )
             faults.append(Fault("announced", source, text))
     return faults
 

@@ -323,4 +323,7 @@ def _outcome(model: Evaluation, name: str, bins: int, temperature: float) -> Out
 
 def _change(seen: SetComparison, metric: str) -> str:
     change = seen.difference[metric]
-    return f"{metric} {change.value:+.4f} ({change.low:+.4f} to {change.high:+.4f}) from {seen.baseline[metric]:.4f}"
+    return (
+        f"{metric} {change.value:+.4f} ({change.low:+.4f} to {change.high:+.4f}) from "
+        f"{seen.baseline[metric]:.4f}"
+    )

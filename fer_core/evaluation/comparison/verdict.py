@@ -78,13 +78,19 @@ def _accuracy(pair: Pair) -> str:
     tested = f"McNemar p = {pair.p:.3g}, {pair.holm_p:.3g} after Holm"
     if pair.holm_p >= _ALPHA:
         return f"The accuracies are not shown to differ ({_signed(found)}; {tested})."
-    return f"The accuracies differ: {pair.a}'s is {'higher' if found.value > 0 else 'lower'} ({_signed(found)}; {tested})."
+    return (
+        f"The accuracies differ: {pair.a}'s is {'higher' if found.value > 0 else 'lower'} "
+        f"({_signed(found)}; {tested})."
+    )
 
 
 def _rows(pair: Pair) -> str:
     if pair.pictures == pair.n:
         return f"{pair.n:,} rows"
-    return f"{pair.n:,} rows of {pair.pictures:,} pictures, which intervals and McNemar's test take as wholes"
+    return (
+        f"{pair.n:,} rows of {pair.pictures:,} pictures, which intervals and McNemar's test take "
+        "as wholes"
+    )
 
 
 def _seeds(count: int) -> str:

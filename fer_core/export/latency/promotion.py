@@ -84,11 +84,20 @@ def judge(parity: Mapping[str, Any], table: pd.DataFrame) -> list[Promotion]:
     share, drop, cpu = round(float(shares.max()), 4), passed["macro_f1_drop"], rows["cpu"].iloc[0]
     fast, calls = share <= MOST_TIME, int(rows["calls"].min())
     provisional = calls < ENOUGH_CALLS
-    words = f"it takes {share:.2f} of fp32's time on {cpu} (allowed {MOST_TIME:.2f}) and macro-F1 moves by {-drop:+.4f}"
+    words = (
+        f"it takes {share:.2f} of fp32's time on {cpu} (allowed {MOST_TIME:.2f}) and macro-F1 "
+        f"moves by {-drop:+.4f}"
+    )
     words += f" (allowed {-passed['gate']['macro_f1']:.3f})"
-    verdict = f"{JUDGED} is {'' if fast else 'not '}promoted{', provisionally' if provisional else ''}: {words}."
+    verdict = (
+        f"{JUDGED} is {'' if fast else 'not '}promoted{', provisionally' if provisional else ''}: "
+        f"{words}."
+    )
     if provisional:
-        verdict += f" Only {calls:,} calls of each file were timed, and {ENOUGH_CALLS:,} make a verdict: raise latency.rounds or latency.calls."
+        verdict += (
+            f" Only {calls:,} calls of each file were timed, and {ENOUGH_CALLS:,} make a verdict: "
+            "raise latency.rounds or latency.calls."
+        )
     return [Promotion(JUDGED, fast, drop, share, provisional, verdict)]
 
 

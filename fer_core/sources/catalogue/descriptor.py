@@ -208,4 +208,7 @@ def _add(name: str) -> str:
 
 
 def _words(tree: Fingerprint) -> str:
-    return f"{tree.files} files, {tree.bytes} bytes, fingerprint {tree.sha256[:16]}, labels {tree.labels[:16] or 'not recorded'}"
+    return (
+        f"{tree.files} files, {tree.bytes} bytes, fingerprint {tree.sha256[:16]}, labels "
+        f"{tree.labels[:16] or 'not recorded'}"
+    )

@@ -208,9 +208,15 @@ def _differing(found: dict[str, int], part: OfficialCounts) -> list[str]:
 def _other_order(found: dict[str, int], part: OfficialCounts, where: object) -> DataError:
     counts = [found.get(name, 0) for name in part.counts]
     permuted = sorted(counts) == sorted(part.counts.values())
-    problem = f"The label order cannot be right: as many entries as {part.part} has, but other counts per class."
+    problem = (
+        f"The label order cannot be right: as many entries as {part.part} has, but other counts "
+        "per class."
+    )
     if permuted:
-        problem += " They are a permutation of the official counts: the same numbers stand at other classes."
+        problem += (
+            " They are a permutation of the official counts: the same numbers stand at other "
+            "classes."
+        )
     return DataError(
         problem,
         where=where,

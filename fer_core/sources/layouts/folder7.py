@@ -2,9 +2,9 @@
 train), or several of these side by side.
 
 Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A
-class folder may bear any alias that `fer_core.base.labels` knows, a split folder any that `split_names`
-knows; faces in other folders (contempt, none, …) are excluded and counted. A split may be an
-archive, also one that holds the folder of its own name once more (`train.zip` with
+class folder may bear any alias that `fer_core.base.labels` knows, a split folder any that
+`split_names` knows; faces in other folders (contempt, none, …) are excluded and counted. A split
+may be an archive, also one that holds the folder of its own name once more (`train.zip` with
 `train/{class}/`). Refused are class folders that bear numbers, for data sets number the same
 classes differently, and folders that speak of a split in a way that is not understood: their faces
 would be trained on. `subjects.csv` may say who is on each picture.

@@ -105,5 +105,8 @@ def _entries(tree: RawTree) -> tuple[list[Entry], dict[str, str]]:
     """
     if is_in_folders(tree):
         return read_folders(tree, len(LABEL_OF_ID))
-    other = "mend the line; ids up to 11 are the compound set's: `fer data add rafdb_compound_mapped PATH`"
+    other = (
+        "mend the line; ids up to 11 are the compound set's: `fer data add rafdb_compound_mapped "
+        "PATH`"
+    )
     return read_list(tree, files(tree)[0], len(LABEL_OF_ID), other), {}
