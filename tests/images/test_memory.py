@@ -6,7 +6,11 @@ from fer_core.images import memory
 from fer_core.images.memory import host_room
 
 # Fields and units as in proc_meminfo(5): kB means 1024 bytes.
-MEMINFO = "MemTotal:       16384000 kB\nMemFree:         1024000 kB\nMemAvailable:    8000000 kB\nHugePages_Total:       0\n"
+MEMINFO = """MemTotal:       16384000 kB
+MemFree:         1024000 kB
+MemAvailable:    8000000 kB
+HugePages_Total:       0
+"""
 
 
 @pytest.fixture
