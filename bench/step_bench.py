@@ -29,17 +29,15 @@ from bench.loader_bench import MEAN, STD, VIEWS, _files, _pack
 from fer_core.base.params import load_section
 from fer_core.base.settings import load_settings
 from fer_core.images.bank import ImageBank
-from fer_core.models.devices.compiled import compile_network
-from fer_core.models.devices.device import prepare_device
+from fer_core.models.devices.device import compile_network, prepare_device
 from fer_core.models.networks.backbone import build_classifier
-from fer_core.models.networks.inference import logits_of
-from fer_core.models.networks.precision import autocast
+from fer_core.models.networks.inference import autocast, logits_of
 from fer_core.pixels.opencv import cv2
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.optimiser import Optimiser
 from fer_core.training.loop.options import TrainOptions
-from fer_core.training.loop.task import StudentTask
-from fer_core.training.losses import ce
+from fer_core.training.loop.step import Trainer
+from fer_core.training.losses.ce import CE
+from fer_core.training.students.task import StudentTask
 
 ARCHS = "resnet18,mobilenetv3_large_100"
 """On a GPU also resnet50, tf_efficientnet_b3, convnext_tiny, vit_base_patch16_384."""
@@ -132,19 +130,19 @@ def _our_steps(
     )
     network = _ours(arch, options, device).train()
     task = _task(network)
-    optimiser = Optimiser(task, settings, 0, device)
+    trainer = Trainer(task, settings, 0, device)
     truths = (torch.arange(options.steps * options.batch, device=device) % 7).split(options.batch)
 
     def steps() -> None:
         for number, truth in enumerate(truths):
             rows = np.arange(number * options.batch, (number + 1) * options.batch)
-            optimiser.step(bank.view(rows, 1), rows, truth, 0, number, 1e-4)
+            trainer.step(trainer.batch(rows, truth, 0, number), bank.view(rows, 1), 1e-4)
 
     return steps
 
 
 def _task(network: torch.nn.Module) -> StudentTask:
-    return StudentTask(network, ce, ce.Options(label_smoothing=0.0), None, lambda epoch: 1)
+    return StudentTask(network, CE(label_smoothing=0.0), None, lambda epoch: 1)
 
 
 def _bare_steps(arch: str, options: argparse.Namespace, device: torch.device) -> Callable[[], None]:

@@ -21,11 +21,8 @@ from fer_core.base.settings import load_settings
 
 __all__ = ["SPREAD", "run_stage"]
 
-SPREAD = frozenset(
-    f"stages.{name}"
-    for name in ("teacher_a", "teacher_b", "teacher_fold", "student", "logits_dev", "logits_test")
-)
-"""Stages that share their work out among processes."""
+SPREAD = frozenset(f"stages.{name}" for name in ("teacher", "student", "logits", "predict"))
+"""Modules whose stages share their work out among processes."""
 
 _NODES = (
     "PET_NNODES"  # torchrun's own variable; with it the others of its kind say where the nodes meet

@@ -7,7 +7,7 @@ Writes `data/init/<arch>/`: weights, and the share of parameters that pretrained
 import logging
 from pathlib import Path
 
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.models.initial.initial import make_initial
 from fer_core.models.initial.options import InitOptions
@@ -19,16 +19,11 @@ log = logging.getLogger(__name__)
 
 def main(arch: str) -> None:
     """Make the initial weights of ARCH, a timm name."""
-    options = load_section("init", InitOptions)
-    size = load_section("preprocessing", Preprocessing).size
-    share = make_initial(
-        Path("data/init") / arch,
-        arch,
-        size,
-        load_section("seed", int),
-        options,
-        load_settings().weights,
-    )
+    params = Params.load()
+    options = params.section("init", InitOptions)
+    size = params.section("preprocessing", Preprocessing).size
+    seed, weights = params.section("seed", int), load_settings().weights
+    share = make_initial(Path("data/init") / arch, arch, size, seed, options, weights)
     log.info(
         "%s: %s, %.1f %% of the parameters pretrained", arch, options.origin_of(arch), 100 * share
     )

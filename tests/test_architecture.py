@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fer_core.base.params import SECTIONS, read_params
-from fer_core.pipeline.code import code_deps
+from fer_core.pipeline.code import code_deps, stage_module
 from fer_core.pipeline.dag import synced
 
 ROOT = Path(__file__).parents[1]
@@ -23,16 +23,16 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def stages() -> list[str]:
-    return sorted(
-        path.stem
-        for path in (ROOT / "stages").glob("*.py")
-        if path.stem not in ("__init__", "entry")
-    )
-
-
 def document() -> dict:  # type: ignore[type-arg]
     return YAML(typ="safe").load(ROOT / "dvc.yaml")
+
+
+def stages() -> dict[str, str | None]:
+    """Stage -> the module that it runs."""
+    return {
+        name: stage_module(body.get("do", body)["cmd"], ROOT)
+        for name, body in document()["stages"].items()
+    }
 
 
 def test_a_folder_holds_modules_or_folders_never_both() -> None:
@@ -89,8 +89,16 @@ def test_package_file_of_the_stages_only_sets_the_environment() -> None:
     ]
 
 
-def test_every_stage_file_is_a_stage_of_the_pipeline_and_the_reverse() -> None:
-    assert stages() == sorted(document()["stages"])
+def test_every_stage_file_is_run_by_a_stage_of_the_pipeline_and_the_reverse() -> None:
+    files = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__", "entry"}
+    assert set(stages().values()) == {f"stages.{name}" for name in files}
+
+
+def test_a_stage_has_the_name_of_its_file_alone_or_followed_by_what_it_runs_it_for() -> None:
+    for name, module in stages().items():
+        assert module is not None
+        file = module.removeprefix("stages.")
+        assert name == file or name.startswith(f"{file}_")
 
 
 @pytest.mark.parametrize("stage", stages())
@@ -98,14 +106,15 @@ def test_every_stage_says_what_it_does_and_declares_its_code(stage: str) -> None
     body = document()["stages"][stage]
     body = body.get("do", body)
     assert len(body["desc"]) > 40
-    assert f"stages/{stage}.py" in body["deps"]
+    module = stages()[stage]
+    assert module is not None and f"{module.replace('.', '/')}.py" in body["deps"]
     code = {
         dep
         for dep in body["deps"]
         if dep.split("/")[0] in ("fer_core", "stages") and "${" not in dep
     }
     per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
-    assert code == set(code_deps(f"stages.{stage}", ROOT, per_item))
+    assert code == set(code_deps(module, ROOT, per_item))
 
 
 def test_dvc_yaml_is_in_step_with_params_and_code() -> None:

@@ -257,7 +257,7 @@ def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_works
         "student.kd.temperature=3.0",
         "calibrate@kd-1",
     )
-    assert ran(text) == {"student@kd-1", "evaluate@kd-1", "calibrate@kd-1"}
+    assert ran(text) == {"student@kd-1", "predict@kd-1", "evaluate@kd-1", "calibrate@kd-1"}
     assert "hotter" in project.run("dvc", "exp", "list")
     assert (
         "temperature: 2.0" in (project.root / "params.yaml").read_text()
@@ -270,6 +270,7 @@ def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project)
     edit(project.root / "params.yaml", "temperature: 2.0", "temperature: 4.0")
     after = {
         "student@kd-1",
+        "predict@kd-1",
         "evaluate@kd-1",
         "calibrate@kd-1",
         "hard_cases",
@@ -361,6 +362,7 @@ def test_a_new_source_with_test_rows_only_trains_nothing_again(project: Project)
         "validate",
         "pack",
         "logits_test@a",
+        "predict@kd-1",
         "evaluate@kd-1",
         "report",
     } <= found

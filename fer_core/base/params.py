@@ -1,11 +1,13 @@
 """Typed reading of `params.yaml`.
 
-A stage asks for the section it uses with the pydantic model that lives beside the section's
-consumer: `load_section("preprocessing", Preprocessing)`. Unknown key, wrong type and value out of
+A stage reads the file once (`Params.load()`) and asks for the sections it uses with the pydantic
+models that live beside the sections' consumers: `params.section("preprocessing", Preprocessing)`.
+Unknown key, wrong type and value out of
 range are errors that name the key. This module knows the names of the sections and nothing of their
 contents, so a new option never touches other stages.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, overload
 
@@ -19,6 +21,7 @@ __all__ = [
     "OPTIONAL_SECTIONS",
     "PARAMS_FILE",
     "SECTIONS",
+    "Params",
     "Section",
     "Seed",
     "load_section",
@@ -98,6 +101,54 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     return values
 
 
+@dataclass(frozen=True)
+class Params:
+    """The parameter file, read once.
+
+    Attributes:
+        values: all of its sections as plain values.
+        path: where it was read from.
+    """
+
+    values: dict[str, Any]
+    path: Path
+
+    @classmethod
+    def load(cls, path: Path = PARAMS_FILE) -> "Params":
+        """Read the file.
+
+        Raises:
+            ParamsError: as `read_params`.
+        """
+        return cls(read_params(path), path)
+
+    @overload
+    def section(self, key: str, model: type[Value]) -> Value: ...
+    @overload
+    def section(self, key: str, model: Any, *, default: Any = ...) -> Any: ...
+
+    def section(self, key: str, model: Any, *, default: Any = _REQUIRED) -> Any:
+        """The section at a dotted key ("student.kd"), checked against its model (a pydantic model
+        or any annotated type).
+
+        Raises:
+            ParamsError: the section is missing (and there is no default) or does not fit; names
+                every offending key with its value.
+        """
+        values: Any = self.values
+        for depth, name in enumerate(parts := key.split(".")):
+            if not isinstance(values, dict) or name not in values:
+                if default is not _REQUIRED:
+                    return default
+                raise ParamsError(
+                    "A section is missing.",
+                    where=f"{self.path}: {'.'.join(parts[: depth + 1])}",
+                    remedy=f"add it to {self.path}",
+                )
+            values = values[name]
+        return parse_section(key, values, model, self.path)
+
+
 @overload
 def load_section(key: str, model: type[Value], path: Path = ...) -> Value: ...
 @overload
@@ -107,25 +158,8 @@ def load_section(key: str, model: Any, path: Path = ..., *, default: Any = ...) 
 def load_section(
     key: str, model: Any, path: Path = PARAMS_FILE, *, default: Any = _REQUIRED
 ) -> Any:
-    """The section at a dotted key ("student.kd"), checked against its model (a pydantic model or
-    any annotated type).
-
-    Raises:
-        ParamsError: the section is missing (and there is no default) or does not fit; names every
-            offending key with its value.
-    """
-    values: Any = read_params(path)
-    for depth, name in enumerate(parts := key.split(".")):
-        if not isinstance(values, dict) or name not in values:
-            if default is not _REQUIRED:
-                return default
-            raise ParamsError(
-                "A section is missing.",
-                where=f"{path}: {'.'.join(parts[: depth + 1])}",
-                remedy=f"add it to {path}",
-            )
-        values = values[name]
-    return parse_section(key, values, model, path)
+    """One section of a file that is read for it alone: `Params.section`."""
+    return Params.load(path).section(key, model, default=default)
 
 
 def parse_section(key: str, values: Any, model: type[Value], path: Path = PARAMS_FILE) -> Value:

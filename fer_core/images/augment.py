@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fer_core.images.clahe import clahe_rgb
-from fer_core.images.transfer import on_device
+from fer_core.images.memory import on_device
 from fer_core.images.views import ViewParams, boxes, colour_matrices
 from fer_core.pixels.preprocessing import Preprocessing
 

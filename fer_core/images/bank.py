@@ -15,9 +15,8 @@ from torch import Tensor
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.augment import evaluation_view, training_view
 from fer_core.images.augment_cpu import CpuViews
-from fer_core.images.memory import device_room, host_room
+from fer_core.images.memory import device_room, host_room, on_device
 from fer_core.images.stream import PixelStream
-from fer_core.images.transfer import on_device
 from fer_core.images.views import ViewOptions, sample_keys, view_params
 from fer_core.pixels.preprocessing import Preprocessing
 

@@ -31,7 +31,8 @@ class _Geometry(NamedTuple):
         tuple[Tensor, Tensor] | None
     )  # int64 rows and columns of the padded plane, where padding is needed
     tiles: Tensor  # int32 [padded height, padded width]: first table entry of the pixel's tile
-    # int32 [4, height, width]: first entry of the tables above left, above right, below left, below right
+    # int32 [4, height, width]: first entry of the tables above left, above right, below left,
+    # below right
     corners: Tensor
     right: Tensor  # float32 [width]: weight of the tables to the right
     below: Tensor  # float32 [height, 1]: weight of the tables below

@@ -6,6 +6,7 @@ all logits.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +21,36 @@ from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
 from fer_core.logits.store import LogitsSet, logits_of_rows
 from fer_core.models.devices import distributed
-from fer_core.models.devices.compiled import compile_network
-from fer_core.models.devices.device import device_memory, prepare_device
+from fer_core.models.devices.device import compile_network, device_memory, prepare_device
 from fer_core.models.networks.card import ModelCard, read_card
 from fer_core.models.networks.inference import BATCH, logits_of
 from fer_core.models.networks.saved import load_model
 
-__all__ = ["forward_rows"]
+__all__ = ["Wanted", "forward_rows"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Logits to be made.
+
+    Attributes:
+        covers: splits whose rows to run.
+        precision: "fp32", "bf16" or "fp16".
+        dtype: "float16" or "float32", type of the stored logits.
+        views: with options, the stored training views of the train rows are run as well.
+    """
+
+    covers: tuple[str, ...]
+    precision: str
+    dtype: str
+    views: ViewOptions | None = None
 
 
 def forward_rows(
     model: Path,
     name: str,
     pack: Pack,
-    covers: tuple[str, ...],
-    views: ViewOptions | None,
-    precision: str,
-    dtype: str,
+    wanted: Wanted,
     settings: Settings,
     fold_models: Sequence[Path] = (),
 ) -> LogitsSet:
@@ -46,10 +60,7 @@ def forward_rows(
         model: folder of the saved model.
         name: tag or key of the model.
         pack: half of the pack.
-        covers: splits whose rows to run.
-        views: with options, the stored training views of the train rows are run as well.
-        precision: "fp32", "bf16" or "fp16".
-        dtype: "float16" or "float32", type of the stored logits.
+        wanted: which logits.
         settings: machine settings.
         fold_models: folders of the saved models of each fold; then the train rows of a fold are run
             through the one that did not learn from them, and only the other rows through `model`.
@@ -60,7 +71,8 @@ def forward_rows(
         GroupError: another process of the group has ended.
     """
     device = prepare_device(settings)
-    rows, train = pack.rows.split(*covers), pack.rows.split("train")
+    views, precision = wanted.views, wanted.precision
+    rows, train = pack.rows.split(*wanted.covers), pack.rows.split("train")
     card = read_card(model)
     jobs = [(model, rows)]
     if fold_models:
@@ -69,8 +81,8 @@ def forward_rows(
         for fold, folder in enumerate(fold_models):
             _check_fold(folder, card, fold, len(fold_models))
             jobs.append((folder, np.flatnonzero(fold_of == fold)))
-    evaluated = np.empty((len(rows), N_CLASSES), dtype=dtype)
-    seen = None if views is None else np.empty((len(train), views.count, N_CLASSES), dtype=dtype)
+    evaluated = np.empty((len(rows), N_CLASSES), wanted.dtype)
+    seen = None if views is None else np.empty((len(train), views.count, N_CLASSES), wanted.dtype)
     for folder, some in jobs:
         network = load_model(folder)[0]
         if settings.compile:
@@ -98,7 +110,7 @@ def forward_rows(
                 seen[np.searchsorted(train, some_train)] = _gathered(of_views, some_train)
     return logits_of_rows(
         pack.rows,
-        covers,
+        wanted.covers,
         evaluated,
         seen,
         model=name,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-__all__ = ["SHELVES", "code_deps", "code_files", "is_code"]
+__all__ = ["SHELVES", "code_deps", "code_files", "is_code", "stage_module"]
 
 SHELVES = ("fer_core/sources/layouts", "fer_core/training/losses")
 _PACKAGES = ("fer_core", "stages")
@@ -58,6 +58,14 @@ def code_files(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -
 def is_code(dep: str) -> bool:
     """Whether a dependency in dvc.yaml is code of ours."""
     return dep.split("/")[0] in _PACKAGES
+
+
+def stage_module(command: object, root: Path = Path()) -> str | None:
+    """The module that a stage's command in dvc.yaml runs: "stages.teacher" for `python -m
+    stages.teacher a …`; None for a command of the user's own.
+    """
+    found = re.match(r"python -m (stages\.\w+)", str(command))
+    return found[1] if found and module_file(found[1], root) else None
 
 
 def module_file(module: str, root: Path = Path()) -> Path | None:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fer_core.base.errors import ParamsError
-from fer_core.pipeline.code import code_deps, is_code, module_file
+from fer_core.pipeline.code import code_deps, is_code, stage_module
 from fer_core.pipeline.keys import folds_of, keys_of, names_of
 
 __all__ = ["DVC_FILE", "read_pipeline", "synced"]
@@ -112,9 +112,9 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
                 expected=stage,
             )
     for stage, body in stages.items():
-        if module_file(f"stages.{stage}", root) is None:
-            continue  # a stage of the user's own
         body = body.get("do", body)
+        if (module := stage_module(body["cmd"], root)) is None:
+            continue  # a stage of the user's own
         fan_in = [
             template.format(**{kind: name})
             for template in _FAN_IN.get(stage, [])
@@ -132,7 +132,7 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             own = [dep for dep in own if not dep.startswith(_FOLD)] + [
                 f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
             ]
-        body["deps"] = fan_in + own + per_item + code_deps(f"stages.{stage}", root, per_item)
+        body["deps"] = fan_in + own + per_item + code_deps(module, root, per_item)
         if stage in _OPTIONAL or stage in _SECTIONS:
             body["params"] = [
                 name for name in body["params"] if not _is_optional(stage, name)
@@ -159,12 +159,18 @@ def _document(yaml: YAML, text: str, root: Path) -> Any:
     if not isinstance(stages, dict):
         raise ParamsError("The pipeline's file holds no stages.", where=DVC_FILE, remedy=_RESTORE)
     for stage, outer in stages.items():
-        if module_file(f"stages.{stage}", root) is None:
-            continue
         body = outer.get("do", outer) if isinstance(outer, dict) else None
+        if not isinstance(body, dict) or "cmd" not in body:
+            raise ParamsError(
+                "A stage lacks its command.",
+                where=f"{DVC_FILE}: stages.{stage}.cmd",
+                remedy=_RESTORE,
+            )
+        if stage_module(body["cmd"], root) is None:
+            continue
         lists = ["deps", "params"] if stage in _OPTIONAL or stage in _SECTIONS else ["deps"]
         for name in lists:
-            found = body.get(name) if isinstance(body, dict) else None
+            found = body.get(name)
             if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
                 raise ParamsError(
                     "A stage lacks a list of names.",

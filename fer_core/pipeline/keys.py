@@ -2,15 +2,16 @@
 students, exported teachers.
 """
 
-import ast
+import re
 from pathlib import Path
 from typing import Any
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import PARAMS_FILE
 from fer_core.pipeline.source_keys import clean_keys
+from fer_core.training.students.needs import Needs
 
-__all__ = ["folds_of", "keys_of", "loss_of", "names_of", "needs_targets"]
+__all__ = ["folds_of", "keys_of", "loss_of", "names_of", "needs_of"]
 
 
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
@@ -67,7 +68,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         loss = loss_of(params, method)
         targets = (
             "data/softlabels"
-            if needs_targets(loss, root) or _is_guided(params, method)
+            if needs_of(loss, root).of_teachers or _is_guided(params, method)
             else "data/pack/dev/rows.parquet"
         )
         start = _start_of(params, method)
@@ -80,17 +81,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
                 "init": begin,
                 "targets": targets,
             }
-    evaluations = {
-        tag: {"model": model, "dev": f"data/logits/{tag}/dev", "test": f"data/logits/{tag}/test"}
-        for tag, model in teachers.items()
-    } | {
-        key: {
-            "model": f"data/students/{key}/model",
-            "dev": "data/pack/dev",
-            "test": "data/pack/test",
-        }
-        for key in names["student"]
-    }
+    trained = {key: f"data/students/{key}/model" for key in names["student"]}
     return {
         "clean": clean_keys(names["source"], params, root),
         "init": names["arch"],
@@ -109,7 +100,8 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         },
         "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
         "student": students,
-        "evaluate": evaluations,
+        "predict": {key: {"model": model} for key, model in trained.items()},
+        "evaluate": {key: {"model": model} for key, model in (teachers | trained).items()},
         "calibrate": [*teachers, *names["student"]],
         "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
     }
@@ -155,36 +147,34 @@ def _start_of(params: dict[str, Any], method: str) -> str | None:
     return before(method)
 
 
-def needs_targets(method: str, root: Path) -> bool:
-    """What the method's module says in its constant NEEDS_TARGETS; the module is read, not
-    imported.
+def needs_of(loss: str, root: Path) -> Needs:
+    """What the class of a loss says in its attribute `needs`; its file is read, not imported.
 
     Raises:
-        ParamsError: there is no such module, or it does not say it.
+        ParamsError: there is no such file, or it does not say it.
     """
-    path = root / "fer_core" / "training" / "losses" / f"{method}.py"
+    path = root / "fer_core" / "training" / "losses" / f"{loss}.py"
     if not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.py") if file.stem != "__init__")
         raise ParamsError(
             "Unknown method.",
             where=f"{PARAMS_FILE}: student.methods",
-            found=method,
+            found=loss,
             expected=", ".join(known),
         )
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(name, ast.Name) and name.id == "NEEDS_TARGETS" for name in node.targets
-        ):
-            return bool(ast.literal_eval(node.value))
-    raise ParamsError(
-        "This method does not say whether it needs targets.",
-        where=path,
-        expected="a constant NEEDS_TARGETS",
-    )
+    line = re.compile(r"^    needs: ClassVar = Needs\.(\w+)$", re.MULTILINE)
+    found = line.search(path.read_text(encoding="utf-8"))
+    if found is None:
+        raise ParamsError(
+            "This loss does not say what it needs beside labels.",
+            where=path,
+            expected="a class with the line `needs: ClassVar = Needs.FUSED`, or another of Needs",
+        )
+    return Needs[found[1]]
 
 
 def _is_guided(params: dict[str, Any], method: str) -> bool:
-    """Whether a further term of a method asks a teacher, as `MethodOptions.guided` says."""
+    """Whether a further term of a method asks a teacher, as `Loss.guided` says."""
     negl = (params["student"].get(method) or {}).get("negl") or {}
     return str(negl.get("negatives", "uniform")) != "uniform"
 

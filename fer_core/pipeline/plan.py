@@ -7,11 +7,15 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+
 from fer_core.base.errors import ParamsError
-from fer_core.pipeline.code import code_files
+from fer_core.pipeline.code import code_files, stage_module
+from fer_core.pipeline.dag import DVC_FILE
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -121,8 +125,16 @@ def uses_torch(stage: str, root: Path = Path()) -> bool:
     """Whether a stage's code imports torch, directly or through other first-party modules: it is
     one that wants a device.
     """
-    module = stage.partition("@")[0]
-    return any(_imports_torch(path) for path in code_files(f"stages.{module}", root))
+    module = _modules(root).get(stage.partition("@")[0])
+    return module is not None and any(_imports_torch(path) for path in code_files(module, root))
+
+
+@cache
+def _modules(root: Path) -> dict[str, str | None]:
+    """The module that each stage of dvc.yaml runs."""
+    with (root / DVC_FILE).open("rb") as stream:
+        stages = YAML(typ="safe").load(stream)["stages"]
+    return {name: stage_module(body.get("do", body)["cmd"], root) for name, body in stages.items()}
 
 
 def _imports_torch(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import OPTIONAL_SECTIONS, SECTIONS, Seed, parse_section
-from fer_core.pipeline.keys import loss_of, needs_targets
+from fer_core.pipeline.keys import loss_of, needs_of
 
 __all__ = ["check_methods", "check_params", "check_sources"]
 
@@ -131,11 +131,10 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
             stored targets.
     """
     mixup = params["student"]["train"].get("mixup", 0)
+    loss_class = import_module("fer_core.training.students.loss").loss_class
     for method in params["student"]["methods"]:
-        module = import_module(f"fer_core.training.losses.{loss_of(params, method)}")
-        _check(params, f"student.{method}", module.Options, path)
-        further = {"negl", "proto", "lp"} & set(params["student"][method])
-        if mixup and (module.NEEDS_TARGETS or getattr(module, "NEEDS_VOTES", False) or further):
+        loss = _check(params, f"student.{method}", loss_class(loss_of(params, method)), path)
+        if mixup and not loss.mixable:
             raise ParamsError(
                 "Mixup needs a loss of labels alone: stored targets are of plain images, and "
                 "further terms know one label a row.",
@@ -145,13 +144,13 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
             )
 
 
-def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> None:
+def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> Any:
     values: Any = params
     for name in key.split("."):
         if not isinstance(values, dict) or name not in values:
             raise ParamsError("A section is missing.", where=f"{path}: {key}")
         values = values[name]
-    parse_section(key, values, model, path)
+    return parse_section(key, values, model, path)
 
 
 def _check_names(params: dict[str, Any], path: Path) -> None:
@@ -200,7 +199,7 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
                 found=section,
                 expected="a mapping",
             )
-        needs_targets(loss_of(params, method), _CODE)
+        needs_of(loss_of(params, method), _CODE)
 
 
 def _check_sets(params: dict[str, Any], path: Path) -> None:

@@ -333,12 +333,23 @@ def test_a_students_own_image_size_is_declared_where_it_has_one() -> None:
 
 
 def test_a_new_loss_does_not_touch_teachers_and_an_export_option_touches_no_training() -> None:
-    assert not any("losses" in file for file in code_deps("stages.teacher_a", ROOT))
-    for stage in ("teacher_a", "student", "logits_dev", "evaluate"):
+    assert not any("losses" in file for file in code_deps("stages.teacher", ROOT))
+    assert not any("students" in file for file in code_deps("stages.teacher", ROOT))
+    for stage in ("teacher", "student", "logits", "predict", "evaluate"):
         assert not any(
             file.startswith(("fer_core/predict", "fer_core/export", "fer_core/report"))
             for file in code_deps(f"stages.{stage}", ROOT)
         )
+
+
+def test_a_new_metric_runs_no_network_and_a_new_network_is_all_that_runs_one_again() -> None:
+    predict, evaluate = (code_deps(f"stages.{stage}", ROOT) for stage in ("predict", "evaluate"))
+    assert not any("evaluation" in file for file in predict)
+    assert not any("images" in file or "devices" in file for file in evaluate)
+    students = stages(TEXT)["student"]["foreach"]
+    found = stages(TEXT)["predict"]["foreach"]
+    assert found == {key: {"model": f"data/students/{key}/model"} for key in students}
+    assert list(stages(TEXT)["evaluate"]["foreach"]) == [*PARAMS["teachers"], *students]
 
 
 def test_a_data_set_depends_on_its_own_reader_and_params_alone() -> None:

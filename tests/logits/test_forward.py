@@ -10,7 +10,7 @@ from fer_core.base.settings import Settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
-from fer_core.logits.forward import forward_rows
+from fer_core.logits.forward import Wanted, forward_rows
 from fer_core.models.networks.saved import build_network, save_model
 from tests.models.networks.test_saved import CARD, PREPROCESSING
 from tests.tiny import dev_splits, write_half
@@ -50,7 +50,9 @@ def test_logits_are_the_networks_for_every_row_and_stored_view(
     tmp_path: Path, pack: Pack, settings: Settings
 ) -> None:
     network = saved(tmp_path / "model")
-    found = forward_rows(tmp_path / "model", "tiny", pack, ALL, VIEWS, "fp32", "float32", settings)
+    found = forward_rows(
+        tmp_path / "model", "tiny", pack, Wanted(ALL, "fp32", "float32", VIEWS), settings
+    )
     bank = ImageBank(pack, range(len(pack)), PREPROCESSING, VIEWS, 1, torch.device("cpu"))
     assert found.sample_ids == pack.rows.sample_ids
     with torch.inference_mode():
@@ -74,7 +76,7 @@ def test_half_precision_and_part_of_the_splits(
 ) -> None:
     saved(tmp_path / "model")
     found = forward_rows(
-        tmp_path / "model", "tiny", pack, ("val", "calib"), None, "fp32", "float16", settings
+        tmp_path / "model", "tiny", pack, Wanted(("val", "calib"), "fp32", "float16"), settings
     )
     assert (found.eval.dtype, found.views, len(found)) == (np.dtype("float16"), None, 9)
 
@@ -87,4 +89,6 @@ def test_a_network_whose_logits_are_not_finite_is_refused(
         network.get_parameter("centres").fill_(torch.nan)
     save_model(tmp_path / "model", network, replace(CARD))
     with pytest.raises(ModelError, match="not finite"):
-        forward_rows(tmp_path / "model", "tiny", pack, ("val",), None, "fp32", "float32", settings)
+        forward_rows(
+            tmp_path / "model", "tiny", pack, Wanted(("val",), "fp32", "float32"), settings
+        )

@@ -75,6 +75,8 @@ def test_what_may_run_beside_a_stage_is_the_same_whatever_is_left_to_do():
         ("teacher_a@rn18", True),
         ("student@kd-1", True),
         ("logits_dev@b3", True),
+        ("predict@kd-1", True),
+        ("evaluate@kd-1", False),
         ("manifest", False),
         ("report", False),
     ],

@@ -265,8 +265,11 @@ def test_logits_of_a_newer_teacher_leave_no_soft_labels(halves):
 
 
 def test_these_stages_do_not_import_torch():
-    modules = ["ensemble", "leaderboard", "softlabels", "calibrate", "compare"]
-    code = f"import sys, importlib\nfor name in {modules}: importlib.import_module('stages.' + name)\nsys.exit('torch' in sys.modules)"
+    modules = ["ensemble", "leaderboard", "softlabels", "evaluate", "calibrate", "compare"]
+    code = (
+        f"import sys, importlib\nfor name in {modules}: importlib.import_module('stages.' + name)\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]

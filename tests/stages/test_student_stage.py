@@ -12,7 +12,7 @@ from fer_core.base.params import load_section
 from fer_core.evaluation.comparison.comparison import budget_differences
 from fer_core.models.networks.card import read_card
 from fer_core.models.networks.saved import load_model
-from stages import student, teacher_a
+from stages import student, teacher
 from tests.stages.training import LARGE, TRAIN, edit_params, enter, write_training_project
 from tests.tiny import ARCH
 
@@ -36,7 +36,7 @@ def test_students_and_stage_a_learn_from_a_named_set_as_well() -> None:
     try:
         edit_params(student={"set": "large"}, teacher={"set": "large"})
         student.main("ce-1", "ce", 1, Path("data/init") / ARCH, Path("data/pack/dev/rows.parquet"))
-        teacher_a.main("tiny", Path("data/init") / ARCH)
+        teacher.main("a", "tiny", Path("data/init") / ARCH)
         edit_params(student={"set": "lagre"})
         with pytest.raises(ParamsError, match=r"lagre[\s\S]*large"):
             student.main(

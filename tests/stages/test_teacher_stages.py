@@ -21,7 +21,7 @@ from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.ensemble.ensemble import check_teachers
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
-from fer_core.logits.forward import forward_rows
+from fer_core.logits.forward import Wanted, forward_rows
 from fer_core.logits.store import read_logits
 from fer_core.models.networks.card import ModelCard, read_card
 from fer_core.models.networks.saved import load_model
@@ -29,11 +29,12 @@ from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.opened import open_targets, open_teacher_targets
 from fer_core.targets.softlabels import write_softlabels
 from fer_core.training.teachers.teacher import start_stage_b
-from stages import logits_dev, student, teacher_a, teacher_b, teacher_fold
+from stages import logits, student, teacher
 from tests.arrange_logits import metrics_of
 from tests.stages.training import LARGE, TRAIN, VAL, edit_params, enter, write_training_project
 from tests.tiny import ARCH, SIDE
 
+ALL = ("train", "val", "calib")
 A, B = Path("data/teachers/vit/a"), Path("data/teachers/vit/b")
 
 
@@ -46,8 +47,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         enter(root, patch)
         write_training_project(root)
-        teacher_a.main("vit", Path("data/init/test_vit"))
-        teacher_b.main("vit", A / "model")
+        teacher.main("a", "vit", Path("data/init/test_vit"))
+        teacher.main("b", "vit", A / "model")
     return root
 
 
@@ -114,13 +115,18 @@ def test_the_record_holds_history_speed_and_surroundings() -> None:
 
 
 def test_at_its_own_size_a_stage_b_starts_as_stage_a() -> None:
-    network, card = start_stage_b(A / "model", SIDE, 16.0)
+    start = start_stage_b(A / "model", SIDE, 16.0)
+    network, card = start.network, read_card(A / "model")
     saved, _ = load_model(A / "model")
     images = torch.randn(3, 3, SIDE, SIDE)
     with torch.inference_mode():
         assert torch.equal(network.eval()(images), saved(images))
         assert torch.equal(network.plain(network.embed(images)), saved.plain(saved.embed(images)))  # type: ignore[operator]
-    assert card == read_card(A / "model")
+    assert (start.arch, start.preprocessing, start.sha256) == (
+        card.arch,
+        card.preprocessing,
+        card.weights_sha256,
+    )
 
 
 def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
@@ -128,7 +134,7 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
     picture.
     """
     for tag, folder in (("vit_a", A), ("vit_b", B)):
-        logits_dev.main(tag, folder / "model")
+        logits.main("dev", tag, folder / "model")
     pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
     dev = {
         tag: read_logits(Path("data/logits") / tag / "dev", pack.rows) for tag in ("vit_a", "vit_b")
@@ -263,13 +269,13 @@ def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
         start_stage_b(tmp_path / "model", LARGE, 16.0)
 
 
-def test_processes_that_batch_normalisation_cannot_be_spread_over_are_refused_before_an_image_is_decoded(
+def test_batch_normalisation_that_cannot_be_spread_is_refused_before_an_image_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("fer_core.training.loop.run.ImageBank", no_image)
     monkeypatch.setattr("fer_core.training.loop.passes.distributed.size", lambda: 2)
     with pytest.raises(TrainingError, match="batch_norm_group: 0"):
-        teacher_a.main("vit", Path("data/init/test_vit"))
+        teacher.main("a", "vit", Path("data/init/test_vit"))
 
 
 @pytest.fixture(scope="module")
@@ -280,9 +286,10 @@ def folded(project: Path) -> Path:
         before = Path("params.yaml").read_text()
         edit_params(teacher={"folds": 2})
         for fold in (0, 1):
-            teacher_fold.main("vit", "a", fold, Path("data/init/test_vit"))
-            teacher_fold.main("vit", "b", fold, Path(f"data/teachers/vit/folds/a/{fold}/model"))
-        logits_dev.main("vit", B / "model")
+            teacher.main("a", "vit", Path("data/init/test_vit"), fold)
+            begin = Path(f"data/teachers/vit/folds/a/{fold}/model")
+            teacher.main("b", "vit", begin, fold)
+        logits.main("dev", "vit", B / "model")
         Path("data/logits/vit/dev").rename("data/folded")
         Path("params.yaml").write_text(before)
     return project / "data/folded"
@@ -317,9 +324,7 @@ def test_train_rows_have_the_logits_of_the_teacher_that_did_not_see_them(folded:
         (0, Path("data/teachers/vit/folds/b/0/model")),
         (1, Path("data/teachers/vit/folds/b/1/model")),
     ]:
-        alone = forward_rows(
-            folder, "vit", pack, ("train", "val", "calib"), views, "fp32", "float16", settings
-        )
+        alone = forward_rows(folder, "vit", pack, Wanted(ALL, "fp32", "float16", views), settings)
         rows = np.flatnonzero(fold_of == fold)
         np.testing.assert_allclose(found.eval[rows], alone.eval[rows], atol=2e-2)
         other = np.flatnonzero(fold_of != fold)
@@ -347,10 +352,7 @@ def test_a_teacher_that_learnt_from_the_rows_of_a_fold_is_refused(folded: Path) 
                 B / "model",
                 "vit",
                 pack,
-                ("train", "val", "calib"),
-                None,
-                "fp32",
-                "float16",
+                Wanted(ALL, "fp32", "float16"),
                 load_settings(),
                 models,
             )

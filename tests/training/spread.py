@@ -25,14 +25,16 @@ from fer_core.models.devices.device import prepare_device
 from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop import loop
-from fer_core.training.loop.loop import TrainingData
+from fer_core.training.loop import loop, scores
+from fer_core.training.loop.batches import TrainingData
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.scratch import open_scratch
-from fer_core.training.loop.task import StudentTask, Task, TeacherTask
-from fer_core.training.losses import ce
-from fer_core.training.losses import dist as dist_loss
+from fer_core.training.loop.task import Task
+from fer_core.training.losses.ce import CE
+from fer_core.training.losses.dist import DIST
+from fer_core.training.students.task import StudentTask
 from fer_core.training.students.terms import Auxiliary
+from fer_core.training.teachers.task import TeacherTask
 from tests.tiny import SIDE
 
 CPU = torch.device("cpu")
@@ -83,13 +85,8 @@ def view_of(epoch: int) -> int:
 
 def vit(data: TrainingData, double: bool = True, **options: Any) -> Task:
     network = timm.create_model("test_vit", num_classes=7, img_size=SIDE, **options)
-    return StudentTask(
-        in_double(network, network) if double else network,
-        ce,
-        ce.Options(label_smoothing=0.1),
-        None,
-        view_of,
-    )
+    network = in_double(network, network) if double else network
+    return StudentTask(network, CE(label_smoothing=0.1), None, view_of)
 
 
 def distilled(data: TrainingData) -> Task:
@@ -98,13 +95,8 @@ def distilled(data: TrainingData) -> Task:
     targets = torch.randn(
         len(data.labels), VIEWS.count + 1, 7, generator=torch.Generator().manual_seed(3)
     )
-    return StudentTask(
-        in_double(network, network),
-        dist_loss,
-        dist_loss.Options(temperature=2.0, beta=1.0, gamma=1.0),
-        targets,
-        view_of,
-    )
+    loss = DIST(temperature=2.0, beta=1.0, gamma=1.0)
+    return StudentTask(in_double(network, network), loss, targets, view_of)
 
 
 def with_terms(data: TrainingData) -> Task:
@@ -116,9 +108,9 @@ def with_terms(data: TrainingData) -> Task:
         "negl": {"weight": 0.2, "min_entropy": 0.0},
         "lp": {"weight": 0.1},
     }
-    options = ce.Options.model_validate(values)
+    options = CE.model_validate(values)
     terms = Auxiliary(options, network, data.labels, data.train, None, seed=1)
-    return StudentTask(in_double(network, network), ce, options, None, view_of, terms)
+    return StudentTask(in_double(network, network), options, None, view_of, terms)
 
 
 def resnet_teacher(data: TrainingData) -> Task:
@@ -181,8 +173,8 @@ def outcome(name: str, data: TrainingData, folder: Path) -> dict[str, Any]:
     options = TrainOptions.model_validate(PLAIN.model_dump() | case.options)
     try:
         with (
-            patch.object(loop, "_EVALUATION_BATCH", BATCH_TO_EVALUATE),
-            open_scratch(folder, "stage", "key", {"name": name}) as scratch,
+            patch.object(scores, "_BATCH", BATCH_TO_EVALUATE),
+            open_scratch(folder, {"name": name}) as scratch,
         ):
             result = loop.train(task, data, options, 1, scratch, CPU)
     except FerError as error:

@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from fer_core.base.errors import TrainingError
 from fer_core.models.devices import distributed
-from fer_core.training.loop.noise import WholePassNoise
+from fer_core.training.loop.layers import WholePassNoise
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import Pass, check_split, passes
 from tests.tiny import dev_splits, write_half
@@ -34,7 +34,7 @@ from tests.training.spread import CASES, PLAIN, open_data, outcome
 from tests.training.test_resume import EPOCHS, arguments, environment, make_project, out, result
 
 ROOT = Path(__file__).parents[2]
-# three batches of 28 and one of 6, which is less than a group of batch normalisation for each process
+# three batches of 28 and one of 6, less than a group of batch normalisation for each process
 TRAIN = 90
 TORCHRUN = [
     sys.executable,

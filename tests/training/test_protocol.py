@@ -18,11 +18,14 @@ from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier, build_trunk
 from fer_core.pipeline.schema import check_methods, check_params
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.optimiser import Optimiser
+from fer_core.training.loop.batches import cosine_schedule
 from fer_core.training.loop.options import TeacherBOptions, TeacherOptions, TrainOptions
-from fer_core.training.loop.schedule import cosine_schedule
-from fer_core.training.loop.task import StudentTask, Task, TeacherTask
-from fer_core.training.losses import ce
+from fer_core.training.loop.passes import Batch
+from fer_core.training.loop.step import Trainer
+from fer_core.training.loop.task import Task
+from fer_core.training.losses.ce import CE
+from fer_core.training.students.task import StudentTask
+from fer_core.training.teachers.task import TeacherTask
 
 PROFILE = Path(__file__).parents[2] / "profiles" / "protocol.yaml"
 CPU = torch.device("cpu")
@@ -43,12 +46,12 @@ def small(options: TrainOptions) -> TrainOptions:
 
 def steps(task: Task, options: TrainOptions, size: int) -> list[float]:
     """Losses of two steps on the same four images, both on the angular head where there is one."""
-    optimiser = Optimiser(task, options, 1337, CPU)
+    trainer = Trainer(task, options, 1337, CPU)
     torch.manual_seed(1)
     images = torch.randn(4, 3, size, size).contiguous(memory_format=torch.channels_last)
     task.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     return [
-        float(optimiser.step(images, np.arange(4), LABELS, 20, step, options.lr)[0])
+        float(trainer.step(Batch(np.arange(4), LABELS, 20, step), images, options.lr)[0])
         for step in range(2)
     ]
 
@@ -214,8 +217,7 @@ def test_two_steps_of_the_student_lower_its_loss() -> None:
     torch.manual_seed(0)
     task = StudentTask(
         build_classifier(str(section("student.arch", str)), SMALL),
-        ce,
-        section("student.ce", ce.Options),
+        section("student.ce", CE),
         None,
         lambda epoch: 1,
     )

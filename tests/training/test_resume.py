@@ -69,7 +69,7 @@ def environment(root: Path) -> dict[str, str]:
 
 def stage(root: Path, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", f"stages.{name}", *arguments],
+        [sys.executable, "-m", f"stages.{module(name)}", *arguments],
         cwd=root,
         env=environment(root),
         capture_output=True,
@@ -78,10 +78,14 @@ def stage(root: Path, name: str, *arguments: str) -> "subprocess.CompletedProces
     )
 
 
+def module(name: str) -> str:
+    return name.removesuffix("_a")
+
+
 def arguments(name: str) -> list[str]:
     init = f"data/init/{ARCH}"
     return (
-        ["tiny", init]
+        ["a", "tiny", init]
         if name == "teacher_a"
         else ["ce-1", "ce", "1", init, "data/pack/dev/rows.parquet"]
     )
@@ -101,7 +105,7 @@ def result(root: Path, name: str) -> tuple[str, str]:
 def interrupt(root: Path, name: str, number: signal.Signals) -> int:
     """Start a stage, send the signal once two epochs are saved, and return its exit status."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"stages.{name}", *arguments(name)],
+        [sys.executable, "-m", f"stages.{module(name)}", *arguments(name)],
         cwd=root,
         env=environment(root),
         stderr=subprocess.PIPE,

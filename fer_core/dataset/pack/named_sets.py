@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from fer_core.base.errors import DataError, ParamsError
-from fer_core.base.params import Section, load_section
+from fer_core.base.params import Params, Section
 
 __all__ = [
     "NamedSets",
@@ -146,14 +146,14 @@ class TrainSet:
         return {"name": self.name, **self.chosen.model_dump(mode="json", exclude_none=True)}
 
 
-def load_train_set(name: str | None) -> TrainSet | None:
+def load_train_set(params: Params, name: str | None) -> TrainSet | None:
     """The set of params.yaml that a stage is told to train on; None, all train rows, where it is
     told none.
 
     Raises:
         ParamsError: no such set, or one without train rows.
     """
-    return None if name is None else train_set_of(name, load_section("sets", NamedSets))
+    return None if name is None else train_set_of(name, params.section("sets", NamedSets))
 
 
 def train_set_of(name: str, sets: Mapping[str, SetFilter]) -> TrainSet:

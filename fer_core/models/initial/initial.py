@@ -24,7 +24,7 @@ from fer_core.models.networks.backbone import (
     classifier_parameters,
     size_arguments,
 )
-from fer_core.models.networks.weights import write_weights
+from fer_core.models.networks.saved import write_weights
 
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
 

@@ -62,7 +62,8 @@ def in_timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if match := re.fullmatch(r"_blocks\.(\d+)\.(_\w+)\.(\w+)", name):
             number, layer, what = int(match[1]), match[2], match[3]
             stage, block = places[number] if number < len(places) else (len(_REPEATS), 0)
-            name = f"blocks.{stage}.{block}.{(_INVERTED if number else _SEPARABLE).get(layer, layer)}.{what}"
+            names = _INVERTED if number else _SEPARABLE
+            name = f"blocks.{stage}.{block}.{names.get(layer, layer)}.{what}"
         else:
             layer, _, what = name.partition(".")
             name = f"{_OUTSIDE.get(layer, layer)}.{what}"

@@ -1,4 +1,4 @@
-"""Logits of many rows of an image bank."""
+"""Logits of many rows of an image bank, and the number formats of a forward pass."""
 
 import numpy as np
 import torch
@@ -9,11 +9,11 @@ from fer_core.base.errors import ModelError
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.images.bank import ImageBank
-from fer_core.models.networks.precision import autocast
 
-__all__ = ["BATCH", "logits_of"]
+__all__ = ["BATCH", "autocast", "logits_of"]
 
 BATCH = 256
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def logits_of(
@@ -57,3 +57,25 @@ def logits_of(
             remedy="train the model again with a lower learning rate",
         )
     return logits
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Context in which a network works in a precision.
+
+    Args:
+        device: that the network is on.
+        precision: "fp32", "bf16" or "fp16".
+
+    Raises:
+        ModelError: fp16 on another device than CUDA.
+    """
+    if precision == "fp16" and device.type != "cuda":
+        raise ModelError(
+            "fp16 needs a CUDA device.",
+            where="train.precision",
+            found=f"fp16 on {device.type}",
+            remedy="set precision: bf16 or fp32",
+        )
+    return torch.autocast(
+        device.type, _HALF.get(precision, torch.bfloat16), enabled=precision in _HALF
+    )

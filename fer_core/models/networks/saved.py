@@ -4,21 +4,21 @@ every later one.
 No pickle, no times and no speeds: the same run gives the same bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from fer_core.base.errors import ModelError, WriteError
 from fer_core.base.files import new_folder, sha256_file
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.models.networks.card import WEIGHTS_FILE, ModelCard, read_card, write_card
-from fer_core.models.networks.weights import write_weights
 
-__all__ = ["build_network", "load_model", "save_model"]
+__all__ = ["build_network", "load_model", "save_model", "write_weights"]
 
 
 def build_network(card: ModelCard) -> nn.Module:
@@ -75,3 +75,26 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
             "The weights do not fit the network.", where=folder, found=error
         ) from error
     return network.eval(), card
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write a network's state to a file.
+
+    Args:
+        path: of the file, in a folder that is there.
+        weights: on any device.
+
+    Raises:
+        WriteError: the disk is full or not writable.
+    """
+    try:
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path
+        )
+    except SafetensorError as error:
+        raise WriteError(
+            "The weights could not be written.",
+            where=path,
+            found=error,
+            remedy="free disk space, then run again",
+        ) from error

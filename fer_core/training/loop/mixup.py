@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from fer_core.images.transfer import on_device
+from fer_core.images.memory import on_device
 
 __all__ = ["Mixture", "draw_mixture"]
 
@@ -36,9 +36,9 @@ class Mixture:
         """Images of the rows, each blended with its partner's."""
         return self.share * own + (1 - self.share) * mixed_in
 
-    def of(self, part: slice) -> "Mixture":
-        """The mixture of some rows of the batch, whose images are blended already."""
-        return Mixture(self.partner[part], self.share, self.labels[part])
+    def part(self, places: slice) -> "Mixture":
+        """The mixture of some rows of the batch."""
+        return Mixture(self.partner[places], self.share, self.labels[places])
 
     def mass(self, mass_of: Callable[[Tensor], float | Tensor], labels: Tensor) -> float | Tensor:
         """What the mean loss of the mixed rows divides by, where `mass_of(labels)` is what that of

@@ -1,6 +1,6 @@
 """Parameters of a training run, for teachers and students alike."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -59,7 +59,7 @@ class TrainOptions(Section):
         """Images that pass through the network at once."""
         return self.batch // self.accumulation
 
-    def changed(self, lr: float | None = None, epochs: int | None = None) -> "TrainOptions":
+    def changed(self, lr: float | None = None, epochs: int | None = None) -> Self:
         """The same with another peak learning rate or number of epochs; None leaves what is there.
 
         Raises:

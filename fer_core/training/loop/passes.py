@@ -5,17 +5,69 @@ A pass is dealt out in whole groups of batch normalisation, so a row meets the s
 whatever the number of processes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fer_core.base.errors import TrainingError
 from fer_core.models.devices import distributed
+from fer_core.training.loop.mixup import Mixture
 from fer_core.training.loop.options import TrainOptions
 
-__all__ = ["Pass", "average_statistics", "check_split", "micro_batches", "own_places", "passes"]
+__all__ = [
+    "Batch",
+    "Pass",
+    "check_feasible",
+    "check_split",
+    "micro_batches",
+    "own_places",
+    "passes",
+]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that a loss is the mean of: those of an optimiser step, or of one of its passes.
+
+    Attributes:
+        rows: row numbers, int64 [n].
+        labels: int64 [n].
+        epoch, step: counted from 0; the step within the epoch.
+        mixture: what images and labels are mixed with; None where they are not.
+    """
+
+    rows: np.ndarray
+    labels: Tensor
+    epoch: int
+    step: int
+    mixture: Mixture | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, places: slice) -> "Batch":
+        """Some of the rows."""
+        mixture = None if self.mixture is None else self.mixture.part(places)
+        return Batch(self.rows[places], self.labels[places], self.epoch, self.step, mixture)
+
+    def mean_loss(
+        self, loss_of: Callable[[Tensor], Tensor], mass_of: Callable[[Tensor], float | Tensor]
+    ) -> Tensor:
+        """Mean loss, where `loss_of(labels)` is that of the rows with these labels, and a mean over
+        rows divides by `mass_of(labels)`.
+        """
+        if self.mixture is None:
+            return loss_of(self.labels)
+        return self.mixture.loss(loss_of, mass_of, self.labels)
+
+    def mass(self, mass_of: Callable[[Tensor], float | Tensor]) -> float | Tensor:
+        """What the mean loss divides by."""
+        if self.mixture is None:
+            return mass_of(self.labels)
+        return self.mixture.mass(mass_of, self.labels)
 
 
 @dataclass(frozen=True)
@@ -77,29 +129,26 @@ def micro_batches(rows: int, size: int) -> list[slice]:
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], rows], strict=True)]
 
 
-def average_statistics(network: nn.Module, weight: float) -> None:
-    """Make the running statistics of batch normalisation the mean over all groups of a pass, as in
-    a single process.
-
-    They took one step towards the mean over a process's own groups, and the step is linear in that
-    mean.
+def check_feasible(network: nn.Module, options: TrainOptions, mixable: bool) -> None:
+    """What can be refused before an image is decoded.
 
     Args:
-        network: after a pass.
-        weight: share of the pass's groups that were this process's.
+        network: to be trained.
+        options: of the training.
+        mixable: whether the task's images may be mixed.
+
+    Raises:
+        TrainingError: mixup where it may not be, or batches that do not go into the processes.
     """
-    if distributed.size() == 1:
-        return
-    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
-    statistics = [
-        value
-        for layer in layers
-        for value in (layer.running_mean, layer.running_var)
-        if value is not None
-    ]
-    for value in statistics:
-        value.mul_(weight)
-    distributed.sum_over_ranks(statistics)
+    if options.mixup and not mixable:
+        raise TrainingError(
+            "Mixup needs a loss of labels alone: stored targets are of plain images, and further "
+            "terms know one label a row.",
+            where="train.mixup",
+            found=options.mixup,
+            remedy="set mixup: 0, or train methods without targets and without further terms",
+        )
+    check_split(network, options)
 
 
 def check_split(network: nn.Module, options: TrainOptions) -> None:

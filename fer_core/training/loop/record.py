@@ -11,17 +11,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from fer_core.base.files import new_folder, write_json, write_text
+from fer_core.base.machine import cpu_model
+from fer_core.base.provenance import surroundings
+from fer_core.base.settings import project_root
+from fer_core.models.devices import distributed
 from fer_core.training.loop.loop import TrainingResult
 
-__all__ = ["write_record"]
+__all__ = ["environment", "write_record"]
+
+
+def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
+    """Plain values for JSON: what `surroundings` says, processor, processes, threads, device and
+    its number formats.
+    """
+    return surroundings(project_root()) | {
+        "processor": cpu_model(),
+        "processes": distributed.size(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
+        "compiled": compiled,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "float32_matmul": torch.get_float32_matmul_precision(),
+    }
 
 
 def write_record(
     folder: Path,
     result: TrainingResult,
     arch: str,
-    surroundings: dict[str, Any],
+    ran_on: dict[str, Any],
     comparison: dict[str, Any] | None = None,
 ) -> None:
     """Write the out `record/` in one step.
@@ -30,7 +53,7 @@ def write_record(
         folder: the out.
         result: history and timing of the run.
         arch: timm name.
-        surroundings: what it ran on and with.
+        ran_on: of `environment`.
         comparison: with another model, where there is one.
     """
     seconds, images = (
@@ -64,7 +87,7 @@ def write_record(
                 "seconds": seconds,
             },
         )
-        write_json(temporary / "environment.json", surroundings)
+        write_json(temporary / "environment.json", ran_on)
         if comparison is not None:
             write_json(temporary / "compare.json", comparison)
 

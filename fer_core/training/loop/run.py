@@ -1,110 +1,195 @@
-"""A whole training run: from opened inputs to the two outs `model/` and `record/`."""
+"""A whole training run: from what a stage is told to the two outs `model/` and `record/`."""
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import timm
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fer_core.base.errors import TrainingError
-from fer_core.base.settings import Settings
+from fer_core.base.params import Params
+from fer_core.base.settings import Settings, load_settings
 from fer_core.dataset.pack.folds import OutOfFold
 from fer_core.dataset.pack.named_sets import TrainSet
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
 from fer_core.models.devices import distributed
-from fer_core.models.devices.compiled import compile_for_training
-from fer_core.models.devices.device import device_memory
+from fer_core.models.devices.device import compile_for_training, device_memory, prepare_device
+from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.environment import environment
-from fer_core.training.loop.loop import TrainingData, TrainingResult, train, validate
+from fer_core.training.loop.batches import TrainingData
+from fer_core.training.loop.loop import TrainingResult, train
 from fer_core.training.loop.options import TrainOptions
-from fer_core.training.loop.record import write_record
+from fer_core.training.loop.record import environment, write_record
+from fer_core.training.loop.scores import validate
 from fer_core.training.loop.scratch import code_hash, open_scratch
 from fer_core.training.loop.task import Task
 
-__all__ = ["budget_of", "open_training_data", "run_training"]
+__all__ = ["Start", "TrainingRun", "describe", "open_run", "open_training_data", "run_training"]
 
 log = logging.getLogger(__name__)
 
 _NLL_MARGIN = 0.02
 
 
-def open_training_data(
-    pack: Pack,
-    preprocessing: Preprocessing,
-    views: ViewOptions,
-    settings: Settings,
-    device: torch.device,
-    train_set: TrainSet | OutOfFold | None = None,
-) -> TrainingData:
-    """Decode the train rows of a pack's dev half, or those of a set, and all of its val rows.
+@dataclass(frozen=True)
+class TrainingRun:
+    """One run of a training stage: its name, the rows it learns from, and the machine's part.
+
+    Attributes:
+        name: stage and key within it, such as "student/kd-1".
+        seed: of order, dropout and mixup.
+        pack: the dev half.
+        train_set: the rows to learn from; None for all train rows.
+        views: strength of the augmentation.
+        settings: of the machine.
+        device: to train on.
+    """
+
+    name: str
+    seed: int
+    pack: Pack
+    train_set: TrainSet | OutOfFold | None
+    views: ViewOptions
+    settings: Settings
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run begins with.
+
+    Attributes:
+        arch: timm name.
+        network: with the weights to start from.
+        preprocessing: at the network's image size.
+        sha256: hash of these weights' file.
+    """
+
+    arch: str
+    network: nn.Module
+    preprocessing: Preprocessing
+    sha256: str
+
+
+def open_run(
+    params: Params, name: str, seed: int, train_set: TrainSet | OutOfFold | None
+) -> TrainingRun:
+    """Prepare the device and open what every training stage reads.
+
+    Args:
+        params: views are read here.
+        name: of the run, "stage/key".
+        seed: of the run.
+        train_set: the rows to learn from; None for all train rows.
+
+    Raises:
+        ModelError, GroupError: as `prepare_device`.
+    """
+    settings = load_settings()
+    return TrainingRun(
+        name=name,
+        seed=seed,
+        pack=Pack.open(Path("data/pack/dev")),
+        train_set=train_set,
+        views=params.section("views", ViewOptions),
+        settings=settings,
+        device=prepare_device(settings),
+    )
+
+
+def open_training_data(run: TrainingRun, preprocessing: Preprocessing) -> TrainingData:
+    """Decode the train rows of a run and all val rows.
 
     Raises:
         TrainingError: there is no train or no val row.
         ModelError: the device has no memory left.
         DataError: the named set holds no train row.
     """
-    train_rows = pack.rows.split("train") if train_set is None else train_set.rows(pack.rows.frame)
-    val_rows = pack.rows.split("val")
-    for name, rows in (("train", train_rows), ("val", val_rows)):
-        if not len(rows):
+    rows, settings = run.pack.rows, run.settings
+    train_rows = rows.split("train") if run.train_set is None else run.train_set.rows(rows.frame)
+    val_rows = rows.split("val")
+    for name, some in (("train", train_rows), ("val", val_rows)):
+        if not len(some):
             raise TrainingError(
                 "A split is empty.",
                 where=f"{name} rows of the pack",
                 remedy="see data/validation.json and params manifest",
             )
-    held = np.concatenate([train_rows, val_rows])
     with device_memory():
         bank = ImageBank(
-            pack, held, preprocessing, views, settings.cpu_threads(), device, settings.memory_gb
+            run.pack,
+            np.concatenate([train_rows, val_rows]),
+            preprocessing,
+            run.views,
+            settings.cpu_threads(),
+            run.device,
+            settings.memory_gb,
         )
-    return TrainingData(bank=bank, labels=pack.rows.labels, train=train_rows, val=val_rows)
+    return TrainingData(bank, rows.labels, train_rows, val_rows)
 
 
-def budget_of(
+def describe(
+    run: TrainingRun,
+    start: Start,
+    data: TrainingData,
     options: TrainOptions,
-    init_sha256: str,
-    rows_sha256: str,
-    views_hash: str,
-    train_rows: int,
-    train_set: TrainSet | OutOfFold | None = None,
-) -> dict[str, Any]:
-    """What two runs must share before their results may be compared, and under `tuned` what is each
-    one's own.
+    params: Mapping[str, Any],
+    targets_sha256: str | None = None,
+) -> ModelCard:
+    """The card of the model that a run will make; `run_training` fills in its epoch and steps.
+
+    Its budget is what two runs must share before their results may be compared, and under `tuned`
+    what is each one's own.
+
+    Args:
+        run, start, data, options: of the training.
+        params: what else decides the result, as JSON values.
+        targets_sha256: hash of the soft labels; None without any.
     """
+    teacher = start.network if isinstance(start.network, ArcFaceNetwork) else None
     schedule = options.model_dump(mode="json")
     tuned = {"lr": schedule.pop("lr")}
-    return {
-        "init_sha256": init_sha256,
-        "rows_sha256": rows_sha256,
-        "views_hash": views_hash,
-        "train_set": None if train_set is None else train_set.to_dict(),
-        "train_rows": train_rows,
-        "schedule": schedule,
-        "tuned": tuned,
-    }
+    return ModelCard(
+        kind="student" if teacher is None else "teacher",
+        arch=start.arch,
+        head="linear" if teacher is None else "arcface",
+        embed_dim=None if teacher is None else teacher.embed_dim,
+        dropout=None if teacher is None else teacher.dropout,
+        scale=None if teacher is None else teacher.scale,
+        preprocessing=start.preprocessing,
+        rows_sha256=run.pack.rows.sha256,
+        init_sha256=start.sha256,
+        targets_sha256=targets_sha256,
+        selected_epoch=-1,
+        budget={
+            "init_sha256": start.sha256,
+            "rows_sha256": run.pack.rows.sha256,
+            "views_hash": run.views.hash(),
+            "train_set": None if run.train_set is None else run.train_set.to_dict(),
+            "train_rows": len(data.train),
+            "schedule": schedule,
+            "tuned": tuned,
+        },
+        params={"seed": run.seed, **params, "views": run.views.model_dump(mode="json")},
+    )
 
 
 def run_training(
+    run: TrainingRun,
     out: Path,
-    stage: str,
-    key: str,
     task: Task,
     card: ModelCard,
     data: TrainingData,
     options: TrainOptions,
-    seed: int,
-    settings: Settings,
-    device: torch.device,
     compare: Callable[[Path], dict[str, Any]] | None = None,
 ) -> None:
     """Train (or go on with) a run, save the selected weights, read them back, and write the record.
@@ -113,16 +198,12 @@ def run_training(
     run's identity, so that a run may be interrupted with some and go on with others.
 
     Args:
+        run: its name, seed and machine.
         out: folder of the outs `model/` and `record/`.
-        stage: name of the stage.
-        key: name of the run within the stage.
         task: network, loss and views.
-        card: describes the model; `selected_epoch` and the optimiser steps are filled in here.
+        card: of `describe`.
         data: rows and images.
         options: of the training.
-        seed: of order and dropout.
-        settings: machine settings.
-        device: to train on.
         compare: given the folder of the saved model, measures it beside another; kept in the record
             as `compare.json`.
 
@@ -131,11 +212,12 @@ def run_training(
         ModelError: the device has no memory left.
         GroupError: as `train`; or the processes have other params, code or data.
     """
-    compiled = settings.compile and compile_for_training(task.network, options.batch_norm_group)
-    identity = _identity(card, seed, f"{device.type}, compiled" if compiled else device.type)
+    device = run.device
+    compiled = run.settings.compile and compile_for_training(task.network, options.batch_norm_group)
+    identity = _identity(card, run.seed, f"{device.type}, compiled" if compiled else device.type)
     distributed.check_alike("params, code or data", identity)
-    with open_scratch(settings.runs, stage, key, identity) as scratch, device_memory():
-        result = train(task, data, options, seed, scratch, device)
+    with open_scratch(run.settings.runs / run.name, identity) as scratch, device_memory():
+        result = train(task, data, options, run.seed, scratch, device)
         task.network.load_state_dict(result.weights)
         card = replace(
             card,
@@ -143,7 +225,10 @@ def run_training(
             budget=card.budget | {"optimiser_steps": result.steps},
         )
         saved = distributed.on_first(lambda: _save(out / "model", task, card))
-        _check_read_back(out / "model", saved, task, result, data, options, device)
+        _check_weights(out / "model", saved, result)
+        task.network.load_state_dict(saved)
+        scores = validate(task, data, result.selected_epoch, options.precision, device)
+        _check_scores(out / "model", scores, result)
         distributed.on_first(
             lambda: write_record(
                 out / "record",
@@ -155,7 +240,10 @@ def run_training(
         )
         distributed.on_first(scratch.remove)
     log.info(
-        "%s %s: epoch %d of %d selected", stage, key, result.selected_epoch + 1, options.epochs
+        "%s: epoch %d of %d selected",
+        run.name.replace("/", " "),
+        result.selected_epoch + 1,
+        options.epochs,
     )
 
 
@@ -181,21 +269,8 @@ def _identity(card: ModelCard, seed: int, device: str) -> Mapping[str, Any]:
     }
 
 
-def _check_read_back(
-    folder: Path,
-    saved: dict[str, Tensor],
-    task: Task,
-    result: TrainingResult,
-    data: TrainingData,
-    options: TrainOptions,
-    device: torch.device,
-) -> None:
-    """The model on disk must be the selected epoch's, bit for bit, and score what that one scored.
-
-    The score is compared by NLL and with a margin: on a GPU, or on another one than before an
-    interruption, a logit may differ by rounding, and one row of a rare class that turns moves
-    macro-F1 by much more than that.
-    """
+def _check_weights(folder: Path, saved: dict[str, Tensor], result: TrainingResult) -> None:
+    """The model on disk must be the selected epoch's, bit for bit."""
     if wrong := [
         name
         for name in result.weights.keys() | saved.keys()
@@ -208,8 +283,15 @@ def _check_read_back(
             remedy="run again: training is not repeated; if it happens again, see whether disk and "
             "memory are sound",
         )
-    task.network.load_state_dict(saved)
-    scores = validate(task, data, result.selected_epoch, options.precision, device)
+
+
+def _check_scores(folder: Path, scores: dict[str, float], result: TrainingResult) -> None:
+    """The model read back must score what the selected epoch scored.
+
+    The score is compared by NLL and with a margin: on a GPU, or on another one than before an
+    interruption, a logit may differ by rounding, and one row of a rare class that turns moves
+    macro-F1 by much more than that.
+    """
     expected = {name: result.history[result.selected_epoch][f"val_{name}"] for name in scores}
     if abs(scores["nll"] - expected["nll"]) > _NLL_MARGIN * max(1, expected["nll"]):
         raise TrainingError(

@@ -3,8 +3,49 @@ training run.
 """
 
 import numpy as np
+import torch
 
-__all__ = ["val_scores"]
+from fer_core.base.errors import TrainingError
+from fer_core.base.labels import N_CLASSES
+from fer_core.models.devices import distributed
+from fer_core.models.networks.inference import autocast
+from fer_core.training.loop.batches import TrainingData
+from fer_core.training.loop.task import Task
+
+__all__ = ["val_scores", "validate"]
+
+_BATCH = 256
+
+
+def validate(
+    task: Task, data: TrainingData, epoch: int, precision: str, device: torch.device
+) -> dict[str, float]:
+    """Accuracy, macro-F1 and NLL (nats) of the val rows' evaluation view.
+
+    Raises:
+        TrainingError: an output is not finite.
+    """
+    task.network.eval()
+    shares = distributed.deal(range(0, len(data.val), _BATCH), len(data.val))
+    rows = data.val[shares[distributed.rank()]]
+    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+    parts = [torch.empty(0, N_CLASSES, dtype=torch.float64, device=device)]
+    with torch.inference_mode(), autocast(device, precision):
+        data.bank.expect(batches)
+        for batch in batches:
+            logits = task.predict(data.bank.view(batch, 0), epoch)
+            parts.append(logits.double().softmax(1))
+        found = distributed.gather_rows(
+            torch.cat(parts).cpu(), [share.stop - share.start for share in shares]
+        )
+    probabilities = found.numpy()
+    if not np.isfinite(probabilities).all():
+        raise TrainingError(
+            "The network's output is not finite.",
+            where=f"val rows after epoch {epoch}",
+            remedy="lower the learning rate",
+        )
+    return val_scores(probabilities, data.labels[data.val])
 
 
 def val_scores(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:

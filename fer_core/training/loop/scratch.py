@@ -96,20 +96,16 @@ class Scratch:
 
 
 @contextmanager
-def open_scratch(
-    runs: Path, stage: str, key: str, identity: Mapping[str, Any]
-) -> Iterator[Scratch]:
+def open_scratch(runs: Path, identity: Mapping[str, Any]) -> Iterator[Scratch]:
     """Hold the scratch folder of a run; waits while another process holds it. In a group of
     processes the first holds it for all.
 
     Args:
-        runs: folder of all scratch folders.
-        stage: name of the stage.
-        key: name of the run within the stage.
+        runs: folder of the scratch folders of all runs of this name.
         identity: everything that defines the run, as JSON values; other identity, other folder.
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    folder = runs / stage / key / digest[:16]
+    folder = runs / digest[:16]
     if not distributed.is_first():
         yield Scratch(folder)
         return

@@ -1,19 +1,18 @@
 """Cross-entropy on the labels: the baseline that every distillation method is compared with."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.method import MethodOptions
+from fer_core.training.students.loss import Loss
+from fer_core.training.students.needs import Needs
 
-__all__ = ["NEEDS_TARGETS", "Options", "loss"]
-
-NEEDS_TARGETS = False
+__all__ = ["CE"]
 
 
-class Options(MethodOptions):
+class CE(Loss):
     """Section `student.ce`.
 
     Attributes:
@@ -21,19 +20,10 @@ class Options(MethodOptions):
             2016).
     """
 
+    needs: ClassVar = Needs.NONE
+
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
 
-
-def loss(logits: Tensor, targets: Tensor | None, labels: Tensor, options: Options) -> Tensor:
-    """Mean cross-entropy.
-
-    Args:
-        logits: student's, float32 [N, C].
-        targets: unused.
-        labels: int64 [N].
-        options: section `student.ce`.
-
-    Returns:
-        Scalar, in nats.
-    """
-    return functional.cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
+    def __call__(self, logits: Tensor, targets: None, labels: Tensor) -> Tensor:
+        """Mean cross-entropy."""
+        return functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)

@@ -2,22 +2,21 @@
 with its CE term.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.method import DistillationOptions, paired, trusted
+from fer_core.training.students.loss import Distillation
+from fer_core.training.students.needs import Needs
 
-__all__ = ["NEEDS_TARGETS", "Options", "correlation_distance", "loss"]
-
-NEEDS_TARGETS = True
+__all__ = ["DIST", "correlation_distance"]
 
 _SMALLEST = 1e-8
 
 
-class Options(DistillationOptions):
+class DIST(Distillation):
     """Section `student.dist`.
 
     Attributes:
@@ -26,36 +25,28 @@ class Options(DistillationOptions):
         gamma: weight of the intra-class term: how the batch's faces relate in one class.
     """
 
+    needs: ClassVar = Needs.FUSED
+
     temperature: Annotated[float, Field(gt=0)]
     beta: Annotated[float, Field(ge=0)]
     gamma: Annotated[float, Field(ge=0)]
 
+    def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """CE + T^2 (beta inter + gamma intra): 1 - Pearson correlation of probabilities, over rows
+        and over columns.
 
-def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """CE + T^2 (beta inter + gamma intra): 1 - Pearson correlation of probabilities, over rows and
-    over columns.
-
-    Correlations ask for relations and not for values, so a teacher that is much surer than the
-    student can be does no harm. Both distances are over the rows that the gate lets pass.
-
-    Args:
-        logits: student's, float32 [N, C].
-        targets: teacher's logits of the same views, [N, C].
-        labels: int64 [N].
-        options: section `student.dist`.
-
-    Returns:
-        Scalar; the CE is in nats, the distances have no unit.
-    """
-    t, kept = options.temperature, trusted(targets, labels, options).bool()
-    student, teacher = (
-        (values[kept] / t).softmax(dim=1) for values in paired(logits, targets, options)
-    )
-    inter = correlation_distance(student, teacher).sum() / kept.sum().clamp(min=1)
-    intra = correlation_distance(student.T, teacher.T).mean()
-    return functional.cross_entropy(logits, labels) + t * t * (
-        options.beta * inter + options.gamma * intra
-    )
+        Correlations ask for relations and not for values, so a teacher that is much surer than the
+        student can be does no harm. Both distances are over the rows that the gate lets pass.
+        """
+        t, kept = self.temperature, self.trusted(targets, labels).bool()
+        student, teacher = (
+            (values[kept] / t).softmax(dim=1) for values in self.paired(logits, targets)
+        )
+        inter = correlation_distance(student, teacher).sum() / kept.sum().clamp(min=1)
+        intra = correlation_distance(student.T, teacher.T).mean()
+        return functional.cross_entropy(logits, labels) + t * t * (
+            self.beta * inter + self.gamma * intra
+        )
 
 
 def correlation_distance(a: Tensor, b: Tensor) -> Tensor:

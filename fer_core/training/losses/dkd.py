@@ -2,21 +2,20 @@
 7), with its CE term.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.method import DistillationOptions, paired, trusted
+from fer_core.training.students.loss import Distillation
+from fer_core.training.students.needs import Needs
 
-__all__ = ["NEEDS_TARGETS", "Options", "loss", "nckd", "tckd"]
-
-NEEDS_TARGETS = True
+__all__ = ["DKD", "nckd", "tckd"]
 
 
-class Options(DistillationOptions):
+class DKD(Distillation):
     """Section `student.dkd`.
 
     Attributes:
@@ -27,38 +26,31 @@ class Options(DistillationOptions):
             or "report": what its report says.
     """
 
+    needs: ClassVar = Needs.FUSED
+
     temperature: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(ge=0)]
     beta: Annotated[float, Field(ge=0)]
     form: Literal["paper", "original", "report"] = "paper"
 
+    def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """Mean over the batch, by form: paper CE + T^2 (alpha TCKD + beta NCKD); original (1 -
+        alpha) CE + alpha T^2 (TCKD + beta NCKD); report (1 - alpha) CE + T^2 (alpha TCKD + beta
+        NCKD).
 
-def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """Mean over the batch, by form: paper CE + T^2 (alpha TCKD + beta NCKD); original (1 - alpha)
-    CE + alpha T^2 (TCKD + beta NCKD); report (1 - alpha) CE + T^2 (alpha TCKD + beta NCKD).
-
-    Rows that the gate keeps out have CE alone, whole.
-
-    Args:
-        logits: student's, float32 [N, C].
-        targets: teacher's logits of the same views, [N, C].
-        labels: int64 [N].
-        options: section `student.dkd`.
-
-    Returns:
-        Scalar, in nats.
-    """
-    t, of_row = options.temperature, trusted(targets, labels, options)
-    student, teacher = (values / t for values in paired(logits, targets, options))
-    of_labels = 1 - (0.0 if options.form == "paper" else options.alpha) * of_row
-    beta = options.beta * (options.alpha if options.form == "original" else 1.0)
-    distilled = options.alpha * tckd(student, teacher, labels) + beta * nckd(
-        student, teacher, labels
-    )
-    return (
-        of_labels * functional.cross_entropy(logits, labels, reduction="none")
-        + of_row * t * t * distilled
-    ).mean()
+        Rows that the gate keeps out have CE alone, whole.
+        """
+        t, of_row = self.temperature, self.trusted(targets, labels)
+        student, teacher = (values / t for values in self.paired(logits, targets))
+        of_labels = 1 - (0.0 if self.form == "paper" else self.alpha) * of_row
+        beta = self.beta * (self.alpha if self.form == "original" else 1.0)
+        distilled = self.alpha * tckd(student, teacher, labels) + beta * nckd(
+            student, teacher, labels
+        )
+        return (
+            of_labels * functional.cross_entropy(logits, labels, reduction="none")
+            + of_row * t * t * distilled
+        ).mean()
 
 
 def tckd(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:

@@ -2,20 +2,19 @@
 2015).
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.method import DistillationOptions, paired, trusted
+from fer_core.training.students.loss import Distillation
+from fer_core.training.students.needs import Needs
 
-__all__ = ["NEEDS_TARGETS", "Options", "loss"]
-
-NEEDS_TARGETS = True
+__all__ = ["KD"]
 
 
-class Options(DistillationOptions):
+class KD(Distillation):
     """Section `student.kd`; with `standardize` the method of Sun et al., CVPR 2024, algorithm 1.
 
     Attributes:
@@ -24,31 +23,25 @@ class Options(DistillationOptions):
         alpha: share of the distillation term; 1 - alpha is the cross-entropy's.
     """
 
+    needs: ClassVar = Needs.FUSED
+
     temperature: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(ge=0, le=1)]
 
+    def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """(1 - alpha) CE + alpha T^2 KL(softmax(targets / T) || softmax(logits / T)), mean over the
+        batch.
 
-def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """(1 - alpha) CE + alpha T^2 KL(softmax(targets / T) || softmax(logits / T)), mean over the
-    batch.
-
-    Rows that the gate keeps out have CE alone, whole.
-
-    Args:
-        logits: student's, float32 [N, C].
-        targets: teacher's logits of the same views, [N, C].
-        labels: int64 [N].
-        options: section `student.kd`.
-
-    Returns:
-        Scalar, in nats.
-    """
-    t, alpha = options.temperature, options.alpha * trusted(targets, labels, options)
-    student, teacher = (
-        (values / t).log_softmax(dim=1) for values in paired(logits, targets, options)
-    )
-    divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)
-    return (
-        (1 - alpha) * functional.cross_entropy(logits, labels, reduction="none")
-        + alpha * t * t * divergence
-    ).mean()
+        Rows that the gate keeps out have CE alone, whole.
+        """
+        t, alpha = self.temperature, self.alpha * self.trusted(targets, labels)
+        student, teacher = (
+            (values / t).log_softmax(dim=1) for values in self.paired(logits, targets)
+        )
+        divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(
+            dim=1
+        )
+        return (
+            (1 - alpha) * functional.cross_entropy(logits, labels, reduction="none")
+            + alpha * t * t * divergence
+        ).mean()

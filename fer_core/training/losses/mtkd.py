@@ -10,23 +10,20 @@ teacher and row. Those of "confidence" are Zhang, Chen & Wang's, "Confidence-Awa
 Knowledge Distillation", ICASSP 2022.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.method import DistillationOptions, paired
+from fer_core.training.students.loss import Distillation
+from fer_core.training.students.needs import Needs
 
-__all__ = ["EACH_TEACHER", "NEEDS_TARGETS", "Options", "loss", "shares"]
-
-NEEDS_TARGETS = True
-EACH_TEACHER = True
-"""Targets are the logits of each teacher, not the fused ones."""
+__all__ = ["MTKD"]
 
 
-class Options(DistillationOptions):
+class MTKD(Distillation):
     """Section `student.mtkd`.
 
     Attributes:
@@ -36,55 +33,46 @@ class Options(DistillationOptions):
             higher probability.
     """
 
+    needs: ClassVar = Needs.EACH_TEACHER
+
     temperature: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(ge=0, le=1)]
     weighting: Literal["equal", "confidence"] = "equal"
 
+    def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """(1 - alpha) CE + alpha T^2 sum over teachers m of w_m KL(softmax(targets_m / T) ||
+        softmax(logits / T)), mean over the batch.
 
-def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """(1 - alpha) CE + alpha T^2 sum over teachers m of w_m KL(softmax(targets_m / T) ||
-    softmax(logits / T)), mean over the batch.
-
-    The gate takes the share of a teacher that is wrong about a row from the distillation terms and
-    gives it to the row's cross-entropy.
-
-    Args:
-        logits: student's, float32 [N, C].
-        targets: logits of M teachers of the same views, [N, M, C].
-        labels: int64 [N].
-        options: section `student.mtkd`.
-
-    Returns:
-        Scalar, in nats.
-    """
-    t, weights = options.temperature, options.alpha * shares(targets, labels, options)
-    student, teachers = (
-        (values / t).log_softmax(dim=-1) for values in paired(logits, targets, options)
-    )
-    divergences = functional.kl_div(
-        student[:, None].expand_as(teachers), teachers, reduction="none", log_target=True
-    ).sum(dim=2)
-    cross_entropies = functional.cross_entropy(logits, labels, reduction="none")
-    return (
-        (1 - weights.sum(dim=1)) * cross_entropies + t * t * (weights * divergences).sum(dim=1)
-    ).mean()
-
-
-def shares(targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """Weight of each teacher for each row, [N, M]: they sum to 1 over teachers, less the shares of
-    those that the gate keeps out.
-
-    "confidence" is (1 - softmax of the teachers' cross-entropies) / (M - 1).
-    """
-    rows, teachers, _ = targets.shape
-    weights = torch.full((rows, teachers), 1 / teachers, device=targets.device)
-    if options.weighting == "confidence" and teachers > 1:
-        of_label = (
-            targets.float()
-            .log_softmax(dim=2)
-            .gather(2, labels[:, None, None].expand(rows, teachers, 1))[..., 0]
+        The gate takes the share of a teacher that is wrong about a row from the distillation terms
+        and gives it to the row's cross-entropy.
+        """
+        t, weights = self.temperature, self.alpha * self.shares(targets, labels)
+        student, teachers = (
+            (values / t).log_softmax(dim=-1) for values in self.paired(logits, targets)
         )
-        weights = (1 - (-of_label).softmax(dim=1)) / (teachers - 1)
-    if options.gate == "teacher_right":
-        weights = weights * (targets.argmax(dim=2) == labels[:, None])
-    return weights
+        divergences = functional.kl_div(
+            student[:, None].expand_as(teachers), teachers, reduction="none", log_target=True
+        ).sum(dim=2)
+        cross_entropies = functional.cross_entropy(logits, labels, reduction="none")
+        return (
+            (1 - weights.sum(dim=1)) * cross_entropies + t * t * (weights * divergences).sum(dim=1)
+        ).mean()
+
+    def shares(self, targets: Tensor, labels: Tensor) -> Tensor:
+        """Weight of each teacher for each row, [N, M]: they sum to 1 over teachers, less the shares
+        of those that the gate keeps out.
+
+        "confidence" is (1 - softmax of the teachers' cross-entropies) / (M - 1).
+        """
+        rows, teachers, _ = targets.shape
+        weights = torch.full((rows, teachers), 1 / teachers, device=targets.device)
+        if self.weighting == "confidence" and teachers > 1:
+            of_label = (
+                targets.float()
+                .log_softmax(dim=2)
+                .gather(2, labels[:, None, None].expand(rows, teachers, 1))[..., 0]
+            )
+            weights = (1 - (-of_label).softmax(dim=1)) / (teachers - 1)
+        if self.gate == "teacher_right":
+            weights = weights * (targets.argmax(dim=2) == labels[:, None])
+        return weights

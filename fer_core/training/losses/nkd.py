@@ -2,21 +2,20 @@
 Distillation: A Unified Approach with Normalized Loss and Customized Soft Labels", ICCV 2023,
 section 3.2), with its CE term."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.method import DistillationOptions, paired, trusted
+from fer_core.training.students.loss import Distillation
+from fer_core.training.students.needs import Needs
 
-__all__ = ["NEEDS_TARGETS", "Options", "loss"]
-
-NEEDS_TARGETS = True
+__all__ = ["NKD"]
 
 
-class Options(DistillationOptions):
+class NKD(Distillation):
     """Section `student.nkd`.
 
     Attributes:
@@ -24,34 +23,26 @@ class Options(DistillationOptions):
         gamma: weight of that term.
     """
 
+    needs: ClassVar = Needs.FUSED
+
     temperature: Annotated[float, Field(gt=0)]
     gamma: Annotated[float, Field(ge=0)]
 
+    def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """CE - p_t log q_t - gamma T^2 sum over i != t of P_i log Q_i, mean over the batch.
 
-def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """CE - p_t log q_t - gamma T^2 sum over i != t of P_i log Q_i, mean over the batch.
-
-    p and q are the teacher's and student's probabilities at T = 1, t the label; P and Q are those
-    of the other classes alone, tempered and renormalised, so that their sums agree whatever is left
-    beside the label. Rows that the gate keeps out have CE alone.
-
-    Args:
-        logits: student's, float32 [N, C].
-        targets: teacher's logits of the same views, [N, C].
-        labels: int64 [N].
-        options: section `student.nkd`.
-
-    Returns:
-        Scalar, in nats.
-    """
-    t, of_row = options.temperature, trusted(targets, labels, options)
-    cross_entropies = functional.cross_entropy(logits, labels, reduction="none")
-    of_label = targets.float().softmax(dim=1).gather(1, labels[:, None])[:, 0]
-    others = torch.ones_like(logits, dtype=torch.bool).scatter(1, labels[:, None], False)
-    student_others, teacher_others = (
-        values[others].view(len(values), -1) / t for values in paired(logits, targets, options)
-    )
-    rest = -(teacher_others.softmax(dim=1) * student_others.log_softmax(dim=1)).sum(dim=1)
-    return (
-        cross_entropies + of_row * (of_label * cross_entropies + options.gamma * t * t * rest)
-    ).mean()
+        p and q are the teacher's and student's probabilities at T = 1, t the label; P and Q are
+        those of the other classes alone, tempered and renormalised, so that their sums agree
+        whatever is left beside the label. Rows that the gate keeps out have CE alone.
+        """
+        t, of_row = self.temperature, self.trusted(targets, labels)
+        cross_entropies = functional.cross_entropy(logits, labels, reduction="none")
+        of_label = targets.float().softmax(dim=1).gather(1, labels[:, None])[:, 0]
+        others = torch.ones_like(logits, dtype=torch.bool).scatter(1, labels[:, None], False)
+        student_others, teacher_others = (
+            values[others].view(len(values), -1) / t for values in self.paired(logits, targets)
+        )
+        rest = -(teacher_others.softmax(dim=1) * student_others.log_softmax(dim=1)).sum(dim=1)
+        return (
+            cross_entropies + of_row * (of_label * cross_entropies + self.gamma * t * t * rest)
+        ).mean()

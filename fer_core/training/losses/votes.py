@@ -3,21 +3,19 @@ for Facial Expression Recognition with Crowd-Sourced Label Distribution", ICMI 2
 cross-entropy loss).
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.method import MethodOptions
+from fer_core.training.students.loss import Loss
+from fer_core.training.students.needs import Needs
 
-__all__ = ["NEEDS_TARGETS", "NEEDS_VOTES", "Options", "loss"]
-
-NEEDS_TARGETS = False
-NEEDS_VOTES = True
+__all__ = ["Votes"]
 
 
-class Options(MethodOptions):
+class Votes(Loss):
     """Section `student.votes`.
 
     Attributes:
@@ -25,10 +23,12 @@ class Options(MethodOptions):
             have the label alone.
     """
 
+    needs: ClassVar = Needs.VOTES
+
     share: Annotated[float, Field(gt=0, le=1)]
 
     @model_validator(mode="after")
-    def _no_teacher(self) -> "Options":
+    def _no_teacher(self) -> "Votes":
         if self.guided:
             raise ValueError(
                 "negl.negatives must be uniform: this method's targets are votes, and there is no "
@@ -36,21 +36,10 @@ class Options(MethodOptions):
             )
         return self
 
-
-def loss(logits: Tensor, targets: Tensor, labels: Tensor, options: Options) -> Tensor:
-    """- sum over classes of p log softmax(logits), with p = (1 - share) onehot(label) + share
-      votes, mean over the batch.
-
-    Args:
-        logits: student's, float32 [N, C].
-        targets: shares of the classes among the votes, float32 [N, C]; rows of zeros where there
-            are none.
-        labels: int64 [N].
-        options: section `student.votes`.
-
-    Returns:
-        Scalar, in nats.
-    """
-    onehot = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    share = options.share * targets.sum(dim=1, keepdim=True)  # 0 where nobody voted
-    return functional.cross_entropy(logits, (1 - share) * onehot + options.share * targets)
+    def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """- sum over classes of p log softmax(logits), with p = (1 - share) onehot(label) + share
+        votes, mean over the batch.
+        """
+        onehot = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+        share = self.share * targets.sum(dim=1, keepdim=True)  # 0 where nobody voted
+        return functional.cross_entropy(logits, (1 - share) * onehot + self.share * targets)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from fer_core.base.errors import ParamsError
-from fer_core.images.transfer import on_device
+from fer_core.images.memory import on_device
+from fer_core.training.loop.passes import Batch
+from fer_core.training.students.loss import Loss
 from fer_core.training.students.lp import locality_loss
-from fer_core.training.students.method import MethodOptions
 from fer_core.training.students.negl import (
     confusion,
     draw_negatives,
@@ -33,7 +34,7 @@ class Auxiliary:
     forward pass.
 
     Args:
-        options: the method's section.
+        loss: whose section asks for them.
         network: a timm network, whose classifier is known.
         labels: int8, class of every row of the pack's half.
         train: row numbers that are learnt from.
@@ -46,32 +47,32 @@ class Auxiliary:
 
     def __init__(
         self,
-        options: MethodOptions,
+        loss: Loss,
         network: nn.Module,
         labels: np.ndarray,
         train: np.ndarray,
         targets: Tensor | None,
         seed: int,
     ) -> None:
-        self._options, self._seed, self._rows = options, seed, len(labels)
+        self._options, self._seed, self._rows = loss, seed, len(labels)
         self._features: Tensor | None = None
         self._drawn: tuple[int, Tensor] | None = None
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._prototypes = None if options.proto is None else Prototypes(options.proto)
-        self._wants_features = options.proto is not None or options.lp is not None
+        self._prototypes = None if loss.proto is None else Prototypes(loss.proto)
+        self._wants_features = loss.proto is not None or loss.lp is not None
         if self._wants_features:
             network.get_classifier().register_forward_pre_hook(self._keep)  # type: ignore[operator]
         self._confusion: Tensor | None = None
-        if options.negl is not None and options.negl.negatives != "uniform":
+        if loss.negl is not None and loss.guided:
             if targets is None:
                 raise ParamsError(
                     "Negatives can be guided by a teacher only where there are targets.",
                     where="negl.negatives of a method without targets",
-                    found=options.negl.negatives,
+                    found=loss.negl.negatives,
                     expected="uniform, or a method such as kd",
                 )
-            if options.negl.negatives == "confusion":
+            if loss.negl.negatives == "confusion":
                 places = torch.from_numpy(train).to(targets.device)
                 truth = torch.from_numpy(labels[train].astype(np.int64)).to(targets.device)
                 self._confusion = confusion(targets[places, 0], truth)
@@ -90,9 +91,7 @@ class Auxiliary:
         logits: Tensor,
         features: Tensor,
         targets: Tensor | None,
-        rows: np.ndarray,
-        labels: Tensor,
-        epoch: int,
+        batch: Batch,
     ) -> Tensor:
         """Weighted sum of the terms for a batch.
 
@@ -100,15 +99,12 @@ class Auxiliary:
             logits: student's, float32 [N, C].
             features: behind them, float32 [N, F]; F = 0 where no term wants them.
             targets: teacher's logits of the same views, or None.
-            rows: row numbers, [N].
-            labels: int64 [N].
-            epoch: counted from 0.
+            batch: the same rows.
         """
+        labels = batch.labels
         total = logits.new_zeros(())
         if self._options.negl is not None:
-            total = total + self._options.negl.weight * self._negative(
-                logits, targets, rows, labels, epoch
-            )
+            total = total + self._options.negl.weight * self._negative(logits, targets, batch)
         if self._prototypes is not None and self._options.proto is not None:
             pull, chosen, cosine = self._prototypes.loss(features, labels)
             self._note(proto_applied=chosen, proto_cosine=cosine)
@@ -134,17 +130,14 @@ class Auxiliary:
         if self._prototypes is not None:
             self._prototypes.restore(dict(state))
 
-    def _negative(
-        self, logits: Tensor, targets: Tensor | None, rows: np.ndarray, labels: Tensor, epoch: int
-    ) -> Tensor:
+    def _negative(self, logits: Tensor, targets: Tensor | None, batch: Batch) -> Tensor:
         options = self._options.negl
         assert options is not None
+        labels, epoch = batch.labels, batch.epoch
         if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = (
-                epoch,
-                torch.from_numpy(uniforms(self._rows, self._seed, epoch)).to(logits.device),
-            )
-        drawn = self._drawn[1][on_device(rows, logits.device)]
+            numbers = torch.from_numpy(uniforms(self._rows, self._seed, epoch))
+            self._drawn = (epoch, numbers.to(logits.device))
+        drawn = self._drawn[1][on_device(batch.rows, logits.device)]
         if self._confusion is not None:
             weights = self._confusion[labels]
         elif options.negatives == "teacher" and targets is not None:

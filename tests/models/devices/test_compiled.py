@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from fer_core.models.devices import distributed
-from fer_core.models.devices.compiled import compile_for_training, compile_network
+from fer_core.models.devices.device import compile_for_training, compile_network
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
-from fer_core.training.losses import ce
+from fer_core.training.losses.ce import CE
 from fer_core.training.students.terms import Auxiliary
 
 ARCH = "test_resnet"
@@ -61,7 +61,7 @@ def test_training_is_not_compiled_where_something_acts_on_its_layers_and_a_warni
         patch.setattr(distributed, "size", lambda: 2)
         assert not compile_for_training(network, 0)
     assert "several processes" in caplog.text
-    options = ce.Options(label_smoothing=0.0, proto={"weight": 0.5})
+    options = CE(label_smoothing=0.0, proto={"weight": 0.5})
     hooked = build_classifier(ARCH, 32)
     Auxiliary(options, hooked, torch.zeros(4).numpy(), torch.arange(4).numpy(), None, seed=1)
     assert not compile_for_training(hooked, 0)

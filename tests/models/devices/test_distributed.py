@@ -96,7 +96,7 @@ def test_each_process_takes_the_device_of_its_rank(
     def joined(found: torch.device) -> None:
         raise GroupError(f"joined with {found}")
 
-    monkeypatch.setattr("fer_core.models.devices.device.join", joined)
+    monkeypatch.setattr("fer_core.models.devices.distributed.join", joined)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr("fer_core.models.devices.device._prepare_cuda", lambda device: None)
@@ -121,10 +121,12 @@ assert rows.tolist() == [[0, 0], [1, 1], [1, 1]], rows
 assert own.grad.tolist() == ([[0, 0]] if me == 0 else [[1, 1], [2, 2]]), own.grad
 assert distributed.gather_rows(torch.ones(5, 2) * me, [3, 0]).tolist() == [[0, 0]] * 3
 
-many = [torch.full((3, 2), 1.0 + me), torch.arange(4.0).double(), torch.full((4, 3, 2, 2), 2.0).to(memory_format=torch.channels_last)]
+images = torch.full((4, 3, 2, 2), 2.0).to(memory_format=torch.channels_last)
+many = [torch.full((3, 2), 1.0 + me), torch.arange(4.0).double(), images]
 distributed._BUCKET = 64
 distributed.sum_over_ranks(many)
-assert many[0].tolist() == [[3, 3]] * 3 and many[1].tolist() == [0, 2, 4, 6] and (many[2] == 4).all()
+assert many[0].tolist() == [[3, 3]] * 3 and many[1].tolist() == [0, 2, 4, 6]
+assert (many[2] == 4).all()
 
 assert distributed.highest([0, 15][me]) == 15
 assert distributed.on_first(lambda: ["of", me]) == ["of", 0]
@@ -190,7 +192,7 @@ def test_two_processes_write_the_logits_that_one_writes(tmp_path: Path) -> None:
     written = []
     for processes in (1, 2):
         done = subprocess.run(
-            [sys.executable, "-m", "stages.logits_dev", "tiny", "model"],
+            [sys.executable, "-m", "stages.logits", "dev", "tiny", "model"],
             cwd=tmp_path,
             env=os.environ
             | {

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from fer_core.training.loop.batch_norm import GroupedBatchNorm
+from fer_core.training.loop.layers import GroupedBatchNorm
 
 
 def layer(channels: int = 3) -> nn.BatchNorm2d:

@@ -14,12 +14,17 @@ from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.loop import TrainingData, train, validate
+from fer_core.training.loop.batches import TrainingData
+from fer_core.training.loop.loop import train
 from fer_core.training.loop.options import TrainOptions
+from fer_core.training.loop.scores import validate
 from fer_core.training.loop.scratch import open_scratch
-from fer_core.training.loop.task import StudentTask, TeacherTask
-from fer_core.training.losses import ce, kd
+from fer_core.training.losses.ce import CE
+from fer_core.training.losses.kd import KD
+from fer_core.training.students.loss import Loss
+from fer_core.training.students.task import StudentTask
 from fer_core.training.students.terms import Auxiliary
+from fer_core.training.teachers.task import TeacherTask
 from tests.tiny import ARCH, SIDE, dev_splits, write_half
 
 CPU = torch.device("cpu")
@@ -57,22 +62,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     return TrainingData(bank, pack.rows.labels, pack.rows.split("train"), pack.rows.split("val"))
 
 
-def student(method: object = ce, targets: Tensor | None = None) -> StudentTask:
+PLAIN = CE(label_smoothing=0.0)
+DISTILLED = KD(temperature=2.0, alpha=0.7)
+
+
+def student(loss: Loss = PLAIN, targets: Tensor | None = None) -> StudentTask:
     torch.manual_seed(0)
-    options = (
-        ce.Options(label_smoothing=0.0) if method is ce else kd.Options(temperature=2.0, alpha=0.7)
-    )
     return StudentTask(
         build_classifier(ARCH, SIDE),
-        method,
-        options,
+        loss,
         targets,
         lambda epoch: student_view(epoch, VIEWS.count),
-    )  # type: ignore[arg-type]
+    )
 
 
 def run(task: object, data: TrainingData, folder: Path, options: TrainOptions = OPTIONS):  # type: ignore[no-untyped-def]
-    with open_scratch(folder, "stage", "key", {}) as scratch:
+    with open_scratch(folder, {}) as scratch:
         return train(task, data, options, 1, scratch, CPU)  # type: ignore[arg-type]
 
 
@@ -120,14 +125,14 @@ def test_distillation_uses_the_targets_of_the_view_shown(
     targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
     targets[:, 2] = torch.nan
     with pytest.raises(TrainingError, match="epoch 1"):
-        run(student(kd, targets), data, tmp_path)
+        run(student(DISTILLED, targets), data, tmp_path)
 
 
 def test_rows_without_a_target_cannot_go_unnoticed(data: TrainingData, tmp_path: Path) -> None:
     targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
     targets[data.train[5]] = torch.nan
     with pytest.raises(TrainingError, match="not finite"):
-        run(student(kd, targets), data, tmp_path)
+        run(student(DISTILLED, targets), data, tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(data: TrainingData, tmp_path: Path) -> None:
@@ -180,7 +185,7 @@ def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(
 ) -> None:
     targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
     with pytest.raises(TrainingError, match="stored targets are of plain images"):
-        run(student(kd, targets), data, tmp_path, OPTIONS.model_copy(update={"mixup": 0.2}))
+        run(student(DISTILLED, targets), data, tmp_path, OPTIONS.model_copy(update={"mixup": 0.2}))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +224,7 @@ class Tally(nn.Module):
 
 def test_every_training_row_is_shown_once_an_epoch(data: TrainingData, tmp_path: Path) -> None:
     network = Tally()
-    task = StudentTask(network, ce, ce.Options(label_smoothing=0.0), None, lambda epoch: 1)
+    task = StudentTask(network, CE(label_smoothing=0.0), None, lambda epoch: 1)
     result = run(task, data, tmp_path)
     assert network.shown == OPTIONS.epochs * len(data.train)
     assert {epoch["distinct_share"] for epoch in result.history} == {1.0}
@@ -237,7 +242,7 @@ def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
 
     torch.manual_seed(0)
     network = build_classifier(ARCH, SIDE)
-    options = ce.Options(
+    options = CE(
         label_smoothing=0.0,
         proto={"weight": 0.5},
         negl={"weight": 0.2, "min_entropy": 0.0},
@@ -245,7 +250,6 @@ def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
     )
     return StudentTask(
         network,
-        ce,
         options,
         None,
         view_of,

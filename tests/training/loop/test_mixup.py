@@ -7,7 +7,8 @@ from torch.nn import functional
 from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.training.loop.mixup import Mixture, draw_mixture
-from fer_core.training.loop.task import TeacherTask
+from fer_core.training.loop.passes import Batch
+from fer_core.training.teachers.task import TeacherTask
 
 LABELS = torch.arange(14) % 7
 
@@ -75,7 +76,9 @@ def test_a_teachers_margin_is_taken_from_both_labels() -> None:
     images, mixture = torch.randn(14, 3, 32, 32), draw_mixture(LABELS, 0.4, 1, 2, 3)
     rows = np.arange(14)
     outputs = task.outputs(images, 5)
-    mixed, _ = task.loss(outputs, rows, LABELS, 5, mixture)
-    own, other = (task.loss(outputs, rows, labels, 5)[0] for labels in (LABELS, mixture.labels))
+    mixed, _ = task.loss(outputs, Batch(rows, LABELS, 5, 0, mixture))
+    own, other = (
+        task.loss(outputs, Batch(rows, labels, 5, 0))[0] for labels in (LABELS, mixture.labels)
+    )
     assert torch.allclose(mixed, mixture.share * own + (1 - mixture.share) * other)
     assert not torch.allclose(own, other)

@@ -14,11 +14,13 @@ from fer_core.base.errors import FerError, ModelError, TrainingError
 from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
-from fer_core.training.loop.optimiser import Optimiser
 from fer_core.training.loop.options import TrainOptions
-from fer_core.training.loop.passes import micro_batches
-from fer_core.training.loop.task import StudentTask, Task, TeacherTask
-from fer_core.training.losses import ce
+from fer_core.training.loop.passes import Batch, micro_batches
+from fer_core.training.loop.step import Trainer
+from fer_core.training.loop.task import Task
+from fer_core.training.losses.ce import CE
+from fer_core.training.students.task import StudentTask
+from fer_core.training.teachers.task import TeacherTask
 
 CPU = torch.device("cpu")
 ROWS = np.arange(24)
@@ -48,13 +50,8 @@ def options(**changes: object) -> TrainOptions:
 
 def student(arch: str = "test_vit") -> Task:
     torch.manual_seed(0)
-    return StudentTask(
-        build_classifier(arch, 32).train(),
-        ce,
-        ce.Options(label_smoothing=0.0),
-        None,
-        lambda epoch: 1,
-    )
+    network = build_classifier(arch, 32).train()
+    return StudentTask(network, CE(label_smoothing=0.0), None, lambda epoch: 1)
 
 
 def teacher(weighted: bool = False, smoothing: float = 0.0) -> Task:
@@ -66,16 +63,22 @@ def teacher(weighted: bool = False, smoothing: float = 0.0) -> Task:
     )
 
 
+def step(
+    trainer: Trainer, shown: Tensor, epoch: int, number: int, rate: float
+) -> tuple[Tensor, Tensor]:
+    return trainer.step(trainer.batch(ROWS, LABELS.to(shown.device), epoch, number), shown, rate)
+
+
 def gradients(task: Task, chosen: TrainOptions, epoch: int = 3) -> tuple[float, int, list[Tensor]]:
     """Loss and right rows of one step, and a tenth of every gradient: Adam's first moment after its
     first step.
     """
-    optimiser = Optimiser(task, chosen, 5, CPU)
-    loss, right = optimiser.step(images(), ROWS, LABELS, epoch, 0, 1e-3)
+    trainer = Trainer(task, chosen, 5, CPU)
+    loss, right = step(trainer, images(), epoch, 0, 1e-3)
     return (
         float(loss),
         int(right),
-        [state["exp_avg"] for state in optimiser.state()["adamw"]["state"].values()],
+        [state["exp_avg"] for state in trainer.state()["adamw"]["state"].values()],
     )
 
 
@@ -103,16 +106,16 @@ def test_micro_batches_and_mixup_give_the_gradients_of_the_whole_mixed_batch() -
 
 
 def test_every_step_and_epoch_mixes_anew() -> None:
-    optimiser = Optimiser(student(), options(mixup=0.4), 5, CPU)
+    trainer = Trainer(student(), options(mixup=0.4), 5, CPU)
     losses = {
-        (epoch, step): float(optimiser.step(images(), ROWS, LABELS, epoch, step, 0.0)[0])
+        (epoch, number): float(step(trainer, images(), epoch, number, 0.0)[0])
         for epoch in (0, 1)
-        for step in (0, 1)
+        for number in (0, 1)
     }
     assert len(set(losses.values())) == 4, (
         "the weights stand still at rate 0: only what is mixed differs"
     )
-    assert float(optimiser.step(images(), ROWS, LABELS, 1, 0, 0.0)[0]) == losses[1, 0]
+    assert float(step(trainer, images(), 1, 0, 0.0)[0]) == losses[1, 0]
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
@@ -150,12 +153,12 @@ def test_averaged_weights_are_those_of_torchs_own_average() -> None:
         copy.deepcopy(task.network), multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True
     )
     average.update_parameters(task.network)
-    optimiser = Optimiser(task, options(ema=0.9), 5, CPU)
-    for step in range(5):
-        optimiser.step(images(), ROWS, LABELS, 0, step, 1e-3)
+    trainer = Trainer(task, options(ema=0.9), 5, CPU)
+    for number in range(5):
+        step(trainer, images(), 0, number, 1e-3)
         average.update_parameters(task.network)
     trained = copy.deepcopy(task.network.state_dict())
-    with optimiser.averaged():
+    with trainer.averaged():
         inside = copy.deepcopy(task.network.state_dict())
     for name, tensor in average.module.state_dict().items():
         if tensor.is_floating_point():
@@ -171,18 +174,18 @@ def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened() -> None:
 
     def run(interrupted: bool) -> dict[str, Tensor]:
         task = student("test_resnet")
-        optimiser = Optimiser(task, chosen, 5, CPU)
-        for step in range(6):
-            if interrupted and step == 3:
+        trainer = Trainer(task, chosen, 5, CPU)
+        for number in range(6):
+            if interrupted and number == 3:
                 kept = copy.deepcopy(
-                    {"network": task.network.state_dict(), "optimiser": optimiser.state()}
+                    {"network": task.network.state_dict(), "optimiser": trainer.state()}
                 )
                 task = student("test_resnet")
-                optimiser = Optimiser(task, chosen, 5, CPU)
+                trainer = Trainer(task, chosen, 5, CPU)
                 task.network.load_state_dict(kept["network"])
-                optimiser.restore(kept["optimiser"])
-            optimiser.step(images(), ROWS, LABELS, 0, step, 1e-3)
-        with optimiser.averaged():
+                trainer.restore(kept["optimiser"])
+            step(trainer, images(), 0, number, 1e-3)
+        with trainer.averaged():
             return copy.deepcopy(task.network.state_dict())
 
     one, other = run(False), run(True)
@@ -191,17 +194,17 @@ def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened() -> None:
 
 def test_label_smoothing_is_torchs() -> None:
     task, smooth = teacher(), teacher(smoothing=0.1)
-    plain, logits = task.loss(task.outputs(images(), 0), ROWS, LABELS, 0)
-    smoothed, _ = smooth.loss(smooth.outputs(images(), 0), ROWS, LABELS, 0)
+    plain, logits = task.loss(task.outputs(images(), 0), Batch(ROWS, LABELS, 0, 0))
+    smoothed, _ = smooth.loss(smooth.outputs(images(), 0), Batch(ROWS, LABELS, 0, 0))
     soft = 0.9 * functional.one_hot(LABELS, 7) + 0.1 / 7
     assert torch.allclose(smoothed, -(soft * logits.log_softmax(1)).sum(1).mean())
     assert not torch.allclose(smoothed, plain)
 
 
 def test_fp16_is_refused_on_the_cpu_with_what_to_do() -> None:
-    optimiser = Optimiser(student(), options(precision="fp16"), 5, CPU)
+    trainer = Trainer(student(), options(precision="fp16"), 5, CPU)
     with pytest.raises(ModelError, match="bf16 or fp32"):
-        optimiser.step(images(), ROWS, LABELS, 0, 0, 1e-3)
+        step(trainer, images(), 0, 0, 1e-3)
 
 
 @pytest.mark.parametrize("clip", [0.0, 1e-3])
@@ -212,26 +215,26 @@ def test_a_scaled_loss_changes_no_gradient_and_its_scale_is_kept(
     cannot.
     """
     monkeypatch.setattr(
-        "fer_core.training.loop.optimiser.autocast", lambda device, precision: nullcontext()
+        "fer_core.training.loop.step.autocast", lambda device, precision: nullcontext()
     )
     chosen = options(precision="fp16", grad_clip=clip, accumulation=2)
     assert same(gradients(student(), options(grad_clip=clip)), gradients(student(), chosen))
     task = student()
-    optimiser = Optimiser(task, chosen, 5, CPU)
+    trainer = Trainer(task, chosen, 5, CPU)
     before = copy.deepcopy(task.network.state_dict())
-    optimiser.step(images() * torch.inf, ROWS, LABELS, 0, 0, 1e-3)
+    step(trainer, images() * torch.inf, 0, 0, 1e-3)
     assert all(
         torch.equal(tensor, before[name]) for name, tensor in task.network.state_dict().items()
     ), "a step that overflows is skipped"
-    assert optimiser.state()["scaler"]["scale"] == 2.0**15
-    again = Optimiser(student(), chosen, 5, CPU)
-    again.restore(optimiser.state())
-    assert again.state()["scaler"] == optimiser.state()["scaler"]
-    for step in range(16):
-        optimiser.check(3)
-        optimiser.step(images() * torch.inf, ROWS, LABELS, 0, step, 1e-3)
+    assert trainer.state()["scaler"]["scale"] == 2.0**15
+    again = Trainer(student(), chosen, 5, CPU)
+    again.restore(trainer.state())
+    assert again.state()["scaler"] == trainer.state()["scaler"]
+    for number in range(16):
+        trainer.check_scale(3)
+        step(trainer, images() * torch.inf, 0, number, 1e-3)
     with pytest.raises(TrainingError, match="not finite in fp16"):
-        optimiser.check(3)
+        trainer.check_scale(3)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="fp16 training needs a CUDA device")
@@ -239,16 +242,13 @@ def test_fp16_learns_and_its_scale_is_kept() -> None:
     cuda = torch.device("cuda")
     task = student("test_resnet")
     task.network.to(cuda)
-    optimiser = Optimiser(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)
-    losses = [
-        float(optimiser.step(images().to(cuda), ROWS, LABELS.to(cuda), 0, step, 1e-2)[0])
-        for step in range(30)
-    ]
+    trainer = Trainer(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)
+    losses = [float(step(trainer, images().to(cuda), 0, number, 1e-2)[0]) for number in range(30)]
     assert losses[-1] < losses[0] * 0.7
-    assert optimiser.state()["scaler"]["scale"] > 0
-    again = Optimiser(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)
-    again.restore(optimiser.state())
-    assert again.state()["scaler"] == optimiser.state()["scaler"]
+    assert trainer.state()["scaler"]["scale"] > 0
+    again = Trainer(task, options(precision="fp16", grad_clip=1.0, ema=0.5), 5, cuda)
+    again.restore(trainer.state())
+    assert again.state()["scaler"] == trainer.state()["scaler"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from fer_core.training.loop.options import (
     TeacherTrainOptions,
     TrainOptions,
 )
-from fer_core.training.losses import ce, kd
+from fer_core.training.losses.ce import CE
+from fer_core.training.losses.kd import KD
 
 OPTIONS = TrainOptions(
     epochs=3,
@@ -26,18 +27,18 @@ OPTIONS = TrainOptions(
 
 
 def test_methods_own_learning_rate_replaces_that_of_all_and_nothing_else():
-    own = kd.Options(temperature=2, alpha=0.5, lr=0.004)
+    own = KD(temperature=2, alpha=0.5, lr=0.004)
     changed = OPTIONS.changed(own.lr, own.extra_epochs)
     assert changed.lr == 0.004
     assert changed.model_dump() | {"lr": 0.01} == OPTIONS.model_dump()
-    assert OPTIONS.changed(ce.Options(label_smoothing=0).lr) is OPTIONS
+    assert OPTIONS.changed(CE(label_smoothing=0).lr) is OPTIONS
 
 
 def test_learning_rate_below_the_least_one_is_refused():
     with pytest.raises(ParamsError, match=r"method's lr.*min_lr must not exceed lr"):
         OPTIONS.changed(0.0005)
     with pytest.raises(ValidationError):
-        kd.Options(temperature=2, alpha=0.5, lr=0)
+        KD(temperature=2, alpha=0.5, lr=0)
 
 
 def test_class_weights_are_refused_for_students_whose_losses_have_none():
@@ -50,7 +51,7 @@ def test_class_weights_are_refused_for_students_whose_losses_have_none():
 def test_a_run_of_no_extra_epochs_is_refused():
     assert OPTIONS.changed(epochs=5).epochs == 5
     with pytest.raises(ValidationError):
-        kd.Options(temperature=2, alpha=0.5, start="ce", extra_epochs=0)
+        KD(temperature=2, alpha=0.5, start="ce", extra_epochs=0)
     with pytest.raises(
         ParamsError, match=r"method's epochs.*lr_warmup_epochs must be less than epochs"
     ):

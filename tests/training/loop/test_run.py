@@ -26,9 +26,9 @@ from fer_core.models.networks.saved import load_model
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop import run as module
 from fer_core.training.loop.options import TrainOptions
-from fer_core.training.loop.run import open_training_data, run_training
-from fer_core.training.loop.task import StudentTask
-from fer_core.training.losses import ce
+from fer_core.training.loop.run import TrainingRun, open_training_data, run_training
+from fer_core.training.losses.ce import CE
+from fer_core.training.students.task import StudentTask
 from tests.models.networks.test_saved import CARD
 from tests.tiny import ARCH, SIDE, dev_splits, write_half
 
@@ -90,13 +90,13 @@ def go(pack: Pack, root: Path, **settings: object) -> Student:
     torch.manual_seed(0)
     task = Student(
         build_classifier(ARCH, SIDE),
-        ce,
-        ce.Options(label_smoothing=0.0),
+        CE(label_smoothing=0.0),
         None,
         lambda epoch: student_view(epoch, VIEWS.count),
     )
-    data = open_training_data(pack, PREPROCESSING, VIEWS, machine, CPU)
-    run_training(root / "out", "student", "ce-1", task, STUDENT, data, OPTIONS, 1, machine, CPU)
+    run = TrainingRun("student/ce-1", 1, pack, None, VIEWS, machine, CPU)
+    data = open_training_data(run, PREPROCESSING)
+    run_training(run, root / "out", task, STUDENT, data, OPTIONS)
     return task
 
 

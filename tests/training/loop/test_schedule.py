@@ -1,7 +1,7 @@
 import numpy as np
 
 from fer_core.models.initial.options import ArcFaceOptions
-from fer_core.training.loop.schedule import cosine_schedule
+from fer_core.training.loop.batches import cosine_schedule
 
 
 def test_rate_rises_to_the_peak_then_falls_to_the_floor() -> None:

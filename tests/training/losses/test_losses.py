@@ -8,7 +8,9 @@ from torch import Tensor
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import parse_section
-from fer_core.training.losses import ce, dkd, kd
+from fer_core.training.losses.ce import CE
+from fer_core.training.losses.dkd import DKD, nckd, tckd
+from fer_core.training.losses.kd import KD
 
 
 def batch(seed: int = 0, count: int = 5) -> tuple[Tensor, Tensor, Tensor]:
@@ -27,7 +29,7 @@ def hand_kl(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
 
 def test_ce_by_hand() -> None:
     student, _, labels = batch()
-    assert ce.loss(student, None, labels, ce.Options(label_smoothing=0.0)).item() == pytest.approx(
+    assert CE(label_smoothing=0.0)(student, None, labels).item() == pytest.approx(
         hand_ce(student, labels)
     )
 
@@ -35,7 +37,7 @@ def test_ce_by_hand() -> None:
 def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
     student, _, labels = batch()
     uniform = float(-log_softmax(student.numpy(), axis=1).mean(axis=1).mean())
-    found = ce.loss(student, None, labels, ce.Options(label_smoothing=0.2)).item()
+    found = CE(label_smoothing=0.2)(student, None, labels).item()
     assert found == pytest.approx(0.8 * hand_ce(student, labels) + 0.2 * uniform)
 
 
@@ -46,9 +48,9 @@ def test_kd_by_hand(t: float, alpha: float) -> None:
         softmax(teacher.numpy() / t, axis=1), softmax(student.numpy() / t, axis=1)
     ).mean()
     expected = (1 - alpha) * hand_ce(student, labels) + alpha * t * t * divergence
-    assert kd.loss(
-        student, teacher, labels, kd.Options(temperature=t, alpha=alpha)
-    ).item() == pytest.approx(expected, rel=1e-5)
+    assert KD(temperature=t, alpha=alpha)(student, teacher, labels).item() == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def hand_dkd(
@@ -69,8 +71,8 @@ def test_dkd_by_hand(t: float) -> None:
     student, teacher, labels = batch()
     target, others = hand_dkd(student, teacher, labels, t)
     expected = hand_ce(student, labels) + t * t * (1.5 * target + 3.0 * others).mean()
-    assert dkd.loss(
-        student, teacher, labels, dkd.Options(temperature=t, alpha=1.5, beta=3.0)
+    assert DKD(temperature=t, alpha=1.5, beta=3.0)(
+        student, teacher, labels
     ).item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -82,7 +84,7 @@ def test_kd_decomposes_into_the_two_parts_of_dkd(seed: int) -> None:
         student.log_softmax(1), teacher.log_softmax(1), reduction="none", log_target=True
     ).sum(1)
     missing = 1 - teacher.softmax(1).gather(1, labels[:, None])[:, 0]
-    parts = dkd.tckd(student, teacher, labels) + missing * dkd.nckd(student, teacher, labels)
+    parts = tckd(student, teacher, labels) + missing * nckd(student, teacher, labels)
     assert torch.allclose(whole, parts, atol=1e-8)
 
 
@@ -90,11 +92,11 @@ def test_kd_decomposes_into_the_two_parts_of_dkd(seed: int) -> None:
 def test_distilling_from_oneself_costs_nothing_and_pulls_nowhere(name: str) -> None:
     student, _, labels = batch()
     options = {
-        "kd": kd.Options(temperature=3.0, alpha=1.0),
-        "dkd": dkd.Options(temperature=3.0, alpha=1.0, beta=2.0),
+        "kd": KD(temperature=3.0, alpha=1.0),
+        "dkd": DKD(temperature=3.0, alpha=1.0, beta=2.0),
     }[name]
     logits = student.clone().requires_grad_()
-    loss = {"kd": kd, "dkd": dkd}[name].loss(logits, student, labels, options)
+    loss = options(logits, student, labels)
     label_part = (
         torch.nn.functional.cross_entropy(logits, labels) if name == "dkd" else torch.zeros(())
     )
@@ -108,8 +110,8 @@ def test_almost_one_hot_half_precision_targets_stay_finite() -> None:
     teacher[:, 3] = 60.0
     labels = torch.tensor([3, 0])
     for value in (
-        kd.loss(student, teacher, labels, kd.Options(temperature=1.0, alpha=0.5)),
-        dkd.loss(student, teacher, labels, dkd.Options(temperature=1.0, alpha=1.0, beta=8.0)),
+        KD(temperature=1.0, alpha=0.5)(student, teacher, labels),
+        DKD(temperature=1.0, alpha=1.0, beta=8.0)(student, teacher, labels),
     ):
         (gradient,) = torch.autograd.grad(value, student)
         assert torch.isfinite(value)
@@ -118,6 +120,6 @@ def test_almost_one_hot_half_precision_targets_stay_finite() -> None:
 
 def test_options_out_of_range_name_the_key() -> None:
     with pytest.raises(ParamsError, match=r"student\.kd\.alpha"):
-        parse_section("student.kd", {"temperature": 2.0, "alpha": 1.5}, kd.Options)
+        parse_section("student.kd", {"temperature": 2.0, "alpha": 1.5}, KD)
     with pytest.raises(ParamsError, match=r"student\.kd\.tau"):
-        parse_section("student.kd", {"temperature": 2.0, "alpha": 0.5, "tau": 1}, kd.Options)
+        parse_section("student.kd", {"temperature": 2.0, "alpha": 0.5, "tau": 1}, KD)

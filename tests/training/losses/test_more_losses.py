@@ -11,13 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fer_core.training.losses import dist, dkd, kd, nkd, votes
-from fer_core.training.students.method import standardised
+from fer_core.training.losses import dist
+from fer_core.training.losses.dist import DIST, correlation_distance
+from fer_core.training.losses.dkd import DKD, nckd, tckd
+from fer_core.training.losses.kd import KD
+from fer_core.training.losses.nkd import NKD
+from fer_core.training.losses.votes import Votes
+from fer_core.training.students.loss import standardised
 
 N, C = 9, 7
-NKD = nkd.Options(temperature=1.5, gamma=1.2)
-DIST = dist.Options(temperature=2.0, beta=1.5, gamma=0.5)
-LSKD = kd.Options(temperature=2.0, alpha=0.8, standardize=True)
+NKD_LOSS = NKD(temperature=1.5, gamma=1.2)
+DIST_LOSS = DIST(temperature=2.0, beta=1.5, gamma=0.5)
+LSKD = KD(temperature=2.0, alpha=0.8, standardize=True)
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,7 +45,7 @@ def test_nkd_is_its_formula_row_by_row() -> None:
         rest = [i for i in range(C) if i != t]
         big_q, big_p = softmax(z[rest] / 1.5), softmax(y[rest] / 1.5)
         total += -np.log(q[t]) - p[t] * np.log(q[t]) - 1.2 * 1.5**2 * (big_p * np.log(big_q)).sum()
-    assert float(nkd.loss(logits, targets, labels, NKD)) == pytest.approx(total / N, abs=1e-6)
+    assert float(NKD_LOSS(logits, targets, labels)) == pytest.approx(total / N, abs=1e-6)
 
 
 def test_dist_is_its_formula_by_numpys_correlation() -> None:
@@ -49,7 +54,7 @@ def test_dist_is_its_formula_by_numpys_correlation() -> None:
     inter = np.mean([1 - np.corrcoef(a, b)[0, 1] for a, b in zip(q, p, strict=True)])
     intra = np.mean([1 - np.corrcoef(a, b)[0, 1] for a, b in zip(q.T, p.T, strict=True)])
     ce = -np.log(softmax(logits.numpy())[np.arange(N), labels.numpy()]).mean()
-    assert float(dist.loss(logits, targets, labels, DIST)) == pytest.approx(
+    assert float(DIST_LOSS(logits, targets, labels)) == pytest.approx(
         ce + 4 * (1.5 * inter + 0.5 * intra), abs=1e-5
     )
 
@@ -65,9 +70,7 @@ def test_standardised_kd_is_its_formula() -> None:
     q, p = softmax(z(logits.numpy()) / 2), softmax(z(targets.double().numpy()) / 2)
     ce = -np.log(softmax(logits.numpy())[np.arange(N), labels.numpy()]).mean()
     kl = (p * np.log(p / q)).sum(axis=1).mean()
-    assert float(kd.loss(logits, targets, labels, LSKD)) == pytest.approx(
-        0.2 * ce + 0.8 * 4 * kl, abs=1e-5
-    )
+    assert float(LSKD(logits, targets, labels)) == pytest.approx(0.2 * ce + 0.8 * 4 * kl, abs=1e-5)
 
 
 @settings(max_examples=25, deadline=None)
@@ -76,8 +79,8 @@ def test_standardised_kd_ignores_scale_and_shift_of_the_teacher(
     seed: int, scale: float, shift: float
 ) -> None:
     logits, targets, labels = batch(seed)
-    first = kd.loss(logits, targets, labels, LSKD)
-    assert float(kd.loss(logits, targets * scale + shift, labels, LSKD)) == pytest.approx(
+    first = LSKD(logits, targets, labels)
+    assert float(LSKD(logits, targets * scale + shift, labels)) == pytest.approx(
         float(first), rel=1e-3, abs=1e-4
     )
 
@@ -87,30 +90,26 @@ def test_standardised_kd_ignores_scale_and_shift_of_the_teacher(
 def test_the_distance_of_correlation_ignores_an_affine_map_and_knows_its_bounds(seed: int) -> None:
     logits, targets, _ = batch(seed)
     a, b = logits.softmax(dim=1), targets.double().softmax(dim=1)
+    torch.testing.assert_close(correlation_distance(a, b), correlation_distance(a, 0.3 * b + 0.1))
     torch.testing.assert_close(
-        dist.correlation_distance(a, b), dist.correlation_distance(a, 0.3 * b + 0.1)
+        correlation_distance(a, a), torch.zeros(N, dtype=a.dtype), atol=1e-9, rtol=0
     )
-    torch.testing.assert_close(
-        dist.correlation_distance(a, a), torch.zeros(N, dtype=a.dtype), atol=1e-9, rtol=0
-    )
-    torch.testing.assert_close(
-        dist.correlation_distance(a, -a), torch.full((N,), 2.0, dtype=a.dtype)
-    )
+    torch.testing.assert_close(correlation_distance(a, -a), torch.full((N,), 2.0, dtype=a.dtype))
 
 
-@pytest.mark.parametrize(("method", "options"), [(nkd, NKD), (dist, DIST), (kd, LSKD)])
+@pytest.mark.parametrize("loss", [NKD_LOSS, DIST_LOSS, LSKD])
 def test_a_step_along_the_gradient_brings_the_student_nearer_to_a_teacher_that_is_right(
-    method, options
+    loss,
 ) -> None:
     logits, _, labels = batch(3)
     targets = 4 * torch.nn.functional.one_hot(labels, C).float() + torch.randn(
         N, C, generator=torch.Generator().manual_seed(5)
     )
     student = logits.clone().requires_grad_()
-    before = method.loss(student, targets, labels, options)
+    before = loss(student, targets, labels)
     (gradient,) = torch.autograd.grad(before, student)
     moved = logits - 0.05 * gradient
-    assert method.loss(moved, targets, labels, options).item() < before.item()
+    assert loss(moved, targets, labels).item() < before.item()
     assert (
         moved.softmax(dim=1).gather(1, labels[:, None])
         > logits.softmax(dim=1).gather(1, labels[:, None])
@@ -120,9 +119,9 @@ def test_a_step_along_the_gradient_brings_the_student_nearer_to_a_teacher_that_i
 
 def test_a_constant_row_gives_a_finite_gradient() -> None:
     student = torch.zeros(2, C, requires_grad=True)
-    for method, options in ((dist, DIST), (kd, LSKD)):
+    for loss in (DIST_LOSS, LSKD):
         (gradient,) = torch.autograd.grad(
-            method.loss(student, torch.zeros(2, C), torch.tensor([0, 1]), options), student
+            loss(student, torch.zeros(2, C), torch.tensor([0, 1])), student
         )
         assert torch.isfinite(gradient).all()
 
@@ -131,18 +130,11 @@ def test_forms_of_dkd_weigh_the_same_parts_differently() -> None:
     logits, targets, labels = batch(4)
     t, alpha, beta = 2.0, 0.5, 4.0
     ce = torch.nn.functional.cross_entropy(logits, labels)
-    target = dkd.tckd(logits / t, targets / t, labels).mean()
-    others = dkd.nckd(logits / t, targets / t, labels).mean()
+    target = tckd(logits / t, targets / t, labels).mean()
+    others = nckd(logits / t, targets / t, labels).mean()
 
     def found(form: str) -> float:
-        return float(
-            dkd.loss(
-                logits,
-                targets,
-                labels,
-                dkd.Options(temperature=t, alpha=alpha, beta=beta, form=form),
-            )
-        )
+        return float(DKD(temperature=t, alpha=alpha, beta=beta, form=form)(logits, targets, labels))
 
     assert found("paper") == pytest.approx(
         float(ce + t * t * (alpha * target + beta * others)), rel=1e-6
@@ -156,11 +148,11 @@ def test_forms_of_dkd_weigh_the_same_parts_differently() -> None:
 
 
 EVERY = [
-    (kd, {"temperature": 2.0, "alpha": 0.7}),
-    (dkd, {"temperature": 2.0, "alpha": 0.7, "beta": 2.0}),
-    (dkd, {"temperature": 2.0, "alpha": 0.7, "beta": 2.0, "form": "original"}),
-    (nkd, {"temperature": 2.0, "gamma": 1.5}),
-    (dist, {"temperature": 2.0, "beta": 1.0, "gamma": 0.0}),
+    (KD, {"temperature": 2.0, "alpha": 0.7}),
+    (DKD, {"temperature": 2.0, "alpha": 0.7, "beta": 2.0}),
+    (DKD, {"temperature": 2.0, "alpha": 0.7, "beta": 2.0, "form": "original"}),
+    (NKD, {"temperature": 2.0, "gamma": 1.5}),
+    (DIST, {"temperature": 2.0, "beta": 1.0, "gamma": 0.0}),
 ]
 
 
@@ -177,14 +169,12 @@ def test_gate_leaves_rows_with_a_wrong_teacher_to_the_label(method, values) -> N
     def gradient(loss: Tensor) -> Tensor:
         return torch.autograd.grad(loss, student)[0]
 
-    gated = gradient(
-        method.loss(student, targets, labels, method.Options(**values, gate="teacher_right"))
-    )
-    plain = gradient(method.loss(student, targets, labels, method.Options(**values)))
+    gated = gradient(method(**values, gate="teacher_right")(student, targets, labels))
+    plain = gradient(method(**values)(student, targets, labels))
     alone = gradient(torch.nn.functional.cross_entropy(student, labels))
     torch.testing.assert_close(gated[5:], alone[5:])
     assert (gated[5:] - plain[5:]).abs().max() > 1e-4
-    if method is not dist:  # whose mean is over the rows that are kept
+    if method is not DIST:  # whose mean is over the rows that are kept
         torch.testing.assert_close(gated[:5], plain[:5])
 
 
@@ -195,8 +185,7 @@ def test_gate_that_keeps_nothing_out_changes_nothing(method, values) -> None:
         N, C, generator=torch.Generator().manual_seed(1)
     )
     losses = [
-        method.loss(logits, targets, labels, method.Options(**values, gate=gate))
-        for gate in ("none", "teacher_right")
+        method(**values, gate=gate)(logits, targets, labels) for gate in ("none", "teacher_right")
     ]
     torch.testing.assert_close(losses[0], losses[1])
 
@@ -207,12 +196,10 @@ def test_standardise_is_the_method_on_standardised_logits(method, values) -> Non
     logits, targets, labels = batch(8)
     ce = torch.nn.functional.cross_entropy
     z, y = standardised(logits), standardised(targets)
-    share = 1 - values["alpha"] if method is kd or values.get("form") == "original" else 1.0
-    found = method.loss(
-        logits, targets, labels, method.Options(**values, standardize=True)
-    ) - share * ce(logits, labels)
-    expected = method.loss(z, y, labels, method.Options(**values)) - share * ce(z, labels)
-    if method is nkd:  # the label's own term stays at T = 1 on the plain logits
+    share = 1 - values["alpha"] if method is KD or values.get("form") == "original" else 1.0
+    found = method(**values, standardize=True)(logits, targets, labels) - share * ce(logits, labels)
+    expected = method(**values)(z, y, labels) - share * ce(z, labels)
+    if method is NKD:  # the label's own term stays at T = 1 on the plain logits
         own, theirs = (v.float().softmax(1).gather(1, labels[:, None])[:, 0] for v in (targets, y))
         found = found - (own * ce(logits, labels, reduction="none")).mean()
         expected = expected - (theirs * ce(z, labels, reduction="none")).mean()
@@ -231,7 +218,7 @@ def test_votes_are_their_formula_and_rows_without_votes_learn_from_the_label() -
         expected.append(
             own if row >= 4 else 0.3 * own - 0.7 * float((shares[row].numpy() * log_p[row]).sum())
         )
-    assert float(votes.loss(logits, shares, labels, votes.Options(share=0.7))) == pytest.approx(
+    assert float(Votes(share=0.7)(logits, shares, labels)) == pytest.approx(
         np.mean(expected), rel=1e-9
     )
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import parse_section
-from fer_core.training.losses import kd, mtkd
+from fer_core.training.losses.kd import KD
+from fer_core.training.losses.mtkd import MTKD
 
 N, M, C = 9, 4, 7
 
@@ -25,8 +26,8 @@ def batch(seed: int = 0, teachers: int = M) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def options(**changes: object) -> mtkd.Options:
-    return mtkd.Options.model_validate({"temperature": 2.0, "alpha": 0.7} | changes)
+def options(**changes: object) -> MTKD:
+    return MTKD.model_validate({"temperature": 2.0, "alpha": 0.7} | changes)
 
 
 def gradient(loss: Tensor, student: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ def by_hand(
 def test_equal_terms_by_hand() -> None:
     logits, targets, labels = batch()
     expected = by_hand(logits, targets, labels, np.full((N, M), 0.25), 2.0, 0.7)
-    assert float(mtkd.loss(logits, targets, labels, options())) == pytest.approx(expected, rel=1e-5)
+    assert float(options()(logits, targets, labels)) == pytest.approx(expected, rel=1e-5)
 
 
 @settings(max_examples=30, deadline=None)
@@ -67,8 +68,8 @@ def test_equal_weights_pull_as_one_term_against_the_mean_of_the_probabilities(
     logits, targets, labels = batch(seed, teachers)
     student = logits.clone().requires_grad_()
     fused = t * (targets.double() / t).softmax(dim=2).mean(dim=1).log()
-    split = gradient(mtkd.loss(student, targets, labels, options(temperature=t)), student)
-    whole = gradient(kd.loss(student, fused, labels, kd.Options(temperature=t, alpha=0.7)), student)
+    split = gradient(options(temperature=t)(student, targets, labels), student)
+    whole = gradient(KD(temperature=t, alpha=0.7)(student, fused, labels), student)
     torch.testing.assert_close(split, whole, atol=1e-5, rtol=1e-4)
 
 
@@ -76,7 +77,7 @@ def test_confident_weights_do_not_amount_to_the_mean() -> None:
     logits, targets, labels = batch(1)
     student = logits.clone().requires_grad_()
     equal, confident = (
-        gradient(mtkd.loss(student, targets, labels, options(weighting=w)), student)
+        gradient(options(weighting=w)(student, targets, labels), student)
         for w in ("equal", "confidence")
     )
     assert (equal - confident).abs().max() > 1e-3
@@ -87,12 +88,12 @@ def test_confident_weights_by_hand() -> None:
     4/5: weights 4/5 and 1/5.
     """
     targets = torch.tensor([[[1 / 2] + [1 / 12] * 6, [1 / 8] + [7 / 48] * 6]]).log()
-    found = mtkd.shares(targets, torch.tensor([0]), options(weighting="confidence"))
+    found = options(weighting="confidence").shares(targets, torch.tensor([0]))
     torch.testing.assert_close(found, torch.tensor([[0.8, 0.2]]))
     logits, more, labels = batch(2)
-    weights = mtkd.shares(more, labels, options(weighting="confidence"))
+    weights = options(weighting="confidence").shares(more, labels)
     expected = by_hand(logits, more, labels, weights.double().numpy(), 2.0, 0.7)
-    assert float(mtkd.loss(logits, more, labels, options(weighting="confidence"))) == pytest.approx(
+    assert float(options(weighting="confidence")(logits, more, labels)) == pytest.approx(
         expected, rel=1e-5
     )
 
@@ -105,12 +106,12 @@ def test_confident_weights_by_hand() -> None:
 )
 def test_weights_are_shares(seed: int, teachers: int, weighting: str) -> None:
     _, targets, labels = batch(seed, teachers)
-    found = mtkd.shares(targets, labels, options(weighting=weighting))
+    found = options(weighting=weighting).shares(targets, labels)
     assert (found >= 0).all()
     torch.testing.assert_close(found.sum(dim=1), torch.ones(N))
     right = targets.argmax(dim=2) == labels[:, None]
     torch.testing.assert_close(
-        mtkd.shares(targets, labels, options(weighting=weighting, gate="teacher_right")),
+        options(weighting=weighting, gate="teacher_right").shares(targets, labels),
         found * right,
     )
 
@@ -118,13 +119,11 @@ def test_weights_are_shares(seed: int, teachers: int, weighting: str) -> None:
 def test_one_teacher_is_plain_distillation() -> None:
     logits, targets, labels = batch(3, teachers=1)
     for changes in ({}, {"standardize": True}, {"gate": "teacher_right"}):
-        expected = kd.loss(
-            logits, targets[:, 0], labels, kd.Options(temperature=2.0, alpha=0.7, **changes)
-        )
-        torch.testing.assert_close(mtkd.loss(logits, targets, labels, options(**changes)), expected)
+        expected = KD(temperature=2.0, alpha=0.7, **changes)(logits, targets[:, 0], labels)
+        torch.testing.assert_close(options(**changes)(logits, targets, labels), expected)
     torch.testing.assert_close(
-        mtkd.loss(logits, targets, labels, options(weighting="confidence")),
-        mtkd.loss(logits, targets, labels, options()),
+        options(weighting="confidence")(logits, targets, labels),
+        options()(logits, targets, labels),
     )
 
 
@@ -132,12 +131,12 @@ def test_a_teacher_that_is_wrong_about_a_row_is_not_heard_on_it() -> None:
     logits, targets, labels = batch(4)
     targets[:, 0] += 30 * torch.nn.functional.one_hot(labels, C)
     targets[:, 1:] += 30 * torch.nn.functional.one_hot((labels + 1) % C, C)[:, None]
-    found = mtkd.loss(logits, targets, labels, options(gate="teacher_right"))
+    found = options(gate="teacher_right")(logits, targets, labels)
     weights = np.tile([0.25, 0, 0, 0], (N, 1))
     assert float(found) == pytest.approx(
         by_hand(logits, targets, labels, weights, 2.0, 0.7), rel=1e-5
     )
-    everyone_wrong = mtkd.loss(logits, targets[:, 1:], labels, options(gate="teacher_right"))
+    everyone_wrong = options(gate="teacher_right")(logits, targets[:, 1:], labels)
     torch.testing.assert_close(everyone_wrong, torch.nn.functional.cross_entropy(logits, labels))
 
 
@@ -145,9 +144,7 @@ def test_distilling_from_copies_of_oneself_pulls_nowhere() -> None:
     logits, _, labels = batch(5)
     student = logits.clone().requires_grad_()
     copies = logits[:, None].expand(N, 3, C)
-    assert (
-        gradient(mtkd.loss(student, copies, labels, options(alpha=1.0)), student).abs().max() < 1e-6
-    )
+    assert gradient(options(alpha=1.0)(student, copies, labels), student).abs().max() < 1e-6
 
 
 def test_almost_one_hot_half_precision_targets_stay_finite() -> None:
@@ -155,8 +152,8 @@ def test_almost_one_hot_half_precision_targets_stay_finite() -> None:
     targets = torch.full((2, 2, C), -60.0, dtype=torch.float16)
     targets[..., 3] = 60.0
     for weighting in ("equal", "confidence"):
-        value = mtkd.loss(
-            student, targets, torch.tensor([3, 0]), options(temperature=1.0, weighting=weighting)
+        value = options(temperature=1.0, weighting=weighting)(
+            student, targets, torch.tensor([3, 0])
         )
         assert torch.isfinite(value)
         assert torch.isfinite(gradient(value, student)).all()
@@ -164,6 +161,4 @@ def test_almost_one_hot_half_precision_targets_stay_finite() -> None:
 
 def test_unknown_weighting_names_the_key() -> None:
     with pytest.raises(ParamsError, match=r"student\.mtkd\.weighting"):
-        parse_section(
-            "student.mtkd", {"temperature": 2.0, "alpha": 0.5, "weighting": "best"}, mtkd.Options
-        )
+        parse_section("student.mtkd", {"temperature": 2.0, "alpha": 0.5, "weighting": "best"}, MTKD)

@@ -11,9 +11,12 @@ import timm
 import torch
 
 from fer_core.base.errors import ParamsError
-from fer_core.training.loop.task import StudentTask
-from fer_core.training.losses import ce, kd, votes
+from fer_core.training.loop.passes import Batch
+from fer_core.training.losses.ce import CE
+from fer_core.training.losses.kd import KD
+from fer_core.training.losses.votes import Votes
 from fer_core.training.students.negl import negative_loss
+from fer_core.training.students.task import StudentTask
 from fer_core.training.students.terms import Auxiliary
 
 ROWS = 24
@@ -30,18 +33,14 @@ def task(
     net: torch.nn.Module, targets: torch.Tensor | None = None, **terms: Mapping[str, Any]
 ) -> StudentTask:
     options = (
-        ce.Options(label_smoothing=0, **terms)
-        if targets is None
-        else kd.Options(temperature=2, alpha=0.5, **terms)
+        CE(label_smoothing=0, **terms) if targets is None else KD(temperature=2, alpha=0.5, **terms)
     )
     auxiliary = (
         Auxiliary(options, net, LABELS, np.arange(ROWS), targets, seed=3)
         if options.has_auxiliary
         else None
     )
-    return StudentTask(
-        net, ce if targets is None else kd, options, targets, lambda epoch: 1, auxiliary
-    )
+    return StudentTask(net, options, targets, lambda epoch: 1, auxiliary)
 
 
 def targets_of() -> torch.Tensor:
@@ -54,7 +53,8 @@ def loss_of(one: StudentTask, epoch: int = 0) -> tuple[torch.Tensor, torch.Tenso
         np.random.default_rng(2).normal(size=(ROWS, 3, 32, 32)).astype(np.float32)
     )
     outputs = one.outputs(images, epoch)
-    return one.loss(outputs, np.arange(ROWS), torch.from_numpy(LABELS.astype(np.int64)), epoch)
+    labels = torch.from_numpy(LABELS.astype(np.int64))
+    return one.loss(outputs, Batch(np.arange(ROWS), labels, epoch, 0))
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_teacher_guided_negatives_want_targets() -> None:
 
 
 def test_votes_are_no_teacher_to_guide_by() -> None:
-    assert ce.Options(label_smoothing=0, negl={**NEGL, "negatives": "confusion"}).guided
-    assert not ce.Options(label_smoothing=0, negl=NEGL).guided
-    assert not votes.Options(share=0.5, negl=NEGL).guided
+    assert CE(label_smoothing=0, negl={**NEGL, "negatives": "confusion"}).guided
+    assert not CE(label_smoothing=0, negl=NEGL).guided
+    assert not Votes(share=0.5, negl=NEGL).guided
     with pytest.raises(ValueError, match="negatives must be uniform"):
-        votes.Options(share=0.5, negl={**NEGL, "negatives": "teacher"})
+        Votes(share=0.5, negl={**NEGL, "negatives": "teacher"})
 
 
 def test_activity_is_told_once_an_epoch() -> None:

@@ -1,15 +1,51 @@
-"""Which rows each step of an epoch trains on, and how classes are balanced; a pure function of
-(seed, epoch).
+"""What every optimiser step is given, known before training begins: its rows, a pure function of
+(seed, epoch), and its learning rate.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from fer_core.base.errors import TrainingError
 from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.images.bank import ImageBank
+from fer_core.training.loop.options import TrainOptions
 
-__all__ = ["balanced_batches", "effective_number_weights", "shuffled_batches"]
+__all__ = [
+    "TrainingData",
+    "balanced_batches",
+    "batches_of",
+    "cosine_schedule",
+    "shuffled_batches",
+]
 
 _LEAST_PER_CLASS = 2
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and is selected on.
+
+    Attributes:
+        bank: images of the train and val rows.
+        labels: int8, class of every row of the pack's half.
+        train: row numbers to learn from.
+        val: row numbers to select on.
+    """
+
+    bank: ImageBank
+    labels: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+
+
+def batches_of(
+    data: TrainingData, options: TrainOptions, seed: int, epoch: int
+) -> list[np.ndarray]:
+    """Row numbers of every step of an epoch."""
+    if options.balance == "batches":
+        return balanced_batches(data.train, data.labels[data.train], options.batch, seed, epoch)
+    return shuffled_batches(data.train, options.batch, seed, epoch)
 
 
 def shuffled_batches(rows: np.ndarray, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -65,16 +101,21 @@ def balanced_batches(
     return [random.permutation(row) for row in chosen]
 
 
-def effective_number_weights(labels: np.ndarray, beta: float = 0.9999) -> np.ndarray:
-    """Class weights (1 - beta) / (1 - beta^n), scaled to sum to the number of classes (Cui et al.,
-    CVPR 2019); 0 for an absent class.
+def cosine_schedule(steps: int, warmup: int, peak: float, floor: float) -> np.ndarray:
+    """Linear rise over `warmup` steps, then a cosine to `floor` at the last step (Loshchilov &
+    Hutter, ICLR 2017, no restarts).
 
     Args:
-        labels: class indices [n].
+        steps: number of optimiser steps.
+        warmup: steps of the rise; the first has peak / warmup.
+        peak: greatest learning rate.
+        floor: learning rate of the last step.
 
     Returns:
-        float32 [7].
+        float64 [steps].
     """
-    counts = np.bincount(labels, minlength=N_CLASSES)
-    weights = np.where(counts > 0, (1 - beta) / (1 - beta ** np.maximum(counts, 1)), 0)
-    return (weights * N_CLASSES / weights.sum()).astype(np.float32)
+    step = np.arange(steps)
+    rise = peak * (step + 1) / max(1, warmup)
+    progress = (step - warmup) / max(1, steps - 1 - warmup)
+    fall = floor + (peak - floor) * 0.5 * (1 + np.cos(np.pi * np.clip(progress, 0, 1)))
+    return np.where(step < warmup, rise, fall)
