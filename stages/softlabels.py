@@ -45,8 +45,7 @@ def main() -> None:
         rows,
         targets,
         teacher_targets(dev, ensemble),
-        preprocessing_hash=first.preprocessing_hash,
-        views_hash=first.views_hash or "",
+        made_from={"preprocessing": first.preprocessing_hash, "views": first.views_hash or ""},
         ensemble={
             "model_sha256": ensemble.model_sha256,
             "temperatures": ensemble.temperatures,

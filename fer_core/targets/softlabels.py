@@ -80,8 +80,7 @@ def write_softlabels(
     logits: np.ndarray,
     of_teachers: Mapping[str, np.ndarray],
     *,
-    preprocessing_hash: str,
-    views_hash: str,
+    made_from: Mapping[str, str],
     ensemble: dict[str, Any],
     metrics: dict[str, Any],
 ) -> None:
@@ -92,7 +91,7 @@ def write_softlabels(
         rows: of the dev half; the train rows among them are the targets' rows.
         logits: [N_train, K + 1, 7], finite in float16.
         of_teachers: of each teacher, the same of its own calibrated logits.
-        preprocessing_hash, views_hash: of the teachers.
+        made_from: hashes of the teachers' `preprocessing`, at any size, and `views`.
         ensemble: how the teachers were fused, for the alignment report.
         metrics: of the ensemble, for `ensemble_metrics.json`; with `splits: {train: {nll,
             accuracy}}` of the fused logits.
@@ -115,7 +114,7 @@ def write_softlabels(
         _KIND,
         rows=len(frame),
         rows_sha256=rows.sha256,
-        made_from={"preprocessing": preprocessing_hash, "views": views_hash},
+        made_from=dict(made_from),
     )
     with new_artifact(folder, header) as temporary:
         with (temporary / "softlabels.npz").open("wb") as stream:

@@ -21,7 +21,7 @@ from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.report import read_comparison
 from fer_core.evaluation.ensemble.ensemble import read_ensemble
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.evaluation.metrics.record import Evaluation, record_evaluation
 from fer_core.logits.store import read_logits, write_logits
 from fer_core.targets.softlabels import read_softlabels
 from stages import calibrate, compare, ensemble, leaderboard, softlabels
@@ -64,18 +64,22 @@ def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Rows, Rows]
 
 def record(halves: tuple[Rows, Rows], key: str, kind: str, seed: int, skill: float) -> None:
     dev, test = halves
-    record_evaluation(
-        Path("data/evaluation") / key,
+    network = Evaluation(
         key,
         kind,
         logits_set(dev, ("val", "calib"), seed, model=key, dtype="float32", skill=skill),
         logits_set(test, ("test",), seed, model=key, dtype="float32", skill=skill),
-        dev_rows=dev,
-        test_rows=test,
-        sets={"everything": np.ones(len(test), dtype=bool)},
-        options=EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
-        seed=1337,
-        budget={"optimiser_steps": 10},
+        {"everything": np.ones(len(test), dtype=bool)},
+        {},
+        {"optimiser_steps": 10},
+    )
+    record_evaluation(
+        Path("data/evaluation") / key,
+        network,
+        dev,
+        test,
+        EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
+        1337,
     )
 
 

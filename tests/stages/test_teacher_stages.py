@@ -162,8 +162,7 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         pack.rows,
         fused,
         dict.fromkeys(dev, fused),
-        preprocessing_hash=first.preprocessing_hash,
-        views_hash=first.views_hash,
+        made_from={"preprocessing": first.preprocessing_hash, "views": first.views_hash},
         ensemble={},
         metrics=metrics_of(fused, pack.rows.labels[train]),
     )

@@ -44,8 +44,7 @@ def folder(tmp_path: Path) -> Path:
         ROWS,
         logits(0),
         {"rn18": logits(10), "b3": logits(20)},
-        preprocessing_hash=PREPROCESSING.hash_at_any_size(),
-        views_hash=VIEWS.hash(),
+        made_from={"preprocessing": PREPROCESSING.hash_at_any_size(), "views": VIEWS.hash()},
         ensemble={},
         metrics=metrics_of(logits(0), ROWS.labels[TRAIN]),
     )

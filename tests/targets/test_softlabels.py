@@ -41,8 +41,7 @@ def write(folder: Path) -> None:
         ROWS,
         targets(),
         of_teachers(),
-        preprocessing_hash="p" * 64,
-        views_hash="v" * 64,
+        made_from={"preprocessing": "p" * 64, "views": "v" * 64},
         ensemble={"weights": {"rn18": 1.0}},
         metrics=metrics_of(targets(), ROWS.labels[ROWS.split("train")]),
     )
@@ -293,8 +292,7 @@ def test_writer_refuses_logits_that_are_not_those_that_were_measured(tmp_path):
             ROWS,
             targets()[::-1],
             of_teachers(),
-            preprocessing_hash="p",
-            views_hash="v",
+            made_from={"preprocessing": "p", "views": "v"},
             ensemble={},
             metrics=measured,
         )
@@ -343,8 +341,7 @@ def test_writer_refuses_targets_that_do_not_fit_and_leaves_nothing(tmp_path, bad
             ROWS,
             bad(targets()),
             of_teachers(),
-            preprocessing_hash="p",
-            views_hash="v",
+            made_from={"preprocessing": "p", "views": "v"},
             ensemble={},
             metrics={},
         )
@@ -364,8 +361,7 @@ def test_writer_refuses_teachers_that_do_not_fit_and_leaves_nothing(tmp_path, ba
             ROWS,
             targets(),
             teachers,
-            preprocessing_hash="p",
-            views_hash="v",
+            made_from={"preprocessing": "p", "views": "v"},
             ensemble={},
             metrics={},
         )

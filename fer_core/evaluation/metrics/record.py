@@ -7,7 +7,7 @@ else.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,40 +114,28 @@ def evaluate_logits(
 
 def record_evaluation(
     out: Path,
-    key: str,
-    kind: Literal["teacher", "student"],
-    dev: LogitsSet,
-    test: LogitsSet,
-    *,
+    network: Evaluation,
     dev_rows: Rows,
     test_rows: Rows,
-    sets: Mapping[str, np.ndarray],
     options: EvaluationOptions,
     seed: int,
-    budget: Mapping[str, Any],
-    duplicate_of: Mapping[str, str] | None = None,
 ) -> None:
     """Measure a network on val, calib and every named test set, and write all of it in one step.
 
     Args:
         out: folder to write.
-        key: student key or teacher's tag.
-        kind: what it is.
-        dev: logits that cover val and calib; other splits in it are left out.
-        test: logits of all test rows.
+        network: its logits and sets, without metrics; its dev logits cover val and calib, and other
+            splits in them are left out.
         dev_rows, test_rows: the pack's rows: what the logits must be of.
-        sets: named test set -> bool mask over the test rows.
         options: section `evaluation`.
         seed: of the bootstrap; equal seeds give equal resamples.
-        budget: of the training, as the saved model tells it.
-        duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
 
     Raises:
         ArtifactError: logits of other rows, dev and test of different weights or preprocessing, an
             empty or misshapen set, a set called val or calib, no set, or fewer rows measured than a
             set has.
     """
-    dev = dev.only(*_DEV)
+    key, dev, test, sets = network.key, network.dev.only(*_DEV), network.test, network.sets
     dev.check_rows(dev_rows, f"{key}: dev logits")
     test.check_rows(test_rows, f"{key}: test logits")
     for what in ("model_sha256", "preprocessing_hash"):
@@ -160,10 +148,8 @@ def record_evaluation(
             )
     _check_sets(sets, len(test_rows), key)
     used = [*dev.sample_ids, *test.sample_ids]
-    repeated = (
-        {key: duplicate_of[key] for key in used if key in duplicate_of} if duplicate_of else {}
-    )
-    evaluation = Evaluation(key, kind, dev, test, dict(sets), {}, dict(budget), repeated)
+    repeated = {i: network.duplicate_of[i] for i in used if i in network.duplicate_of}
+    evaluation = replace(network, dev=dev, duplicate_of=repeated)
     expected = {
         **{name: len(dev_rows.split(name)) for name in _DEV},
         **{name: int(mask.sum()) for name, mask in sets.items()},
@@ -216,8 +202,8 @@ def record_evaluation(
         write_json(
             temporary / "metrics.json",
             {
-                "kind": kind,
-                "budget": dict(budget),
+                "kind": network.kind,
+                "budget": network.budget,
                 "options": {"bootstrap": options.bootstrap, "bins": options.bins, "seed": seed},
                 "sets": measured,
             },

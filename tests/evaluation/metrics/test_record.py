@@ -11,7 +11,12 @@ from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals
 from fer_core.evaluation.metrics.metrics import outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import evaluate_logits, read_evaluation, record_evaluation
+from fer_core.evaluation.metrics.record import (
+    Evaluation,
+    evaluate_logits,
+    read_evaluation,
+    record_evaluation,
+)
 from fer_core.logits.store import write_logits
 from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 from tests.artifacts import reseal
@@ -27,7 +32,6 @@ BUDGET = {"init_sha256": "i", "optimiser_steps": 100}
 
 def record(out: Path, **changes: object) -> None:
     values = {
-        "kind": "student",
         "dev": logits_set(
             DEV_ROWS, ("train", "val", "calib"), 1, model="kd-1", views=True, dtype="float32"
         ),
@@ -39,7 +43,15 @@ def record(out: Path, **changes: object) -> None:
         "seed": 1,
         "budget": BUDGET,
     } | changes
-    record_evaluation(out, "kd-1", **values)
+    network = Evaluation(
+        "kd-1",
+        "student",
+        *(values.pop(name) for name in ("dev", "test", "sets")),
+        metrics={},
+        budget=values.pop("budget"),
+        duplicate_of=values.pop("duplicate_of", {}),
+    )
+    record_evaluation(out, network, **values)
 
 
 def test_evaluation_is_read_as_recorded(tmp_path):
