@@ -22,7 +22,7 @@ from sklearn.metrics import f1_score, log_loss
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.ensemble.fusion import Space, best_candidate, fuse, search_weights
 from fer_core.evaluation.ensemble.smooth_search import smooth_weights
-from fer_core.logits.store import logits_of_rows, read_recorded_logits, write_logits
+from fer_core.logits.store import Origin, logits_of_rows, read_recorded_logits, write_logits
 
 ROWS, TEACHERS, WEIGHTINGS, REFERENCE, VIEWS = 213_000, 5, 100, 3, 8
 SPACES: tuple[Space, ...] = ("prob", "logit")
@@ -84,12 +84,9 @@ def store(rng: np.random.Generator) -> None:
     logits = logits_of_rows(
         Rows(frame, "0" * 64),
         ("train",),
+        Origin("rn18", "0" * 64, "0" * 64, "0" * 64),
         values[:, 0],
         values[:, 1:],
-        model="rn18",
-        model_sha256="0" * 64,
-        preprocessing_hash="0" * 64,
-        views_hash="0" * 64,
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "dev"

@@ -37,7 +37,7 @@ from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.step import Trainer
 from fer_core.training.losses.ce import CE
-from fer_core.training.students.task import StudentTask
+from fer_core.training.students.student import StudentTask
 
 ARCHS = "resnet18,mobilenetv3_large_100"
 """On a GPU also resnet50, tf_efficientnet_b3, convnext_tiny, vit_base_patch16_384."""

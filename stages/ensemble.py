@@ -31,7 +31,7 @@ def main() -> None:
     options: EnsembleOptions = load_section("ensemble", EnsembleOptions)
     evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
     rows = read_rows(ROWS)
-    calib = {tag: read_logits(LOGITS / tag / "dev", rows).only("calib") for tag in teachers}
+    calib = {tag: read_logits(LOGITS / tag / "dev", rows, tag).only("calib") for tag in teachers}
     frame = rows.frame.iloc[rows.split("calib")]
     origins = RowOrigins(*(frame[name].tolist() for name in ("sample_id", "source", "group")))
     ensemble, candidates = choose_ensemble(calib, options, evaluation.bins, origins)

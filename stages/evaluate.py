@@ -27,8 +27,8 @@ def main(key: str, model: Path) -> None:
     network = Evaluation(
         key,
         card.kind,
-        read_logits(logits / "dev", dev_rows),
-        read_logits(logits / "test", test_rows),
+        read_logits(logits / "dev", dev_rows, key),
+        read_logits(logits / "test", test_rows, key),
         sets={name: select(test_rows.frame, chosen, name) for name, chosen in filters.items()},
         metrics={},
         budget=card.budget,

@@ -37,7 +37,7 @@ def main() -> None:
     methods: list[str] = load_section("student.methods", list[str])
     seeds: list[int] = load_section("student.seeds", list[int])
     rows = read_rows(ROWS)
-    dev = {tag: read_logits(LOGITS / tag / "dev", rows) for tag in teachers}
+    dev = {tag: read_logits(LOGITS / tag / "dev", rows, tag) for tag in teachers}
     ensemble = read_ensemble(ENSEMBLE)
     cases = find_hard_cases(dev, ensemble, options)
     val = {tag: logits.only("val") for tag, logits in dev.items()}

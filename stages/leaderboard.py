@@ -33,7 +33,7 @@ def main() -> None:
     rows = read_rows(ROWS)
     chosen = evaluated_sets(load_section("sets", NamedSets))
     sets = {name: select(rows.frame, rule, name) for name, rule in chosen.items()}
-    test = {tag: read_logits(LOGITS / tag / "test", rows) for tag in teachers}
+    test = {tag: read_logits(LOGITS / tag / "test", rows, tag) for tag in teachers}
     board = leaderboard(
         test,
         read_ensemble(ENSEMBLE),

@@ -33,7 +33,7 @@ def main() -> None:
     teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
     evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
     rows = read_rows(ROWS)
-    dev = {tag: read_logits(LOGITS / tag / "dev", rows) for tag in teachers}
+    dev = {tag: read_logits(LOGITS / tag / "dev", rows, tag) for tag in teachers}
     ensemble = read_ensemble(ENSEMBLE)
     targets = fused_targets(dev, ensemble)
     metrics = target_metrics(dev, ensemble, targets, evaluation.bins)

@@ -8,7 +8,7 @@ import pandas as pd
 from fer_core.base.labels import N_CLASSES
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.metrics.metrics import all_metrics
-from fer_core.logits.store import LogitsSet, logits_of_rows
+from fer_core.logits.store import LogitsSet, Origin, logits_of_rows
 
 K = 2
 
@@ -96,13 +96,6 @@ def logits_set(
         if views
         else None
     )
-    return logits_of_rows(
-        rows,
-        covers,
-        noisy_logits(labels, seed, skill, scale).astype(dtype),
-        stored,
-        model=model,
-        model_sha256=f"weights of {model}",
-        preprocessing_hash="p" * 64,
-        views_hash="v" * 64 if views else None,
-    )
+    origin = Origin(model, f"weights of {model}", "p" * 64, "v" * 64 if views else None)
+    logits = noisy_logits(labels, seed, skill, scale).astype(dtype)
+    return logits_of_rows(rows, covers, origin, logits, stored)

@@ -71,11 +71,8 @@ def _sent(view: ViewParams, side: int, device: torch.device) -> _Drawn:
     """Parameters of views of images of `side` pixels, sent to the device in one piece; double
     precision holds all of them exactly.
     """
-    box = boxes(view, side)
     matrices, of_grey = colour_matrices(view)
-    columns = np.column_stack(
-        [box.top, box.left, box.height, box.width, view.flip, of_grey, matrices.reshape(-1, 9)]
-    )
+    columns = np.column_stack([boxes(view, side), view.flip, of_grey, matrices.reshape(-1, 9)])
     sent = on_device(np.ascontiguousarray(columns, dtype=np.float64), device)
     top, left, height, width = sent[:, :4].split(1, dim=1)
     return _Drawn(

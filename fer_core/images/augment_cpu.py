@@ -51,20 +51,13 @@ class CpuViews:
     def training(self, images: np.ndarray, slots: np.ndarray, view: ViewParams) -> Tensor:
         """A drawn view, as of `evaluation`."""
         size = self._preprocessing.size
-        box = boxes(view, self._preprocessing.resized)
+        crops = boxes(view, self._preprocessing.resized).tolist()
         matrices, of_grey = colour_matrices(view)
-        rows = [
-            slice(top, top + height)
-            for top, height in zip(box.top.tolist(), box.height.tolist(), strict=True)
-        ]
-        columns = [
-            slice(left, left + width)
-            for left, width in zip(box.left.tolist(), box.width.tolist(), strict=True)
-        ]
 
         def cut(index: int) -> np.ndarray:
+            top, left, height, width = crops[index]
             crop = cv2.resize(
-                images[slots[index], rows[index], columns[index]],
+                images[slots[index], top : top + height, left : left + width],
                 (size, size),
                 interpolation=cv2.INTER_LINEAR_EXACT,
             )

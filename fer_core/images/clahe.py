@@ -58,53 +58,21 @@ def clahe_rgb(images: Tensor, clip: float, tile: int) -> Tensor:
         raise ValueError(
             f"images must be uint8 [n, height, width, 3], not {images.dtype} {list(images.shape)}"
         )
-    _check(images, tile)
-    result = torch.empty_like(images)
-    step = _images_at_once(images, tile)
-    for start in range(0, len(images), step):
-        lightness, a, b = rgb_to_lab(*images[start : start + step].unbind(dim=3))
-        channels = lab_to_rgb(_equalise(lightness, clip, tile), a, b)
-        for equalised, channel in zip(
-            result[start : start + step].unbind(dim=3), channels, strict=True
-        ):
-            equalised.copy_(channel)
-    return result
-
-
-def clahe_plane(planes: Tensor, clip: float, tile: int) -> Tensor:
-    """Equalise planes of 8-bit values, as `cv2.createCLAHE(clip, (tile, tile)).apply` does each.
-
-    Args:
-        planes: uint8 [n, height, width].
-        clip: OpenCV's clip limit, a multiple of the mean histogram count; 0 or less never clips.
-        tile: tiles a side.
-
-    Returns:
-        uint8 [n, height, width].
-
-    Raises:
-        ValueError: `planes` has another type or shape, or `tile` is below 1.
-    """
-    if planes.dtype != torch.uint8 or planes.ndim != 3:
-        raise ValueError(
-            f"planes must be uint8 [n, height, width], not {planes.dtype} {list(planes.shape)}"
-        )
-    _check(planes, tile)
-    step = _images_at_once(planes, tile)
-    result = torch.empty(planes.shape, dtype=torch.uint8, device=planes.device)
-    for start in range(0, len(planes), step):
-        result[start : start + step] = _equalise(
-            planes[start : start + step].contiguous(), clip, tile
-        )
-    return result
-
-
-def _check(images: Tensor, tile: int) -> None:
     if tile < 1 or 0 in images.shape[1:]:
         raise ValueError(
             f"CLAHE needs at least one pixel and one tile, not {list(images.shape)} and {tile} "
             "tiles a side"
         )
+    result = torch.empty_like(images)
+    step = _images_at_once(images, tile)
+    for start in range(0, len(images), step):
+        lightness, a, b = rgb_to_lab(*images[start : start + step].unbind(dim=3))
+        channels = lab_to_rgb(clahe_plane(lightness, clip, tile), a, b)
+        for equalised, channel in zip(
+            result[start : start + step].unbind(dim=3), channels, strict=True
+        ):
+            equalised.copy_(channel)
+    return result
 
 
 def _images_at_once(images: Tensor, tile: int) -> int:
@@ -115,13 +83,22 @@ def _images_at_once(images: Tensor, tile: int) -> int:
     return max((_CHUNK_CPU if images.device.type == "cpu" else _CHUNK_DEVICE) // work, 1)
 
 
-def _equalise(planes: Tensor, clip: float, tile: int) -> Tensor:
+def clahe_plane(planes: Tensor, clip: float, tile: int) -> Tensor:
+    """Equalise planes of 8-bit values, as `cv2.createCLAHE(clip, (tile, tile)).apply` does each.
+
+    Args:
+        planes: uint8 [n, height, width], at most as many as fit into a chunk.
+        clip, tile: as for `clahe_rgb`.
+
+    Returns:
+        uint8 [n, height, width].
+    """
     geometry = _geometry(planes.shape[1], planes.shape[2], tile, planes.device)
     entries = tile * tile * _LEVELS
     first = torch.arange(
         0, len(planes) * entries, entries, dtype=torch.int32, device=planes.device
     )[:, None, None]
-    values = planes.to(torch.int32).add_(first)
+    values = planes.to(torch.int32, memory_format=torch.contiguous_format).add_(first)
     histograms = _histograms(values, geometry, len(planes) * entries)
     tables = _lookup_tables(histograms.view(-1, _LEVELS), geometry.tile_area, clip).view(-1)
 

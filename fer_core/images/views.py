@@ -20,7 +20,6 @@ from pydantic import Field, model_validator
 from fer_core.base.params import Section
 
 __all__ = [
-    "Boxes",
     "ViewOptions",
     "ViewParams",
     "boxes",
@@ -102,25 +101,18 @@ class ViewParams:
     hue: np.ndarray
 
 
-@dataclass(frozen=True)
-class Boxes:
-    """Crops of N square images in whole pixels; int64 [N] each."""
-
-    top: np.ndarray
-    left: np.ndarray
-    height: np.ndarray
-    width: np.ndarray
-
-
-def boxes(view: ViewParams, side: int) -> Boxes:
+def boxes(view: ViewParams, side: int) -> np.ndarray:
     """The crops of images of `side` pixels, rounded to whole pixels so that every device cuts the
     same ones.
+
+    Returns:
+        int64 [N, 4]: top, left, height, width.
     """
     height = np.maximum(np.rint(view.height * np.float32(side)), 1).astype(np.int64)
     width = np.maximum(np.rint(view.width * np.float32(side)), 1).astype(np.int64)
     top = np.minimum(np.rint(view.top * np.float32(side)).astype(np.int64), side - height)
     left = np.minimum(np.rint(view.left * np.float32(side)).astype(np.int64), side - width)
-    return Boxes(top, left, height, width)
+    return np.stack([top, left, height, width], axis=1)
 
 
 def colour_matrices(view: ViewParams) -> tuple[np.ndarray, np.ndarray]:

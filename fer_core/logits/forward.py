@@ -19,7 +19,7 @@ from fer_core.dataset.pack.folds import train_folds
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
-from fer_core.logits.store import LogitsSet, logits_of_rows
+from fer_core.logits.store import LogitsSet, Origin, logits_of_rows
 from fer_core.models.devices import distributed
 from fer_core.models.devices.device import compile_network, device_memory, prepare_device
 from fer_core.models.networks.card import ModelCard, read_card
@@ -108,17 +108,14 @@ def forward_rows(
                     network, bank, here_train, range(1, views.count + 1), precision
                 )
                 seen[np.searchsorted(train, some_train)] = _gathered(of_views, some_train)
-    return logits_of_rows(
-        pack.rows,
-        wanted.covers,
-        evaluated,
-        seen,
-        model=name,
-        model_sha256=card.weights_sha256,
-        preprocessing_hash=card.preprocessing.hash_at_any_size(),
-        views_hash=None if views is None else views.hash(),
-        fold_sha256=tuple(read_card(folder).weights_sha256 for folder in fold_models),
+    origin = Origin(
+        name,
+        card.weights_sha256,
+        card.preprocessing.hash_at_any_size(),
+        None if views is None else views.hash(),
+        tuple(read_card(folder).weights_sha256 for folder in fold_models),
     )
+    return logits_of_rows(pack.rows, wanted.covers, origin, evaluated, seen)
 
 
 def _check_fold(folder: Path, whole: ModelCard, fold: int, folds: int) -> None:

@@ -8,21 +8,34 @@ store float16, students float32.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from fer_core.base.artifact import (
+    REMAKE,
+    Header,
+    new_artifact,
+    open_artifact,
+    read_values,
+    write_values,
+)
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_folder, read_json, write_json
-from fer_core.base.labels import CLASSES, N_CLASSES, check_class_order
+from fer_core.base.labels import N_CLASSES
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
 
-__all__ = ["LogitsSet", "logits_of_rows", "read_logits", "read_recorded_logits", "write_logits"]
+__all__ = [
+    "LogitsSet",
+    "Origin",
+    "logits_of_rows",
+    "read_logits",
+    "read_recorded_logits",
+    "write_logits",
+]
 
-_SCHEMA = 1
+_KIND, _ABOUT_FILE = "logits/2", "logits.json"
 _INDEX_KIND = "logits_index/1"
 _INDEX = pa.schema(
     [
@@ -31,20 +44,43 @@ _INDEX = pa.schema(
     ]
 )
 _DTYPES = ("float16", "float32")
-_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
 
 
 @dataclass(frozen=True)
-class LogitsSet:
-    """Logits of N rows, in the rows' order.
+class _About:
+    """What the header does not say; see `LogitsSet`."""
+
+    covers: tuple[str, ...]
+    fold_sha256: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What logits were computed with.
 
     Attributes:
         model: name of the network: a teacher's tag or a student's key.
         model_sha256: hash of its weights.
-        rows_sha256: hash of the `rows.parquet` that the rows came from.
         preprocessing_hash: of what the images went through, at any size: networks of other image
             sizes may be fused.
         views_hash: of the view options; None without views.
+        fold_sha256: hashes of the weights of the networks that train rows were run through, each
+            those of the fold it had not learnt from; empty where the network itself ran them.
+    """
+
+    model: str
+    model_sha256: str
+    preprocessing_hash: str
+    views_hash: str | None = None
+    fold_sha256: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitsSet(Origin):
+    """Logits of N rows, in the rows' order, and what they were computed with.
+
+    Attributes:
+        rows_sha256: hash of the `rows.parquet` that the rows came from.
         covers: the splits whose rows are all here: ("train", "val", "calib"), ("val", "calib") or
             ("test",).
         sample_ids: of the N rows.
@@ -52,22 +88,15 @@ class LogitsSet:
         splits: str [N].
         eval: float16 or float32 [N, 7], logits of the evaluation view (view 0).
         views: the same type [N_train, K, 7], logits of views 1 … K of the train rows; None without.
-        fold_sha256: hashes of the weights of the networks that train rows were run through, each
-            those of the fold it had not learnt from; empty where the network itself ran them.
     """
 
-    model: str
-    model_sha256: str
     rows_sha256: str
-    preprocessing_hash: str
-    views_hash: str | None
     covers: tuple[str, ...]
     sample_ids: list[str]
     labels: np.ndarray
     splits: np.ndarray
     eval: np.ndarray
     views: np.ndarray | None
-    fold_sha256: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -120,7 +149,7 @@ class LogitsSet:
                 where=where,
                 found=self.rows_sha256,
                 expected=rows.sha256,
-                remedy=_REMEDY,
+                remedy=REMAKE,
             )
         chosen = rows.split(*self.covers)
         if len(self) != len(chosen):
@@ -129,7 +158,7 @@ class LogitsSet:
                 where=where,
                 found=len(self),
                 expected=len(chosen),
-                remedy=_REMEDY,
+                remedy=REMAKE,
             )
         frame = rows.frame.iloc[chosen]
         for name, mine, theirs in (
@@ -148,21 +177,16 @@ class LogitsSet:
                     where=f"{where}: row {first}",
                     found=mine[first],
                     expected=theirs[first],
-                    remedy=_REMEDY,
+                    remedy=REMAKE,
                 )
 
 
 def logits_of_rows(
     rows: Rows,
     covers: tuple[str, ...],
+    origin: Origin,
     eval: np.ndarray,
     views: np.ndarray | None = None,
-    *,
-    model: str,
-    model_sha256: str,
-    preprocessing_hash: str,
-    views_hash: str | None = None,
-    fold_sha256: tuple[str, ...] = (),
 ) -> LogitsSet:
     """Logits that were just computed for all rows of the splits `covers`, in the order of
     `rows.split(*covers)`.
@@ -173,20 +197,16 @@ def logits_of_rows(
     """
     frame = rows.frame.iloc[rows.split(*covers)]
     made = LogitsSet(
-        model=model,
-        model_sha256=model_sha256,
+        **vars(origin),
         rows_sha256=rows.sha256,
-        preprocessing_hash=preprocessing_hash,
-        views_hash=views_hash,
         covers=covers,
         sample_ids=frame["sample_id"].tolist(),
         labels=frame["label"].to_numpy(dtype=np.int8),
         splits=frame["split"].to_numpy(dtype=object),
         eval=eval,
         views=views,
-        fold_sha256=fold_sha256,
     )
-    _check_arrays(made, model)
+    _check_arrays(made, origin.model)
     return made
 
 
@@ -197,23 +217,12 @@ def write_logits(folder: Path, logits: LogitsSet) -> None:
         ArtifactError: the arrays do not fit the rows or are not finite.
     """
     _check_arrays(logits, folder)
-    with new_folder(folder) as temporary:
-        meta = {
-            "schema": _SCHEMA,
-            "kind": "logits",
-            "model": logits.model,
-            "model_sha256": logits.model_sha256,
-            "rows_sha256": logits.rows_sha256,
-            "preprocessing_hash": logits.preprocessing_hash,
-            "views_hash": logits.views_hash,
-            "fold_sha256": list(logits.fold_sha256),
-            "classes": list(CLASSES),
-            "covers": list(logits.covers),
-            "rows": len(logits),
-            "views": 0 if logits.views is None else logits.views.shape[1],
-            "dtype": str(logits.eval.dtype),
-        }
-        write_json(temporary / "logits.json", meta)
+    made_from = {"model": logits.model_sha256, "preprocessing": logits.preprocessing_hash}
+    if logits.views_hash is not None:
+        made_from["views"] = logits.views_hash
+    header = Header(_KIND, logits.model, len(logits), logits.rows_sha256, made_from)
+    with new_artifact(folder, header) as temporary:
+        write_values(temporary / _ABOUT_FILE, _About(logits.covers, logits.fold_sha256))
         frame = pd.DataFrame(
             {"sample_id": logits.sample_ids, "label": logits.labels, "split": logits.splits}
         )
@@ -223,77 +232,55 @@ def write_logits(folder: Path, logits: LogitsSet) -> None:
             np.save(temporary / "views.npy", np.ascontiguousarray(logits.views), allow_pickle=False)
 
 
-def read_logits(folder: Path, rows: Rows) -> LogitsSet:
-    """Read logits and verify them against the rows they must be of.
+def read_logits(folder: Path, rows: Rows, model: str | None = None) -> LogitsSet:
+    """Read logits and verify them against the rows that they must be of.
+
+    Args:
+        folder: the artifact.
+        rows: of the half of the pack.
+        model: whose logits they must be; None where that does not matter.
 
     Raises:
-        ArtifactError: missing, damaged, of another schema, class order, shape or type, not finite,
-            or of other rows, labels or order.
+        ArtifactError: missing, damaged, of another version, network, class order, shape or type,
+            not finite, or of other rows, labels or order.
     """
-    logits = read_recorded_logits(folder)
+    logits = read_recorded_logits(folder, model)
     logits.check_rows(rows, folder)
     return logits
 
 
-def read_recorded_logits(folder: Path) -> LogitsSet:
-    """Read logits whose rows are those recorded with them; `read_logits` is right wherever the
-    pack's rows are at hand.
+def read_recorded_logits(folder: Path, model: str | None = None) -> LogitsSet:
+    """Read logits whose rows are those recorded with them; use `read_logits` wherever the pack's
+    rows are at hand.
 
     Raises:
         ArtifactError: all that `read_logits` refuses except other rows.
     """
-    meta: dict[str, Any] = read_json(folder / "logits.json")
-    if (meta.get("schema"), meta.get("kind")) != (_SCHEMA, "logits"):
-        raise ArtifactError(
-            "These logits are of another version.",
-            where=folder,
-            found=meta.get("schema"),
-            expected=_SCHEMA,
-            remedy=_REMEDY,
-        )
-    check_class_order(meta.get("classes", []), folder / "logits.json")
+    header = open_artifact(folder, _KIND, model)
+    about = read_values(folder / _ABOUT_FILE, _About)
     index = read_table(folder / "index.parquet", _INDEX, _INDEX_KIND)
-    try:
-        logits = LogitsSet(
-            **{
-                name: meta[name]
-                for name in (
-                    "model",
-                    "model_sha256",
-                    "rows_sha256",
-                    "preprocessing_hash",
-                    "views_hash",
-                )
-            },
-            covers=tuple(meta["covers"]),
-            sample_ids=index["sample_id"].tolist(),
-            labels=index["label"].to_numpy(dtype=np.int8),
-            splits=index["split"].to_numpy(dtype=object),
-            eval=_load(folder / "eval.npy"),
-            views=_load(folder / "views.npy") if meta["views"] else None,
-            fold_sha256=tuple(meta["fold_sha256"]),
-        )
-        promised = (meta["rows"], meta["views"], meta["dtype"])
-    except KeyError as error:
-        raise ArtifactError(
-            "A key is missing.",
-            where=folder / "logits.json",
-            expected=error.args[0],
-            remedy=_REMEDY,
-        ) from error
-    _check_arrays(logits, folder)
-    found = (
-        len(logits),
-        0 if logits.views is None else logits.views.shape[1],
-        str(logits.eval.dtype),
+    logits = LogitsSet(
+        model=header.key,
+        model_sha256=header.made_from["model"],
+        rows_sha256=header.rows_sha256 or "",
+        preprocessing_hash=header.made_from["preprocessing"],
+        views_hash=header.made_from.get("views"),
+        covers=about.covers,
+        sample_ids=index["sample_id"].tolist(),
+        labels=index["label"].to_numpy(dtype=np.int8),
+        splits=index["split"].to_numpy(dtype=object),
+        eval=_load(folder / "eval.npy"),
+        views=_load(folder / "views.npy") if "views.npy" in header.files else None,
+        fold_sha256=about.fold_sha256,
     )
-    if found != promised:
+    _check_arrays(logits, folder)
+    if len(logits) != header.rows:
         raise ArtifactError(
-            "Rows, views or type are not those of logits.json.",
+            "These logits are not of as many rows as their header says.",
             where=folder,
-            found=found,
-            expected=promised,
-            remedy=_REMEDY,
+            found=len(logits),
+            expected=header.rows,
+            remedy=REMAKE,
         )
     return logits
 
@@ -302,10 +289,10 @@ def _load(file: Path) -> np.ndarray:
     try:
         return np.load(file, allow_pickle=False)
     except FileNotFoundError as error:
-        raise ArtifactError("A file is missing.", where=file, remedy=_REMEDY) from error
+        raise ArtifactError("A file is missing.", where=file, remedy=REMAKE) from error
     except (ValueError, EOFError, OSError) as error:
         raise ArtifactError(
-            "This array is damaged.", where=file, found=error, remedy=_REMEDY
+            "This array is damaged.", where=file, found=error, remedy=REMAKE
         ) from error
 
 

@@ -122,6 +122,6 @@ def test_mean_and_std_are_those_of_each_channel() -> None:
 
 @given(side=st.integers(16, 300), k=st.integers(1, 1000))
 def test_boxes_lie_in_the_image(side: int, k: int) -> None:
-    box = boxes(view_params(sample_keys(["a", "b", "c"]), k, STRONG), side)
-    for start, length in ((box.top, box.height), (box.left, box.width)):
+    top, left, height, width = boxes(view_params(sample_keys(["a", "b", "c"]), k, STRONG), side).T
+    for start, length in ((top, height), (left, width)):
         assert (start >= 0).all() and (length >= 1).all() and (start + length <= side).all()

@@ -24,8 +24,8 @@ from fer_core.training.loop.passes import Batch
 from fer_core.training.loop.step import Trainer
 from fer_core.training.loop.task import Task
 from fer_core.training.losses.ce import CE
-from fer_core.training.students.task import StudentTask
-from fer_core.training.teachers.task import TeacherTask
+from fer_core.training.students.student import StudentTask
+from fer_core.training.teachers.teacher import TeacherTask
 
 PROFILE = Path(__file__).parents[2] / "profiles" / "protocol.yaml"
 CPU = torch.device("cpu")

@@ -22,11 +22,10 @@ from fer_core.base.logs import progress_off
 from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
 from fer_core.training.loop.batches import TrainingData, batches_of, cosine_schedule
-from fer_core.training.loop.interrupt import Interruption
+from fer_core.training.loop.interruption import Interruption, Scratch
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import check_feasible
 from fer_core.training.loop.scores import validate
-from fer_core.training.loop.scratch import Scratch
 from fer_core.training.loop.step import Trainer
 from fer_core.training.loop.task import Task
 
@@ -106,7 +105,11 @@ def train(
     for epoch in range(len(history)):
         seen[np.concatenate(plan(epoch))] = True
 
-    with Interruption() as interruption, _progress(sum(counts[len(history) :])) as bar:
+    left = sum(counts[len(history) :])
+    with (
+        Interruption() as interruption,
+        tqdm(total=left, desc="train", unit="step", leave=False, disable=progress_off()) as bar,
+    ):
         for epoch in range(len(history), options.epochs):
             started = time.perf_counter()
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
@@ -223,7 +226,3 @@ def _check_finite(loss_sum: Tensor, epoch: int, step: int) -> None:
             found=float(loss_sum),
             remedy="lower the learning rate",
         )
-
-
-def _progress(steps: int) -> "tqdm[Any]":
-    return tqdm(total=steps, desc="train", unit="step", leave=False, disable=progress_off())

@@ -5,15 +5,13 @@ selected and how fast it went, `environment.json` on what and with what, `compar
 how the model does beside the one it began as.
 """
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
-from fer_core.base.files import new_folder, write_json, write_text
+from fer_core.base.files import new_folder, write_json
 from fer_core.base.machine import cpu_model
 from fer_core.base.provenance import surroundings
 from fer_core.base.settings import project_root
@@ -68,8 +66,8 @@ def write_record(
         for number, epoch in enumerate(result.timing)
     ]
     with new_folder(folder) as temporary:
-        _write_csv(temporary / "history.csv", result.history)
-        _write_csv(temporary / "timing.csv", timing)
+        pd.DataFrame(result.history).to_csv(temporary / "history.csv", index=False)
+        pd.DataFrame(timing).to_csv(temporary / "timing.csv", index=False)
         write_json(
             temporary / "summary.json",
             {
@@ -90,11 +88,3 @@ def write_record(
         write_json(temporary / "environment.json", ran_on)
         if comparison is not None:
             write_json(temporary / "compare.json", comparison)
-
-
-def _write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    write_text(path, text.getvalue())

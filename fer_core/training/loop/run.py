@@ -26,11 +26,11 @@ from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import TrainingData
+from fer_core.training.loop.interruption import code_hash, open_scratch
 from fer_core.training.loop.loop import TrainingResult, train
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.record import environment, write_record
 from fer_core.training.loop.scores import validate
-from fer_core.training.loop.scratch import code_hash, open_scratch
 from fer_core.training.loop.task import Task
 
 __all__ = ["Start", "TrainingRun", "describe", "open_run", "open_training_data", "run_training"]

@@ -21,9 +21,8 @@ from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
 from fer_core.models.networks.inference import autocast
 from fer_core.training.loop.layers import as_one_process, average_statistics
-from fer_core.training.loop.mixup import draw_mixture
 from fer_core.training.loop.options import TrainOptions
-from fer_core.training.loop.passes import Batch, Pass, own_places, passes
+from fer_core.training.loop.passes import Batch, Pass, draw_mixture, own_places, passes
 from fer_core.training.loop.task import Task
 
 __all__ = ["Trainer"]

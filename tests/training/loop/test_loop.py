@@ -15,16 +15,16 @@ from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import TrainingData
+from fer_core.training.loop.interruption import open_scratch
 from fer_core.training.loop.loop import train
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.scores import validate
-from fer_core.training.loop.scratch import open_scratch
 from fer_core.training.losses.ce import CE
 from fer_core.training.losses.kd import KD
 from fer_core.training.students.loss import Loss
-from fer_core.training.students.task import StudentTask
+from fer_core.training.students.student import StudentTask
 from fer_core.training.students.terms import Auxiliary
-from fer_core.training.teachers.task import TeacherTask
+from fer_core.training.teachers.teacher import TeacherTask
 from tests.tiny import ARCH, SIDE, dev_splits, write_half
 
 CPU = torch.device("cpu")

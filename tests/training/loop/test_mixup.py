@@ -6,9 +6,8 @@ from torch.nn import functional
 
 from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.models.networks.arcface import ArcFaceNetwork
-from fer_core.training.loop.mixup import Mixture, draw_mixture
-from fer_core.training.loop.passes import Batch
-from fer_core.training.teachers.task import TeacherTask
+from fer_core.training.loop.passes import Batch, Mixture, draw_mixture
+from fer_core.training.teachers.teacher import TeacherTask
 
 LABELS = torch.arange(14) % 7
 

@@ -19,8 +19,8 @@ from fer_core.training.loop.passes import Batch, micro_batches
 from fer_core.training.loop.step import Trainer
 from fer_core.training.loop.task import Task
 from fer_core.training.losses.ce import CE
-from fer_core.training.students.task import StudentTask
-from fer_core.training.teachers.task import TeacherTask
+from fer_core.training.students.student import StudentTask
+from fer_core.training.teachers.teacher import TeacherTask
 
 CPU = torch.device("cpu")
 ROWS = np.arange(24)

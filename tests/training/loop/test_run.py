@@ -28,7 +28,7 @@ from fer_core.training.loop import run as module
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.run import TrainingRun, open_training_data, run_training
 from fer_core.training.losses.ce import CE
-from fer_core.training.students.task import StudentTask
+from fer_core.training.students.student import StudentTask
 from tests.models.networks.test_saved import CARD
 from tests.tiny import ARCH, SIDE, dev_splits, write_half
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fer_core.base.errors import TrainingError
 from fer_core.training.loop.batches import balanced_batches, shuffled_batches
-from fer_core.training.teachers.task import effective_number_weights
+from fer_core.training.teachers.teacher import effective_number_weights
 
 LABELS = np.repeat(np.arange(7), [5, 2, 3, 200, 40, 30, 60])
 ROWS = np.arange(1000, 1000 + len(LABELS))

@@ -11,7 +11,7 @@ import torch
 
 from fer_core.base.errors import ModelError, TrainingError
 from fer_core.models.networks.saved import build_network, save_model
-from fer_core.training.loop.scratch import Scratch
+from fer_core.training.loop.interruption import Scratch
 from tests.models.networks.test_saved import CARD
 
 STATE = {"network": {"weight": torch.arange(1000.0)}, "history": [{"epoch": 0}]}

@@ -16,7 +16,7 @@ from fer_core.training.losses.ce import CE
 from fer_core.training.losses.kd import KD
 from fer_core.training.losses.votes import Votes
 from fer_core.training.students.negl import negative_loss
-from fer_core.training.students.task import StudentTask
+from fer_core.training.students.student import StudentTask
 from fer_core.training.students.terms import Auxiliary
 
 ROWS = 24
