@@ -109,7 +109,7 @@ def test_same_evaluation_gives_the_same_bytes(tmp_path):
     files = [
         file.relative_to(tmp_path / "a") for file in (tmp_path / "a").rglob("*") if file.is_file()
     ]
-    assert len(files) == 10
+    assert len(files) == 12
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
