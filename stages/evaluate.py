@@ -20,7 +20,7 @@ from stages.entry import run_stage
 
 def main(key: str, model: Path) -> None:
     """Evaluate KEY, saved in MODEL, by its stored logits."""
-    params, card = Params.load(), read_card(model)
+    params, card = Params.load(), read_card(model, key)
     filters = evaluated_sets(params.section("sets", dict[str, SetFilter]))
     dev_rows, test_rows = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     logits = Path("data/logits") / key

@@ -73,7 +73,7 @@ def forward_rows(
     device = prepare_device(settings)
     views, precision = wanted.views, wanted.precision
     rows, train = pack.rows.split(*wanted.covers), pack.rows.split("train")
-    card = read_card(model)
+    card = read_card(model, name)
     jobs = [(model, rows)]
     if fold_models:
         fold_of = train_folds(pack.rows.frame, len(fold_models))

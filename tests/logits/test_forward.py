@@ -42,7 +42,7 @@ def pack(tmp_path: Path) -> Pack:
 def saved(folder: Path) -> torch.nn.Module:
     torch.manual_seed(0)
     network = build_network(CARD).eval()
-    save_model(folder, network, CARD)
+    save_model(folder, network, replace(CARD, key="tiny"))
     return network
 
 
@@ -87,7 +87,7 @@ def test_a_network_whose_logits_are_not_finite_is_refused(
     network = build_network(CARD)
     with torch.no_grad():
         network.get_parameter("centres").fill_(torch.nan)
-    save_model(tmp_path / "model", network, replace(CARD))
+    save_model(tmp_path / "model", network, replace(CARD, key="tiny"))
     with pytest.raises(ModelError, match="not finite"):
         forward_rows(
             tmp_path / "model", "tiny", pack, Wanted(("val",), "fp32", "float32"), settings

@@ -3,6 +3,7 @@ noise.
 """
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from fer_core.targets.softlabels import write_softlabels
 from fer_core.training.teachers.teacher import start_stage_b
 from stages import logits, student, teacher
 from tests.arrange_logits import metrics_of
+from tests.artifacts import reseal
 from tests.stages.training import LARGE, TRAIN, VAL, edit_params, enter, write_training_project
 from tests.tiny import ARCH, SIDE
 
@@ -134,7 +136,9 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
     picture.
     """
     for tag, folder in (("vit_a", A), ("vit_b", B)):
-        logits.main("dev", tag, folder / "model")
+        shutil.copytree(folder / "model", Path(tag))
+        reseal(Path(tag), key=tag)
+        logits.main("dev", tag, Path(tag))
     pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
     dev = {
         tag: read_logits(Path("data/logits") / tag / "dev", pack.rows) for tag in ("vit_a", "vit_b")
@@ -323,7 +327,8 @@ def test_train_rows_have_the_logits_of_the_teacher_that_did_not_see_them(folded:
         (0, Path("data/teachers/vit/folds/b/0/model")),
         (1, Path("data/teachers/vit/folds/b/1/model")),
     ]:
-        alone = forward_rows(folder, "vit", pack, Wanted(ALL, "fp32", "float16", views), settings)
+        name = "vit" if fold < 0 else f"vit-b-{fold}"
+        alone = forward_rows(folder, name, pack, Wanted(ALL, "fp32", "float16", views), settings)
         rows = np.flatnonzero(fold_of == fold)
         np.testing.assert_allclose(found.eval[rows], alone.eval[rows], atol=2e-2)
         other = np.flatnonzero(fold_of != fold)

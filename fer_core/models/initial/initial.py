@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from fer_core.base.errors import ArtifactError, ModelError
-from fer_core.base.files import new_folder, read_json, sha256_file, write_json
+from fer_core.base.artifact import Header, new_artifact, open_artifact
+from fer_core.base.errors import ModelError
+from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.models.initial.lite0 import ARCH, in_timm_names, is_of_package
 from fer_core.models.initial.options import InitOptions
 from fer_core.models.initial.resize import load_resized, resampled
@@ -28,7 +29,7 @@ from fer_core.models.networks.saved import write_weights
 
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
 
-_SCHEMA = 1
+_KIND = "initial weights/2"
 _LAST_LAYER_STD = 0.01
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -86,11 +87,9 @@ def make_initial(
                 expected=f"at least {options.min_matched:.0%}",
                 remedy="give weights of this very architecture, in timm's parameter names",
             )
-    with new_folder(folder) as temporary:
+    with new_artifact(folder, Header(_KIND, arch)) as temporary:
         write_weights(temporary / "weights.safetensors", network.state_dict())
         report = {
-            "schema": _SCHEMA,
-            "arch": arch,
             "size": size,
             "source": source,
             "matched_share": share,
@@ -107,27 +106,11 @@ def load_initial(folder: Path, arch: str) -> InitialWeights:
 
     Raises:
         ArtifactError: a file is missing, damaged, not the one that `init.json` describes, or of
-            another architecture.
+            another architecture (`fer dag sync` brings dvc.yaml and params.yaml in step).
     """
-    report = read_json(folder / "init.json")
+    open_artifact(folder, _KIND, arch)
     path = folder / "weights.safetensors"
-    if report.get("schema") != _SCHEMA or report.get("weights_sha256") != (
-        digest := sha256_file(path)
-    ):
-        raise ArtifactError(
-            "The initial weights are not those that init.json describes.",
-            where=path,
-            remedy="make the init stage again",
-        )
-    if report["arch"] != arch:
-        raise ArtifactError(
-            "These initial weights are of another architecture.",
-            where=folder,
-            found=report["arch"],
-            expected=arch,
-            remedy="run `fer dag sync`: params.yaml and dvc.yaml name different architectures",
-        )
-    return InitialWeights(arch, load_file(path), digest)
+    return InitialWeights(arch, load_file(path), read_json(folder / "init.json")["weights_sha256"])
 
 
 def start_classifier(initial: InitialWeights, size: int) -> nn.Module:

@@ -2,20 +2,18 @@
 stages can read it.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, sha256_file, write_json
-from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.base.artifact import Header, open_artifact, read_values
 from fer_core.pixels.preprocessing import Preprocessing
 
-__all__ = ["CARD_FILE", "WEIGHTS_FILE", "ModelCard", "model_sha256", "read_card", "write_card"]
+__all__ = ["CARD_FILE", "WEIGHTS_FILE", "ModelCard", "header_of", "read_card"]
 
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
-_SCHEMA = 1
+_KIND = "model/2"
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class ModelCard:
             rows, views.
         params: effective parameters of the run.
         weights_sha256: hash of `model.safetensors`; filled in by `save_model`.
+        key: of the student, or tag of the teacher, with stage and fold.
     """
 
     kind: Literal["teacher", "student"]
@@ -52,58 +51,27 @@ class ModelCard:
     budget: dict[str, Any]
     params: dict[str, Any]
     weights_sha256: str = ""
+    key: str = ""
 
 
-def write_card(folder: Path, card: ModelCard) -> None:
-    """Write `model.json`."""
-    values = asdict(card) | {"preprocessing": card.preprocessing.to_dict()}
-    head = {
-        "schema": _SCHEMA,
-        "classes": list(CLASSES),
-        "preprocessing_hash": card.preprocessing.hash(),
-    }
-    write_json(folder / CARD_FILE, head | values)
+def header_of(card: ModelCard) -> Header:
+    """The header of a saved model, without its files."""
+    made_from = {"initial weights": card.init_sha256, "preprocessing": card.preprocessing.hash()}
+    if card.targets_sha256 is not None:
+        made_from["soft labels"] = card.targets_sha256
+    return Header(_KIND, card.key, rows_sha256=card.rows_sha256, made_from=made_from)
 
 
-def read_card(folder: Path) -> ModelCard:
-    """Read the card of a saved model and check that the weights beside it are those it describes.
+def read_card(folder: Path, key: str | None = None) -> ModelCard:
+    """Read the card of a saved model; the weights beside it are those that it describes.
+
+    Args:
+        folder: the artifact.
+        key: of the student, or tag of the teacher, that it must be; None where that does not
+            matter.
 
     Raises:
-        ArtifactError: a file is missing, damaged, of another schema or class order, or the weights
-            are not the card's.
+        ArtifactError: a file is missing, changed, of another version, class order or network.
     """
-    file = folder / CARD_FILE
-    values = read_json(file)
-    if not isinstance(values, dict) or values.pop("schema", None) != _SCHEMA:
-        raise ArtifactError(
-            "This model is of another schema.",
-            where=file,
-            expected=_SCHEMA,
-            remedy="train it again",
-        )
-    check_class_order(values.pop("classes", ()), file)
-    preprocessing = Preprocessing.from_dict(values.pop("preprocessing"))
-    if values.pop("preprocessing_hash", None) != preprocessing.hash():
-        raise ArtifactError(
-            "The preprocessing of this model does not fit its hash.",
-            where=file,
-            remedy="restore the file",
-        )
-    try:
-        card = ModelCard(**values, preprocessing=preprocessing)
-    except TypeError as error:
-        raise ArtifactError(
-            "The keys of this model card do not fit.", where=file, found=error
-        ) from error
-    if model_sha256(folder) != card.weights_sha256:
-        raise ArtifactError(
-            "The weights are not those of the model card.",
-            where=folder / WEIGHTS_FILE,
-            remedy="restore the folder",
-        )
-    return card
-
-
-def model_sha256(folder: Path) -> str:
-    """Hash of a saved model's weights."""
-    return sha256_file(folder / WEIGHTS_FILE)
+    open_artifact(folder, _KIND, key)
+    return read_values(folder / CARD_FILE, ModelCard)

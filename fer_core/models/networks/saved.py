@@ -12,11 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from fer_core.base.artifact import new_artifact, write_values
 from fer_core.base.errors import ModelError, WriteError
-from fer_core.base.files import new_folder, sha256_file
+from fer_core.base.files import sha256_file
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
-from fer_core.models.networks.card import WEIGHTS_FILE, ModelCard, read_card, write_card
+from fer_core.models.networks.card import CARD_FILE, WEIGHTS_FILE, ModelCard, header_of, read_card
 
 __all__ = ["build_network", "load_model", "save_model", "write_weights"]
 
@@ -44,10 +45,10 @@ def save_model(folder: Path, network: nn.Module, card: ModelCard) -> ModelCard:
         ModelError: the disk is full or not writable; nothing is left behind.
     """
     try:
-        with new_folder(folder) as temporary:
+        with new_artifact(folder, header_of(card)) as temporary:
             write_weights(temporary / WEIGHTS_FILE, network.state_dict())
             card = replace(card, weights_sha256=sha256_file(temporary / WEIGHTS_FILE))
-            write_card(temporary, card)
+            write_values(temporary / CARD_FILE, card)
     except WriteError as error:
         raise ModelError(
             "The model could not be saved.",

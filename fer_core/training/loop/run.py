@@ -180,6 +180,7 @@ def describe(
             "tuned": tuned,
         },
         params={"seed": run.seed, **params, "views": run.views.model_dump(mode="json")},
+        key=run.name.partition("/")[2],
     )
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,7 +189,7 @@ def test_two_processes_write_the_logits_that_one_writes(tmp_path: Path) -> None:
     write_tiny_project(tmp_path)
     write_half(tmp_path / "data" / "pack" / "dev", dev_splits(train=300, val=28, calib=28))
     torch.manual_seed(0)
-    save_model(tmp_path / "model", build_network(CARD), CARD)
+    save_model(tmp_path / "model", build_network(CARD), replace(CARD, key="tiny"))
     written = []
     for processes in (1, 2):
         done = subprocess.run(

@@ -115,13 +115,13 @@ def test_truncated_weights_are_refused(tmp_path: Path) -> None:
     make_initial(tmp_path / "init", ARCH, 32, 3, SEEDED, None)
     path = tmp_path / "init" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ArtifactError, match="not those that"):
+    with pytest.raises(ArtifactError, match="was changed"):
         load_initial(tmp_path / "init", ARCH)
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     make_initial(tmp_path / "init", ARCH, 32, 3, SEEDED, None)
-    with pytest.raises(ArtifactError, match="another architecture"):
+    with pytest.raises(ArtifactError, match=r"another's(.|\n)*resnet18"):
         load_initial(tmp_path / "init", "resnet18")
 
 

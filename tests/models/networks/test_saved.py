@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fer_core.base.errors import ArtifactError
-from fer_core.models.networks.card import ModelCard
+from fer_core.base.errors import ArtifactError, FerError
+from fer_core.models.networks.card import ModelCard, read_card
 from fer_core.models.networks.saved import build_network, load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
+from tests.artifacts import reseal
 
 PREPROCESSING = Preprocessing(32, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CARD = ModelCard(
@@ -62,17 +63,16 @@ def test_changed_weight_is_noticed(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ArtifactError, match="weights are not those"):
+    with pytest.raises(ArtifactError, match="was changed"):
         load_model(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda card: card["classes"].reverse(), "class order"),
-        (lambda card: card["preprocessing"].update(size=64), "does not fit its hash"),
-        (lambda card: card.update(schema=0), "another schema"),
-        (lambda card: card.pop("budget"), "keys of this model card"),
+        (lambda card: card["preprocessing"].update(size=8), "out of range"),
+        (lambda card: card.update(kind="pupil"), "kind"),
+        (lambda card: card.pop("budget"), "budget"),
     ],
 )
 def test_edited_card_is_refused(tmp_path: Path, edit: object, message: str) -> None:
@@ -81,5 +81,21 @@ def test_edited_card_is_refused(tmp_path: Path, edit: object, message: str) -> N
     card = json.loads(path.read_text())
     edit(card)  # type: ignore[operator]
     path.write_text(json.dumps(card))
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(ArtifactError, match="was changed"):
+        load_model(tmp_path / "model")
+    reseal(tmp_path / "model")
+    with pytest.raises(FerError, match=message):
+        load_model(tmp_path / "model")
+
+
+def test_another_network_or_version_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path / "model", replace(CARD, key="rn18"))
+    assert read_card(tmp_path / "model", "rn18").key == "rn18"
+    with pytest.raises(ArtifactError, match="is another's"):
+        read_card(tmp_path / "model", "b3")
+    reseal(tmp_path / "model", classes=["Happy"])
+    with pytest.raises(ArtifactError, match="class order"):
+        load_model(tmp_path / "model")
+    reseal(tmp_path / "model", kind="model/1")
+    with pytest.raises(ArtifactError, match="another kind or version"):
         load_model(tmp_path / "model")
