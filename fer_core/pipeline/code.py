@@ -21,7 +21,8 @@ _ENTRY = "stages/entry.py"
 
 
 def code_deps(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -> list[str]:
-    """The stage's own file, then the folders of all modules that it imports, directly or not.
+    """The stage's own file, then the folders of all modules that it imports, directly or not; one
+    folder where all folders in it would be named.
 
     Args:
         module: of the stage, "stages.clean".
@@ -36,7 +37,19 @@ def code_deps(module: str, root: Path = Path(), per_item: Sequence[str] = ()) ->
             own.append(file.relative_to(root).as_posix())
         elif folder != _EXEMPT and folder not in SHELVES:
             folders.add(folder)
-    return [*own, *sorted(folders)]
+    return [*own, *sorted(_whole(folders, root))]
+
+
+def _whole(folders: set[str], root: Path) -> set[str]:
+    """The folders, with a parent in the place of its folders where all of them are there."""
+    found = set(folders)
+    for parent in {str(Path(folder).parent) for folder in folders} - {*_PACKAGES}:
+        inside = {
+            path.parent.relative_to(root).as_posix() for path in (root / parent).glob("*/*.py")
+        }
+        if inside <= folders and len(inside) > 1:
+            found = found - inside | {parent}
+    return found
 
 
 def code_files(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -> list[Path]:

@@ -6,10 +6,13 @@ those keys, the params that a training stage reads only if they are there, and c
 """
 
 import io
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from fer_core.base.errors import ParamsError
@@ -60,6 +63,9 @@ _OPTIONAL = {
     "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""
+_WIDTH = 100
+_BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:plots|artifacts):\n)", re.M)
+"""An empty line before every stage but the first, and before what follows the stages."""
 _FOLD = "data/teachers/${key}/folds/"
 _RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
 
@@ -137,9 +143,46 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             body["params"] = [
                 name for name in body["params"] if not _is_optional(stage, name)
             ] + _optional_params(params, stage)
+    for outer in stages.values():
+        if stage_module(outer.get("do", outer)["cmd"], root) is not None:
+            _lay_out(outer)
     stream = io.StringIO()
     yaml.dump(document, stream)
-    return stream.getvalue()
+    return _BETWEEN.sub(r"\n\n\1", stream.getvalue())
+
+
+def _lay_out(outer: Any) -> None:
+    """Put short lists and mappings of a stage on one line each, so that a person sees the graph and
+    not its punctuation.
+    """
+    body = outer.get("do", outer)
+    keys = outer.get("foreach")
+    if isinstance(keys, dict) and keys:
+        outer["foreach"] = {key: _on_one_line(dict(item)) for key, item in keys.items()}
+    elif isinstance(keys, list) and _fits("foreach", keys):
+        outer["foreach"] = _on_one_line(list(keys))
+    for name in ("params", "outs", "metrics"):
+        entries = body.get(name, [])
+        for entry in entries:
+            if isinstance(entry, dict):
+                for path, options in entry.items():
+                    entry[path] = _on_one_line(dict(options))
+        if name in body and all(isinstance(entry, str) for entry in entries):
+            if _fits(name, entries):
+                body[name] = _on_one_line(list(entries))
+            else:
+                body[name] = list(entries)
+
+
+def _fits(name: str, entries: Sequence[str]) -> bool:
+    return len(f"      {name}: [{', '.join(entries)}]") <= _WIDTH
+
+
+def _on_one_line(values: Any) -> Any:
+    """The mapping or list as ruamel writes it on one line."""
+    found = CommentedMap(values) if isinstance(values, dict) else CommentedSeq(values)
+    found.fa.set_flow_style()
+    return found
 
 
 def _document(yaml: YAML, text: str, root: Path) -> Any:
