@@ -12,7 +12,7 @@ from fer_core.dataset.manifest.pictures import read_duplicates
 from fer_core.dataset.pack.named_sets import SetFilter, evaluated_sets, select
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.evaluation.metrics.record import Measures, Subject, record_evaluation
 from fer_core.logits.store import read_logits
 from fer_core.models.networks.card import read_card
 from stages.entry import run_stage
@@ -24,21 +24,22 @@ def main(key: str, model: Path) -> None:
     filters = evaluated_sets(params.section("sets", dict[str, SetFilter]))
     dev_rows, test_rows = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     logits = Path("data/logits") / key
-    record_evaluation(
-        Path("data/evaluation") / key,
-        key,
-        card.kind,
-        read_logits(logits / "dev", dev_rows),
-        read_logits(logits / "test", test_rows),
-        dev_rows=dev_rows,
-        test_rows=test_rows,
-        sets={name: select(test_rows.frame, chosen, name) for name, chosen in filters.items()},
-        options=params.section("evaluation", EvaluationOptions),
-        seed=params.section("seed", int),
-        budget=card.budget,
-        duplicate_of=read_duplicates(
+    measures = Measures(
+        dev_rows,
+        test_rows,
+        {name: select(test_rows.frame, chosen, name) for name, chosen in filters.items()},
+        params.section("evaluation", EvaluationOptions),
+        params.section("seed", int),
+        read_duplicates(
             Path("data/manifest.parquet"), [*dev_rows.sample_ids, *test_rows.sample_ids]
         ),
+    )
+    record_evaluation(
+        Path("data/evaluation") / key,
+        Subject(key, card.kind, card.budget),
+        read_logits(logits / "dev", dev_rows),
+        read_logits(logits / "test", test_rows),
+        measures,
     )
 
 

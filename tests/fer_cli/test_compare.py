@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from fer_cli.main import app
 from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.evaluation.metrics.record import Measures, Subject, record_evaluation
 from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 
 OPTIONS = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
@@ -22,16 +22,16 @@ DEV_ROWS, TEST_ROWS = rows_of(DEV, "d" * 64), rows_of(TEST, "t" * 64)
 def record(folder: Path, key: str, skill: float) -> None:
     record_evaluation(
         folder / key,
-        key,
-        "student",
+        Subject(key, "student", {}),
         logits_set(DEV_ROWS, ("train", "val", "calib"), 1, model=key, dtype="float32"),
         logits_set(TEST_ROWS, ("test",), 2, model=key, dtype="float32", skill=skill),
-        dev_rows=DEV_ROWS,
-        test_rows=TEST_ROWS,
-        sets={"everything": np.ones(210, dtype=bool), "first": np.arange(210) < 70},
-        options=OPTIONS,
-        seed=1,
-        budget={},
+        Measures(
+            DEV_ROWS,
+            TEST_ROWS,
+            {"everything": np.ones(210, dtype=bool), "first": np.arange(210) < 70},
+            OPTIONS,
+            seed=1,
+        ),
     )
 
 

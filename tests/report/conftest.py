@@ -20,7 +20,7 @@ from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.evaluation.metrics.record import Measures, Subject, record_evaluation
 from fer_core.export.latency.promotion import Promotion, write_promotions
 from fer_core.export.latency.table import COLUMNS, write_latency
 from fer_core.export.onnx.options import Precision
@@ -147,19 +147,19 @@ def _write_evaluation(key: str, kind: Any, of_dev: Any, of_test: Any) -> None:
     dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     record_evaluation(
         Path("data/evaluation") / key,
-        key,
-        kind,
+        Subject(key, kind, BUDGET),
         of_dev,
         of_test,
-        dev_rows=dev,
-        test_rows=test,
-        sets={
-            "everything": np.ones(len(test), dtype=bool),
-            "large": (test.frame["min_side"] >= 64).to_numpy(),
-        },
-        options=EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
-        seed=1337,
-        budget=BUDGET,
+        Measures(
+            dev,
+            test,
+            {
+                "everything": np.ones(len(test), dtype=bool),
+                "large": (test.frame["min_side"] >= 64).to_numpy(),
+            },
+            EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
+            seed=1337,
+        ),
     )
 
 

@@ -21,7 +21,7 @@ from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.report import read_comparison
 from fer_core.evaluation.ensemble.ensemble import read_ensemble
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import record_evaluation
+from fer_core.evaluation.metrics.record import Measures, Subject, record_evaluation
 from fer_core.logits.store import read_logits, write_logits
 from fer_core.targets.softlabels import read_softlabels
 from stages import calibrate, compare, ensemble, leaderboard, softlabels
@@ -39,7 +39,10 @@ student: {methods: [ce, kd], seeds: [1, 2]}
 evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
 """
 
-HISTORY = "epoch,phase,train_loss,train_accuracy,val_accuracy,val_macro_f1,val_nll\n0,train,2,0.2,0.2,0.2,2\n1,train,1,0.3,0.3,0.3,1.5\n"
+HISTORY = """epoch,phase,train_loss,train_accuracy,val_accuracy,val_macro_f1,val_nll
+0,train,2,0.2,0.2,0.2,2
+1,train,1,0.3,0.3,0.3,1.5
+"""
 
 
 @pytest.fixture
@@ -65,16 +68,16 @@ def record(halves: tuple[Rows, Rows], key: str, kind: str, seed: int, skill: flo
     dev, test = halves
     record_evaluation(
         Path("data/evaluation") / key,
-        key,
-        kind,
+        Subject(key, kind, {"optimiser_steps": 10}),
         logits_set(dev, ("val", "calib"), seed, model=key, dtype="float32", skill=skill),
         logits_set(test, ("test",), seed, model=key, dtype="float32", skill=skill),
-        dev_rows=dev,
-        test_rows=test,
-        sets={"everything": np.ones(len(test), dtype=bool)},
-        options=EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
-        seed=1337,
-        budget={"optimiser_steps": 10},
+        Measures(
+            dev,
+            test,
+            {"everything": np.ones(len(test), dtype=bool)},
+            EvaluationOptions(bootstrap=100, bins=15, compare_set="everything"),
+            seed=1337,
+        ),
     )
 
 

@@ -28,7 +28,14 @@ from fer_core.evaluation.metrics.metrics import class_details, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import LogitsSet, read_recorded_logits, write_logits
 
-__all__ = ["Evaluation", "evaluate_logits", "read_evaluation", "record_evaluation"]
+__all__ = [
+    "Evaluation",
+    "Measures",
+    "Subject",
+    "evaluate_logits",
+    "read_evaluation",
+    "record_evaluation",
+]
 
 _SCHEMA = 2
 _SETS_KIND = "evaluation_sets/1"
@@ -112,41 +119,60 @@ def evaluate_logits(
     }
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A network that is evaluated.
+
+    Attributes:
+        key: student key or teacher's tag.
+        kind: what it is.
+        budget: of its training, as the saved model tells it.
+    """
+
+    key: str
+    kind: Literal["teacher", "student"]
+    budget: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What every network is measured on, and how.
+
+    Attributes:
+        dev_rows, test_rows: the pack's rows: what the logits must be of.
+        sets: named test set -> bool mask over the test rows.
+        options: section `evaluation`.
+        seed: of the bootstrap; equal seeds give equal resamples.
+        duplicate_of: of `read_duplicates`; empty where each row is a picture of its own.
+    """
+
+    dev_rows: Rows
+    test_rows: Rows
+    sets: Mapping[str, np.ndarray]
+    options: EvaluationOptions
+    seed: int
+    duplicate_of: Mapping[str, str] = field(default_factory=dict)
+
+
 def record_evaluation(
-    out: Path,
-    key: str,
-    kind: Literal["teacher", "student"],
-    dev: LogitsSet,
-    test: LogitsSet,
-    *,
-    dev_rows: Rows,
-    test_rows: Rows,
-    sets: Mapping[str, np.ndarray],
-    options: EvaluationOptions,
-    seed: int,
-    budget: Mapping[str, Any],
-    duplicate_of: Mapping[str, str] | None = None,
+    out: Path, subject: Subject, dev: LogitsSet, test: LogitsSet, measures: Measures
 ) -> None:
     """Measure a network on val, calib and every named test set, and write all of it in one step.
 
     Args:
         out: folder to write.
-        key: student key or teacher's tag.
-        kind: what it is.
+        subject: the network.
         dev: logits that cover val and calib; other splits in it are left out.
         test: logits of all test rows.
-        dev_rows, test_rows: the pack's rows: what the logits must be of.
-        sets: named test set -> bool mask over the test rows.
-        options: section `evaluation`.
-        seed: of the bootstrap; equal seeds give equal resamples.
-        budget: of the training, as the saved model tells it.
-        duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
+        measures: rows, sets, options and seed.
 
     Raises:
         ArtifactError: logits of other rows, dev and test of different weights or preprocessing, an
             empty or misshapen set, a set called val or calib, no set, or fewer rows measured than a
             set has.
     """
+    key, dev_rows, test_rows = subject.key, measures.dev_rows, measures.test_rows
+    sets, duplicate_of = measures.sets, measures.duplicate_of
     dev = dev.only(*_DEV)
     dev.check_rows(dev_rows, f"{key}: dev logits")
     test.check_rows(test_rows, f"{key}: test logits")
@@ -160,10 +186,10 @@ def record_evaluation(
             )
     _check_sets(sets, len(test_rows), key)
     used = [*dev.sample_ids, *test.sample_ids]
-    repeated = (
-        {key: duplicate_of[key] for key in used if key in duplicate_of} if duplicate_of else {}
+    repeated = {row: duplicate_of[row] for row in used if row in duplicate_of}
+    evaluation = Evaluation(
+        key, subject.kind, dev, test, dict(sets), {}, dict(subject.budget), repeated
     )
-    evaluation = Evaluation(key, kind, dev, test, dict(sets), {}, dict(budget), repeated)
     expected = {
         **{name: len(dev_rows.split(name)) for name in _DEV},
         **{name: int(mask.sum()) for name, mask in sets.items()},
@@ -189,7 +215,7 @@ def record_evaluation(
         }
         measured[name] = {
             **counts,
-            **evaluate_logits(logits, labels, options, seed, pictures=pictures),
+            **evaluate_logits(logits, labels, measures.options, measures.seed, pictures=pictures),
         }
     with new_folder(out) as temporary:
         write_logits(temporary / "dev", dev)
@@ -208,13 +234,17 @@ def record_evaluation(
             {
                 "schema": _SCHEMA,
                 "key": key,
-                "kind": kind,
+                "kind": subject.kind,
                 "classes": list(CLASSES),
                 "model_sha256": dev.model_sha256,
                 "preprocessing_hash": dev.preprocessing_hash,
                 "rows_sha256": {"dev": dev.rows_sha256, "test": test.rows_sha256},
-                "budget": dict(budget),
-                "options": {"bootstrap": options.bootstrap, "bins": options.bins, "seed": seed},
+                "budget": dict(subject.budget),
+                "options": {
+                    "bootstrap": measures.options.bootstrap,
+                    "bins": measures.options.bins,
+                    "seed": measures.seed,
+                },
                 "sets": measured,
             },
         )

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,13 @@ from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals
 from fer_core.evaluation.metrics.metrics import outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import evaluate_logits, read_evaluation, record_evaluation
+from fer_core.evaluation.metrics.record import (
+    Measures,
+    Subject,
+    evaluate_logits,
+    read_evaluation,
+    record_evaluation,
+)
 from fer_core.logits.store import write_logits
 from tests.arrange_logits import DEV, TEST, logits_set, rows_of
 
@@ -26,19 +33,16 @@ BUDGET = {"init_sha256": "i", "optimiser_steps": 100}
 
 def record(out: Path, **changes: object) -> None:
     values = {
-        "kind": "student",
         "dev": logits_set(
             DEV_ROWS, ("train", "val", "calib"), 1, model="kd-1", views=True, dtype="float32"
         ),
         "test": logits_set(TEST_ROWS, ("test",), 2, model="kd-1", dtype="float32"),
-        "dev_rows": DEV_ROWS,
-        "test_rows": TEST_ROWS,
-        "sets": SETS,
-        "options": OPTIONS,
-        "seed": 1,
-        "budget": BUDGET,
-    } | changes
-    record_evaluation(out, "kd-1", **values)
+        "measures": Measures(DEV_ROWS, TEST_ROWS, SETS, OPTIONS, 1),
+    }
+    own = {name: value for name, value in changes.items() if name in values}
+    others = {name: value for name, value in changes.items() if name not in values}
+    values["measures"] = replace(values["measures"], **others)
+    record_evaluation(out, Subject("kd-1", "student", BUDGET), **values | own)
 
 
 def test_evaluation_is_read_as_recorded(tmp_path):
