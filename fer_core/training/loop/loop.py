@@ -111,6 +111,7 @@ def train(
         tqdm(total=left, desc="train", unit="step", leave=False, disable=progress_off()) as bar,
     ):
         for epoch in range(len(history), options.epochs):
+            # Order and noise follow from seed and epoch alone; threads prepare the images ahead.
             started = time.perf_counter()
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
             network.train()
@@ -124,6 +125,7 @@ def train(
             wanted = [batch.rows[trainer.wanted(batch)] for batch in batches]
             data.bank.expect(wanted)
             view, first = task.view_of(epoch), sum(counts[:epoch])
+
             loss_sum = torch.zeros((), device=device)
             right = torch.zeros((), device=device, dtype=torch.int64)
             for batch, own in zip(batches, wanted, strict=True):
