@@ -11,7 +11,6 @@ with decoding, is counted on its own. With --stream a column says how many image
 memory has no room for any and each is decoded again in every epoch.
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+import typer
 from PIL import Image
 from torchvision import transforms
 
@@ -45,22 +45,11 @@ VIEWS = ViewOptions(
 )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--images", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--stream", action="store_true", help="also measure without room for decoded images"
-    )
-    options = parser.parse_args()
+def main(size: int = 224, images: int = 512, rounds: int = 3, stream: bool = False) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     print(
-        f"{options.size} px, {options.images} JPEG faces of 100 px, 1 thread, best of "
-        f"{options.rounds} rounds; images/s\n"
+        f"{size} px, {images} JPEG faces of 100 px, 1 thread, best of {rounds} rounds; images/s\n"
     )
     columns = [
         "CLAHE",
@@ -68,15 +57,15 @@ def main() -> None:
         "ours",
         "ratio",
         "ours, first epoch",
-        *(["ours, streamed"] if options.stream else []),
+        *(["ours, streamed"] if stream else []),
     ]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     with tempfile.TemporaryDirectory() as folder:
-        files = _files(Path(folder), options.images)
+        files = _files(Path(folder), images)
         pack = _pack(Path(folder) / "pack", files)
         for clahe in (False, True):
-            usual = _usual(options.size, clahe)
-            preprocessing = Preprocessing(options.size, 1.0, clahe, 2.0, 8, MEAN, STD)
+            usual = _usual(size, clahe)
+            preprocessing = Preprocessing(size, 1.0, clahe, 2.0, 8, MEAN, STD)
             started = time.perf_counter()
             bank = ImageBank(pack, range(len(files)), preprocessing, VIEWS, 1, torch.device("cpu"))
             opening = time.perf_counter() - started
@@ -84,9 +73,9 @@ def main() -> None:
                 pack, range(len(files)), preprocessing, VIEWS, 1, torch.device("cpu"), _NO_ROOM
             )
             best = {"usual": float("inf"), "ours": float("inf"), "streamed": float("inf")}
-            for epoch in range(options.rounds):
+            for epoch in range(rounds):
                 best["ours"] = min(best["ours"], _epoch_of_bank(bank, len(files), epoch))
-                if options.stream:
+                if stream:
                     best["streamed"] = min(
                         best["streamed"], _epoch_of_bank(streamed, len(files), epoch)
                     )
@@ -99,7 +88,7 @@ def main() -> None:
                 f"{rates['ours'] / rates['usual']:.1f}",
                 f"{first:,.0f}",
             ]
-            row += [f"{rates['streamed']:,.0f}"] if options.stream else []
+            row += [f"{rates['streamed']:,.0f}"] if stream else []
             print(f"| {'on' if clahe else 'off'} | {' | '.join(row)} |")
 
 
@@ -170,4 +159,4 @@ def _pack(folder: Path, files: list[Path]) -> Pack:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -15,9 +15,9 @@ has it.
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ import timm
 import torch
 from torch.nn import functional
 
+from bench.clahe_bench import best_seconds
 from bench.loader_bench import MEAN, STD, VIEWS, _files, _pack
 from fer_core.base.params import load_section
 from fer_core.base.settings import load_settings
@@ -104,17 +105,16 @@ def _rates(
     """Images a second of both, each call being a round; the first round of each is for warming
     up.
     """
-    best = [float("inf")] * len(calls)
-    for number in range(options.rounds + 1):
-        for place, call in enumerate(calls):
-            _wait(device)
-            started = time.perf_counter()
-            call()
-            _wait(device)
-            if number:
-                best[place] = min(best[place], time.perf_counter() - started)
+
+    def finished(call: Callable[[], None]) -> None:
+        call()
+        _wait(device)
+
+    whole = [partial(finished, call) for call in calls]
+    best_seconds(whole, 1)
+    ours, bare = best_seconds(whole, options.rounds)
     images = options.steps * options.batch
-    return images / best[0], images / best[1]
+    return images / ours, images / bare
 
 
 def _wait(device: torch.device) -> None:

@@ -9,7 +9,6 @@ they take turns. "Beside other work" has one process on every core that never re
 rounds; the ratio is to OpenMP's own way on the idle machine.
 """
 
-import argparse
 import multiprocessing
 import os
 import subprocess
@@ -18,6 +17,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
+
+import typer
 
 from stages import SPINS
 
@@ -28,41 +29,34 @@ WAYS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--arch", default="tf_efficientnet_lite0")
-    parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument(
-        "--alone", action="store_true", help="measure in this process and print images/s"
-    )
-    options = parser.parse_args()
-    if options.alone:
-        print(_rate(options.arch, options.size, options.batch, options.steps))
+def main(
+    arch: str = "tf_efficientnet_lite0",
+    size: int = 64,
+    batch: int = 64,
+    steps: int = 12,
+    rounds: int = 4,
+    alone: bool = False,
+) -> None:
+    """With --alone measure in this process and print images/s."""
+    if alone:
+        print(_rate(arch, size, batch, steps))
         return
     cores = len(os.sched_getaffinity(0))
     rates: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in WAYS}
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         for busy in (0, cores):
             with _other_work(busy):
                 for name, way in WAYS.items():
                     rates[name][busy > 0].append(_measured(way, cores))
-    print(
-        f"{options.arch} at {options.size} px, batch {options.batch}, {cores} threads; images/s at "
-        "the median step\n"
-    )
+    print(f"{arch} at {size} px, batch {batch}, {cores} threads; images/s at the median step\n")
     print(
         f"| waiting OpenMP threads | alone | ratio | beside {cores} busy processes | ratio | worst "
         "round |\n|---|---:|---:|---:|---:|---:|"
     )
     reference = median(next(iter(rates.values()))[0])
-    for name, (alone, beside) in rates.items():
+    for name, (idle, beside) in rates.items():
         print(
-            f"| {name} | {median(alone):,.0f} | {median(alone) / reference:.2f}"
+            f"| {name} | {median(idle):,.0f} | {median(idle) / reference:.2f}"
             f" | {median(beside):,.0f} | {median(beside) / reference:.2f} | {min(beside):,.0f} |"
         )
 
@@ -123,4 +117,4 @@ def _spin() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

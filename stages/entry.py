@@ -1,9 +1,9 @@
-"""How every stage starts and ends: logging on, errors of ours as text with exit status 1,
-everything else as a traceback.
+"""How every stage starts and ends: logging on, our own errors as text with exit status 1, all other
+errors as a traceback.
 
 A stage that can use several devices starts itself once for each, under torchrun, when the machine's
-settings say so (`FER_PROCESSES`); what the processes then share is
-`fer_core/models/devices/distributed.py`'s.
+settings ask for it (`FER_PROCESSES`); `fer_core/models/devices/distributed.py` holds what the
+processes share.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Views applied on the CPU, image by image through OpenCV, which is there several times faster than
+"""Views applied on the CPU, image by image through OpenCV, which is several times faster there than
 batched tensor work.
 
 The same views as those of `augment` before normalisation: crop, CLAHE and evaluation view bit for
@@ -27,7 +27,7 @@ class CpuViews:
 
     Args:
         preprocessing: size, crop, CLAHE, mean and std.
-        threads: images are shared out among so many threads; results do not depend on their number.
+        threads: number of threads that share the images; results do not depend on it.
     """
 
     def __init__(self, preprocessing: Preprocessing, threads: int) -> None:

@@ -84,11 +84,11 @@ class ImageBank:
         )
 
     def expect(self, batches: Iterable[np.ndarray]) -> None:
-        """Say which batches of rows `view` will be asked for, in this order, so that threads can
-        get them ready ahead.
+        """Announce the batches of rows that `view` will be asked for, in this order, so that
+        threads can prepare them ahead.
 
-        Of use where images are not all held on the device; a batch that was not expected is as
-        right, only later.
+        This helps where images are not all held on the device; a batch that was not announced is
+        just as right, only later.
         """
         if self._pixels is None and not (self._cpu is not None and self._stream.whole):
             self._stream.expect(self._slot[rows] for rows in batches)

@@ -1,8 +1,8 @@
 """Decoded images of a pack as they are asked for: some are held in host memory, the others decoded
 again each time they are needed.
 
-Whoever knows the coming batches says so (`expect`); threads then get the next few of them ready
-while the network works.
+A caller that knows the coming batches announces them (`expect`); threads then prepare the next few
+of them while the network works.
 """
 
 from collections import deque
@@ -32,7 +32,7 @@ class PixelStream:
         pack: an opened half of the pack.
         rows: row numbers, int64 [N].
         preprocessing: decides the size at which images are kept.
-        held: so many of the first rows are decoded at once and held.
+        held: number of rows, from the first, that are decoded at once and held.
         threads: that decode and copy.
         channels_first: images are [3, side, side], else [side, side, 3].
         pinned: batches are in page-locked memory, from which they reach a CUDA device while it

@@ -111,10 +111,17 @@ def test_options_of_dvc_repro_reach_it_in_their_order(
         ("stages: [", "not valid YAML"),
         ("", "no stages"),
         ("stages: 3\n", "no stages"),
-        ("stages:\n  pack: 3\n", r"stages\.pack\.deps"),
+        ("stages:\n  pack: 3\n", r"stages\.pack\.cmd"),
+        ("stages:\n  pack:\n    deps: [a]\n", r"stages\.pack\.cmd"),
         ("stages:\n  pack:\n    cmd: python -m stages.pack\n", r"stages\.pack\.deps"),
-        ("stages:\n  pack:\n    deps: [{a: b}]\n", r"stages\.pack\.deps"),
-        ("stages:\n  student:\n    do:\n      deps: [a]\n", r"stages\.student\.params"),
+        (
+            "stages:\n  pack:\n    cmd: python -m stages.pack\n    deps: [{a: b}]\n",
+            r"stages\.pack\.deps",
+        ),
+        (
+            "stages:\n  student:\n    do:\n      cmd: python -m stages.student\n      deps: [a]\n",
+            r"stages\.student\.params",
+        ),
         ("\0", "not valid YAML"),
     ],
 )

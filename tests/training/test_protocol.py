@@ -13,9 +13,8 @@ from fer_core.base.params import load_section, read_params
 from fer_core.dataset.pack.named_sets import NamedSets, train_set_of
 from fer_core.images.views import ViewOptions
 from fer_core.models.initial.options import Teachers
-from fer_core.models.initial.resize import load_resized
 from fer_core.models.networks.arcface import ArcFaceNetwork
-from fer_core.models.networks.backbone import build_classifier, build_trunk
+from fer_core.models.networks.backbone import build_classifier, build_trunk, load_resized
 from fer_core.pipeline.schema import check_methods, check_params
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import cosine_schedule

@@ -1,4 +1,4 @@
-"""The device that networks run on, in a group of processes each its own; and networks compiled for
+"""The device that networks run on (each process of a group has its own), and networks compiled for
 it.
 
 Compiling (`torch.compile`, where the machine's settings ask for it) makes a network faster on a GPU
@@ -30,7 +30,7 @@ def prepare_device(settings: Settings) -> torch.device:
 
     On the CPU, operations without a deterministic form are refused, so that a run repeats bit for
     bit. On CUDA speed comes first: what is computed in single precision may use TF32, and cuDNN
-    takes the fastest of its algorithms; views keep clear of both (`data/augment.py`).
+    takes the fastest of its algorithms; views avoid both (`fer_core/images/augment.py`).
 
     Raises:
         ModelError: CUDA is asked for and absent, has no such device, or there are more processes
@@ -46,7 +46,7 @@ def prepare_device(settings: Settings) -> torch.device:
             "No CUDA device is usable.",
             where="device",
             found=name,
-            remedy="set FER_DEVICE=cpu, or mend the driver",
+            remedy="set FER_DEVICE=cpu, or repair the driver",
         )
     if name.startswith("cuda") and place().local_size > 1:
         name = _of_this_process(name)
@@ -70,18 +70,18 @@ def prepare_device(settings: Settings) -> torch.device:
 
 
 def compile_network(network: nn.Module) -> None:
-    """Have a network compiled when it is first called; of a teacher the trunk, which is where the
-    time goes.
+    """Have a network compiled when it is first called; of a teacher only the trunk, which takes
+    most of the time.
 
-    Each batch size is compiled for itself: there are two or three, and code for all sizes at once
+    Each batch size is compiled on its own: there are two or three, and code for all sizes at once
     is slower.
     """
     (network.trunk if isinstance(network, ArcFaceNetwork) else network).compile(dynamic=False)
 
 
 def compile_for_training(network: nn.Module, batch_norm_group: int) -> bool:
-    """Have a network compiled for training, unless something acts on its layers while they run,
-    which compiled code has none of.
+    """Have a network compiled for training, unless something acts on its layers while they run:
+    compiled code has no layers.
 
     Args:
         network: to be trained.

@@ -1,9 +1,9 @@
 """What the processes of one stage tell each other when torchrun has started several, each with a
 device of its own.
 
-Gloo carries what lies on the CPU and NCCL what lies on CUDA devices. Outside a group every function
-here gives back what it was given and does nothing else, so that callers need not ask and a single
-process computes what it would without this file.
+Gloo carries what is on the CPU and NCCL what is on CUDA devices. Outside a group every function
+here returns its argument and does nothing else, so that callers need not ask whether there is one,
+and a single process computes what it would without this file.
 """
 
 import atexit

@@ -19,10 +19,11 @@ from fer_core.base.errors import ModelError
 from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.models.initial.lite0 import ARCH, in_timm_names, is_of_package
 from fer_core.models.initial.options import InitOptions
-from fer_core.models.initial.resize import load_resized, resampled
 from fer_core.models.networks.backbone import (
     build_classifier,
     classifier_parameters,
+    load_resized,
+    resampled,
     size_arguments,
 )
 from fer_core.models.networks.saved import write_weights

@@ -18,8 +18,8 @@ class InitOptions(Section):
     Attributes:
         pretrained: "none" (random, seeded), "hub" (timm's own download) or "local" (a file of the
             weights folder, `FER_WEIGHTS`).
-        archs: architectures with another source than that, so that one pretrained network can stand
-            beside others from scratch.
+        archs: architectures with another source than that, so that one pretrained network can be
+            used beside others from scratch.
         sha256: with "local", the hash of each architecture's file, so that the result depends on
             the file's content.
         min_matched: least share of the backbone's parameters that loaded weights must cover.

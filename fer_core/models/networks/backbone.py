@@ -1,15 +1,26 @@
-"""timm networks by name, at the project's image size."""
+"""timm networks by name, at the project's image size; and weights made for another size, resampled
+as timm does it.
+"""
 
 import difflib
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import timm
-from torch import nn
+from torch import Tensor, nn
 
 from fer_core.base.errors import ModelError
 from fer_core.base.labels import N_CLASSES
 
-__all__ = ["build_classifier", "build_trunk", "classifier_parameters", "size_arguments"]
+__all__ = [
+    "build_classifier",
+    "build_trunk",
+    "classifier_parameters",
+    "load_resized",
+    "resampled",
+    "size_arguments",
+]
 
 
 def build_classifier(arch: str, size: int) -> nn.Module:
@@ -34,9 +45,58 @@ def classifier_parameters(arch: str, size: int) -> set[str]:
 
 
 def size_arguments(arch: str, size: int) -> dict[str, Any]:
-    """What timm must be told of the image size: nothing for a network that takes any."""
+    """Arguments that tell timm the image size; empty for a network that takes any."""
     config = timm.get_pretrained_cfg(arch)
     return {"img_size": size} if config is not None and config.fixed_input_size else {}
+
+
+def resampled(weights: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Weights whose entries of another shape than the network's went through timm's conversion for
+    its family of networks.
+
+    Args:
+        weights: in timm's names; entries of the network's shapes are left as they are.
+        network: a timm network at the size wanted.
+
+    Raises:
+        ModelError: timm cannot convert them.
+    """
+    state = network.state_dict()
+    if all(tensor.shape == state[name].shape for name, tensor in weights.items() if name in state):
+        return dict(weights)
+    convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return dict(weights)
+    try:
+        return dict(convert(dict(weights), network))
+    except (
+        RuntimeError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        AssertionError,
+        TypeError,
+    ) as error:
+        raise ModelError(
+            "These weights cannot be resampled to the network's image size.",
+            where=type(network).__name__,
+            found=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def load_resized(weights: Mapping[str, Tensor], network: nn.Module) -> None:
+    """Give a timm network the weights of the same network at another image size, whole.
+
+    Raises:
+        ModelError: an entry is missing, too many, or of another shape even when resampled.
+    """
+    try:
+        network.load_state_dict(resampled(weights, network))
+    except RuntimeError as error:
+        raise ModelError(
+            "These weights are not of this network at another image size.", found=error
+        ) from error
 
 
 def _create(arch: str, size: int, classes: int) -> nn.Module:
@@ -48,7 +108,7 @@ def _create(arch: str, size: int, classes: int) -> nn.Module:
             where="arch",
             found=arch,
             expected=expected,
-            remedy="mend the name in params.yaml",
+            remedy="correct the name in params.yaml",
         )
     try:
         return timm.create_model(

@@ -15,6 +15,7 @@ __all__ = [
     "TrainingData",
     "balanced_batches",
     "batches_of",
+    "check_rows",
     "cosine_schedule",
     "shuffled_batches",
 ]
@@ -37,6 +38,21 @@ class TrainingData:
     labels: np.ndarray
     train: np.ndarray
     val: np.ndarray
+
+
+def check_rows(train: np.ndarray, val: np.ndarray) -> None:
+    """Refuse to train without rows.
+
+    Raises:
+        TrainingError: there is no train or no val row.
+    """
+    for name, rows in (("train", train), ("val", val)):
+        if not len(rows):
+            raise TrainingError(
+                "A split is empty.",
+                where=f"{name} rows of the pack",
+                remedy="see data/validation.json and params manifest",
+            )
 
 
 def batches_of(

@@ -88,8 +88,8 @@ class Interruption:
 class Scratch:
     """State of a run on disk: at most one file, replaced in one step.
 
-    The file begins with the SHA-256 of the rest, for torch reads a file with a flipped bit without
-    a word.
+    The file begins with the SHA-256 of the rest, because torch reads a file with a flipped bit
+    without an error.
     """
 
     def __init__(self, folder: Path) -> None:

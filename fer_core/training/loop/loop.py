@@ -21,7 +21,7 @@ from fer_core.base.errors import TrainingError
 from fer_core.base.logs import progress_off
 from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
-from fer_core.training.loop.batches import TrainingData, batches_of, cosine_schedule
+from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, cosine_schedule
 from fer_core.training.loop.interruption import Interruption, Scratch
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import check_feasible
@@ -111,6 +111,7 @@ def train(
         tqdm(total=left, desc="train", unit="step", leave=False, disable=progress_off()) as bar,
     ):
         for epoch in range(len(history), options.epochs):
+            # Order and noise follow from seed and epoch alone; threads prepare the images ahead.
             started = time.perf_counter()
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
             network.train()
@@ -124,6 +125,7 @@ def train(
             wanted = [batch.rows[trainer.wanted(batch)] for batch in batches]
             data.bank.expect(wanted)
             view, first = task.view_of(epoch), sum(counts[:epoch])
+
             loss_sum = torch.zeros((), device=device)
             right = torch.zeros((), device=device, dtype=torch.int64)
             for batch, own in zip(batches, wanted, strict=True):
@@ -188,11 +190,7 @@ def train(
 
 
 def _check_trainable(task: Task, data: TrainingData, options: TrainOptions) -> None:
-    for name, rows in (("train", data.train), ("val", data.val)):
-        if not len(rows):
-            raise TrainingError(
-                "A set is empty.", where=f"{name} rows", remedy="see data/validation.json"
-            )
+    check_rows(data.train, data.val)
     if not task.selectable(options.epochs - 1):
         raise TrainingError(
             "No epoch may be selected.",

@@ -25,7 +25,7 @@ from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.batches import TrainingData
+from fer_core.training.loop.batches import TrainingData, check_rows
 from fer_core.training.loop.interruption import code_hash, open_scratch
 from fer_core.training.loop.loop import TrainingResult, train
 from fer_core.training.loop.options import TrainOptions
@@ -117,23 +117,11 @@ def open_training_data(run: TrainingRun, preprocessing: Preprocessing) -> Traini
     rows, settings = run.pack.rows, run.settings
     train_rows = rows.split("train") if run.train_set is None else run.train_set.rows(rows.frame)
     val_rows = rows.split("val")
-    for name, some in (("train", train_rows), ("val", val_rows)):
-        if not len(some):
-            raise TrainingError(
-                "A split is empty.",
-                where=f"{name} rows of the pack",
-                remedy="see data/validation.json and params manifest",
-            )
+    check_rows(train_rows, val_rows)
+    held = np.concatenate([train_rows, val_rows])
+    threads, memory = settings.cpu_threads(), settings.memory_gb
     with device_memory():
-        bank = ImageBank(
-            run.pack,
-            np.concatenate([train_rows, val_rows]),
-            preprocessing,
-            run.views,
-            settings.cpu_threads(),
-            run.device,
-            settings.memory_gb,
-        )
+        bank = ImageBank(run.pack, held, preprocessing, run.views, threads, run.device, memory)
     return TrainingData(bank, rows.labels, train_rows, val_rows)
 
 

@@ -75,33 +75,31 @@ class Trainer:
             Mean loss of the batch and the number of rows whose highest logit is their label's (with
                 mixup, the greater share's).
         """
-        network, options = self._task.network, self._options
+        network, options, device = self._task.network, self._options, self._device
         for group in self._adamw.param_groups:
             group["lr"] = rate
 
+        # Forward and backward, pass by pass; the gradients of the passes add up to the batch's.
         places = np.zeros(len(batch), dtype=np.int64)  # place in the batch -> among the images
         places[self.wanted(batch)] = np.arange(len(images))
-        loss_sum = torch.zeros((), device=self._device)
-        right = torch.zeros((), device=self._device, dtype=torch.int64)
         current = self._passes(batch)
         parts = [batch.part(one.part) for one in current]
-        masses = [part.mass(self._task.mass) for part in parts] if len(parts) > 1 else [1.0]
+        masses = [part.mass(self._task.mass) for part in parts]
+        loss_sum = torch.zeros((), device=device)
+        right = torch.zeros((), device=device, dtype=torch.int64)
         for one, part, mass in zip(current, parts, masses, strict=True):
-            with (
-                as_one_process(one, options.batch_norm_group),
-                autocast(self._device, options.precision),
-            ):
-                own = _own_images(images, places, batch.part(one.own), one)
+            own = _own_images(images, places, batch.part(one.own), one)
+            with as_one_process(one, options.batch_norm_group), autocast(device, options.precision):
                 outputs = self._task.outputs(own, batch.epoch)
                 outputs = distributed.gather_rows(outputs, one.counts)
                 loss, logits = self._task.loss(outputs, part)
             average_statistics(network, one.weight)
-            if len(parts) > 1:
-                loss = loss * (mass / sum(masses))
+            loss = loss * (mass / sum(masses))
             self._scaler.scale(loss).backward()
             loss_sum += loss.detach()
             right += (logits.detach().argmax(1) == part.labels).sum()
 
+        # The processes' shares of the gradients add up, and all take the same step.
         gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
         distributed.sum_over_ranks(gradients)
         if options.grad_clip:

@@ -6,8 +6,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.loss import Loss
-from fer_core.training.students.needs import Needs
+from fer_core.training.students.loss import Loss, Needs
 
 __all__ = ["CE"]
 

@@ -9,8 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.loss import Distillation
-from fer_core.training.students.needs import Needs
+from fer_core.training.students.loss import Distillation, Needs
 
 __all__ = ["NKD"]
 

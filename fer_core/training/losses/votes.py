@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 
-from fer_core.training.students.loss import Loss
-from fer_core.training.students.needs import Needs
+from fer_core.training.students.loss import Loss, Needs
 
 __all__ = ["Votes"]
 

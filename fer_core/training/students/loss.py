@@ -20,7 +20,7 @@ from fer_core.training.students.needs import Needs
 from fer_core.training.students.negl import NegLOptions
 from fer_core.training.students.proto import ProtoOptions
 
-__all__ = ["Distillation", "Loss", "loss_class", "standardised"]
+__all__ = ["Distillation", "Loss", "Needs", "loss_class", "standardised"]
 
 _SMALLEST = 1e-7
 

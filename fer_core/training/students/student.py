@@ -26,8 +26,7 @@ from fer_core.training.loop.run import (
     run_training,
 )
 from fer_core.training.loop.task import Task
-from fer_core.training.students.loss import Loss, loss_class
-from fer_core.training.students.needs import Needs
+from fer_core.training.students.loss import Loss, Needs, loss_class
 from fer_core.training.students.terms import Auxiliary
 
 __all__ = ["Method", "StudentTask", "load_method", "start_student", "train_student"]

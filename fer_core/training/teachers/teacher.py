@@ -1,5 +1,5 @@
-"""Training a teacher, whatever stage it is of: stage A from initial weights, stage B from stage A's
-at another image size.
+"""Training a teacher: stage A from initial weights, stage B from stage A's weights at another image
+size.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from fer_core.images.bank import ImageBank
 from fer_core.images.views import teacher_view
 from fer_core.models.initial.initial import load_initial, start_trunk
 from fer_core.models.initial.options import ArcFaceOptions
-from fer_core.models.initial.resize import load_resized
 from fer_core.models.networks.arcface import ArcFaceNetwork, arcface_logits
+from fer_core.models.networks.backbone import load_resized
 from fer_core.models.networks.inference import logits_of
 from fer_core.models.networks.saved import load_model
 from fer_core.pixels.preprocessing import Preprocessing
@@ -53,8 +53,8 @@ class TeacherTask(Task):
         network: to be trained.
         options: margin, scale and their schedule.
         view_of: view of an epoch.
-        train_labels: class of every training row; None leaves classes unweighted, else
-            effective-number weights are used.
+        train_labels: class of every training row, for effective-number class weights; None leaves
+            the classes unweighted.
         device: of the network.
         label_smoothing: share of the label's mass given to all classes alike.
     """

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from fer_core.base.errors import ModelError
-from fer_core.models.initial.resize import load_resized, resampled
-from fer_core.models.networks.backbone import build_trunk
+from fer_core.models.networks.backbone import build_trunk, load_resized, resampled
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
