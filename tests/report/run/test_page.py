@@ -22,7 +22,7 @@ from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.boards.hard_cases import REASONS, read_hard_cases
 from fer_core.evaluation.boards.leaderboard import read_oracles
 from fer_core.evaluation.metrics.record import read_evaluation
-from fer_core.report.run.inputs import ReportInputs
+from fer_core.report.facts.collect import RunFacts
 from stages import report
 from tests.arrange_logits import logits_set
 from tests.report.conftest import STUDENTS, TEACHERS
@@ -171,9 +171,9 @@ def test_a_student_that_val_prefers_is_named_before_the_numbers(
         scale=3,
         skill=4.0,
     )
-    whole = report.read_inputs
+    whole = report.collect_facts
 
-    def with_better(*arguments: Any) -> ReportInputs:
+    def with_better(*arguments: Any) -> RunFacts:
         inputs = whole(*arguments)
         model = inputs.models["ce-2"]
         val = {"metrics": {"macro_f1": {"value": 0.99}}}
@@ -185,7 +185,7 @@ def test_a_student_that_val_prefers_is_named_before_the_numbers(
             models=inputs.models | {"ce-2": dataclasses.replace(model, evaluation=evaluation)},
         )
 
-    monkeypatch.setattr(report, "read_inputs", with_better)
+    monkeypatch.setattr(report, "collect_facts", with_better)
     assert "Val rows prefer ce-2 to the deployed kd-1" in written().top()
 
 
@@ -249,8 +249,12 @@ def test_latency_is_shown_with_machine_protocol_and_verdict(page: Page) -> None:
         "0.31",
         "1.25",
     ]
-    large = found(shown.find("details"))
-    assert "Larger batches: 8" in words(large.summary) and len(page.table("", large)) == 6
+    (large,) = [
+        fold
+        for fold in shown.find_all("details")
+        if words(found(fold.summary)) == "Larger batches: 8"
+    ]
+    assert len(page.table("Times of a whole batch", large)) == 6
 
 
 def test_a_provisional_verdict_stands_out(project: Path) -> None:
@@ -269,7 +273,7 @@ def test_every_model_has_its_reliability_and_confusion(page: Page) -> None:
     for key in (*TEACHERS, *STUDENTS):
         assert f"Reliability of {key} on everything" in charts
         assert any(name.startswith(f"Confusion of {key} on everything") for name in captions)
-    assert sum("in brackets the faces of the class" in name for name in captions) == 1
+    assert sum("below it the faces of the class" in name for name in captions) == 1
 
 
 def test_bins_of_few_faces_are_not_drawn_and_dots_grow_with_their_faces(page: Page) -> None:
@@ -281,7 +285,7 @@ def test_bins_of_few_faces_are_not_drawn_and_dots_grow_with_their_faces(page: Pa
     drawn = [
         (int(match[1].replace(",", "")), mark_size(title.parent))
         for title in chart.find_all("title")
-        if (match := re.search(r"([\d,]+) faces", title.get_text()))
+        if (match := re.search(r"faces: ([\d,]+)", title.get_text()))
     ]
     assert sorted({count for count, _ in drawn}) == sorted(
         set(points.loc[points["count"] >= 10, "count"])
@@ -291,7 +295,8 @@ def test_bins_of_few_faces_are_not_drawn_and_dots_grow_with_their_faces(page: Pa
 
 
 def mark_size(mark: Any) -> float:
-    return float(mark["r"])
+    """The radius of a dot: the first number of its path."""
+    return float(re.findall(r"[\d.]+", mark["d"])[0])
 
 
 def test_a_picture_of_two_data_sets_is_shown_once_among_the_mistakes(

@@ -1,4 +1,4 @@
-"""Everything the report shows, read and checked to be of one run of the pipeline."""
+"""The facts of one run: every artifact that pages show, read once and checked to be of one run."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ import pandas as pd
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
 from fer_core.base.labels import N_CLASSES
+from fer_core.base.params import load_section
 from fer_core.evaluation.boards.hard_cases import REASONS, read_hard_cases
 from fer_core.evaluation.boards.leaderboard import read_leaderboard, read_oracles
 from fer_core.evaluation.calibration.report import Calibration, read_calibration
@@ -23,19 +24,20 @@ from fer_core.evaluation.comparison.histories import (
 )
 from fer_core.evaluation.comparison.report import read_comparison
 from fer_core.evaluation.ensemble.ensemble import Ensemble, read_ensemble
+from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
 from fer_core.export.latency.promotion import Promotion, read_promotions, recommended
 from fer_core.export.latency.table import read_latency
 from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_records
 
-__all__ = ["Model", "ReportInputs", "Selection", "read_inputs"]
+__all__ = ["ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
 
 _REMEDY = "run `fer run` (or `dvc repro`): the report must be of one run"
 
 
 @dataclass(frozen=True)
-class Selection:
+class ReportScope:
     """What params.yaml says is to be reported.
 
     Attributes:
@@ -59,9 +61,21 @@ class Selection:
         """Student keys, by method and seed."""
         return tuple(f"{method}-{seed}" for method in self.methods for seed in self.seeds)
 
+    def runs(self, method: str) -> list[str]:
+        """Keys of a method's students."""
+        return [f"{method}-{seed}" for seed in self.seeds]
+
+    def records(self, data: Path) -> dict[str, Path]:
+        """Key of every teacher, then student, and the folder of its training record."""
+        teachers = {
+            tag: data / "teachers" / tag / self.stages.get(tag, "a") / "record"
+            for tag in self.teachers
+        }
+        return teachers | {key: data / "students" / key / "record" for key in self.students}
+
 
 @dataclass(frozen=True)
-class Model:
+class ModelFacts:
     """One teacher or student.
 
     Attributes:
@@ -70,7 +84,7 @@ class Model:
         reliability: set -> rows, raw, temperature_scaled, ece_floor.
         points: of the reliability diagrams: set, stage, bin, confidence, accuracy, count.
         history: one row an epoch.
-        surroundings: what it was trained on and with.
+        surroundings: machine and packages of its training.
         stages: of a teacher of two stages, both measured on the same val rows; else None.
     """
 
@@ -84,11 +98,11 @@ class Model:
 
 
 @dataclass(frozen=True)
-class ReportInputs:
+class RunFacts:
     """All artifacts of one run.
 
     Attributes:
-        selection: what is reported.
+        scope: what is reported.
         models: teachers, then students, by key.
         validation: the report of the gate.
         board: rows of the leaderboard.
@@ -104,8 +118,8 @@ class ReportInputs:
         hard_faces: the hard val rows.
     """
 
-    selection: Selection
-    models: dict[str, Model]
+    scope: ReportScope
+    models: dict[str, ModelFacts]
     validation: dict[str, Any]
     board: list[dict[str, Any]]
     oracles: list[dict[str, Any]]
@@ -120,9 +134,9 @@ class ReportInputs:
     hard_faces: pd.DataFrame
 
     @property
-    def deployed(self) -> Model:
+    def deployed(self) -> ModelFacts:
         """The exported student."""
-        return self.models[self.selection.deployed]
+        return self.models[self.scope.deployed]
 
     @property
     def recommended(self) -> dict[str, Any]:
@@ -130,9 +144,9 @@ class ReportInputs:
         precision = recommended(self.promotions)
         return next(record for record in self.exports if record["precision"] == precision)
 
-    def each_student(self) -> Iterator[tuple[str, Model]]:
+    def each_student(self) -> Iterator[tuple[str, ModelFacts]]:
         """Key and model of every student."""
-        for key in self.selection.students:
+        for key in self.scope.students:
             yield key, self.models[key]
 
     def board_row(self, entry: str, calibrated: bool) -> dict[str, Any]:
@@ -143,20 +157,33 @@ class ReportInputs:
         """
         for row in self.board:
             if (row["set"], row["entry"], row["calibrated"]) == (
-                self.selection.compare_set,
+                self.scope.compare_set,
                 entry,
                 calibrated,
             ):
                 return row
         raise ArtifactError(
             "The leaderboard misses an entry.",
-            expected=f"{entry} on {self.selection.compare_set}",
+            expected=f"{entry} on {self.scope.compare_set}",
             where="data/leaderboard",
             remedy=_REMEDY,
         )
 
 
-def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs:
+def read_scope() -> ReportScope:
+    """What params.yaml says is to be reported."""
+    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
+    return ReportScope(
+        teachers=tuple(teachers),
+        methods=tuple(load_section("student.methods", list[str])),
+        seeds=tuple(load_section("student.seeds", list[int])),
+        deployed=load_section("deploy.student", str),
+        compare_set=load_section("evaluation", EvaluationOptions).compare_sets[0],
+        stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
+    )
+
+
+def collect_facts(data: Path, metrics: Path, scope: ReportScope) -> RunFacts:
     """Read every artifact under the data folder, and what `latency` left under metrics, and verify
     that they belong together.
 
@@ -165,24 +192,19 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
         ArtifactError: one is missing, damaged or of another version, or two of them are of
             different runs.
     """
-    if selection.deployed not in selection.students:
+    if scope.deployed not in scope.students:
         raise ParamsError(
             "The deployed student is not trained.",
             where="params.yaml: deploy.student",
-            found=selection.deployed,
-            expected=selection.students,
+            found=scope.deployed,
+            expected=scope.students,
         )
-    records = {
-        tag: data / "teachers" / tag / selection.stages.get(tag, "a") / "record"
-        for tag in selection.teachers
-    }
-    records |= {key: data / "students" / key / "record" for key in selection.students}
     hard_faces = read_hard_cases(data / "hard_cases" / "hard_cases.parquet")
-    inputs = ReportInputs(
-        selection=selection,
+    facts = RunFacts(
+        scope=scope,
         models={
-            key: _read_model(data, key, record, selection.compare_set)
-            for key, record in records.items()
+            key: _read_model(data, key, record, scope.compare_set)
+            for key, record in scope.records(data).items()
         },
         validation=read_validation(data / "validation.json"),
         board=read_leaderboard(data / "leaderboard"),
@@ -198,7 +220,7 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
         hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
     )
     try:
-        for found, expected, what in _agreements(inputs):
+        for found, expected, what in _agreements(facts):
             if found != expected:
                 raise ArtifactError(
                     f"Two artifacts are not of one run: {what}.",
@@ -214,10 +236,10 @@ def read_inputs(data: Path, metrics: Path, selection: Selection) -> ReportInputs
             expected=error.args[0],
             remedy=_REMEDY,
         ) from error
-    return inputs
+    return facts
 
 
-def _read_model(data: Path, key: str, record: Path, compare_set: str) -> Model:
+def _read_model(data: Path, key: str, record: Path, compare_set: str) -> ModelFacts:
     evaluation = read_evaluation(data / "evaluation" / key)
     if evaluation.key != key:
         raise ArtifactError(
@@ -239,7 +261,7 @@ def _read_model(data: Path, key: str, record: Path, compare_set: str) -> Model:
             )
     calibration = read_calibration(folder, evaluation.test.model_sha256)
     stages = read_json(record / "compare.json") if (record / "compare.json").is_file() else None
-    return Model(
+    return ModelFacts(
         evaluation,
         calibration,
         reliability,
@@ -250,127 +272,80 @@ def _read_model(data: Path, key: str, record: Path, compare_set: str) -> Model:
     )
 
 
-def _agreements(inputs: ReportInputs) -> Iterator[tuple[object, object, str]]:
+def _agreements(facts: RunFacts) -> Iterator[tuple[object, object, str]]:
     """Pairs that must be equal, and what they are."""
-    selection, name = inputs.selection, inputs.selection.compare_set
-    first = inputs.deployed.evaluation
-    of_split = inputs.validation["rows_by_split"]
-    for key, model in inputs.models.items():
-        evaluation = model.evaluation
+    for key, model in facts.models.items():
+        yield from _of_model(facts, key, model)
+    for tag in facts.scope.teachers:
+        evaluation = facts.models[tag].evaluation
         yield (
-            evaluation.kind,
-            "teacher" if key in selection.teachers else "student",
-            f"kind of {key}",
-        )
-        yield (
-            evaluation.dev.rows_sha256,
-            first.dev.rows_sha256,
-            f"dev rows of {key} and {first.key}",
-        )
-        yield (
-            evaluation.test.rows_sha256,
-            first.test.rows_sha256,
-            f"test rows of {key} and {first.key}",
-        )
-        yield list(evaluation.sets), list(first.sets), f"named test sets of {key} and {first.key}"
-        yield (
-            list(model.reliability),
-            ["val", *evaluation.sets],
-            f"sets of the calibration of {key}",
-        )
-        for set_name, measured in model.reliability.items():
-            raw = measured["raw"]["metrics"]
-            yield (
-                raw,
-                evaluation.metrics[set_name]["metrics"],
-                f"calibration and evaluation of {key} on {set_name}",
-            )
-    for split, rows in (
-        ("val", len(first.dev.rows_of("val"))),
-        ("calib", len(first.dev.rows_of("calib"))),
-        ("test", len(first.test)),
-    ):
-        yield rows, of_split[split], f"{split} rows of the evaluations and of the gate"
-    yield (
-        inputs.ensemble.teachers,
-        selection.teachers,
-        "teachers of the ensemble and of params.yaml",
-    )
-    for tag in selection.teachers:
-        yield (
-            inputs.ensemble.model_sha256[tag],
-            inputs.models[tag].evaluation.test.model_sha256,
+            facts.ensemble.model_sha256[tag],
+            evaluation.test.model_sha256,
             f"weights of {tag} in the ensemble",
         )
-        yield (
-            inputs.board_row(tag, False)["metrics"],
-            inputs.models[tag].evaluation.metrics[name]["metrics"],
-            f"leaderboard and {tag}",
-        )
-    yield (
-        inputs.hard_cases["rows_sha256"],
-        first.dev.rows_sha256,
-        "rows of the hard cases and of the evaluations",
-    )
-    yield inputs.hard_cases["hard_rows"], len(inputs.hard_faces), "hard cases counted and listed"
-    yield inputs.comparison["set"], name, "set of the comparison and of params.yaml"
-    compared = {run["key"]: run["metrics"] for run in inputs.comparison["runs"]}
-    yield sorted(compared), sorted(inputs.models), "runs of the comparison and of params.yaml"
-    for key, model in inputs.models.items():
-        yield (
-            compared[key],
-            model.evaluation.metrics[name]["metrics"],
-            f"comparison and evaluation of {key}",
-        )
-    for record in inputs.exports:
-        yield (
-            record["modelname"],
-            selection.deployed,
-            f"student of {record['file']} and of params.yaml",
-        )
-        yield (
-            record["paritycheck"]["pass"],
-            True,
-            f"verdict on {record['file']} and what may be published",
-        )
-        yield (
-            record["checkpoint_hash"],
-            first.test.model_sha256,
-            f"weights of {record['file']} and of the evaluation",
-        )
-    yield (
-        list(inputs.parity["precisions"]),
-        [record["precision"] for record in inputs.exports],
-        "precisions exported and compared",
-    )
-    timed = inputs.latency[inputs.latency["model"] != "reference"]
-    found = set(zip(timed["model"], timed["precision"], strict=True))
-    yield (
-        found,
-        {(selection.deployed, record["precision"]) for record in inputs.exports},
-        "files exported and timed",
-    )
-    promoted = {promotion.precision for promotion in inputs.promotions if promotion.promoted}
-    yield (
-        promoted - {record["precision"] for record in inputs.exports},
-        set(),
-        "files promoted and not exported",
-    )
-    yield (
-        inputs.parity["temperature"],
-        inputs.deployed.calibration.temperature,
-        "temperature of the export and of the calibration",
-    )
-    yield (
-        inputs.parity["rows_sha256"],
-        first.test.rows_sha256,
-        "rows of the parity and of the evaluation",
-    )
-    labels, predictions = (
-        first.test.labels[first.sets[name]],
-        first.test.eval[first.sets[name]].argmax(axis=1),
-    )
-    cells = np.bincount(
-        N_CLASSES * labels.astype(np.int64) + predictions, minlength=N_CLASSES**2
-    ).reshape(N_CLASSES, N_CLASSES)
-    yield cells.tolist(), first.metrics[name]["confusion"], f"logits and confusion of {first.key}"
+        board = facts.board_row(tag, False)["metrics"]
+        measured = evaluation.metrics[facts.scope.compare_set]["metrics"]
+        yield board, measured, f"leaderboard and {tag}"
+    yield from _of_run(facts)
+    yield from _of_export(facts)
+
+
+def _of_model(facts: RunFacts, key: str, model: ModelFacts) -> Iterator[tuple[object, object, str]]:
+    first, evaluation = facts.deployed.evaluation, model.evaluation
+    kind = "teacher" if key in facts.scope.teachers else "student"
+    both = f"{key} and {first.key}"
+    yield evaluation.kind, kind, f"kind of {key}"
+    yield evaluation.dev.rows_sha256, first.dev.rows_sha256, f"dev rows of {both}"
+    yield evaluation.test.rows_sha256, first.test.rows_sha256, f"test rows of {both}"
+    yield list(evaluation.sets), list(first.sets), f"named test sets of {both}"
+    yield list(model.reliability), ["val", *evaluation.sets], f"sets of the calibration of {key}"
+    for name, measured in model.reliability.items():
+        what = f"calibration and evaluation of {key} on {name}"
+        yield measured["raw"]["metrics"], evaluation.metrics[name]["metrics"], what
+
+
+def _of_run(facts: RunFacts) -> Iterator[tuple[object, object, str]]:
+    first, name = facts.deployed.evaluation, facts.scope.compare_set
+    rows = {split: len(first.dev.rows_of(split)) for split in ("val", "calib")}
+    for split, count in {**rows, "test": len(first.test)}.items():
+        what = f"{split} rows of the evaluations and of the gate"
+        yield count, facts.validation["rows_by_split"][split], what
+    what = "teachers of the ensemble and of params.yaml"
+    yield facts.ensemble.teachers, facts.scope.teachers, what
+    what = "rows of the hard cases and of the evaluations"
+    yield facts.hard_cases["rows_sha256"], first.dev.rows_sha256, what
+    yield facts.hard_cases["hard_rows"], len(facts.hard_faces), "hard cases counted and listed"
+    yield facts.comparison["set"], name, "set of the comparison and of params.yaml"
+    compared = {run["key"]: run["metrics"] for run in facts.comparison["runs"]}
+    yield sorted(compared), sorted(facts.models), "runs of the comparison and of params.yaml"
+    for key, model in facts.models.items():
+        measured = model.evaluation.metrics[name]["metrics"]
+        yield compared[key], measured, f"comparison and evaluation of {key}"
+    mask = first.sets[name]
+    cells = N_CLASSES * first.test.labels[mask].astype(np.int64)
+    cells += first.test.eval[mask].argmax(axis=1)
+    counted = np.bincount(cells, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES).tolist()
+    yield counted, first.metrics[name]["confusion"], f"logits and confusion of {first.key}"
+
+
+def _of_export(facts: RunFacts) -> Iterator[tuple[object, object, str]]:
+    test, deployed = facts.deployed.evaluation.test, facts.scope.deployed
+    for record in facts.exports:
+        file = record["file"]
+        yield record["modelname"], deployed, f"student of {file} and of params.yaml"
+        passed = record["paritycheck"]["pass"]
+        yield passed, True, f"verdict on {file} and what may be published"
+        weights = record["checkpoint_hash"]
+        yield weights, test.model_sha256, f"weights of {file} and of the evaluation"
+    exported = [record["precision"] for record in facts.exports]
+    yield list(facts.parity["precisions"]), exported, "precisions exported and compared"
+    timed = facts.latency[facts.latency["model"] != "reference"]
+    files = set(zip(timed["model"], timed["precision"], strict=True))
+    yield files, {(deployed, precision) for precision in exported}, "files exported and timed"
+    promoted = {promotion.precision for promotion in facts.promotions if promotion.promoted}
+    yield promoted - set(exported), set(), "files promoted and not exported"
+    temperature = facts.deployed.calibration.temperature
+    what = "temperature of the export and of the calibration"
+    yield facts.parity["temperature"], temperature, what
+    what = "rows of the parity and of the evaluation"
+    yield facts.parity["rows_sha256"], test.rows_sha256, what

@@ -5,7 +5,7 @@ import pytest
 from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation, evaluate_logits
-from fer_core.report.run.preference import val_preference
+from fer_core.report.facts.preference import val_preference
 from tests.arrange_logits import logits_set, rows_of
 
 OPTIONS = EvaluationOptions.model_validate(

@@ -12,8 +12,8 @@ from fer_core.base.labels import CLASSES
 from fer_core.evaluation.calibration.calibrators import source_of
 from fer_core.evaluation.comparison.report import comparison_frame
 from fer_core.evaluation.metrics.metrics import METRICS, class_details, outcome_of
-from fer_core.report.run.inputs import ReportInputs
-from fer_core.report.run.summary import student_metrics
+from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.summary import student_metrics
 
 __all__ = [
     "comparison_table",
@@ -31,7 +31,7 @@ OF_PREDICTIONS = ("accuracy", "macro_f1", "minority_f1")
 _HISTORY = ("phase", "train_loss", "train_accuracy", "val_accuracy", "val_macro_f1", "val_nll")
 
 
-def leaderboard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
+def leaderboard_lines(facts: RunFacts) -> list[dict[str, Any]]:
     """Teachers, ensembles and students, raw and calibrated, on every named test set, by falling
     macro-F1.
 
@@ -40,12 +40,8 @@ def leaderboard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
             each metric with `_low` and `_high`.
     """
     lines = []
-    for row in inputs.board:
-        kind = (
-            "teacher"
-            if row["entry"].partition(" T=")[0] in inputs.selection.teachers
-            else "ensemble"
-        )
+    for row in facts.board:
+        kind = "teacher" if row["entry"].partition(" T=")[0] in facts.scope.teachers else "ensemble"
         about = {
             "set": row["set"],
             "entry": row["entry"],
@@ -63,7 +59,7 @@ def leaderboard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
             | {"space": row["space"], "weights": weights, "rows": row["rows_used"]}
             | _cells(row["metrics"])
         )
-    for key, model in inputs.each_student():
+    for key, model in facts.each_student():
         for name in model.evaluation.sets:
             measured = model.reliability[name]
             for calibrated, stage in ((False, "raw"), (True, "temperature_scaled")):
@@ -79,28 +75,28 @@ def leaderboard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
                     | {"space": "", "weights": "", "rows": measured["rows"]}
                     | _cells(measured[stage]["metrics"])
                 )
-    order = {name: place for place, name in enumerate(inputs.deployed.evaluation.sets)}
+    order = {name: place for place, name in enumerate(facts.deployed.evaluation.sets)}
     return sorted(lines, key=lambda line: (order[line["set"]], -line["macro_f1"]))
 
 
-def comparison_table(inputs: ReportInputs) -> pd.DataFrame:
+def comparison_table(facts: RunFacts) -> pd.DataFrame:
     """One line a pair of methods and set: differences with 95 % intervals, p-values, rows, and the
     verdict (see `comparison_frame`).
     """
-    return comparison_frame(inputs.comparison)
+    return comparison_frame(facts.comparison)
 
 
-def students_lines(inputs: ReportInputs, set_name: str) -> list[dict[str, Any]]:
+def students_lines(facts: RunFacts, set_name: str) -> list[dict[str, Any]]:
     """Each method over its seeds on a named test set: set, method, metric, seeds, mean, sd (of a
     sample; empty for one seed), min, max.
 
     All four are empty for the F1 of a class without rows in the set.
     """
     lines = []
-    for method in inputs.selection.methods:
+    for method in facts.scope.methods:
         runs = [
-            student_metrics(inputs.models[f"{method}-{seed}"], set_name)
-            for seed in inputs.selection.seeds
+            student_metrics(facts.models[f"{method}-{seed}"], set_name)
+            for seed in facts.scope.seeds
         ]
         for metric in runs[0]:
             about = {"set": set_name, "method": method, "metric": metric, "seeds": len(runs)}
@@ -108,14 +104,14 @@ def students_lines(inputs: ReportInputs, set_name: str) -> list[dict[str, Any]]:
     return lines
 
 
-def per_source_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
+def per_source_lines(facts: RunFacts) -> list[dict[str, Any]]:
     """F1 of every model on each data set and class of `compare_set`: model, source, class, faces,
     f1 (None where there is no face).
     """
     lines = []
-    for key, model in inputs.models.items():
+    for key, model in facts.models.items():
         test = model.evaluation.test
-        rows = np.flatnonzero(model.evaluation.sets[inputs.selection.compare_set])
+        rows = np.flatnonzero(model.evaluation.sets[facts.scope.compare_set])
         sources = np.array([source_of(test.sample_ids[row]) for row in rows])
         for source in np.unique(sources):
             mine = rows[sources == source]
@@ -126,20 +122,20 @@ def per_source_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
     return lines
 
 
-def hard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
+def hard_lines(facts: RunFacts) -> list[dict[str, Any]]:
     """Every model on the hard val rows and on all of them: model, kind, rows_of ("hard" or "all"),
     rows, scores with `_low` and `_high`.
 
     Only scores of the predicted class: whether a model is calibrated does not change these.
     """
-    cases = inputs.hard_cases
+    cases = facts.hard_cases
     lines = []
     for key, found in cases["scores"].items():
         kind = (
             "teacher"
-            if key in inputs.selection.teachers
+            if key in facts.scope.teachers
             else "student"
-            if key in inputs.models
+            if key in facts.models
             else "ensemble"
         )
         for part in ("hard", "all"):
@@ -153,18 +149,18 @@ def hard_lines(inputs: ReportInputs) -> list[dict[str, Any]]:
     return lines
 
 
-def history_points(inputs: ReportInputs, keys: Sequence[str]) -> pd.DataFrame:
+def history_points(facts: RunFacts, keys: Sequence[str]) -> pd.DataFrame:
     """Training curves of these models, one line a model and epoch (from 0)."""
-    parts = [inputs.models[key].history[["epoch", *_HISTORY]].assign(model=key) for key in keys]
+    parts = [facts.models[key].history[["epoch", *_HISTORY]].assign(model=key) for key in keys]
     return pd.concat(parts, ignore_index=True)[["model", "epoch", *_HISTORY]].round(6)
 
 
-def confusion_points(inputs: ReportInputs) -> pd.DataFrame:
+def confusion_points(facts: RunFacts) -> pd.DataFrame:
     """Label and prediction of the deployed student for each row of `compare_set`, in class order:
     actual, predicted.
     """
-    evaluation = inputs.deployed.evaluation
-    mask = evaluation.sets[inputs.selection.compare_set]
+    evaluation = facts.deployed.evaluation
+    mask = evaluation.sets[facts.scope.compare_set]
     pairs = np.column_stack(
         [evaluation.test.labels[mask].astype(np.int64), evaluation.test.eval[mask].argmax(axis=1)]
     )
@@ -173,15 +169,15 @@ def confusion_points(inputs: ReportInputs) -> pd.DataFrame:
     return pd.DataFrame({"actual": names[pairs[:, 0]], "predicted": names[pairs[:, 1]]})
 
 
-def reliability_points(inputs: ReportInputs, key: str) -> pd.DataFrame:
+def reliability_points(facts: RunFacts, key: str) -> pd.DataFrame:
     """Reliability of a model on `compare_set`, empty bins left out: stage (raw, scaled), bin,
     confidence, accuracy, count.
     """
-    points = inputs.models[key].points
+    points = facts.models[key].points
     # a deployed file holds a temperature, so the points of the other methods of calibration are not
     # its own
     points = points[
-        (points["set"] == inputs.selection.compare_set)
+        (points["set"] == facts.scope.compare_set)
         & (points["count"] > 0)
         & points["stage"].isin(["raw", "scaled"])
     ]

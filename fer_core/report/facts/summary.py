@@ -3,7 +3,7 @@
 from typing import Any
 
 from fer_core.base.errors import ParamsError
-from fer_core.report.run.inputs import Model, ReportInputs
+from fer_core.report.facts.collect import ModelFacts, RunFacts
 
 __all__ = ["MODEL_METRICS", "ensemble_metrics", "model_metrics", "student_metrics", "summary"]
 
@@ -24,7 +24,7 @@ they are.
 """
 
 
-def summary(inputs: ReportInputs) -> dict[str, Any]:
+def summary(facts: RunFacts) -> dict[str, Any]:
     """Plain values for JSON under stable keys: data, <set>.<model>.<metric>, onnx.<precision>; six
     decimals.
 
@@ -34,22 +34,22 @@ def summary(inputs: ReportInputs) -> dict[str, Any]:
     Raises:
         ParamsError: the set is called as another key of the file is.
     """
-    name = inputs.selection.compare_set
+    name = facts.scope.compare_set
     if name in ("data", "onnx"):
         raise ParamsError(
             "This name of a set is taken in metrics/summary.json.",
             where=f"params.yaml: sets.{name}",
             remedy="call it otherwise",
         )
-    models = {key: model_metrics(model, name) for key, model in inputs.models.items()}
+    models = {key: model_metrics(model, name) for key, model in facts.models.items()}
     return {
-        "data": _data(inputs),
-        name: {"ensemble": ensemble_metrics(inputs), **models},
-        "onnx": _onnx(inputs),
+        "data": _data(facts),
+        name: {"ensemble": ensemble_metrics(facts), **models},
+        "onnx": _onnx(facts),
     }
 
 
-def model_metrics(model: Model, set_name: str) -> dict[str, float]:
+def model_metrics(model: ModelFacts, set_name: str) -> dict[str, float]:
     """`MODEL_METRICS` of one model on a set."""
     raw, scaled = (
         model.reliability[set_name][stage]["metrics"] for stage in ("raw", "temperature_scaled")
@@ -65,7 +65,7 @@ def model_metrics(model: Model, set_name: str) -> dict[str, float]:
     return {name: round(value, _DIGITS) for name, value in values.items()}
 
 
-def student_metrics(model: Model, set_name: str) -> dict[str, float | None]:
+def student_metrics(model: ModelFacts, set_name: str) -> dict[str, float | None]:
     """`MODEL_METRICS` of one model on a set, Brier score and adaptive ECE (ace) raw and scaled, and
     F1 of each class.
 
@@ -82,22 +82,22 @@ def student_metrics(model: Model, set_name: str) -> dict[str, float | None]:
     return values | {f"f1_{label}": f1 for label, f1 in measured["raw"]["per_class_f1"].items()}
 
 
-def ensemble_metrics(inputs: ReportInputs) -> dict[str, float]:
+def ensemble_metrics(facts: RunFacts) -> dict[str, float]:
     """The chosen weighting of the calibrated teachers on `compare_set`, at its fused
     temperature.
     """
-    measured = inputs.board_row("ensemble", True)["metrics"]
+    measured = facts.board_row("ensemble", True)["metrics"]
     values = {
         **{name: measured[name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},
         "nll_scaled_nats": measured["nll"]["value"],
         "ece_scaled": measured["ece"]["value"],
-        "temperature": inputs.ensemble.chosen.temperature,
+        "temperature": facts.ensemble.chosen.temperature,
     }
     return {name: round(value, _DIGITS) for name, value in values.items()}
 
 
-def _data(inputs: ReportInputs) -> dict[str, Any]:
-    validation = inputs.validation
+def _data(facts: RunFacts) -> dict[str, Any]:
+    validation = facts.validation
     return {
         **{f"rows_{split}": validation["rows_by_split"][split] for split in _SPLITS},
         "rows_dropped_by_reason": dict(sorted(validation["dropped"]["by_reason"].items())),
@@ -105,10 +105,10 @@ def _data(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _onnx(inputs: ReportInputs) -> dict[str, Any]:
+def _onnx(facts: RunFacts) -> dict[str, Any]:
     values = {}
-    for record in inputs.exports:
-        figures = inputs.parity["precisions"][record["precision"]]
+    for record in facts.exports:
+        figures = facts.parity["precisions"][record["precision"]]
         values[record["precision"]] = {
             "size_bytes": record["bytes"],
             "max_logit_difference": figures["maxabsdiff"],
