@@ -42,7 +42,7 @@ TERMS = {
     "one of them is right.",
     "Holm": "A correction of p-values for having made several comparisons.",
     "confusion": "How often faces of one class are taken for another.",
-    "twins": "Pictures that are the same, or nearly so. No copy of a test picture may be elsewhere.",
+    "twins": "Pictures that are the same, or nearly so. A test picture has none elsewhere.",
     "divergence": "How far the teachers' probabilities of a face lie apart.",
     "margin": "How much more probable the first choice is than the second.",
     "KL": "Kullback-Leibler divergence, in nats: how far two sets of probabilities lie apart. 0 "

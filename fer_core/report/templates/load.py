@@ -31,6 +31,7 @@ def page_environment(folder: Path) -> Environment:
         finalize=_known,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters |= {
         "num": number,
