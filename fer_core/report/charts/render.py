@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 __all__ = ["NARROW", "WIDE", "draw", "draw_both"]
 
-NARROW, WIDE = 340, 560
+NARROW, WIDE = 340, 480
 """Widths in CSS pixels: a phone's, and a column of a desktop's."""
 _FOLDER = Path(__file__).parent
 _VERSION = "5.20"

@@ -103,11 +103,14 @@ def curves(facts: RunFacts, keys: Sequence[str], column: str, title: str) -> Mar
 
 def latency_chart(timed: pd.DataFrame) -> Markup:
     """Milliseconds of a call of each file at one thread or more: a dot at p50, a line to p99."""
+    several = timed["provider"].nunique() > 1
+    timed = timed.assign(
+        file=timed["precision"].where(timed["model"] != "reference", "reference"),
+        where=(" on " + timed["provider"]) if several else "",
+    )
     rows = [
         {
-            "name": f"{line['precision']}, {line['threads']} thr."
-            if line["model"] != "reference"
-            else f"reference, {line['threads']} thr.",
+            "name": f"{line['file']}{line['where']}, {line['threads']} thr.",
             "kind": _SCOPES[line["scope"]],
             "value": line["p50_ms"],
             "low": line["p50_ms"],

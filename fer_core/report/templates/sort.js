@@ -9,7 +9,8 @@ for (const table of document.querySelectorAll("table")) {
       return Number.isNaN(figure) ? text : figure;
     };
     const sort = () => {
-      const up = head.ariaSort === "descending";
+      const isText = typeof value(body.rows[0]) === "string";
+      const up = head.ariaSort ? head.ariaSort === "descending" : isText;
       for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
       head.ariaSort = up ? "ascending" : "descending";
       [...body.rows]
