@@ -18,13 +18,13 @@ from fer_core.base.params import load_section
 from fer_core.base.provenance import surroundings
 from fer_core.base.settings import project_root
 from fer_core.dataset.pack.pack import Pack
+from fer_core.evaluation.comparison.report import comparison_frame
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.report.facts.change import committed_summary
 from fer_core.report.facts.collect import collect_facts, read_scope
 from fer_core.report.facts.preference import val_preference
 from fer_core.report.facts.summary import summary
 from fer_core.report.facts.tables import (
-    comparison_table,
     confusion_points,
     hard_lines,
     history_points,
@@ -82,7 +82,7 @@ def main() -> None:
     page, sheet = render_page(facts, dev, test, context), render_hard_sheet(facts, dev)
     tables = {
         METRICS / "leaderboard.csv": pd.DataFrame(leaderboard_lines(facts)),
-        METRICS / "comparison.csv": comparison_table(facts),
+        METRICS / "comparison.csv": comparison_frame(facts.comparison),
         METRICS / "resultssummarystudents.csv": pd.DataFrame(
             [
                 line

@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup, Tag
 
 __all__ = ["Page", "words"]
 
+_SCRIPT = Path(__file__).parents[2] / "fer_core/report/templates/sort.js"
 _VOID = {"meta", "br", "img"}
 _FOREIGN = ("link", "iframe", "object", "embed", "image", "use", "foreignobject", "base", "form")
 
@@ -58,11 +59,12 @@ class Page:
 
     def is_alone(self, beside: tuple[str, ...] = ()) -> None:
         """Nothing is fetched, links go to the page itself or to files beside it, and the only
-        script is one without content of its own run: it is the same on every page.
+        script is the one that sorts tables.
         """
         assert not re.search(r"https?:|url\(|@import|javascript:|//\w+\.", self.source)
         assert not self.soup.find_all(_FOREIGN)
-        assert all("src" not in script.attrs for script in self.soup.find_all("script"))
+        (script,) = self.soup.find_all("script")
+        assert not script.attrs and script.get_text().strip() == _SCRIPT.read_text().strip()
         sources = [str(element["src"]) for element in self.soup.find_all(src=True)]
         assert all(re.fullmatch(r"data:image/jpeg;base64,[A-Za-z0-9+/]+=*", one) for one in sources)
         elements = self.soup.find_all(True)

@@ -10,13 +10,11 @@ import pandas as pd
 
 from fer_core.base.labels import CLASSES
 from fer_core.evaluation.calibration.calibrators import source_of
-from fer_core.evaluation.comparison.report import comparison_frame
 from fer_core.evaluation.metrics.metrics import METRICS, class_details, outcome_of
 from fer_core.report.facts.collect import RunFacts
 from fer_core.report.facts.summary import student_metrics
 
 __all__ = [
-    "comparison_table",
     "confusion_points",
     "hard_lines",
     "history_points",
@@ -77,13 +75,6 @@ def leaderboard_lines(facts: RunFacts) -> list[dict[str, Any]]:
                 )
     order = {name: place for place, name in enumerate(facts.deployed.evaluation.sets)}
     return sorted(lines, key=lambda line: (order[line["set"]], -line["macro_f1"]))
-
-
-def comparison_table(facts: RunFacts) -> pd.DataFrame:
-    """One line a pair of methods and set: differences with 95 % intervals, p-values, rows, and the
-    verdict (see `comparison_frame`).
-    """
-    return comparison_frame(facts.comparison)
 
 
 def students_lines(facts: RunFacts, set_name: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from fer_core.evaluation.comparison.convergence import unfinished
 from fer_core.report.facts.collect import RunFacts
 from fer_core.report.facts.preference import Preference
 
-__all__ = ["Check", "is_sample", "trust_checks", "unfinished_methods"]
+__all__ = ["Check", "trust_checks", "unfinished_methods"]
 
 _NARROW = 0.03
 """Half of a 95 % interval of macro-F1 that still tells models apart."""
@@ -27,11 +27,6 @@ class Check:
     words: str
 
 
-def is_sample(facts: RunFacts) -> bool:
-    """Whether all faces are drawn by the embedded sample."""
-    return all(name.startswith("sample_") for name in facts.validation["counts"]["by_source"])
-
-
 def unfinished_methods(facts: RunFacts) -> str | None:
     """Methods whose val curve still rose when training ended, in words; None where all are flat."""
     scope = facts.scope
@@ -50,7 +45,8 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
     ece, floor = measured["temperature_scaled"]["metrics"]["ece"]["value"], measured["ece_floor"]
     rising, refused = unfinished_methods(facts), facts.parity["refused"]
     seeds = len(facts.scope.seeds)
-    synthetic = is_sample(facts)
+    sources = facts.validation["counts"]["by_source"]
+    synthetic = all(name.startswith("sample_") for name in sources)
     checks = [
         Check(
             not synthetic,
