@@ -101,8 +101,8 @@ def _class_chart(counts: Mapping[str, Any]) -> Markup:
 def _size_chart(edges: list[int], bins: list[int], source: str) -> Markup:
     """How many faces have a shorter side in each bin."""
     rows = [
-        {"bin": f"{edge:,}", "to": edges[place + 1] - 1, "count": count}
-        for place, (edge, count) in enumerate(zip(edges[:-1], bins, strict=True))
+        {"bin": f"{first:,}" if end == first + 1 else f"{first:,}–{end - 1:,}", "count": count}
+        for first, end, count in zip(edges[:-1], edges[1:], bins, strict=True)
     ]
     return draw("histogram", rows, f"{source}: shorter side of kept faces", x_label="pixels")
 
