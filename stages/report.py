@@ -18,15 +18,13 @@ from fer_core.base.params import load_section
 from fer_core.base.provenance import surroundings
 from fer_core.base.settings import project_root
 from fer_core.dataset.pack.pack import Pack
-from fer_core.evaluation.comparison.convergence import unfinished
+from fer_core.evaluation.comparison.report import comparison_frame
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.report.run.hard import SHEET, render_hard_sheet
-from fer_core.report.run.inputs import Selection, read_inputs
-from fer_core.report.run.page import render_page
-from fer_core.report.run.preference import val_preference
-from fer_core.report.run.summary import summary
-from fer_core.report.run.tables import (
-    comparison_table,
+from fer_core.report.facts.change import committed_summary
+from fer_core.report.facts.collect import collect_facts, read_scope
+from fer_core.report.facts.preference import val_preference
+from fer_core.report.facts.summary import summary
+from fer_core.report.facts.tables import (
     confusion_points,
     hard_lines,
     history_points,
@@ -35,6 +33,8 @@ from fer_core.report.run.tables import (
     reliability_points,
     students_lines,
 )
+from fer_core.report.facts.trust import unfinished_methods
+from fer_core.report.run.page import SHEET, PageContext, render_hard_sheet, render_page
 from stages.entry import run_stage
 
 DATA = Path("data")
@@ -59,62 +59,51 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Read everything first, then write everything."""
-    params: dict[str, Any] = {name: load_section(name, Any) for name in SHOWN}
-    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
-    selection = Selection(
-        teachers=tuple(teachers),
-        methods=tuple(load_section("student.methods", list[str])),
-        seeds=tuple(load_section("student.seeds", list[int])),
-        deployed=load_section("deploy.student", str),
-        compare_set=load_section("evaluation", EvaluationOptions).compare_sets[0],
-        stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
-    )
-    inputs = read_inputs(DATA, METRICS, selection)
+    scope = read_scope()
+    facts = collect_facts(DATA, METRICS, scope)
     dev, test = (Pack.open(DATA / "pack" / half) for half in ("dev", "test"))
-    students = {key: model.evaluation for key, model in inputs.each_student()}
+    options = load_section("evaluation", EvaluationOptions)
     preference = val_preference(
-        students,
-        selection.deployed,
-        load_section("evaluation", EvaluationOptions),
+        {key: model.evaluation for key, model in facts.each_student()},
+        scope.deployed,
+        options,
         load_section("seed", int),
     )
-    histories = {
-        method: [inputs.models[f"{method}-{seed}"].history for seed in selection.seeds]
-        for method in selection.methods
-    }
-    warnings = [text for text in (preference.warning, unfinished(histories)) if text]
-    for warning in warnings:
-        log.warning("%s", warning)
-    values, sheet = summary(inputs), render_hard_sheet(inputs, dev)
-    page = render_page(inputs, dev, test, params, surroundings(project_root()), warnings)
+    for warning in (preference.warning, unfinished_methods(facts)):
+        if warning:
+            log.warning("%s", warning)
+    root = project_root()
+    context = PageContext(
+        params={name: load_section(name, Any) for name in SHOWN},
+        made_with=surroundings(root),
+        preference=preference,
+        committed=committed_summary(root),
+    )
+    page, sheet = render_page(facts, dev, test, context), render_hard_sheet(facts, dev)
     tables = {
-        METRICS / "leaderboard.csv": pd.DataFrame(leaderboard_lines(inputs)),
-        METRICS / "comparison.csv": comparison_table(inputs),
+        METRICS / "leaderboard.csv": pd.DataFrame(leaderboard_lines(facts)),
+        METRICS / "comparison.csv": comparison_frame(facts.comparison),
         METRICS / "resultssummarystudents.csv": pd.DataFrame(
             [
                 line
-                for name in inputs.deployed.evaluation.sets
-                for line in students_lines(inputs, name)
+                for name in facts.deployed.evaluation.sets
+                for line in students_lines(facts, name)
             ]
         ),
-        METRICS / "per_source_f1.csv": pd.DataFrame(per_source_lines(inputs)),
-        METRICS / "hard_cases.csv": pd.DataFrame(hard_lines(inputs)),
-        PLOTS / "history_students.csv": history_points(inputs, selection.students),
-        PLOTS / "history_teachers.csv": history_points(inputs, selection.teachers),
-        PLOTS / "confusion.csv": confusion_points(inputs),
-        PLOTS / "reliability.csv": reliability_points(inputs, selection.deployed),
+        METRICS / "per_source_f1.csv": pd.DataFrame(per_source_lines(facts)),
+        METRICS / "hard_cases.csv": pd.DataFrame(hard_lines(facts)),
+        PLOTS / "history_students.csv": history_points(facts, scope.students),
+        PLOTS / "history_teachers.csv": history_points(facts, scope.teachers),
+        PLOTS / "confusion.csv": confusion_points(facts),
+        PLOTS / "reliability.csv": reliability_points(facts, scope.deployed),
     }
-    write_json(METRICS / "summary.json", values)
+    write_json(METRICS / "summary.json", summary(facts))
     for path, table in tables.items():
-        _write_csv(path, table)
+        write_text(path, table.to_csv(index=False, lineterminator="\n"))
     with new_folder(PAGE) as folder:
         write_text(folder / "index.html", page)
         write_text(folder / SHEET, sheet)
-    log.info("%d models on %s: %s", len(inputs.models), selection.compare_set, PAGE / "index.html")
-
-
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    log.info("%d models on %s: %s", len(facts.models), scope.compare_set, PAGE / "index.html")
 
 
 if __name__ == "__main__":

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.results.distillation import distillation_page
-from fer_cli.results.page import results_page
+from fer_cli.results.pages import distillation_page, results_page
 from fer_cli.results.tables import compare_sets, model_table
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_text
 from fer_core.base.params import read_params
 
-__all__ = ["results", "with_table"]
+__all__ = ["glossary_section", "results", "with_table"]
 
 _MARKS = ("<!-- results -->", "<!-- /results -->")
+_TERM_MARKS = ("<!-- terms -->", "<!-- /terms -->")
 
 
 def results(
@@ -34,6 +34,9 @@ def results(
     into: Annotated[
         Path | None, typer.Option(help="Replace the table between the result marks of this file.")
     ] = None,
+    glossary: Annotated[
+        Path | None, typer.Option(help="Replace the terms between the term marks of this file.")
+    ] = None,
 ) -> None:
     """Print the result table of the last run, or write pages of results with their provenance."""
     pages = [
@@ -44,7 +47,11 @@ def results(
         if file is not None:
             write_text(file, page())
             typer.echo(f"wrote {file}")
-    if (out is None and distillation is None) or into is not None:
+    if glossary is not None:
+        text = glossary.read_text(encoding="utf-8")
+        write_text(glossary, with_table(text, glossary_section(), glossary, _TERM_MARKS))
+        typer.echo(f"wrote the terms into {glossary}")
+    if (out is None and distillation is None and glossary is None) or into is not None:
         table = model_table(compare_sets(read_params())[0])
         if into is None:
             typer.echo(table)
@@ -53,16 +60,24 @@ def results(
             typer.echo(f"wrote the table into {into}")
 
 
-def with_table(text: str, table: str, where: Path) -> str:
-    """The text with the table between its two result marks.
+def glossary_section() -> str:
+    """The terms that pages explain, as Markdown."""
+    from fer_core.report.templates.glossary import TERMS
+
+    terms = sorted(TERMS.items(), key=lambda item: item[0].lower())
+    return "\n" + "\n".join(f"- **{term}**: {meaning}" for term, meaning in terms) + "\n"
+
+
+def with_table(text: str, table: str, where: Path, marks: tuple[str, str] = _MARKS) -> str:
+    """The text with the table between its two marks.
 
     Raises:
         ArtifactError: the marks are missing.
     """
-    before, begin, rest = text.partition(_MARKS[0])
-    _, end, after = rest.partition(_MARKS[1])
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
         raise ArtifactError(
-            "The result marks are missing.", where=where, expected=" and ".join(_MARKS)
+            "The result marks are missing.", where=where, expected=" and ".join(marks)
         )
     return f"{before}{begin}\n{table}\n{end}{after}"

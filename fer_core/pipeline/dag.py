@@ -63,7 +63,7 @@ _OPTIONAL = {
     "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""
-_WIDTH = 100
+_WIDTH = 120  # of a list that a person need not read item by item
 _BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
 _FOLD = "data/teachers/${key}/folds/"

@@ -45,11 +45,14 @@ views: {count: 2}
 init: {pretrained: none}
 teacher: {train: {epochs: 3}}
 teachers: {rn18: {arch: resnet18}, b3: {arch: efficientnet_b3}}
-ensemble: {spaces: [prob, logit], step: 0.5, objective: nll, kinds: [global, per_class], fixed_temperatures: [1.2]}
+ensemble:
+  {spaces: [prob, logit], step: 0.5, objective: nll, kinds: [global, per_class],
+   fixed_temperatures: [1.2]}
 hard_cases: {share: 0.2, pairs: 2}
 student: {arch: tiny, methods: [ce, kd], seeds: [1, 2]}
 evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
-deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16], licence: "<script>none</script> & free"}
+deploy:
+  {student: kd-1, opset: 18, precisions: [fp32, fp16], licence: "<script>none</script> & free"}
 """
 BUDGET = {
     "init_sha256": "b" * 64,

@@ -3,7 +3,6 @@ publishes nothing.
 """
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from fer_core.base.labels import CLASSES
 from fer_core.logits.store import read_recorded_logits
 from stages import report
 from tests.report.conftest import STUDENTS, TEACHERS
+from tests.report.reading import Page
 
 OUTS = (
     "metrics/summary.json",
@@ -131,13 +131,13 @@ def test_a_teacher_of_two_stages_is_shown_by_the_record_of_its_second(project: P
         json.dumps({"a": a, "b": b, "right_only_in": {"a": 31, "b": 47}}),
     )
     report.main()
-    page = Path("data/report/index.html").read_text(encoding="utf-8")
+    page = Page(Path("data/report/index.html"))
     for stage, cells in (
-        ("A", ("224", "0.612", "0.650", "1.100", "31")),
-        ("B", ("384", "0.646", "0.660", "1.000", "47")),
+        ("A", ["224", "0.612", "0.650", "1.100", "31"]),
+        ("B", ["384", "0.646", "0.660", "1.000", "47"]),
     ):
-        row = page.partition(f"rn18, stage {stage}")[2].partition("</tr>")[0]
-        assert re.findall(r">([^<>]+)</td>", row) == list(cells)
+        row = page.row("Both stages of a teacher", f"rn18, stage {stage}")
+        assert list(row.values())[1:] == cells
     curves = pd.read_csv("plots/history_teachers.csv").set_index(["model", "epoch"])
     assert curves.loc[("rn18", 0), "train_loss"] == 1.5
 

@@ -1,11 +1,10 @@
-"""Contact sheets: which faces are shown, their thumbnails, and the grids and pairs they stand in.
+"""Contact sheets: which faces are shown, their thumbnails, and the grids and pairs that hold them.
 
 Faces are drawn by a hash of seed and name, never by the order of rows: one more data set changes
 only who it displaces. A sheet takes as many from each source and split as they have, up to an equal
-share, so that a small data set is seen beside a great one.
+share, so that a small data set is seen beside a large one.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,20 +16,18 @@ from fer_core.base.logs import progress_off
 from fer_core.dataset.assembly.leakage import REASONS
 from fer_core.dataset.store.store import FaceStore
 from fer_core.pixels.parallel import ordered_map
-from fer_core.pixels.thumbnails import thumbnail_jpeg
 from fer_core.report.datasheet.faces import DROPPED
-from fer_core.report.shared.markup import Markup, tag
+from fer_core.report.templates.pictures import FaceGrid, FaceTile, picture_address
 
 __all__ = [
     "Sheet",
+    "TwinPair",
     "class_sheets",
-    "excluded_figures",
+    "excluded_grids",
     "left_out_sheets",
-    "pair_figure",
-    "picture_address",
-    "sheet_figure",
-    "shown_of",
+    "sheet_grid",
     "thumbnails",
+    "twin_pair",
     "twin_sheets",
 ]
 
@@ -53,6 +50,36 @@ class Sheet:
     key: str
     total: int
     rows: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        """What the faces have in common, in words."""
+        if self.kind == "flag":
+            return f"Flagged: {self.key}"
+        if (self.kind, self.key) == ("twin", "kept"):
+            return "Kept beside an earlier twin"
+        return self.key if self.kind == "class" else self.key.replace("_", " ").capitalize()
+
+    @property
+    def shown(self) -> str:
+        """How many of how many are shown."""
+        count, total = len(self.rows), self.total
+        return f"{count:,} of {total:,}" if count < total else f"all {total:,}"
+
+
+@dataclass(frozen=True)
+class TwinPair:
+    """A face beside the one that it names.
+
+    Attributes:
+        tiles: both faces, below each its class.
+        differs: whether the classes differ.
+        lines: where the first is from, and because of which other it left or is marked.
+    """
+
+    tiles: tuple[FaceTile, FaceTile]
+    differs: bool
+    lines: tuple[str, str]
 
 
 def class_sheets(faces: pd.DataFrame) -> list[Sheet]:
@@ -114,79 +141,45 @@ def thumbnails(
     return dict(zip(wanted, encoded, strict=True))
 
 
-def picture_address(image: bytes, sample_id: str, pixels: int) -> str:
-    """The `data:` address of a thumbnail; arguments as `thumbnail_jpeg` takes them."""
-    return (
-        "data:image/jpeg;base64,"
-        + base64.b64encode(thumbnail_jpeg(image, sample_id, pixels)).decode()
-    )
+def sheet_grid(sheet: Sheet, faces: pd.DataFrame, pictures: Mapping[int, str]) -> FaceGrid:
+    """The faces of a sheet."""
+    names = faces["sample_id"].to_numpy()
+    tiles = [FaceTile(names[row], pictures[row]) for row in sheet.rows]
+    return FaceGrid(sheet.title, tiles, sheet.shown)
 
 
-def sheet_figure(
-    sheet: Sheet, title: str, faces: pd.DataFrame, pictures: Mapping[int, str]
-) -> Markup:
-    """A grid of faces under its title."""
-    grid = tag("div", *(_tile(faces, row, pictures) for row in sheet.rows), class_="faces")
-    return tag(
-        "figure", tag("figcaption", tag("b", title), f" {shown_of(sheet)}"), grid, class_="sheet"
-    )
-
-
-def pair_figure(row: int, faces: pd.DataFrame, pictures: Mapping[int, str]) -> Markup:
-    """A face beside the one that it names: the class of each, classes that differ standing out, and
-    where each is from and stands.
-    """
+def twin_pair(row: int, faces: pd.DataFrame, pictures: Mapping[int, str]) -> TwinPair:
+    """A face beside the one because of which it left, or beside which it stays."""
     both = [row, int(faces["twin"].to_numpy()[row])]
     pair = faces.iloc[both]
-    style = "differs" if pair["class"].nunique() > 1 else None
-    sides = [
-        tag("div", _tile(faces, index, pictures), tag("b", name, class_=style))
-        for index, name in zip(both, pair["class"], strict=True)
-    ]
-    (source, split, usage), (other, other_split, _) = pair[["source", "split", "usage"]].to_numpy()
-    dropped = split == DROPPED
-    lines = [
-        f"dropped from {source}" + (f" ({usage})" if usage else "")
-        if dropped
-        else f"in {split} of {source}"
-    ]
-    lines.append(
-        f"{'because of' if dropped else 'as in'} {other}, "
-        + ("dropped too" if other_split == DROPPED else f"in {other_split}")
+    first, second = (
+        FaceTile(name, pictures[index], label)
+        for index, name, label in zip(both, pair["sample_id"], pair["class"], strict=True)
     )
-    return tag("figure", *sides, tag("figcaption", lines[0], tag("br"), lines[1]), class_="pair")
+    (source, split, usage), (other, other_split, _) = pair[["source", "split", "usage"]].to_numpy()
+    place = "dropped too" if other_split == DROPPED else f"in {other_split}"
+    if split == DROPPED:
+        origin = f"dropped from {source}" + (f" ({usage})" if usage else "")
+        lines = (origin, f"because of {other}, {place}")
+    else:
+        lines = (f"in {split} of {source}", f"as in {other}, {place}")
+    return TwinPair((first, second), first.words != second.words, lines)
 
 
-def excluded_figures(stores: Mapping[str, FaceStore]) -> list[Markup]:
+def excluded_grids(stores: Mapping[str, FaceStore]) -> list[FaceGrid]:
     """For every reason for an exclusion a grid of what was left out, from the first entries of each
     data set.
     """
-    found: dict[str, list[Markup]] = {}
+    found: dict[str, list[FaceTile]] = {}
     for store in stores.values():
         for reason, pictures in store.meta.get("excluded_pictures", {}).items():
-            tiles = (
-                _named_tile(item["sample_id"], f"data:image/jpeg;base64,{item['jpeg']}")
+            found.setdefault(reason, []).extend(
+                FaceTile(item["sample_id"], f"data:image/jpeg;base64,{item['jpeg']}")
                 for item in pictures
             )
-            found.setdefault(reason, []).extend(tiles)
     return [
-        tag(
-            "figure",
-            tag("figcaption", tag("b", reason), f" {len(tiles):,} shown"),
-            tag("div", *tiles, class_="faces"),
-            class_="sheet",
-        )
-        for reason, tiles in sorted(found.items())
+        FaceGrid(reason, tiles, f"{len(tiles):,} shown") for reason, tiles in sorted(found.items())
     ]
-
-
-def shown_of(sheet: Sheet) -> str:
-    """How many of how many are shown."""
-    return (
-        f"{len(sheet.rows):,} of {sheet.total:,}"
-        if len(sheet.rows) < sheet.total
-        else f"all {sheet.total:,}"
-    )
 
 
 def _sheet(faces: pd.DataFrame, mask: pd.Series, kind: str, key: str, limit: int) -> Sheet:
@@ -199,14 +192,3 @@ def _drawn(pool: pd.DataFrame, limit: int) -> tuple[int, ...]:
     queue = queue.assign(turn=queue.groupby(["source", "split"], observed=True).cumcount())
     first = queue.sort_values(["turn", "draw", "sample_id"]).head(limit)
     return tuple(first.sort_values(["source", "split", "draw", "sample_id"]).index.tolist())
-
-
-def _tile(faces: pd.DataFrame, row: int, pictures: Mapping[int, str]) -> Markup:
-    """A face whose name appears at the foot of the window when it is pointed at or touched."""
-    return _named_tile(str(faces["sample_id"].iat[row]), pictures[row])
-
-
-def _named_tile(name: str, address: str) -> Markup:
-    return tag(
-        "span", tag("img", src=address, alt=name), class_="face", tabindex="-1", data_name=name
-    )

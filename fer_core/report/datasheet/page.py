@@ -1,71 +1,47 @@
 """The data sheet as one self-contained HTML file: counts first, then the faces themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
+from fer_core.base.labels import CLASSES
+from fer_core.dataset.pack.rows import SPLITS
 from fer_core.dataset.store.store import FaceStore
+from fer_core.report.charts.render import draw, draw_both
 from fer_core.report.datasheet.contact_sheets import (
-    Sheet,
     class_sheets,
-    excluded_figures,
+    excluded_grids,
     left_out_sheets,
-    pair_figure,
-    sheet_figure,
-    shown_of,
+    sheet_grid,
     thumbnails,
+    twin_pair,
     twin_sheets,
 )
-from fer_core.report.datasheet.tables import (
-    REASON_WORDS,
-    facts,
-    in_words,
-    kept,
-    left_out,
-    sizes,
-    twin_tables,
-)
-from fer_core.report.shared.markup import Markup, document, section, tag
-from fer_core.report.shared.style import STYLE
+from fer_core.report.templates.load import page_environment
 
-__all__ = ["render_datasheet"]
+__all__ = ["REASON_WORDS", "render_datasheet"]
 
-_TITLE = "Facial-expression data: what they are"
-_CONTENTS = (
-    ("kept", "Kept faces"),
-    ("left-out", "Left out"),
-    ("sizes", "Image sizes"),
-    ("twins", "Twins"),
-    ("classes", "Faces by class"),
-    ("dropped", "Faces left out"),
-    ("excluded", "Entries that give no face"),
-)
-_HOW = (
-    "Drawn at random by name, as many from each data set and split as there are, up to an equal "
-    "share, and in that order. "
-    "Point at a face, or touch it, to read its name."
-)
-_FIRST = "The first of each data set; of a photo with several faces, the whole photo. What cannot be decoded is not shown."
-_BOTH_STAY = "both are in one split and stay: val and test are kept whole, and train too where repeated faces are kept"
-
-_STYLE = """
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .9rem .8rem; margin: .3rem 0 1rem; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; align-content: start; font-size: .8rem; line-height: 1.35; }
-.pair figcaption { grid-column: 1 / -1; font-size: .74rem; overflow-wrap: anywhere; }
-.pair b.differs { color: var(--c1); }
-thead th { white-space: normal; }
-.words, .names { padding-left: 1.1rem; margin: .4rem 0; }
-.names { font-size: .85rem; overflow-wrap: anywhere; }
-svg.chart { overflow: visible; }
-.bar { fill: var(--c0); }
-@media (max-width: 480px) {
-  table { font-size: .8rem; }
-  th, td { white-space: normal; padding: .25rem .3rem; }
-  .by-source tbody th { min-width: 8rem; max-width: 8rem; overflow-wrap: anywhere; }
-  .by-source tbody th span { display: block; }
+_TEMPLATES = page_environment(Path(__file__).parent)
+_NAMES = 50
+REASON_WORDS = {
+    "unlabelled": "the source gives no label",
+    "no_split": "the source puts it in none of train, val and test",
+    "eval_only": "a train or val row of a source of which only test rows are used",
+    "non_face": "a blank frame, text or a sign, outside test",
+    "twin_in_test": "the same picture is in test",
+    "group_in_test": "a face of the same photo or person is in test",
+    "twin_in_val": "the same picture is in val",
+    "group_in_val": "a face of the same photo or person is in val",
+    "contradictory_twins": "the same picture has another label in the same source",
+    "duplicate_in_train": "the same picture is among the train rows already, from which the other "
+    "splits may be carved later",
+    "kept": "both are in one split and stay: val and test are kept whole, and train too where "
+    "repeated faces are kept",
 }
-"""
+"""Reason, or "kept" of pairs that stay -> what it means."""
 
 
 def render_datasheet(
@@ -79,80 +55,62 @@ def render_datasheet(
         stores: the face stores they are in.
     """
     classes, gone, pairs = class_sheets(faces), left_out_sheets(faces), twin_sheets(faces)
-    excluded = excluded_figures(stores)
     pictures = thumbnails(faces, stores, [*classes, *gone, *pairs])
-    listed = [(anchor, name) for anchor, name in _CONTENTS if excluded or anchor != "excluded"]
-    contents = tag(
-        "nav",
-        *(tag("a", name, href=f"#{anchor}") for anchor, name in listed),
-        aria_label="Contents",
+    together = {
+        split: {
+            name: sum(splits[split][name] for splits in counts["kept"].values()) for name in CLASSES
+        }
+        for split in SPLITS
+    }
+    return _TEMPLATES.get_template("datasheet.html.j2").render(
+        counts=counts,
+        classes=CLASSES,
+        together=together,
+        class_chart=_class_chart(counts),
+        size_charts={
+            source: _size_chart(counts["sizes"]["edges"], found["bins"], source)
+            for source, found in counts["sizes"]["sources"].items()
+        },
+        reasons=REASON_WORDS,
+        names=_excluded_names(stores),
+        first_names=_NAMES,
+        class_grids=[sheet_grid(sheet, faces, pictures) for sheet in classes if sheet.total],
+        gone_grids=[sheet_grid(sheet, faces, pictures) for sheet in gone],
+        twins=[(sheet, [twin_pair(row, faces, pictures) for row in sheet.rows]) for sheet in pairs],
+        excluded=excluded_grids(stores),
     )
-    sections = [
-        kept(counts),
-        left_out(counts, stores),
-        sizes(counts),
-        section("twins", "Twins and leakage", twin_tables(counts), *_pairs(pairs, faces, pictures)),
-        section(
-            "classes",
-            "Faces by class",
-            tag("p", _HOW, class_="note"),
-            _sheets(classes, faces, pictures),
-        ),
-        section(
-            "dropped",
-            "Faces left out",
-            tag("p", _HOW, class_="note"),
-            _sheets(gone, faces, pictures),
-        )
-        if gone
-        else None,
-        section(
-            "excluded",
-            "Entries that give no face",
-            tag("p", _FIRST, class_="note"),
-            tag("div", *excluded, class_="sheets"),
-        )
-        if excluded
-        else None,
+
+
+def _class_chart(counts: Mapping[str, Any]) -> Markup:
+    """Kept faces of each class, one bar of its data sets."""
+    sources = list(counts["kept"])
+    rows = [
+        {
+            "name": label,
+            "kind": source,
+            "order": place,
+            "count": sum(found[label] for found in counts["kept"][source].values()),
+        }
+        for label in CLASSES
+        for place, source in enumerate(sources)
     ]
-    foot = tag(
-        "p",
-        "Made from the manifest with SHA-256 ",
-        tag("code", counts["manifest_sha256"]),
-        class_="note hash",
-    )
-    return document(
-        _TITLE,
-        f"{STYLE}\n{_STYLE.strip()}",
-        tag("main", tag("h1", _TITLE), facts(counts), contents, *sections, foot),
-    )
+    title = "Kept faces of each class by data set"
+    return draw_both("stacked", rows, title, kinds=sources, x_label="faces")
 
 
-def _sheets(sheets: Sequence[Sheet], faces: pd.DataFrame, pictures: Mapping[int, str]) -> Markup:
-    return tag(
-        "div",
-        *(sheet_figure(sheet, _title(sheet), faces, pictures) for sheet in sheets if sheet.total),
-        class_="sheets",
-    )
+def _size_chart(edges: list[int], bins: list[int], source: str) -> Markup:
+    """How many faces have a shorter side in each bin."""
+    rows = [
+        {"bin": f"{first:,}" if end == first + 1 else f"{first:,}–{end - 1:,}", "count": count}
+        for first, end, count in zip(edges[:-1], edges[1:], bins, strict=True)
+    ]
+    return draw("histogram", rows, f"{source}: shorter side of kept faces", x_label="pixels")
 
 
-def _pairs(
-    sheets: Sequence[Sheet], faces: pd.DataFrame, pictures: Mapping[int, str]
-) -> list[Markup]:
-    found = []
-    for sheet in sheets:
-        words = REASON_WORDS.get(sheet.key, _BOTH_STAY)
-        head = tag("h3", f"{_title(sheet)}: {shown_of(sheet)}")
-        grid = tag(
-            "div", *(pair_figure(row, faces, pictures) for row in sheet.rows), class_="pairs"
-        )
-        found.append(tag("div", head, tag("p", words, class_="note"), grid))
-    return found
-
-
-def _title(sheet: Sheet) -> str:
-    if sheet.kind == "flag":
-        return f"Flagged: {sheet.key}"
-    if sheet.kind == "twin" and sheet.key == "kept":
-        return "Kept beside an earlier twin"
-    return sheet.key if sheet.kind == "class" else in_words(sheet.key).capitalize()
+def _excluded_names(stores: Mapping[str, FaceStore]) -> dict[str, list[tuple[str, str]]]:
+    """Name and detail of every excluded entry, by reason."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for store in stores.values():
+        for item in store.meta["exclusions"]:
+            found.setdefault(item["reason"], []).append((item["sample_id"], item["detail"]))
+    return dict(sorted(found.items()))

@@ -1,82 +1,201 @@
-"""The page as one self-contained HTML file: no script, no font, and pictures that are part of
-it.
-"""
+"""The report and the page of all hard rows, each one self-contained HTML file."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import yaml
+
+from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.pack import Pack
-from fer_core.report.run.behaviour import calibration, classes, training
-from fer_core.report.run.deployment import export, latency
-from fer_core.report.run.hard import hard_cases
-from fer_core.report.run.inputs import ReportInputs
-from fer_core.report.run.mistakes import mistakes
-from fer_core.report.run.origins import data, teachers
-from fer_core.report.run.provenance import provenance
-from fer_core.report.run.results import comparison, facts, headline, leaderboard
-from fer_core.report.shared.markup import document, tag
-from fer_core.report.shared.style import STYLE
-
-__all__ = ["render_page"]
-
-_TITLE = "Facial-expression recognition: results"
-_CONTENTS = (
-    ("methods", "Methods"),
-    ("leaderboard", "Leaderboard"),
-    ("classes", "Classes"),
-    ("calibration", "Calibration"),
-    ("mistakes", "Worst mistakes"),
-    ("hard", "Hard cases"),
-    ("training", "Training"),
-    ("teachers", "Teachers"),
-    ("data", "Data"),
-    ("onnx", "Exported files"),
-    ("latency", "Latency"),
-    ("provenance", "Provenance"),
+from fer_core.evaluation.boards.hard_cases import REASONS
+from fer_core.export.card.carried import carried_words
+from fer_core.report.facts.change import changes
+from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.preference import Preference
+from fer_core.report.facts.tables import (
+    OF_PREDICTIONS,
+    hard_lines,
+    leaderboard_lines,
+    per_source_lines,
+    students_lines,
 )
+from fer_core.report.facts.trust import trust_checks
+from fer_core.report.run import drawings
+from fer_core.report.run.faces import HARD_TITLES, hard_by_class, hard_by_reason, mistakes
+from fer_core.report.templates.load import page_environment
+
+__all__ = ["SHEET", "PageContext", "render_hard_sheet", "render_page"]
+
+SHEET = "hard_cases.html"
+"""Name of the page of all hard rows, beside the report."""
+_TEMPLATES = page_environment(Path(__file__).parent)
+_FACTS = ("commit", "python", "system", "processor", "cores", "threads", "processes", "device")
+_PACKAGES = ("torch", "timm", "numpy", "pandas", "opencv-python-headless", "onnx")
+_MADE_WITH = (*_FACTS, "cuda", "cudnn", *_PACKAGES, "onnxruntime-gpu", "onnxruntime", "dvc")
 
 
-def render_page(
-    inputs: ReportInputs,
-    dev: Pack,
-    test: Pack,
-    params: Mapping[str, Any],
-    made_with: Mapping[str, Any],
-    warnings: Sequence[str] = (),
-) -> str:
-    """The whole page; the same text for the same artifacts.
+@dataclass(frozen=True)
+class PageContext:
+    """What surrounds a run and is no artifact of it.
 
-    Args:
-        inputs: everything that is shown.
-        dev, test: the faces.
+    Attributes:
         params: sections of params.yaml, shown as they are.
         made_with: what the page is made with, see `surroundings`.
-        warnings: what the reader should know before the numbers.
+        preference: what val rows say of the deployed student.
+        committed: short name of the last commit and its summary; None where there is none.
     """
-    sections = [
-        comparison(inputs),
-        leaderboard(inputs),
-        classes(inputs),
-        calibration(inputs),
-        mistakes(inputs, test),
-        hard_cases(inputs, dev),
-        training(inputs),
-        teachers(inputs),
-        data(inputs),
-        export(inputs),
-        latency(inputs),
-        provenance(inputs, params, made_with),
+
+    params: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+    preference: Preference
+    committed: tuple[str, dict[str, Any]] | None
+
+
+def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) -> str:
+    """The report; the same text for the same artifacts, commit and machine.
+
+    What depends on the commit or the machine is between the comments `volatile` and `/volatile`, so
+    the rest can be compared between commits.
+
+    Args:
+        facts: everything that is shown.
+        dev, test: the faces.
+        context: what surrounds the run.
+    """
+    scope, name = facts.scope, facts.scope.compare_set
+    f1 = _class_f1(facts)
+    boards = _boards(facts)
+    seeds = {(line["method"], line["metric"]): line for line in students_lines(facts, name)}
+    measured = facts.deployed.reliability[name]
+    return _TEMPLATES.get_template("page.html.j2").render(
+        run=facts,
+        name=name,
+        key=scope.deployed,
+        classes=CLASSES,
+        checks=trust_checks(facts, context.preference),
+        committed=context.committed,
+        changes=changes(context.committed[1], facts) if context.committed else [],
+        boards=boards,
+        seeds=seeds,
+        f1=f1,
+        sources=_by_source(facts),
+        left_out=_left_out(facts.validation),
+        mistakes=mistakes(facts, test),
+        hard=_hard_board(facts),
+        hard_grids=hard_by_reason(facts, dev),
+        sheet=SHEET,
+        carried=carried_words(facts.deployed.calibration, measured, name),
+        latency=_latency(facts.latency),
+        made_with=_made_with(facts, context.made_with),
+        params=yaml.safe_dump(dict(context.params), sort_keys=False, default_flow_style=None),
+        draw=drawings,
+        few=drawings.FEW,
+    )
+
+
+def render_hard_sheet(facts: RunFacts, dev: Pack) -> str:
+    """The page of every hard val row; the same text for the same artifacts."""
+    return _TEMPLATES.get_template("hard.html.j2").render(
+        cases=facts.hard_cases,
+        titles={reason: HARD_TITLES[reason] for reason in REASONS},
+        hard=_hard_board(facts),
+        grids=hard_by_class(facts, dev),
+    )
+
+
+def _class_f1(facts: RunFacts) -> dict[str, dict[str, float | None]]:
+    """Model -> class -> F1 on the compared set: teachers, their ensemble, students."""
+    name = facts.scope.compare_set
+    of_models = {
+        key: model.evaluation.metrics[name]["per_class_f1"] for key, model in facts.models.items()
+    }
+    ensemble = facts.board_row("ensemble", True)["per_class_f1"]
+    order = [*facts.scope.teachers, "ensemble", *facts.scope.students]
+    return {key: ({"ensemble": ensemble} | of_models)[key] for key in order}
+
+
+def _boards(facts: RunFacts) -> dict[str, dict[str, Any]]:
+    """Set -> its lines, and of each entry the lines before and after calibration."""
+    frame = pd.DataFrame({"line": leaderboard_lines(facts)})
+    boards: dict[str, dict[str, Any]] = {}
+    for line in frame["line"]:
+        board = boards.setdefault(line["set"], {"lines": [], "entries": {}})
+        board["lines"].append(line)
+        board["entries"].setdefault(line["entry"], {})[line["calibrated"]] = line
+    return boards
+
+
+def _by_source(facts: RunFacts) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Model -> data set -> F1 and faces of each class."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for line in per_source_lines(facts):
+        found.setdefault(line["model"], {}).setdefault(line["source"], []).append(line)
+    return found
+
+
+def _left_out(validation: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Why faces were dropped and entries excluded, and how many."""
+    excluded: Counter[str] = Counter()
+    for found in validation["exclusions"].values():
+        excluded.update(found)
+    dropped = validation["dropped"]["by_reason"]
+    return [
+        *((f"dropped: {why.replace('_', ' ')}", n) for why, n in sorted(dropped.items())),
+        *((f"excluded: {why}", n) for why, n in sorted(excluded.items())),
     ]
-    contents = tag(
-        "nav",
-        *(tag("a", name, href=f"#{anchor}") for anchor, name in _CONTENTS),
-        aria_label="Contents",
-    )
-    warned = [tag("p", warning, class_="warning", role="note") for warning in warnings]
-    return document(
-        _TITLE,
-        STYLE,
-        tag(
-            "main", tag("h1", _TITLE), headline(inputs), *warned, facts(inputs), contents, *sections
-        ),
-    )
+
+
+def _hard_board(facts: RunFacts) -> dict[str, Any]:
+    """Model -> its scores on the hard rows and on all, best on the hard ones first."""
+    models: dict[str, dict[str, Any]] = {}
+    for line in hard_lines(facts):
+        models.setdefault(line["model"], {})[line["rows_of"]] = line
+    best = sorted(models.items(), key=lambda item: -item[1]["hard"]["macro_f1"])
+    cases = facts.hard_cases
+    return {"models": dict(best), "scores": OF_PREDICTIONS} | {
+        part: cases[part] for part in ("hard_rows", "val_rows")
+    }
+
+
+def _latency(timed: pd.DataFrame) -> dict[str, Any]:
+    """The smallest batch and the larger ones, in the order of scope, batch and threads."""
+    keys = ["scope", "batch", "threads"]
+    timed = timed.sort_values(keys, ascending=[False, True, True], kind="stable")
+    least = timed["batch"].min()
+    small, large = timed[timed["batch"] == least], timed[timed["batch"] > least]
+    spans = {}
+    for column in ("calls", "rounds"):
+        low, high = timed[column].min(), timed[column].max()
+        spans[column] = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return {
+        "first": timed.iloc[0].to_dict(),
+        "pinned": bool(timed["pinned"].all()),
+        "several": timed["provider"].nunique() > 1,
+        "small": small.to_dict("records"),
+        "large": large.to_dict("records"),
+        "sizes": ", ".join(map(str, sorted(large["batch"].unique()))),
+        "chart": drawings.latency_chart(small),
+        **spans,
+    }
+
+
+def _made_with(facts: RunFacts, this: Mapping[str, Any]) -> dict[str, Any]:
+    """Machine and packages of the deployed student's training, of this page, and of every
+    training.
+    """
+    training, page = _flat(facts.deployed.surroundings), _flat(this)
+    known = [name for name in _MADE_WITH if name in training or name in page]
+    return {
+        "both": [(name, training.get(name, "–"), page.get(name, "–")) for name in known],
+        "each": {key: _flat(model.surroundings) for key, model in facts.models.items()},
+    }
+
+
+def _flat(surroundings: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts and package versions side by side, what is not known left out."""
+    values = {**surroundings, **surroundings.get("packages", {})}
+    return {name: value for name, value in values.items() if value is not None}

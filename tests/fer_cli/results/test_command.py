@@ -5,9 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_cli.results.command import glossary_section, results
 from fer_cli.results.tables import method_table, model_table
 from fer_core.base.errors import ArtifactError
 
+ROOT = Path(__file__).parents[3]
 METRICS = ("accuracy", "macro_f1", "nll", "ece")
 
 
@@ -48,16 +50,29 @@ def test_table_holds_the_calibrated_rows_of_the_set_best_first(board: Path) -> N
     assert "0.750 (0.625–0.875)" in lines[0]
 
 
-def test_methods_are_summed_up_over_seeds(board: Path) -> None:
+def test_methods_are_summed_up_over_seeds() -> None:
     names = ("accuracy", "macro_f1", "minority_f1", "nll_scaled_nats", "ece_scaled")
-    lines = ["set,method,metric,seeds,mean,sd,min,max"]
-    lines += [f"all,ce,{name},1,0.5,,0.5,0.5" for name in names]
-    lines += [f"all,kd,{name},3,0.25,0.0156,0.2,0.3" for name in names] + [
-        "other,kd,macro_f1,3,0.9,0.1,0.8,1.0"
+    lines = [
+        {"method": "ce", "metric": name, "seeds": 1, "mean": 0.5, "sd": None} for name in names
     ]
-    (board / "metrics" / "resultssummarystudents.csv").write_text("\n".join(lines))
-    found = method_table("all").splitlines()[2:]
+    lines += [
+        {"method": "kd", "metric": name, "seeds": 3, "mean": 0.25, "sd": 0.0156} for name in names
+    ]
+    found = method_table(lines).splitlines()[2:]
     assert found == ["| ce | 1 |" + " 0.500 |" * 5, "| kd | 3 |" + " 0.250 ± 0.016 |" * 5]
+
+
+def test_the_glossary_holds_the_terms_that_pages_explain(tmp_path: Path) -> None:
+    """After a change of terms: fer results --glossary docs/glossary.md"""
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    copy = tmp_path / "glossary.md"
+    copy.write_text("before <!-- terms -->old<!-- /terms --> after", encoding="utf-8")
+    results(glossary=copy)
+    assert f"<!-- terms -->\n{glossary_section()}\n<!-- /terms -->" in page
+    assert copy.read_text(encoding="utf-8").startswith("before <!-- terms -->\n\n- **")
+    copy.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="marks are missing"):
+        results(glossary=copy)
 
 
 def test_unknown_set_and_missing_file_are_errors(board: Path) -> None:

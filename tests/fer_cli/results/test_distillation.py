@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_cli.results.distillation import distillation_page
+from fer_cli.results.pages import distillation_page
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
 from stages import compare, report
@@ -13,7 +13,11 @@ from tests.report.conftest import artifacts, project
 
 __all__ = ["artifacts", "project"]
 
-TRIALS = "method,seed,settings,val_macro_f1,val_accuracy,val_nll,best\nce,1,lr 0.1,0.5,0.6,1.1,0\nce,1,lr 0.2,0.55,0.61,1.05,1\n"
+TRIALS = """\
+method,seed,settings,val_macro_f1,val_accuracy,val_nll,best
+ce,1,lr 0.1,0.5,0.6,1.1,0
+ce,1,lr 0.2,0.55,0.61,1.05,1
+"""
 
 
 @pytest.fixture
@@ -95,25 +99,29 @@ def test_goals_are_met_or_not_by_the_numbers_beside_them(run: Path) -> None:
         == f"{np.mean([one['temperature_scaled']['metrics']['ece']['value'] for one in ece]):.4f}"
     )
     assert row[6] == f"{np.mean([one['ece_floor']['mean'] for one in ece]):.4f}"
-    table = pd.read_csv("metrics/comparison.csv")
-    table.loc[0, ["delta_macro_f1", "delta_macro_f1_low"]] = [0.0099, 0.001]
-    table.to_csv("metrics/comparison.csv", index=False)
-    assert cells(distillation_page("x", None), "Goals", "kd")[3] == "not met"
-    table.loc[0, ["delta_macro_f1", "delta_macro_f1_low"]] = [0.01, 0.0]
-    table.to_csv("metrics/comparison.csv", index=False)
-    assert cells(distillation_page("x", None), "Goals", "kd")[3] == "not met", (
-        "the interval must lie above 0"
-    )
-    table.loc[0, "delta_macro_f1"] = np.nan
-    table.to_csv("metrics/comparison.csv", index=False)
+    for delta, verdict in (
+        ({"value": 0.0099, "low": 0.001, "high": 0.02}, "not met"),
+        ({"value": 0.01, "low": 0.0, "high": 0.02}, "not met"),  # the interval must be above 0
+        ({"value": 0.01, "low": 0.001, "high": 0.02}, "met"),
+    ):
+        change_delta(delta)
+        assert cells(distillation_page("x", None), "Goals", "kd")[3] == verdict
+    change_delta(None)
     assert "cannot be judged" in distillation_page("x", None)
+
+
+def change_delta(delta: dict[str, float] | None) -> None:
+    path = Path("data/comparison/comparison.json")
+    values = read_json(path)
+    values["pairs"][0]["delta_macro_f1"] = delta
+    write_json(path, values)
 
 
 def test_a_class_that_a_set_has_no_row_of_is_a_dash(run: Path) -> None:
     for key in ("ce-1", "ce-2", "kd-1", "kd-2"):
-        path = Path(f"data/evaluation/{key}/metrics.json")
+        path = Path(f"data/calibration/{key}/reliabilitymetrics.json")
         values = read_json(path)
-        values["sets"]["large"]["per_class_f1"]["Disgust"] = None
+        values["large"]["raw"]["per_class_f1"]["Disgust"] = None
         write_json(path, values)
     by_class = (
         distillation_page("x", None)
@@ -124,20 +132,9 @@ def test_a_class_that_a_set_has_no_row_of_is_a_dash(run: Path) -> None:
     assert [cell.strip() for cell in mine.strip("|").split("|")][2] == "–"
 
 
-def test_each_named_set_has_its_table_of_methods_and_a_summary_without_it_is_an_error(
-    run: Path,
-) -> None:
-    assert (
-        distillation_page("x", None)
-        .partition("## Methods on large")[2]
-        .partition("F1 of each class")[0]
-        .count("| kd | 2 |")
-        == 1
-    )
-    table = pd.read_csv("metrics/resultssummarystudents.csv")
-    table[table["set"] != "large"].to_csv("metrics/resultssummarystudents.csv", index=False)
-    with pytest.raises(ArtifactError, match="does not hold this set"):
-        distillation_page("x", None)
+def test_each_named_set_has_its_table_of_methods(run: Path) -> None:
+    methods = distillation_page("x", None).partition("## Methods on large")[2]
+    assert methods.partition("F1 of each class")[0].count("| kd | 2 |") == 1
 
 
 def test_methods_are_compared_on_every_set_that_is_named(run: Path) -> None:

@@ -1,0 +1,134 @@
+"""Pages of results as Markdown: the outcome of a run, and its training methods against each
+other. Both are renderings of the facts that the report shows too.
+"""
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_cli.results.goals import BASELINE, GAIN, HIGHEST_ECE, goals, val_mean
+from fer_cli.results.tables import compare_sets, read_metrics, templates
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import read_json, sha256_file
+from fer_core.base.labels import CLASSES
+from fer_core.base.params import PARAMS_FILE, read_params
+
+if TYPE_CHECKING:
+    from fer_core.report.facts.collect import RunFacts
+
+__all__ = ["distillation_page", "results_page"]
+
+_DATA, _METRICS = Path("data"), Path("metrics")
+_TRIALS = ("method", "settings", "best", "val_macro_f1", "val_accuracy", "val_nll")
+
+
+def results_page(title: str) -> str:
+    """Provenance, data, every named test set, comparison in words, training and latency.
+
+    Raises:
+        ArtifactError: an artifact is missing or of another run.
+    """
+    facts = _facts()
+    records = {
+        key: read_json(folder / "summary.json")
+        for key, folder in facts.scope.records(_DATA).items()
+    }
+    return _page("results", title, facts, records=records, latency=facts.latency.to_dict("records"))
+
+
+def distillation_page(title: str, trials: Path | None) -> str:
+    """Protocol, goals, tuning, methods over seeds, paired differences, F1 of each class and every
+    run.
+
+    Args:
+        title: heading.
+        trials: table written by `fer tune show --out`, or None.
+
+    Raises:
+        ArtifactError: an artifact or the table of trials is missing.
+    """
+    facts, params = _facts(), read_params()
+    scope, compared = facts.scope, compare_sets(params)
+    budgets = {key: model.evaluation.budget for key, model in facts.each_student()}
+    alike = [{**budget, "tuned": None} for budget in budgets.values()]
+    return _page(
+        "distillation",
+        title,
+        facts,
+        student=params["student"],
+        budgets=budgets,
+        same_budget=all(budget == alike[0] for budget in alike),
+        settings={
+            method: budgets[scope.runs(method)[-1]]["tuned"] | params["student"].get(method, {})
+            for method in scope.methods
+        },
+        compared=compared,
+        goals=[goals(facts, name) for name in compared],
+        baseline=BASELINE,
+        gain=GAIN,
+        highest_ece=HIGHEST_ECE,
+        trials=None if trials is None else _read_trials(trials),
+        val={
+            method: {one: val_mean(facts, method, one) for one in ("accuracy", "macro_f1", "nll")}
+            for method in scope.methods
+        },
+        classes=CLASSES,
+    )
+
+
+def _facts() -> "RunFacts":
+    # every `fer` command would wait for it
+    from fer_core.report.facts.collect import collect_facts, read_scope
+
+    return collect_facts(_DATA, _METRICS, read_scope())
+
+
+def _page(name: str, title: str, facts: "RunFacts", **more: Any) -> str:
+    from fer_core.report.facts.tables import leaderboard_lines, students_lines
+    from fer_core.report.facts.trust import unfinished_methods
+
+    lines, sets = leaderboard_lines(facts), list(facts.deployed.evaluation.sets)
+    return (
+        templates()
+        .get_template(f"{name}.md.j2")
+        .render(
+            title=title,
+            run=facts,
+            made=_provenance(facts),
+            boards={one: [line for line in lines if line["set"] == one] for one in sets},
+            methods={one: students_lines(facts, one) for one in sets},
+            unfinished=unfinished_methods(facts),
+            **more,
+        )
+    )
+
+
+def _provenance(facts: "RunFacts") -> dict[str, Any]:
+    """What names code, parameters, data and machine."""
+    log = ["git", "log", "-1", "--format=%H", "--", "fer_core", "stages"]
+    commit = subprocess.run(log, capture_output=True, text=True, check=False).stdout.strip()
+    params = sha256_file(PARAMS_FILE)
+    profiles = [
+        f"profile `{path.stem}`"
+        for path in sorted(Path("profiles").glob("*.yaml"))
+        if sha256_file(path) == params
+    ]
+    return {
+        "commit": commit or "no git commit",
+        "profile": profiles[0] if profiles else "no profile",
+        "params_sha256": params,
+        "manifest_sha256": facts.validation["manifest_sha256"],
+        "training": facts.models[facts.scope.students[0]].surroundings,
+    }
+
+
+def _read_trials(path: Path) -> list[dict[Any, Any]]:
+    table = read_metrics(path)
+    if missing := {*_TRIALS} - set(table.columns):
+        raise ArtifactError(
+            "This is no table of trials.",
+            where=path,
+            found=f"no {', '.join(sorted(missing))}",
+            remedy="fer tune show --out",
+        )
+    return table.to_dict("records")

@@ -1,0 +1,94 @@
+"""Whether the artifacts of a report are of one run: pairs of facts that must be equal."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_core.base.labels import N_CLASSES
+
+if TYPE_CHECKING:
+    from fer_core.report.facts.collect import ModelFacts, RunFacts
+
+__all__ = ["agreements"]
+
+
+def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
+    """Pairs that must be equal, and what they are."""
+    for key, model in facts.models.items():
+        yield from _of_model(facts, key, model)
+    for tag in facts.scope.teachers:
+        evaluation = facts.models[tag].evaluation
+        yield (
+            facts.ensemble.model_sha256[tag],
+            evaluation.test.model_sha256,
+            f"weights of {tag} in the ensemble",
+        )
+        board = facts.board_row(tag, False)["metrics"]
+        measured = evaluation.metrics[facts.scope.compare_set]["metrics"]
+        yield board, measured, f"leaderboard and {tag}"
+    yield from _of_run(facts)
+    yield from _of_export(facts)
+
+
+def _of_model(
+    facts: "RunFacts", key: str, model: "ModelFacts"
+) -> Iterator[tuple[object, object, str]]:
+    first, evaluation = facts.deployed.evaluation, model.evaluation
+    kind = "teacher" if key in facts.scope.teachers else "student"
+    both = f"{key} and {first.key}"
+    yield evaluation.kind, kind, f"kind of {key}"
+    yield evaluation.dev.rows_sha256, first.dev.rows_sha256, f"dev rows of {both}"
+    yield evaluation.test.rows_sha256, first.test.rows_sha256, f"test rows of {both}"
+    yield list(evaluation.sets), list(first.sets), f"named test sets of {both}"
+    yield list(model.reliability), ["val", *evaluation.sets], f"sets of the calibration of {key}"
+    for name, measured in model.reliability.items():
+        what = f"calibration and evaluation of {key} on {name}"
+        yield measured["raw"]["metrics"], evaluation.metrics[name]["metrics"], what
+
+
+def _of_run(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
+    first, name = facts.deployed.evaluation, facts.scope.compare_set
+    rows = {split: len(first.dev.rows_of(split)) for split in ("val", "calib")}
+    for split, count in {**rows, "test": len(first.test)}.items():
+        what = f"{split} rows of the evaluations and of the gate"
+        yield count, facts.validation["rows_by_split"][split], what
+    what = "teachers of the ensemble and of params.yaml"
+    yield facts.ensemble.teachers, facts.scope.teachers, what
+    what = "rows of the hard cases and of the evaluations"
+    yield facts.hard_cases["rows_sha256"], first.dev.rows_sha256, what
+    yield facts.hard_cases["hard_rows"], len(facts.hard_faces), "hard cases counted and listed"
+    yield facts.comparison["set"], name, "set of the comparison and of params.yaml"
+    compared = {run["key"]: run["metrics"] for run in facts.comparison["runs"]}
+    yield sorted(compared), sorted(facts.models), "runs of the comparison and of params.yaml"
+    for key, model in facts.models.items():
+        measured = model.evaluation.metrics[name]["metrics"]
+        yield compared[key], measured, f"comparison and evaluation of {key}"
+    mask = first.sets[name]
+    cells = N_CLASSES * first.test.labels[mask].astype(np.int64)
+    cells += first.test.eval[mask].argmax(axis=1)
+    counted = np.bincount(cells, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES).tolist()
+    yield counted, first.metrics[name]["confusion"], f"logits and confusion of {first.key}"
+
+
+def _of_export(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
+    test, deployed = facts.deployed.evaluation.test, facts.scope.deployed
+    for record in facts.exports:
+        file = record["file"]
+        yield record["modelname"], deployed, f"student of {file} and of params.yaml"
+        passed = record["paritycheck"]["pass"]
+        yield passed, True, f"verdict on {file} and what may be published"
+        weights = record["checkpoint_hash"]
+        yield weights, test.model_sha256, f"weights of {file} and of the evaluation"
+    exported = [record["precision"] for record in facts.exports]
+    yield list(facts.parity["precisions"]), exported, "precisions exported and compared"
+    timed = facts.latency[facts.latency["model"] != "reference"]
+    files = set(zip(timed["model"], timed["precision"], strict=True))
+    yield files, {(deployed, precision) for precision in exported}, "files exported and timed"
+    promoted = {promotion.precision for promotion in facts.promotions if promotion.promoted}
+    yield promoted - set(exported), set(), "files promoted and not exported"
+    temperature = facts.deployed.calibration.temperature
+    what = "temperature of the export and of the calibration"
+    yield facts.parity["temperature"], temperature, what
+    what = "rows of the parity and of the evaluation"
+    yield facts.parity["rows_sha256"], test.rows_sha256, what

@@ -1,0 +1,271 @@
+"""The facts of one run: every artifact that pages show, read once and checked to be of one run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_core.base.errors import ArtifactError, ParamsError
+from fer_core.base.files import read_json
+from fer_core.base.params import load_section
+from fer_core.evaluation.boards.hard_cases import REASONS, read_hard_cases
+from fer_core.evaluation.boards.leaderboard import read_leaderboard
+from fer_core.evaluation.calibration.report import Calibration, read_calibration
+from fer_core.evaluation.comparison.histories import (
+    read_history,
+    read_reliability,
+    read_target_metrics,
+    read_validation,
+)
+from fer_core.evaluation.comparison.report import read_comparison
+from fer_core.evaluation.ensemble.ensemble import Ensemble, read_ensemble
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
+from fer_core.export.latency.promotion import Promotion, read_promotions, recommended
+from fer_core.export.latency.table import read_latency
+from fer_core.export.onnx.parity import read_parity
+from fer_core.export.onnx.report import read_export_records
+from fer_core.report.facts.agreement import agreements
+
+__all__ = ["ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
+
+_REMEDY = "run `fer run` (or `dvc repro`): the report must be of one run"
+
+
+@dataclass(frozen=True)
+class ReportScope:
+    """What params.yaml says is to be reported.
+
+    Attributes:
+        teachers: tags.
+        methods: of the students.
+        seeds: of every method.
+        deployed: key of the exported student.
+        compare_set: the named test set that numbers are of where no other is named.
+        stages: tag -> stage, "a" or "b", of the teachers whose model is not stage A's.
+    """
+
+    teachers: tuple[str, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    deployed: str
+    compare_set: str
+    stages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        """Student keys, by method and seed."""
+        return tuple(f"{method}-{seed}" for method in self.methods for seed in self.seeds)
+
+    def runs(self, method: str) -> list[str]:
+        """Keys of a method's students."""
+        return [f"{method}-{seed}" for seed in self.seeds]
+
+    def records(self, data: Path) -> dict[str, Path]:
+        """Key of every teacher, then student, and the folder of its training record."""
+        teachers = {
+            tag: data / "teachers" / tag / self.stages.get(tag, "a") / "record"
+            for tag in self.teachers
+        }
+        return teachers | {key: data / "students" / key / "record" for key in self.students}
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """One teacher or student.
+
+    Attributes:
+        evaluation: logits and metrics.
+        calibration: its temperature.
+        reliability: set -> rows, raw, temperature_scaled, ece_floor.
+        points: of the reliability diagrams: set, stage, bin, confidence, accuracy, count.
+        history: one row an epoch.
+        surroundings: machine and packages of its training.
+        stages: of a teacher of two stages, both measured on the same val rows; else None.
+    """
+
+    evaluation: Evaluation
+    calibration: Calibration
+    reliability: dict[str, Any]
+    points: pd.DataFrame
+    history: pd.DataFrame
+    surroundings: dict[str, Any]
+    stages: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """All artifacts of one run.
+
+    Attributes:
+        scope: what is reported.
+        models: teachers, then students, by key.
+        validation: the report of the gate.
+        board: rows of the leaderboard.
+        oracles: of every named set, what a rule that always picks a right teacher would reach.
+        ensemble: of the teachers.
+        targets: metrics and sharpness of the soft labels.
+        comparison: of the methods.
+        exports: one record an ONNX file.
+        parity: of the ONNX files.
+        latency: of the ONNX files, on the machine that ran the stage `latency`.
+        promotions: verdicts on the ONNX files that must earn their use there.
+        hard_cases: the summary of the hard val rows.
+        hard_faces: the hard val rows.
+    """
+
+    scope: ReportScope
+    models: dict[str, ModelFacts]
+    validation: dict[str, Any]
+    board: list[dict[str, Any]]
+    oracles: list[dict[str, Any]]
+    ensemble: Ensemble
+    targets: dict[str, Any]
+    comparison: dict[str, Any]
+    exports: list[dict[str, Any]]
+    parity: dict[str, Any]
+    latency: pd.DataFrame
+    promotions: list[Promotion]
+    hard_cases: dict[str, Any]
+    hard_faces: pd.DataFrame
+
+    @property
+    def deployed(self) -> ModelFacts:
+        """The exported student."""
+        return self.models[self.scope.deployed]
+
+    @property
+    def recommended(self) -> dict[str, Any]:
+        """The record of the exported file to use on the CPU that was timed."""
+        precision = recommended(self.promotions)
+        return next(record for record in self.exports if record["precision"] == precision)
+
+    def each_student(self) -> Iterator[tuple[str, ModelFacts]]:
+        """Key and model of every student."""
+        for key in self.scope.students:
+            yield key, self.models[key]
+
+    def board_row(self, entry: str, calibrated: bool) -> dict[str, Any]:
+        """The leaderboard's row of an entry on `compare_set`.
+
+        Raises:
+            ArtifactError: there is none.
+        """
+        for row in self.board:
+            if (row["set"], row["entry"], row["calibrated"]) == (
+                self.scope.compare_set,
+                entry,
+                calibrated,
+            ):
+                return row
+        raise ArtifactError(
+            "The leaderboard misses an entry.",
+            expected=f"{entry} on {self.scope.compare_set}",
+            where="data/leaderboard",
+            remedy=_REMEDY,
+        )
+
+
+def read_scope() -> ReportScope:
+    """What params.yaml says is to be reported."""
+    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
+    return ReportScope(
+        teachers=tuple(teachers),
+        methods=tuple(load_section("student.methods", list[str])),
+        seeds=tuple(load_section("student.seeds", list[int])),
+        deployed=load_section("deploy.student", str),
+        compare_set=load_section("evaluation", EvaluationOptions).compare_sets[0],
+        stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
+    )
+
+
+def collect_facts(data: Path, metrics: Path, scope: ReportScope) -> RunFacts:
+    """Read every artifact under the data folder, and what `latency` left under metrics, and verify
+    that they belong together.
+
+    Raises:
+        ParamsError: `deploy.student` is no student.
+        ArtifactError: one is missing, damaged or of another version, or two of them are of
+            different runs.
+    """
+    if scope.deployed not in scope.students:
+        raise ParamsError(
+            "The deployed student is not trained.",
+            where="params.yaml: deploy.student",
+            found=scope.deployed,
+            expected=scope.students,
+        )
+    hard_faces, hard_summary, hard_rows_sha256 = read_hard_cases(data / "hard_cases")
+    board = read_leaderboard(data / "leaderboard")
+    facts = RunFacts(
+        scope=scope,
+        models={
+            key: _read_model(data, key, record, scope.compare_set)
+            for key, record in scope.records(data).items()
+        },
+        validation=read_validation(data / "validation.json"),
+        board=board.rows,
+        oracles=board.oracles,
+        ensemble=read_ensemble(data / "ensemble"),
+        targets=read_target_metrics(data / "softlabels" / "ensemble_metrics.json"),
+        comparison=read_comparison(data / "comparison"),
+        exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
+        parity=read_parity(data / "onnx" / "onnxparity.json"),
+        latency=read_latency(metrics / "latencybenchmarks.csv"),
+        promotions=read_promotions(metrics / "onnxpromotion.json"),
+        hard_cases={**asdict(hard_summary), "rows_sha256": hard_rows_sha256},
+        hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
+    )
+    try:
+        for found, expected, what in agreements(facts):
+            if found != expected:
+                raise ArtifactError(
+                    f"Two artifacts are not of one run: {what}.",
+                    where=data,
+                    found=found,
+                    expected=expected,
+                    remedy=_REMEDY,
+                )
+    except KeyError as error:
+        raise ArtifactError(
+            "An artifact misses a key.",
+            where=f"{data}: an evaluation, calibration, leaderboard.json or comparison.json",
+            expected=error.args[0],
+            remedy=_REMEDY,
+        ) from error
+    return facts
+
+
+def _read_model(data: Path, key: str, record: Path, compare_set: str) -> ModelFacts:
+    evaluation = read_evaluation(data / "evaluation" / key)
+    if evaluation.key != key:
+        raise ArtifactError(
+            "This evaluation is another model's.",
+            where=data / "evaluation" / key,
+            found=evaluation.key,
+            expected=key,
+        )
+    folder = data / "calibration" / key
+    reliability, points = read_reliability(folder)
+    for where, sets in ((data / "evaluation" / key, evaluation.metrics), (folder, reliability)):
+        if compare_set not in sets:
+            raise ArtifactError(
+                "The set to compare on was not measured.",
+                where=where,
+                found=list(sets),
+                expected=compare_set,
+                remedy=_REMEDY,
+            )
+    calibration = read_calibration(folder, evaluation.test.model_sha256)
+    stages = read_json(record / "compare.json") if (record / "compare.json").is_file() else None
+    return ModelFacts(
+        evaluation,
+        calibration,
+        reliability,
+        points,
+        read_history(record),
+        read_json(record / "environment.json"),
+        stages,
+    )

@@ -1,0 +1,196 @@
+"""The tables that live in git: leaderboard, comparison, cross-seed summary, and the points of the
+plots.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_core.base.labels import CLASSES
+from fer_core.evaluation.calibration.calibrators import source_of
+from fer_core.evaluation.metrics.metrics import METRICS, class_details, outcome_of
+from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.summary import student_metrics
+
+__all__ = [
+    "confusion_points",
+    "hard_lines",
+    "history_points",
+    "leaderboard_lines",
+    "per_source_lines",
+    "reliability_points",
+    "students_lines",
+]
+
+OF_PREDICTIONS = ("accuracy", "macro_f1", "minority_f1")
+"""Metrics that only the predicted class decides."""
+_HISTORY = ("phase", "train_loss", "train_accuracy", "val_accuracy", "val_macro_f1", "val_nll")
+
+
+def leaderboard_lines(facts: RunFacts) -> list[dict[str, Any]]:
+    """Teachers, ensembles and students, raw and calibrated, on every named test set, by falling
+    macro-F1.
+
+    Returns:
+        set, entry, kind (teacher, ensemble, student), calibrated, chosen, space, weights, rows, and
+            each metric with `_low` and `_high`.
+    """
+    lines = []
+    for row in facts.board:
+        kind = "teacher" if row["entry"].partition(" T=")[0] in facts.scope.teachers else "ensemble"
+        about = {
+            "set": row["set"],
+            "entry": row["entry"],
+            "kind": kind,
+            "calibrated": row["calibrated"],
+            "chosen": row["chosen"],
+        }
+        weights = (
+            " ".join(f"{tag}={weight:.6g}" for tag, weight in row["weights"].items())
+            if kind == "ensemble"
+            else ""
+        )
+        lines.append(
+            about
+            | {"space": row["space"], "weights": weights, "rows": row["rows_used"]}
+            | _cells(row["metrics"])
+        )
+    for key, model in facts.each_student():
+        for name in model.evaluation.sets:
+            measured = model.reliability[name]
+            for calibrated, stage in ((False, "raw"), (True, "temperature_scaled")):
+                about = {
+                    "set": name,
+                    "entry": key,
+                    "kind": "student",
+                    "calibrated": calibrated,
+                    "chosen": False,
+                }
+                lines.append(
+                    about
+                    | {"space": "", "weights": "", "rows": measured["rows"]}
+                    | _cells(measured[stage]["metrics"])
+                )
+    order = {name: place for place, name in enumerate(facts.deployed.evaluation.sets)}
+    return sorted(lines, key=lambda line: (order[line["set"]], -line["macro_f1"]))
+
+
+def students_lines(facts: RunFacts, set_name: str) -> list[dict[str, Any]]:
+    """Each method over its seeds on a named test set: set, method, metric, seeds, mean, sd (of a
+    sample; empty for one seed), min, max.
+
+    All four are empty for the F1 of a class without rows in the set.
+    """
+    lines = []
+    for method in facts.scope.methods:
+        runs = [
+            student_metrics(facts.models[f"{method}-{seed}"], set_name)
+            for seed in facts.scope.seeds
+        ]
+        for metric in runs[0]:
+            about = {"set": set_name, "method": method, "metric": metric, "seeds": len(runs)}
+            lines.append(about | _over_seeds([run[metric] for run in runs]))
+    return lines
+
+
+def per_source_lines(facts: RunFacts) -> list[dict[str, Any]]:
+    """F1 of every model on each data set and class of `compare_set`: model, source, class, faces,
+    f1 (None where there is no face).
+    """
+    lines = []
+    for key, model in facts.models.items():
+        test = model.evaluation.test
+        rows = np.flatnonzero(model.evaluation.sets[facts.scope.compare_set])
+        sources = np.array([source_of(test.sample_ids[row]) for row in rows])
+        for source in np.unique(sources):
+            mine = rows[sources == source]
+            details = class_details(outcome_of(test.eval[mine], test.labels[mine], bins=1))
+            for label, counts in zip(CLASSES, details["confusion"], strict=True):
+                about = {"model": key, "source": str(source), "class": label, "faces": sum(counts)}
+                lines.append(about | {"f1": details["per_class_f1"][label]})
+    return lines
+
+
+def hard_lines(facts: RunFacts) -> list[dict[str, Any]]:
+    """Every model on the hard val rows and on all of them: model, kind, rows_of ("hard" or "all"),
+    rows, scores with `_low` and `_high`.
+
+    Only scores of the predicted class: whether a model is calibrated does not change these.
+    """
+    cases = facts.hard_cases
+    lines = []
+    for key, found in cases["scores"].items():
+        kind = (
+            "teacher"
+            if key in facts.scope.teachers
+            else "student"
+            if key in facts.models
+            else "ensemble"
+        )
+        for part in ("hard", "all"):
+            about = {
+                "model": key,
+                "kind": kind,
+                "rows_of": part,
+                "rows": cases["hard_rows" if part == "hard" else "val_rows"],
+            }
+            lines.append(about | _cells(found[part]["metrics"], OF_PREDICTIONS))
+    return lines
+
+
+def history_points(facts: RunFacts, keys: Sequence[str]) -> pd.DataFrame:
+    """Training curves of these models, one line a model and epoch (from 0)."""
+    parts = [facts.models[key].history[["epoch", *_HISTORY]].assign(model=key) for key in keys]
+    return pd.concat(parts, ignore_index=True)[["model", "epoch", *_HISTORY]].round(6)
+
+
+def confusion_points(facts: RunFacts) -> pd.DataFrame:
+    """Label and prediction of the deployed student for each row of `compare_set`, in class order:
+    actual, predicted.
+    """
+    evaluation = facts.deployed.evaluation
+    mask = evaluation.sets[facts.scope.compare_set]
+    pairs = np.column_stack(
+        [evaluation.test.labels[mask].astype(np.int64), evaluation.test.eval[mask].argmax(axis=1)]
+    )
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    names = np.array(CLASSES, dtype=object)
+    return pd.DataFrame({"actual": names[pairs[:, 0]], "predicted": names[pairs[:, 1]]})
+
+
+def reliability_points(facts: RunFacts, key: str) -> pd.DataFrame:
+    """Reliability of a model on `compare_set`, empty bins left out: stage (raw, scaled), bin,
+    confidence, accuracy, count.
+    """
+    points = facts.models[key].points
+    # a deployed file holds a temperature, so the points of the other methods of calibration are not
+    # its own
+    points = points[
+        (points["set"] == facts.scope.compare_set)
+        & (points["count"] > 0)
+        & points["stage"].isin(["raw", "scaled"])
+    ]
+    return points[["stage", "bin", "confidence", "accuracy", "count"]].reset_index(drop=True)
+
+
+def _over_seeds(values: Sequence[float | None]) -> dict[str, float | None]:
+    found = np.array([value for value in values if value is not None])
+    if not len(found):
+        return dict.fromkeys(("mean", "sd", "min", "max"))
+    spread = round(float(found.std(ddof=1)), 6) if len(found) > 1 else None
+    return {
+        "mean": round(float(found.mean()), 6),
+        "sd": spread,
+        "min": float(found.min()),
+        "max": float(found.max()),
+    }
+
+
+def _cells(metrics: dict[str, Any], names: Sequence[str] = METRICS) -> dict[str, float]:
+    return {
+        f"{name}{suffix}": metrics[name][end]
+        for name in names
+        for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high"))
+    }

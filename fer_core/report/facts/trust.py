@@ -1,0 +1,100 @@
+"""How far a reader may trust the numbers: what was checked, and what to be careful about."""
+
+from dataclasses import dataclass
+
+from fer_core.evaluation.comparison.convergence import unfinished
+from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.preference import Preference
+
+__all__ = ["Check", "trust_checks", "unfinished_methods"]
+
+_NARROW = 0.03
+"""Half of a 95 % interval of macro-F1 that still tells models apart."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One reason to trust the numbers, or to be careful.
+
+    Attributes:
+        good: whether it is a reason to trust.
+        title: in a few words.
+        words: a sentence or two.
+    """
+
+    good: bool
+    title: str
+    words: str
+
+
+def unfinished_methods(facts: RunFacts) -> str | None:
+    """Methods whose val curve still rose when training ended, in words; None where all are flat."""
+    scope = facts.scope
+    curves = {
+        method: [facts.models[key].history for key in scope.runs(method)]
+        for method in scope.methods
+    }
+    return unfinished(curves)
+
+
+def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
+    """Checks, those that ask for care first."""
+    measured = facts.deployed.reliability[facts.scope.compare_set]
+    f1 = measured["raw"]["metrics"]["macro_f1"]
+    half = (f1["high"] - f1["low"]) / 2
+    ece, floor = measured["temperature_scaled"]["metrics"]["ece"]["value"], measured["ece_floor"]
+    rising, refused = unfinished_methods(facts), facts.parity["refused"]
+    seeds = len(facts.scope.seeds)
+    sources = facts.validation["counts"]["by_source"]
+    synthetic = all(name.startswith("sample_") for name in sources)
+    checks = [
+        Check(
+            not synthetic,
+            "Drawn faces" if synthetic else "Real faces",
+            "All faces are drawn by the embedded sample: the numbers show that the pipeline works, "
+            "not how well it reads people."
+            if synthetic
+            else "The faces are photographs of people, labelled by people.",
+        ),
+        Check(
+            preference.warning is None,
+            "The deployed student" if preference.warning else "The best student is deployed",
+            preference.warning or "No other student does better on val rows.",
+        ),
+        Check(
+            rising is None,
+            "Short training" if rising else "Trained to the end",
+            rising or "No val curve still rises where training ends.",
+        ),
+        Check(
+            seeds > 1,
+            f"{seeds} trainings of each method" if seeds > 1 else "One training of each method",
+            "Tables show how much they differ."
+            if seeds > 1
+            else "How much another seed would change is not measured and in no interval.",
+        ),
+        Check(
+            half <= _NARROW,
+            f"{measured['rows']:,} test faces",
+            f"They tell macro-F1 to within ±{half:.3f}. No weight, epoch or temperature was chosen "
+            "on them.",
+        ),
+        Check(
+            ece <= floor["p95"],
+            "Honest probabilities" if ece <= floor["p95"] else "Probabilities are off",
+            f"Calibration error {ece:.3f}; on so few faces a perfectly calibrated model would show "
+            f"about {floor['mean']:.3f}, and in 95 % of cases less than {floor['p95']:.3f}.",
+        ),
+        Check(
+            not refused,
+            f"{len(refused)} file(s) refused" if refused else "Files answer like the network",
+            f"Each of the {len(facts.exports)} files handed out was compared with the network on "
+            f"all {facts.parity['rows_used']:,} test faces.",
+        ),
+        Check(
+            True,
+            "No leak found",
+            "The gate has passed: no picture of a test face, nor a near copy, is in another split.",
+        ),
+    ]
+    return sorted(checks, key=lambda check: check.good)

@@ -1,0 +1,58 @@
+"""The words of our own and of the trade that pages use, each explained in a sentence or two.
+
+Pages explain them where they are used; `fer results --glossary` writes them into docs/glossary.md.
+"""
+
+__all__ = ["TERMS"]
+
+TERMS = {
+    "macro-F1": "F1 of each class (the balance of how many of its faces are found and how many "
+    "answers of that class are right), averaged so that rare classes count as much as common ones.",
+    "minority-F1": "The mean F1 of the three classes on which the model does worst.",
+    "accuracy": "Share of faces whose most probable class is the labelled one.",
+    "NLL": "Negative log-likelihood, in nats: how surprised the model is by the labels. Lower is "
+    "better; confident mistakes cost most.",
+    "Brier": "Mean squared distance between probabilities and the label. Lower is better.",
+    "ECE": "Expected calibration error: the mean gap between how sure the model is and how often "
+    "it is right, over bins of confidence. 0 is perfect, but few faces alone make a gap.",
+    "ACE": "Like ECE, over bins that hold equally many faces.",
+    "calibration": "Making probabilities honest: of the answers given with 70 % confidence, 70 % "
+    "should be right.",
+    "temperature": "One number by which all logits are divided before softmax. Above 1 it makes "
+    "probabilities less sure, below 1 surer; the predicted class stays the same.",
+    "raw": "Probabilities as the network gives them, before a temperature is applied.",
+    "scaled": "Probabilities after the temperature is applied.",
+    "logits": "The network's scores of each class before softmax turns them into probabilities.",
+    "95 % CI": "Confidence interval: other test faces of the same kind would give a value in this "
+    "range in 95 of 100 cases. Found by drawing test pictures again and again (bootstrap).",
+    "train": "Faces that networks learn from.",
+    "val": "Faces on which epochs, settings and methods are chosen; no network learns from them.",
+    "calib": "Faces on which temperatures and ensemble weights are fitted, and nothing else.",
+    "test": "Faces that decide nothing: they are only reported.",
+    "teacher": "A larger network. Its probabilities are part of what students learn from.",
+    "student": "The small network that is deployed.",
+    "ensemble": "The calibrated probabilities of all teachers, fused with weights.",
+    "soft labels": "The ensemble's probabilities of all classes, given to a student beside the "
+    "label.",
+    "per_class": "An ensemble with a weight for each teacher and class.",
+    "per_source": "An ensemble with a weight for each teacher and data set.",
+    "best_single": "The one teacher that does best on calib faces.",
+    "uniform": "An ensemble in which all teachers have the same weight.",
+    "McNemar": "A test of whether two models are right equally often, from the faces on which only "
+    "one of them is right.",
+    "Holm": "A correction of p-values for having made several comparisons.",
+    "confusion": "How often faces of one class are taken for another.",
+    "twins": "Pictures that are the same, or nearly so. A test picture has none elsewhere.",
+    "divergence": "How far the teachers' probabilities of a face lie apart.",
+    "margin": "How much more probable the first choice is than the second.",
+    "KL": "Kullback-Leibler divergence, in nats: how far two sets of probabilities lie apart. 0 "
+    "where they are the same.",
+    "p50": "Half of all calls were at least this fast.",
+    "p90": "Nine of ten calls were at least this fast.",
+    "p99": "99 of 100 calls were at least this fast.",
+    "ONNX": "A file format for networks that many runtimes can read.",
+    "fp32": "Single precision: the network as it was trained.",
+    "fp16": "Half precision: half the size, nearly the same answers.",
+    "int8": "Eight-bit whole numbers: a quarter of the size, often faster, slightly other answers.",
+}
+"""Term -> explanation."""

@@ -1,0 +1,48 @@
+"""The page of a run's whole outcome says what the artifacts say."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_cli.results.pages import results_page
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import read_json, write_json
+from tests.report.conftest import STUDENTS, TEACHERS, artifacts, project
+
+__all__ = ["artifacts", "project"]
+
+
+def line(page: str, heading: str, first: str) -> list[str]:
+    """Cells of the row that begins so, below a heading."""
+    part = page.partition(f"## {heading}")[2].partition("\n## ")[0]
+    found = next(one for one in part.splitlines() if one.startswith(f"| {first} |"))
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+def test_every_set_model_and_training_is_there_with_its_numbers(project: Path) -> None:
+    page = results_page("Of grey faces")
+    assert page.startswith("# Of grey faces\n") and page.endswith("calib rows.\n")
+    for name, rows in (("everything", 210), ("large", 105)):
+        for key in (*TEACHERS, *STUDENTS):
+            measured = read_json(Path(f"data/calibration/{key}/reliabilitymetrics.json"))[name]
+            scaled = measured["temperature_scaled"]["metrics"]
+            cells = line(page, f"{name} ({rows} rows)", key)
+            assert cells[2] == f"{scaled['accuracy']['value']:.3f}"
+            assert cells[-1] == f"{scaled['ece']['value']:.3f}"
+    record = read_json(Path("data/students/kd-1/record/summary.json"))
+    assert line(page, "Training", "kd-1")[1:4] == [record["arch"], "3", "3"]
+    timed = pd.read_csv("metrics/latencybenchmarks.csv").iloc[0]
+    assert line(page, "Latency", "reference fp32")[4] == f"{timed['p50_ms']:.2f}"
+    assert "torch 2.9.9, timm 1.9.9" in page and "4 contradictory_twins" in page
+    assert not re.search(r"\bNone\b|\bnan\b|\{\{", page)
+
+
+def test_a_page_of_two_runs_is_refused(project: Path) -> None:
+    path = Path("data/comparison/comparison.json")
+    values = read_json(path)
+    values["runs"].pop()
+    write_json(path, values)
+    with pytest.raises(ArtifactError, match="not of one run"):
+        results_page("x")

@@ -1,0 +1,53 @@
+"""What is said of how far the numbers may be trusted."""
+
+from pathlib import Path
+
+from fer_core.base.files import read_json, write_json
+from stages import report
+from tests.report.reading import Page, words
+
+
+def checks() -> dict[str, bool]:
+    """The first words of each check, and whether it is a reason to trust."""
+    report.main()
+    page = Page(Path("data/report/index.html"))
+    return {
+        words(item.b): "good" in item["class"]
+        for item in page.soup.select(".checks li")
+        if item.b is not None
+    }
+
+
+def test_reasons_for_care_come_first_and_follow_the_artifacts(project: Path) -> None:
+    found = checks()
+    assert list(found.values()) == sorted(found.values())
+    assert found["Real faces"] and found["2 trainings of each method"] and found["No leak found"]
+    assert found["The best student is deployed"] and found["Files answer like the network"]
+
+
+def test_one_seed_is_a_reason_for_care(project: Path) -> None:
+    for key in ("ce-2", "kd-2"):
+        assert (project / "data" / "students" / key).is_dir()
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("seeds: [1, 2]", "seeds: [1]"))
+    comparison = Path("data/comparison/comparison.json")
+    values = read_json(comparison)
+    values["runs"] = [run for run in values["runs"] if not run["key"].endswith("-2")]
+    write_json(comparison, values)
+    assert checks()["One training of each method"] is False
+
+
+def test_drawn_faces_are_a_reason_for_care(project: Path) -> None:
+    gate = Path("data/validation.json")
+    gate.write_text(gate.read_text().replace("rafdb_basic", "sample_rafdb"))
+    assert checks()["Drawn faces"] is False
+
+
+def test_curves_that_still_rise_are_a_reason_for_care(project: Path) -> None:
+    history = Path("data/students/kd-1/record/history.csv")
+    lines = history.read_text().splitlines()
+    column = lines[0].split(",").index("val_macro_f1")
+    last = lines[-1].split(",")
+    last[column] = "0.9"
+    history.write_text("\n".join([*lines[:-1], ",".join(last)]) + "\n")
+    assert checks()["Short training"] is False
