@@ -13,3 +13,10 @@ def reseal(folder: Path, **values: Any) -> None:
     files = [path for path in folder.rglob("*") if path.is_file() and path != folder / HEADER_FILE]
     hashes = {path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(files)}
     write_json(folder / HEADER_FILE, header | {"files": hashes} | values)
+
+
+def rewrite(path: Path, values: Any) -> None:
+    """Write a JSON file of an artifact anew, and make the header fit where there is one."""
+    write_json(path, values)
+    if (path.parent / HEADER_FILE).exists():
+        reseal(path.parent)

@@ -19,6 +19,7 @@ from fer_core.base.files import read_json, write_json, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.logits.store import read_recorded_logits
 from stages import report
+from tests.artifacts import reseal, rewrite
 from tests.report.conftest import STUDENTS, TEACHERS
 from tests.report.reading import Page
 
@@ -42,7 +43,7 @@ def edited(path: str, change: Callable[[dict], object]) -> Callable[[], None]:
     def edit() -> None:
         values = read_json(Path(path))
         change(values)
-        write_json(Path(path), values)
+        rewrite(Path(path), values)
 
     return edit
 
@@ -93,7 +94,7 @@ def test_the_summary_says_what_the_artifacts_say(project: Path) -> None:
         **{name: row["metrics"][name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},
         "nll_scaled_nats": row["metrics"]["nll"]["value"],
         "ece_scaled": row["metrics"]["ece"]["value"],
-        "temperature": ensemble["fused_temperature"],
+        "temperature": ensemble["chosen"]["temperature"],
     }
     assert [
         found["data"][f"rows_{name}"] for name in ("train", "val", "calib", "test", "dropped")
@@ -321,7 +322,7 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
         "weights of b3",
     ),
     "temperature of other weights": (
-        edited("data/calibration/kd-1/calibration.json", lambda v: v.update(model_sha256="new")),
+        lambda: reseal(Path("data/calibration/kd-1"), made_from={"model": "new"}),
         "other weights",
     ),
     "export of another student": (

@@ -7,8 +7,9 @@ import pytest
 
 from fer_cli.results.pages import distillation_page
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, write_json
+from fer_core.base.files import read_json
 from stages import compare, report
+from tests.artifacts import rewrite
 from tests.report.conftest import artifacts, project
 
 __all__ = ["artifacts", "project"]
@@ -114,7 +115,7 @@ def change_delta(delta: dict[str, float] | None) -> None:
     path = Path("data/comparison/comparison.json")
     values = read_json(path)
     values["pairs"][0]["delta_macro_f1"] = delta
-    write_json(path, values)
+    rewrite(path, values)
 
 
 def test_a_class_that_a_set_has_no_row_of_is_a_dash(run: Path) -> None:
@@ -122,7 +123,7 @@ def test_a_class_that_a_set_has_no_row_of_is_a_dash(run: Path) -> None:
         path = Path(f"data/calibration/{key}/reliabilitymetrics.json")
         values = read_json(path)
         values["large"]["raw"]["per_class_f1"]["Disgust"] = None
-        write_json(path, values)
+        rewrite(path, values)
     by_class = (
         distillation_page("x", None)
         .partition("## Methods on large")[2]
@@ -154,7 +155,7 @@ def test_runs_of_different_budgets_are_named(run: Path) -> None:
     path = Path("data/evaluation/ce-2/metrics.json")
     values = read_json(path)
     values["budget"]["optimiser_steps"] = 11
-    write_json(path, values)
+    rewrite(path, values)
     page = distillation_page("x", None)
     assert "**the runs' budgets differ**" in page and "## Tuning" not in page
 

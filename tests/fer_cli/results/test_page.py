@@ -8,7 +8,8 @@ import pytest
 
 from fer_cli.results.pages import results_page
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, write_json
+from fer_core.base.files import read_json
+from tests.artifacts import rewrite
 from tests.report.conftest import STUDENTS, TEACHERS, artifacts, project
 
 __all__ = ["artifacts", "project"]
@@ -43,6 +44,6 @@ def test_a_page_of_two_runs_is_refused(project: Path) -> None:
     path = Path("data/comparison/comparison.json")
     values = read_json(path)
     values["runs"].pop()
-    write_json(path, values)
+    rewrite(path, values)
     with pytest.raises(ArtifactError, match="not of one run"):
         results_page("x")

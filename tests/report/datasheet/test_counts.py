@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fer_core.base.artifact import Header
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.assembly.leakage import REASONS
 from fer_core.dataset.assembly.manifest import open_stores
@@ -140,7 +141,7 @@ def test_nothing_is_lost_or_counted_twice(rows: list[tuple[str, int, str, int, i
             "twin": np.array([max(twin, -1) for twin in twins], dtype=np.int64),
         }
     )
-    stores = {name: FaceStore(Path(name), [], {"exclusions": []}) for name in "abc"}
+    stores = {name: FaceStore(Path(name), [], Header("face store/3", name), {"exclusions": []}) for name in "abc"}
     found = count_faces(faces, stores, "")
     expected = Counter(
         (source, state, CLASSES[label]) for source, label, state, *_ in rows if state in SPLITS

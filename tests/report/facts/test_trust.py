@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from fer_core.base.files import read_json, write_json
+from fer_core.base.files import read_json
 from stages import report
+from tests.artifacts import rewrite
 from tests.report.reading import Page, words
 
 
@@ -33,7 +34,7 @@ def test_one_seed_is_a_reason_for_care(project: Path) -> None:
     comparison = Path("data/comparison/comparison.json")
     values = read_json(comparison)
     values["runs"] = [run for run in values["runs"] if not run["key"].endswith("-2")]
-    write_json(comparison, values)
+    rewrite(comparison, values)
     assert checks()["One training of each method"] is False
 
 

@@ -20,7 +20,7 @@ from fer_core.base.provenance import surroundings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.boards.hard_cases import REASONS, read_hard_cases
-from fer_core.evaluation.boards.leaderboard import read_oracles
+from fer_core.evaluation.boards.leaderboard import read_leaderboard
 from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.report.facts.collect import RunFacts
 from stages import report
@@ -142,7 +142,7 @@ def test_the_worst_mistakes_are_the_surest_wrong_answers(page: Page) -> None:
 
 
 def test_hard_cases_are_shown_by_reason(page: Page) -> None:
-    table = read_hard_cases(Path("data/hard_cases/hard_cases.parquet"))
+    table = read_hard_cases(Path("data/hard_cases"))[0]
     shown = page.section("hard")
     easy_first = table[table["low_margin"]].sort_values(["margin", "sample_id"])
     (figure,) = [
@@ -199,7 +199,9 @@ def test_calibration_oracle_and_memorised_rows_are_the_artifacts(page: Page) -> 
     methods = [row["method"] for row in page.table("Methods of calibration for kd-1")]
     assert sum("(chosen)" in method for method in methods) == 1
     bound = next(
-        row for row in read_oracles(Path("data/leaderboard")) if row["set"] == "everything"
+        row
+        for row in read_leaderboard(Path("data/leaderboard")).oracles
+        if row["set"] == "everything"
     )["metrics"]["macro_f1"]
     shown = words(page.section("leaderboard"))
     assert f"would reach macro-F1 {bound['value']:.3f} (95 % CI {interval(bound)})" in shown
@@ -310,7 +312,7 @@ def test_a_picture_of_two_data_sets_is_shown_once_among_the_mistakes(
 
 
 def test_every_hard_face_is_on_the_sheet_once(page: Page) -> None:
-    table = read_hard_cases(Path("data/hard_cases/hard_cases.parquet"))
+    table = read_hard_cases(Path("data/hard_cases"))[0]
     hard = table[table[list(REASONS)].any(axis=1)]
     sheet = Page(SHEET)
     sheet.is_alone(("index.html#hard",))
