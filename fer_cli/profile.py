@@ -8,6 +8,7 @@ import typer
 from fer_core.base.errors import ParamsError
 from fer_core.base.files import write_text
 from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.pipeline.comments import commented
 from fer_core.pipeline.dag import DVC_FILE, read_pipeline, synced
 from fer_core.pipeline.schema import check_methods, check_params, check_sources
 
@@ -62,6 +63,23 @@ def use(
             "keep its dvc.lock, metrics and plots on a branch of their own: git switch -c "
             f"profile/{name}"
         )
+
+
+@app.command()
+def comment(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Parameter files; params.yaml and all profiles if left out."),
+    ] = None,
+) -> None:
+    """Write above every key what it does and which values it takes; values stay as they are."""
+    for file in files or [PARAMS_FILE, *_profiles().values()]:
+        check_params(read_params(file), file)
+        before = file.read_text(encoding="utf-8")
+        after = commented(before)
+        if after != before:
+            write_text(file, after)
+            typer.echo(f"comments of {file} rewritten")
 
 
 def use_profile(name: str, force: bool = False) -> None:

@@ -3,6 +3,7 @@ people want all faults at once.
 """
 
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from fer_core.base.errors import ParamsError
 from fer_core.base.params import OPTIONAL_SECTIONS, SECTIONS, Seed, parse_section
 from fer_core.pipeline.keys import loss_of, needs_of
 
-__all__ = ["check_methods", "check_params", "check_sources"]
+__all__ = ["check_methods", "check_params", "check_sources", "models_of"]
 
 _DESCRIPTORS = Path("data/sources")
 _CODE = Path(__file__).parents[2]
@@ -142,6 +143,22 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
                 found=f"{mixup} with {method}",
                 expected="0, or only methods without targets and without further terms",
             )
+
+
+def models_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Model of every section that a parameter file has, the methods' and optional ones too."""
+    options = import_module("fer_core.training.loop.options")
+    loss_class = import_module("fer_core.training.students.loss").loss_class
+    methods = {
+        f"student.{name}": loss_class(loss_of(dict(params), name))
+        for name in params["student"]["methods"]
+    }
+    optional = {
+        "teacher_b": options.TeacherBOptions,
+        "student.preprocessing": options.Resolution,
+        "student.trials": dict[str, int],
+    }
+    return {**_models(), **optional, **methods}
 
 
 def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> Any:

@@ -147,7 +147,7 @@ def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(
             "teachers",
         ),
         ("  kd:\n    temperature: 2.0\n    alpha: 0.7", "  kd: 3", "student.kd"),
-        ("  head: {embed_dim", "  folds: two\n  head: {embed_dim", "teacher.folds"),
+        ("  head:\n", "  folds: two\n  head:\n", "teacher.folds"),
     ],
 )
 def test_params_that_no_pipeline_follows_from_leave_dvc_yaml_as_it_is(

@@ -34,7 +34,7 @@ REASONS = (
 
 
 class TwinOptions(Section):
-    """Section `manifest.twins`: what happens to faces that show the same picture.
+    """What happens to faces that show the same picture.
 
     Attributes:
         across_splits: a train or val row with a twin or group member in a split that is held out

@@ -36,7 +36,7 @@ UNCLEANED = "_uncleaned"
 
 
 class ManifestOptions(Section):
-    """Section `manifest`.
+    """How data sets become one manifest with final splits.
 
     Attributes:
         sources: data sets in order of preference: of train twins the row of the first one stays.

@@ -52,7 +52,11 @@ class MinPerClass(Section):
 
 
 class ValidateOptions(Section):
-    """Section `validate`."""
+    """What the gate asks for beside sound data.
+
+    Attributes:
+        min_per_class: split -> fewest faces that a class may have in it.
+    """
 
     min_per_class: MinPerClass
 

@@ -40,7 +40,7 @@ _MAX_SHARDS = 512  # all of them are open at once; beyond 50 GB shards grow inst
 
 
 class PackOptions(Section):
-    """Section `pack`.
+    """How the kept faces are stored.
 
     Attributes:
         shard_megabytes: greatest size of the images of one shard, in 10^6 bytes.

@@ -69,7 +69,7 @@ _SCHEMA = pa.schema(
 
 
 class HardCaseOptions(Section):
-    """Section `hard_cases`.
+    """Which val rows are hard.
 
     Attributes:
         share: of the val rows: so many with the least margin, and so many with the most

@@ -12,7 +12,7 @@ Precision = Literal["fp32", "fp16", "int8"]
 
 
 class Int8Options(Section):
-    """Section `deploy.int8`: how the int8 file is made.
+    """How the int8 file is made.
 
     Attributes:
         faces: calib rows that ranges are taken from and nodes are judged on, spread evenly over all
@@ -26,7 +26,7 @@ class Int8Options(Section):
 
 
 class DeployOptions(Section):
-    """Section `deploy`: what is exported, and how.
+    """What is exported, and how.
 
     Attributes:
         student: key of the student, such as "kd-1337".
@@ -54,7 +54,7 @@ class DeployOptions(Section):
 
 
 class LatencyOptions(Section):
-    """Section `latency`: how much is timed.
+    """How much is timed.
 
     Attributes:
         rounds: how often all combinations are gone through in turn, so that a slow spell of the

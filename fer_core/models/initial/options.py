@@ -13,7 +13,7 @@ Origin = Literal["none", "hub", "local"]
 
 
 class InitOptions(Section):
-    """Section `init`: where initial weights come from.
+    """Where initial weights come from.
 
     Attributes:
         pretrained: "none" (random, seeded), "hub" (timm's own download) or "local" (a file of the
@@ -36,7 +36,7 @@ class InitOptions(Section):
 
 
 class ArcFaceOptions(Section):
-    """Section `teacher.arcface`: additive angular margin (Deng et al., CVPR 2019) and how it is
+    """Additive angular margin (Deng et al., CVPR 2019) and how it is
     brought in.
 
     Attributes:
@@ -72,7 +72,7 @@ class ArcFaceOptions(Section):
 
 
 class TeacherEntry(Section):
-    """One entry of section `teachers`.
+    """The teachers by tag.
 
     Attributes:
         arch: timm name.
@@ -85,7 +85,7 @@ class TeacherEntry(Section):
 
 
 class TeacherHead(Section):
-    """Section `teacher.head`.
+    """The embedding before the classifier.
 
     Attributes:
         embed_dim: width of the embedding.

@@ -92,7 +92,7 @@ class TrainOptions(Section):
 
 
 class StudentTrainOptions(TrainOptions):
-    """Section `student.train`.
+    """Training of all students.
 
     Attributes:
         balance: "none" or "batches"; the loss of a method knows no class weights.
@@ -102,7 +102,7 @@ class StudentTrainOptions(TrainOptions):
 
 
 class TeacherTrainOptions(TrainOptions):
-    """Section `teacher.train`.
+    """Training of all teachers.
 
     Attributes:
         label_smoothing: share of the label's mass given to all classes alike; a student's is an
@@ -113,10 +113,12 @@ class TeacherTrainOptions(TrainOptions):
 
 
 class TeacherOptions(Section):
-    """Section `teacher`: stage A.
+    """Stage A of every teacher's training.
 
     Attributes:
-        train, head, arcface: of all teachers.
+        train: optimisation, the same for all teachers.
+        head: the embedding before the classifier.
+        arcface: additive angular margin, and how it is brought in.
         set: named set whose train rows are learnt from; null takes all train rows.
         folds: how many parts the train rows are dealt into, so that for each part a further
             training of every teacher learns from the others and gives the logits of that part; 0
@@ -149,11 +151,11 @@ class Resolution(Section):
 
 
 class TeacherBOptions(Section):
-    """Section `teacher_b`: stage B, for the teachers whose entry says `stage: b`; embedding and
-    head are stage A's.
+    """Stage B, for the teachers whose entry says `stage: b`; embedding and head are stage A's.
 
     Attributes:
-        train, arcface: as in stage A, counted from 0 again.
+        train: optimisation, counted from epoch 0 again.
+        arcface: additive angular margin, counted from epoch 0 again.
         preprocessing: the image size of this stage.
         set: named set whose train rows are learnt from, such as those of high native resolution;
             null takes all train rows.

@@ -12,7 +12,7 @@ __all__ = ["CE"]
 
 
 class CE(Loss):
-    """Section `student.ce`.
+    """Cross-entropy with the labels, without teachers.
 
     Attributes:
         label_smoothing: share of the label's mass given to all classes alike (Szegedy et al., CVPR

@@ -16,7 +16,7 @@ _SMALLEST = 1e-8
 
 
 class DIST(Distillation):
-    """Section `student.dist`.
+    """Distillation by correlations between and within classes (DIST, Huang et al., NeurIPS 2022).
 
     Attributes:
         temperature: applied to teacher and student alike.

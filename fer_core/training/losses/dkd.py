@@ -15,7 +15,7 @@ __all__ = ["DKD", "nckd", "tckd"]
 
 
 class DKD(Distillation):
-    """Section `student.dkd`.
+    """Decoupled knowledge distillation (Zhao et al., CVPR 2022).
 
     Attributes:
         temperature: T, applied to teacher and student alike.

@@ -14,7 +14,8 @@ __all__ = ["KD"]
 
 
 class KD(Distillation):
-    """Section `student.kd`; with `standardize` the method of Sun et al., CVPR 2024, algorithm 1.
+    """Knowledge distillation (Hinton et al., 2015); with `standardize` that of Sun et al., CVPR
+    2024, algorithm 1.
 
     Attributes:
         temperature: T, applied to teacher and student alike; the stored targets are calibrated

@@ -23,7 +23,7 @@ __all__ = ["MTKD"]
 
 
 class MTKD(Distillation):
-    """Section `student.mtkd`.
+    """Distillation from each teacher with weights of its own.
 
     Attributes:
         temperature: T, applied to teachers and student alike.

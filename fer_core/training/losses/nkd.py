@@ -15,7 +15,7 @@ __all__ = ["NKD"]
 
 
 class NKD(Distillation):
-    """Section `student.nkd`.
+    """Normalised knowledge distillation (Yang et al., ICCV 2023).
 
     Attributes:
         temperature: of the term over the other classes.

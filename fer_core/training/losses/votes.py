@@ -15,7 +15,7 @@ __all__ = ["Votes"]
 
 
 class Votes(Loss):
-    """Section `student.votes`.
+    """Cross-entropy with the annotators' votes.
 
     Attributes:
         share: of the votes in a row's target; the rest is the label's. Rows that nobody voted on

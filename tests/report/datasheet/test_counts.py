@@ -141,7 +141,10 @@ def test_nothing_is_lost_or_counted_twice(rows: list[tuple[str, int, str, int, i
             "twin": np.array([max(twin, -1) for twin in twins], dtype=np.int64),
         }
     )
-    stores = {name: FaceStore(Path(name), [], Header("face store/3", name), {"exclusions": []}) for name in "abc"}
+    stores = {
+        name: FaceStore(Path(name), [], Header("face store/3", name), {"exclusions": []})
+        for name in "abc"
+    }
     found = count_faces(faces, stores, "")
     expected = Counter(
         (source, state, CLASSES[label]) for source, label, state, *_ in rows if state in SPLITS
