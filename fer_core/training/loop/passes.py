@@ -21,14 +21,15 @@ from fer_core.training.loop.options import TrainOptions
 
 __all__ = [
     "Batch",
+    "Mixture",
     "Pass",
     "check_feasible",
     "check_split",
+    "draw_mixture",
     "micro_batches",
     "own_places",
     "passes",
 ]
-
 
 _STREAM = 0x6D6978  # keeps these numbers apart from those that shuffle the rows
 
