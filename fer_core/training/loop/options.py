@@ -9,6 +9,7 @@ from fer_core.models.initial.options import ArcFaceOptions, TeacherHead
 
 __all__ = [
     "Resolution",
+    "StageOptions",
     "StudentTrainOptions",
     "TeacherBOptions",
     "TeacherOptions",
@@ -112,28 +113,46 @@ class TeacherTrainOptions(TrainOptions):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class TeacherOptions(Section):
+class StageOptions(Section):
+    """What both stages of the teachers have.
+
+    Attributes:
+        train, arcface: of all teachers; epochs are counted from 0 in each stage.
+        set: named set whose train rows are learnt from, such as those of high native resolution;
+            null takes all train rows.
+    """
+
+    train: TeacherTrainOptions
+    arcface: ArcFaceOptions
+    set: str | None = None
+
+    @model_validator(mode="after")
+    def _selectable(self) -> Self:
+        if self.arcface.warmup_epochs >= self.train.epochs:
+            raise ValueError(
+                "arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up "
+                "cannot be selected"
+            )
+        return self
+
+
+class TeacherOptions(StageOptions):
     """Section `teacher`: stage A.
 
     Attributes:
-        train, head, arcface: of all teachers.
-        set: named set whose train rows are learnt from; null takes all train rows.
-        folds: how many parts the train rows are dealt into, so that for each part a further
+        head: of all teachers.
+        folds: number of parts that the train rows are dealt into, so that for each part a further
             training of every teacher learns from the others and gives the logits of that part; 0
             for none: then a teacher gives logits of rows that it has learnt from.
     """
 
-    train: TeacherTrainOptions
     head: TeacherHead
-    arcface: ArcFaceOptions
-    set: str | None = None
     folds: Annotated[int, Field(ge=0, le=20)] = 0
 
     @model_validator(mode="after")
-    def _parts(self) -> "TeacherOptions":
+    def _no_single_fold(self) -> Self:
         if self.folds == 1:
             raise ValueError("folds must be 0, or 2 or more")
-        _check_selectable(self.train, self.arcface)
         return self
 
 
@@ -148,31 +167,12 @@ class Resolution(Section):
     size: Annotated[int, Field(ge=16, le=1024)]
 
 
-class TeacherBOptions(Section):
+class TeacherBOptions(StageOptions):
     """Section `teacher_b`: stage B, for the teachers whose entry says `stage: b`; embedding and
     head are stage A's.
 
     Attributes:
-        train, arcface: as in stage A, counted from 0 again.
         preprocessing: the image size of this stage.
-        set: named set whose train rows are learnt from, such as those of high native resolution;
-            null takes all train rows.
     """
 
-    train: TeacherTrainOptions
-    arcface: ArcFaceOptions
     preprocessing: Resolution
-    set: str | None = None
-
-    @model_validator(mode="after")
-    def _parts(self) -> "TeacherBOptions":
-        _check_selectable(self.train, self.arcface)
-        return self
-
-
-def _check_selectable(train: TrainOptions, arcface: ArcFaceOptions) -> None:
-    if arcface.warmup_epochs >= train.epochs:
-        raise ValueError(
-            "arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up cannot "
-            "be selected"
-        )

@@ -27,7 +27,6 @@ __all__ = [
     "check_split",
     "draw_mixture",
     "micro_batches",
-    "own_places",
     "passes",
 ]
 
@@ -249,8 +248,3 @@ def check_split(network: nn.Module, options: TrainOptions) -> None:
 
 def _divisors(number: int) -> list[int]:
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
-
-
-def own_places(parts: list[Pass]) -> np.ndarray:
-    """Places in the batch of all rows that go through this process, in order."""
-    return np.concatenate([np.arange(part.own.start, part.own.stop) for part in parts])
