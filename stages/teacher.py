@@ -18,7 +18,7 @@ from fer_core.base.params import Params
 from fer_core.dataset.pack.folds import OutOfFold
 from fer_core.dataset.pack.named_sets import load_train_set
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.options import TeacherBOptions, TeacherOptions
+from fer_core.training.loop.options import StageOptions, TeacherBOptions, TeacherOptions
 from fer_core.training.loop.run import open_run
 from fer_core.training.teachers.teacher import (
     compare_stages,
@@ -35,7 +35,7 @@ def main(stage: Literal["a", "b"], tag: str, start: Path, fold: int | None = Non
     """
     params = Params.load()
     seed, out = params.section("seed", int), Path("data/teachers") / tag
-    options: TeacherOptions | TeacherBOptions
+    options: StageOptions
     torch.manual_seed(seed)
     if stage == "a":
         options = params.section("teacher", TeacherOptions)

@@ -9,7 +9,6 @@ its number format would be the caller's, and a teacher's stored views other ones
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,18 +22,6 @@ from fer_core.pixels.preprocessing import Preprocessing
 __all__ = ["evaluation_view", "training_view"]
 
 _LUMA = (0.299, 0.587, 0.114)
-
-
-class _Drawn(NamedTuple):
-    """Parameters of n drawn views on the images' device."""
-
-    top: Tensor  # float64 [n, 1], as the other sides of the crop: whole pixels
-    left: Tensor
-    height: Tensor
-    width: Tensor
-    flip: Tensor  # bool [n, 1]
-    of_grey: Tensor  # float32 [n]
-    matrix: Tensor  # float32 [n, 3, 3]
 
 
 def evaluation_view(images: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -62,41 +49,40 @@ def training_view(images: Tensor, view: ViewParams, preprocessing: Preprocessing
     Returns:
         float32 [n, 3, size, size], normalised, channels last.
     """
-    drawn = _sent(view, images.shape[-1], images.device)
-    crops = _equalise(_crop(images, drawn, preprocessing.size), preprocessing)
-    return _normalise(_colour(crops, drawn), preprocessing)
+    box, flip, of_grey, matrix = _sent(view, images.shape[-1], images.device)
+    crops = _equalise(_crop(images, box, flip, preprocessing.size), preprocessing)
+    return _normalise(_colour(crops, of_grey, matrix), preprocessing)
 
 
-def _sent(view: ViewParams, side: int, device: torch.device) -> _Drawn:
+def _sent(
+    view: ViewParams, side: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Parameters of views of images of `side` pixels, sent to the device in one piece; double
     precision holds all of them exactly.
+
+    Returns:
+        Crops in whole pixels float64 [n, 4] (as of `boxes`), flip bool [n, 1], and of the colour
+        the offset float32 [n] and the matrix float32 [n, 3, 3].
     """
     matrices, of_grey = colour_matrices(view)
     columns = np.column_stack([boxes(view, side), view.flip, of_grey, matrices.reshape(-1, 9)])
     sent = on_device(np.ascontiguousarray(columns, dtype=np.float64), device)
-    top, left, height, width = sent[:, :4].split(1, dim=1)
-    return _Drawn(
-        top,
-        left,
-        height,
-        width,
-        sent[:, 4:5].bool(),
-        sent[:, 5].float(),
-        sent[:, 6:].float().view(-1, 3, 3),
-    )
+    matrix = sent[:, 6:].float().view(-1, 3, 3)
+    return sent[:, :4], sent[:, 4:5].bool(), sent[:, 5].float(), matrix
 
 
-def _crop(images: Tensor, view: _Drawn, size: int) -> Tensor:
+def _crop(images: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:
     """Bilinear resampling of each crop to size x size, uint8; bit-exact with OpenCV's
     INTER_LINEAR_EXACT on the crop alone.
 
     Weights are whole 256ths, sums are integers rounded once at the end: the arithmetic of OpenCV's
     bit-exact resize.
     """
-    x_low, x_high, x_weight = _sources(view.left, view.width, size)
-    y_low, y_high, y_weight = _sources(view.top, view.height, size)
+    top, left, height, width = box.split(1, dim=1)
+    x_low, x_high, x_weight = _sources(left, width, size)
+    y_low, y_high, y_weight = _sources(top, height, size)
     x_low, x_high, x_weight = (
-        torch.where(view.flip, values.flip(1), values) for values in (x_low, x_high, x_weight)
+        torch.where(flip, values.flip(1), values) for values in (x_low, x_high, x_weight)
     )
 
     def columns(index: Tensor) -> Tensor:
@@ -133,14 +119,12 @@ def _sources(start: Tensor, length: Tensor, size: int) -> tuple[Tensor, Tensor, 
     return (start + low).long(), (start + high).long(), weight.int()
 
 
-def _colour(images: Tensor, view: _Drawn) -> Tensor:
+def _colour(images: Tensor, of_grey: Tensor, matrix: Tensor) -> Tensor:
     pixels = images.float()
     grey = (pixels * _channels(_LUMA, images.device)).sum(dim=1).mean(dim=(1, 2))
-    coloured = (grey * view.of_grey)[:, None, None, None].expand(-1, 3, 1, 1)
+    coloured = (grey * of_grey)[:, None, None, None].expand(-1, 3, 1, 1)
     for channel in range(3):
-        coloured = (
-            coloured + view.matrix[:, :, channel, None, None] * pixels[:, channel : channel + 1]
-        )
+        coloured = coloured + matrix[:, :, channel, None, None] * pixels[:, channel : channel + 1]
     return coloured.clamp_(0, 255).round_().to(torch.uint8)
 
 

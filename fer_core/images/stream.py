@@ -24,6 +24,9 @@ __all__ = ["PixelStream"]
 _AHEAD = 3
 _FILL_ROWS = 512
 
+_Batch = tuple[np.ndarray, Tensor, list[Future[None]]]
+"""A batch that threads are filling: places, images and what the threads still do."""
+
 
 class PixelStream:
     """Images of some rows, by their place among these rows.
@@ -69,7 +72,8 @@ class PixelStream:
         is forgotten.
         """
         while self._ready:
-            self._ready.popleft().cancel()
+            for part in self._ready.popleft()[2]:
+                part.cancel()
         self._coming = iter(batches)
         self._refill()
 
@@ -83,10 +87,12 @@ class PixelStream:
         Raises:
             UndecodableImage: a damaged image; names it.
         """
-        expected = bool(self._ready) and np.array_equal(self._ready[0].places, places)
-        batch = self._ready.popleft() if expected else self._begin(places)
+        expected = bool(self._ready) and np.array_equal(self._ready[0][0], places)
+        _, images, parts = self._ready.popleft() if expected else self._begin(places)
         self._refill()
-        return batch.wait()
+        for part in parts:
+            part.result()
+        return images
 
     def in_order(self, count: int) -> Iterator[tuple[int, Tensor]]:
         """The first `count` images in batches, each with its first place."""
@@ -104,7 +110,7 @@ class PixelStream:
         while len(self._ready) < _AHEAD and (places := next(self._coming, None)) is not None:
             self._ready.append(self._begin(places))
 
-    def _begin(self, places: np.ndarray) -> "_Batch":
+    def _begin(self, places: np.ndarray) -> _Batch:
         """Hand the parts of a batch to the threads; every batch is finished before the threads turn
         to the next.
         """
@@ -121,7 +127,7 @@ class PixelStream:
             range(start, len(places), self._threads)
             for start in range(min(self._threads, len(places)))
         ]
-        return _Batch(places, images, [self._pool.submit(fill, part) for part in parts])
+        return places, images, [self._pool.submit(fill, part) for part in parts]
 
     def _put(self, place: int, out: np.ndarray) -> None:
         if place < len(self.held):
@@ -138,19 +144,3 @@ class PixelStream:
         for start, batch in self.in_order(count):
             images[start : start + len(batch)] = batch.numpy()
         return images
-
-
-class _Batch:
-    """A batch that threads are filling."""
-
-    def __init__(self, places: np.ndarray, images: Tensor, parts: "list[Future[None]]") -> None:
-        self.places, self._images, self._parts = places, images, parts
-
-    def wait(self) -> Tensor:
-        for part in self._parts:
-            part.result()
-        return self._images
-
-    def cancel(self) -> None:
-        for part in self._parts:
-            part.cancel()

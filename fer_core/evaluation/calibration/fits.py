@@ -1,17 +1,18 @@
 """Fitting calibrators: the parameters of least mean NLL on calib rows, without any regularisation.
 
-The NLL of w × z + b is convex in the scales w and biases b, so Newton's method finds the one
-optimum where there is one. There is none where the rows can be told apart perfectly in some
+The NLL of w × z + b is convex in the scales w and biases b, so scipy's trust-region method finds
+the one optimum where there is one. There is none where the rows can be told apart perfectly in some
 direction, as with a class that has no row, or one row that stands out: the parameters would run
-away. Newton's steps then stay long however flat the NLL becomes, and that is what is tested, next
-to the gradient. Such a method is refused for these rows (`Undetermined`), not tamed by a penalty
-that someone must tune.
+away. Newton's step from wherever the search ended is then long however flat the NLL is, and that is
+what is tested. Such a method is refused for these rows (`Undetermined`), not tamed by a penalty that
+someone must tune.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.linalg import helmert
+from scipy.optimize import minimize
 
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.evaluation.calibration.calibration import (
@@ -35,10 +36,9 @@ ENOUGH_ROWS = 100
 """Rows from which on a source has a temperature of its own: its standard error is then about a
 tenth of it or less.
 """
-_STEPS = 50
+_STEPS = 500
 _SHORT_STEP = 1e-6
 _FLAT = 1e-8
-_SHORTEST = 2.0**-30
 _SAME_SCALE = np.r_[np.ones(N_CLASSES), np.zeros(N_CLASSES)][:, None]
 _SCALES = np.eye(2 * N_CLASSES)[:, :N_CLASSES]
 _BIASES = np.vstack([np.zeros((N_CLASSES, N_CLASSES - 1)), helmert(N_CLASSES).T])
@@ -69,11 +69,11 @@ def fit_calibrator(
         return PerSource(temperature, _own_temperatures(logits, labels, np.asarray(sources)))
     z, y = np.asarray(logits, dtype=np.float64) / temperature, np.asarray(labels).astype(np.int64)
     if method == "vector":
-        found = _newton(z, y, np.hstack([_SCALES, _BIASES]), method)
+        found = _optimum(z, y, np.hstack([_SCALES, _BIASES]), method)
         return Vector(
             tuple((found[:N_CLASSES] / temperature).tolist()), tuple(found[N_CLASSES:].tolist())
         )
-    found = _newton(z, y, np.hstack([_SAME_SCALE, _BIASES]), method)
+    found = _optimum(z, y, np.hstack([_SAME_SCALE, _BIASES]), method)
     return BiasCorrected(temperature / float(found[0]), tuple(found[N_CLASSES:].tolist()))
 
 
@@ -106,32 +106,31 @@ def affine_nll(
     return float(-log_p[np.arange(count), labels].mean()), gradient / count, hessian / count
 
 
-def _newton(z: np.ndarray, y: np.ndarray, directions: np.ndarray, method: Method) -> np.ndarray:
+def _optimum(z: np.ndarray, y: np.ndarray, directions: np.ndarray, method: Method) -> np.ndarray:
     """Parameters [14] of least NLL that differ from scale 1 and bias 0 by a sum of the columns of
     directions [14, P].
     """
-    at = _SAME_SCALE[:, 0]
-    nll, gradient, hessian = affine_nll(z, y, at)
-    for _ in range(_STEPS):
-        slope = directions.T @ gradient
-        try:
-            step = np.linalg.solve(directions.T @ hessian @ directions, slope)
-        except np.linalg.LinAlgError:
-            break
-        share, length = 1.0, float(np.abs(step).max())
-        if length < _SHORT_STEP:
-            at = at - directions @ step
-            flat = float(np.abs(directions.T @ affine_nll(z, y, at)[1]).max())
-            if flat < _FLAT and (at[:N_CLASSES] > 0).all():
-                return at
-            break
-        while share > _SHORTEST:
-            moved = affine_nll(z, y, at - share * directions @ step)
-            if moved[0] <= nll - 1e-4 * share * float(slope @ step):
-                break
-            share /= 2
-        at = at - share * directions @ step
-        nll, gradient, hessian = moved
+
+    def nll(free: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        value, gradient, hessian = affine_nll(z, y, _SAME_SCALE[:, 0] + directions @ free)
+        return value, directions.T @ gradient, directions.T @ hessian @ directions
+
+    found = minimize(
+        lambda free: nll(free)[:2],
+        np.zeros(directions.shape[1]),
+        jac=True,
+        hess=lambda free: nll(free)[2],
+        method="trust-exact",
+        options={"gtol": _FLAT, "maxiter": _STEPS},
+    )
+    _, gradient, hessian = nll(found.x)
+    try:
+        step = np.linalg.solve(hessian, gradient)
+    except np.linalg.LinAlgError:
+        step = np.full_like(gradient, np.inf)
+    at = _SAME_SCALE[:, 0] + directions @ (found.x - step)
+    if np.abs(step).max() < _SHORT_STEP and (at[:N_CLASSES] > 0).all():
+        return at
     rows = np.bincount(y, minlength=N_CLASSES)
     raise Undetermined(
         "These rows do not determine this calibration: no finite positive scales and biases are "

@@ -22,10 +22,10 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -35,54 +35,47 @@ from fer_core.base.files import new_file
 from fer_core.base.processes import run_has_ended
 from fer_core.models.devices import distributed
 
-__all__ = ["Interruption", "Scratch", "code_hash", "open_scratch"]
+__all__ = ["Scratch", "code_hash", "interruption", "open_scratch"]
 
 log = logging.getLogger(__name__)
 
 _DIGEST_BYTES = 32
 
 
-class Interruption:
-    """Context in which SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) set a flag; `check`
-    then ends the process.
+@contextmanager
+def interruption() -> Iterator[Callable[[int], None]]:
+    """Context in which SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) only leave a note;
+    the function given ends the process after one: called with the number of finished epochs, it
+    raises SystemExit(128 + n) if signal n has come.
     """
+    received, parent = [0], os.getppid()
 
-    def __init__(self) -> None:
-        self._received = 0
-        self._parent = os.getppid()
-        self._previous: dict[int, Any] = {}
+    def note(number: int, frame: FrameType | None) -> None:
+        received[0] = number
 
-    def __enter__(self) -> "Interruption":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                self._previous[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._received = number
-
-    def check(self, finished_epochs: int) -> None:
-        """Raise SystemExit(128 + n) if signal n has come."""
-        if run_has_ended() or (distributed.size() > 1 and os.getppid() != self._parent):
-            self._received = signal.SIGTERM
-        if received := distributed.highest(self._received):
+    def check(finished_epochs: int) -> None:
+        if run_has_ended() or (distributed.size() > 1 and os.getppid() != parent):
+            received[0] = signal.SIGTERM
+        if number := distributed.highest(received[0]):
             if distributed.is_first():
-                name = signal.Signals(received).name
                 log.warning(
                     "%s: stopped; %d finished epochs are kept, the same command goes on from there",
-                    name,
+                    signal.Signals(number).name,
                     finished_epochs,
                 )
-            raise SystemExit(128 + received)
+            raise SystemExit(128 + number)
+
+    heeded = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
+    previous = {number: signal.signal(number, note) for number in heeded}
+    try:
+        yield check
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class Scratch:

@@ -22,7 +22,7 @@ from fer_core.base.logs import progress_off
 from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
 from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, cosine_schedule
-from fer_core.training.loop.interruption import Interruption, Scratch
+from fer_core.training.loop.interruption import Scratch, interruption
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import check_feasible
 from fer_core.training.loop.scores import validate
@@ -107,7 +107,7 @@ def train(
 
     left = sum(counts[len(history) :])
     with (
-        Interruption() as interruption,
+        interruption() as stop_if_asked,
         tqdm(total=left, desc="train", unit="step", leave=False, disable=progress_off()) as bar,
     ):
         for epoch in range(len(history), options.epochs):
@@ -136,7 +136,7 @@ def train(
                 if batch.step % _STEPS_BETWEEN_CHECKS == 0 or batch is batches[-1]:
                     _check_finite(loss_sum, epoch, batch.step)
                 bar.update()
-                interruption.check(len(history))
+                stop_if_asked(len(history))
             trainer.check_scale(epoch)
             _check_same(network)
             seen[rows] = True
@@ -185,7 +185,7 @@ def train(
                 scores["macro_f1"],
                 len(rows) / timing[-1]["seconds"],
             )
-            interruption.check(len(history))
+            stop_if_asked(len(history))
     return TrainingResult(history, timing, best["epoch"], best["weights"], sum(counts))
 
 

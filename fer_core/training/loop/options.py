@@ -9,6 +9,7 @@ from fer_core.models.initial.options import ArcFaceOptions, TeacherHead
 
 __all__ = [
     "Resolution",
+    "StageOptions",
     "StudentTrainOptions",
     "TeacherBOptions",
     "TeacherOptions",
@@ -112,30 +113,47 @@ class TeacherTrainOptions(TrainOptions):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class TeacherOptions(Section):
+class StageOptions(Section):
+    """What both stages of the teachers have.
+
+    Attributes:
+        train: optimisation, the same for all teachers; epochs are counted from 0 in each stage.
+        arcface: additive angular margin, and how it is brought in.
+        set: named set whose train rows are learnt from, such as those of high native resolution;
+            null takes all train rows.
+    """
+
+    train: TeacherTrainOptions
+    arcface: ArcFaceOptions
+    set: str | None = None
+
+    @model_validator(mode="after")
+    def _selectable(self) -> Self:
+        if self.arcface.warmup_epochs >= self.train.epochs:
+            raise ValueError(
+                "arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up "
+                "cannot be selected"
+            )
+        return self
+
+
+class TeacherOptions(StageOptions):
     """Stage A of every teacher's training.
 
     Attributes:
-        train: optimisation, the same for all teachers.
         head: the embedding before the classifier.
-        arcface: additive angular margin, and how it is brought in.
-        set: named set whose train rows are learnt from; null takes all train rows.
-        folds: how many parts the train rows are dealt into, so that for each part a further
+        folds: number of parts that the train rows are dealt into, so that for each part a further
             training of every teacher learns from the others and gives the logits of that part; 0
             for none: then a teacher gives logits of rows that it has learnt from.
     """
 
-    train: TeacherTrainOptions
     head: TeacherHead
-    arcface: ArcFaceOptions
-    set: str | None = None
     folds: Annotated[int, Field(ge=0, le=20)] = 0
 
     @model_validator(mode="after")
-    def _parts(self) -> "TeacherOptions":
+    def _no_single_fold(self) -> Self:
         if self.folds == 1:
             raise ValueError("folds must be 0, or 2 or more")
-        _check_selectable(self.train, self.arcface)
         return self
 
 
@@ -150,31 +168,11 @@ class Resolution(Section):
     size: Annotated[int, Field(ge=16, le=1024)]
 
 
-class TeacherBOptions(Section):
+class TeacherBOptions(StageOptions):
     """Stage B, for the teachers whose entry says `stage: b`; embedding and head are stage A's.
 
     Attributes:
-        train: optimisation, counted from epoch 0 again.
-        arcface: additive angular margin, counted from epoch 0 again.
         preprocessing: the image size of this stage.
-        set: named set whose train rows are learnt from, such as those of high native resolution;
-            null takes all train rows.
     """
 
-    train: TeacherTrainOptions
-    arcface: ArcFaceOptions
     preprocessing: Resolution
-    set: str | None = None
-
-    @model_validator(mode="after")
-    def _parts(self) -> "TeacherBOptions":
-        _check_selectable(self.train, self.arcface)
-        return self
-
-
-def _check_selectable(train: TrainOptions, arcface: ArcFaceOptions) -> None:
-    if arcface.warmup_epochs >= train.epochs:
-        raise ValueError(
-            "arcface.warmup_epochs must be less than train.epochs: an epoch of the warm-up cannot "
-            "be selected"
-        )

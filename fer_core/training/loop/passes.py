@@ -21,14 +21,14 @@ from fer_core.training.loop.options import TrainOptions
 
 __all__ = [
     "Batch",
+    "Mixture",
     "Pass",
     "check_feasible",
     "check_split",
+    "draw_mixture",
     "micro_batches",
-    "own_places",
     "passes",
 ]
-
 
 _STREAM = 0x6D6978  # keeps these numbers apart from those that shuffle the rows
 
@@ -248,8 +248,3 @@ def check_split(network: nn.Module, options: TrainOptions) -> None:
 
 def _divisors(number: int) -> list[int]:
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
-
-
-def own_places(parts: list[Pass]) -> np.ndarray:
-    """Places in the batch of all rows that go through this process, in order."""
-    return np.concatenate([np.arange(part.own.start, part.own.stop) for part in parts])

@@ -22,7 +22,7 @@ from fer_core.models.devices import distributed
 from fer_core.models.networks.inference import autocast
 from fer_core.training.loop.layers import as_one_process, average_statistics
 from fer_core.training.loop.options import TrainOptions
-from fer_core.training.loop.passes import Batch, Pass, draw_mixture, own_places, passes
+from fer_core.training.loop.passes import Batch, Pass, draw_mixture, passes
 from fer_core.training.loop.task import Task
 
 __all__ = ["Trainer"]
@@ -58,7 +58,9 @@ class Trainer:
         """
         if distributed.size() == 1:
             return np.arange(len(batch))
-        own = own_places(self._passes(batch))
+        own = np.concatenate(
+            [np.arange(one.own.start, one.own.stop) for one in self._passes(batch)]
+        )
         if batch.mixture is not None:
             own = np.concatenate([own, batch.mixture.partner.cpu().numpy()[own]])
         return np.unique(own)

@@ -19,14 +19,12 @@ class DIST(Distillation):
     """Distillation by correlations between and within classes (DIST, Huang et al., NeurIPS 2022).
 
     Attributes:
-        temperature: applied to teacher and student alike.
         beta: weight of the inter-class term: how one face's classes relate.
         gamma: weight of the intra-class term: how the batch's faces relate in one class.
     """
 
     needs: ClassVar = Needs.FUSED
 
-    temperature: Annotated[float, Field(gt=0)]
     beta: Annotated[float, Field(ge=0)]
     gamma: Annotated[float, Field(ge=0)]
 

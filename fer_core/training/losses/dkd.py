@@ -18,7 +18,6 @@ class DKD(Distillation):
     """Decoupled knowledge distillation (Zhao et al., CVPR 2022).
 
     Attributes:
-        temperature: T, applied to teacher and student alike.
         alpha: weight of the target-class term (TCKD); in the other forms the share of distillation.
         beta: weight of the non-target-class term (NCKD).
         form: "paper"; or, to repeat earlier work, "original": what the original system's code did,
@@ -27,7 +26,6 @@ class DKD(Distillation):
 
     needs: ClassVar = Needs.FUSED
 
-    temperature: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(ge=0)]
     beta: Annotated[float, Field(ge=0)]
     form: Literal["paper", "original", "report"] = "paper"

@@ -18,14 +18,11 @@ class KD(Distillation):
     2024, algorithm 1.
 
     Attributes:
-        temperature: T, applied to teacher and student alike; the stored targets are calibrated
-            logits at T = 1.
         alpha: share of the distillation term; 1 - alpha is the cross-entropy's.
     """
 
     needs: ClassVar = Needs.FUSED
 
-    temperature: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(ge=0, le=1)]
 
     def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:

@@ -26,7 +26,6 @@ class MTKD(Distillation):
     """Distillation from each teacher with weights of its own.
 
     Attributes:
-        temperature: T, applied to teachers and student alike.
         alpha: share of the distillation terms; 1 - alpha is the cross-entropy's.
         weighting: "equal"; or "confidence", more for the teachers that give the row's label the
             higher probability.
@@ -34,7 +33,6 @@ class MTKD(Distillation):
 
     needs: ClassVar = Needs.EACH_TEACHER
 
-    temperature: Annotated[float, Field(gt=0)]
     alpha: Annotated[float, Field(ge=0, le=1)]
     weighting: Literal["equal", "confidence"] = "equal"
 

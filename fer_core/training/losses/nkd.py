@@ -18,13 +18,11 @@ class NKD(Distillation):
     """Normalised knowledge distillation (Yang et al., ICCV 2023).
 
     Attributes:
-        temperature: of the term over the other classes.
-        gamma: weight of that term.
+        gamma: weight of the term over the other classes, the only one that is tempered.
     """
 
     needs: ClassVar = Needs.FUSED
 
-    temperature: Annotated[float, Field(gt=0)]
     gamma: Annotated[float, Field(ge=0)]
 
     def __call__(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:

@@ -96,10 +96,13 @@ class Distillation(Loss):
             scale.
         gate: "teacher_right" distils only rows whose teacher gives the label the highest logit; the
             others learn from the label alone.
+        temperature: T, applied to teacher and student alike; the stored targets are calibrated
+            logits at T = 1.
     """
 
     standardize: bool = False
     gate: Literal["none", "teacher_right"] = "none"
+    temperature: Annotated[float, Field(gt=0)]
 
     def paired(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Student's and teacher's logits as the distillation terms compare them, float32

@@ -23,7 +23,7 @@ from fer_core.models.networks.backbone import load_resized
 from fer_core.models.networks.inference import logits_of
 from fer_core.models.networks.saved import load_model
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.options import TeacherBOptions, TeacherOptions
+from fer_core.training.loop.options import StageOptions, TeacherOptions
 from fer_core.training.loop.passes import Batch, check_feasible
 from fer_core.training.loop.run import (
     Start,
@@ -142,7 +142,7 @@ def train_teacher(
     run: TrainingRun,
     out: Path,
     start: Start,
-    options: TeacherOptions | TeacherBOptions,
+    options: StageOptions,
     compare: Callable[[Path], dict[str, Any]] | None = None,
 ) -> None:
     """Train a teacher from the weights it starts with and write `model/` and `record/`.
