@@ -100,7 +100,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         },
         "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
         "student": students,
-        "predict": {key: {"model": model} for key, model in trained.items()},
+        "predict": names["student"],
         "evaluate": {key: {"model": model} for key, model in (teachers | trained).items()},
         "calibrate": [*teachers, *names["student"]],
         "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
