@@ -16,7 +16,7 @@ myst_heading_anchors = 3
 myst_links_external_new_tab = False
 myst_url_schemes = ["http", "https", "mailto"]
 exclude_patterns = ["results/README.md"]
-suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]
+suppress_warnings = ["docutils", "misc.highlighting_failure"]  # docstrings are plain text
 
 apidoc_modules = [
     {
@@ -31,8 +31,8 @@ apidoc_modules = [
 autodoc_default_options = {"members": True, "undoc-members": False}
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["torch", "torchvision", "timm", "onnx", "onnxscript", "safetensors"]
 napoleon_google_docstring = True
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "fer-dag"
