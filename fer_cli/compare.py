@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fer_core.base.errors import ArtifactError
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 
 __all__ = ["compare"]
 
@@ -49,7 +49,7 @@ def compare(
     from fer_core.evaluation.metrics.options import EvaluationOptions
     from fer_core.evaluation.metrics.record import read_evaluation
 
-    options = load_section("evaluation", EvaluationOptions)
+    options = Params.load().section("evaluation", EvaluationOptions)
     models = [read_evaluation(_folder(name)) for name in (candidate, baseline)]
     temperatures = (
         (1.0, 1.0) if raw else (fitted_temperature(models[0]), fitted_temperature(models[1]))
@@ -60,7 +60,7 @@ def compare(
         sets,
         options.bins,
         options.bootstrap,
-        load_section("seed", int),
+        Params.load().section("seed", int),
         temperatures,
     )
     results = [judge(gate, compared) for gate in gates or ["regression"]]

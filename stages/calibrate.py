@@ -6,29 +6,29 @@ and reliability of val and every named test set without and with each.
 """
 
 import logging
-from pathlib import Path
 
-from fer_core.base.params import load_section
+from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.calibration.report import calibrate, write_calibration
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import read_evaluation
 from stages.entry import run_stage
 
-EVALUATIONS = Path("data/evaluation")
-ROWS = Path("data/pack/dev/rows.parquet")
-OUT = Path("data/calibration")
-
 log = logging.getLogger(__name__)
 
 
 def main(key: str) -> None:
     """Calibrate the student or teacher KEY."""
-    options: EvaluationOptions = load_section("evaluation", EvaluationOptions)
+    params = Params.load()
+    options = params.section("evaluation", EvaluationOptions)
     report = calibrate(
-        read_evaluation(EVALUATIONS / key), read_rows(ROWS), options, load_section("seed", int)
+        read_evaluation(paths.EVALUATION / key),
+        read_rows(paths.DEV),
+        options,
+        params.section("seed", int),
     )
-    write_calibration(OUT / key, report)
+    write_calibration(paths.CALIBRATION / key, report)
     fitted, choice = report.calibration, report.calibration.choice
     log.info(
         "%s: T = %.4g, NLL of %d calib rows %.4f -> %.4f",

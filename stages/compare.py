@@ -7,10 +7,10 @@ intervals, tests and a verdict in words for every two methods of equal budget.
 """
 
 import logging
-from pathlib import Path
 from typing import Any
 
-from fer_core.base.params import load_section
+from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.comparison import Conditions, compare_methods
 from fer_core.evaluation.comparison.convergence import rising
@@ -21,47 +21,43 @@ from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.evaluation.metrics.reliability import read_reliability_metrics
 from stages.entry import run_stage
 
-EVALUATIONS = Path("data/evaluation")
-CALIBRATIONS = Path("data/calibration")
-STUDENTS = Path("data/students")
-OUT = Path("data/comparison")
-
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Compare every two methods on the sets of `evaluation.compare_set`."""
-    options: EvaluationOptions = load_section("evaluation", EvaluationOptions)
-    methods: list[str] = load_section("student.methods", list[str])
-    seeds: list[int] = load_section("student.seeds", list[int])
-    trials: dict[str, int] = load_section("student.trials", dict[str, int], default={})
-    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
+    params = Params.load()
+    options = params.section("evaluation", EvaluationOptions)
+    methods = params.section("student.methods", list[str])
+    seeds = params.section("student.seeds", list[int])
+    trials = params.section("student.trials", dict[str, int], default={})
+    teachers = params.section("teachers", dict[str, Any])
     runs = {
-        method: {seed: read_evaluation(EVALUATIONS / f"{method}-{seed}") for seed in seeds}
+        method: {seed: read_evaluation(paths.EVALUATION / f"{method}-{seed}") for seed in seeds}
         for method in methods
     }
     students = [run for by_seed in runs.values() for run in by_seed.values()]
     temperatures = {
-        run.key: read_calibration(CALIBRATIONS / run.key, run.test.model_sha256).temperature
+        run.key: read_calibration(paths.CALIBRATION / run.key, run.test.model_sha256).temperature
         for run in students
     }
     histories = {
-        method: [read_history(STUDENTS / f"{method}-{seed}" / "record") for seed in seeds]
+        method: [read_history(paths.STUDENTS / f"{method}-{seed}" / "record") for seed in seeds]
         for method in methods
     }
     pairs, refused = compare_methods(
         runs,
         options,
         Conditions(temperatures, trials, rising(histories)),
-        load_section("seed", int),
+        params.section("seed", int),
     )
-    everyone = [*students, *(read_evaluation(EVALUATIONS / tag) for tag in teachers)]
+    everyone = [*students, *(read_evaluation(paths.EVALUATION / tag) for tag in teachers)]
     main_set = options.compare_sets[0]
     summaries = [
-        run_summary(run, read_reliability_metrics(CALIBRATIONS / run.key), main_set)
+        run_summary(run, read_reliability_metrics(paths.CALIBRATION / run.key), main_set)
         for run in everyone
     ]
-    write_comparison(OUT, options.compare_sets, pairs, refused, summaries)
+    write_comparison(paths.COMPARISON, options.compare_sets, pairs, refused, summaries)
     for refusal in refused:
         log.warning(
             "%s and %s are not compared: %s", refusal.a, refusal.b, "; ".join(refusal.reasons)

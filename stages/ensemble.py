@@ -6,10 +6,10 @@ the search, and what else the leaderboard is to show (kinds of weights, fixed te
 """
 
 import logging
-from pathlib import Path
 from typing import Any
 
-from fer_core.base.params import load_section
+from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.ensemble.ensemble import choose_ensemble, write_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
@@ -18,24 +18,23 @@ from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import read_logits
 from stages.entry import run_stage
 
-ROWS = Path("data/pack/dev/rows.parquet")
-LOGITS = Path("data/logits")
-OUT = Path("data/ensemble")
-
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Calibrate every teacher and choose the fusion weights on calib rows."""
-    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
-    options: EnsembleOptions = load_section("ensemble", EnsembleOptions)
-    evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
-    rows = read_rows(ROWS)
-    calib = {tag: read_logits(LOGITS / tag / "dev", rows, tag).only("calib") for tag in teachers}
+    params = Params.load()
+    teachers = params.section("teachers", dict[str, Any])
+    options = params.section("ensemble", EnsembleOptions)
+    evaluation = params.section("evaluation", EvaluationOptions)
+    rows = read_rows(paths.DEV)
+    calib = {
+        tag: read_logits(paths.LOGITS / tag / "dev", rows, tag).only("calib") for tag in teachers
+    }
     frame = rows.frame.iloc[rows.split("calib")]
     origins = RowOrigins(*(frame[name].tolist() for name in ("sample_id", "source", "group")))
     ensemble, candidates = choose_ensemble(calib, options, evaluation.bins, origins)
-    write_ensemble(OUT, ensemble, candidates)
+    write_ensemble(paths.ENSEMBLE, ensemble, candidates)
     log.info(
         "chosen of %d candidates: %s %s",
         len(candidates),

@@ -7,6 +7,7 @@ Reads its stored logits, the model's card and, for which rows show one picture, 
 
 from pathlib import Path
 
+from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.dataset.manifest.pictures import read_duplicates
 from fer_core.dataset.pack.named_sets import SetFilter, evaluated_sets, select
@@ -22,8 +23,8 @@ def main(key: str, model: Path) -> None:
     """Evaluate KEY, saved in MODEL, by its stored logits."""
     params, card = Params.load(), read_card(model, key)
     filters = evaluated_sets(params.section("sets", dict[str, SetFilter]))
-    dev_rows, test_rows = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
-    logits = Path("data/logits") / key
+    dev_rows, test_rows = read_rows(paths.DEV), read_rows(paths.TEST)
+    logits = paths.LOGITS / key
     network = Evaluation(
         key,
         card.kind,
@@ -32,12 +33,10 @@ def main(key: str, model: Path) -> None:
         sets={name: select(test_rows.frame, chosen, name) for name, chosen in filters.items()},
         metrics={},
         budget=card.budget,
-        duplicate_of=read_duplicates(
-            Path("data/manifest.parquet"), [*dev_rows.sample_ids, *test_rows.sample_ids]
-        ),
+        duplicate_of=read_duplicates(paths.MANIFEST, [*dev_rows.sample_ids, *test_rows.sample_ids]),
     )
     options = params.section("evaluation", EvaluationOptions)
-    out = Path("data/evaluation") / key
+    out = paths.EVALUATION / key
     record_evaluation(out, network, dev_rows, test_rows, options, params.section("seed", int))
 
 

@@ -5,10 +5,10 @@ Reads the dev logits of every teacher, the ensemble, the evaluation of every stu
 model does on the hard ones.
 """
 
-from pathlib import Path
 from typing import Any
 
-from fer_core.base.params import load_section
+from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.boards.hard_cases import (
     HardCaseOptions,
@@ -22,34 +22,31 @@ from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.logits.store import read_logits
 from stages.entry import run_stage
 
-ROWS = Path("data/pack/dev/rows.parquet")
-LOGITS = Path("data/logits")
-ENSEMBLE = Path("data/ensemble")
-EVALUATIONS = Path("data/evaluation")
-OUT = Path("data/hard_cases")
-
 
 def main() -> None:
     """Judge every val row, then score teachers, ensemble and students on those found hard."""
-    options: HardCaseOptions = load_section("hard_cases", HardCaseOptions)
-    evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
-    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
-    methods: list[str] = load_section("student.methods", list[str])
-    seeds: list[int] = load_section("student.seeds", list[int])
-    rows = read_rows(ROWS)
-    dev = {tag: read_logits(LOGITS / tag / "dev", rows, tag) for tag in teachers}
-    ensemble = read_ensemble(ENSEMBLE)
+    params = Params.load()
+    options = params.section("hard_cases", HardCaseOptions)
+    evaluation = params.section("evaluation", EvaluationOptions)
+    teachers = params.section("teachers", dict[str, Any])
+    methods = params.section("student.methods", list[str])
+    seeds = params.section("student.seeds", list[int])
+    rows = read_rows(paths.DEV)
+    dev = {tag: read_logits(paths.LOGITS / tag / "dev", rows, tag) for tag in teachers}
+    ensemble = read_ensemble(paths.ENSEMBLE)
     cases = find_hard_cases(dev, ensemble, options)
     val = {tag: logits.only("val") for tag, logits in dev.items()}
     students = [f"{method}-{seed}" for method in methods for seed in seeds]
-    val |= {key: read_evaluation(EVALUATIONS / key).dev.only("val") for key in students}
+    val |= {key: read_evaluation(paths.EVALUATION / key).dev.only("val") for key in students}
     models = {
         name: (logits.sample_ids, logits.eval.astype(float), logits.labels)
         for name, logits in val.items()
     }
     fused = ensemble.fused({tag: val[tag].eval for tag in teachers})
     models["ensemble"] = (cases.table["sample_id"].tolist(), fused, cases.table["label"].to_numpy())
-    write_hard_cases(OUT, cases, scores_on(cases, models, evaluation, load_section("seed", int)))
+    write_hard_cases(
+        paths.HARD_CASES, cases, scores_on(cases, models, evaluation, params.section("seed", int))
+    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ Writes `data/init/<arch>/`: weights, and the share of parameters that pretrained
 """
 
 import logging
-from pathlib import Path
 
+from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.models.initial.initial import make_initial
@@ -23,7 +23,7 @@ def main(arch: str) -> None:
     options = params.section("init", InitOptions)
     size = params.section("preprocessing", Preprocessing).size
     seed, weights = params.section("seed", int), load_settings().weights
-    share = make_initial(Path("data/init") / arch, arch, size, seed, options, weights)
+    share = make_initial(paths.INIT / arch, arch, size, seed, options, weights)
     log.info(
         "%s: %s, %.1f %% of the parameters pretrained", arch, options.origin_of(arch), 100 * share
     )

@@ -8,7 +8,8 @@ import logging
 import tempfile
 from pathlib import Path
 
-from fer_core.base.params import load_section
+from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.export.latency.latency import (
     export_reference,
@@ -26,26 +27,26 @@ from stages.entry import run_stage
 
 log = logging.getLogger(__name__)
 
-ONNX = Path("data/onnx")
 OUT = Path("metrics/latencybenchmarks.csv")
 PROMOTION = Path("metrics/onnxpromotion.json")
 
 
 def main() -> None:
     """Time every exported file and the reference network in turns."""
-    options: LatencyOptions = load_section("latency", LatencyOptions)
-    records = read_export_report(ONNX / "onnxexportreport.json")
+    params = Params.load()
+    options = params.section("latency", LatencyOptions)
+    records = read_export_report(paths.ONNX / "onnxexportreport.json")
     subjects = [
-        file_subject(record["modelname"], record["precision"], ONNX / record["file"])
+        file_subject(record["modelname"], record["precision"], paths.ONNX / record["file"])
         for record in records
     ]
-    preprocessing = Predictor(ONNX / records[0]["file"]).metadata.preprocessing
+    preprocessing = Predictor(paths.ONNX / records[0]["file"]).metadata.preprocessing
     with tempfile.TemporaryDirectory() as folder:
         reference = export_reference(Path(folder), preprocessing, records[0]["opset"])
         table = measure_latency(
             [reference, *subjects], usable_providers(), options, load_settings().cpu_threads()
         )
-    promotions = judge(read_parity(ONNX / "onnxparity.json"), table)
+    promotions = judge(read_parity(paths.ONNX / "onnxparity.json"), table)
     write_latency(OUT, table)
     write_promotions(PROMOTION, promotions)
     for row in table[table["scope"] == "crop"].itertuples():

@@ -6,10 +6,10 @@ single, uniform and chosen weights on every named test set, what else the ensemb
 of weights, fixed temperatures), and each set's oracle.
 """
 
-from pathlib import Path
 from typing import Any
 
-from fer_core.base.params import load_section
+from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.dataset.manifest.pictures import read_duplicates
 from fer_core.dataset.pack.named_sets import NamedSets, evaluated_sets, select
 from fer_core.dataset.pack.rows import read_rows
@@ -19,31 +19,26 @@ from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import read_logits
 from stages.entry import run_stage
 
-MANIFEST = Path("data/manifest.parquet")
-ROWS = Path("data/pack/test/rows.parquet")
-LOGITS = Path("data/logits")
-ENSEMBLE = Path("data/ensemble")
-OUT = Path("data/leaderboard")
-
 
 def main() -> None:
     """Measure every entry on every named test set."""
-    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
-    options: EvaluationOptions = load_section("evaluation", EvaluationOptions)
-    rows = read_rows(ROWS)
-    chosen = evaluated_sets(load_section("sets", NamedSets))
+    params = Params.load()
+    teachers = params.section("teachers", dict[str, Any])
+    options = params.section("evaluation", EvaluationOptions)
+    rows = read_rows(paths.TEST)
+    chosen = evaluated_sets(params.section("sets", NamedSets))
     sets = {name: select(rows.frame, rule, name) for name, rule in chosen.items()}
-    test = {tag: read_logits(LOGITS / tag / "test", rows, tag) for tag in teachers}
+    test = {tag: read_logits(paths.LOGITS / tag / "test", rows, tag) for tag in teachers}
     board = leaderboard(
         test,
-        read_ensemble(ENSEMBLE),
+        read_ensemble(paths.ENSEMBLE),
         sets,
         options,
-        load_section("seed", int),
+        params.section("seed", int),
         rows.frame["source"].to_numpy(),
-        read_duplicates(MANIFEST, rows.sample_ids),
+        read_duplicates(paths.MANIFEST, rows.sample_ids),
     )
-    write_leaderboard(OUT, board, rows.sha256)
+    write_leaderboard(paths.LEADERBOARD, board, rows.sha256)
 
 
 if __name__ == "__main__":

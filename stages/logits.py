@@ -8,6 +8,7 @@ teacher's model; writes `data/logits/<tag>/<half>`.
 from pathlib import Path
 from typing import Literal
 
+from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
@@ -29,9 +30,9 @@ def main(half: Literal["dev", "test"], tag: str, model: Path) -> None:
         folds = params.section("teacher.folds", int, default=0)
     others = model.parent.parent / "folds" / model.parent.name
     fold_models = [others / str(fold) / "model" for fold in range(folds)]
-    pack = Pack.open(Path("data/pack") / half)
+    pack = Pack.open(paths.PACK / half)
     logits = forward_rows(model, tag, pack, wanted, load_settings(), fold_models)
-    distributed.on_first(lambda: write_logits(Path("data/logits") / tag / half, logits))
+    distributed.on_first(lambda: write_logits(paths.LOGITS / tag / half, logits))
 
 
 if __name__ == "__main__":

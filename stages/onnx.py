@@ -6,12 +6,11 @@ sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`: `studen
 `onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
 """
 
-from pathlib import Path
-
 import torch
 
+from fer_core.base import paths
 from fer_core.base.files import new_folder, write_text
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
@@ -28,20 +27,17 @@ from fer_core.models.networks.saved import load_model
 from fer_core.predict.metadata import OnnxMetadata
 from stages.entry import run_stage
 
-OUT = Path("data/onnx")
-PACK = Path("data/pack")
-SOURCES = Path("data/sources")
-
 
 def main() -> None:
     """Export the student that section `deploy` names."""
-    options: DeployOptions = load_section("deploy", DeployOptions)
+    params = Params.load()
+    options = params.section("deploy", DeployOptions)
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
-    network, card = load_model(Path("data/students") / options.student / "model")
-    calibrated = Path("data/calibration") / options.student
+    network, card = load_model(paths.STUDENTS / options.student / "model")
+    calibrated = paths.CALIBRATION / options.student
     calibration = read_calibration(calibrated, card.weights_sha256)
-    dev, test = Pack.open(PACK / "dev"), Pack.open(PACK / "test")
+    dev, test = Pack.open(paths.PACK / "dev"), Pack.open(paths.PACK / "test")
     reference = reference_logits(network, test, card.preprocessing, threads)
     metadata = OnnxMetadata(
         card.arch,
@@ -66,7 +62,7 @@ def main() -> None:
         )
         networks["int8"], quantisation = quantised.network, quantised.to_dict()
     sources = sorted({*dev.rows.frame["source"], *test.rows.frame["source"]})
-    with new_folder(OUT) as folder:
+    with new_folder(paths.ONNX) as folder:
         files = save_networks(networks, metadata, folder, "student")
         parity = check_parity(reference, metadata.temperature, test, files, threads)
         shipped = drop_refused(files, parity)
@@ -90,7 +86,7 @@ def main() -> None:
             reliability=read_reliability_metrics(calibrated),
             dev=dev.rows,
             test=test.rows,
-            licences={name: read_licence(SOURCES / f"{name}.json") for name in sources},
+            licences={name: read_licence(paths.SOURCES / f"{name}.json") for name in sources},
             files=shipped,
             parity=parity,
             quantisation=quantisation,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
+from fer_core.base import paths
 from fer_core.base.files import new_folder
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
@@ -23,19 +24,17 @@ from fer_core.models.networks.saved import load_model
 from fer_core.predict.metadata import OnnxMetadata
 from stages.entry import run_stage
 
-OUT = Path("data/onnx_teachers")
-PACK = Path("data/pack/test")
-
 
 def main(key: str, model: Path) -> None:
     """Export the teacher KEY, saved in MODEL."""
-    opset: int = load_section("deploy.opset", int)
-    licence: str = load_section("deploy.licence", str)
+    params = Params.load()
+    opset = params.section("deploy.opset", int)
+    licence = params.section("deploy.licence", str)
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
     network, card = load_model(model)
-    temperature = read_calibration(Path("data/calibration") / key, card.weights_sha256).temperature
-    pack = Pack.open(PACK)
+    temperature = read_calibration(paths.CALIBRATION / key, card.weights_sha256).temperature
+    pack = Pack.open(paths.TEST)
     reference = reference_logits(network, pack, card.preprocessing, threads)
     metadata = OnnxMetadata(
         card.arch,
@@ -46,7 +45,7 @@ def main(key: str, model: Path) -> None:
         card.rows_sha256,
         licence,
     )
-    with new_folder(OUT / key) as folder:
+    with new_folder(paths.ONNX_TEACHERS / key) as folder:
         files = export_files(network, metadata, opset, ("fp32",), folder, "teacher")
         parity = check_parity(reference, temperature, pack, files, threads)
         shipped = drop_refused(files, parity)

@@ -6,6 +6,7 @@ Reads both halves of the pack and the student's model; writes `data/logits/<key>
 from functools import partial
 from pathlib import Path
 
+from fer_core.base import paths
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.logits.forward import Wanted, forward_rows
@@ -18,9 +19,9 @@ def main(key: str, model: Path) -> None:
     """Run the student KEY, saved in MODEL, over both halves of the pack."""
     settings = load_settings()
     for half, covers in (("dev", ("val", "calib")), ("test", ("test",))):
-        pack = Pack.open(Path("data/pack") / half)
+        pack = Pack.open(paths.PACK / half)
         logits = forward_rows(model, key, pack, Wanted(covers, "fp32", "float32"), settings)
-        distributed.on_first(partial(write_logits, Path("data/logits") / key / half, logits))
+        distributed.on_first(partial(write_logits, paths.LOGITS / key / half, logits))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from fer_core.base import paths
 from fer_core.base.files import new_folder, write_json, write_text
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.base.provenance import surroundings
 from fer_core.base.settings import project_root
 from fer_core.dataset.pack.pack import Pack
@@ -38,7 +39,7 @@ from fer_core.report.run.page import SHEET, PageContext, render_hard_sheet, rend
 from stages.entry import run_stage
 
 DATA = Path("data")
-METRICS, PLOTS, PAGE = Path("metrics"), Path("plots"), Path("data/report")
+METRICS, PLOTS, PAGE = paths.METRICS, paths.PLOTS, paths.REPORT
 SHOWN = (
     "seed",
     "manifest",
@@ -59,22 +60,23 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Read everything first, then write everything."""
+    params = Params.load()
     scope = read_scope()
     facts = collect_facts(DATA, METRICS, scope)
     dev, test = (Pack.open(DATA / "pack" / half) for half in ("dev", "test"))
-    options = load_section("evaluation", EvaluationOptions)
+    options = params.section("evaluation", EvaluationOptions)
     preference = val_preference(
         {key: model.evaluation for key, model in facts.each_student()},
         scope.deployed,
         options,
-        load_section("seed", int),
+        params.section("seed", int),
     )
     for warning in (preference.warning, unfinished_methods(facts)):
         if warning:
             log.warning("%s", warning)
     root = project_root()
     context = PageContext(
-        params={name: load_section(name, Any) for name in SHOWN},
+        params={name: params.section(name, Any) for name in SHOWN},
         made_with=surroundings(root),
         preference=preference,
         committed=committed_summary(root),

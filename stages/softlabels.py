@@ -7,10 +7,10 @@ the ensemble's metrics.
 
 import logging
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from fer_core.base.params import load_section
+from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.ensemble.ensemble import read_ensemble
 from fer_core.evaluation.ensemble.memorisation import memorised
@@ -20,28 +20,24 @@ from fer_core.logits.store import read_logits
 from fer_core.targets.softlabels import write_softlabels
 from stages.entry import run_stage
 
-ROWS = Path("data/pack/dev/rows.parquet")
-LOGITS = Path("data/logits")
-ENSEMBLE = Path("data/ensemble")
-OUT = Path("data/softlabels")
-
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Fuse the teachers' logits of every view of every train row."""
-    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
-    evaluation: EvaluationOptions = load_section("evaluation", EvaluationOptions)
-    rows = read_rows(ROWS)
-    dev = {tag: read_logits(LOGITS / tag / "dev", rows, tag) for tag in teachers}
-    ensemble = read_ensemble(ENSEMBLE)
+    params = Params.load()
+    teachers = params.section("teachers", dict[str, Any])
+    evaluation = params.section("evaluation", EvaluationOptions)
+    rows = read_rows(paths.DEV)
+    dev = {tag: read_logits(paths.LOGITS / tag / "dev", rows, tag) for tag in teachers}
+    ensemble = read_ensemble(paths.ENSEMBLE)
     targets = fused_targets(dev, ensemble)
     metrics = target_metrics(dev, ensemble, targets, evaluation.bins)
     for warning in memorised(metrics["memorisation"]):
         log.warning("%s", warning)
     first = next(iter(dev.values()))
     write_softlabels(
-        OUT,
+        paths.SOFTLABELS,
         rows,
         targets,
         teacher_targets(dev, ensemble),

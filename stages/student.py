@@ -6,6 +6,7 @@ Reads `data/pack/dev`, the weights it starts with and the method's targets; writ
 
 from pathlib import Path
 
+from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.dataset.pack.named_sets import load_train_set
 from fer_core.training.loop.run import open_run
@@ -22,7 +23,7 @@ def main(key: str, method: str, seed: int, init: Path, targets: Path) -> None:
     run = open_run(params, f"student/{key}", seed, train_set)
     how = load_method(params, method, targets)
     start = start_student(params, init, how)
-    train_student(run, Path("data/students") / key, start, how)
+    train_student(run, paths.STUDENTS / key, start, how)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Literal
 
 import torch
 
+from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.dataset.pack.folds import OutOfFold
 from fer_core.dataset.pack.named_sets import load_train_set
@@ -34,7 +35,7 @@ def main(stage: Literal["a", "b"], tag: str, start: Path, fold: int | None = Non
     the saved stage a.
     """
     params = Params.load()
-    seed, out = params.section("seed", int), Path("data/teachers") / tag
+    seed, out = params.section("seed", int), paths.TEACHERS / tag
     options: StageOptions
     torch.manual_seed(seed)
     if stage == "a":

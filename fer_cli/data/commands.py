@@ -25,7 +25,7 @@ from fer_cli.data.report import (
     sources_listed,
 )
 from fer_core.base.errors import DataError
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.sources.catalogue.descriptor import (
     Descriptor,
@@ -385,4 +385,4 @@ def _names() -> str:
 
 
 def _options() -> CleanOptions:
-    return load_section("clean", CleanOptions)
+    return Params.load().section("clean", CleanOptions)

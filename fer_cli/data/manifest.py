@@ -7,7 +7,7 @@ import typer
 
 from fer_cli.data.leakage import leakage
 from fer_core.base.errors import ParamsError
-from fer_core.base.params import PARAMS_FILE, load_section
+from fer_core.base.params import PARAMS_FILE, Params
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ def _named_set(name: str) -> "SetFilter":
     """
     from fer_core.dataset.pack.named_sets import NamedSets
 
-    sets: NamedSets = load_section("sets", NamedSets)
+    sets: NamedSets = Params.load().section("sets", NamedSets)
     if name not in sets:
         raise ParamsError(
             "There is no such named set.",

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from fer_core.base.errors import ParamsError
+from fer_core.base.reading import read_yaml
 
 __all__ = [
     "OPTIONAL_SECTIONS",
@@ -24,7 +23,6 @@ __all__ = [
     "Params",
     "Section",
     "Seed",
-    "load_section",
     "parse_section",
     "read_params",
 ]
@@ -72,20 +70,7 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     Raises:
         ParamsError: file missing, not YAML, a key given twice, or a section that no stage knows.
     """
-    try:
-        with path.open("rb") as stream:
-            values = YAML(typ="safe").load(stream)
-    except FileNotFoundError as error:
-        raise ParamsError(
-            "The parameter file is missing.", where=path, remedy="run from the project's root"
-        ) from error
-    except YAMLError as error:
-        raise ParamsError(
-            "The parameter file is not valid YAML.",
-            where=path,
-            found=error,
-            remedy="mend the line named",
-        ) from error
+    values = read_yaml(path, "parameter file", "run from the project's root")
     if not isinstance(values, dict):
         raise ParamsError(
             "The parameter file holds no sections.", where=path, expected=", ".join(SECTIONS)
@@ -96,7 +81,7 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
                 "Unknown section.",
                 where=f"{path}: {key}",
                 expected=", ".join(SECTIONS),
-                remedy="mend or remove the key",
+                remedy="correct or remove the key",
             )
     return values
 
@@ -149,19 +134,6 @@ class Params:
         return parse_section(key, values, model, self.path)
 
 
-@overload
-def load_section(key: str, model: type[Value], path: Path = ...) -> Value: ...
-@overload
-def load_section(key: str, model: Any, path: Path = ..., *, default: Any = ...) -> Any: ...
-
-
-def load_section(
-    key: str, model: Any, path: Path = PARAMS_FILE, *, default: Any = _REQUIRED
-) -> Any:
-    """One section of a file that is read for it alone: `Params.section`."""
-    return Params.load(path).section(key, model, default=default)
-
-
 def parse_section(key: str, values: Any, model: type[Value], path: Path = PARAMS_FILE) -> Value:
     """Check plain values against a section's model; `key` and `path` only serve the error text."""
     try:
@@ -175,5 +147,5 @@ def parse_section(key: str, values: Any, model: type[Value], path: Path = PARAMS
             "Parameters do not fit.",
             where=path,
             found="\n    ".join(["", *faults]).lstrip("\n"),
-            remedy="mend the keys named",
+            remedy="correct the keys shown above",
         ) from error

@@ -71,18 +71,24 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 
 
-def read_yaml(path: Path, what: str = "file", error: type[FerError] = ParamsError) -> Any:
+def read_yaml(
+    path: Path,
+    what: str = "file",
+    remedy: str = "check the path",
+    error: type[FerError] = ParamsError,
+) -> Any:
     """Read a YAML file as plain values.
 
     Args:
         path: the file.
         what: what it is, for the error text: "parameter file".
+        remedy: where it is missing.
         error: class of the error.
 
     Raises:
         FerError: of that class: missing, no text, too large, or not YAML as described above.
     """
-    return parse_yaml(_text(path, what, error), path, what, error)
+    return parse_yaml(_text(path, what, remedy, error), path, what, error)
 
 
 def parse_yaml(
@@ -112,7 +118,7 @@ def read_toml(path: Path, what: str = "file", error: type[FerError] = ParamsErro
         FerError: of the given class: missing, no text, too large, or not TOML.
     """
     try:
-        return tomllib.loads(_text(path, what, error))
+        return tomllib.loads(_text(path, what, "check the path", error))
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as fault:
         raise error(
             f"This {what} is not valid TOML.",
@@ -122,7 +128,7 @@ def read_toml(path: Path, what: str = "file", error: type[FerError] = ParamsErro
         ) from fault
 
 
-def _text(path: Path, what: str, error: type[FerError]) -> str:
+def _text(path: Path, what: str, remedy: str, error: type[FerError]) -> str:
     try:
         if (size := path.stat().st_size) > _LARGEST:
             raise error(
@@ -133,7 +139,7 @@ def _text(path: Path, what: str, error: type[FerError]) -> str:
             )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as fault:
-        raise error(f"The {what} is missing.", where=path, remedy="check the path") from fault
+        raise error(f"The {what} is missing.", where=path, remedy=remedy) from fault
     except (OSError, UnicodeDecodeError) as fault:
         raise error(f"This {what} cannot be read as text.", where=path, found=fault) from fault
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.errors import ParamsError
-from fer_core.base.params import load_section, read_params
+from fer_core.base.params import Params, read_params
 from fer_core.training.loop.options import TrainOptions
 
 
@@ -15,7 +15,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_small_numbers_that_dvc_writes_in_scientific_notation_stay_numbers(tmp_path: Path) -> None:
     path = write(tmp_path, "teacher:\n  train:\n    lr: 1e-06\n")
-    assert load_section("teacher.train.lr", float, path) == 1e-6
+    assert Params.load(path).section("teacher.train.lr", float) == 1e-6
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_small_numbers_that_dvc_writes_in_scientific_notation_stay_numbers(tmp_p
 )
 def test_faulty_files_are_errors_that_name_the_place(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ParamsError, match=named):
-        load_section("seed", int, write(tmp_path, text))
+        Params.load(write(tmp_path, text)).section("seed", int)
 
 
 def test_missing_file_says_where_to_run(tmp_path: Path) -> None:
@@ -41,10 +41,10 @@ def test_missing_file_says_where_to_run(tmp_path: Path) -> None:
 
 def test_a_default_stands_in_for_a_missing_key_and_for_nothing_else(tmp_path: Path) -> None:
     path = write(tmp_path, "student:\n  set: 3\n")
-    assert load_section("student.arch", str, path, default="resnet18") == "resnet18"
-    assert load_section("teacher_b.set", str, path, default=None) is None
+    assert Params.load(path).section("student.arch", str, default="resnet18") == "resnet18"
+    assert Params.load(path).section("teacher_b.set", str, default=None) is None
     with pytest.raises(ParamsError, match=r"student\.set"):
-        load_section("student.set", str, path, default="all")
+        Params.load(path).section("student.set", str, default="all")
 
 
 def test_every_fault_of_a_section_is_listed_with_its_value(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_every_fault_of_a_section_is_listed_with_its_value(tmp_path: Path) -> No
         " balance: balanced, grad_clip: 0, precision: fp32, momentum: 0.9}\n",
     )
     with pytest.raises(ParamsError) as caught:
-        load_section("teacher.train", TrainOptions, path)
+        Params.load(path).section("teacher.train", TrainOptions)
     text = str(caught.value)
     for part in (
         "teacher.train.epochs",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fer_core.base.errors import ModelError, ParamsError
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.evaluation.comparison.comparison import budget_differences
 from fer_core.models.networks.card import read_card
 from fer_core.models.networks.saved import load_model
@@ -91,7 +91,7 @@ def test_a_chain_goes_on_from_the_selected_weights_for_epochs_of_its_own() -> No
             "extra_epochs": 1,
             "lr": 1e-12,
         }
-        calm = load_section("student.train", dict) | {"lr_warmup_epochs": 0, "min_lr": 0.0}
+        calm = Params.load().section("student.train", dict) | {"lr_warmup_epochs": 0, "min_lr": 0.0}
         edit_params(student={"more": still, "train": calm})
         student.main("more-5", "more", 5, first, Path("data/pack/dev/rows.parquet"))
         edit_params(student={"more": still | {"extra_epochs": 0}})

@@ -14,7 +14,7 @@ import torch
 
 from fer_core.base.errors import ArtifactError, ModelError, TrainingError
 from fer_core.base.files import sha256_file
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.folds import train_folds
 from fer_core.dataset.pack.pack import Pack
@@ -139,7 +139,7 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         shutil.copytree(folder / "model", Path(tag))
         reseal(Path(tag), key=tag)
         logits.main("dev", tag, Path(tag))
-    pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
+    pack, views = Pack.open(Path("data/pack/dev")), Params.load().section("views", ViewOptions)
     dev = {
         tag: read_logits(Path("data/logits") / tag / "dev", pack.rows) for tag in ("vit_a", "vit_b")
     }
@@ -170,7 +170,7 @@ def test_logits_of_both_sizes_can_be_fused_and_taught_from() -> None:
         ensemble={},
         metrics=metrics_of(fused, pack.rows.labels[train]),
     )
-    preprocessing = load_section("preprocessing", Preprocessing)
+    preprocessing = Params.load().section("preprocessing", Preprocessing)
     for size in (SIDE, LARGE, 24):
         targets, _ = open_targets(
             Path("data/softlabels"),
@@ -233,7 +233,9 @@ def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(
     monkeypatch.setattr("fer_core.training.loop.run.ImageBank", no_image)
     before = Path("params.yaml").read_text()
     try:
-        edit_params(student={"train": load_section("student.train", dict) | {"mixup": 0.2}})
+        edit_params(
+            student={"train": Params.load().section("student.train", dict) | {"mixup": 0.2}}
+        )
         with pytest.raises(Exception, match=r"stored targets[\s\S]*mixup"):
             student.main("kd-9", "kd", 9, Path("data/init") / ARCH, Path("data/softlabels"))
     finally:
@@ -242,8 +244,8 @@ def test_mixup_is_refused_where_targets_are_stored_before_an_image_is_decoded(
 
 
 def test_views_of_other_sizes_show_the_same_part_of_the_picture() -> None:
-    pack, views = Pack.open(Path("data/pack/dev")), load_section("views", ViewOptions)
-    preprocessing = load_section("preprocessing", Preprocessing)
+    pack, views = Pack.open(Path("data/pack/dev")), Params.load().section("views", ViewOptions)
+    preprocessing = Params.load().section("preprocessing", Preprocessing)
     one, other = (
         ImageBank(
             pack, range(8), replace(preprocessing, size=size), views, 1, torch.device("cpu")
@@ -320,7 +322,7 @@ def test_train_rows_have_the_logits_of_the_teacher_that_did_not_see_them(folded:
     pack = Pack.open(Path("data/pack/dev"))
     found = read_logits(folded, pack.rows)
     fold_of = train_folds(pack.rows.frame, 2)
-    views = load_section("views", ViewOptions)
+    views = Params.load().section("views", ViewOptions)
     settings = load_settings()
     for fold, folder in [
         (-1, B / "model"),

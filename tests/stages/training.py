@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.models.initial.initial import make_initial
 from fer_core.models.initial.options import InitOptions
 from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
@@ -38,7 +38,7 @@ def write_training_project(root: Path) -> None:
         seed=1,
         min_side=[96 if i % 3 == 0 else 32 for i in range(TRAIN + VAL + 28)],
     )
-    train = load_section("teacher.train", dict) | {"lr": 0.002}
+    train = Params.load().section("teacher.train", dict) | {"lr": 0.002}
     edit_params(
         teachers={"vit": {"arch": "test_vit", "stage": "b"}},
         sets={"large": {"split": ["train", "val"], "min_side": 64}},
@@ -46,7 +46,7 @@ def write_training_project(root: Path) -> None:
             "set": "large",
             "preprocessing": {"size": LARGE},
             "train": train,
-            "arcface": load_section("teacher.arcface", dict),
+            "arcface": Params.load().section("teacher.arcface", dict),
         },
     )
     for arch in ("test_vit", ARCH):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_core.base.params import load_section, read_params
+from fer_core.base.params import Params, read_params
 from fer_core.dataset.pack.named_sets import NamedSets, train_set_of
 from fer_core.images.views import ViewOptions
 from fer_core.models.initial.options import Teachers
@@ -33,7 +33,7 @@ LABELS = torch.tensor([0, 3, 3, 6])
 
 
 def section(key: str, model: object) -> object:
-    return load_section(key, model, PROFILE)
+    return Params.load(PROFILE).section(key, model)
 
 
 def small(options: TrainOptions) -> TrainOptions:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.evaluation.boards.hard_cases import REASONS, read_hard_cases
 from fer_core.evaluation.boards.leaderboard import read_leaderboard
 from fer_core.evaluation.calibration.report import Calibration, read_calibration
@@ -170,13 +170,14 @@ class RunFacts:
 
 def read_scope() -> ReportScope:
     """What params.yaml says is to be reported."""
-    teachers: dict[str, Any] = load_section("teachers", dict[str, Any])
+    params = Params.load()
+    teachers = params.section("teachers", dict[str, Any])
     return ReportScope(
         teachers=tuple(teachers),
-        methods=tuple(load_section("student.methods", list[str])),
-        seeds=tuple(load_section("student.seeds", list[int])),
-        deployed=load_section("deploy.student", str),
-        compare_set=load_section("evaluation", EvaluationOptions).compare_sets[0],
+        methods=tuple(params.section("student.methods", list[str])),
+        seeds=tuple(params.section("student.seeds", list[int])),
+        deployed=params.section("deploy.student", str),
+        compare_set=params.section("evaluation", EvaluationOptions).compare_sets[0],
         stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
     )
 

@@ -11,6 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from fer_core.base import paths
 from fer_core.base.errors import TrainingError
 from fer_core.base.params import Params
 from fer_core.base.settings import Settings, load_settings
@@ -98,7 +99,7 @@ def open_run(
     return TrainingRun(
         name=name,
         seed=seed,
-        pack=Pack.open(Path("data/pack/dev")),
+        pack=Pack.open(paths.DEV),
         train_set=train_set,
         views=params.section("views", ViewOptions),
         settings=settings,

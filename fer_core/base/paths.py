@@ -1,0 +1,35 @@
+"""Where everything lies, relative to the project's root; a DVC stage runs there.
+
+`fer_core/pipeline` writes these places into dvc.yaml; a test holds both together.
+"""
+
+from pathlib import Path
+
+DATA = Path("data")
+SOURCES = DATA / "sources"
+"""Descriptors of data sets, in git."""
+CLEAN = DATA / "clean"
+"""Face stores, `<source>.arrow`."""
+MANIFEST = DATA / "manifest.parquet"
+VALIDATION = DATA / "validation.json"
+DATASHEET = DATA / "datasheet"
+PACK = DATA / "pack"
+DEV, TEST = PACK / "dev", PACK / "test"
+"""Halves of the pack; each holds `rows.parquet`."""
+INIT = DATA / "init"
+TEACHERS = DATA / "teachers"
+STUDENTS = DATA / "students"
+LOGITS = DATA / "logits"
+"""`<tag or key>/dev` and `/test`."""
+ENSEMBLE = DATA / "ensemble"
+LEADERBOARD = DATA / "leaderboard"
+SOFTLABELS = DATA / "softlabels"
+EVALUATION = DATA / "evaluation"
+CALIBRATION = DATA / "calibration"
+HARD_CASES = DATA / "hard_cases"
+COMPARISON = DATA / "comparison"
+ONNX = DATA / "onnx"
+ONNX_TEACHERS = DATA / "onnx_teachers"
+REPORT = DATA / "report"
+METRICS = Path("metrics")
+PLOTS = Path("plots")
