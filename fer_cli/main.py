@@ -25,6 +25,7 @@ COMMANDS = {
     "dag": "dag:app",
     "tune": "tune.command:app",
     "doctor": "doctor.command:doctor",
+    "verify": "verify:verify",
     "compare": "compare:compare",
     "predict": "predict.command:predict",
     "fetch-detector": "predict.command:fetch",
