@@ -35,6 +35,7 @@ _OF_THE_DISK = {
     errno.EPERM,
     errno.EIO,
 }
+_TEMPORARY, _BEFORE = ".tmp", ".before"
 
 
 @contextmanager
@@ -59,19 +60,26 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; when the block ends well it replaces `path`,
     else it is removed.
 
+    The folder before is moved aside and removed last: a process that is killed in between loses
+    nothing, for the next one that writes here moves it back.
+
     Raises:
         WriteError: the disk is full or not writable.
     """
     with _written(path):
         temporary = _beside(path)
+        before = temporary.with_suffix(_BEFORE)
         temporary.mkdir()
         try:
             yield temporary
             if path.exists():
-                shutil.rmtree(path)
+                path.replace(before)
             temporary.replace(path)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            if before.exists() and not path.exists():
+                before.replace(path)
+            _remove(before)
+            _remove(temporary)
 
 
 def _beside(path: Path) -> Path:
@@ -79,11 +87,15 @@ def _beside(path: Path) -> Path:
     there is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        owner = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
-        if owner.isdecimal() and (int(owner) == os.getpid() or not alive(int(owner))):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        owner, _, kind = left.name.removeprefix(f".{path.name}.").partition(".")
+        if not owner.isdecimal() or f".{kind}" not in (_TEMPORARY, _BEFORE):
+            continue
+        if int(owner) == os.getpid() or not alive(int(owner)):
+            if f".{kind}" == _BEFORE and not path.exists():
+                left.replace(path)
             _remove(left)
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
 
 
 def _remove(path: Path) -> None:

@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +128,45 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
         ".out.json.1.tmp",
         "out",
     ]
+
+
+def test_a_folder_is_never_lost_between_the_old_and_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is killed after the old folder was moved aside, before the new one is there."""
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "old").write_text("old")
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom fer_core.base.files import new_folder\n"
+        "true = Path.replace\n"
+        "def replace(self, target):\n"
+        "    if self.suffix == '.tmp': os.kill(os.getpid(), 9)\n"
+        "    return true(self, target)\n"
+        "Path.replace = replace\n"
+        "with new_folder(Path(sys.argv[1])) as folder: (folder / 'new').write_text('new')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=False)
+    assert done.returncode == -9 and not (tmp_path / "out").exists()
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "out"):
+        raise ZeroDivisionError
+    assert (tmp_path / "out" / "old").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_where_the_new_folder_cannot_be_put_in_place_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "old").write_text("old")
+    true = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if self.suffix == ".tmp":
+            raise OSError(errno.EIO, "no")
+        return true(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(WriteError), new_folder(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out" / "old").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
