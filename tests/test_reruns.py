@@ -100,4 +100,4 @@ def test_a_metric_runs_no_network() -> None:
 def test_what_trainings_share_trains_again() -> None:
     """The test above must be able to fail."""
     assert reruns("fer_core/training/loop/loop.py") == TRAININGS
-    assert TRAININGS <= reruns("fer_core/images/augment.py")
+    assert reruns("fer_core/images/augment.py") >= TRAININGS

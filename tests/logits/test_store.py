@@ -106,7 +106,7 @@ def test_damaged_description_is_refused(tmp_path, rows, covers):
     file = tmp_path / "dev" / "logits.json"
     write_json(file, read_json(file) | {"covers": covers})
     reseal(tmp_path / "dev")
-    with pytest.raises(ArtifactError, match="covers|do not cover"):
+    with pytest.raises(ArtifactError, match=r"covers|do not cover"):
         read_logits(tmp_path / "dev", rows)
 
 

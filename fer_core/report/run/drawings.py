@@ -110,7 +110,7 @@ def latency_chart(timed: pd.DataFrame) -> Markup:
     )
     rows = [
         {
-            "name": f"{line['file']}{line['where']}, {line['threads']} thr.",
+            "name": f"{line['file']}{line['where']}, {line['threads']} threads",
             "kind": _SCOPES[line["scope"]],
             "value": line["p50_ms"],
             "low": line["p50_ms"],
