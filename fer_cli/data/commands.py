@@ -12,8 +12,6 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.data.links import COLLECTION, linked, own_links, reach
-from fer_cli.data.place import Place, class_folders, find_place, packed, still_packed
 from fer_cli.data.report import (
     counts_table,
     faces_in,
@@ -27,6 +25,8 @@ from fer_cli.data.report import (
 from fer_core.base.errors import DataError
 from fer_core.base.params import load_section
 from fer_core.base.settings import load_settings
+from fer_core.sources.adding.links import COLLECTION, linked, own_links, reach
+from fer_core.sources.adding.place import Place, class_folders, find_place, packed, still_packed
 from fer_core.sources.catalogue.descriptor import (
     Descriptor,
     absent,
@@ -37,7 +37,7 @@ from fer_core.sources.catalogue.descriptor import (
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import LAYOUTS, reader_for
-from fer_core.sources.files.image_names import is_image
+from fer_core.sources.files.names import is_image
 from fer_core.sources.files.tree import open_tree
 
 __all__ = ["CLEAN", "DESCRIPTORS", "app"]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fer_cli.data.place import packed
 from fer_core.base.errors import DataError, FerError
 from fer_core.base.files import sha256_file
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.sources.adding.place import packed
 from fer_core.sources.catalogue.descriptor import Descriptor, checked_tree, read_descriptor
 from fer_core.sources.catalogue.faces import SPLITS, Announced
 from fer_core.sources.files.archives import archive_stem

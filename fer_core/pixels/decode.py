@@ -11,7 +11,15 @@ import numpy as np
 from fer_core.base.errors import DataError
 from fer_core.pixels.opencv import cv2
 
-__all__ = ["MAX_PIXELS", "UndecodableImage", "decode_rgb", "image_size"]
+__all__ = [
+    "MAX_PIXELS",
+    "UndecodableImage",
+    "check_pixels",
+    "damaged",
+    "decode_rgb",
+    "decode_whole",
+    "image_size",
+]
 
 MAX_PIXELS = 50_000_000
 
@@ -40,21 +48,39 @@ def decode_rgb(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> np.n
         UndecodableImage: unknown format, empty, cut short, damaged or over the limit.
     """
     width, height = image_size(data, where)
-    if width * height > max_pixels:
+    check_pixels(width, height, where, max_pixels)
+    return cv2.cvtColor(decode_whole(data, width, height, where), cv2.COLOR_BGR2RGB)
+
+
+def check_pixels(width: int, height: int, where: object, max_pixels: int) -> None:
+    """Refuse a picture of another size than 1 to `max_pixels` pixels.
+
+    Raises:
+        UndecodableImage: it has more, or none.
+    """
+    if not (width > 0 and height > 0 and width * height <= max_pixels):
         raise UndecodableImage(
-            "An image has more pixels than allowed.",
+            "An image has more pixels than allowed, or none.",
             where=where,
             found=f"{width} x {height}",
-            expected=f"at most {max_pixels} pixels",
+            expected=f"1 to {max_pixels} pixels",
             remedy="look at the file; raise clean.max_pixels if it is sound",
         )
+
+
+def decode_whole(data: bytes, width: int, height: int, where: object) -> np.ndarray:
+    """The pixels of a file whose header was checked, uint8 [height, width, 3] BGR.
+
+    Raises:
+        UndecodableImage: the decoder refuses it, or finds another size.
+    """
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise _damaged(where, "the decoder refuses it") from error
+        raise damaged(where, "the decoder refuses it") from error
     if image is None or sorted(image.shape[:2]) != sorted((width, height)):
-        raise _damaged(where, "the decoder refuses it")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        raise damaged(where, "the decoder refuses it")
+    return image
 
 
 def image_size(data: bytes, where: object) -> tuple[int, int]:
@@ -75,15 +101,16 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
     try:
         width, height = reader(data)
     except (struct.error, IndexError, ValueError) as error:
-        raise _damaged(
+        raise damaged(
             where, str(error) if isinstance(error, ValueError) else "the file ends too early"
         ) from error
     if width <= 0 or height <= 0:
-        raise _damaged(where, f"the header gives a size of {width} x {height}")
+        raise damaged(where, f"the header gives a size of {width} x {height}")
     return width, height
 
 
-def _damaged(where: object, found: str) -> UndecodableImage:
+def damaged(where: object, found: str) -> UndecodableImage:
+    """The error for an image that is cut short or damaged."""
     return UndecodableImage(
         "An image is damaged.",
         where=where,

@@ -29,7 +29,7 @@ from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, 
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
 from fer_core.sources.files.tree import RawTree, open_tree
-from fer_core.sources.images.rare_formats import as_usual_format
+from fer_core.sources.images.photos import as_usual_format
 
 __all__ = ["CleanSummary", "clean", "examine"]
 
@@ -90,7 +90,7 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
     meta: dict[str, Any] = {
         "source": descriptor.name,
         "layout": descriptor.layout,
-        "adapter_version": reader.ADAPTER_VERSION,
+        "adapter_version": reader.version,
     }
     meta |= {"descriptor_sha256": sha256_file(descriptor_file)}
 

@@ -4,7 +4,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.catalogue.registry import recognise
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import folder7
+from fer_core.sources.layouts.folder7 import READER as folder7
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 
 

@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fer_core.base.labels import CLASSES, class_index
+from fer_core.sources.files.label_files import Line
 
-__all__ = ["NO_NAME", "WORDS", "Mode", "Vote", "are_counts", "decide"]
+__all__ = ["NO_NAME", "WORDS", "Mode", "Vote", "decide"]
 
 WORDS = (
     "neutral",
@@ -50,14 +51,7 @@ NO_NAME = Vote(-1, "no face", "FERPlus: no image name", ())
 """Of a row that names no picture."""
 
 
-def are_counts(columns: list[str]) -> bool:
-    """True for the texts of ten votes."""
-    return len(columns) == len(WORDS) and all(
-        count.isascii() and count.isdigit() and len(count) <= 3 for count in columns
-    )
-
-
-def decide(counts: np.ndarray, mode: Mode) -> Vote:
+def decide(columns: list[str], mode: Mode, line: Line) -> Vote:
     """Label and votes of one face by the authors' rules.
 
     Single votes count as slips and are dropped. *majority*: the leading column needs more than half
@@ -69,13 +63,20 @@ def decide(counts: np.ndarray, mode: Mode) -> Vote:
     alike. Equal leaders: the first in the order of the table.
 
     Args:
-        counts: int [10], votes in the order of the table's columns.
+        columns: texts of ten votes, in the order of the table's columns.
         mode: see above.
+        line: that they are in.
 
     Returns:
         `votes` for the seven classes in canonical order: as cast with *majority*, only those taken
         with *probability*, 1 for a target and 0 for the rest with *multi_target*.
+
+    Raises:
+        DataError: a vote is no whole number of up to three digits.
     """
+    if not all(text.isascii() and text.isdigit() and len(text) <= 3 for text in columns):
+        raise line.error("A vote is not a whole number.", "10 counts of up to 3 digits")
+    counts = np.array([int(text) for text in columns])
     left = np.where(counts > 1, counts, 0)
     total = int(left.sum())
     kept = _RULES[mode](left, total)

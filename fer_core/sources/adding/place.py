@@ -16,8 +16,8 @@ from fer_core.base.errors import DataError
 from fer_core.sources.catalogue.registry import LAYOUTS, UNLABELLED, reader_for, recognise
 from fer_core.sources.files.archives import archive_stem
 from fer_core.sources.files.label_files import read_lines
+from fer_core.sources.files.names import is_split_or_class
 from fer_core.sources.files.tree import RawTree, open_tree
-from fer_core.sources.layouts.folder7 import is_split_or_class
 
 __all__ = ["Place", "class_folders", "find_place", "packed", "still_packed"]
 

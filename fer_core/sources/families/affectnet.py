@@ -1,12 +1,39 @@
-"""Two folders that belong together: an image in one, a label file of the same name in the other."""
+"""What AffectNet's editions share: the ids of expressions, and folders where an image in one has a
+label file of the same name in the other.
+"""
 
 from collections.abc import Collection
 from typing import NamedTuple
 
 from fer_core.base.errors import DataError
+from fer_core.base.labels import INDEX
 from fer_core.sources.files.tree import RawTree
 
-__all__ = ["Pair", "inner_folder", "pair_up"]
+__all__ = ["EXPRESSIONS", "Meaning", "Pair", "inner_folder", "pair_up"]
+
+
+class Meaning(NamedTuple):
+    """What an id means: `label` -1 where it is none of the seven, `word` what it is counted under,
+    `reason` why it is left out.
+    """
+
+    label: int
+    word: str
+    reason: str
+
+
+_SEVEN = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry")
+
+EXPRESSIONS: dict[str, Meaning] = {
+    **{str(identifier): Meaning(INDEX[name], name, "") for identifier, name in enumerate(_SEVEN)},
+    "7": Meaning(-1, "contempt", "AffectNet: contempt"),
+    "8": Meaning(-1, "none", "AffectNet: none of the expressions"),
+    "9": Meaning(-1, "uncertain", "AffectNet: the annotator was uncertain"),
+    "10": Meaning(-1, "no face", "AffectNet: no face"),
+}
+"""Meaning of each id, as the label files write it. Their order is not ours, and four of them are
+none of the seven classes.
+"""
 
 
 class Pair(NamedTuple):

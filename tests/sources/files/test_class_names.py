@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_core.base.errors import DataError
-from fer_core.sources.catalogue.class_names import read_class_names
+from fer_core.sources.files.class_names import read_class_names
 from fer_core.sources.files.tree import open_tree
 
 ALPHABETICAL = ["Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
@@ -79,13 +79,12 @@ def test_forms_of_yaml_do_not_matter(tmp_path, text):
 
 
 def test_words_that_yaml_takes_for_other_things_stay_text(tmp_path):
-    assert names_in(tmp_path, "names: [no, null, 7, 2001-01-01, happy, ~, 'off ']") == [
+    assert names_in(tmp_path, "names: [no, null, 7, 2001-01-01, happy, 'off ']") == [
         "no",
         "null",
         "7",
         "2001-01-01",
         "happy",
-        "~",
         "off",
     ]
 
@@ -110,24 +109,25 @@ def test_words_that_yaml_takes_for_other_things_stay_text(tmp_path):
         ),
         ("names: {0: happy, 2: sad}\n", "ids of the class names are not 0, 1.*0, 2"),
         ("names: {1: happy, 2: sad}\n", "ids of the class names"),
-        ("names: {00: happy, 1: sad}\n", "ids of the class names"),
-        ("names: {0: happy, 0: sad}\n", "(?i)not YAML.*data.yaml, line 1.*duplicate key"),
-        ("names: [happy]\nnames: [sad]\n", "(?i)not YAML.*data.yaml, line 2.*duplicate key"),
+        ("names: {0: happy, 0: sad}\n", "not valid YAML.*data.yaml.*key 0: twice.*line 1"),
+        ("names: [happy]\nnames: [sad]\n", "not valid YAML.*data.yaml.*key 'names': twice.*line 2"),
         ("names: [car, person]\n", "None of the names is one of the seven classes.*car, person"),
         ("names: [happy, [sad]]\n", "no short text.*sad"),
         ("names: [happy, '']\n", "no short text"),
         ('names: [happy, "a\\0b"]\n', "no short text"),
-        ('names: [happy, "\\ud800"]\n', "no short text"),
+        ('names: [happy, "\\ud800"]\n', "not valid YAML"),
         (f"names: [happy, {'x' * 65}]\n", "no short text"),
-        ("names: [happy\nnc: 1\n", "not YAML.*data.yaml, line"),
-        ("names: [happy]\n\x01", "not YAML"),
-        ("names: [happy]\n---\nnames: [sad]\n", "not YAML"),
-        (f"train: x\ntrain: {'9' * 5000}\n", "not YAML.*data.yaml, line 2.*duplicate key .train"),
+        ("names: [happy\nnc: 1\n", "not valid YAML.*data.yaml.*line"),
+        ("names: [happy]\n\x01", "not valid YAML"),
+        ("names: [happy]\n---\nnames: [sad]\n", "not valid YAML"),
+        (
+            f"train: x\ntrain: {'9' * 5000}\n",
+            "not valid YAML.*data.yaml.*key 'train': twice.*line 2",
+        ),
         ("".join(f'"{"k" * 99}\\0{n}": 1\n' for n in range(99)), "no class names.*kkk"),
         (b"names: [happy, \xff]\n", "not text"),
-        ("names: &a [happy, sad]\n", "Anchors and aliases are not read.*'a'"),
-        ("names: [happy]\nx: *a\n", "Anchors and aliases are not read"),
-        ("names: [happy]\nx: " + "[" * 30000, "Too many lists lie inside each other"),
+        ("names: [happy]\nx: *a\n", "not valid YAML.*undefined alias"),
+        ("names: [happy]\nx: " + "[" * 30000, "not valid YAML.*more than 50 levels"),
         ("names: [happy]\n#" + "x" * 65536, "too large.*more than 65536 bytes"),
     ],
 )
@@ -147,7 +147,7 @@ def test_aliases_cannot_blow_the_file_up(tmp_path):
     tracemalloc.start()
     started = time.monotonic()
     try:
-        with pytest.raises(DataError, match="Anchors and aliases"):
+        with pytest.raises(DataError, match=r"(?s)not valid YAML.*20 aliases"):
             names_in(tmp_path, "\n".join([*laughs, "names: *a11"]))
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
@@ -156,14 +156,9 @@ def test_aliases_cannot_blow_the_file_up(tmp_path):
 
 
 def test_tags_make_no_objects(tmp_path):
-    assert names_in(
-        tmp_path,
-        "names: [happy, !!python/object/apply:os.abort sad]\nx: !!python/object/apply:os.abort "
-        "[]\n",
-    ) == [
-        "happy",
-        "sad",
-    ]
+    for text in ("names: [happy, {} sad]", "names: [happy, sad]\nx: {} []"):
+        with pytest.raises(DataError, match=r"(?s)not valid YAML.*os\.abort"):
+            names_in(tmp_path, text.format("!!python/object/apply:os.abort"))
 
 
 @given(

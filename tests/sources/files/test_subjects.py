@@ -4,7 +4,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest
 from fer_core.dataset.store.store import FaceStore
-from fer_core.sources.layouts import folder7
+from fer_core.sources.layouts.folder7 import READER as folder7
 from tests.sources.drawn import cleaned
 from tests.sources.trees import put, read
 

@@ -1,6 +1,6 @@
 import pytest
 
-from fer_core.sources.catalogue.split_names import looks_like_split, split_of
+from fer_core.sources.files.names import looks_like_split, split_of
 
 ALIASES = {
     "train": [

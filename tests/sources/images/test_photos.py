@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from fer_core.pixels.decode import decode_rgb
-from fer_core.sources.images.orientation import decode_stored, upright
-from fer_core.sources.images.rare_formats import as_usual_format
-from fer_core.sources.layouts import affectnet, expw
+from fer_core.sources.images.photos import as_usual_format, decode_photo, upright
+from fer_core.sources.layouts.affectnet import READER as affectnet
+from fer_core.sources.layouts.expw import READER as expw
 from tests.sources.drawn import LAYOUTS
 from tests.sources.trees import encoded, picture, read
 
@@ -32,7 +32,7 @@ def turned(image: np.ndarray, orientation: int, order: str = ">") -> bytes:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_stored_pixels_turned_are_the_picture_as_it_is_shown(orientation, order):
     data = turned(PHOTO, orientation, order)
-    stored = decode_stored(data, "x")
+    stored = decode_photo(data, "x")
     assert stored.pixels.shape == (60, 80, 3) and stored.orientation == orientation
     np.testing.assert_array_equal(stored.pixels, decode_rgb(turned(PHOTO, 1), "x"))
     np.testing.assert_array_equal(upright(*stored), decode_rgb(data, "x"))
@@ -41,14 +41,14 @@ def test_stored_pixels_turned_are_the_picture_as_it_is_shown(orientation, order)
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".tiff"])
 def test_without_exif_stored_pixels_are_those_that_are_shown(suffix):
     data = encoded(PHOTO, suffix)
-    stored = decode_stored(data, "x")
+    stored = decode_photo(data, "x")
     assert stored.orientation == 1
     np.testing.assert_array_equal(stored.pixels, decode_rgb(as_usual_format(data, "x"), "x"))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
 def test_an_orientation_that_is_none_turns_nothing(orientation):
-    assert decode_stored(turned(PHOTO, orientation), "x").orientation == 1
+    assert decode_photo(turned(PHOTO, orientation), "x").orientation == 1
 
 
 BOX = (5, 10, 45, 30)  # top, left, bottom, right of the stored pixels: taller than wide
@@ -60,7 +60,7 @@ def test_boxes_of_expw_and_affectnet_count_stored_pixels_and_faces_come_out_upri
 ):
     photo = turned(PHOTO, orientation)
     expected = upright(
-        decode_stored(photo, "x").pixels[BOX[0] : BOX[2], BOX[1] : BOX[3]], orientation
+        decode_photo(photo, "x").pixels[BOX[0] : BOX[2], BOX[1] : BOX[3]], orientation
     )
     (tmp_path / "expw/image/origin").mkdir(parents=True)
     (tmp_path / "expw/image/origin/a.jpg").write_bytes(photo)

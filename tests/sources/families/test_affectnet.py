@@ -1,7 +1,7 @@
 import pytest
 
 from fer_core.base.errors import DataError
-from fer_core.sources.files.pairs import Pair, inner_folder, pair_up
+from fer_core.sources.families.affectnet import Pair, inner_folder, pair_up
 from fer_core.sources.files.tree import open_tree
 from tests.sources.trees import zipped
 

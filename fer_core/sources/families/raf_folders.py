@@ -6,12 +6,14 @@ official ones, and each face lies in the folder of its id. Faces keep the names 
 (`train_00001.jpg` for `train_00001_aligned.jpg`), so that both copies give the same sample_ids.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from fer_core.base.errors import DataError
-from fer_core.sources.files.label_files import line_error, read_lines, relative_path
-from fer_core.sources.files.raf_lists import Entry
+from fer_core.sources.families.raf import note_on
+from fer_core.sources.files.label_files import Listed, read_table
 from fer_core.sources.files.tree import RawTree
+from fer_core.sources.reading.reader import Entry
 
 __all__ = ["folder_files", "is_in_folders", "read_folders"]
 
@@ -33,67 +35,45 @@ def folder_files(tree: RawTree) -> list[str]:
     return [*_LISTS.values(), *(f"{_top(tree)}{split}" for split in _LISTS)]
 
 
-def read_folders(tree: RawTree, highest: int) -> tuple[list[Entry], dict[str, str]]:
-    """The entries of both lists, and where each face lies, by name.
+def read_folders(tree: RawTree, label_of_id: Mapping[str, int]) -> Iterator[Entry]:
+    """The entries of both lists.
 
     Args:
-        highest: ids go from 1 to this.
+        label_of_id: ids from 1.
 
     Raises:
         DataError: another header, a wrong number of columns, an unknown id, a name of another split
             or listed twice, a face that is not in the folder of its id, or one in a folder that no
             list names.
     """
-    entries: list[Entry] = []
-    paths: dict[str, str] = {}
-    known = {str(identifier): identifier for identifier in range(1, highest + 1)}
+    listed = Listed("A file")
+    paths: set[str] = set()
+    expected = f"1 to {len(label_of_id)}"
     for split, table in _LISTS.items():
-        file = tree.where(table)
-        for index, line in enumerate(read_lines(tree, table)):
-            columns = [column.strip() for column in line.text.split(",")]
-            if index == 0:
-                if columns != _HEADER:
-                    raise line_error(
-                        "The list has another header.", file, line, expected=",".join(_HEADER)
-                    )
-                continue
-            if len(columns) != len(_HEADER):
-                raise line_error(
-                    "A line has the wrong number of columns.",
-                    file,
-                    line,
-                    expected=f"2: {','.join(_HEADER)}",
-                )
-            picture, identifier = relative_path(columns[0], file, line), columns[1]
-            if identifier not in known:
-                raise line_error(
-                    f"Unknown emotion id {identifier!r}.", file, line, expected=f"1 to {highest}"
-                )
+        for line, (picture, identifier) in read_table(tree, table, _HEADER):
+            label = line.look_up(identifier, label_of_id, "emotion id", expected)
+            place = PurePosixPath(line.path(picture))
             if not picture.startswith(f"{split}_"):
-                raise line_error(
-                    "A file name does not say this split.",
-                    file,
-                    line,
-                    expected=f"a name that begins with {split}_",
+                raise line.error(
+                    "A file name does not say this split.", f"a name that begins with {split}_"
                 )
-            place = PurePosixPath(picture)
             name = place.stem.removesuffix(_ALIGNED) + place.suffix
             path = f"{_top(tree)}{split}/{identifier}/{picture}"
-            if name in paths:
-                raise line_error(
-                    "A file is listed twice.", file, line, expected="one line for each file"
-                )
+            listed.add(name, line)
             if not tree.is_file(path):
-                raise line_error(
-                    "A face is not in the folder of its id.",
-                    file,
-                    line,
-                    expected=f"it at {tree.where(path)}",
-                )
-            paths[name] = path
-            entries.append(Entry(name, known[identifier], split, line))
-    _refuse_unlisted(tree, set(paths.values()))
-    return entries, paths
+                problem = "A face is not in the folder of its id."
+                raise line.error(problem, f"it at {tree.where(path)}")
+            paths.add(path)
+            yield Entry(
+                key=name,
+                split=split,
+                usage=split,
+                label=label,
+                path=path,
+                note=note_on(path),
+                line=line,
+            )
+    _refuse_unlisted(tree, paths)
 
 
 def _top(tree: RawTree) -> str:

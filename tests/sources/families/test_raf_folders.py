@@ -4,7 +4,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.catalogue.registry import recognise
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import rafdb_basic
+from fer_core.sources.layouts.rafdb_basic import READER as rafdb_basic
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read
 
 # what Kaggle's copy holds: faces by split and id, 1 Surprise 2 Fear 3 Disgust 4 Happy 5 Sad 6 Angry

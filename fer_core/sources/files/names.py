@@ -1,13 +1,22 @@
-"""Names of split folders: what counts as train, val and test, and which names speak of a split
-without saying which.
+"""What names of files and folders mean: images, classes and splits, and which names speak of a
+split without saying which.
 
 `training_set`, `FER2013Valid` and `PublicTest` are splits; `test_old` and `mytests` are not, but a
 folder of that name must not be taken for train either.
 """
 
 import re
+from pathlib import PurePosixPath
 
-__all__ = ["looks_like_split", "split_of"]
+from fer_core.base.labels import class_index
+
+__all__ = ["IMAGE_SUFFIXES", "is_image", "is_split_or_class", "looks_like_split", "split_of"]
+
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+)
+"""Endings of images, in small letters. The first bytes of a file decide what it really is."""
+
 
 _WORDS = {
     "train": ("train", "training", "trn"),
@@ -16,7 +25,10 @@ _WORDS = {
 }
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 # what else a name may hold: "train_set", "FER2013Train", "PublicTest", "test_images"
-_AROUND = "set|data|dataset|split|folder|dir|images?|imgs?|pictures?|faces?|public|private|fer2013|fer|2013"
+_AROUND = (
+    "set|data|dataset|split|folder|dir|images?|imgs?|pictures?|faces?"
+    "|public|private|fer2013|fer|2013"
+)
 _NAME = re.compile(
     f"(?:{_AROUND})*({'|'.join(sorted(_SPLIT_OF, key=len, reverse=True))})(?:{_AROUND})*"
 )
@@ -40,3 +52,13 @@ def looks_like_split(name: str) -> bool:
     """
     words = (word.lower() for word in _PARTS.findall(name))
     return any(_SPEAKS.fullmatch(word) is not None and word not in _OTHER_WORDS for word in words)
+
+
+def is_split_or_class(name: str) -> bool:
+    """True for a folder name that layout `folder7` gives a meaning."""
+    return split_of(name) is not None or class_index(name) is not None
+
+
+def is_image(path: str) -> bool:
+    """True for a name with the ending of an image."""
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES

@@ -1,4 +1,4 @@
-"""`subjects.csv` beside class folders: who is on which picture, so that no person stands on both
+"""`subjects.csv` beside class folders: who is on which picture, so that no person is on both
 sides of a split.
 
 Two columns under the header `file,subject`: the picture's path from the folder of the table, and
@@ -6,11 +6,10 @@ any name for the person. A table that is there names every face; which persons t
 common is not known.
 """
 
-import csv
 from typing import NamedTuple
 
 from fer_core.base.errors import DataError
-from fer_core.sources.files.label_files import Line, line_error, read_lines, relative_path
+from fer_core.sources.files.label_files import Line, Listed, read_table
 from fer_core.sources.files.tree import RawTree
 
 __all__ = ["SUBJECTS", "Subjects", "read_subjects"]
@@ -49,12 +48,7 @@ class Subjects(NamedTuple):
         """
         for path, (_, line) in self.named.items():
             if not tree.is_file(path):
-                raise line_error(
-                    "A file of the table is missing.",
-                    tree.where(self.table),
-                    line,
-                    expected=f"it at {tree.where(path)}",
-                )
+                raise line.error("A file of the table is missing.", f"it at {tree.where(path)}")
 
 
 def read_subjects(tree: RawTree, folder: str) -> Subjects | None:
@@ -68,32 +62,12 @@ def read_subjects(tree: RawTree, folder: str) -> Subjects | None:
     table = above + SUBJECTS
     if not tree.is_file(table):
         return None
-    file = tree.where(table)
     named: dict[str, tuple[str, Line]] = {}
-    for index, line in enumerate(read_lines(tree, table)):
-        try:
-            columns = [column.strip() for column in next(csv.reader([line.text], strict=True))]
-        except csv.Error as error:
-            raise line_error(
-                f"A line is not CSV: {error}.", file, line, expected=",".join(_HEADER)
-            ) from error
-        if index == 0:
-            if columns != _HEADER:
-                raise line_error(
-                    "The table has another header.", file, line, expected=",".join(_HEADER)
-                )
-            continue
-        if len(columns) != len(_HEADER) or not columns[1]:
-            raise line_error(
-                "A line does not name a file and a person.", file, line, expected=",".join(_HEADER)
-            )
-        path = above + relative_path(columns[0], file, line)
-        if path in named:
-            raise line_error(
-                f"A file is listed twice, first in line {named[path][1].number}.",
-                file,
-                line,
-                expected="each file once",
-            )
-        named[path] = (columns[1], line)
+    listed = Listed("A file")
+    for line, (file, person) in read_table(tree, table, _HEADER):
+        if not person:
+            raise line.error("A line does not name a file and a person.", ",".join(_HEADER))
+        path = above + line.path(file)
+        listed.add(path, line)
+        named[path] = (person, line)
     return Subjects(table, named)

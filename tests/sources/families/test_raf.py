@@ -3,9 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_core.base.errors import DataError
+from fer_core.sources.families.raf import identifiers, list_places, read_list
 from fer_core.sources.files.label_files import Line
-from fer_core.sources.files.raf_lists import Entry, identifiers, list_places, locate, read_list
 from fer_core.sources.files.tree import open_tree
+from fer_core.sources.layouts.rafdb_basic import READER as rafdb_basic
+from fer_core.sources.reading.reader import Entry
 from tests.sources.trees import put
 
 LABELS = "EmoLabel/list_patition_label.txt"
@@ -36,11 +38,13 @@ def test_every_line_comes_back_in_order(tmp_path_factory, listed):
         f"{split}_{number:05}.jpg {identifier}" for number, (split, identifier) in enumerate(listed)
     ]
     tree = written(tmp_path_factory.mktemp("raf"), "\n".join(lines) + "\n")
+    file = tree.where(LABELS)
     wanted = [
-        Entry(f"{split}_{number:05}.jpg", identifier, split, Line(number + 1, lines[number]))
-        for number, (split, identifier) in enumerate(listed)
+        (Line(file, number, line), line.split()[0], split, identifier)
+        for number, (line, (split, identifier)) in enumerate(zip(lines, listed, strict=True), 1)
     ]
-    assert read_list(tree, LABELS, 11, "") == wanted
+    known = {str(identifier): identifier for identifier in range(1, 12)}
+    assert list(read_list(tree, LABELS, known, "")) == wanted
     assert identifiers(tree, LABELS) == {identifier for _, identifier in listed}
 
 
@@ -55,6 +59,11 @@ def test_identifiers_pass_over_faulty_lines(tmp_path):
     ) == {3}
 
 
+def located(root):
+    entry = Entry(key="a.jpg", split="train", label=0, line=Line(root / LABELS, 1, ""))
+    return [found.path for found in rafdb_basic.located(open_tree(root), [entry])]
+
+
 def test_suffixed_aligned_face_comes_before_all_others(tmp_path):
     places = [
         "aligned/aligned/a_aligned.jpg",
@@ -63,12 +72,12 @@ def test_suffixed_aligned_face_comes_before_all_others(tmp_path):
         "aligned/a.jpg",
     ]
     places += ["original/original/a.jpg", "original/a.jpg"]
+    (tmp_path / LABELS).parent.mkdir()
+    (tmp_path / LABELS).touch()
     for place in places:
         put(tmp_path / "Image" / place)
     for place in places:
-        assert locate(open_tree(tmp_path), LABELS, {"a.jpg": Line(1, "")}) == {
-            "a.jpg": f"Image/{place}"
-        }
+        assert located(tmp_path) == [f"Image/{place}"]
         (tmp_path / "Image" / place).unlink()
     with pytest.raises(DataError, match="1 of 1 listed images are missing"):
-        locate(open_tree(tmp_path), LABELS, {"a.jpg": Line(1, "")})
+        located(tmp_path)

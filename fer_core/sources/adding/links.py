@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_core.base.errors import DataError
-from fer_core.sources.catalogue.split_names import looks_like_split
 from fer_core.sources.files.archives import archive_stem
+from fer_core.sources.files.names import is_split_or_class, looks_like_split
 from fer_core.sources.files.tree import is_litter
-from fer_core.sources.layouts.folder7 import is_split_or_class
 
 __all__ = ["COLLECTION", "Reach", "linked", "own_links", "reach"]
 

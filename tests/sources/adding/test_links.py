@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_cli.data.links import linked, own_links, reach
 from fer_core.base.errors import DataError
+from fer_core.sources.adding.links import linked, own_links, reach
 from tests.sources.trees import zipped
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_cli.data.place import class_folders, find_place, packed, still_packed
 from fer_core.base.errors import DataError
+from fer_core.sources.adding.place import class_folders, find_place, packed, still_packed
 from fer_core.sources.files.tree import open_tree
 from tests.sources.trees import (
     encoded,
