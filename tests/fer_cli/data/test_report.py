@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_cli.data.report import counts_table, faces_in, next_steps, odd_counts, odd_files
+from fer_cli.data.report import counts_table, next_steps
 from fer_core.base.labels import CLASSES
+from fer_core.sources.adding.findings import faces_in, odd_counts, odd_files
 from fer_core.sources.files.tree import open_tree
 from tests.sources.trees import put, zipped
 
