@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.base.params import load_section
-from fer_core.dataset.manifest.pictures import read_duplicates
+from fer_core.dataset.manifest.table import read_duplicates
 from fer_core.dataset.pack.named_sets import NamedSets, evaluated_sets, select
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.boards.leaderboard import leaderboard, write_leaderboard

@@ -18,6 +18,7 @@ __all__ = [
     "damaged",
     "decode_rgb",
     "decode_whole",
+    "image_format",
     "image_size",
 ]
 
@@ -63,7 +64,7 @@ def check_pixels(width: int, height: int, where: object, max_pixels: int) -> Non
             "An image has more pixels than allowed, or none.",
             where=where,
             found=f"{width} x {height}",
-            expected=f"1 to {max_pixels} pixels",
+            expected=f"at least 1 and at most {max_pixels} pixels",
             remedy="look at the file; raise clean.max_pixels if it is sound",
         )
 
@@ -89,8 +90,8 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
     Raises:
         UndecodableImage: unknown format, no size, or the file ends before its image does.
     """
-    reader = _reader_of(data)
-    if reader is None:
+    kind = image_format(data)
+    if kind is None:
         raise UndecodableImage(
             "This is no image of a known format.",
             where=where,
@@ -99,7 +100,7 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
             remedy="fetch the file again, or remove it and its label",
         )
     try:
-        width, height = reader(data)
+        width, height = _READERS[kind](data)
     except (struct.error, IndexError, ValueError) as error:
         raise damaged(
             where, str(error) if isinstance(error, ValueError) else "the file ends too early"
@@ -119,16 +120,12 @@ def damaged(where: object, found: str) -> UndecodableImage:
     )
 
 
-def _reader_of(data: bytes) -> Callable[[bytes], tuple[int, int]] | None:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png
-    if data.startswith(b"\xff\xd8\xff"):
-        return _jpeg
-    if data.startswith(b"BM"):
-        return _bmp
+def image_format(data: bytes) -> str | None:
+    """png, jpeg, bmp or webp by the first bytes of a file; None for anything else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _webp
-    return None
+        return "webp"
+    marks = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "bmp": b"BM"}
+    return next((name for name, mark in marks.items() if data.startswith(mark)), None)
 
 
 def _png(data: bytes) -> tuple[int, int]:
@@ -202,3 +199,11 @@ def _webp(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack_from("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
     raise ValueError("the header is missing")
+
+
+_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
+    "png": _png,
+    "jpeg": _jpeg,
+    "bmp": _bmp,
+    "webp": _webp,
+}

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file
 from fer_core.base.logs import progress_off
+from fer_core.base.params import parse_section
 from fer_core.dataset.cleaning.nonfaces import non_face
 from fer_core.dataset.store.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.dataset.store.store import StoreRow, write_store
@@ -161,9 +162,9 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         return
     with TemporaryDirectory(prefix=f"fer-{descriptor.name}-") as temporary:
         # loaded here, and by name, because only embedded samples depend on it
-        options = import_module("fer_core.sample.options").SampleOptions.from_dict(
-            descriptor.sample
-        )
+        model = import_module("fer_core.sample.options").SampleOptions
+        file = Path(f"data/sources/{descriptor.name}.json")
+        options = parse_section("sample", descriptor.sample, model, file)
         import_module("fer_core.sample.render").render(descriptor.layout, Path(temporary), options)
         yield open_tree(Path(temporary))
 

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.errors import ArtifactError
-from fer_core.dataset.manifest.pictures import picture_codes, read_duplicates
-from fer_core.dataset.manifest.table import write_manifest
+from fer_core.dataset.manifest.table import picture_codes, read_duplicates, write_manifest
 from tests.arrange_logits import DEV, TEST, frame, manifest_of
 
 
