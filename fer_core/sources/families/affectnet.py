@@ -8,35 +8,26 @@ from typing import NamedTuple
 from fer_core.base.errors import DataError
 from fer_core.base.labels import INDEX
 from fer_core.sources.files.tree import RawTree
+from fer_core.sources.reading.reader import Outcome
 
-__all__ = ["EXPRESSIONS", "Meaning", "Pair", "inner_folder", "pair_up"]
-
-
-class Meaning(NamedTuple):
-    """What an id means: `label` -1 where it is none of the seven, `word` what it is counted under,
-    `reason` why it is left out.
-    """
-
-    label: int
-    word: str
-    reason: str
+__all__ = ["EXPRESSIONS", "LabelledImage", "inner_folder", "pair_up"]
 
 
 _SEVEN = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry")
 
-EXPRESSIONS: dict[str, Meaning] = {
-    **{str(identifier): Meaning(INDEX[name], name, "") for identifier, name in enumerate(_SEVEN)},
-    "7": Meaning(-1, "contempt", "AffectNet: contempt"),
-    "8": Meaning(-1, "none", "AffectNet: none of the expressions"),
-    "9": Meaning(-1, "uncertain", "AffectNet: the annotator was uncertain"),
-    "10": Meaning(-1, "no face", "AffectNet: no face"),
+EXPRESSIONS: dict[str, Outcome] = {
+    **{str(identifier): Outcome(INDEX[name], name, "") for identifier, name in enumerate(_SEVEN)},
+    "7": Outcome(-1, "contempt", "AffectNet: contempt"),
+    "8": Outcome(-1, "none", "AffectNet: none of the expressions"),
+    "9": Outcome(-1, "uncertain", "AffectNet: the annotator was uncertain"),
+    "10": Outcome(-1, "no face", "AffectNet: no face"),
 }
 """Meaning of each id, as the label files write it. Their order is not ours, and four of them are
 none of the seven classes.
 """
 
 
-class Pair(NamedTuple):
+class LabelledImage(NamedTuple):
     """An image and its label file: the image's name in its folder, and the paths of both in the
     data set.
     """
@@ -56,7 +47,7 @@ def inner_folder(tree: RawTree, folder: str) -> str:
 
 def pair_up(
     tree: RawTree, images: str, labels: str, ending: str, besides: Collection[str] = ()
-) -> list[Pair]:
+) -> list[LabelledImage]:
     """Every file of `images` with its label file `<stem><ending>` of `labels`, sorted by name.
 
     Upper and lower case may differ. Files of `labels` with another ending, and those called as
@@ -72,7 +63,7 @@ def pair_up(
     ]
     exact = {name[: -len(ending)]: name for name in listed}
     alike = {stem.lower(): stem for stem in exact}
-    pairs: list[Pair] = []
+    pairs: list[LabelledImage] = []
     paired: set[str] = set()
     alone: list[str] = []
     names = tree.names(images)
@@ -83,7 +74,7 @@ def pair_up(
             alone.append(name)
         else:
             paired.add(found)
-            pairs.append(Pair(name, f"{images}/{name}", f"{labels}/{exact[found]}"))
+            pairs.append(LabelledImage(name, f"{images}/{name}", f"{labels}/{exact[found]}"))
     if alone:
         raise DataError(
             f"{len(alone)} of {len(names)} images have no label file.",

@@ -1,23 +1,35 @@
-"""The table of FER2013, `fer2013.csv` with `emotion,pixels,Usage`: 48 x 48 grey values a row, as
-text.
+"""What FER2013 and FERPlus share: the table `fer2013.csv` with `emotion,pixels,Usage`, 48 x 48 grey
+values a row as text; and ten annotators' votes, with the label that they give by the rules of
+FERPlus's authors.
 
-FERPlus labels the same rows. Emotion ids are the canonical class order. Copies quote the pixels or
-end lines with blanks.
+Emotion ids are the canonical class order. Copies quote the pixels or end lines with blanks.
+Barsoum et al., "Training deep networks for facial expression recognition with crowd-sourced label
+distribution", 2016.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from fer_core.base.errors import DataError
-from fer_core.base.labels import N_CLASSES
+from fer_core.base.labels import CLASSES, N_CLASSES, class_index
 from fer_core.pixels.opencv import cv2
-from fer_core.sources.files.label_files import read_lines
+from fer_core.sources.files.label_files import Line, read_lines
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import Entry, Reader
+from fer_core.sources.reading.reader import Entry, Outcome, Reader
 
-__all__ = ["TABLES", "TableEntry", "TableReader", "encode", "read_rows"]
+__all__ = [
+    "NO_NAME",
+    "TABLES",
+    "WORDS",
+    "TableEntry",
+    "TableReader",
+    "decide",
+    "encode",
+    "read_rows",
+]
 
 _FOLDERS = (
     "",
@@ -33,6 +45,28 @@ _COLUMNS = ("emotion", "pixels", "Usage")
 _IDS = {str(index): index for index in range(N_CLASSES)}
 _SIDE = 48
 _BLANK = ' \t"'  # around a column
+WORDS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+"""Columns of votes, in the order of the authors' tables; NF is no face."""
+
+_N_EMOTIONS = 8  # the last two columns are no emotions
+_LABEL_OF_WORD = [class_index(word) for word in WORDS]
+_CANONICAL = [_LABEL_OF_WORD.index(index) for index in range(len(CLASSES))]
+
+Mode = Literal["majority", "probability", "multi_target"]
+
+NO_NAME = Outcome(-1, "no face", "FERPlus: no image name")
+"""Of a row that names no picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,3 +170,73 @@ def _numbers(text: str) -> np.ndarray | None:
         + 10 * digits[ends - 2] * (lengths > 1)
         + 100 * digits[ends - 3] * (lengths > 2)
     )
+
+
+def decide(columns: list[str], mode: Mode, line: Line) -> Outcome:
+    """Label and votes of one face by the authors' rules.
+
+    Single votes count as slips and are dropped. *majority*: the leading column needs more than half
+    of what is left. *probability*: columns are taken in order of votes (equal ones together) until
+    they hold three quarters, three are taken or unknown or NF is reached, which ends it and counts
+    only if it leads; refused if they hold no more than half or are more than three; the leading one
+    is the label. *multi_target*: every column with at least 30 % is a target; refused if they hold
+    no more than half; the leading one is the label, and the targets among the seven classes count
+    alike. Equal leaders: the first in the order of the table.
+
+    Args:
+        columns: texts of ten votes, in the order of the table's columns.
+        mode: see above.
+        line: that they are in.
+
+    Returns:
+        `votes` for the seven classes in canonical order: as cast with *majority*, only those taken
+        with *probability*, 1 for a target and 0 for the rest with *multi_target*.
+
+    Raises:
+        DataError: a vote is no whole number of up to three digits.
+    """
+    if not all(text.isascii() and text.isdigit() and len(text) <= 3 for text in columns):
+        raise line.error("A vote is not a whole number.", "10 counts of up to 3 digits")
+    counts = np.array([int(text) for text in columns])
+    left = np.where(counts > 1, counts, 0)
+    total = int(left.sum())
+    kept = _RULES[mode](left, total)
+    if 2 * int(kept.sum()) <= total or np.count_nonzero(kept) > 3:
+        return Outcome(-1, "unknown", "FERPlus: no majority")
+    winner = int(kept.argmax())
+    label = _LABEL_OF_WORD[winner]
+    if label is None:
+        word = "no face" if WORDS[winner] == "NF" else WORDS[winner]
+        return Outcome(-1, word, f"FERPlus: the votes say {word}")
+    votes = {"majority": counts, "probability": kept, "multi_target": kept > 0}[mode]
+    return Outcome(label, CLASSES[label], "", tuple(float(votes[column]) for column in _CANONICAL))
+
+
+def _leading(left: np.ndarray, total: int) -> np.ndarray:
+    kept = np.zeros_like(left)
+    kept[left.argmax()] = left.max()
+    return kept
+
+
+def _taken(left: np.ndarray, total: int) -> np.ndarray:
+    left, kept = left.copy(), np.zeros_like(left)
+    while 4 * int(kept.sum()) < 3 * total and np.count_nonzero(kept) < 3:
+        most = left.max()
+        for column in np.flatnonzero(left == most):
+            if column >= _N_EMOTIONS and kept.any():
+                return kept
+            kept[column], left[column] = most, 0
+            if column >= _N_EMOTIONS:
+                return kept
+    return kept
+
+
+def _targets(left: np.ndarray, total: int) -> np.ndarray:
+    return np.where(10 * left >= 3 * total, left, 0)
+
+
+_RULES: dict[Mode, Callable[[np.ndarray, int], np.ndarray]] = {
+    "majority": _leading,
+    "probability": _taken,
+    "multi_target": _targets,
+}

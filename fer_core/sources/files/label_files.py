@@ -15,7 +15,7 @@ from fer_core.sources.files.tree import RawTree
 
 __all__ = ["Line", "Listed", "find_file", "open_table", "read_lines", "read_table", "read_whole"]
 
-Meaning = TypeVar("Meaning")
+Known = TypeVar("Known")
 
 _LONGEST_LINE = 65536
 _LONGEST_PATH = 1024
@@ -71,7 +71,7 @@ class Line(NamedTuple):
             raise self.error("A line has the wrong number of columns.", f"{count}: {meaning}")
         return columns
 
-    def look_up(self, text: str, known: Mapping[str, Meaning], what: str, expected: str) -> Meaning:
+    def look_up(self, text: str, known: Mapping[str, Known], what: str, expected: str) -> Known:
         """What an id or word of this line means.
 
         Raises:

@@ -14,7 +14,7 @@ from fer_core.pixels.parallel import ordered_map
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.official_counts import check_official_counts
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.families.affectnet import EXPRESSIONS, Pair, inner_folder, pair_up
+from fer_core.sources.families.affectnet import EXPRESSIONS, LabelledImage, inner_folder, pair_up
 from fer_core.sources.files.npy_scalar import read_scalar
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.reading.reader import Entry, Reader
@@ -69,7 +69,7 @@ def _folders(tree: RawTree, usage: str) -> tuple[str, str]:
     return inner_folder(tree, f"{top}/images"), inner_folder(tree, f"{top}/annotations")
 
 
-def _entry(tree: RawTree, usage: str, pair: Pair) -> Entry:
+def _entry(tree: RawTree, usage: str, pair: LabelledImage) -> Entry:
     """What an annotation says.
 
     Raises:

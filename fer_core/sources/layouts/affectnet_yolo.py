@@ -17,7 +17,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import UNLABELLED, class_index
 from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.catalogue.options import CleanOptions, CropOptions
-from fer_core.sources.families.affectnet import Pair, inner_folder, pair_up
+from fer_core.sources.families.affectnet import LabelledImage, inner_folder, pair_up
 from fer_core.sources.files.class_names import read_class_names
 from fer_core.sources.files.label_files import Line, find_file, read_lines, read_whole
 from fer_core.sources.files.tree import RawTree
@@ -115,7 +115,9 @@ def _usages(tree: RawTree, top: str) -> list[str]:
     return found
 
 
-def _entries_of(tree: RawTree, usage: str, pair: Pair, names: list[str]) -> Iterator[BoxedEntry]:
+def _entries_of(
+    tree: RawTree, usage: str, pair: LabelledImage, names: list[str]
+) -> Iterator[BoxedEntry]:
     """The boxes of a photo, or one entry that says that it has none.
 
     Raises:

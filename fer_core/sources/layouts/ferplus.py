@@ -13,8 +13,15 @@ from fer_core.base.errors import DataError
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.official_counts import check_official_counts
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.families.fer2013 import TABLES, TableEntry, TableReader, read_rows
-from fer_core.sources.families.ferplus import NO_NAME, WORDS, decide
+from fer_core.sources.families.fer2013 import (
+    NO_NAME,
+    TABLES,
+    WORDS,
+    TableEntry,
+    TableReader,
+    decide,
+    read_rows,
+)
 from fer_core.sources.files.label_files import Line, find_file, read_table
 from fer_core.sources.files.tree import RawTree
 

@@ -2,14 +2,14 @@
 `label.csv`, ten votes a picture.
 
 Lines of `label.csv` are `fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0`: name, box (the whole
-picture) and the votes in the order of `families.ferplus.WORDS`; there is no header. The splits are
+picture) and the votes in the order of `families.fer2013.WORDS`; there is no header. The splits are
 those of the folders, Valid is "val". Rows of FERPlus that name no picture are not in these lists.
 """
 
 from collections.abc import Iterable, Iterator
 
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.families.ferplus import WORDS, decide
+from fer_core.sources.families.fer2013 import WORDS, decide
 from fer_core.sources.files.label_files import Line, Listed, find_file, read_lines
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.reading.reader import Entry, Reader, refuse_missing

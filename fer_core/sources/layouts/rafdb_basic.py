@@ -4,15 +4,22 @@ under `Image/`.
 Li, Deng and Du, "Reliable crowdsourcing and deep locality-preserving learning for expression
 recognition in the wild", 2017. Aligned faces are preferred (`Image/aligned`, which the archive
 nests once more); originals are used where there are none. The copy of Kaggle with a folder for each
-id (`families/raf_folders.py`) is read too.
+id is read too.
 """
 
 from collections.abc import Iterable, Iterator
 
 from fer_core.base.labels import INDEX
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.families.raf import RafReader, identifiers, list_places, read_list
-from fer_core.sources.families.raf_folders import folder_files, is_in_folders, read_folders
+from fer_core.sources.families.raf import (
+    RafReader,
+    folder_files,
+    identifiers,
+    is_in_folders,
+    list_places,
+    read_folders,
+    read_list,
+)
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.reading.reader import Entry
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from tqdm import tqdm
 
@@ -21,7 +21,7 @@ from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import RawTree
 
-__all__ = ["OTHER_FILE", "Entry", "Reader", "refuse_missing"]
+__all__ = ["OTHER_FILE", "Entry", "Outcome", "Reader", "excluded", "refuse_missing"]
 
 OTHER_FILE = "(other file)"
 """Word for a file that is no image."""
@@ -65,6 +65,22 @@ class Entry:
     def counted(self) -> str:
         """What it is counted under."""
         return self.word or CLASSES[self.label]
+
+
+class Outcome(NamedTuple):
+    """What an id or a vote comes to.
+
+    Attributes:
+        label: index into `CLASSES`, -1 for none of them.
+        word: what it is counted under.
+        reason: why it is left out; "" for a face.
+        votes: for the seven classes in canonical order.
+    """
+
+    label: int
+    word: str
+    reason: str
+    votes: tuple[float, ...] | None = None
 
 
 class Reader(ABC):

@@ -1,7 +1,7 @@
 import pytest
 
 from fer_core.base.errors import DataError
-from fer_core.sources.families.affectnet import Pair, inner_folder, pair_up
+from fer_core.sources.families.affectnet import LabelledImage, inner_folder, pair_up
 from fer_core.sources.files.tree import open_tree
 from tests.sources.trees import zipped
 
@@ -27,10 +27,10 @@ def test_images_get_the_label_file_of_their_stem_in_order_of_names(tmp_path):
         "l/2.json",
     )
     assert pair_up(tree, "i", "l", ".txt") == [
-        Pair("10.jpg", "i/10.jpg", "l/10.txt"),
-        Pair("2.5.png", "i/2.5.png", "l/2.5.txt"),
-        Pair("2.jpg", "i/2.jpg", "l/2.txt"),
-        Pair("none", "i/none", "l/none.txt"),
+        LabelledImage("10.jpg", "i/10.jpg", "l/10.txt"),
+        LabelledImage("2.5.png", "i/2.5.png", "l/2.5.txt"),
+        LabelledImage("2.jpg", "i/2.jpg", "l/2.txt"),
+        LabelledImage("none", "i/none", "l/none.txt"),
     ]
 
 
