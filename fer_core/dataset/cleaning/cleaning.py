@@ -52,7 +52,7 @@ class CleanSummary:
 
 @dataclass
 class _Record:
-    """What has gone by so far."""
+    """What was read so far."""
 
     found: Announced = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
@@ -233,7 +233,7 @@ def _check_undecodable(record: _Record, options: CleanOptions, name: str) -> Non
             where=name,
             found="\n    ".join(["", *shown, *more]),
             expected=f"at most {options.allow_undecodable}",
-            remedy="mend or remove these files, or raise clean.allow_undecodable: they are then "
+            remedy="correct or remove these files, or raise clean.allow_undecodable: they are then "
             "left out and listed",
         )
 

@@ -98,7 +98,7 @@ def write_store(
         path: the file; nothing is left there when anything raises.
         rows: in the order they are to have.
         meta: what the metadata hold besides kind and class order (values that JSON can express), or
-            a function that gives it once all rows are through: the metadata stand at the head of
+            a function that gives it once all rows are through: the metadata are at the head of
             the file, but counts are only known at the end.
 
     Raises:

@@ -35,7 +35,7 @@ LICENCE = "State the terms of this data set here."
 
 @dataclass(frozen=True)
 class Added:
-    """What was added or read anew.
+    """What was added or read again.
 
     Attributes:
         before: the descriptor until now.
@@ -289,7 +289,7 @@ def _part_of_collection(place: Place, raw: Path) -> Place:
 
 
 def _refuse_another_layout(before: Descriptor, place: Place, force: bool) -> None:
-    """Names stand in params.yaml, in sample_ids and in results: what they mean must not change
+    """Names are used in params.yaml, in sample_ids and in results: what they mean must not change
     unnoticed.
     """
     if before.layout in ("", place.layout) or force:

@@ -35,7 +35,7 @@ def others_in(counts: Announced) -> list[str]:
 
 
 def odd_counts(counts: Announced) -> list[str]:
-    """What the numbers lack or what stands out in them, each as a sentence without a full stop."""
+    """What is missing or odd in the numbers, each as a sentence without a full stop."""
     labelled = {
         split: {name: counts[split].get(name, 0) for name in CLASSES}
         for split in SPLITS
@@ -109,7 +109,7 @@ def odd_files(place: Path, tree: RawTree, parts: Sequence[str]) -> list[str]:
             )
     volumes = packed(tree)
     if volumes:
-        found.append(f"not read, for they are packed: {_some(volumes)}")
+        found.append(f"not read, because they are packed: {_some(volumes)}")
     read = [part.lower() for part in parts]
     rest = [
         name

@@ -49,7 +49,7 @@ def find_place(given: Path, preferred: str | None = None, layout: str | None = N
     """The place of a data set, at a path or up to four sole folders below it.
 
     Args:
-        given: a folder, an archive, a folder inside an archive, or a label table, which stands for
+        given: a folder, an archive, a folder inside an archive, or a label table, which means
             its folder.
         preferred: of several layouts that fit this one wins.
         layout: take it for this one, whatever it looks like.
@@ -96,7 +96,7 @@ def class_folders(place: Path) -> Path:
     the sole one in that.
 
     Raises:
-        DataError: there are several folders and none bears such a name.
+        DataError: there are several folders and none has such a name.
     """
     for path, tree in _descent(place):
         names = tree.folders()
@@ -104,7 +104,7 @@ def class_folders(place: Path) -> Path:
             return path
         if len(names) != 1:
             raise DataError(
-                "No folder here bears the name of a split or class.",
+                "No folder here has the name of a split or class.",
                 where=path,
                 found=", ".join(names[:8]) or "no folders",
                 expected="train, val, test or names of classes",
@@ -113,7 +113,7 @@ def class_folders(place: Path) -> Path:
                 else "give the folder above the class folders",
             )
     raise DataError(
-        "No folder bears the name of a split or class.",
+        "No folder has the name of a split or class.",
         where=place,
         remedy="give the folder above the class folders",
     )
@@ -176,7 +176,7 @@ def _unlabelled(tree: RawTree) -> str | None:
 
 
 def _inside(path: Path, tree: RawTree, name: str) -> Path:
-    """Path of a folder of a tree; of an archive that stands for one, the archive's."""
+    """Path of a folder of a tree; of an archive that is read as one, the archive's."""
     if not tree.is_archive(name):
         return path / name
     return max(file for file in path.iterdir() if archive_stem(file.name) == name)

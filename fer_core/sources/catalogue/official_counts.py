@@ -1,8 +1,8 @@
 """Class counts that the makers of a data set have published: a full list with other counts has its
 labels in another order.
 
-Copies of the well-known sets go round whose ids follow another set's order. Each of their lines is
-valid; only the counts tell.
+There are copies of the well-known sets whose ids follow another set's order. Each of their lines
+is valid; only the counts tell.
 """
 
 from collections import Counter

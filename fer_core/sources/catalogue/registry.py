@@ -18,7 +18,7 @@ UNLABELLED = "unlabelled"
 LAYOUTS = (
     "fer2013",
     "ferplus",
-    "ferplus_pictures",  # before folder7: its folders bear the names of splits
+    "ferplus_pictures",  # before folder7: its folders have the names of splits
     "rafdb_basic",
     "rafdb_compound",
     "rafml",

@@ -2,7 +2,7 @@
 pictures.
 
 RAF-DB's basic and compound sets come as two folders with lists of one name; only the ids tell them
-apart. The basic set also goes round on Kaggle as `DATASET/{train,test}/{1..7}/` with the aligned
+apart. Kaggle has the basic set as `DATASET/{train,test}/{1..7}/` with the aligned
 faces, and lists `train_labels.csv` and `test_labels.csv` with the columns `image,label`; ids are
 the official ones, and each face lies in the folder of its id. Faces keep the names of the official
 list (`train_00001.jpg` for `train_00001_aligned.jpg`), so that both copies give the same
@@ -161,7 +161,7 @@ def _note_on(path: str) -> str:
 
 
 def is_in_folders(tree: RawTree) -> bool:
-    """True where both lists and folders that bear ids are there."""
+    """True where both lists and folders named after ids are there."""
     return all(tree.is_file(name) for name in _SPLIT_LISTS.values()) and tree.is_dir(
         f"{_top(tree)}train/1"
     )

@@ -40,7 +40,7 @@ class Fingerprint:
         files: their number.
         bytes: their sizes together.
         sha256: of their sorted `relpath<TAB>size` lines (names and sizes, not contents).
-        labels: SHA-256 of the sorted `relpath<TAB>sha256` lines of label files, so that a mended
+        labels: SHA-256 of the sorted `relpath<TAB>sha256` lines of label files, so that a corrected
             label of the same length is seen; "" where that was never recorded. Those of more than
             512 MiB, and what lies in archives, are known by name and size only.
     """
@@ -65,7 +65,7 @@ class _File:
             return self.path.stat().st_size
         except FileNotFoundError as error:
             raise DataError(
-                "A link leads nowhere.", where=self.path, remedy="remove or mend the link"
+                "A link leads nowhere.", where=self.path, remedy="remove or correct the link"
             ) from error
 
     def open(self) -> IO[bytes]:
@@ -155,7 +155,9 @@ class _Folder:
         """
         target = os.path.realpath(link)
         if not Path(target).exists():
-            raise DataError("A link leads nowhere.", where=link, remedy="remove or mend the link")
+            raise DataError(
+                "A link leads nowhere.", where=link, remedy="remove or correct the link"
+            )
         if target in (*self.above, os.path.realpath(self.path)):
             raise DataError(
                 "A link leads in a circle.", where=link, found=target, remedy="remove the link"
@@ -176,7 +178,7 @@ class _Folder:
 
 @dataclass(frozen=True)
 class _Mount:
-    """An archive that stands for a folder; opened when first looked into."""
+    """An archive that is read as a folder; opened when first looked into."""
 
     path: Path
 
@@ -212,12 +214,12 @@ class RawTree:
         return isinstance(self._node(name), _File | Member)
 
     def is_dir(self, name: str) -> bool:
-        """True where a folder, or an archive that stands for one, is."""
+        """True where a folder, or an archive that is read as one, is."""
         node = self._node(name)
         return node is not None and not isinstance(node, _File | Member)
 
     def is_archive(self, name: str) -> bool:
-        """True where an archive stands for the folder of that name."""
+        """True where an archive is read as the folder of that name."""
         return isinstance(self._node(name), _Mount)
 
     def names(self, folder: str = "") -> list[str]:

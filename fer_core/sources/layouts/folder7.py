@@ -2,12 +2,12 @@
 train), or several of these side by side.
 
 Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A
-class folder may bear any alias that `fer_core.base.labels` knows, a split folder any that
+class folder may have any alias that `fer_core.base.labels` knows, a split folder any that
 `files.names` knows; faces in other folders (contempt, none, …) are excluded and counted. A split
 may be an archive, also one that holds the folder of its own name once more (`train.zip` with
-`train/{class}/`). Refused are class folders that bear numbers, for data sets number the same
-classes differently, and folders that speak of a split in a way that is not understood: their faces
-would be trained on. `subjects.csv` may say who is on each picture.
+`train/{class}/`). Class folders whose names are numbers are refused, because data sets number the
+same classes differently, and so are folders that speak of a split in a way that is not understood:
+their faces would be trained on. `subjects.csv` may say who is on each picture.
 """
 
 import re
@@ -111,8 +111,8 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[Entry]:
     """Files of one collection.
 
     Raises:
-        DataError: a class folder bears a number or holds folders of splits, a folder's name speaks
-            of a split that is not clear, a faulty table of subjects.
+        DataError: the name of a class folder is a number, or it holds folders of splits, a folder's
+            name speaks of a split that is not clear, a faulty table of subjects.
     """
     _refuse_unclear(tree, base)
     subjects = read_subjects(tree, base)
@@ -133,7 +133,7 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[Entry]:
             reason, word = "folder name is no split", folders[0] if folders else "(no folder)"
         elif _NUMBER.fullmatch(word):
             raise DataError(
-                "A class folder bears a number, and which class it means is not known.",
+                "The name of a class folder is a number, and which class it means is not known.",
                 where=tree.where(path.rpartition("/")[0]),
                 found=word,
                 expected=f"names of classes: {', '.join(CLASSES)}",

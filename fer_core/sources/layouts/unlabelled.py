@@ -29,7 +29,7 @@ class _Unlabelled(Reader):
     version = 2
 
     def recognise(self, tree: RawTree) -> bool:
-        """True where there are images, no folder that bears the name of a class, and no file or
+        """True where there are images, no folder named after a class, and no file or
         folder that may hold labels.
         """
         images = False

@@ -96,7 +96,7 @@ def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.7z.001").write_bytes(b"")
     assert odd_files(tmp_path, open_tree(tmp_path), ["EmoLabel/list.txt", "image"]) == [
         "Image/aligned.zip lies beside the folder aligned and is not read",
-        "not read, for they are packed: x.7z.001",
+        "not read, because they are packed: x.7z.001",
         "not read: image2, note0.txt, note1.txt, note2.txt, note3.txt and 3 more",
     ]
     assert odd_files(tmp_path / "EmoLabel", open_tree(tmp_path / "EmoLabel"), [""]) == []

@@ -209,7 +209,7 @@ def test_class_folders_that_bear_numbers_are_refused(tmp_path, above):
     ):
         with pytest.raises(
             DataError,
-            match=rf"(?s)class folder bears a number.*{above}train/0\n.*found: 0\n.*Angry.*rename "
+            match=rf"(?s)class folder is a number.*{above}train/0\n.*found: 0\n.*Angry.*rename "
             r"the folders",
         ):
             read_all(open_tree(tmp_path), clean_options())
