@@ -13,7 +13,7 @@ from typing import Any
 from fer_core.base.errors import DataError
 from fer_core.sources.adding.findings import faces_in
 from fer_core.sources.adding.links import COLLECTION, linked, own_links, reach
-from fer_core.sources.adding.place import Place, class_folders, find_place, packed, still_packed
+from fer_core.sources.adding.place import FoundSet, class_folders, find_place, packed, still_packed
 from fer_core.sources.catalogue.descriptor import (
     Descriptor,
     absent,
@@ -49,7 +49,7 @@ class Added:
     before: Descriptor
     after: Descriptor
     found: Path
-    place: Place
+    place: FoundSet
     counts: Announced
     gone: list[Path] = field(default_factory=list)
 
@@ -132,7 +132,7 @@ class Descriptors:
         assert before.root is not None, before.name
         after = scanned(before, self.raw, before.layout, before.root)
         path = self.raw / before.root
-        place = Place(path, open_tree(path), before.layout)
+        place = FoundSet(path, open_tree(path), before.layout)
         counts = self._announced(before.name, place)
         _refuse_without_faces(counts, path, force=False)
         write_descriptor(self.folder, after)
@@ -188,7 +188,7 @@ class Descriptors:
             )
         return found
 
-    def _announced(self, name: str, place: Place) -> Announced:
+    def _announced(self, name: str, place: FoundSet) -> Announced:
         """Count the entries of the label files and read the first of them, so that missing pictures
         show now.
 
@@ -268,7 +268,7 @@ class Descriptors:
         return [read_descriptor(file) for file in sorted(self.folder.glob("*.json"))]
 
 
-def _part_of_collection(place: Place, raw: Path) -> Place:
+def _part_of_collection(place: FoundSet, raw: Path) -> FoundSet:
     """One more folder of `custom`.
 
     Raises:
@@ -288,7 +288,7 @@ def _part_of_collection(place: Place, raw: Path) -> Place:
     return replace(place, path=path, tree=open_tree(path))
 
 
-def _refuse_another_layout(before: Descriptor, place: Place, force: bool) -> None:
+def _refuse_another_layout(before: Descriptor, place: FoundSet, force: bool) -> None:
     """Names are used in params.yaml, in sample_ids and in results: what they mean must not change
     unnoticed.
     """

@@ -19,7 +19,7 @@ from fer_core.sources.files.label_files import read_lines
 from fer_core.sources.files.names import is_split_or_class
 from fer_core.sources.files.tree import RawTree, open_tree
 
-__all__ = ["Place", "class_folders", "find_place", "packed", "still_packed"]
+__all__ = ["FoundSet", "class_folders", "find_place", "packed", "still_packed"]
 
 _DEPTH = 4
 _FEW = 64
@@ -31,7 +31,7 @@ _ACTION_UNITS = re.compile(
 
 
 @dataclass(frozen=True)
-class Place:
+class FoundSet:
     """Where a data set lies.
 
     Attributes:
@@ -45,7 +45,7 @@ class Place:
     layout: str
 
 
-def find_place(given: Path, preferred: str | None = None, layout: str | None = None) -> Place:
+def find_place(given: Path, preferred: str | None = None, layout: str | None = None) -> FoundSet:
     """The place of a data set, at a path or up to four sole folders below it.
 
     Args:
@@ -66,7 +66,7 @@ def find_place(given: Path, preferred: str | None = None, layout: str | None = N
         if found := _layout_of(tree, preferred, layout) or (
             not steps and layout is None and _unlabelled(tree)
         ):
-            return Place(path, tree, found)
+            return FoundSet(path, tree, found)
         steps.append(
             (path, tree)
         )  # further down, pictures may seem unlabelled only because their table lies here
@@ -76,7 +76,7 @@ def find_place(given: Path, preferred: str | None = None, layout: str | None = N
     for _, above in steps:
         _refuse_action_units(above)
     if layout is not None:
-        return Place(given, steps[0][1], layout)  # its reader knows best what is missing
+        return FoundSet(given, steps[0][1], layout)  # its reader knows best what is missing
     if below := [
         name for name in tree.folders()[:_FEW] if _layout_of(open_tree(_inside(path, tree, name)))
     ]:
@@ -86,7 +86,7 @@ def find_place(given: Path, preferred: str | None = None, layout: str | None = N
             found=", ".join(below),
             remedy=f"add each by itself, such as {_inside(path, tree, below[0])}",
         )
-    return Place(
+    return FoundSet(
         given, steps[0][1], recognise(steps[0][1])
     )  # raises, and says what each layout looks like
 
@@ -119,7 +119,7 @@ def class_folders(place: Path) -> Path:
     )
 
 
-def _of_table(table: Path, preferred: str | None, layout: str | None) -> Place:
+def _of_table(table: Path, preferred: str | None, layout: str | None) -> FoundSet:
     """The folder of a label table, or the one above it where tables have a folder of their own
     (`EmoLabel/`, `label/`).
 
@@ -132,7 +132,7 @@ def _of_table(table: Path, preferred: str | None, layout: str | None) -> Place:
     for folder in reversed(folders) if "label" in table.parent.name.lower() else folders:
         tree = open_tree(folder)
         if found := _layout_of(tree, preferred, layout):
-            return Place(folder, tree, found)
+            return FoundSet(folder, tree, found)
     tree = open_tree(table.parent)
     _refuse_action_units(tree)
     if layout is None:
@@ -142,7 +142,7 @@ def _of_table(table: Path, preferred: str | None, layout: str | None) -> Place:
             expected=f"a table of {', '.join(LAYOUTS)}",
             remedy="give the folder of the data set, or say with --layout what it is",
         )
-    return Place(table.parent, tree, layout)
+    return FoundSet(table.parent, tree, layout)
 
 
 def _descent(start: Path) -> Iterator[tuple[Path, RawTree]]:

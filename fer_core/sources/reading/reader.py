@@ -4,7 +4,7 @@ A layout's class says where its files are and what its label files list; the res
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -170,7 +170,13 @@ class Reader(ABC):
         )
 
 
-def excluded(source: str, entry: Entry, reason: str, detail: object, show: Any) -> Exclusion:
+def excluded(
+    source: str,
+    entry: Entry,
+    reason: str,
+    detail: object,
+    show: Callable[[], bytes] | None,
+) -> Exclusion:
     """The exclusion of an entry."""
     key = f"{source}/{entry.key}"
     return Exclusion(key, reason, str(detail), entry.split, entry.counted, show)
@@ -189,11 +195,13 @@ def refuse_missing(
     Raises:
         DataError: names the first and says how many, unless none is missing.
     """
-    for name, line in missing.items():
-        raise DataError(
-            f"{len(missing)} of {listed} listed {what} are missing.",
-            where=f"{line.file}, line {line.number}",
-            found=f"no file {name!r}",
-            expected=expected,
-            remedy=remedy,
-        )
+    if not missing:
+        return
+    name, line = next(iter(missing.items()))
+    raise DataError(
+        f"{len(missing)} of {listed} listed {what} are missing.",
+        where=f"{line.file}, line {line.number}",
+        found=f"no file {name!r}",
+        expected=expected,
+        remedy=remedy,
+    )
