@@ -46,9 +46,9 @@ from fer_core.export.onnx.options import LatencyOptions
 from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.predictor import Predictor
-from fer_core.sources.files.fer2013_table import encode, read_rows
+from fer_core.sources.families.fer2013 import encode, read_rows
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import fer2013
+from fer_core.sources.layouts.fer2013 import READER as fer2013
 
 SINGLE = LatencyOptions(rounds=10, calls=100, batches=(1,), threads=(1, 0))
 BATCHES = LatencyOptions(rounds=5, calls=20, batches=(16,), threads=(1, 0))
@@ -148,7 +148,7 @@ def read_faces(place: Path, usage: str) -> Faces:
                 training.add(pixels)
     if not rows:
         raise SystemExit(f"{tree.where(table)} has no rows of {usage}.")
-    images = [decode_rgb(encode(row, tree.where(table)), row.key) for row in rows]
+    images = [decode_rgb(encode(row), row.key) for row in rows]
     return Faces(
         images,
         np.array([row.label for row in rows]),

@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from bench.clahe_bench import best_seconds
 from bench.loader_bench import MEAN, STD, VIEWS, _files, _pack
-from fer_core.base.params import load_section
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.images.bank import ImageBank
 from fer_core.models.devices.device import compile_network, prepare_device
@@ -125,8 +125,10 @@ def _wait(device: torch.device) -> None:
 def _our_steps(
     arch: str, bank: ImageBank, options: argparse.Namespace, device: torch.device
 ) -> Callable[[], None]:
-    settings = load_section("student.train", TrainOptions).model_copy(
-        update={"batch": options.batch, "precision": options.precision}
+    settings = (
+        Params.load()
+        .section("student.train", TrainOptions)
+        .model_copy(update={"batch": options.batch, "precision": options.precision})
     )
     network = _ours(arch, options, device).train()
     task = _task(network)

@@ -27,7 +27,7 @@ def leakage(
     ] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Duplicates and leakage",
 ) -> None:
-    """Show who shares pictures with whom, and what the manifest did about it."""
+    """Show which data sets share pictures, and what the manifest did about it."""
     page = leakage_page(title, read_json(_VALIDATION), read_params()["manifest"])
     if out is None:
         typer.echo(page)

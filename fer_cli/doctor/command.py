@@ -83,9 +83,9 @@ def examine() -> Iterator["Finding"]:
     listed: list[str] = []
     descriptors: list[Descriptor] = []
     try:
-        from fer_cli.data.report import listed_in
+        from fer_core.sources.adding.changes import listed_sources
 
-        listed = listed_in(params)
+        listed = listed_sources(params)
         descriptors, faulty = project.readable_descriptors(_DESCRIPTORS)
         yield from faulty
     except ImportError as error:

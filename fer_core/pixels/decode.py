@@ -11,7 +11,16 @@ import numpy as np
 from fer_core.base.errors import DataError
 from fer_core.pixels.opencv import cv2
 
-__all__ = ["MAX_PIXELS", "UndecodableImage", "decode_rgb", "image_size"]
+__all__ = [
+    "MAX_PIXELS",
+    "UndecodableImage",
+    "check_pixels",
+    "damaged",
+    "decode_rgb",
+    "decode_whole",
+    "image_format",
+    "image_size",
+]
 
 MAX_PIXELS = 50_000_000
 
@@ -40,21 +49,39 @@ def decode_rgb(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> np.n
         UndecodableImage: unknown format, empty, cut short, damaged or over the limit.
     """
     width, height = image_size(data, where)
-    if width * height > max_pixels:
+    check_pixels(width, height, where, max_pixels)
+    return cv2.cvtColor(decode_whole(data, width, height, where), cv2.COLOR_BGR2RGB)
+
+
+def check_pixels(width: int, height: int, where: object, max_pixels: int) -> None:
+    """Refuse a picture of another size than 1 to `max_pixels` pixels.
+
+    Raises:
+        UndecodableImage: it has more, or none.
+    """
+    if not (width > 0 and height > 0 and width * height <= max_pixels):
         raise UndecodableImage(
-            "An image has more pixels than allowed.",
+            "An image has more pixels than allowed, or none.",
             where=where,
             found=f"{width} x {height}",
-            expected=f"at most {max_pixels} pixels",
+            expected=f"at least 1 and at most {max_pixels} pixels",
             remedy="look at the file; raise clean.max_pixels if it is sound",
         )
+
+
+def decode_whole(data: bytes, width: int, height: int, where: object) -> np.ndarray:
+    """The pixels of a file whose header was checked, uint8 [height, width, 3] BGR.
+
+    Raises:
+        UndecodableImage: the decoder refuses it, or finds another size.
+    """
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise _damaged(where, "the decoder refuses it") from error
+        raise damaged(where, "the decoder refuses it") from error
     if image is None or sorted(image.shape[:2]) != sorted((width, height)):
-        raise _damaged(where, "the decoder refuses it")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        raise damaged(where, "the decoder refuses it")
+    return image
 
 
 def image_size(data: bytes, where: object) -> tuple[int, int]:
@@ -63,8 +90,8 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
     Raises:
         UndecodableImage: unknown format, no size, or the file ends before its image does.
     """
-    reader = _reader_of(data)
-    if reader is None:
+    kind = image_format(data)
+    if kind is None:
         raise UndecodableImage(
             "This is no image of a known format.",
             where=where,
@@ -73,17 +100,18 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
             remedy="fetch the file again, or remove it and its label",
         )
     try:
-        width, height = reader(data)
+        width, height = _READERS[kind](data)
     except (struct.error, IndexError, ValueError) as error:
-        raise _damaged(
+        raise damaged(
             where, str(error) if isinstance(error, ValueError) else "the file ends too early"
         ) from error
     if width <= 0 or height <= 0:
-        raise _damaged(where, f"the header gives a size of {width} x {height}")
+        raise damaged(where, f"the header gives a size of {width} x {height}")
     return width, height
 
 
-def _damaged(where: object, found: str) -> UndecodableImage:
+def damaged(where: object, found: str) -> UndecodableImage:
+    """The error for an image that is cut short or damaged."""
     return UndecodableImage(
         "An image is damaged.",
         where=where,
@@ -92,16 +120,12 @@ def _damaged(where: object, found: str) -> UndecodableImage:
     )
 
 
-def _reader_of(data: bytes) -> Callable[[bytes], tuple[int, int]] | None:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png
-    if data.startswith(b"\xff\xd8\xff"):
-        return _jpeg
-    if data.startswith(b"BM"):
-        return _bmp
+def image_format(data: bytes) -> str | None:
+    """png, jpeg, bmp or webp by the first bytes of a file; None for anything else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _webp
-    return None
+        return "webp"
+    marks = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "bmp": b"BM"}
+    return next((name for name, mark in marks.items() if data.startswith(mark)), None)
 
 
 def _png(data: bytes) -> tuple[int, int]:
@@ -175,3 +199,11 @@ def _webp(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack_from("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
     raise ValueError("the header is missing")
+
+
+_READERS: dict[str, Callable[[bytes], tuple[int, int]]] = {
+    "png": _png,
+    "jpeg": _jpeg,
+    "bmp": _bmp,
+    "webp": _webp,
+}

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_core.sample.identity import Identity
 
-__all__ = ["Eye", "Face", "Mouth", "shape_face"]
+__all__ = ["Eye", "Landmarks", "Mouth", "shape_face"]
 
 EYE_LINE = -0.14
 _T = np.linspace(-1, 1, 17)
@@ -41,7 +41,7 @@ class Mouth:
 
 
 @dataclass(frozen=True)
-class Face:
+class Landmarks:
     """All curves that carry expression. Pairs are (picture's left, picture's right); brows run from
     the inner end outwards.
 
@@ -65,7 +65,7 @@ class Face:
 
 def shape_face(
     person: Identity, units: Mapping[int, float], blink: float = 0.0, asymmetry: float = 0.0
-) -> Face:
+) -> Landmarks:
     """Landmark curves of a person whose action units have the given strengths.
 
     Args:
@@ -90,7 +90,7 @@ def shape_face(
         "crow": strength[6],
         "chin": strength[17],
     }
-    return Face(
+    return Landmarks(
         eyes=(_eye(person, -1, halves[0], blink), _eye(person, 1, halves[1], blink)),
         brows=(_brow(person, -1, halves[0]), _brow(person, 1, halves[1])),
         mouth=_mouth(person, strength, halves),

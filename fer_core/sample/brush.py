@@ -5,9 +5,11 @@ from functools import lru_cache
 import numpy as np
 
 from fer_core.pixels.opencv import cv2
-from fer_core.sample.identity import Colour
 
-__all__ = ["blend", "ellipse_points", "fill", "shade", "stroke"]
+__all__ = ["Colour", "blend", "ellipse_points", "fill", "shade", "stroke"]
+
+Colour = tuple[float, float, float]
+"""Blue, green, red, each 0 to 255."""
 
 _SHIFT = 4
 

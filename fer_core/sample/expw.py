@@ -11,13 +11,12 @@ import numpy as np
 
 from fer_core.base.labels import INDEX
 from fer_core.pixels.opencv import cv2
+from fer_core.pixels.parallel import process_map
 from fer_core.sample.camera import sample_camera, sample_light
 from fer_core.sample.options import SampleOptions
-from fer_core.sample.pictures import blank_frame, text_frame
 from fer_core.sample.plan import Row, plan_rows
-from fer_core.sample.portrait import add_occluder, background, degrade, draw_sitter, invent
+from fer_core.sample.portrait import add_occluder, background, degrade, draw_sitter, frame, invent
 from fer_core.sample.randomness import stream
-from fer_core.sample.workers import drawn
 
 __all__ = ["render_expw"]
 
@@ -59,7 +58,7 @@ def render_expw(root: Path, options: SampleOptions) -> None:
     lines: list[str] = []
     photos = _photos(options, rows)
     for position, (group, (jpeg, boxes)) in enumerate(
-        zip(photos, drawn(partial(_taken, options.seed), photos), strict=True)
+        zip(photos, process_map(partial(_taken, options.seed), photos), strict=True)
     ):
         name = f"photo_{position:05d}.jpg"
         (folder / name).write_bytes(jpeg)
@@ -103,12 +102,7 @@ def _photo(seed: int, group: Sequence[Row]) -> tuple[np.ndarray, list[_Box]]:
     """
     rng = stream(seed, _DOMAIN, "photo" if group[0].is_face else "frame", group[0].number)
     if not group[0].is_face:
-        frame = (
-            blank_frame(group[0].number, 120)
-            if group[0].kind == "blank"
-            else text_frame(group[0].number, 120)
-        )
-        return frame, [_Box(1, 1, 119, 119, float(rng.uniform(5, 20)))]
+        return frame(group[0], 120), [_Box(1, 1, 119, 119, float(rng.uniform(5, 20)))]
     sides = [int(rng.integers(44, 120)) for _ in group]
     height = int(1.5 * max(sides)) + int(rng.integers(0, 50))
     widths = [int(side * rng.uniform(1.35, 1.7)) for side in sides]

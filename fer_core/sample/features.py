@@ -5,15 +5,15 @@ brows; and glasses.
 import numpy as np
 
 from fer_core.pixels.opencv import cv2
-from fer_core.sample.anatomy import EYE_LINE, Eye, Face
-from fer_core.sample.brush import blend, ellipse_points, fill, shade, stroke
+from fer_core.sample.anatomy import EYE_LINE, Eye, Landmarks
+from fer_core.sample.brush import Colour, blend, ellipse_points, fill, shade, stroke
 from fer_core.sample.camera import Camera
-from fer_core.sample.identity import Colour, Identity
+from fer_core.sample.identity import Identity
 
 __all__ = ["draw_brows", "draw_eyes", "draw_folds", "draw_glasses", "draw_mouth", "draw_nose"]
 
 
-def draw_folds(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
+def draw_folds(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> None:
     """Wrinkles, as deep as their action units are strong."""
     folds = face.folds
 
@@ -68,7 +68,7 @@ def _bow(
     return [(float(x), float(y)) for x, y in curve]
 
 
-def draw_nose(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
+def draw_nose(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> None:
     """Bridge and wings as shadows, two nostrils, a highlight at the tip."""
     tip, width = face.nose_tip, person.nose_width
     dark, darker = shade(person.skin, 0.78), shade(person.skin, 0.42)
@@ -112,7 +112,7 @@ def draw_nose(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) 
         )
 
 
-def draw_mouth(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
+def draw_mouth(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> None:
     """Lips, and what shows between them: dark, teeth, tongue."""
     mouth, lift = face.mouth, 0.06
     upper_outer, lower_outer = (
@@ -152,7 +152,7 @@ def draw_mouth(canvas: np.ndarray, person: Identity, face: Face, camera: Camera)
 
 
 def draw_eyes(
-    canvas: np.ndarray, person: Identity, face: Face, camera: Camera, gaze: tuple[float, float]
+    canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera, gaze: tuple[float, float]
 ) -> None:
     """Sclera and iris inside the lids, then lashes and the crease of the lid."""
     for eye in face.eyes:
@@ -200,7 +200,7 @@ def _draw_eye(
     stroke(canvas, camera.surface(crease), shade(person.skin, 0.62), 0.022 * camera.scale)
 
 
-def draw_brows(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
+def draw_brows(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> None:
     """Two tapering bands."""
     colour: Colour = (
         blend(shade(person.hair, 0.8), person.skin, 0.15)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fer_core.pixels.opencv import cv2
-from fer_core.sample.anatomy import Face
+from fer_core.sample.anatomy import Landmarks
 from fer_core.sample.brush import blend, ellipse_points, fill, shade, stroke
 from fer_core.sample.camera import Camera, Light
 from fer_core.sample.identity import Identity
@@ -13,7 +13,7 @@ __all__ = ["draw_beard", "draw_behind", "draw_hair", "draw_skull", "light_head",
 _ANGLES = np.linspace(-np.pi, np.pi, 48, endpoint=False)
 
 
-def outline(person: Identity, face: Face, camera: Camera) -> np.ndarray:
+def outline(person: Identity, face: Landmarks, camera: Camera) -> np.ndarray:
     """Outline of the skull in face units, float64 [48, 2]: an ellipse whose lower half narrows to
     the jaw.
     """
@@ -24,7 +24,7 @@ def outline(person: Identity, face: Face, camera: Camera) -> np.ndarray:
     return np.stack([wide + 0.06 * np.sin(camera.yaw), tall + 0.08 * np.sin(camera.pitch)], 1)
 
 
-def draw_behind(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
+def draw_behind(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> None:
     """What the skull hides in part: long hair, neck, clothes, ears."""
     if person.hair_style.startswith("long"):
         fill(canvas, camera.flat(ellipse_points(0, 0.15, 1.32, 1.65)), shade(person.hair, 0.8))
@@ -42,7 +42,7 @@ def draw_behind(canvas: np.ndarray, person: Identity, face: Face, camera: Camera
         )
 
 
-def draw_skull(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> np.ndarray:
+def draw_skull(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> np.ndarray:
     """Fill the skull with skin and return its outline in canvas pixels."""
     points = camera.flat(outline(person, face, camera))
     fill(canvas, points, person.skin)
@@ -56,7 +56,7 @@ def draw_skull(canvas: np.ndarray, person: Identity, face: Face, camera: Camera)
     return points
 
 
-def draw_hair(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
+def draw_hair(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> None:
     """Hair or hat on the skull's upper part, down to the hairline of the style."""
     if person.hair_style == "bald":
         return
@@ -85,7 +85,7 @@ def draw_hair(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) 
             )
 
 
-def draw_beard(canvas: np.ndarray, person: Identity, face: Face, camera: Camera) -> None:
+def draw_beard(canvas: np.ndarray, person: Identity, face: Landmarks, camera: Camera) -> None:
     """Stubble, full beard or moustache; the mouth is drawn over it."""
     if person.beard == "none":
         return

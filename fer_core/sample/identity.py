@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Colour", "Identity", "sample_identity"]
+from fer_core.sample.brush import Colour, blend
 
-Colour = tuple[float, float, float]
-"""Blue, green, red, each 0 to 255."""
+__all__ = ["Identity", "sample_identity"]
 
 _SKINS: tuple[Colour, ...] = (
     (196, 214, 244),
@@ -61,24 +60,16 @@ class Identity:
     lip_fullness: float
 
 
-def _mix(first: Colour, second: Colour, share: float) -> Colour:
-    return (
-        first[0] + share * (second[0] - first[0]),
-        first[1] + share * (second[1] - first[1]),
-        first[2] + share * (second[2] - first[2]),
-    )
-
-
 def sample_identity(rng: np.random.Generator) -> Identity:
     """Draw a person."""
     tone = float(rng.uniform(0, len(_SKINS) - 1.001))
-    skin = _mix(_SKINS[int(tone)], _SKINS[int(tone) + 1], tone % 1)
-    hair = _mix(
+    skin = blend(_SKINS[int(tone)], _SKINS[int(tone) + 1], tone % 1)
+    hair = blend(
         _HAIRS[int(rng.choice(len(_HAIRS), p=(0.32, 0.24, 0.14, 0.1, 0.06, 0.08, 0.06)))],
         _HAIRS[0],
         0.4 * float(rng.random()),
     )
-    lips = _mix(
+    lips = blend(
         (skin[0] * 0.72, skin[1] * 0.62, skin[2] * 0.88),
         (70, 50, 190),
         float(rng.choice([0, 0.1, 0.2, 0.6])),

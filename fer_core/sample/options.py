@@ -2,16 +2,16 @@
 under "sample".
 """
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated
 
-from fer_core.base.errors import ParamsError
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from fer_core.base.params import Section
 
 __all__ = ["SampleOptions"]
 
 
-@dataclass(frozen=True)
-class SampleOptions:
+class SampleOptions(Section):
     """Counts and shares of one rendered data set.
 
     The rows of a data set are `faces + duplicates + contradictions + non_faces`.
@@ -28,61 +28,25 @@ class SampleOptions:
             not.
         non_faces: rows that show a uniform frame or text on a plain ground.
         label_noise: share of faces whose recorded label is a likely mistake of an annotator.
-
-    Raises:
-        ParamsError: a value has another type or is out of range; names it.
     """
 
-    seed: int = 1337
-    faces: int = 400
-    test_share: float = 0.2
-    duplicates: int = 3
-    contradictions: int = 3
-    non_faces: int = 3
-    label_noise: float = 0.04
+    model_config = ConfigDict(strict=True)
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            wanted = (int, float) if field.type is float else int
-            if isinstance(value, bool) or not isinstance(value, wanted):
-                raise ParamsError(
-                    "A value has the wrong type.",
-                    where=f"sample.{field.name}",
-                    found=repr(value),
-                    expected=field.type,
-                )
-        ranges = {
-            "seed": self.seed >= 0,
-            "faces": 14 <= self.faces <= 99_999,
-            "test_share": 0.05 <= self.test_share <= 0.45,
-            "duplicates": 0 <= self.duplicates <= self.faces * self.test_share // 2,
-            "contradictions": 0 <= self.contradictions <= self.faces // 20 + 1,
-            "non_faces": 0 <= self.non_faces <= 200,
-            "label_noise": 0 <= self.label_noise <= 0.5,
-        }
-        for name, fits in ranges.items():
-            if not fits:
-                raise ParamsError(
-                    "A value is out of range.", where=f"sample.{name}", found=getattr(self, name)
-                )
+    seed: Annotated[int, Field(ge=0)] = 1337
+    faces: Annotated[int, Field(ge=14, le=99_999)] = 400
+    test_share: Annotated[float, Field(ge=0.05, le=0.45)] = 0.2
+    duplicates: Annotated[int, Field(ge=0)] = 3
+    contradictions: Annotated[int, Field(ge=0)] = 3
+    non_faces: Annotated[int, Field(ge=0, le=200)] = 3
+    label_noise: Annotated[float, Field(ge=0, le=0.5)] = 0.04
 
+    @field_validator("duplicates", "contradictions")
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "SampleOptions":
-        """The options a descriptor states; what it leaves out keeps its default.
-
-        Raises:
-            ParamsError: a key is unknown, or a value has another type or is out of range; names it.
-        """
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise ParamsError(
-                "Unknown key.",
-                where=", ".join(f"sample.{name}" for name in unknown),
-                expected=", ".join(known),
-            )
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+    def _enough_faces(cls, count: int, info: ValidationInfo) -> int:
+        if "faces" in info.data and "test_share" in info.data:
+            faces = info.data["faces"]
+            tests = faces * info.data["test_share"]
+            most = tests // 2 if info.field_name == "duplicates" else faces // 20 + 1
+            if count > most:
+                raise ValueError(f"at most {most:g} of so many faces")
+        return count

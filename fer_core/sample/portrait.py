@@ -21,9 +21,20 @@ from fer_core.sample.features import (
 )
 from fer_core.sample.head import draw_beard, draw_behind, draw_hair, draw_skull, light_head
 from fer_core.sample.identity import Identity, sample_identity
+from fer_core.sample.plan import Row
 from fer_core.sample.randomness import stream
 
-__all__ = ["Sitter", "add_occluder", "background", "degrade", "draw_sitter", "invent", "shoot"]
+__all__ = [
+    "Sitter",
+    "add_occluder",
+    "background",
+    "degrade",
+    "draw_sitter",
+    "frame",
+    "invent",
+    "picture",
+    "shoot",
+]
 
 
 @dataclass(frozen=True)
@@ -159,3 +170,39 @@ def shoot(
         add_occluder(canvas, rng, camera)
     image = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
     return degrade(image, rng, size / 70, 8.0), sitter.expression
+
+
+def picture(
+    seed: int, domain: str, row: Row, size: int, oversample: int, *, freedom: float
+) -> np.ndarray:
+    """BGR picture of a row, uint8 [size, size, 3]; rows of one number and kind of subject give the
+    same pixels.
+    """
+    if not row.is_face:
+        return frame(row, size)
+    return shoot(seed, domain, row.number, row.emotion, size, oversample, freedom=freedom)[0]
+
+
+def frame(row: Row, size: int) -> np.ndarray:
+    """A picture without a face, uint8 [size, size, 3].
+
+    A blank one is black for number 0, another grey for each of the next 255. One with text is what
+    a web site shows where an image was removed.
+    """
+    number = row.number
+    if row.kind == "blank":
+        return np.full((size, size, 3), number * 37 % 256, np.uint8)
+    canvas = np.full((4 * size, 4 * size, 3), 238 - number % 30, np.uint8)
+    for line, text in enumerate(("IMAGE", "REMOVED", f"NO. {number}")):
+        place = (round(0.4 * size), round((1.4 + 0.75 * line) * size))
+        cv2.putText(
+            canvas,
+            text,
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size / 55,
+            (70, 70, 70),
+            max(1, size // 12),
+            cv2.LINE_AA,
+        )
+    return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from fer_core.base.labels import INDEX
 from fer_core.pixels.opencv import cv2
+from fer_core.pixels.parallel import process_map
 from fer_core.sample.options import SampleOptions
-from fer_core.sample.pictures import picture
 from fer_core.sample.plan import Row, plan_rows
-from fer_core.sample.workers import drawn
+from fer_core.sample.portrait import picture
 
 __all__ = ["render_rafdb_basic"]
 
@@ -41,7 +41,7 @@ def render_rafdb_basic(root: Path, options: SampleOptions) -> None:
     rows = plan_rows(
         options, _DOMAIN, ("train", "test"), {INDEX[name]: share for name, share in _SHARES.items()}
     )
-    for row, jpeg in zip(rows, drawn(partial(_jpeg, options.seed), rows), strict=True):
+    for row, jpeg in zip(rows, process_map(partial(_jpeg, options.seed), rows), strict=True):
         last[row.split] += 1
         stem = f"{row.split}_{last[row.split]:0{5 if row.split == 'train' else 4}d}"
         lines.append(f"{stem}.jpg {ids[row.label]}\n")

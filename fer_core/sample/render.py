@@ -10,8 +10,7 @@ from pathlib import Path
 
 from fer_core.base.errors import ParamsError
 from fer_core.sample.expw import render_expw
-from fer_core.sample.fer2013 import render_fer2013
-from fer_core.sample.ferplus import render_ferplus
+from fer_core.sample.fer2013 import render_fer2013, render_ferplus
 from fer_core.sample.options import SampleOptions
 from fer_core.sample.rafdb_basic import render_rafdb_basic
 

@@ -15,7 +15,7 @@ from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.sample.portrait import shoot
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import fer2013
+from fer_core.sources.layouts.fer2013 import READER as fer2013
 from tests.sources.trees import clean_options
 
 SIZES = [(32, 32), (33, 64), (64, 33), (48, 48), (97, 113), (112, 112)]

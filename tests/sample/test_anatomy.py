@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_core.base.labels import CLASSES, INDEX
-from fer_core.sample.anatomy import Face, shape_face
+from fer_core.sample.anatomy import Landmarks, shape_face
 from fer_core.sample.expression import action_units
 from fer_core.sample.identity import Identity, sample_identity
 
@@ -13,25 +13,25 @@ def person(seed: int) -> Identity:
     return sample_identity(np.random.default_rng(seed))
 
 
-def face(seed: int, emotion: str) -> Face:
+def face(seed: int, emotion: str) -> Landmarks:
     return shape_face(person(seed), action_units(INDEX[emotion], 1.0))
 
 
-def corner_rise(shape: Face) -> float:
+def corner_rise(shape: Landmarks) -> float:
     """How far the mouth's corners lie above its middle."""
     line = (shape.mouth.upper_inner + shape.mouth.lower_inner) / 2
     return float(line[8, 1] - (line[0, 1] + line[-1, 1]) / 2)
 
 
-def eye_opening(shape: Face) -> float:
+def eye_opening(shape: Landmarks) -> float:
     return float(np.mean([(eye.lower - eye.upper)[:, 1].max() for eye in shape.eyes]))
 
 
-def mouth_width(shape: Face) -> float:
+def mouth_width(shape: Landmarks) -> float:
     return float(shape.mouth.upper_inner[-1, 0] - shape.mouth.upper_inner[0, 0])
 
 
-def lip_thickness(shape: Face) -> float:
+def lip_thickness(shape: Landmarks) -> float:
     return float((shape.mouth.lower_outer - shape.mouth.lower_inner)[8, 1])
 
 

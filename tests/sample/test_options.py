@@ -4,19 +4,24 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.errors import ParamsError
+from fer_core.base.params import parse_section
 from fer_core.sample.options import SampleOptions
 
 SOURCES = Path(__file__).parents[2] / "data" / "sources"
 
 
+def parsed(values):
+    return parse_section("sample", values, SampleOptions)
+
+
 def test_options_round_trip_through_json():
     options = SampleOptions(seed=3, faces=50, test_share=0.3, duplicates=1)
-    assert SampleOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
+    assert parsed(json.loads(options.model_dump_json())) == options
 
 
 def test_unknown_key_is_refused_by_name():
     with pytest.raises(ParamsError, match=r"sample\.fases"):
-        SampleOptions.from_dict({"fases": 10})
+        parsed({"fases": 10})
 
 
 @pytest.mark.parametrize(
@@ -34,7 +39,7 @@ def test_unknown_key_is_refused_by_name():
 )
 def test_value_of_wrong_type_or_out_of_range_is_refused_by_name(key, value):
     with pytest.raises(ParamsError, match=rf"sample\.{key}"):
-        SampleOptions.from_dict({key: value})
+        parsed({key: value})
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def test_shipped_descriptors_hold_valid_options(name):
     descriptor = json.loads((SOURCES / f"{name}.json").read_text())
     assert descriptor["name"] == name
     assert descriptor["present"] is True
-    SampleOptions.from_dict(descriptor["sample"])
+    parsed(descriptor["sample"])
 
 
 def test_shipped_fer2013_and_ferplus_hold_the_same_pictures():

@@ -46,7 +46,7 @@ def test_rerun_in_threads_and_in_another_process_gives_the_same_bytes(tmp_path):
         "from fer_core.sample.options import *; from fer_core.sample.render import "
         "*\n"
         "for layout in reversed(LAYOUTS): render(layout, Path(sys.argv[1]) / layout, "
-        f"SampleOptions.from_dict({SMALL.to_dict()}))"
+        f"SampleOptions(**{SMALL.model_dump()}))"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "process")], check=True)
     assert digest(tmp_path / "threads") == digest(tmp_path / "process")

@@ -9,8 +9,8 @@ import numpy as np
 
 from fer_core.sources.catalogue.faces import Exclusion, Face
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.catalogue.registry import Reader
 from fer_core.sources.files.tree import open_tree
+from fer_core.sources.reading.reader import Reader
 
 FERPLUS_HEADER = (
     "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"

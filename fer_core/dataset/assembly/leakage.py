@@ -1,10 +1,9 @@
-"""Who leaves, so that no face and no group stands on both sides of a split; and the independent
-check that nobody was missed.
+"""Drops rows that would leak between splits, and verifies independently that none remain.
 
 The order of the rules: rows that no split can use; rows of sources that only evaluate; non-faces;
 val and train rows with a twin or group member in test; train rows with one in val; train twins that
-contradict each other; train twins that merely repeat. Test rows always stay, for official test sets
-are only comparable when whole.
+contradict each other; train twins that merely repeat. Test rows always stay, because official
+test sets are only comparable when whole.
 """
 
 from collections.abc import Collection
@@ -84,7 +83,7 @@ def drop_leaks(
     twins: TwinOptions,
     eval_only: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Decide who stays, before anything is carved.
+    """Decide which rows stay, before anything is carved.
 
     Args:
         faces: columns `sample_id`, `source`, `preference` (int, 0 the most preferred source),
@@ -96,9 +95,9 @@ def drop_leaks(
         eval_only: sources of which no train or val row stays.
 
     Returns:
-        Frame like `faces` with `split` (train, val, test or dropped), `reason` ("" for those who
-        stay) and `duplicate_of`: the row because of which this one left, or the earlier twin of a
-        row that stays in val or test.
+        Frame like `faces` with `split` (train, val, test or dropped), `reason` ("" for rows that
+            stay) and `duplicate_of`: the row because of which this one left, or the earlier twin of
+            a row that stays in val or test.
     """
     state = faces[["sample_id", "source", "preference", "label", "split"]].copy()
     state["reason"], state["duplicate_of"] = "", ""
@@ -131,7 +130,7 @@ def drop_leaks(
 
 
 def find_leaks(kept: pd.DataFrame, exact: np.ndarray, cluster: np.ndarray) -> list[Leak]:
-    """Every group and every twin cluster whose kept rows stand in more than one split: one leak for
+    """Every group and every twin cluster whose kept rows are in more than one split: one leak for
     each, by its first rows.
 
     Args:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_core.base.errors import ArtifactError
 from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.store.store import FaceStore
 
@@ -24,17 +23,7 @@ def pack_half(
     """
     rows = manifest.sort_values("sample_id", ignore_index=True)
     for source, store in stores.items():
-        mine = rows[rows["source"] == source]
-        there = (
-            store.table_without_images()["sample_id"].reindex(mine["row"]).to_numpy(dtype=object)
-        )
-        if len(other := mine[there != mine["sample_id"].to_numpy(dtype=object)]):
-            raise ArtifactError(
-                "A face store holds another face than the manifest says.",
-                where=f"{store.path}, row {other['row'].iloc[0]}",
-                expected=other["sample_id"].iloc[0],
-                remedy="run `fer run` from the manifest on",
-            )
+        store.check_rows(rows[rows["source"] == source])
     places = list(
         zip((stores[source] for source in rows["source"]), rows["row"].tolist(), strict=True)
     )

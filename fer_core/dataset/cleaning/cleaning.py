@@ -18,6 +18,7 @@ from tqdm import tqdm
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file
 from fer_core.base.logs import progress_off
+from fer_core.base.params import parse_section
 from fer_core.dataset.cleaning.nonfaces import non_face
 from fer_core.dataset.store.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.dataset.store.store import StoreRow, write_store
@@ -29,7 +30,7 @@ from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, 
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
 from fer_core.sources.files.tree import RawTree, open_tree
-from fer_core.sources.images.rare_formats import as_usual_format
+from fer_core.sources.images.photos import as_usual_format
 
 __all__ = ["CleanSummary", "clean", "examine"]
 
@@ -51,7 +52,7 @@ class CleanSummary:
 
 @dataclass
 class _Record:
-    """What has gone by so far."""
+    """What was read so far."""
 
     found: Announced = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
@@ -90,7 +91,7 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
     meta: dict[str, Any] = {
         "source": descriptor.name,
         "layout": descriptor.layout,
-        "adapter_version": reader.ADAPTER_VERSION,
+        "adapter_version": reader.version,
     }
     meta |= {"descriptor_sha256": sha256_file(descriptor_file)}
 
@@ -161,9 +162,9 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         return
     with TemporaryDirectory(prefix=f"fer-{descriptor.name}-") as temporary:
         # loaded here, and by name, because only embedded samples depend on it
-        options = import_module("fer_core.sample.options").SampleOptions.from_dict(
-            descriptor.sample
-        )
+        model = import_module("fer_core.sample.options").SampleOptions
+        file = Path(f"data/sources/{descriptor.name}.json")
+        options = parse_section("sample", descriptor.sample, model, file)
         import_module("fer_core.sample.render").render(descriptor.layout, Path(temporary), options)
         yield open_tree(Path(temporary))
 
@@ -232,7 +233,7 @@ def _check_undecodable(record: _Record, options: CleanOptions, name: str) -> Non
             where=name,
             found="\n    ".join(["", *shown, *more]),
             expected=f"at most {options.allow_undecodable}",
-            remedy="mend or remove these files, or raise clean.allow_undecodable: they are then "
+            remedy="correct or remove these files, or raise clean.allow_undecodable: they are then "
             "left out and listed",
         )
 

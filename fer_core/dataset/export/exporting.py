@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from fer_core.base.errors import ArtifactError, DataError, ParamsError
+from fer_core.base.errors import DataError, ParamsError
 from fer_core.base.files import new_file, new_folder
 from fer_core.base.labels import CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.named_sets import SetFilter, select
 from fer_core.dataset.store.store import FaceStore
+from fer_core.pixels.decode import image_format
 
 __all__ = [
     "COLUMNS",
@@ -164,7 +165,10 @@ def write_images(rows: pd.DataFrame, clean: Path, folder: Path) -> pd.DataFrame:
             where=folder,
             remedy="name a new folder, or empty this one",
         )
-    stores = {source: _store_of(rows, source, clean) for source in sorted(set(rows["source"]))}
+    stores = {}
+    for source in sorted(set(rows["source"])):
+        stores[source] = FaceStore.open(clean / f"{source}.arrow", source)
+        stores[source].check_rows(rows[rows["source"] == source])
     names: list[str] = []
     owners: dict[str, str] = {}
     faces = zip(rows["sample_id"], rows["source"], rows["row"], strict=True)
@@ -186,21 +190,6 @@ def write_images(rows: pd.DataFrame, clean: Path, folder: Path) -> pd.DataFrame:
     return rows.assign(image_path=names)
 
 
-def _store_of(rows: pd.DataFrame, source: str, clean: Path) -> FaceStore:
-    """The store of a source, after checking that its rows are those that the manifest names."""
-    store = FaceStore.open(clean / f"{source}.arrow", source)
-    mine = rows[rows["source"] == source]
-    held = store.table_without_images()["sample_id"].to_numpy()
-    inside = (mine["row"] < len(held)).to_numpy()
-    if not inside.all() or (held[mine["row"].to_numpy()] != mine["sample_id"].to_numpy()).any():
-        raise ArtifactError(
-            "The manifest was made from another face store.",
-            where=store.path,
-            remedy="run `fer run` to make both anew",
-        )
-    return store
-
-
 def _file_name(sample_id: str, data: bytes) -> str:
     parts = sample_id.split("/")
     if ".." in parts or "" in parts or "\\" in sample_id or "\0" in sample_id:
@@ -216,28 +205,17 @@ def _file_name(sample_id: str, data: bytes) -> str:
     stem, dot, ending = path.rpartition(".")
     suffix = f".{ending}" if dot and f".{ending}".lower() in _SUFFIXES else ""
     stem = stem if suffix else path
-    kind = _kind(data, sample_id)
+    kind = image_format(data)
+    if kind is None:
+        raise DataError(
+            "A stored picture is of no known format.",
+            where=sample_id,
+            found=repr(data[:8]),
+            expected="PNG, JPEG, BMP or WebP",
+        )
     if suffix and _SUFFIXES[suffix.lower()] != kind:
         stem, suffix = f"{stem}{suffix}", ""  # the old suffix stays: a.png and a.jpg are two faces
     return f"{stem}{f'#{face}' if face else ''}{suffix or _USUAL[kind]}"
-
-
-def _kind(data: bytes, sample_id: str) -> str:
-    """Format of an image by its first bytes."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if data.startswith(b"BM"):
-        return "bmp"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    raise DataError(
-        "A stored picture is of no known format.",
-        where=sample_id,
-        found=repr(data[:8]),
-        expected="PNG, JPEG, BMP or WebP",
-    )
 
 
 def split_counts(manifest: pd.DataFrame) -> pd.DataFrame:

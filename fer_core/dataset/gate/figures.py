@@ -22,7 +22,7 @@ def original_figures(manifest: pd.DataFrame, stores: Mapping[str, FaceStore]) ->
     """The numbers under the keys that the original system's report has.
 
     `rows_valid` and `counts` are of kept rows; `bad_labels` counts kept rows without one of the
-    seven classes; `missing_paths` is 0 by construction, for a face store holds its images.
+    seven classes; `missing_paths` is 0 by construction, because a face store holds its images.
     """
     kept = manifest[manifest["split"] != "dropped"]
     canonical = kept["label"].between(0, N_CLASSES - 1)

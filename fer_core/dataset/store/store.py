@@ -98,7 +98,7 @@ def write_store(
         path: the file; nothing is left there when anything raises.
         rows: in the order they are to have.
         meta: what the metadata hold besides kind and class order (values that JSON can express), or
-            a function that gives it once all rows are through: the metadata stand at the head of
+            a function that gives it once all rows are through: the metadata are at the head of
             the file, but counts are only known at the end.
 
     Raises:
@@ -237,6 +237,26 @@ class FaceStore:
     def images(self) -> Iterator[bytes]:
         """All encoded images in order."""
         return (self.image(row) for row in range(len(self)))
+
+    def check_rows(self, rows: pd.DataFrame) -> None:
+        """Compare the faces with those that the manifest names.
+
+        Args:
+            rows: of the manifest that are this store's: columns `row`, `sample_id`.
+
+        Raises:
+            ArtifactError: the store was made again after the manifest and has another face in a
+                row.
+        """
+        there = self.table_without_images()["sample_id"].reindex(rows["row"])
+        other = rows[there.to_numpy(dtype=object) != rows["sample_id"].to_numpy(dtype=object)]
+        if len(other):
+            raise ArtifactError(
+                "A face store holds another face than the manifest says.",
+                where=f"{self.path}, row {other['row'].iloc[0]}",
+                expected=other["sample_id"].iloc[0],
+                remedy="run `fer run` from the manifest on",
+            )
 
     def _cell(self, column: str, row: int) -> bytes:
         if not 0 <= row < len(self):

@@ -18,7 +18,7 @@ from fer_core.base.artifact import Header, new_artifact, open_artifact, read_val
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_json, write_text
 from fer_core.base.logs import progress_off
-from fer_core.dataset.manifest.pictures import picture_codes
+from fer_core.dataset.manifest.table import picture_codes
 from fer_core.evaluation.boards.oracle import oracle
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
 from fer_core.evaluation.metrics.options import EvaluationOptions

@@ -20,7 +20,7 @@ from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.logs import progress_off
-from fer_core.dataset.manifest.pictures import picture_codes
+from fer_core.dataset.manifest.table import picture_codes
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals

@@ -9,18 +9,18 @@ false`), and embedded sample (`"sample": {…}`, rendered).
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from fer_core.base.errors import ArtifactError, DataError
+from pydantic import ConfigDict, Field, model_validator
+
+from fer_core.base.errors import ArtifactError, DataError, ParamsError
 from fer_core.base.files import read_json, write_json
+from fer_core.base.params import Section, parse_section
 from fer_core.sources.catalogue.registry import LAYOUTS, reader_for
 from fer_core.sources.files.tree import Fingerprint, RawTree, open_tree
 
 __all__ = ["Descriptor", "absent", "checked_tree", "read_descriptor", "scanned", "write_descriptor"]
 
-_OF_TREE = {"root": str, "files": int, "bytes": int, "fingerprint": str}
-_LABELS = "labels"  # of the tree, too; descriptors of earlier versions lack it
-_ALWAYS = {"name": str, "layout": str, "present": bool}
 _RESTORE = "restore it (`git checkout`), or delete it and `fer data add NAME PATH` writes it again"
 
 
@@ -47,6 +47,38 @@ class Descriptor:
     sample: dict[str, Any] | None = None
 
 
+class _File(Section):
+    """The descriptor as it is written; descriptors of earlier versions lack `labels`."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+    layout: str
+    present: bool
+    sample: dict[str, Any] | None = None
+    root: str | None = None
+    files: int | None = None
+    bytes: int | None = None
+    fingerprint: str | None = None
+    labels: str | None = None
+    licence: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "_File":
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout: {self.layout} is not one of {', '.join(LAYOUTS)}")
+        needed = self.present and self.sample is None
+        of_tree = (self.root, self.files, self.bytes, self.fingerprint)
+        if any((value is not None) != needed for value in of_tree) or (self.labels and not needed):
+            text = "must be there" if needed else "cannot be there"
+            raise ValueError(f"root, files, bytes and fingerprint {text}")
+        root = self.root or ""
+        outside = PurePosixPath(root).is_absolute() or ".." in root.split("/")
+        if outside or re.match(r"[A-Za-z]:|.*\\", root):
+            raise ValueError(f"root: {root} is not a path inside the raw folder, relative to it")
+        return self
+
+
 def read_descriptor(path: Path) -> Descriptor:
     """Read and check a descriptor.
 
@@ -70,74 +102,42 @@ def read_descriptor(path: Path) -> Descriptor:
         raise DataError(
             "A data set has no descriptor.", where=path, expected=f"one of {known}", remedy=remedy
         ) from error
-    if not isinstance(values, dict):
-        raise _unfit(path, "not an object", "an object")
-    wanted: dict[str, type] = dict(_ALWAYS)
-    if "sample" in values:
-        wanted["sample"] = dict
-    elif values.get("present") is True:
-        wanted |= _OF_TREE | ({_LABELS: str} if _LABELS in values else {})
-    for key, kind in wanted.items():
-        if type(values.get(key)) is not kind:
-            raise _unfit(path, f"{key}: {values.get(key)!r}", f"{key}: {kind.__name__}")
-    if unknown := sorted(set(values) - set(wanted) - {"licence"}):
-        raise _unfit(path, f"unknown keys {', '.join(unknown)}", ", ".join([*wanted, "licence"]))
-    if values["name"] != path.stem or not re.fullmatch(r"[a-z0-9_]+", path.stem):
-        raise _unfit(
-            path,
-            f"name: {values['name']}",
-            f"the file's name, {path.stem}, of small letters, digits and _",
-        )
-    if values["layout"] not in LAYOUTS:
-        raise _unfit(path, f"layout: {values['layout']}", f"one of {', '.join(LAYOUTS)}")
-    root = values.get("root") if "root" in wanted else None
-    if root is not None and (
-        PurePosixPath(root).is_absolute()
-        or ".." in root.split("/")
-        or re.match(r"[A-Za-z]:|.*\\", root)
-    ):
-        raise _unfit(path, f"root: {root}", "a path inside the raw folder, relative to it")
+    try:
+        file = parse_section("descriptor", values, _File, path)
+        if file.name != path.stem:
+            raise ParamsError("", found=f"name: {file.name}, not that of the file, {path.stem}")
+    except ParamsError as error:
+        raise DataError(
+            "A descriptor is not as it must be.",
+            where=path,
+            found=error.found,
+            remedy="`fer data add NAME PATH` writes it",
+        ) from error
+    tree = None
+    if file.files is not None and file.bytes is not None and file.fingerprint is not None:
+        tree = Fingerprint(file.files, file.bytes, file.fingerprint, file.labels or "")
     return Descriptor(
-        name=values["name"],
-        layout=values["layout"],
-        present=values["present"],
-        licence=values.get("licence", ""),
-        root=root,
-        tree=None
-        if root is None
-        else Fingerprint(
-            values["files"], values["bytes"], values["fingerprint"], values.get(_LABELS, "")
-        ),
-        sample=values.get("sample"),
+        file.name, file.layout, file.present, file.licence, file.root, tree, file.sample
     )
-
-
-def _unfit(path: Path, found: str, expected: str) -> DataError:
-    problem, remedy = "A descriptor is not as it must be.", "`fer data add NAME PATH` writes it"
-    return DataError(problem, where=path, found=found, expected=expected, remedy=remedy)
 
 
 def write_descriptor(folder: Path, descriptor: Descriptor) -> Path:
     """Write `<folder>/<name>.json`; returns its path."""
-    values: dict[str, Any] = {
-        "name": descriptor.name,
-        "layout": descriptor.layout,
-        "present": descriptor.present,
-    }
-    if descriptor.sample is not None:
-        values["sample"] = descriptor.sample
-    elif descriptor.root is not None and descriptor.tree is not None:
-        values |= {
-            "root": descriptor.root,
-            "files": descriptor.tree.files,
-            "bytes": descriptor.tree.bytes,
-        }
-        values |= {"fingerprint": descriptor.tree.sha256} | (
-            {_LABELS: descriptor.tree.labels} if descriptor.tree.labels else {}
-        )
-    values["licence"] = descriptor.licence
+    of_tree: dict[str, Any] = {}
+    if (tree := descriptor.tree) is not None:
+        of_tree = {"files": tree.files, "bytes": tree.bytes, "fingerprint": tree.sha256}
+        of_tree["labels"] = tree.labels or None
+    file = _File(
+        name=descriptor.name,
+        layout=descriptor.layout,
+        present=descriptor.present,
+        sample=descriptor.sample,
+        root=descriptor.root,
+        licence=descriptor.licence,
+        **of_tree,
+    )
     path = folder / f"{descriptor.name}.json"
-    write_json(path, values)
+    write_json(path, file.model_dump(exclude_none=True))
     return path
 
 

@@ -1,8 +1,8 @@
 """Class counts that the makers of a data set have published: a full list with other counts has its
 labels in another order.
 
-Copies of the well-known sets go round whose ids follow another set's order. Each of their lines is
-valid; only the counts tell.
+There are copies of the well-known sets whose ids follow another set's order. Each of their lines
+is valid; only the counts tell.
 """
 
 from collections import Counter
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fer_core.base.errors import DataError
+from fer_core.base.labels import CLASSES
 from fer_core.sources.catalogue.faces import Announced
 
 __all__ = [
@@ -55,51 +56,60 @@ class OfficialSplits(NamedTuple):
     splits: dict[str, int]
 
 
-def _classes(**counts: int) -> dict[str, int]:
-    return {name.capitalize(): count for name, count in counts.items()}
+def _seven(*counts: int) -> dict[str, int]:
+    """Counts of the seven classes, in canonical order."""
+    return dict(zip(CLASSES, counts, strict=True))
 
 
-_FER2013_PUBLIC = _classes(
-    angry=467, disgust=56, fear=496, happy=895, sad=653, surprise=415, neutral=607
-)
-_FER2013_PRIVATE = _classes(
-    angry=491, disgust=55, fear=528, happy=879, sad=594, surprise=416, neutral=626
-)
-_AFFECTNET_VAL = _classes(
-    angry=500, disgust=500, fear=500, happy=500, sad=500, surprise=500, neutral=500
-)
+_FER2013_PUBLIC = _seven(467, 56, 496, 895, 653, 415, 607)
+_FER2013_PRIVATE = _seven(491, 55, 528, 879, 594, 416, 626)
+_AFFECTNET_VAL = _seven(500, 500, 500, 500, 500, 500, 500)
 
 OFFICIAL: dict[str, tuple[OfficialCounts, ...]] = {
     "fer2013": (
         OfficialCounts(
-            "FER2013 Training", "train", 28709,
-            _classes(angry=3995, disgust=436, fear=4097, happy=7215, sad=4830, surprise=3171, neutral=4965),
+            "FER2013 Training",
+            "train",
+            28709,
+            _seven(3995, 436, 4097, 7215, 4830, 3171, 4965),
         ),
         OfficialCounts("FER2013 PublicTest", "test", 3589, _FER2013_PUBLIC),
         OfficialCounts("FER2013 PrivateTest", "test", 3589, _FER2013_PRIVATE),
-        OfficialCounts("FER2013 PublicTest and "
-                       "PrivateTest", "test", 7178, dict(Counter(_FER2013_PUBLIC) + Counter(_FER2013_PRIVATE))),
+        OfficialCounts(
+            "FER2013 PublicTest and PrivateTest",
+            "test",
+            7178,
+            dict(Counter(_FER2013_PUBLIC) + Counter(_FER2013_PRIVATE)),
+        ),
     ),
     "ferplus, majority": (  # of the authors' program: 25,060 with contempt
         OfficialCounts(
-            "FERPlus Training", "train", 24941,
-            _classes(angry=2100, disgust=119, fear=532, happy=7287, sad=3014, surprise=3149, neutral=8740),
+            "FERPlus Training",
+            "train",
+            24941,
+            _seven(2100, 119, 532, 7287, 3014, 3149, 8740),
             others=(3768,),  # contempt, unknown and no face
         ),
     ),
     "rafdb_basic": (
         OfficialCounts(
-            "RAF-DB basic train", "train", 12271,
-            _classes(angry=705, disgust=717, fear=281, happy=4772, sad=1982, surprise=1290, neutral=2524),
+            "RAF-DB basic train",
+            "train",
+            12271,
+            _seven(705, 717, 281, 4772, 1982, 1290, 2524),
         ),
         OfficialCounts(
-            "RAF-DB basic test", "test", 3068,
-            _classes(angry=162, disgust=160, fear=74, happy=1185, sad=478, surprise=329, neutral=680),
+            "RAF-DB basic test",
+            "test",
+            3068,
+            _seven(162, 160, 74, 1185, 478, 329, 680),
         ),
     ),
     "rafdb_compound": (
         OfficialCounts(
-            "RAF-DB compound", ALL_SPLITS, 3954,
+            "RAF-DB compound",
+            ALL_SPLITS,
+            3954,
             {
                 "Happily Surprised": 697,
                 "Happily Disgusted": 266,
@@ -117,19 +127,28 @@ OFFICIAL: dict[str, tuple[OfficialCounts, ...]] = {
     ),
     "expw": (
         OfficialCounts(
-            "ExpW", "train", 91793,
-            _classes(angry=3671, disgust=3995, fear=1088, happy=30537, sad=10559, surprise=7060, neutral=34883),
+            "ExpW",
+            "train",
+            91793,
+            _seven(3671, 3995, 1088, 30537, 10559, 7060, 34883),
         ),
     ),
     "affectnet": (
         OfficialCounts(
-            "AffectNet training", "train", 283901,
-            _classes(angry=24882, disgust=3803, fear=6378, happy=134415, sad=25459, surprise=14090, neutral=74874),
+            "AffectNet training",
+            "train",
+            283901,
+            _seven(24882, 3803, 6378, 134415, 25459, 14090, 74874),
             others=(0, 3750, 130898),  # contempt; with none, uncertain and no-face too
         ),
-        *(OfficialCounts("AffectNet validation", split, 3500, _AFFECTNET_VAL, others=(0, 500, 2000)) for split in ("val", "test")),
+        *(
+            OfficialCounts(
+                "AffectNet validation", split, 3500, _AFFECTNET_VAL, others=(0, 500, 2000)
+            )
+            for split in ("val", "test")
+        ),
     ),
-}  # fmt: skip
+}
 
 OFFICIAL_SPLITS: dict[str, tuple[OfficialSplits, ...]] = {
     "rafdb_basic": (OfficialSplits("RAF-DB basic", {"train": 12271, "test": 3068}),),
@@ -214,7 +233,7 @@ def _other_order(found: dict[str, int], part: OfficialCounts, where: object) -> 
     )
     if permuted:
         problem += (
-            " They are a permutation of the official counts: the same numbers stand at other "
+            " They are a permutation of the official counts: the same numbers belong to other "
             "classes."
         )
     return DataError(

@@ -4,16 +4,13 @@ A layout is read by the module of its name, which is loaded when it is asked for
 reader then concerns the data sets of its layout alone (`fer dag sync` declares it for them).
 """
 
-from collections.abc import Iterator
 from importlib import import_module
-from typing import Protocol, cast
 
 from fer_core.base.errors import DataError
-from fer_core.sources.catalogue.faces import Announced, Exclusion, Face
-from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.tree import RawTree
+from fer_core.sources.reading.reader import Reader
 
-__all__ = ["LAYOUTS", "UNLABELLED", "Reader", "reader_for", "recognise"]
+__all__ = ["LAYOUTS", "UNLABELLED", "reader_for", "recognise"]
 
 UNLABELLED = "unlabelled"
 """Layout of pictures where nothing else fits."""
@@ -21,7 +18,7 @@ UNLABELLED = "unlabelled"
 LAYOUTS = (
     "fer2013",
     "ferplus",
-    "ferplus_pictures",  # before folder7: its folders bear the names of splits
+    "ferplus_pictures",  # before folder7: its folders have the names of splits
     "rafdb_basic",
     "rafdb_compound",
     "rafml",
@@ -58,46 +55,6 @@ _ALIKE = {
 }  # lists of one name: asked for the wrong one, its reader says so and names the line
 
 
-class Reader(Protocol):
-    """A module that reads one layout.
-
-    Attributes:
-        LAYOUT: the layout's name.
-        ADAPTER_VERSION: rises when the same tree gives other faces than before; kept in the face
-            store.
-    """
-
-    LAYOUT: str
-    ADAPTER_VERSION: int
-
-    def recognise(self, tree: RawTree) -> bool:
-        """True where the data set looks like this layout."""
-        ...
-
-    def files(self, tree: RawTree) -> list[str]:
-        """The files and folders that this reader may open: what the descriptor's fingerprint
-        covers.
-        """
-        ...
-
-    def announce(self, tree: RawTree, options: CleanOptions) -> Announced:
-        """Count the entries of the label files without opening an image.
-
-        Raises:
-            DataError: a label file is missing or breaks its format; names file, line and text.
-        """
-        ...
-
-    def scan(self, tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-        """Yield one Face or Exclusion per entry, in the same order on every machine.
-
-        Raises:
-            DataError: as `announce`, and for a missing image, a box that is none or an id that is
-                there twice.
-        """
-        ...
-
-
 def reader_for(layout: str, where: object = None) -> Reader:
     """The reader of a layout.
 
@@ -106,7 +63,8 @@ def reader_for(layout: str, where: object = None) -> Reader:
     """
     if layout not in LAYOUTS:
         raise DataError("Unknown layout.", where=where, found=layout, expected=", ".join(LAYOUTS))
-    return cast(Reader, import_module(f"fer_core.sources.layouts.{layout}"))
+    reader: Reader = import_module(f"fer_core.sources.layouts.{layout}").READER
+    return reader
 
 
 def recognise(tree: RawTree, preferred: str | None = None) -> str:

@@ -10,24 +10,27 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file
-from fer_core.sources.files.archives import (
-    ArchiveFolder,
-    Member,
-    archive_stem,
-    is_litter,
-    open_archive,
+from fer_core.sources.files.archives import ArchiveFolder, Member, archive_stem, is_litter
+from fer_core.sources.files.nodes import (
+    DEEPEST,
+    DiskFile,
+    DiskFolder,
+    MountedArchive,
+    Node,
+    children_of,
+    named,
+    walk,
+    walk_disk,
 )
 
 __all__ = ["Fingerprint", "RawTree", "is_litter", "open_tree"]
 
 _LARGEST = 1 << 28  # bytes of a file that is read whole
-_DEEPEST = 64  # folders inside each other
 _LABELS = (".csv", ".csv.gz", ".tsv", ".lst", ".txt", ".yaml", ".yml", ".json", ".npy")
 _LONGEST_LABELS = 1 << 29  # bytes
 
@@ -40,7 +43,7 @@ class Fingerprint:
         files: their number.
         bytes: their sizes together.
         sha256: of their sorted `relpath<TAB>size` lines (names and sizes, not contents).
-        labels: SHA-256 of the sorted `relpath<TAB>sha256` lines of label files, so that a mended
+        labels: SHA-256 of the sorted `relpath<TAB>sha256` lines of label files, so that a corrected
             label of the same length is seen; "" where that was never recorded. Those of more than
             512 MiB, and what lies in archives, are known by name and size only.
     """
@@ -55,139 +58,6 @@ class Fingerprint:
         return self == (found if self.labels else replace(found, labels=""))
 
 
-@dataclass(frozen=True)
-class _File:
-    path: Path
-
-    @property
-    def size(self) -> int:
-        try:
-            return self.path.stat().st_size
-        except FileNotFoundError as error:
-            raise DataError(
-                "A link leads nowhere.", where=self.path, remedy="remove or mend the link"
-            ) from error
-
-    def open(self) -> IO[bytes]:
-        return self.path.open("rb")
-
-    def read(self) -> bytes:
-        return self.path.read_bytes()
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """A folder of the file system.
-
-    Attributes:
-        path: where it is.
-        homes: real paths that links in it may lead into: the data set's and that of the link at its
-            top, if one led here.
-        above: real paths of the folders around it.
-    """
-
-    path: Path
-    homes: tuple[str, ...]
-    above: tuple[str, ...] = ()
-
-    @cached_property
-    def entries(self) -> "dict[str, _File | _Folder]":
-        """What lies in it, sorted by name.
-
-        Raises:
-            DataError: a link leads out of the data set, nowhere or in a circle, a name is not
-                UTF-8, something is neither file nor folder, or there are too many folders inside
-                each other.
-        """
-        if len(self.above) > _DEEPEST:
-            raise DataError(
-                "Too many folders lie inside each other.",
-                where=self.path,
-                expected=f"at most {_DEEPEST}",
-                remedy="remove them",
-            )
-        found: dict[str, _File | _Folder] = {}
-        real = os.path.realpath(self.path)
-        with os.scandir(self.path) as listing:
-            for entry in sorted(
-                (entry for entry in listing if not is_litter(entry.name)),
-                key=lambda entry: entry.name,
-            ):
-                path = Path(entry.path)
-                try:
-                    entry.name.encode()
-                except UnicodeEncodeError as error:
-                    raise DataError(
-                        "A file name is not UTF-8.",
-                        where=self.path,
-                        found=repr(entry.name),
-                        remedy="rename the file",
-                    ) from error
-                homes = self._homes_of(path) if entry.is_symlink() else self.homes
-                if not (entry.is_dir() or entry.is_file()):
-                    raise DataError(
-                        "This is neither a file nor a folder.", where=path, remedy="remove it"
-                    )
-                found[entry.name] = (
-                    _Folder(path, homes, (*self.above, real)) if entry.is_dir() else _File(path)
-                )
-        return found
-
-    @cached_property
-    def children(self) -> "dict[str, _Node]":
-        """What lies in it, archives as folders.
-
-        Raises:
-            DataError: as `entries`.
-        """
-        mounted: dict[str, _Node] = {}
-        for name, entry in self.entries.items():
-            stem = archive_stem(name) if isinstance(entry, _File) else None
-            if stem is None:
-                mounted[name] = entry
-            elif stem not in self.entries:
-                mounted[stem] = _Mount(self.path / name)
-        return dict(sorted(mounted.items()))
-
-    def _homes_of(self, link: Path) -> tuple[str, ...]:
-        """Links at the top of a data set lead where its owner put parts of it; further down they
-        must stay inside.
-        """
-        target = os.path.realpath(link)
-        if not Path(target).exists():
-            raise DataError("A link leads nowhere.", where=link, remedy="remove or mend the link")
-        if target in (*self.above, os.path.realpath(self.path)):
-            raise DataError(
-                "A link leads in a circle.", where=link, found=target, remedy="remove the link"
-            )
-        if not self.above:
-            return (*self.homes, target)
-        if not any(target == home or target.startswith(home + os.sep) for home in self.homes):
-            raise DataError(
-                "A link leads out of the data set.",
-                where=link,
-                found=target,
-                expected="links inside the data set; only those in its top folder may lead "
-                "elsewhere",
-                remedy="remove the link, or put the files themselves there",
-            )
-        return self.homes
-
-
-@dataclass(frozen=True)
-class _Mount:
-    """An archive that stands for a folder; opened when first looked into."""
-
-    path: Path
-
-    @cached_property
-    def children(self) -> "Mapping[str, _Node]":
-        return open_archive(self.path).children
-
-
-_Node = _File | _Folder | _Mount | Member | ArchiveFolder
-
-
 class RawTree:
     """A raw data set; open with `open_tree`. It is a snapshot: folders are listed once.
 
@@ -196,12 +66,12 @@ class RawTree:
     """
 
     def __init__(
-        self, place: Path, root: "_Folder | _Mount | ArchiveFolder", archive: Path | None
+        self, place: Path, root: "DiskFolder | MountedArchive | ArchiveFolder", archive: Path | None
     ) -> None:
         self.place = place
         self._root = root
         self._archive = archive
-        self._folders: dict[str, _Node | None] = {"": root}
+        self._folders: dict[str, Node | None] = {"": root}
 
     def where(self, name: str) -> Path:
         """Where a name is, for error texts."""
@@ -209,27 +79,27 @@ class RawTree:
 
     def is_file(self, name: str) -> bool:
         """True where a file of that name is."""
-        return isinstance(self._node(name), _File | Member)
+        return isinstance(self._node(name), DiskFile | Member)
 
     def is_dir(self, name: str) -> bool:
-        """True where a folder, or an archive that stands for one, is."""
+        """True where a folder, or an archive that is read as one, is."""
         node = self._node(name)
-        return node is not None and not isinstance(node, _File | Member)
+        return node is not None and not isinstance(node, DiskFile | Member)
 
     def is_archive(self, name: str) -> bool:
-        """True where an archive stands for the folder of that name."""
-        return isinstance(self._node(name), _Mount)
+        """True where an archive is read as the folder of that name."""
+        return isinstance(self._node(name), MountedArchive)
 
     def names(self, folder: str = "") -> list[str]:
         """Names of all that lies in a folder, sorted; none where there is no folder."""
-        return sorted(_children(self._node(folder)))
+        return sorted(children_of(self._node(folder)))
 
     def folders(self, folder: str = "") -> list[str]:
         """Names of the folders in a folder, sorted."""
         return [
             name
-            for name, node in sorted(_children(self._node(folder)).items())
-            if not isinstance(node, _File | Member)
+            for name, node in sorted(children_of(self._node(folder)).items())
+            if not isinstance(node, DiskFile | Member)
         ]
 
     def walk(self, start: str = "") -> Iterator[str]:
@@ -240,7 +110,7 @@ class RawTree:
             DataError: a link leads out of the data set, nowhere or in a circle, a name is not
                 UTF-8, an archive is damaged.
         """
-        yield from _walk(self._node(start), start)
+        yield from walk(self._node(start), start)
 
     def open(self, name: str) -> IO[bytes]:
         """A stream of a file's bytes.
@@ -274,7 +144,7 @@ class RawTree:
             DataError: as `walk`.
         """
         if self._archive is not None:
-            files = {self._archive.name: _File(self._archive)}
+            files = {self._archive.name: DiskFile(self._archive)}
         else:
             files = {name: file for part in parts for name, file in self._real_files(part)}
         sizes = {name: file.size for name, file in files.items()}
@@ -285,22 +155,22 @@ class RawTree:
         }
         return Fingerprint(len(sizes), sum(sizes.values()), _digest(sizes), _digest(contents))
 
-    def _real_files(self, part: str) -> Iterator[tuple[str, _File]]:
+    def _real_files(self, part: str) -> Iterator[tuple[str, DiskFile]]:
         """The files of the file system that hold a part of the tree."""
-        node: _Node = self._root
+        node: Node = self._root
         path: list[str] = []
         for name in part.split("/") if part else []:
-            if isinstance(node, _Folder) and (found := _named(node.children, name)) is not None:
-                if isinstance(inner := node.children[found], _Mount):
-                    yield "/".join([*path, inner.path.name]), _File(inner.path)
+            if isinstance(node, DiskFolder) and (found := named(node.children, name)) is not None:
+                if isinstance(inner := node.children[found], MountedArchive):
+                    yield "/".join([*path, inner.path.name]), DiskFile(inner.path)
                     return
                 node = inner
                 path.append(found)
-        yield from _walk_real(node, "/".join(path))
+        yield from walk_disk(node, "/".join(path))
 
-    def _file(self, name: str) -> _File | Member:
+    def _file(self, name: str) -> DiskFile | Member:
         node = self._node(name)
-        if not isinstance(node, _File | Member):
+        if not isinstance(node, DiskFile | Member):
             raise DataError(
                 "A file of the data set is missing.",
                 where=self.where(name),
@@ -308,16 +178,16 @@ class RawTree:
             )
         return node
 
-    def _node(self, name: str) -> _Node | None:
-        if name.count("/") > 2 * _DEEPEST:  # those of the file system and those of an archive
+    def _node(self, name: str) -> Node | None:
+        if name.count("/") > 2 * DEEPEST:  # those of the file system and those of an archive
             return None
         folder, _, last = name.rpartition("/")
         if not last:
             return self._folders[""]
         if folder not in self._folders:
             self._folders[folder] = self._node(folder)
-        children = _children(self._folders[folder])
-        found = _named(children, last)
+        children = children_of(self._folders[folder])
+        found = named(children, last)
         return None if found is None else children[found]
 
 
@@ -328,7 +198,7 @@ def open_tree(path: Path) -> RawTree:
         DataError: there is nothing, or a file that is no archive.
     """
     if path.is_dir():
-        return RawTree(path, _Folder(path, (os.path.realpath(path),)), None)
+        return RawTree(path, DiskFolder(path, (os.path.realpath(path),)), None)
     for place in (path, *path.parents):
         if place.is_file():
             break
@@ -347,7 +217,7 @@ def open_tree(path: Path) -> RawTree:
             expected=".zip, .tar, or a folder",
             remedy="unpack it",
         )
-    whole = RawTree(place, _Mount(place), place)
+    whole = RawTree(place, MountedArchive(place), place)
     inner = path.relative_to(place).as_posix()
     if inner == ".":
         return whole
@@ -362,54 +232,6 @@ def open_tree(path: Path) -> RawTree:
     return RawTree(path, node, place)
 
 
-def _children(node: _Node | None) -> "Mapping[str, _Node]":
-    return {} if node is None or isinstance(node, _File | Member) else node.children
-
-
-def _named(children: "Mapping[str, _Node]", name: str) -> str | None:
-    """The entry of that name, else the only one that differs from it by case alone."""
-    if name in children:
-        return name
-    alike = (
-        [other for other in children if other.lower() == name.lower()]
-        if len(children) <= 64
-        else _alike(children, name)
-    )
-    return alike[0] if len(alike) == 1 else None
-
-
-def _alike(children: "Mapping[str, _Node]", name: str) -> list[str]:
-    """As a search through all of them, but for the usual changes of case only: big folders are
-    asked half a million times.
-    """
-    stem, dot, suffix = name.rpartition(".")
-    variants = {
-        name.lower(),
-        name.upper(),
-        stem + dot + suffix.lower(),
-        stem + dot + suffix.upper(),
-        stem.lower() + dot + suffix.upper(),
-    }
-    return [variant for variant in variants if variant in children]
-
-
-def _walk(node: _Node | None, path: str) -> Iterator[str]:
-    for name, child in sorted(_children(node).items()):
-        inner = f"{path}/{name}" if path else name
-        if isinstance(child, _File | Member):
-            yield inner
-        else:
-            yield from _walk(child, inner)
-
-
 def _digest(values: Mapping[str, object]) -> str:
     lines = "".join(f"{name}\t{value}\n" for name, value in sorted(values.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _walk_real(node: _Node, path: str) -> Iterator[tuple[str, _File]]:
-    if isinstance(node, _File):
-        yield path, node
-    elif isinstance(node, _Folder):
-        for name, child in node.entries.items():
-            yield from _walk_real(child, f"{path}/{name}" if path else name)

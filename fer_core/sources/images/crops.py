@@ -7,7 +7,7 @@ import numpy as np
 from fer_core.base.errors import DataError
 from fer_core.pixels.opencv import cv2
 from fer_core.sources.catalogue.options import CropOptions
-from fer_core.sources.images.orientation import Stored, upright
+from fer_core.sources.images.photos import Photo, upright
 
 __all__ = ["Box", "Cut", "crop_box", "cut_face", "encode_crop"]
 
@@ -49,13 +49,18 @@ class Cut(NamedTuple):
 
 
 def cut_face(
-    data: bytes, photo: Stored, box: Box, pad_ratio: float, options: CropOptions, where: object
+    data: bytes | None,
+    photo: Photo,
+    box: Box,
+    pad_ratio: float,
+    options: CropOptions,
+    where: object,
 ) -> Cut | None:
     """The face in a box, upright; a box that is the whole photo gives the photo's own bytes,
     nothing is encoded again.
 
     Args:
-        data: the encoded photo.
+        data: the encoded photo; None encodes the face in any case.
         photo: the same decoded.
         box: as the label file gives it, in pixels of `photo` as it is.
         pad_ratio: as for `crop_box`.
@@ -74,7 +79,7 @@ def cut_face(
     whole = (top, left, bottom, right) == (0, 0, height, width)
     face = (
         data
-        if whole
+        if whole and data is not None
         else encode_crop(
             upright(photo.pixels[top:bottom, left:right], photo.orientation), options, where
         )

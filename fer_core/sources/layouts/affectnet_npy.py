@@ -8,87 +8,42 @@ not known: each photo is a group of its own.
 """
 
 from collections.abc import Iterator
-from functools import partial
-from typing import NamedTuple
-
-from tqdm import tqdm
 
 from fer_core.base.errors import DataError
-from fer_core.base.logs import progress_off
 from fer_core.pixels.parallel import ordered_map
-from fer_core.sources.catalogue.affectnet_expressions import EXPRESSIONS, Expression
-from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.official_counts import check_official_counts
 from fer_core.sources.catalogue.options import CleanOptions
+from fer_core.sources.families.affectnet import EXPRESSIONS, LabelledImage, inner_folder, pair_up
 from fer_core.sources.files.npy_scalar import read_scalar
-from fer_core.sources.files.pairs import Pair, inner_folder, pair_up
 from fer_core.sources.files.tree import RawTree
+from fer_core.sources.reading.reader import Entry, Reader
 
-__all__ = ["ADAPTER_VERSION", "LAYOUT", "announce", "files", "recognise", "scan"]
-
-LAYOUT = "affectnet_npy"
-ADAPTER_VERSION = 1
+__all__ = ["READER"]
 
 _SPLITS = {"train_set": "train", "val_set": "test"}
-_ENDING = "_exp.npy"
 _RELEASED = frozenset("01234567")
 
 
-class _Entry(NamedTuple):
-    usage: str
-    pair: Pair
+class _AffectnetNpy(Reader):
+    layout = "affectnet_npy"
 
-    @property
-    def split(self) -> str:
-        return _SPLITS[self.usage]
+    def recognise(self, tree: RawTree) -> bool:
+        return any(all(map(tree.is_dir, _folders(tree, usage))) for usage in _SPLITS)
 
+    def files(self, tree: RawTree) -> list[str]:
+        return [folder for usage in _sets(tree) for folder in _folders(tree, usage)]
 
-def recognise(tree: RawTree) -> bool:
-    """True where a set of the release lies in the folder, with images and annotations."""
-    return any(all(map(tree.is_dir, _folders(tree, usage))) for usage in _SPLITS)
+    def check_counts(self, tree: RawTree, options: CleanOptions, counts: Announced) -> None:
+        check_official_counts("affectnet", counts, tree.place)
 
-
-def files(tree: RawTree) -> list[str]:
-    """Images and annotations of the sets that are there."""
-    return [folder for usage in _sets(tree) for folder in _folders(tree, usage)]
-
-
-def announce(tree: RawTree, options: CleanOptions) -> Announced:
-    """Annotations per split and expression; reads every one of them."""
-    announced: Announced = {}
-    entries = _entries(tree)
-    read = ordered_map(lambda entry: _expression(tree, entry), entries, chunk=256)
-    bar = tqdm(
-        read,
-        total=len(entries),
-        desc="annotations",
-        unit="file",
-        leave=False,
-        disable=progress_off(),
-    )
-    for entry, expression in zip(entries, bar, strict=True):
-        tally(announced, entry.split, expression.word)
-    check_official_counts("affectnet", announced, tree.place)
-    return announced
-
-
-def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-    """One face or exclusion an image, sorted by name within its set; the bytes are the original
-    file's.
-    """
-
-    def item(entry: _Entry) -> Face | Exclusion:
-        expression = _expression(tree, entry)
-        photo = f"{entry.usage}/images/{entry.pair.name}"
-        key = f"{source}/{photo}"
-        if expression.reason:
-            show = partial(tree.read, entry.pair.image)
-            return Exclusion(key, expression.reason, photo, entry.split, expression.word, show)
-        return Face(
-            key, tree.read(entry.pair.image), expression.label, entry.split, entry.usage, key
-        )
-
-    return ordered_map(item, _entries(tree), chunk=16)
+    def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[Entry]:
+        pairs = [
+            (usage, pair)
+            for usage in _sets(tree)
+            for pair in pair_up(tree, *_folders(tree, usage), "_exp.npy")
+        ]
+        return ordered_map(lambda of_set: _entry(tree, *of_set), pairs, chunk=64)
 
 
 def _sets(tree: RawTree) -> list[str]:
@@ -114,32 +69,28 @@ def _folders(tree: RawTree, usage: str) -> tuple[str, str]:
     return inner_folder(tree, f"{top}/images"), inner_folder(tree, f"{top}/annotations")
 
 
-def _entries(tree: RawTree) -> list[_Entry]:
-    """Images with their annotations.
-
-    Raises:
-        DataError: an image without annotation or the reverse.
-    """
-    return [
-        _Entry(usage, pair)
-        for usage in _sets(tree)
-        for pair in pair_up(tree, *_folders(tree, usage), _ENDING)
-    ]
-
-
-def _expression(tree: RawTree, entry: _Entry) -> Expression:
+def _entry(tree: RawTree, usage: str, pair: LabelledImage) -> Entry:
     """What an annotation says.
 
     Raises:
         DataError: it is no array of one text or number, or another id; names the file.
     """
-    identifier = read_scalar(tree, entry.pair.label)
+    identifier = read_scalar(tree, pair.label)
     if identifier not in _RELEASED:
         raise DataError(
             "Unknown expression id.",
-            where=tree.where(entry.pair.label),
+            where=tree.where(pair.label),
             found=repr(identifier[:40]),
             expected="0 to 7",
             remedy="fetch the file again",
         )
-    return EXPRESSIONS[identifier]
+    return Entry(
+        key=f"{usage}/images/{pair.name}",
+        split=_SPLITS[usage],
+        usage=usage,
+        path=pair.image,
+        **EXPRESSIONS[identifier]._asdict(),
+    )
+
+
+READER = _AffectnetNpy()

@@ -2,103 +2,73 @@
 train), or several of these side by side.
 
 Covers the FER2013 and FERPlus folders of Kaggle, AffectNet folder copies and one's own pictures. A
-class folder may bear any alias that `fer_core.base.labels` knows, a split folder any that
-`split_names` knows; faces in other folders (contempt, none, …) are excluded and counted. A split
+class folder may have any alias that `fer_core.base.labels` knows, a split folder any that
+`files.names` knows; faces in other folders (contempt, none, …) are excluded and counted. A split
 may be an archive, also one that holds the folder of its own name once more (`train.zip` with
-`train/{class}/`). Refused are class folders that bear numbers, for data sets number the same
-classes differently, and folders that speak of a split in a way that is not understood: their faces
-would be trained on. `subjects.csv` may say who is on each picture.
+`train/{class}/`). Class folders whose names are numbers are refused, because data sets number the
+same classes differently, and so are folders that speak of a split in a way that is not understood:
+their faces would be trained on. `subjects.csv` may say who is on each picture.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from fer_core.base.errors import DataError
-from fer_core.base.labels import CLASSES, class_index
-from fer_core.pixels.parallel import ordered_map
-from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.base.labels import CLASSES, UNLABELLED, class_index
+from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.catalogue.split_names import looks_like_split, split_of
-from fer_core.sources.catalogue.subjects import SUBJECTS, read_subjects
-from fer_core.sources.files.image_names import is_image
+from fer_core.sources.files.names import is_image, is_split_or_class, looks_like_split, split_of
+from fer_core.sources.files.subjects import SUBJECTS, read_subjects
 from fer_core.sources.files.tree import RawTree
+from fer_core.sources.reading.reader import OTHER_FILE, Entry, Reader
 
-__all__ = [
-    "ADAPTER_VERSION",
-    "LAYOUT",
-    "announce",
-    "files",
-    "is_split_or_class",
-    "recognise",
-    "scan",
-]
-
-LAYOUT = "folder7"
-ADAPTER_VERSION = 3
+__all__ = ["READER"]
 
 _NUMBER = re.compile("[0-9]{1,2}")
 
 
-class _Entry(NamedTuple):
-    path: str
-    split: str
-    usage: str
-    word: str
-    label: int
-    reason: str  # "" for a face
-    subject: str | None  # who it is, with the collection that says so; None where nothing says it
+class _Folder7(Reader):
+    layout = "folder7"
+    version = 3
 
+    def recognise(self, tree: RawTree) -> bool:
+        """True where the folder, or each folder in it, holds split or class folders."""
+        return _form(tree, "") is not None or any(
+            _form(tree, folder) is not None for folder in tree.folders()
+        )
 
-def recognise(tree: RawTree) -> bool:
-    """True where the folder, or each folder in it, holds split or class folders."""
-    return _form(tree, "") is not None or any(
-        _form(tree, folder) is not None for folder in tree.folders()
-    )
+    def files(self, tree: RawTree) -> list[str]:
+        return [""]
 
+    def check_counts(self, tree: RawTree, options: CleanOptions, counts: Announced) -> None:
+        seven = {
+            split: {name: words.get(name, 0) for name in CLASSES} for split, words in counts.items()
+        }
+        super().check_counts(tree, options, seven)
 
-def files(tree: RawTree) -> list[str]:
-    """The whole folder."""
-    return [""]
+    def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[Entry]:
+        """All files with what their folders say. An archive beside folders with a meaning is what
+        they were unpacked from: left alone.
 
-
-def announce(tree: RawTree, options: CleanOptions) -> Announced:
-    """Files per split and class folder.
-
-    Raises:
-        DataError: a folder whose meaning is not known, a faulty table of subjects, or a well-known
-            edition with other counts.
-    """
-    announced: Announced = {}
-    for entry in _entries(tree):
-        tally(announced, entry.split, entry.word)
-    seven = {
-        split: {name: counts.get(name, 0) for name in CLASSES}
-        for split, counts in announced.items()
-    }
-    check_official_counts(LAYOUT, seven, tree.place)
-    return announced
-
-
-def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-    """One face or exclusion a file, sorted by path; the bytes are the original file's."""
-
-    def item(entry: _Entry) -> Face | Exclusion:
-        key = f"{source}/{entry.path}"
-        if entry.reason:
-            show = (lambda: tree.read(entry.path)) if is_image(entry.path) else None
-            return Exclusion(key, entry.reason, entry.path, entry.split, entry.word, show)
-        group = key if entry.subject is None else f"{source}/{entry.subject}"
-        return Face(key, tree.read(entry.path), entry.label, entry.split, entry.usage, group)
-
-    return ordered_map(item, _entries(tree), chunk=16)
-
-
-def is_split_or_class(name: str) -> bool:
-    """True for a folder name that this layout gives a meaning."""
-    return split_of(name) is not None or class_index(name) is not None
+        Raises:
+            DataError: no class folder anywhere; otherwise as `_entries_of`.
+        """
+        _refuse_unclear(tree, "")
+        if (form := _form(tree, "")) is not None:
+            yield from _entries_of(tree, "", form)
+            return
+        collections = [(folder, _form(tree, folder)) for folder in tree.folders()]
+        if not any(form for _, form in collections):
+            raise DataError(
+                "No class folders here.",
+                where=tree.place,
+                found=", ".join(folder for folder, _ in collections[:8]) or "no folders",
+                expected=f"{{train,val,test}}/{{{','.join(CLASSES)}}}/ or {{{','.join(CLASSES)}}}/",
+                remedy="name the folders after the classes",
+            )
+        for folder, form in collections:
+            yield from _entries_of(tree, folder, form or "unknown")
 
 
 def _form(tree: RawTree, folder: str) -> str | None:
@@ -107,30 +77,6 @@ def _form(tree: RawTree, folder: str) -> str | None:
     if any(split_of(name) is not None for name in names):
         return "splits"
     return "classes" if any(class_index(name) is not None for name in names) else None
-
-
-def _entries(tree: RawTree) -> Iterator[_Entry]:
-    """All files with what their folders say. An archive beside folders with a meaning is what they
-    were unpacked from: left alone.
-
-    Raises:
-        DataError: no class folder anywhere; otherwise as `_entries_of`.
-    """
-    _refuse_unclear(tree, "")
-    if (form := _form(tree, "")) is not None:
-        yield from _entries_of(tree, "", form)
-        return
-    collections = [(folder, _form(tree, folder)) for folder in tree.folders()]
-    if not any(form for _, form in collections):
-        raise DataError(
-            "No class folders here.",
-            where=tree.place,
-            found=", ".join(folder for folder, _ in collections[:8]) or "no folders",
-            expected=f"{{train,val,test}}/{{{','.join(CLASSES)}}}/ or {{{','.join(CLASSES)}}}/",
-            remedy="name the folders after the classes",
-        )
-    for folder, form in collections:
-        yield from _entries_of(tree, folder, form or "unknown")
 
 
 def _refuse_unclear(tree: RawTree, base: str) -> None:
@@ -161,12 +107,12 @@ def _paths(tree: RawTree, base: str) -> Iterator[str]:
             yield from tree.walk(path)
 
 
-def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
+def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[Entry]:
     """Files of one collection.
 
     Raises:
-        DataError: a class folder bears a number or holds folders of splits, a folder's name speaks
-            of a split that is not clear, a faulty table of subjects.
+        DataError: the name of a class folder is a number, or it holds folders of splits, a folder's
+            name speaks of a split that is not clear, a faulty table of subjects.
     """
     _refuse_unclear(tree, base)
     subjects = read_subjects(tree, base)
@@ -182,12 +128,12 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
         label = class_index(word)
         reason = ""
         if not is_image(path):
-            reason, word = "not an image file", "(other file)"
+            reason, word = "not an image file", OTHER_FILE
         elif form == "unknown" or split == "none":
             reason, word = "folder name is no split", folders[0] if folders else "(no folder)"
         elif _NUMBER.fullmatch(word):
             raise DataError(
-                "A class folder bears a number, and which class it means is not known.",
+                "The name of a class folder is a number, and which class it means is not known.",
                 where=tree.where(path.rpartition("/")[0]),
                 found=word,
                 expected=f"names of classes: {', '.join(CLASSES)}",
@@ -206,9 +152,18 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[_Entry]:
             reason, word = "folder name is none of the seven classes", word.lower() or "(no folder)"
         else:
             word = CLASSES[label]
-        subject = (
-            None if reason or subjects is None else f"{subjects.table}/{subjects.of(path, tree)}"
+        yield Entry(
+            key=path,
+            split=split,
+            usage=usage,
+            label=UNLABELLED if label is None else label,
+            word=word,
+            reason=reason,
+            path=path,
+            group=f"{subjects.table}/{subjects.of(path, tree)}" if subjects and not reason else "",
         )
-        yield _Entry(path, split, usage, word, -1 if label is None else label, reason, subject)
     if subjects is not None:
         subjects.check_all_there(tree)
+
+
+READER = _Folder7()

@@ -8,123 +8,68 @@ id becomes. Pictures lie as in the basic set.
 
 from collections.abc import Iterator
 
-from fer_core.base.labels import INDEX
-from fer_core.pixels.parallel import ordered_map
-from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.base.labels import INDEX, UNLABELLED
 from fer_core.sources.catalogue.options import EXCLUDE, CleanOptions
-from fer_core.sources.files.label_files import line_error
-from fer_core.sources.files.raf_lists import (
-    Entry,
-    identifiers,
-    list_and_images,
-    list_places,
-    locate,
-    note_on,
-    read_list,
-)
+from fer_core.sources.families.raf import RafReader, identifiers, list_places, read_list
 from fer_core.sources.files.tree import RawTree
+from fer_core.sources.reading.reader import Entry
 
-__all__ = ["ADAPTER_VERSION", "LAYOUT", "NAME_OF_ID", "announce", "files", "recognise", "scan"]
+__all__ = ["NAMES", "READER"]
 
-LAYOUT = "rafdb_compound"
-ADAPTER_VERSION = 1
+NAMES = (
+    "Happily Surprised",
+    "Happily Disgusted",
+    "Sadly Fearful",
+    "Sadly Angry",
+    "Sadly Surprised",
+    "Sadly Disgusted",
+    "Fearfully Angry",
+    "Fearfully Surprised",
+    "Angrily Surprised",
+    "Angrily Disgusted",
+    "Disgustedly Surprised",
+)
+"""Of the ids 1 to 11."""
 
-NAME_OF_ID = {
-    1: "Happily Surprised",
-    2: "Happily Disgusted",
-    3: "Sadly Fearful",
-    4: "Sadly Angry",
-    5: "Sadly Surprised",
-    6: "Sadly Disgusted",
-    7: "Fearfully Angry",
-    8: "Fearfully Surprised",
-    9: "Angrily Surprised",
-    10: "Angrily Disgusted",
-    11: "Disgustedly Surprised",
-}
-
-_LISTS = list_places("compound")
+_IDS = {str(number): number for number in range(1, len(NAMES) + 1)}
 _BASIC = set(range(1, 8))
 
 
-def recognise(tree: RawTree) -> bool:
-    """True where a label list lies in the folder that has ids above the basic set's, or in a folder
-    named after this set.
+class _RafdbCompound(RafReader):
+    layout = "rafdb_compound"
+    places = list_places("compound")
 
-    Raises:
-        DataError: the list is empty or no text.
-    """
-    labels = next((name for name in _LISTS if tree.is_file(name)), None)
-    return labels is not None and (
-        labels.startswith("compound/") or max(identifiers(tree, labels), default=0) > max(_BASIC)
-    )
-
-
-def files(tree: RawTree) -> list[str]:
-    """The label list and the pictures."""
-    return list_and_images(tree, _LISTS)
-
-
-def announce(tree: RawTree, options: CleanOptions) -> Announced:
-    """Listed faces per split and class; those that the mapping excludes under the compound's name.
-
-    Raises:
-        DataError: a faulty line, the list of the basic set, or a full list whose ids are in another
-            order than the official one's.
-    """
-    labels = files(tree)[0]
-    announced: Announced = {}
-    compounds: Announced = {}
-    for entry in _entries(tree, labels):
-        tally(announced, entry.split, _word(entry, options))
-        tally(compounds, entry.split, NAME_OF_ID[entry.identifier])
-    check_official_counts(LAYOUT, compounds, tree.where(labels))
-    return announced
-
-
-def scan(tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
-    """One face or exclusion a line, in the order of the list; the bytes are the original file's."""
-    labels = files(tree)[0]
-    entries = _entries(tree, labels)
-    paths = locate(tree, labels, {entry.name: entry.line for entry in entries})
-
-    def item(entry: Entry) -> Face | Exclusion:
-        key, path, word = f"{source}/{entry.name}", paths[entry.name], _word(entry, options)
-        if word not in INDEX:
-            reason = "RAF-DB compound: emotion excluded by the mapping"
-            return Exclusion(key, reason, word, entry.split, word, lambda: tree.read(path))
-        return Face(
-            key, tree.read(path), INDEX[word], entry.split, entry.split, key, note=note_on(path)
+    def recognise(self, tree: RawTree) -> bool:
+        labels = self.labels_in(tree)
+        return labels is not None and (
+            labels.startswith("compound/")
+            or max(identifiers(tree, labels), default=0) > max(_BASIC)
         )
 
-    return ordered_map(item, entries, chunk=16)
+    def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[Entry]:
+        remedy = "correct the line, or fetch the label file again"
+        listed = list(read_list(tree, self.files(tree)[0], _IDS, remedy))
+        if {number for *_, number in listed} == _BASIC:
+            raise next(line for line, _, _, number in listed if number == max(_BASIC)).error(
+                "This is the list of the basic set: its ids are 1 to 7.",
+                "ids of the compound set, 1 to 11",
+                "give the folder of the compound set, or `fer data add rafdb_basic PATH` for "
+                "this one",
+            )
+        for line, name, split, number in listed:
+            compound, target = NAMES[number - 1], options.rafdb_compound.mapping[number]
+            left_out = target == EXCLUDE
+            yield Entry(
+                key=name,
+                split=split,
+                usage=split,
+                label=UNLABELLED if left_out else INDEX[target],
+                word=compound if left_out else target,
+                official=compound,
+                reason="RAF-DB compound: emotion excluded by the mapping" if left_out else "",
+                detail=compound,
+                line=line,
+            )
 
 
-def _word(entry: Entry, options: CleanOptions) -> str:
-    """The class of an entry; the name of its compound where the mapping excludes it."""
-    target = options.rafdb_compound.mapping[entry.identifier]
-    return NAME_OF_ID[entry.identifier] if target == EXCLUDE else target
-
-
-def _entries(tree: RawTree, labels: str) -> list[Entry]:
-    """The checked list.
-
-    Raises:
-        DataError: as `read_list`, and for the list of the basic set: all of 1 to 7 and nothing
-            above.
-    """
-    entries = read_list(
-        tree, labels, len(NAME_OF_ID), "mend the line, or fetch the label file again"
-    )
-    if {entry.identifier for entry in entries} == _BASIC:
-        last = next(entry for entry in entries if entry.identifier == max(_BASIC))
-        raise line_error(
-            "This is the list of the basic set: its ids are 1 to 7.",
-            tree.where(labels),
-            last.line,
-            expected="ids of the compound set, 1 to 11",
-            remedy="give the folder of the compound set, or `fer data add rafdb_basic PATH` for "
-            "this one",
-        )
-    return entries
+READER = _RafdbCompound()

@@ -13,7 +13,7 @@ from fer_core.dataset.store.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.dataset.store.store import FaceStore
 from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.catalogue.descriptor import Descriptor, scanned, write_descriptor
-from fer_core.sources.layouts import expw
+from fer_core.sources.layouts.expw import READER as expw
 from tests.sources import trees
 from tests.sources.drawn import LAYOUTS, cleaned
 from tests.sources.trees import (

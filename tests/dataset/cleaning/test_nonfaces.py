@@ -9,7 +9,7 @@ import pytest
 from fer_core.dataset.cleaning.nonfaces import non_face
 from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import fer2013
+from fer_core.sources.layouts.fer2013 import READER as fer2013
 from tests.sources.trees import clean_options, picture
 
 

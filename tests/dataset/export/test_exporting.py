@@ -310,7 +310,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ids", [["s/b.png", "s/a.png"], ["s/a.png"]])
 def test_another_face_store_than_the_manifests_is_refused(tmp_path: Path, ids: list[str]) -> None:
     store(tmp_path / "clean", "s", [face(name, "train", 0, n) for n, name in enumerate(ids)])
-    with pytest.raises(ArtifactError, match="another face store"):
+    with pytest.raises(ArtifactError, match="another face than the manifest"):
         write_images(
             pd.DataFrame([one("s/a.png", 0), one("s/b.png", 1)]),
             tmp_path / "clean",

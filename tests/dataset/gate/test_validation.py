@@ -11,8 +11,8 @@ import pytest
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.dataset.assembly.leakage import TwinOptions
 from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.gate.checks import MinPerClass
 from fer_core.dataset.gate.validation import (
-    MinPerClass,
     ValidateOptions,
     Validation,
     check_passed,

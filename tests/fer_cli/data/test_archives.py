@@ -80,4 +80,6 @@ def test_expw_whose_photos_are_still_packed_is_refused_with_the_steps_to_unpack_
     with pytest.raises(DataError, match=words):
         fer("add", "expw", tmp_path / "data")
     put(tmp_path / "data/image/origin/a.jpg", height=60, width=80)
-    assert "for they are packed: image/origin.7z.001.001" in fer("add", "expw", tmp_path / "data")
+    assert "because they are packed: image/origin.7z.001.001" in fer(
+        "add", "expw", tmp_path / "data"
+    )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fer_core.base.errors import DataError
+from fer_core.base.errors import DataError, FerError
 from fer_core.sources.catalogue.descriptor import read_descriptor
 from tests.fer_cli.adding import faces, fer, texts
 from tests.sources.trees import (
@@ -138,7 +138,7 @@ def test_outside_the_project_nothing_is_written(data_project, tmp_path, monkeypa
     put(tmp_path / "one/happy/a.png")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match="project's root"):
+    with pytest.raises(FerError, match="project's root"):
         fer("add", "my_faces", tmp_path / "one")
     assert not list((tmp_path / "elsewhere").iterdir())
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_cli.data.report import counts_table, faces_in, next_steps, odd_counts, odd_files
+from fer_cli.data.report import counts_table, next_steps
 from fer_core.base.labels import CLASSES
+from fer_core.sources.adding.findings import faces_in, odd_counts, odd_files
 from fer_core.sources.files.tree import open_tree
 from tests.sources.trees import put, zipped
 
@@ -95,7 +96,7 @@ def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.7z.001").write_bytes(b"")
     assert odd_files(tmp_path, open_tree(tmp_path), ["EmoLabel/list.txt", "image"]) == [
         "Image/aligned.zip lies beside the folder aligned and is not read",
-        "not read, for they are packed: x.7z.001",
+        "not read, because they are packed: x.7z.001",
         "not read: image2, note0.txt, note1.txt, note2.txt, note3.txt and 3 more",
     ]
     assert odd_files(tmp_path / "EmoLabel", open_tree(tmp_path / "EmoLabel"), [""]) == []

@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.catalogue.official_counts import ALL_SPLITS, OFFICIAL, check_official_counts
-from fer_core.sources.catalogue.registry import Reader
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import expw, fer2013, rafdb_basic, rafdb_compound, rafml
+from fer_core.sources.layouts.expw import READER as expw
+from fer_core.sources.layouts.fer2013 import READER as fer2013
+from fer_core.sources.layouts.rafdb_basic import READER as rafdb_basic
+from fer_core.sources.layouts.rafdb_compound import NAMES
+from fer_core.sources.layouts.rafdb_compound import READER as rafdb_compound
+from fer_core.sources.layouts.rafml import READER as rafml
+from fer_core.sources.reading.reader import Reader
 from tests.sources.trees import clean_options
 
 RAF_TRAIN = [
@@ -76,7 +81,7 @@ def fer2013_table(root: Path, parts: list[tuple[str, list[int]]], ids: list[int]
 
 @pytest.mark.parametrize("layout", OFFICIAL)
 def test_every_row_adds_up_to_its_total_and_names_known_classes(layout):
-    names = set(rafdb_compound.NAME_OF_ID.values()) if layout == "rafdb_compound" else set(CLASSES)
+    names = set(NAMES) if layout == "rafdb_compound" else set(CLASSES)
     for part in OFFICIAL[layout]:
         assert sum(part.counts.values()) == part.total, part.part
         assert set(part.counts) == names

@@ -3,11 +3,11 @@ import numpy as np
 from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.catalogue.options import CropOptions
 from fer_core.sources.images.crops import cut_face
-from fer_core.sources.images.orientation import decode_stored
+from fer_core.sources.images.photos import decode_photo
 from tests.sources.trees import encoded, picture
 
 DATA = encoded(picture(3, 40, 50))
-PHOTO = decode_stored(DATA, "")
+PHOTO = decode_photo(DATA, "")
 BEST = CropOptions(quality=100)
 
 

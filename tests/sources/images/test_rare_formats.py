@@ -1,4 +1,6 @@
 import struct
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -10,7 +12,7 @@ from fer_core.base.errors import DataError
 from fer_core.dataset.cleaning.cleaning import examine
 from fer_core.pixels.decode import UndecodableImage, decode_rgb
 from fer_core.sources.catalogue.faces import Exclusion, Face
-from fer_core.sources.images.rare_formats import as_usual_format
+from fer_core.sources.images.photos import as_usual_format
 from tests.sources.trees import encoded, picture
 
 IMAGE = picture(1, 33, 57)
@@ -112,3 +114,17 @@ def test_damage_never_gives_anything_but_an_image_or_our_error(suffix, place, va
         as_usual_format(damaged, "x", max_pixels=100_000)
     except DataError as error:
         assert error.where == "x"
+
+
+def test_damaged_files_and_pillows_own_limits_say_nothing_on_stderr():
+    code = (
+        "from fer_core.base.errors import DataError\n"
+        "from fer_core.sources.images.photos import as_usual_format\n"
+        "for data in (b'II*\\0' + b'\\x08\\0\\0\\0\\xff\\xff', b'GIF89a' + b'\\xff' * 40):\n"
+        "    try:\n"
+        "        as_usual_format(data, 'x', 10**12)\n"
+        "    except DataError:\n"
+        "        print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("refused\nrefused\n", "")

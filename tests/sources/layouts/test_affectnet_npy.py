@@ -7,7 +7,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.catalogue.registry import recognise
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import affectnet_npy
+from fer_core.sources.layouts.affectnet_npy import READER as affectnet_npy
 from tests.sources.files.test_archives import tarred
 from tests.sources.files.test_npy_scalar import npy
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
@@ -150,7 +150,7 @@ def test_image_without_annotation_and_the_reverse_are_errors(tmp_path, lost, wor
         (npy("|i1", b"\xff"), "Unknown expression id.*'-1'"),
         (npy("|S60", b"x" * 60), f"Unknown expression id.*'{'x' * 40}'"),
         (npy("<f8", bytes(8)), "no numpy file with one text or whole number"),
-        (npy("|O", b"\x80\x04K\x07."), "pickled objects"),
+        (npy("|O", b"\x80\x04K\x07."), "Object arrays cannot be loaded"),
     ],
 )
 def test_faulty_annotation_is_named(tmp_path, data, problem):

@@ -14,9 +14,9 @@ from fer_core.sources.catalogue.descriptor import Descriptor, scanned, write_des
 from fer_core.sources.catalogue.faces import UNDECODABLE
 from fer_core.sources.catalogue.registry import recognise
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import affectnet_yolo
-from tests.sources.catalogue.test_class_names import LIST, MAPPING
+from fer_core.sources.layouts.affectnet_yolo import READER as affectnet_yolo
 from tests.sources.files.test_archives import tarred
+from tests.sources.files.test_class_names import LIST, MAPPING
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 
 # label file -> its lines: class, centre x, centre y, width, height; photos are 60 rows x 80 columns

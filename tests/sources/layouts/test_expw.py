@@ -9,7 +9,7 @@ from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.catalogue.faces import UNDECODABLE
 from fer_core.sources.files.tree import open_tree
 from fer_core.sources.images.crops import crop_box
-from fer_core.sources.layouts import expw
+from fer_core.sources.layouts.expw import READER as expw
 from tests.sources import trees
 from tests.sources.trees import clean_options, read
 

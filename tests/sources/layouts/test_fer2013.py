@@ -11,7 +11,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import fer2013
+from fer_core.sources.layouts.fer2013 import READER as fer2013
 from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, picture, read
 
 LABELS = [(0, "Training"), (6, "Training"), (3, "PublicTest"), (5, "PrivateTest")]

@@ -4,7 +4,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.catalogue.registry import recognise
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import folder7
+from fer_core.sources.layouts.folder7 import READER as folder7
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 
 
@@ -209,7 +209,7 @@ def test_class_folders_that_bear_numbers_are_refused(tmp_path, above):
     ):
         with pytest.raises(
             DataError,
-            match=rf"(?s)class folder bears a number.*{above}train/0\n.*found: 0\n.*Angry.*rename "
+            match=rf"(?s)class folder is a number.*{above}train/0\n.*found: 0\n.*Angry.*rename "
             r"the folders",
         ):
             read_all(open_tree(tmp_path), clean_options())

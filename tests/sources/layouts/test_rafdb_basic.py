@@ -3,7 +3,7 @@ import pytest
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import rafdb_basic
+from fer_core.sources.layouts.rafdb_basic import READER as rafdb_basic
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read
 
 LISTED = [

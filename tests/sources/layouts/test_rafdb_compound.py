@@ -8,7 +8,8 @@ from fer_core.base.labels import CLASSES
 from fer_core.base.params import parse_section
 from fer_core.sources.catalogue.options import RafCompoundOptions
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import rafdb_basic, rafdb_compound
+from fer_core.sources.layouts.rafdb_basic import READER as rafdb_basic
+from fer_core.sources.layouts.rafdb_compound import READER as rafdb_compound
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read, zipped
 
 # official ids: 1 Happily Surprised, 2 Happily Disgusted, 3 Sadly Fearful, 4 Sadly Angry, 5 Sadly

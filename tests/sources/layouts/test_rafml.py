@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import rafml
+from fer_core.sources.layouts.rafml import READER as rafml
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 
 # file name, then Surprise Fear Disgust Happiness Sadness Anger
@@ -125,7 +125,7 @@ def test_pictures_are_read_from_their_archive_in_place(tmp_path):
     zipped(tmp_path / "Image/aligned.zip", inner)
     assert read(rafml, tmp_path) == wanted
     parts = rafml.files(open_tree(tmp_path))
-    assert parts == ["EmoLabel/distribution.txt", "EmoLabel/partition_label.txt", "Image"]
+    assert parts == ["EmoLabel/partition_label.txt", "EmoLabel/distribution.txt", "Image"]
 
 
 def test_any_one_flag_beside_1_means_train_but_a_third_is_refused(tmp_path):

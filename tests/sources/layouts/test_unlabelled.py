@@ -3,7 +3,7 @@ import pytest
 from fer_core.base.errors import DataError
 from fer_core.sources.catalogue.registry import recognise
 from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts import unlabelled
+from fer_core.sources.layouts.unlabelled import READER as unlabelled
 from tests.sources.trees import clean_options, encoded, picture, put, read, zipped
 
 

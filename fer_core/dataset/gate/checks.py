@@ -1,0 +1,311 @@
+"""The checks of the gate, each a function that gives a `Fault` for everything that is wrong.
+
+Nothing here trusts the manifest: labels, splits and keys are compared with the stores.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from fer_core.base.errors import DataError
+from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.base.params import Section
+from fer_core.dataset.assembly.leakage import REASONS, find_leaks
+from fer_core.dataset.assembly.manifest import ManifestOptions
+from fer_core.dataset.assembly.near_duplicates import Twins
+from fer_core.dataset.pack.named_sets import SetFilter, select
+from fer_core.dataset.pack.rows import SPLITS
+from fer_core.dataset.store.store import FaceStore
+
+__all__ = [
+    "Fault",
+    "MinPerClass",
+    "agreement",
+    "announced",
+    "boxes",
+    "decode_records",
+    "final_splits",
+    "keys",
+    "leaks",
+    "minima",
+    "sets",
+    "values",
+]
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class MinPerClass(Section):
+    """Least number of kept rows that every class must have in each split."""
+
+    train: Count
+    val: Count
+    calib: Count
+    test: Count
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: which check saw it, where (a sample_id, set or source) and what was
+    found.
+    """
+
+    check: str
+    where: str
+    found: str
+
+
+def _faults(
+    check: str, rows: pd.DataFrame, mask: pd.Series | np.ndarray, found: pd.Series | str
+) -> list[Fault]:
+    """A fault for every row under the mask."""
+    mask = np.asarray(mask, dtype=bool)
+    texts = [found] * int(mask.sum()) if isinstance(found, str) else found[mask].map(str).tolist()
+    return [
+        Fault(check, key, text)
+        for key, text in zip(rows["sample_id"][mask].tolist(), texts, strict=True)
+    ]
+
+
+def keys(manifest: pd.DataFrame) -> list[Fault]:
+    """Keys that occur twice, and paths or keys that leave their source."""
+    ids, paths = (
+        manifest["sample_id"],
+        manifest[["sample_id", "image_path", "orig_image"]].fillna(""),
+    )
+    outside = pd.Series(False, index=manifest.index)
+    for column in paths:
+        outside |= (
+            paths[column]
+            .astype(str)
+            .str.contains(r"^/|^[A-Za-z]:[\\/]|\\|(?:^|/)\.\.(?:/|$)", regex=True)
+        )
+    foreign = [
+        not key.startswith(f"{source}/")
+        for key, source in zip(ids, manifest["source"], strict=True)
+    ]
+    return [
+        *_faults("unique id", manifest, ids.duplicated(), "the sample_id occurs more than once"),
+        *_faults("path", manifest, outside, "a path that is absolute or leaves its root"),
+        *_faults(
+            "path",
+            manifest,
+            np.array(foreign, dtype=bool),
+            "the sample_id does not begin with its source",
+        ),
+    ]
+
+
+def values(manifest: pd.DataFrame) -> list[Fault]:
+    """Values that are out of their range."""
+    kept = manifest["split"] != "dropped"
+    reason = manifest["reason"]
+    votes = manifest["votes"]
+    bad_votes = [
+        v is not None
+        and not (len(v) == N_CLASSES and np.isfinite(v).all() and (np.asarray(v) >= 0).all())
+        for v in votes
+    ]
+    return [
+        *_faults(
+            "label",
+            manifest,
+            kept & ~manifest["label"].between(0, N_CLASSES - 1),
+            manifest["label"],
+        ),
+        *_faults(
+            "split", manifest, ~manifest["split"].isin([*SPLITS, "dropped"]), manifest["split"]
+        ),
+        *_faults(
+            "reason",
+            manifest,
+            ((reason == "") != kept) | ~reason.isin(["", *REASONS]),
+            manifest["split"] + ": " + reason,
+        ),
+        *_faults(
+            "votes",
+            manifest,
+            np.array(bad_votes, dtype=bool),
+            f"not {N_CLASSES} numbers of at least 0",
+        ),
+        *_faults("weight", manifest, ~(manifest["weight"] > 0), manifest["weight"]),
+    ]
+
+
+def agreement(manifest: pd.DataFrame, stored: pd.DataFrame, faces: pd.DataFrame) -> list[Fault]:
+    """Every manifest row is the store's row of that number, and no row of a store is missing."""
+    absent = stored["sample_id"].isna()
+    faults = _faults("face store", manifest, absent, "no face store has this row")
+    for column in ("sample_id", "label", "usage", "group", "width", "height"):
+        differs = ~absent.to_numpy() & (
+            manifest[column].to_numpy(dtype=object) != stored[column].to_numpy(dtype=object)
+        )
+        found = (
+            f"{column} " + manifest[column].map(str) + ", in the store " + stored[column].map(str)
+        )
+        faults += _faults("face store", manifest, differs, found)
+    missing = faces[~faces["sample_id"].isin(manifest["sample_id"])]
+    return faults + _faults(
+        "face store", missing, np.ones(len(missing), dtype=bool), "this face is not in the manifest"
+    )
+
+
+def final_splits(
+    manifest: pd.DataFrame, stored: pd.DataFrame, options: ManifestOptions
+) -> list[Fault]:
+    """Test rows of a source are its test rows in the end, all and (unless test was to be carved)
+    alone; its own val likewise.
+    """
+    carved = list(options.test_fraction)
+    said = stored["split"].fillna("none").mask(stored["label"] == -1, "none")
+    own_val = manifest["source"].isin(manifest.loc[said == "val", "source"])
+    final = manifest["split"]
+    wrong = (
+        ((said == "test") & (final != "test"))
+        | ((said == "none") & (final != "dropped"))
+        | ((said == "val") & ~final.isin(["val", "dropped"]))
+        | (
+            (said == "train")
+            & (
+                ((final == "test") & ~manifest["source"].isin(carved))
+                | ((final == "val") & own_val)
+            )
+        )
+    )
+    tested_only = manifest["source"].isin(options.eval_only) & ~final.isin(["test", "dropped"])
+    return [
+        *_faults(
+            "split", manifest, wrong, final + ", though the source says " + stored["split"].map(str)
+        ),
+        *_faults(
+            "split", manifest, tested_only, final + ", though the source is listed under eval_only"
+        ),
+    ]
+
+
+def decode_records(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
+    """Faces without a record that they were decoded."""
+    proven = (
+        stored["pixel_sha256"].fillna("").str.fullmatch(r"[0-9a-f]{64}")
+        & (manifest["width"] > 0)
+        & (manifest["height"] > 0)
+    )
+    side = manifest["min_side"] != manifest[["width", "height"]].min(axis=1)
+    return [
+        *_faults("decode", manifest, ~proven, "no record that this image was decoded"),
+        *_faults("decode", manifest, side, "min_side is not the shorter side"),
+    ]
+
+
+def boxes(manifest: pd.DataFrame) -> list[Fault]:
+    """A box has four sides or none, they are in order, and the box meets its photo (a reader clips
+    what sticks out).
+    """
+    box = manifest[["bbox_top", "bbox_left", "bbox_bottom", "bbox_right"]]
+    given = box.notna()
+    top, left, bottom, right = (box[name].to_numpy(dtype=float, na_value=0) for name in box)
+    whole = given.all(axis=1).to_numpy()
+    sound = (bottom > np.maximum(top, 0)) & (right > np.maximum(left, 0))
+    wrong = (given.any(axis=1).to_numpy() & ~whole) | (whole & ~sound)
+    found = pd.Series(
+        [
+            f"top, left, bottom, right {sides}"
+            for sides in zip(*(box[name] for name in box), strict=True)
+        ]
+    )
+    return _faults("box", manifest, wrong, found)
+
+
+def announced(stores: Mapping[str, FaceStore], faces: pd.DataFrame) -> list[Fault]:
+    """Every entry that a reader announced became a face of the same split and class, or a named
+    exclusion.
+    """
+    faults = []
+    words = np.array([*CLASSES, "unlabelled"], dtype=object)
+    for source, store in stores.items():
+        announced = Counter(
+            {
+                (split, word): n
+                for split, counts in store.meta["announced"].items()
+                for word, n in counts.items()
+            }
+        )
+        mine = faces[faces["source"] == source]
+        found = Counter(zip(mine["split"], words[mine["label"].to_numpy()], strict=True))
+        for split, word in sorted(key for key in found if found[key] > announced[key]):
+            text = f"{found[split, word]} faces, the reader announced {announced[split, word]}"
+            faults.append(Fault("announced", f"{source}/{split}/{word}", text))
+        excluded = len(store.meta["exclusions"])
+        if len(mine) + excluded != announced.total():
+            text = (
+                f"{len(mine)} faces and {excluded} exclusions, the reader announced "
+                f"{announced.total()}"
+            )
+            faults.append(Fault("announced", source, text))
+    return faults
+
+
+def leaks(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins) -> list[Fault]:
+    """Kept rows of different splits that are twins or of one group."""
+    clusters = pd.DataFrame(
+        {
+            "source": eligible["source"],
+            "row": eligible["row"],
+            "exact": twins.exact,
+            "cluster": twins.cluster,
+        }
+    )
+    kept = manifest[manifest["split"] != "dropped"].merge(clusters, on=["source", "row"])
+    return [
+        Fault(
+            "leakage",
+            leak.sample_id,
+            f"{leak.split}, its {leak.kind} {leak.other_id} in {leak.other_split}",
+        )
+        for leak in find_leaks(kept, kept["exact"].to_numpy(), kept["cluster"].to_numpy())
+    ]
+
+
+def minima(manifest: pd.DataFrame, least: MinPerClass) -> list[Fault]:
+    """Classes with too few kept rows in a split."""
+    faults = []
+    for split in SPLITS:
+        labels = manifest.loc[
+            (manifest["split"] == split) & manifest["label"].between(0, N_CLASSES - 1), "label"
+        ].to_numpy()
+        for name, found in zip(CLASSES, np.bincount(labels, minlength=N_CLASSES), strict=True):
+            if found < (wanted := getattr(least, split)):
+                faults.append(
+                    Fault(
+                        "minimum",
+                        f"{split}/{name}",
+                        f"{found} rows, validate.min_per_class.{split} is {wanted}",
+                    )
+                )
+    return faults
+
+
+def sets(
+    manifest: pd.DataFrame, sets: Mapping[str, SetFilter]
+) -> tuple[dict[str, int], list[Fault]]:
+    """Rows of every named set, and a fault for each that has none or names what is not there."""
+    rows, faults = {}, []
+    for name, chosen in sets.items():
+        try:
+            rows[name] = int(select(manifest, chosen, name).sum())
+            if chosen.rows not in (None, rows[name]):
+                faults.append(
+                    Fault(
+                        "named set", name, f"{rows[name]} rows, sets.{name}.rows is {chosen.rows}"
+                    )
+                )
+        except DataError as error:
+            faults.append(
+                Fault("named set", name, " ".join(f"{error.problem} {error.found or ''}".split()))
+            )
+    return rows, faults
