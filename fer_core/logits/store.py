@@ -345,5 +345,5 @@ def _check_arrays(logits: LogitsSet, where: object) -> None:
                 "A logit is not finite.",
                 where=where,
                 found=f"{int((~np.isfinite(array)).sum())} values",
-                remedy="mend the model",
+                remedy="train the model again with a lower learning rate",
             )

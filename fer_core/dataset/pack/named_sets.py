@@ -91,7 +91,7 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
                 where=f"params.yaml: sets.{name}",
                 found=unknown,
                 expected=f"some of {sorted(present)}",
-                remedy="mend the name, or add the data set to manifest.sources",
+                remedy="correct the name, or add the data set to manifest.sources",
             )
         mask &= frame[column].isin(wanted)
     if chosen.min_side is not None:
@@ -169,6 +169,6 @@ def train_set_of(name: str, sets: Mapping[str, SetFilter]) -> TrainSet:
             where="params.yaml: sets",
             found=name,
             expected=", ".join(able) or "one with split: [train]",
-            remedy="mend the name, or declare the set",
+            remedy="correct the name, or declare the set",
         )
     return TrainSet(name, sets[name])
