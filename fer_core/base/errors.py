@@ -5,6 +5,8 @@ expected and what to do about it. Stages and the `fer` command show the text and
 anything else that escapes is a bug.
 """
 
+import re
+
 __all__ = [
     "ArtifactError",
     "DataError",
@@ -15,6 +17,10 @@ __all__ = [
     "TrainingError",
     "WriteError",
 ]
+
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class FerError(Exception):
@@ -46,7 +52,14 @@ class FerError(Exception):
         )
         labelled = [("where", where), ("found", found), ("expected", expected), ("remedy", remedy)]
         lines = [problem, *(f"  {name}: {value}" for name, value in labelled if value is not None)]
-        super().__init__("\n".join(lines))
+        super().__init__(printable("\n".join(lines)))
+
+
+def printable(text: str) -> str:
+    """Text that is safe to show: control characters, and those that turn the direction of writing,
+    are written as escapes. Line ends and tabs stay.
+    """
+    return _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class ParamsError(FerError):
