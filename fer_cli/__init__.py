@@ -1,0 +1,1 @@
+"""The `fer` command: parses, calls, prints."""

@@ -60,21 +60,23 @@ def test_libraries_that_need_settings_are_loaded_at_one_place(library: str, door
     assert found == [door]
 
 
-def test_package_files_are_empty() -> None:
+def test_package_files_say_what_is_in_the_folder_and_no_more() -> None:
     """That of `predict` names the predictor for users' sake, and loads nothing by itself; the
-    library's own and that of `stages` set environment variables."""
-    for path in [*(ROOT / "fer_core").glob("*/**/__init__.py"), ROOT / "fer_cli/__init__.py"]:
-        if path.parent.name == "predict":
-            top_level = [
-                node
-                for node in ast.parse(path.read_text()).body
-                if isinstance(node, ast.Import | ast.ImportFrom)
-            ]
-            assert [node.module for node in top_level if isinstance(node, ast.ImportFrom)] == [
-                "typing"
-            ] and len(top_level) == 1
+    library's own and that of `stages` set environment variables.
+    """
+    for path in [
+        *(ROOT / "fer_core").glob("*/**/__init__.py"),
+        *(ROOT / "fer_cli").rglob("__init__.py"),
+    ]:
+        body = ast.parse(path.read_text()).body
+        assert isinstance(body[0], ast.Expr) and ast.get_docstring(ast.parse(path.read_text())), (
+            path
+        )
+        if path.parent == ROOT / "fer_core" / "predict":
+            loaded = [node.module for node in body if isinstance(node, ast.ImportFrom)]
+            assert loaded == ["typing"] and not any(isinstance(node, ast.Import) for node in body)
         else:
-            assert path.read_text() == "", path
+            assert len(body) == 1, path
 
 
 def test_package_file_of_the_stages_only_sets_the_environment() -> None:

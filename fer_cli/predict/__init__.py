@@ -1,0 +1,1 @@
+"""`fer predict`, `fer fetch-detector`."""

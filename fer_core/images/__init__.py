@@ -1,0 +1,1 @@
+"""Banks of decoded images, views and their augmentation, CLAHE in torch."""

@@ -1,0 +1,1 @@
+"""Logits of many rows: the forward pass, and the artifact."""

@@ -1,0 +1,1 @@
+"""How pictures are decoded and prepared for a network, with the same pixels on every processor."""

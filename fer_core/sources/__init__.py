@@ -1,0 +1,1 @@
+"""Raw data sets, from what a user has on disk to faces with labels."""

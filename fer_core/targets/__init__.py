@@ -1,0 +1,1 @@
+"""Soft labels: the artifact, and how training opens it."""

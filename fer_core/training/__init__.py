@@ -1,0 +1,1 @@
+"""How teachers and students learn."""

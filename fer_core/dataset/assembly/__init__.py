@@ -1,0 +1,1 @@
+"""Twins, leakage and splits: how the manifest is made."""

@@ -1,0 +1,1 @@
+"""The stage `clean`: faces of one data set into a face store."""

@@ -1,0 +1,1 @@
+"""Kept faces as an ordinary folder tree, for other programs."""

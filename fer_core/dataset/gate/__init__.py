@@ -1,0 +1,1 @@
+"""The stage `validate`: checks that nothing passes unsound."""

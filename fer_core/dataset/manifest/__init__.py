@@ -1,0 +1,1 @@
+"""The manifest as a table, and which rows show one picture."""

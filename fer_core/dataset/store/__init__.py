@@ -1,0 +1,1 @@
+"""Face stores, and the hashes that twins are found by."""

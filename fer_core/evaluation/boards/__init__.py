@@ -1,0 +1,1 @@
+"""The leaderboard, its oracle, and the hard cases."""

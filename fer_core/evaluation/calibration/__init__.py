@@ -1,0 +1,1 @@
+"""Temperatures and other calibrators, and which one is chosen."""

@@ -1,0 +1,1 @@
+"""Methods and models against each other: differences, tests, verdicts, gates."""

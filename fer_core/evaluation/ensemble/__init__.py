@@ -1,0 +1,1 @@
+"""Weights that fuse teachers, and the targets that follow from them."""

@@ -1,0 +1,1 @@
+"""How fast exported files answer, and whether int8 is worth it."""

@@ -1,0 +1,1 @@
+"""ONNX files in three precisions, and the proof that they answer as the network does."""

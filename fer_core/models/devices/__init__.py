@@ -1,0 +1,1 @@
+"""Device, compiling, and several processes."""

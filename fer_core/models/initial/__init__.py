@@ -1,0 +1,1 @@
+"""Where initial weights come from, and the options of networks."""

@@ -1,0 +1,1 @@
+"""Backbones, the ArcFace head, saved models and their cards, inference."""

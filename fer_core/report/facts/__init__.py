@@ -1,0 +1,1 @@
+"""The facts of one run, read once for every page."""

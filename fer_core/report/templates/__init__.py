@@ -1,0 +1,1 @@
+"""How templates are loaded, the words that pages explain, and the style sheet."""

@@ -1,0 +1,1 @@
+"""What `fer data add` does: find a data set in what was given, link it, describe it."""

@@ -1,0 +1,1 @@
+"""Folders, archives and label files as they are on disk."""

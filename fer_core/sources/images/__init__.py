@@ -1,0 +1,1 @@
+"""Crops, orientation and rare formats of raw pictures."""

@@ -1,0 +1,1 @@
+"""One training run, from data to the saved model; the same for teachers and students."""

@@ -1,0 +1,1 @@
+"""One class for each method, one file each; they do not need each other."""

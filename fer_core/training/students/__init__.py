@@ -1,0 +1,3 @@
+"""What only students need: the base of losses, and auxiliary terms (negatives, prototypes,
+locality).
+"""

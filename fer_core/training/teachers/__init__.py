@@ -1,0 +1,1 @@
+"""What only teachers need: the ArcFace protocol and its two stages."""
