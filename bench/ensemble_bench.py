@@ -21,7 +21,7 @@ from sklearn.metrics import f1_score, log_loss
 
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.ensemble.fusion import Space, best_candidate, fuse, search_weights
-from fer_core.evaluation.ensemble.smooth_search import smooth_weights
+from fer_core.evaluation.ensemble.weight_choice import smooth_weights
 from fer_core.logits.store import Origin, logits_of_rows, read_recorded_logits, write_logits
 
 ROWS, TEACHERS, WEIGHTINGS, REFERENCE, VIEWS = 213_000, 5, 100, 3, 8

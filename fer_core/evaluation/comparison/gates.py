@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fer_core.base.errors import ArtifactError, ParamsError
-from fer_core.evaluation.calibration.calibration import interior_temperature
+from fer_core.evaluation.calibration.calibration import short_temperature
 from fer_core.evaluation.metrics.bootstrap import Interval, paired_differences
 from fer_core.evaluation.metrics.metrics import Outcome, measure, outcome_of
 from fer_core.evaluation.metrics.record import Evaluation
@@ -148,8 +148,7 @@ def fitted_temperature(model: Evaluation) -> float:
         Undetermined: no temperature does.
     """
     rows = model.dev.rows_of("calib")
-    fit = interior_temperature(model.dev.eval[rows], model.dev.labels[rows], where=model.key)
-    return float(f"{fit.temperature:.6g}")
+    return short_temperature(model.dev.eval[rows], model.dev.labels[rows], where=model.key)
 
 
 def compare_sets(

@@ -27,6 +27,7 @@ __all__ = [
     "Kind",
     "Space",
     "best_candidate",
+    "class_major",
     "fuse",
     "normalised",
     "search_weights",
@@ -67,7 +68,7 @@ class GivenWeights(Section):
         """
         if unknown := [tag for tag in self.weights if tag not in tags]:
             raise ParamsError(
-                "A weighting names a teacher that there is none of.",
+                "A weighting names a teacher that does not exist.",
                 where=f"params.yaml: ensemble.weightings.{name}.weights",
                 found=", ".join(unknown),
                 expected=f"some of {', '.join(tags)}",
@@ -209,6 +210,26 @@ def simplex(count: int, step: float) -> np.ndarray:
     return np.array(parts[::-1], dtype=np.float64) / steps
 
 
+def class_major(
+    logits: Sequence[np.ndarray], labels: np.ndarray, space: Space, rows: int, kind: type
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is averaged, cut into blocks of so many rows: [T, 7, n] of type `kind`, and labels [n].
+
+    It is probabilities in the space "prob" and logits in the space "logit".
+    """
+    parts = [
+        np.exp(log_softmax(z)) if space == "prob" else np.asarray(z, dtype=np.float64)
+        for z in logits
+    ]
+    return [
+        (
+            np.ascontiguousarray(np.stack([part[i : i + rows].T for part in parts]), dtype=kind),
+            labels[i : i + rows],
+        )
+        for i in range(0, len(labels), rows)
+    ]
+
+
 def search_weights(
     logits: Sequence[np.ndarray],
     labels: np.ndarray,
@@ -233,25 +254,12 @@ def search_weights(
             temperature, nll, accuracy, macro_f1, ece.
     """
     labels = np.asarray(labels).astype(np.int64)
-    block = 1 << 14
     found = []
     bar = tqdm(
         total=len(spaces) * len(weightings), desc="weightings", leave=False, disable=progress_off()
     )
     for space in spaces:
-        parts = [
-            np.exp(log_softmax(z)) if space == "prob" else np.asarray(z, dtype=np.float64)
-            for z in logits
-        ]
-        blocks = [
-            (
-                np.ascontiguousarray(
-                    np.stack([part[i : i + block].T for part in parts]), dtype=np.float32
-                ),
-                labels[i : i + block],
-            )
-            for i in range(0, len(labels), block)
-        ]
+        blocks = class_major(logits, labels, space, 1 << 14, np.float32)
         for weights in weightings:
             fused = [_Block.of(stack, y, normalised(weights), space) for stack, y in blocks]
             found.append(
