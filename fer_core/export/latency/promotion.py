@@ -6,14 +6,14 @@ So the verdict is not the export's, whose files are the same everywhere: it is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from fer_core.base.artifact import read_values, write_values
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, write_json
 
 __all__ = [
     "ENOUGH_CALLS",
@@ -29,8 +29,7 @@ JUDGED = "int8"
 MOST_TIME = 0.9
 """Greatest share of the fp32 file's time that the int8 file may take."""
 ENOUGH_CALLS = 1000
-"""Timed calls of each file from which a verdict stands; with fewer it is provisional."""
-_SCHEMA = 2
+"""Timed calls of each file from which a verdict is final; with fewer it is provisional."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,15 @@ class Promotion:
     time_share: float | None
     provisional: bool
     reason: str
+
+
+@dataclass(frozen=True)
+class _Record:
+    """`onnxpromotion.json`."""
+
+    schema: Literal[2]
+    kind: Literal["onnxpromotion"]
+    verdicts: list[Promotion]
 
 
 def judge(parity: Mapping[str, Any], table: pd.DataFrame) -> list[Promotion]:
@@ -86,9 +94,8 @@ def judge(parity: Mapping[str, Any], table: pd.DataFrame) -> list[Promotion]:
     provisional = calls < ENOUGH_CALLS
     words = (
         f"it takes {share:.2f} of fp32's time on {cpu} (allowed {MOST_TIME:.2f}) and macro-F1 "
-        f"moves by {-drop:+.4f}"
+        f"moves by {-drop:+.4f} (allowed {-passed['gate']['macro_f1']:.3f})"
     )
-    words += f" (allowed {-passed['gate']['macro_f1']:.3f})"
     verdict = (
         f"{JUDGED} is {'' if fast else 'not '}promoted{', provisionally' if provisional else ''}: "
         f"{words}."
@@ -108,14 +115,7 @@ def recommended(promotions: Sequence[Promotion]) -> str:
 
 def write_promotions(path: Path, promotions: list[Promotion]) -> None:
     """Write `onnxpromotion.json`."""
-    write_json(
-        path,
-        {
-            "schema": _SCHEMA,
-            "kind": "onnxpromotion",
-            "verdicts": [asdict(promotion) for promotion in promotions],
-        },
-    )
+    write_values(path, _Record(2, "onnxpromotion", promotions))
 
 
 def read_promotions(path: Path) -> list[Promotion]:
@@ -124,23 +124,4 @@ def read_promotions(path: Path) -> list[Promotion]:
     Raises:
         ArtifactError: missing, damaged, of another schema, or a verdict is not complete.
     """
-    values = read_json(path)
-    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (
-        _SCHEMA,
-        "onnxpromotion",
-    ):
-        raise ArtifactError(
-            "This is no record of promotions of our schema.",
-            where=path,
-            remedy="run the `latency` stage again",
-        )
-    wanted = {field.name for field in fields(Promotion)}
-    for verdict in values.get("verdicts", []):
-        if set(verdict) != wanted:
-            raise ArtifactError(
-                "A verdict is not complete.",
-                where=path,
-                found=sorted(verdict),
-                expected=sorted(wanted),
-            )
-    return [Promotion(**verdict) for verdict in values.get("verdicts", [])]
+    return read_values(path, _Record).verdicts

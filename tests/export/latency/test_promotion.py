@@ -87,7 +87,7 @@ def test_record_is_read_back_and_an_incomplete_one_refused(tmp_path: Path) -> No
     values = read_json(path)
     del values["verdicts"][0]["reason"]
     write_json(path, values)
-    with pytest.raises(ArtifactError, match="not complete"):
+    with pytest.raises(ArtifactError, match="Field required"):
         read_promotions(path)
     write_json(path, values | {"schema": 9})
     with pytest.raises(ArtifactError, match="schema"):
