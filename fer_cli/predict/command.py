@@ -24,9 +24,8 @@ from fer_core.base.logs import progress_off
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import MARGIN, YuNet
 from fer_core.predict.fetching import detector_file, fetch_detector
-from fer_core.predict.logit_bias import read_logit_bias
 from fer_core.predict.onnx_runtime import onnxruntime
-from fer_core.predict.predictor import Predictor
+from fer_core.predict.predictor import Predictor, read_logit_bias
 
 __all__ = ["fetch", "predict"]
 
