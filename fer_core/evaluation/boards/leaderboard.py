@@ -27,7 +27,7 @@ from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.dataset.manifest.pictures import picture_codes
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
-from fer_core.evaluation.metrics.bootstrap import Interval, stratified_weights
+from fer_core.evaluation.metrics.bootstrap import percentile_interval, stratified_weights
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
 from fer_core.logits.store import LogitsSet
@@ -124,17 +124,14 @@ def leaderboard(
             result = evaluate_logits(
                 entry.logits[mask], first.labels[mask], options, seed, pictures=pictures[mask]
             )
-            about = {
-                "entry": entry.name,
-                "calibrated": entry.calibrated,
-                "chosen": entry.chosen,
-                "space": entry.space,
-                "weights": entry.weights,
-            }
             rows.append(
                 {
                     "set": name,
-                    **about,
+                    "entry": entry.name,
+                    "calibrated": entry.calibrated,
+                    "chosen": entry.chosen,
+                    "space": entry.space,
+                    "weights": entry.weights,
                     "rows_expected": int(mask.sum()),
                     "rows_used": sum(map(sum, result["confusion"])),
                     **result,
@@ -246,9 +243,6 @@ def _entries(
             yield _Entry(name + suffix, False, False, weighting.space, weighting.weights, fused)
 
 
-_TAIL = 0.025
-
-
 def oracle(
     hits: np.ndarray,
     labels: np.ndarray,
@@ -281,12 +275,11 @@ def oracle(
     for weights in stratified_weights(y, resamples, seed, pictures):
         share, of_class = scores(weights)
         drawn.append((share, float(of_class.mean())))
-    low, high = np.quantile(np.array(drawn), [_TAIL, 1 - _TAIL], axis=0)
     values = {"accuracy": accuracy, "macro_f1": float(f1.mean())}
+    intervals = map(percentile_interval, values.values(), np.array(drawn).T)
     return {
         "metrics": {
-            name: Interval(values[name], float(low[i]), float(high[i])).to_dict()
-            for i, name in enumerate(values)
+            name: interval.to_dict() for name, interval in zip(values, intervals, strict=True)
         },
         "per_class_f1": {
             name: round(float(f1[i]), 6) if present[i] else None for i, name in enumerate(CLASSES)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import progress_off
-from fer_core.base.params import Section
+from fer_core.base.params import Section, each_once
 from fer_core.evaluation.metrics.metrics import f1_scores, log_softmax
 
 __all__ = [
@@ -99,9 +99,11 @@ class EnsembleOptions(Section):
     step: Annotated[float, Field(gt=0, le=1)]
     objective: Literal["nll", "macro_f1"]
     search: Literal["grid", "smooth"] = "grid"
-    fixed_temperatures: tuple[Annotated[float, Field(gt=0, le=100)], ...] = ()
+    fixed_temperatures: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=100)], ...], each_once()
+    ] = ()
     weightings: dict[str, GivenWeights] = Field(default_factory=dict)
-    kinds: tuple[Kind, ...] = ("global",)
+    kinds: Annotated[tuple[Kind, ...], each_once("global")] = ("global",)
     folds: Annotated[int, Field(ge=2, le=20)] = 5
 
     @field_validator("step")
@@ -111,13 +113,6 @@ class EnsembleOptions(Section):
             raise ValueError("1 must be a whole number of steps")
         return step
 
-    @field_validator("kinds")
-    @classmethod
-    def _once_each(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-        if len(set(kinds)) != len(kinds) or "global" not in kinds:
-            raise ValueError("expected each kind once, and global among them")
-        return kinds
-
     @field_validator("weightings")
     @classmethod
     def _free_names(cls, weightings: dict[str, GivenWeights]) -> dict[str, GivenWeights]:
@@ -125,17 +120,10 @@ class EnsembleOptions(Section):
             raise ValueError(f"{', '.join(taken)}: the leaderboard has entries of this name")
         return weightings
 
-    @field_validator("fixed_temperatures")
-    @classmethod
-    def _different(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(temperatures)) != len(temperatures):
-            raise ValueError("expected each temperature once")
-        return temperatures
-
     @model_validator(mode="after")
     def _smooth_is_of_the_nll(self) -> "EnsembleOptions":
         if self.search == "smooth" and self.objective != "nll":
-            raise ValueError("a smooth search needs objective: nll, for macro-F1 has no slope")
+            raise ValueError("a smooth search needs objective: nll, because macro-F1 has no slope")
         return self
 
 

@@ -30,7 +30,13 @@ from fer_core.evaluation.calibration.calibration import (
 )
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions, Space, fuse
 from fer_core.evaluation.ensemble.weight_choice import choose_weights
-from fer_core.evaluation.metrics.metrics import f1_scores, log_softmax, measure, outcome_of
+from fer_core.evaluation.metrics.metrics import (
+    confusion_of,
+    f1_scores,
+    log_softmax,
+    measure,
+    outcome_of,
+)
 
 __all__ = [
     "ENOUGH_ROWS",
@@ -150,7 +156,8 @@ def fit_per_class(
         Undetermined: no temperature is best.
     """
     y = np.asarray(labels).astype(np.int64)
-    f1 = [f1_scores(_confusion(logits, y)) for logits in calibrated.values()]
+    found = [np.asarray(logits).argmax(axis=1) for logits in calibrated.values()]
+    f1 = [f1_scores(confusion_of(N_CLASSES * y + predicted)) for predicted in found]
     weights = {
         tag: [short(value) for value in row]
         for tag, row in zip(calibrated, class_weights(np.array(f1)).tolist(), strict=True)
@@ -189,11 +196,6 @@ def fit_per_source(
                 dict(zip(calibrated, weights, strict=True)), short(fit.temperature)
             )
     return WeightsBySource(space, own, elsewhere, fallback)
-
-
-def _confusion(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    cells = N_CLASSES * labels + np.asarray(logits).argmax(axis=1)
-    return np.bincount(cells, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_file
+from fer_core.evaluation.metrics.readers import read_columns
 
 __all__ = ["COLUMNS", "read_latency", "write_latency"]
 
@@ -52,24 +53,13 @@ def read_latency(path: Path) -> pd.DataFrame:
     Raises:
         ArtifactError: missing, empty, or with other columns.
     """
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            "The latency table is missing.", where=path, remedy="run the `latency` stage"
-        ) from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise ArtifactError(
-            "The latency table is damaged.",
-            where=path,
-            found=error,
-            remedy="run the `latency` stage",
-        ) from error
+    table = read_columns(path, ())
     if tuple(table.columns) != COLUMNS or table.empty:
         raise ArtifactError(
             "The latency table is of another version.",
             where=path,
             found=list(table.columns),
             expected=list(COLUMNS),
+            remedy="run the `latency` stage",
         )
     return table

@@ -355,7 +355,7 @@ def test_several_sets_are_one_family_of_tests():
     assert all("not adjusted for the 6 comparisons" in verdict(pair) for pair in pairs)
     alone, _ = compare_methods(by_method, "half", OPTIONS, seed=1)
     assert [pair.differences for pair in pairs[3:]] == [pair.differences for pair in alone]
-    with pytest.raises(ValueError, match="each set once"):
+    with pytest.raises(ValueError, match="each value once"):
         EvaluationOptions(bootstrap=200, bins=15, compare_set=["half", "half"])
 
 
