@@ -68,7 +68,7 @@ def make_plan(targets: Sequence[str] = ()) -> Plan:
             changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
     except DvcException as error:
         remedy = (
-            "mend dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` "
+            "correct dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` "
             "looks at the rest"
         )
         raise ParamsError(

@@ -1,7 +1,7 @@
 """Comparing training methods on named test sets, row by row.
 
 A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over
-the choice of test pictures, and beside them stand the difference of each seed and an interval that
+the choice of test pictures, and beside them are the difference of each seed and an interval that
 allows for other seeds too. Two methods are compared only if, seed by seed, they were given the same
 budget (initial weights, rows, steps, batch, …) and plain cross-entropy had no fewer trials of its
 settings, else the pair is refused; unless params allow it, and then the words say so.
@@ -76,7 +76,7 @@ class Difference:
 
     @property
     def over_seeds(self) -> Interval | None:
-        """See the class."""
+        """Interval over pictures and seeds; None for one seed."""
         return over_seeds(self.over_rows, self.by_seed)
 
 
@@ -159,7 +159,7 @@ def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """What two budgets differ in, in words; empty where they are equal. A run that recorded none is
     equal to nothing.
 
-    What stands under `tuned` may differ: every method has its own learning rate, found on val rows.
+    What is under `tuned` may differ: every method has its own learning rate, found on val rows.
     """
     if not a or not b:
         return ["a run has no recorded budget"]

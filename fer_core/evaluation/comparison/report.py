@@ -26,7 +26,7 @@ _SHOWN = {
     "ece, raw": ("metrics", "ece"),
     "ece, scaled": ("scaled", "ece"),
 }
-"""Column of the table of runs -> where its value stands in a run's summary."""
+"""Column of the table of runs -> where its value is in a run's summary."""
 
 
 def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) -> dict[str, Any]:
