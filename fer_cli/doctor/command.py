@@ -101,7 +101,7 @@ def examine() -> Iterator["Finding"]:
         yield Finding(
             Level.WARN,
             "machine",
-            "device, threads, disks and raw data are not checked, because the settings cannot be read",
+            "device, threads, disks and raw data are not checked: the settings cannot be read",
         )
         return
     yield from guarded("data sets", partial(project.check_data, descriptors, settings.raw, listed))

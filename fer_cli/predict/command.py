@@ -15,9 +15,8 @@ from tqdm import tqdm
 
 from fer_cli.predict.drawing import annotated, annotated_names
 from fer_cli.predict.faces import Face, FaceReader
-from fer_cli.predict.inputs import image_files
+from fer_cli.predict.inputs import MAX_PIXELS, image_files, read_photo
 from fer_cli.predict.output import Answer, OutputFormat, rendered
-from fer_cli.predict.reading import MAX_PIXELS, read_photo
 from fer_core.base.files import new_file
 from fer_core.base.labels import CLASSES
 from fer_core.base.logs import progress_off

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_cli.predict.inputs import Item
+from fer_cli.predict.inputs import Item, read_photo
 from fer_cli.predict.output import in_one_line
-from fer_cli.predict.reading import read_photo
 from fer_core.base.errors import DataError
 from fer_core.predict.detection import FaceBox, YuNet, crop_face
 from fer_core.predict.predictor import Predictor

@@ -8,7 +8,7 @@ settings, else the pair is refused; unless params allow it, and then the words s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -142,19 +142,6 @@ class Refusal:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """One pair on one set, before p-values are adjusted."""
-
-    set_name: str
-    a: str
-    b: str
-    pictures: np.ndarray
-    differences: Mapping[str, Difference]
-    seeds: tuple[SeedPair, ...]
-    unequal: tuple[str, ...]
-
-
 def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """What two budgets differ in, in words; empty where they are equal. A run that recorded none is
     equal to nothing.
@@ -215,28 +202,9 @@ def compare_methods(
         for name in options.compare_sets
         for pair in _measure_set(runs, name, allowed, options, conditions, seed)
     ]
-    p = [median_p([pair.p for pair in found.seeds]) for found in measured]
     pairs = [
-        Pair(
-            set_name=found.set_name,
-            a=found.a,
-            b=found.b,
-            n=len(found.pictures),
-            pictures=len(np.unique(found.pictures)),
-            differences=found.differences,
-            seeds=found.seeds,
-            p=own,
-            holm_p=adjusted,
-            family=len(measured),
-            unequal=found.unequal,
-            trials=_trials(found.a, found.b, conditions.trials),
-            rising=tuple(
-                conditions.rising[method]
-                for method in (found.b, found.a)
-                if method in conditions.rising
-            ),
-        )
-        for found, own, adjusted in zip(measured, p, holm(p), strict=True)
+        replace(pair, holm_p=adjusted, family=len(measured))
+        for pair, adjusted in zip(measured, holm([pair.p for pair in measured]), strict=True)
     ]
     return pairs, refused
 
@@ -248,8 +216,8 @@ def _measure_set(
     options: EvaluationOptions,
     conditions: Conditions,
     seed: int,
-) -> list[_Measured]:
-    """The pairs allowed on one set."""
+) -> list[Pair]:
+    """The pairs allowed on one set, before their p-values are adjusted."""
     raw: dict[str, dict[int, Outcome]] = {}
     scaled: dict[str, dict[int, Outcome]] = {}
     for method in dict.fromkeys(method for a, b, _ in allowed for method in (b, a)):
@@ -268,7 +236,26 @@ def _measure_set(
             scaled[a], scaled[b], ("nll",), options, seed, pictures
         )["nll"]
         seeds = tuple(_seed_pair(s, raw[a][s], raw[b][s], pictures) for s in raw[a])
-        found.append(_Measured(name, a, b, pictures, differences, seeds, unequal))
+        p = median_p([pair.p for pair in seeds])
+        trials = conditions.trials
+        found.append(
+            Pair(
+                set_name=name,
+                a=a,
+                b=b,
+                n=len(pictures),
+                pictures=len(np.unique(pictures)),
+                differences=differences,
+                seeds=seeds,
+                p=p,
+                holm_p=p,
+                unequal=unequal,
+                trials=(trials.get(a, 0), trials.get(b, 0)) if trials else None,
+                rising=tuple(
+                    conditions.rising[method] for method in (b, a) if method in conditions.rising
+                ),
+            )
+        )
     return found
 
 
@@ -301,10 +288,6 @@ def _seed_pair(seed: int, a: Outcome, b: Outcome, pictures: np.ndarray) -> SeedP
         int((a.predictions != b.predictions).sum()),
         exact_mcnemar(only_a, only_b),
     )
-
-
-def _trials(a: str, b: str, trials: Mapping[str, int]) -> tuple[int, int] | None:
-    return (trials.get(a, 0), trials.get(b, 0)) if trials else None
 
 
 def _fewer_trials(a: str, b: str, trials: Mapping[str, int]) -> list[str]:

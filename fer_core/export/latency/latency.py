@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fer_core.base.logs import progress_off
 from fer_core.base.machine import cpu_model, load_average, usable_cores
-from fer_core.export.latency.table import COLUMNS
+from fer_core.export.latency.records import COLUMNS
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import LatencyOptions
 from fer_core.models.networks.backbone import build_classifier

@@ -23,8 +23,7 @@ from fer_core.evaluation.metrics.readers import (
     read_validation,
 )
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
-from fer_core.export.latency.promotion import Promotion, read_promotions, recommended
-from fer_core.export.latency.table import read_latency
+from fer_core.export.latency.records import Promotion, read_latency, read_promotions, recommended
 from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_records
 from fer_core.report.facts.agreement import agreements

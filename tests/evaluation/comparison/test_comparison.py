@@ -17,9 +17,13 @@ from fer_core.evaluation.comparison.comparison import (
     budget_differences,
 )
 from fer_core.evaluation.comparison.comparison import compare_methods as compare_under
-from fer_core.evaluation.comparison.report import read_comparison, run_summary, write_comparison
+from fer_core.evaluation.comparison.report import (
+    read_comparison,
+    run_summary,
+    verdict,
+    write_comparison,
+)
 from fer_core.evaluation.comparison.significance import holm
-from fer_core.evaluation.comparison.verdict import verdict
 from fer_core.evaluation.metrics.bootstrap import Interval
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions

@@ -6,7 +6,7 @@ import pytest
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
-from fer_core.export.latency.promotion import (
+from fer_core.export.latency.records import (
     ENOUGH_CALLS,
     judge,
     read_promotions,

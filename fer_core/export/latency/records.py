@@ -1,8 +1,9 @@
-"""Is the int8 file worth using here? It must keep the quality, which the export measured, and be
-faster, which is a fact of one machine.
+"""Records of the latency stage: the table of times, and the verdict on the int8 file.
 
-So the verdict is not the export's, whose files are the same everywhere: it is
-`metrics/onnxpromotion.json`, written where times are taken.
+The int8 file is worth using where it keeps the quality, which the export measured, and is faster,
+which is a fact of one machine. So the verdict is not the export's, whose files are the same
+everywhere: it is `metrics/onnxpromotion.json`, written where times are taken. Nothing here needs
+what takes the times.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +15,78 @@ import pandas as pd
 
 from fer_core.base.artifact import read_values, write_values
 from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_file
+from fer_core.evaluation.metrics.readers import read_columns
 
 __all__ = [
+    "COLUMNS",
     "ENOUGH_CALLS",
     "MOST_TIME",
     "Promotion",
     "judge",
+    "read_latency",
     "read_promotions",
     "recommended",
+    "write_latency",
     "write_promotions",
 ]
 
+COLUMNS = (
+    "model",
+    "precision",
+    "provider",
+    "scope",
+    "batch",
+    "threads",
+    "rounds",
+    "calls",
+    "p50_ms",
+    "p90_ms",
+    "p99_ms",
+    "mean_ms",
+    "best_p50_ms",
+    "images_per_s",
+    "ratio_to_reference",
+    "ratio_to_fp32",
+    "pinned",
+    "size",
+    "crop_side",
+    "cpu",
+    "cores",
+    "load_average",
+    "onnxruntime",
+)
 JUDGED = "int8"
 MOST_TIME = 0.9
 """Greatest share of the fp32 file's time that the int8 file may take."""
 ENOUGH_CALLS = 1000
 """Timed calls of each file from which a verdict is final; with fewer it is provisional."""
+
+
+def write_latency(path: Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV with the columns `COLUMNS`."""
+    with new_file(path) as temporary:
+        table[list(COLUMNS)].to_csv(
+            temporary, index=False, float_format="%.4f", lineterminator="\n"
+        )
+
+
+def read_latency(path: Path) -> pd.DataFrame:
+    """Read the table.
+
+    Raises:
+        ArtifactError: missing, empty, or with other columns.
+    """
+    table = read_columns(path, ())
+    if tuple(table.columns) != COLUMNS or table.empty:
+        raise ArtifactError(
+            "The latency table is of another version.",
+            where=path,
+            found=list(table.columns),
+            expected=list(COLUMNS),
+            remedy="run the `latency` stage",
+        )
+    return table
 
 
 @dataclass(frozen=True)
