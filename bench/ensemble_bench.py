@@ -3,7 +3,7 @@
 Weight search: 100 weightings against the same metrics by scikit-learn and scipy, then the smooth
 optimum. Logits store: one teacher's rows and views are written and read; the size of five is that
 of one times five. Seconds are of the CPU, which other work on the machine does not lengthen; what
-the clock showed stands in brackets.
+the clock showed is in brackets.
 
 Run: OMP_NUM_THREADS=1 python -m bench.ensemble_bench
 """

@@ -14,7 +14,7 @@ import typer
 from tqdm import tqdm
 
 from fer_cli.predict.drawing import annotated, annotated_names
-from fer_cli.predict.faces import Face, FaceReader
+from fer_cli.predict.faces import FaceReader, FoundFace
 from fer_cli.predict.inputs import MAX_PIXELS, image_files, read_photo
 from fer_cli.predict.output import Answer, OutputFormat, rendered
 from fer_core.base.files import new_file
@@ -156,7 +156,7 @@ def fetch(
 
 
 def _answers(
-    faces: Iterator[Face], predictor: Predictor, batch: int, threshold: float, top: int
+    faces: Iterator[FoundFace], predictor: Predictor, batch: int, threshold: float, top: int
 ) -> Iterator[Answer]:
     while group := list(itertools.islice(faces, batch)):
         pixels = [face.pixels for face in group if face.pixels is not None]

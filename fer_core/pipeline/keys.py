@@ -19,6 +19,12 @@ from fer_core.training.students.needs import Needs
 __all__ = ["clean_keys", "folds_of", "keys_of", "loss_of", "names_of", "needs_of", "sections_read"]
 
 
+DESCRIPTORS = Path("data/sources")
+_SAMPLE = "fer_core/sample"
+_COMMON = "max_pixels"  # every data set declares it: the key where a layout has no section
+_CROPS = "crops"
+
+
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
     """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage), student
     and arch.
@@ -221,12 +227,6 @@ def _fold_keys(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
                 start = f"data/teachers/{tag}/folds/a/{fold}/model"
                 keys[f"{tag}-b-{fold}"] = item | {"stage": "b", "start": start}
     return keys
-
-
-DESCRIPTORS = Path("data/sources")
-_SAMPLE = "fer_core/sample"
-_COMMON = "max_pixels"  # every data set declares it: what stands where a layout has no section
-_CROPS = "crops"
 
 
 def clean_keys(sources: list[str], params: dict[str, Any], root: Path) -> dict[str, dict[str, str]]:

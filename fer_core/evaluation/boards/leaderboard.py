@@ -38,7 +38,7 @@ _KIND = "leaderboard/3"
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Contender:
     name: str
     calibrated: bool
     chosen: bool
@@ -210,14 +210,14 @@ def read_leaderboard(folder: Path) -> Board:
 
 def _entries(
     logits: Mapping[str, np.ndarray], ensemble: Ensemble, sources: Sequence[str] | np.ndarray
-) -> Iterator[_Entry]:
+) -> Iterator[_Contender]:
     weightings = ensemble.weightings()
     for tag in ensemble.teachers:
         raw = np.asarray(logits[tag], dtype=np.float64)
-        yield _Entry(tag, False, False, "", {tag: 1.0}, raw)
-        yield _Entry(tag, True, False, "", {tag: 1.0}, raw / ensemble.temperatures[tag])
+        yield _Contender(tag, False, False, "", {tag: 1.0}, raw)
+        yield _Contender(tag, True, False, "", {tag: 1.0}, raw / ensemble.temperatures[tag])
     for name, weighting in weightings.items():
-        yield _Entry(
+        yield _Contender(
             name,
             True,
             name == "ensemble",
@@ -226,11 +226,13 @@ def _entries(
             ensemble.fused(logits, weighting),
         )
     for name, kind in ensemble.kinds.items():
-        yield _Entry(name, True, False, kind.space, {}, ensemble.fused_by(name, logits, sources))
+        yield _Contender(
+            name, True, False, kind.space, {}, ensemble.fused_by(name, logits, sources)
+        )
     for temperature in ensemble.fixed_temperatures:
         suffix = f" T={temperature:g}"
         for tag in ensemble.teachers:
-            yield _Entry(
+            yield _Contender(
                 tag + suffix,
                 False,
                 False,
@@ -240,7 +242,7 @@ def _entries(
             )
         for name, weighting in weightings.items():
             fused = ensemble.fused_uncalibrated(logits, weighting, temperature)
-            yield _Entry(name + suffix, False, False, weighting.space, weighting.weights, fused)
+            yield _Contender(name + suffix, False, False, weighting.space, weighting.weights, fused)
 
 
 def oracle(

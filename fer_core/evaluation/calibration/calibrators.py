@@ -62,7 +62,7 @@ class BiasCorrected:
 
     Attributes:
         temperature: T, positive.
-        bias: b of each class, in class order; they sum to about 0, for a common shift changes no
+        bias: b of each class, in class order; they sum to about 0: a common shift changes no
             probability.
     """
 

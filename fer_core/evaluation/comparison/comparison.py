@@ -30,7 +30,7 @@ __all__ = [
     "DIFFERENCES",
     "Conditions",
     "Difference",
-    "Pair",
+    "MethodPair",
     "Refusal",
     "SeedPair",
     "budget_differences",
@@ -100,7 +100,7 @@ class SeedPair:
 
 
 @dataclass(frozen=True)
-class Pair:
+class MethodPair:
     """Method a against method b on one set.
 
     Attributes:
@@ -162,7 +162,7 @@ def compare_methods(
     options: EvaluationOptions,
     conditions: Conditions,
     seed: int,
-) -> tuple[list[Pair], list[Refusal]]:
+) -> tuple[list[MethodPair], list[Refusal]]:
     """Compare every two methods on every set of `evaluation.compare_set`; of a pair, the method
     listed later is `a`.
 
@@ -216,7 +216,7 @@ def _measure_set(
     options: EvaluationOptions,
     conditions: Conditions,
     seed: int,
-) -> list[Pair]:
+) -> list[MethodPair]:
     """The pairs allowed on one set, before their p-values are adjusted."""
     raw: dict[str, dict[int, Outcome]] = {}
     scaled: dict[str, dict[int, Outcome]] = {}
@@ -239,7 +239,7 @@ def _measure_set(
         p = median_p([pair.p for pair in seeds])
         trials = conditions.trials
         found.append(
-            Pair(
+            MethodPair(
                 set_name=name,
                 a=a,
                 b=b,

@@ -1,5 +1,5 @@
 """The comparison as an artifact: `comparison.json`, `comparison.csv` and, in words,
-`comparison.md`; and what the numbers of two methods mean, in words.
+`comparison.md`. The words are in `comparison.md.j2` and `verdict.j2`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.files import read_json, write_json, write_text
-from fer_core.evaluation.comparison.comparison import DIFFERENCES, Difference, Pair, Refusal
-from fer_core.evaluation.metrics.bootstrap import Interval
+from fer_core.evaluation.comparison.comparison import DIFFERENCES, MethodPair, Refusal
 from fer_core.evaluation.metrics.record import Evaluation
 
 __all__ = ["comparison_frame", "read_comparison", "run_summary", "verdict", "write_comparison"]
@@ -27,7 +27,6 @@ _SHOWN = {
     "ece, scaled": ("scaled", "ece"),
 }
 """Column of the table of runs -> where its value is in a run's summary."""
-_ALPHA = 0.05
 
 
 def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) 
 def write_comparison(
     folder: Path,
     set_names: Sequence[str],
-    pairs: Sequence[Pair],
+    pairs: Sequence[MethodPair],
     refused: Sequence[Refusal],
     runs: Sequence[dict[str, Any]],
 ) -> None:
@@ -77,7 +76,8 @@ def write_comparison(
             temporary / "comparison.csv",
             comparison_frame(values).to_csv(index=False, lineterminator="\n"),
         )
-        write_text(temporary / "comparison.md", _words(values))
+        words = _template("comparison.md.j2").render(**values, shown=_SHOWN)
+        write_text(temporary / "comparison.md", words + "\n")
 
 
 def read_comparison(folder: Path) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def comparison_frame(values: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def _plain(pair: Pair) -> dict[str, Any]:
+def _plain(pair: MethodPair) -> dict[str, Any]:
     values: dict[str, Any] = {"set": pair.set_name, "a": pair.a, "b": pair.b}
     for name, found in pair.differences.items():
         values[f"delta_{name}"] = found.over_rows.to_dict()
@@ -164,148 +164,14 @@ def _plain(pair: Pair) -> dict[str, Any]:
     return values | ({"unequal_budgets": list(pair.unequal)} if pair.unequal else {})
 
 
-def _words(values: Mapping[str, Any]) -> str:
-    pairs, refused = values["pairs"], values["refused"]
-    lines = [f"# Comparison on {', '.join(values['sets'])}", ""]
-    lines += [f"- {pair['verdict']}" for pair in pairs] or ["No two methods were compared."]
-    if refused:
-        lines += [
-            "",
-            "## Refused",
-            "",
-            "These pairs did not get the same budget, so a difference would not be the method's:",
-            "",
-        ]
-        lines += [
-            f"- {refusal['a']} and {refusal['b']}: {'; '.join(refusal['reasons'])}"
-            for refusal in refused
-        ]
-    lines += ["", f"## Runs on {values['set']}", ""]
-    lines += [
-        "| run | kind | lr | rows | " + " | ".join(_SHOWN) + " |",
-        "|---|---|---:|---:|" + "---:|" * len(_SHOWN),
-    ]
-    for run in values["runs"]:
-        found = [run[part][name] for part, name in _SHOWN.values()]
-        cells = [f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})" for one in found]
-        lines.append(
-            f"| {run['key']} | {run['kind']} | {run['lr'] or '–'} | {run['rows_used']:,} | "
-            + " | ".join(cells)
-            + " |"
-        )
-    lines += [
-        "",
-        "Values with 95 % confidence intervals (bootstrap over test pictures); scaled: after "
-        "temperature scaling. Teachers are listed for "
-        "information only.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def verdict(pair: Pair) -> str:
+def verdict(pair: MethodPair) -> str:
     """What the numbers of a pair show and what they do not, one sentence after the other."""
-    f1 = pair.differences["macro_f1"]
-    parts = [
-        f"On {pair.set_name}, {_macro_f1(pair)} ({_signed(f1.over_rows)}){_further_seeds(f1)}.",
-        _nll(pair),
-        _accuracy(pair),
-    ]
-    parts.append(f"n = {_rows(pair)}; {_seeds(len(pair.seeds))}.")
-    if pair.family > 1:
-        parts.append(
-            f"The intervals are not adjusted for the {pair.family} comparisons made; Holm's p is."
-        )
-    parts.append(_trials(pair))
-    if pair.rising:
-        parts.append(
-            f"Val macro-F1 still rose when training ended: {', '.join(pair.rising)}; with more "
-            "epochs the order may change."
-        )
-    if pair.unequal:
-        parts.append(
-            f"Their budgets differ ({', '.join(pair.unequal)}), so what is shown is not the "
-            "method's alone."
-        )
-    return " ".join(parts)
+    return " ".join(_template("verdict.j2").render(pair=pair).split())
 
 
-def _macro_f1(pair: Pair) -> str:
-    found = pair.differences["macro_f1"].over_rows
-    if not _shown(found):
-        return f"no difference in macro-F1 between {pair.a} and {pair.b} is shown"
-    return f"{pair.a} has a {'higher' if found.value > 0 else 'lower'} macro-F1 than {pair.b}"
-
-
-def _further_seeds(found: Difference) -> str:
-    """Whether what these seeds show would hold for others."""
-    wider = found.over_seeds
-    if wider is None:
-        return ""
-    each = ", ".join(f"{value:+.4f}" for value in found.by_seed)
-    interval = f"seed by seed {each}; 95 % CI over seeds too {wider.low:+.4f} to {wider.high:+.4f}"
-    if not _shown(found.over_rows):
-        return f"; {interval}"
-    return (
-        f", and this holds beyond these seeds ({interval})"
-        if _shown(wider)
-        else f", but only with these seeds ({interval})"
+def _template(name: str) -> Template:
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-
-
-def _nll(pair: Pair) -> str:
-    parts = []
-    for name, words in (("nll", "Its NLL"), ("nll_scaled", "after temperature scaling it")):
-        found = pair.differences[name].over_rows
-        if _shown(found):
-            moved = f"is {'higher (worse)' if found.value > 0 else 'lower (better)'}"
-            parts.append(f"{words} {moved} ({_signed(found)})")
-        else:
-            parts.append(
-                f"{'No difference in NLL' if name == 'nll' else 'after temperature scaling none'} "
-                f"is shown ({_signed(found)})"
-            )
-    return f"{'; '.join(parts)}."
-
-
-def _accuracy(pair: Pair) -> str:
-    found = pair.differences["accuracy"].over_rows
-    tested = f"McNemar p = {pair.p:.3g}, {pair.holm_p:.3g} after Holm"
-    if pair.holm_p >= _ALPHA:
-        return f"The accuracies are not shown to differ ({_signed(found)}; {tested})."
-    return (
-        f"The accuracies differ: {pair.a}'s is {'higher' if found.value > 0 else 'lower'} "
-        f"({_signed(found)}; {tested})."
-    )
-
-
-def _rows(pair: Pair) -> str:
-    if pair.pictures == pair.n:
-        return f"{pair.n:,} rows"
-    return (
-        f"{pair.n:,} rows of {pair.pictures:,} pictures, which intervals and McNemar's test take "
-        "as wholes"
-    )
-
-
-def _seeds(count: int) -> str:
-    return (
-        "one seed: other seeds may say otherwise"
-        if count == 1
-        else f"mean of {count} seeds; the first intervals are over test rows only"
-    )
-
-
-def _trials(pair: Pair) -> str:
-    if pair.trials is None:
-        return "How many settings of each were tried is not recorded."
-    of_a, of_b = pair.trials
-    return f"Settings tried on val rows: {of_a} of {pair.a}, {of_b} of {pair.b}."
-
-
-def _shown(interval: Interval) -> bool:
-    return interval.low > 0 or interval.high < 0
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.value:+.4f}, 95 % CI {interval.low:+.4f} to {interval.high:+.4f}"
+    return environment.get_template(name)

@@ -37,6 +37,11 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether a difference of this interval is shown."""
+        return self.low > 0 or self.high < 0
+
     def to_dict(self) -> dict[str, float]:
         """Plain values for JSON, rounded to six decimals, so that they do not depend on a machine's
         last bits.

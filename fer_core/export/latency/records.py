@@ -112,7 +112,7 @@ class Promotion:
 
 
 @dataclass(frozen=True)
-class _Record:
+class _Promotions:
     """`onnxpromotion.json`."""
 
     schema: Literal[2]
@@ -172,7 +172,7 @@ def recommended(promotions: Sequence[Promotion]) -> str:
 
 def write_promotions(path: Path, promotions: list[Promotion]) -> None:
     """Write `onnxpromotion.json`."""
-    write_values(path, _Record(2, "onnxpromotion", promotions))
+    write_values(path, _Promotions(2, "onnxpromotion", promotions))
 
 
 def read_promotions(path: Path) -> list[Promotion]:
@@ -181,4 +181,4 @@ def read_promotions(path: Path) -> list[Promotion]:
     Raises:
         ArtifactError: missing, damaged, of another schema, or a verdict is not complete.
     """
-    return read_values(path, _Record).verdicts
+    return read_values(path, _Promotions).verdicts

@@ -11,7 +11,7 @@ from fer_core.evaluation.comparison.comparison import (
     DIFFERENCES,
     Conditions,
     Difference,
-    Pair,
+    MethodPair,
     Refusal,
     SeedPair,
     budget_differences,
@@ -47,7 +47,7 @@ def compare_methods(
     options: EvaluationOptions,
     seed: int,
     **known: object,
-) -> tuple[list[Pair], list[Refusal]]:
+) -> tuple[list[MethodPair], list[Refusal]]:
     """On one set, every run at temperature 2 unless told otherwise."""
     temperatures = {one.key: 2.0 for by_seed in by_method.values() for one in by_seed.values()}
     conditions = Conditions(**({"temperatures": temperatures} | known))  # type: ignore[arg-type]
@@ -231,13 +231,13 @@ def test_other_test_rows_another_set_or_other_seeds_are_errors():
         compare_methods({}, "everything", OPTIONS, 1)
 
 
-def pair_of(**intervals: Interval) -> Pair:
+def pair_of(**intervals: Interval) -> MethodPair:
     """kd against ce on 50 rows of 50 pictures, one seed; what is not given shows no difference."""
     none = Interval(0.0, -0.1, 0.1)
     differences = {
         name: Difference(found := intervals.get(name, none), (found.value,)) for name in DIFFERENCES
     }
-    return Pair(
+    return MethodPair(
         "rafdb_test", "kd", "ce", 50, 50, differences, (SeedPair(1, 1, 9, 12, 0.02),), 0.02, 0.06
     )
 
