@@ -3,7 +3,7 @@
 Weight search: 100 weightings against the same metrics by scikit-learn and scipy, then the smooth
 optimum. Logits store: one teacher's rows and views are written and read; the size of five is that
 of one times five. Seconds are of the CPU, which other work on the machine does not lengthen; what
-the clock showed stands in brackets.
+the clock showed is in brackets.
 
 Run: OMP_NUM_THREADS=1 python -m bench.ensemble_bench
 """
@@ -21,7 +21,7 @@ from sklearn.metrics import f1_score, log_loss
 
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.ensemble.fusion import Space, best_candidate, fuse, search_weights
-from fer_core.evaluation.ensemble.smooth_search import smooth_weights
+from fer_core.evaluation.ensemble.weight_choice import smooth_weights
 from fer_core.logits.store import Origin, logits_of_rows, read_recorded_logits, write_logits
 
 ROWS, TEACHERS, WEIGHTINGS, REFERENCE, VIEWS = 213_000, 5, 100, 3, 8

@@ -13,14 +13,15 @@ Run: python -m bench.faces_bench --detector FILE --model student.fp32.onnx [--fe
   and on the whole pictures.
 """
 
-import argparse
 import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from bench.peers import PEERS, PeerNetwork
 from bench.peers_bench import answers_of, read_faces
@@ -42,34 +43,32 @@ PHOTO = (4000, 3000)
 EACH = 8
 
 
-def main() -> None:
+def main(
+    detector: Annotated[Path, typer.Option()],
+    model: Annotated[Path, typer.Option(help="the sample's student")],
+    fer2013: Annotated[Path | None, typer.Option(help="the official table")] = None,
+    peers: Annotated[Path | None, typer.Option(help="folder of the peers' ONNX files")] = None,
+    faces: Annotated[int, typer.Option(help="of each measurement of framing")] = 800,
+) -> None:
+    """Measure which faces are found, how long it takes, and how much around a box serves best."""
     setup_logging()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--detector", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True, help="the sample's student")
-    parser.add_argument("--fer2013", type=Path, help="the official table")
-    parser.add_argument("--peers", type=Path, help="folder of the peers' ONNX files")
-    parser.add_argument("--faces", type=int, default=800, help="of each measurement of framing")
-    options = parser.parse_args()
     cv2.setNumThreads(1)
-    detector = YuNet(options.detector)
-    _detection({"several sizes": detector.detect, "as it is": _once(options.detector)})
+    yunet = YuNet(detector)
+    _detection({"several sizes": yunet.detect, "as it is": _once(detector)})
     _framing(
         "drawn photos",
-        _drawn(options.faces),
-        detector,
-        {options.model.stem: Predictor(options.model, threads=1)},
+        _drawn(faces),
+        yunet,
+        {model.stem: Predictor(model, threads=1)},
     )
-    if options.fer2013 and options.peers:
-        paths = {peer: options.peers / peer.file for peer in PEERS}
+    if fer2013 and peers:
+        paths = {peer: peers / peer.file for peer in PEERS}
         networks = {
             peer.file: PeerNetwork(peer, path)
             for peer, path in paths.items()
             if peer.batched and path.is_file()
         }
-        _framing("FER2013 PublicTest", _real(options.fer2013, options.faces), detector, networks)
+        _framing("FER2013 PublicTest", _real(fer2013, faces), yunet, networks)
 
 
 def _once(path: Path) -> Callable[[np.ndarray], list[FaceBox]]:
@@ -186,4 +185,4 @@ def _framing(
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

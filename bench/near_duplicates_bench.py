@@ -9,12 +9,12 @@ thresholds of the profiles (8 bits, correlation 0.95), without and with mirrored
 near twins among all pictures of the store themselves.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import typer
 
 from fer_core.dataset.assembly.near_duplicates import find_twins
 from fer_core.dataset.store.imagehash import phash, thumbnail
@@ -26,16 +26,13 @@ BITS, CORRELATION, PICTURES = 8, 0.95, 2000
 Change = Callable[[np.ndarray], np.ndarray]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("store", type=Path)
-    store = FaceStore.open(parser.parse_args().store)
-    table = store.table_without_images().drop_duplicates("pixel_sha256")
+def main(store: Path) -> None:
+    """Print how many changed copies of a store's pictures are found, and pairs found by chance."""
+    faces = FaceStore.open(store)
+    table = faces.table_without_images().drop_duplicates("pixel_sha256")
     table = table[table["flag"] == ""]
     chosen = np.random.default_rng(0).choice(table.index, min(PICTURES, len(table)), replace=False)
-    pictures = [decode_rgb(store.image(int(row)), row) for row in chosen]
+    pictures = [decode_rgb(faces.image(int(row)), row) for row in chosen]
     print("| change | found | with mirrored look-up |\n|---|---:|---:|")
     for name, change in CHANGES.items():
         print(
@@ -45,7 +42,7 @@ def main() -> None:
         )
     rows = table.index.to_numpy()
     twins = find_twins(
-        table, lambda index: store.thumbnail(int(rows[index])), BITS, CORRELATION, mirrored=True
+        table, lambda index: faces.thumbnail(int(rows[index])), BITS, CORRELATION, mirrored=True
     )
     print(
         f"\n{len(table):,} distinct pictures: {twins.near_pairs:,} near pairs, "
@@ -116,4 +113,4 @@ CHANGES: dict[str, Change] = {
 }
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

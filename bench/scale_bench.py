@@ -12,7 +12,6 @@ time of its processes, which other work on the machine does not stretch, their p
 (resident, and without shared file pages), and the rate of random reads from the pack.
 """
 
-import argparse
 import os
 import resource
 import shutil
@@ -23,10 +22,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import psutil
+import typer
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
@@ -50,16 +50,14 @@ SIDE, QUALITY, REPEATS = 100, 85, 200
 READS = 20_000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--faces", type=int, default=UNIFIED)
-    parser.add_argument("--work", type=Path, required=True, help="folder that is made anew")
-    options = parser.parse_args()
-    shutil.rmtree(options.work, ignore_errors=True)
-    raw, project = options.work / "raw", options.work / "project"
-    faces = render(raw, options.faces / UNIFIED)
+def main(
+    work: Annotated[Path, typer.Option(help="folder that is made anew")],
+    faces: int = UNIFIED,
+) -> None:
+    """Run the data stages on synthetic faces and print what each costs."""
+    shutil.rmtree(work, ignore_errors=True)
+    raw, project = work / "raw", work / "project"
+    faces = render(raw, faces / UNIFIED)
     prepare(project, raw)
     print(
         f"\n{faces} faces, {sum(f.stat().st_size for f in raw.rglob('*.jpg')) / 1e6:.0f} MB of "
@@ -266,4 +264,4 @@ def reads(project: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -11,9 +11,8 @@ import typer
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import load_settings
-from fer_core.pipeline.checked import check_once
 from fer_core.pipeline.dag import DVC_FILE, read_pipeline, synced
-from fer_core.pipeline.schema import check_sources
+from fer_core.pipeline.schema import check_once, check_sources
 
 __all__ = ["run"]
 

@@ -13,7 +13,7 @@ from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.ensemble.ensemble import choose_ensemble, write_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
-from fer_core.evaluation.ensemble.kind_validation import RowOrigins
+from fer_core.evaluation.ensemble.kinds import RowOrigins
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import read_logits
 from stages.entry import run_stage

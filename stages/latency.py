@@ -17,8 +17,7 @@ from fer_core.export.latency.latency import (
     measure_latency,
     usable_providers,
 )
-from fer_core.export.latency.promotion import judge, write_promotions
-from fer_core.export.latency.table import write_latency
+from fer_core.export.latency.records import judge, write_latency, write_promotions
 from fer_core.export.onnx.options import LatencyOptions
 from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_report

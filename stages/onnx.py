@@ -14,7 +14,7 @@ from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
-from fer_core.evaluation.metrics.reliability import read_reliability_metrics
+from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.export.card.licence import read_licence
 from fer_core.export.card.model_card import CardFacts, model_card
 from fer_core.export.onnx.export import export_network, float_networks, save_networks

@@ -13,8 +13,12 @@ from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.ensemble.ensemble import read_ensemble
-from fer_core.evaluation.ensemble.memorisation import memorised
-from fer_core.evaluation.ensemble.targets import fused_targets, target_metrics, teacher_targets
+from fer_core.evaluation.ensemble.targets import (
+    fused_targets,
+    memorised,
+    target_metrics,
+    teacher_targets,
+)
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import read_logits
 from fer_core.targets.softlabels import write_softlabels

@@ -74,7 +74,7 @@ def test_exactly_these_stages_run_again(changed: str, expected: set[str]) -> Non
         "fer_core/evaluation/metrics/metrics.py",  # a new metric
         "fer_core/evaluation/calibration/calibrators.py",  # a method of calibration
         "fer_core/evaluation/ensemble/fusion.py",  # a way to fuse teachers
-        "fer_core/evaluation/comparison/verdict.py",  # words of a verdict
+        "fer_core/evaluation/comparison/report.py",  # words of a verdict
         "fer_core/evaluation/boards/hard_cases.py",
         "fer_core/export/onnx/export.py",  # an option of the ONNX export
         "fer_core/export/card/licence.py",

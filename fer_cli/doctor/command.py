@@ -79,7 +79,7 @@ def examine() -> Iterator["Finding"]:
         if all(finding.level == Level.OK for finding in of_params):
             yield from guarded("dvc.yaml", partial(project.check_dag, params, _DVC_FILE))
         else:
-            yield Finding(Level.WARN, "dvc.yaml", "not looked at, for params.yaml is not valid")
+            yield Finding(Level.WARN, "dvc.yaml", "not checked, because params.yaml is not valid")
     listed: list[str] = []
     descriptors: list[Descriptor] = []
     try:
@@ -93,7 +93,7 @@ def examine() -> Iterator["Finding"]:
             Level.FAIL,
             "data sets",
             f"their readers cannot be imported: {error}",
-            "mend what is told above",
+            "repair what is shown above",
         )
     try:
         settings = load_settings()
@@ -101,7 +101,7 @@ def examine() -> Iterator["Finding"]:
         yield Finding(
             Level.WARN,
             "machine",
-            "device, threads, disks and raw data are not checked, for the settings cannot be read",
+            "device, threads, disks and raw data are not checked: the settings cannot be read",
         )
         return
     yield from guarded("data sets", partial(project.check_data, descriptors, settings.raw, listed))

@@ -54,7 +54,7 @@ class ProbeError(Exception):
 
 
 def of_error(what: str, error: FerError) -> Finding:
-    """The finding that one of our errors stands for."""
+    """The finding that says what one of our errors says."""
     told = [
         error.problem.rstrip("."),
         *(

@@ -47,13 +47,11 @@ def cache_of(dvc: Path) -> tuple[Path, list[str]]:
 
 
 def check_cache(cache: Path, kinds: Sequence[str], root: Path = Path()) -> Iterator[Finding]:
-    """Whether artifacts can stand in the workspace without a second copy of their bytes."""
+    """Whether artifacts can be in the workspace without a second copy of their bytes."""
     together = _device(cache) == _device(root)
     usable = [kind for kind in kinds if together or kind not in ("reflink", "hardlink")]
-    shown = (
-        f"{', '.join(kinds)}; "
-        f"{'on the file system of the workspace' if together else f'{cache} is on another file system'}"
-    )
+    where = "" if together else f"{cache} is on another file system"
+    shown = f"{', '.join(kinds)}; {where or 'on the file system of the workspace'}"
     if any(kind in _GOOD_LINKS[1:] for kind in usable):
         yield Finding(Level.OK, "DVC cache", shown)
     else:

@@ -52,7 +52,7 @@ def check_settings(variables: Mapping[str, str] = os.environ) -> Iterator[Findin
             Level.WARN, "settings", f"nothing reads the variable {', '.join(unknown)}", remedy
         )
     if settings.weights is not None and not settings.weights.exists():
-        remedy = "mend FER_WEIGHTS (or `weights` in fer.local.toml)"
+        remedy = "correct FER_WEIGHTS (or `weights` in fer.local.toml)"
         yield Finding(
             Level.FAIL,
             "settings",
@@ -73,7 +73,7 @@ def readable_descriptors(folder: Path) -> tuple[list["Descriptor"], list[Finding
     """All descriptors that can be read, and a finding for each other one.
 
     Raises:
-        ImportError: the readers of data sets cannot be imported, for they need OpenCV.
+        ImportError: the readers of data sets cannot be imported: they need OpenCV.
     """
     from fer_core.sources.catalogue.descriptor import read_descriptor
 

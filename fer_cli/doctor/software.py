@@ -40,18 +40,21 @@ _OPENCVS = (
 
 _TORCH = """
 import json, torch, torchvision, timm
-devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__,
-                  "cuda": torch.version.cuda, "devices": devices}))
+count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+versions = {library.__name__: library.__version__ for library in (torch, torchvision, timm)}
+devices = [torch.cuda.get_device_name(number) for number in range(count)]
+print(json.dumps(versions | {"cuda": torch.version.cuda, "devices": devices}))
 """
 _ONNXRUNTIME = """
 import json, onnxruntime
-print(json.dumps({"version": onnxruntime.__version__, "providers": onnxruntime.get_available_providers()}))
+providers = onnxruntime.get_available_providers()
+print(json.dumps({"version": onnxruntime.__version__, "providers": providers}))
 """
 _OPENCV = """
 import json, cv2, numpy
 image = numpy.zeros((8, 8, 3), numpy.uint8)
-formats = [ending for ending in (".png", ".jpg", ".bmp", ".webp") if cv2.imdecode(cv2.imencode(ending, image)[1], 1) is not None]
+written = {ending: cv2.imencode(ending, image)[1] for ending in (".png", ".jpg", ".bmp", ".webp")}
+formats = [ending for ending, data in written.items() if cv2.imdecode(data, 1) is not None]
 print(json.dumps({"version": cv2.__version__, "formats": formats}))
 """
 
@@ -98,36 +101,22 @@ def check_packages(
         pyproject: with the project's own bounds.
         installed: gives the version of a package, or None.
     """
-    pins = [
-        pin
-        for pin in _requirements(lock.read_text(encoding="utf-8").splitlines())
-        if not pin.marker or pin.marker.evaluate()
-    ]
+    pins = list(_requirements(lock.read_text(encoding="utf-8").splitlines()))
     declared = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
-    needed = [
-        wanted
-        for wanted in _requirements(declared)
-        if not wanted.marker or wanted.marker.evaluate()
-    ]
-    unfit = {}
-    for wanted in needed:
-        version = installed(wanted.name)
-        if version is None or not wanted.specifier.contains(version, prereleases=True):
-            unfit[canonicalize_name(wanted.name)] = (
-                f"{wanted.name} {version or 'is missing'}, needed {wanted.specifier or 'any'}"
-            )
+    needed = list(_requirements(declared))
+    unfit = {
+        canonicalize_name(wanted.name): f"{_found(wanted, installed)}, needed "
+        f"{wanted.specifier or 'any'}"
+        for wanted in needed
+        if not _fits(wanted, installed)
+    }
     if unfit:
         yield Finding(Level.FAIL, "packages", _listed(list(unfit.values())), _INSTALL)
-    other = []
-    for pin in pins:
-        version = installed(pin.name)
-        if canonicalize_name(pin.name) not in unfit and (
-            version is None or not pin.specifier.contains(version, prereleases=True)
-        ):
-            other.append(
-                f"{pin.name} {version or 'is missing'}, pinned "
-                f"{str(pin.specifier).removeprefix('==')}"
-            )
+    other = [
+        f"{_found(pin, installed)}, pinned {str(pin.specifier).removeprefix('==')}"
+        for pin in pins
+        if not _fits(pin, installed) and canonicalize_name(pin.name) not in unfit
+    ]
     if other:
         yield Finding(
             Level.WARN,
@@ -139,9 +128,18 @@ def check_packages(
         yield Finding(Level.OK, "packages", f"{len(pins)} packages as {lock.name} pins them")
 
 
+def _fits(wanted: Requirement, installed: Callable[[str], str | None]) -> bool:
+    version = installed(wanted.name)
+    return version is not None and wanted.specifier.contains(version, prereleases=True)
+
+
+def _found(wanted: Requirement, installed: Callable[[str], str | None]) -> str:
+    return f"{wanted.name} {installed(wanted.name) or 'is missing'}"
+
+
 def _requirements(lines: list[str]) -> Iterator[Requirement]:
-    """Requirements in lines of a lock file or of pyproject.toml; hashes and comments are passed
-    over.
+    """Requirements of this machine in lines of a lock file or of pyproject.toml; hashes and
+    comments are passed over.
 
     Raises:
         ProbeError: a line is neither.
@@ -150,9 +148,11 @@ def _requirements(lines: list[str]) -> Iterator[Requirement]:
         text = line.split("#")[0].rstrip(" \\")
         if text.strip() and not text.lstrip().startswith("--"):
             try:
-                yield Requirement(text)
+                found = Requirement(text)
             except InvalidRequirement as error:
                 raise ProbeError(f"a line is no requirement: {text!r}") from error
+            if not found.marker or found.marker.evaluate():
+                yield found
 
 
 def _listed(items: list[str]) -> str:
@@ -193,7 +193,7 @@ def check_device(
             Level.FAIL,
             "device",
             f"{wanted} is asked for, but torch finds no CUDA device",
-            "FER_DEVICE=auto, or mend the driver",
+            "FER_DEVICE=auto, or repair the driver",
         )
     elif wanted not in known:
         yield Finding(

@@ -14,19 +14,17 @@ import typer
 from tqdm import tqdm
 
 from fer_cli.predict.drawing import annotated, annotated_names
-from fer_cli.predict.faces import Face, FaceReader
-from fer_cli.predict.inputs import image_files
+from fer_cli.predict.faces import FaceReader, FoundFace
+from fer_cli.predict.inputs import MAX_PIXELS, image_files, read_photo
 from fer_cli.predict.output import Answer, OutputFormat, rendered
-from fer_cli.predict.reading import MAX_PIXELS, read_photo
 from fer_core.base.files import new_file
 from fer_core.base.labels import CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import MARGIN, YuNet
 from fer_core.predict.fetching import detector_file, fetch_detector
-from fer_core.predict.logit_bias import read_logit_bias
 from fer_core.predict.onnx_runtime import onnxruntime
-from fer_core.predict.predictor import Predictor
+from fer_core.predict.predictor import Predictor, read_logit_bias
 
 __all__ = ["fetch", "predict"]
 
@@ -158,7 +156,7 @@ def fetch(
 
 
 def _answers(
-    faces: Iterator[Face], predictor: Predictor, batch: int, threshold: float, top: int
+    faces: Iterator[FoundFace], predictor: Predictor, batch: int, threshold: float, top: int
 ) -> Iterator[Answer]:
     while group := list(itertools.islice(faces, batch)):
         pixels = [face.pixels for face in group if face.pixels is not None]

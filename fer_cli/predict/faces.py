@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_cli.predict.inputs import Item
+from fer_cli.predict.inputs import Item, read_photo
 from fer_cli.predict.output import in_one_line
-from fer_cli.predict.reading import read_photo
 from fer_core.base.errors import DataError
 from fer_core.predict.detection import FaceBox, YuNet, crop_face
 from fer_core.predict.predictor import Predictor
 
-__all__ = ["Face", "FaceReader"]
+__all__ = ["FaceReader", "FoundFace"]
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ _LONGEST_CROP, _NARROWEST_CROP = 1000, 1.6
 
 
 @dataclass(frozen=True)
-class Face:
+class FoundFace:
     """A face in a file; number and pixels are None for a file in which none was found or that
     cannot be read.
 
@@ -70,7 +69,7 @@ class FaceReader:
         self.unread: list[Path] = []
         self.photos: list[Path] = []
 
-    def faces(self, items: Iterable[Item]) -> Iterator[Face]:
+    def faces(self, items: Iterable[Item]) -> Iterator[FoundFace]:
         """Every face of every file, and one entry for each file without.
 
         Raises:
@@ -84,23 +83,23 @@ class FaceReader:
                     raise
                 self.unread.append(item.file)
                 log.error("%s: %s", error.where, in_one_line(error))
-                yield Face(item.file, error=in_one_line(error))
+                yield FoundFace(item.file, error=in_one_line(error))
 
     def _image(self, item: Item) -> np.ndarray:
         if item.fault is not None:
             raise item.fault
         return read_photo(item.file, self._max_pixels)
 
-    def _of_image(self, file: Path, image: np.ndarray) -> Iterator[Face]:
+    def _of_image(self, file: Path, image: np.ndarray) -> Iterator[FoundFace]:
         if self._detector is None:
             if max(image.shape[:2]) > min(_LONGEST_CROP, _NARROWEST_CROP * min(image.shape[:2])):
                 self.photos.append(file)
-            yield Face(file, 0, None, self._predictor.prepare([image])[0])
+            yield FoundFace(file, 0, None, self._predictor.prepare([image])[0])
             return
         boxes = self._detector.detect(image)
         if not boxes:
-            yield Face(file)
+            yield FoundFace(file)
         for number, box in enumerate(boxes):
-            yield Face(
+            yield FoundFace(
                 file, number, box, self._predictor.prepare([crop_face(image, box, self._margin)])[0]
             )

@@ -99,10 +99,9 @@ def show(
     if out is not None:
         lines = ["method,seed,settings," + ",".join(f"val_{name}" for name in SCORES) + ",best"]
         for trial, of_trial in scores.items():
-            cells = [f"{of_trial[name]:.6g}" for name in SCORES]
-            lines.append(
-                f'{trial.method},{trial.seed},"{trial.words}",{",".join(cells)},{int(trial in best.values())}'
-            )
+            cells = ",".join(f"{of_trial[name]:.6g}" for name in SCORES)
+            about = f'{trial.method},{trial.seed},"{trial.words}"'
+            lines.append(f"{about},{cells},{int(trial in best.values())}")
         write_text(out, "\n".join(lines) + "\n")
         typer.echo(f"wrote {out}")
 
@@ -119,7 +118,7 @@ def apply(file: _File) -> None:
             "Not all trials are finished.",
             where=file,
             found=[f"{trial.key} with {trial.words}" for trial in missing],
-            remedy="`dvc queue status` tells how they stand; `fer tune queue` queues those that "
+            remedy="`dvc queue status` says how far they are; `fer tune queue` queues those that "
             "failed again",
         )
     best = best_trials(scores, tuning.by)
@@ -148,15 +147,8 @@ def _scores(trials: list[Trial]) -> dict[Trial, dict[str, float]]:
 
 def _experiments() -> dict[str, str]:
     """Name and revision of every experiment of any commit; of one name the newest."""
-    listed = _output(
-        [
-            "git",
-            "for-each-ref",
-            "--sort=creatordate",
-            "--format=%(refname) %(objectname)",
-            "refs/exps",
-        ]
-    )
+    form = "--format=%(refname) %(objectname)"
+    listed = _output(["git", "for-each-ref", "--sort=creatordate", form, "refs/exps"])
     return {
         match[1]: match[2] for match in map(_EXPERIMENT.fullmatch, listed.splitlines()) if match
     }

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import xxhash
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_folder, read_json, write_json
@@ -29,8 +30,10 @@ __all__ = [
     "hash_bytes",
     "hash_file",
     "new_artifact",
+    "object_with",
     "open_artifact",
     "parse_values",
+    "read_plain",
     "read_values",
     "write_values",
 ]
@@ -150,9 +153,25 @@ def read_values(path: Path, model: type[Model]) -> Model:
     """Read a JSON file as a value of a dataclass or any annotated type.
 
     Raises:
-        ArtifactError: missing, not JSON, or a key is missing, unknown or of another type.
+        ArtifactError: missing, not JSON, or a key is missing or of another type.
     """
     return parse_values(read_json(path), model, path)
+
+
+def read_plain(path: Path, model: Any) -> Any:
+    """Read a JSON file as it is, after a check that it fits a dataclass or annotated type.
+
+    Raises:
+        ArtifactError: missing, not JSON, or a key is missing or of another type.
+    """
+    values = read_json(path)
+    parse_values(values, model, path)
+    return values
+
+
+def object_with(keys: Mapping[str, Any]) -> Any:
+    """Type of a JSON object that holds at least these keys, each with a value of its type."""
+    return TypedDict("Object", dict(keys))  # type: ignore[operator]
 
 
 def write_values(path: Path, value: Any) -> None:
@@ -164,7 +183,7 @@ def parse_values(values: Any, model: type[Model], where: object) -> Model:
     """Check plain values against a dataclass or any annotated type; `where` names their place.
 
     Raises:
-        ArtifactError: a key is missing, unknown or of another type.
+        ArtifactError: a key is missing or of another type.
     """
     try:
         return TypeAdapter(model).validate_python(values)

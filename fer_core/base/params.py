@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.reading import read_yaml
@@ -23,6 +23,7 @@ __all__ = [
     "Params",
     "Section",
     "Seed",
+    "each_once",
     "parse_section",
     "read_params",
 ]
@@ -62,6 +63,18 @@ class Section(BaseModel):
     """Base of every section model: immutable, no unknown keys, defaults validated too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def each_once(*needed: str) -> AfterValidator:
+    """Validator of a list that gives no value twice and has all the needed ones."""
+
+    def check(values: Any) -> Any:
+        if len(set(values)) != len(values) or not set(needed) <= set(values):
+            among = f", and {', '.join(needed)} among them" if needed else ""
+            raise ValueError(f"expected each value once{among}")
+        return values
+
+    return AfterValidator(check)
 
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:

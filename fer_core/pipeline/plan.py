@@ -35,8 +35,8 @@ class Plan:
         needs: stage -> those of them that must have ended before it may start.
         rank: stage -> length of the longest chain of stages that waits for it; the higher, the
             sooner it should start.
-        beside: stage -> number of stages that neither wait for it nor it for them, whether they
-            have to run or not: so it is the same when an interrupted run goes on.
+        beside: stage -> number of stages that do not wait for it and that it does not wait for,
+            whether they have to run or not: so it is the same when an interrupted run goes on.
     """
 
     needs: dict[str, set[str]]
@@ -68,7 +68,7 @@ def make_plan(targets: Sequence[str] = ()) -> Plan:
             changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
     except DvcException as error:
         remedy = (
-            "mend dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` "
+            "correct dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` "
             "looks at the rest"
         )
         raise ParamsError(
@@ -106,9 +106,8 @@ def plan_of(
     }
     needs = {stage: (_with_needs({stage}, upstream) - {stage}) & touched for stage in touched}
     rank = dict.fromkeys(touched, 0)
-    for stage in sorted(
-        touched, key=lambda name: len(needs[name]), reverse=True
-    ):  # whoever waits for most comes first
+    # the stage that waits for most comes first
+    for stage in sorted(touched, key=lambda name: len(needs[name]), reverse=True):
         for other in needs[stage]:
             rank[other] = max(rank[other], rank[stage] + 1)
     above = {stage: _with_needs({stage}, upstream) for stage in wanted}

@@ -2,19 +2,21 @@
 people want all faults at once.
 """
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from fer_core.base.errors import ParamsError
-from fer_core.base.params import OPTIONAL_SECTIONS, SECTIONS, Seed, parse_section
-from fer_core.pipeline.keys import loss_of, needs_of
+from fer_core.base.files import write_text
+from fer_core.base.params import OPTIONAL_SECTIONS, PARAMS_FILE, SECTIONS, Seed, parse_section
+from fer_core.pipeline.keys import DESCRIPTORS, loss_of, needs_of
 
-__all__ = ["check_methods", "check_params", "check_sources", "models_of"]
+__all__ = ["check_methods", "check_once", "check_params", "check_sources", "models_of"]
 
-_DESCRIPTORS = Path("data/sources")
+_VALID = Path(".dvc/tmp/fer_valid")
 _CODE = Path(__file__).parents[2]
 _ENTRIES = frozenset({"best_single", "ensemble", "oracle", "per_class", "per_source", "uniform"})
 """Entries of the leaderboard beside the teachers and students."""
@@ -32,73 +34,66 @@ def check_params(params: dict[str, Any], path: Path) -> None:
             that is declared elsewhere.
     """
     missing = [name for name in SECTIONS if name not in params and name not in OPTIONAL_SECTIONS]
-    if missing:
-        raise ParamsError("Sections are missing.", where=path, found=", ".join(missing))
+    _refuse(missing, "Sections are missing.", path)
+    student, deploy, teachers = params["student"], params["deploy"], params["teachers"]
     for key, model in _models().items():
         _check(params, key, model, path)
     _check_names(params, path)
-    _only(
-        params["student"],
-        {
-            "arch",
-            "methods",
-            "preprocessing",
-            "seeds",
-            "set",
-            "train",
-            "trials",
-            *params["student"]["methods"],
-        },
-        "student",
-        path,
-    )
-    if "teacher_b" in params or any(
-        entry.get("stage") == "b" for entry in params["teachers"].values()
-    ):
-        _check(
-            params,
-            "teacher_b",
-            import_module("fer_core.training.loop.options").TeacherBOptions,
-            path,
-        )
-    if "preprocessing" in params["student"]:
-        _check(
-            params,
-            "student.preprocessing",
-            import_module("fer_core.training.loop.options").Resolution,
-            path,
-        )
-    if "trials" in params["student"]:
-        _check(params, "student.trials", dict[str, int], path)
+    known = {"arch", "methods", "preprocessing", "seeds", "set", "train", "trials"}
+    known |= set(student["methods"])
+    for name in student:
+        if name not in known:
+            raise ParamsError(
+                "Unknown key.", where=f"{path}: student.{name}", expected=", ".join(sorted(known))
+            )
+    of_b = any(entry.get("stage") == "b" for entry in teachers.values())
+    for key, model in _optional_models().items():
+        section, _, name = key.rpartition(".")
+        if name in (params[section] if section else params) or (key == "teacher_b" and of_b):
+            _check(params, key, model, path)
     _check_sets(params, path)
-    for name, given in parse_section(
-        "ensemble", params["ensemble"], _models()["ensemble"], path
-    ).weightings.items():
-        given.of_teachers(list(params["teachers"]), name)
+    ensemble = parse_section("ensemble", params["ensemble"], _models()["ensemble"], path)
+    for name, given in ensemble.weightings.items():
+        given.of_teachers(list(teachers), name)
     _check_changed(params, path)
-    if params["deploy"]["student"] not in (
-        keys := [
-            f"{m}-{s}" for m in params["student"]["methods"] for s in params["student"]["seeds"]
-        ]
-    ):
-        raise ParamsError(
-            "There is no such student to deploy.",
-            where=f"{path}: deploy.student",
-            found=params["deploy"]["student"],
-            expected=", ".join(keys),
-            remedy="name one of them, METHOD-SEED, or add its method and seed to student.methods "
-            "and student.seeds",
-        )
-    if unknown := [
-        tag for tag in params["deploy"].get("teachers", []) if tag not in params["teachers"]
-    ]:
-        known = ", ".join(params["teachers"])
-        raise ParamsError(
-            "There is no such teacher to export.",
-            where=f"{path}: deploy.teachers",
-            found=unknown,
-            expected=known,
-        )
+    keys = [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]]
+    _refuse(
+        {deploy["student"]} - set(keys),
+        "There is no such student to deploy.",
+        f"{path}: deploy.student",
+        expected=", ".join(keys),
+        remedy="name one of them, METHOD-SEED, or add its method and seed to student.methods and "
+        "student.seeds",
+    )
+    _refuse(
+        [tag for tag in deploy.get("teachers", []) if tag not in teachers],
+        "There is no such teacher to export.",
+        f"{path}: deploy.teachers",
+        expected=", ".join(teachers),
+    )
+
+
+def check_once(params: dict[str, Any]) -> None:
+    """Check params.yaml with the options of all methods, unless it was found valid as it is by this
+    code.
+
+    The options of methods load torch, and a run with nothing to do must not wait for that. So
+    DVC's own folder for temporary things remembers the last state that was found valid: a hash of
+    params.yaml and of every module that may say what is valid.
+
+    Raises:
+        ParamsError: as `check_params` and `check_methods`.
+    """
+    digest = hashlib.sha256(PARAMS_FILE.read_bytes())
+    for folder in ("fer_cli", "fer_core"):
+        for file in sorted((_CODE / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    if _VALID.is_file() and _VALID.read_text(encoding="utf-8") == digest.hexdigest():
+        return
+    check_params(params, PARAMS_FILE)
+    check_methods(params, PARAMS_FILE)
+    if _VALID.parents[1].is_dir():
+        write_text(_VALID, digest.hexdigest())
 
 
 def check_sources(params: dict[str, Any], path: Path) -> None:
@@ -107,20 +102,16 @@ def check_sources(params: dict[str, Any], path: Path) -> None:
     Raises:
         ParamsError: one has none.
     """
-    if missing := [
-        name
-        for name in params["manifest"]["sources"]
-        if not (_DESCRIPTORS / f"{name}.json").is_file()
-    ]:
-        raise ParamsError(
-            "A listed data set has no descriptor.",
-            where=f"{path}: manifest.sources",
-            found=", ".join(map(str, missing)),
-            expected=", ".join(sorted(file.stem for file in _DESCRIPTORS.glob("*.json")))
-            or f"a file in {_DESCRIPTORS}",
-            remedy=f"mend the name, or `fer data add {missing[0]} PATH` with the folder that holds "
-            "it",
-        )
+    known = {file.stem for file in DESCRIPTORS.glob("*.json")}
+    missing = [str(name) for name in params["manifest"]["sources"] if str(name) not in known]
+    _refuse(
+        missing,
+        "A listed data set has no descriptor.",
+        f"{path}: manifest.sources",
+        expected=", ".join(sorted(known)) or f"a file in {DESCRIPTORS}",
+        remedy=f"correct the name, or `fer data add {(missing or [''])[0]} PATH` with the folder "
+        "that holds it",
+    )
 
 
 def check_methods(params: dict[str, Any], path: Path) -> None:
@@ -147,18 +138,12 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
 
 def models_of(params: Mapping[str, Any]) -> dict[str, Any]:
     """Model of every section that a parameter file has, the methods' and optional ones too."""
-    options = import_module("fer_core.training.loop.options")
     loss_class = import_module("fer_core.training.students.loss").loss_class
     methods = {
         f"student.{name}": loss_class(loss_of(dict(params), name))
         for name in params["student"]["methods"]
     }
-    optional = {
-        "teacher_b": options.TeacherBOptions,
-        "student.preprocessing": options.Resolution,
-        "student.trials": dict[str, int],
-    }
-    return {**_models(), **optional, **methods}
+    return {**_models(), **_optional_models(), **methods}
 
 
 def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> Any:
@@ -175,38 +160,32 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
     and students lie side by side.
     """
     student = params["student"]
-    for key, values in (
-        ("student.methods", student["methods"]),
-        ("student.seeds", student["seeds"]),
-    ):
-        if twice := sorted({value for value in values if values.count(value) > 1}):
-            raise ParamsError(
-                "A value is given twice.",
-                where=f"{path}: {key}",
-                found=twice,
-                expected="each once",
-                remedy="remove one",
-            )
+    for name in ("methods", "seeds"):
+        _refuse(
+            sorted({value for value in student[name] if student[name].count(value) > 1}),
+            "A value is given twice.",
+            f"{path}: student.{name}",
+            expected="each once",
+            remedy="remove one",
+        )
     for key, names in (
         ("student.methods", student["methods"]),
         ("teachers", params["teachers"]),
         ("sets", params["sets"]),
     ):
-        if odd := [name for name in names if re.fullmatch(r"[A-Za-z0-9_]+", name) is None]:
-            raise ParamsError(
-                "This is no name.",
-                where=f"{path}: {key}",
-                found=odd,
-                expected="letters, digits and _",
-                remedy="rename it",
-            )
-    if both := sorted(_ENTRIES & set(params["teachers"])):
-        raise ParamsError(
-            "The leaderboard has an entry of this name already.",
-            where=f"{path}: teachers",
-            found=both,
+        _refuse(
+            [name for name in names if re.fullmatch(r"[A-Za-z0-9_]+", name) is None],
+            "This is no name.",
+            f"{path}: {key}",
+            expected="letters, digits and _",
             remedy="rename it",
         )
+    _refuse(
+        sorted(_ENTRIES & set(params["teachers"])),
+        "The leaderboard has an entry of this name already.",
+        f"{path}: teachers",
+        remedy="rename it",
+    )
     for method in student["methods"]:
         section = student.get(method, {})
         if not isinstance(section, dict):
@@ -225,34 +204,30 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
     """
     module = import_module("fer_core.dataset.pack.named_sets")
     sets = parse_section("sets", params["sets"], module.NamedSets, path)
+    listed = params["manifest"]["sources"]
     for name, chosen in sets.items():
-        if unlisted := sorted(set(chosen.sources or []) - set(params["manifest"]["sources"])):
-            raise ParamsError(
-                "A named set is of a data set that is not listed.",
-                where=f"{path}: sets.{name}.sources",
-                found=", ".join(unlisted),
-                expected=f"some of manifest.sources: {', '.join(params['manifest']['sources'])}",
-                remedy="mend the name, add the data set to manifest.sources, or remove the set",
-            )
+        _refuse(
+            sorted(set(chosen.sources or []) - set(listed)),
+            "A named set is of a data set that is not listed.",
+            f"{path}: sets.{name}.sources",
+            expected=f"some of manifest.sources: {', '.join(listed)}",
+            remedy="correct the name, add the data set to manifest.sources, or remove the set",
+        )
     asked = params["evaluation"]["compare_set"]
     evaluated = module.evaluated_sets(sets)
-    if taken := sorted(_DEV_SETS & set(evaluated)):
-        raise ParamsError(
-            "Every evaluation has a set of this name already.",
-            where=f"{path}: sets",
-            found=taken,
-            remedy="rename it",
-        )
-    if unknown := [
-        name for name in ([asked] if isinstance(asked, str) else asked) if name not in evaluated
-    ]:
-        raise ParamsError(
-            "There is no named set of test rows to compare on.",
-            where=f"{path}: evaluation.compare_set",
-            found=", ".join(unknown),
-            expected=f"some of {', '.join(evaluated)}" if evaluated else "a set of test rows",
-            remedy="mend the name, or declare the set under sets",
-        )
+    _refuse(
+        sorted(_DEV_SETS & set(evaluated)),
+        "Every evaluation has a set of this name already.",
+        f"{path}: sets",
+        remedy="rename it",
+    )
+    _refuse(
+        [name for name in ([asked] if isinstance(asked, str) else asked) if name not in evaluated],
+        "There is no named set of test rows to compare on.",
+        f"{path}: evaluation.compare_set",
+        expected=f"some of {', '.join(evaluated)}" if evaluated else "a set of test rows",
+        remedy="correct the name, or declare the set under sets",
+    )
     for section in ("teacher", "teacher_b", "student"):
         name = params.get(section, {}).get("set")
         if name is not None:
@@ -306,9 +281,25 @@ def _models() -> dict[str, Any]:
     }
 
 
-def _only(values: dict[str, Any], known: set[str], key: str, path: Path) -> None:
-    for name in values:
-        if name not in known:
-            raise ParamsError(
-                "Unknown key.", where=f"{path}: {key}.{name}", expected=", ".join(sorted(known))
-            )
+def _optional_models() -> dict[str, Any]:
+    """Model of every section that a parameter file may leave out."""
+    options = import_module("fer_core.training.loop.options")
+    return {
+        "teacher_b": options.TeacherBOptions,
+        "student.preprocessing": options.Resolution,
+        "student.trials": dict[str, int],
+    }
+
+
+def _refuse(
+    wrong: Collection[Any],
+    problem: str,
+    where: object,
+    *,
+    expected: str | None = None,
+    remedy: str | None = None,
+) -> None:
+    """Raise an error that names what was found wrong, if anything was."""
+    if wrong:
+        found = ", ".join(map(str, wrong))
+        raise ParamsError(problem, where=where, found=found, expected=expected, remedy=remedy)

@@ -9,6 +9,8 @@ Needs only onnxruntime, numpy and OpenCV.
     predictor.predict([image]).labels
 """
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +19,12 @@ from typing import Any
 import numpy as np
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from fer_core.base.errors import DataError, ModelError
+from fer_core.base.errors import DataError, ModelError, ParamsError
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
 from fer_core.predict.onnx_runtime import onnxruntime
 
-__all__ = ["Predictions", "Predictor"]
+__all__ = ["Predictions", "Predictor", "read_logit_bias"]
 
 _CPU = "CPUExecutionProvider"
 # onnxruntime's exceptions share no base class of their own
@@ -235,3 +237,50 @@ def _open_session(path: Path, options: Any, providers: list[str]) -> Any:
             remedy="install what that provider needs, or choose another",
         )
     return session
+
+
+def read_logit_bias(path: Path) -> np.ndarray:
+    """Read a JSON object of the seven class names and what to add to the logit of each.
+
+    With b_c = T · (log π'_c − log π_c) a network trained where class c has share π_c answers for a
+    place where it has π'_c (Saerens et al., Neural Computation 2002); T is the exported file's
+    temperature.
+
+    Returns:
+        float32 [7], in the order of `fer_core.base.labels.CLASSES`.
+
+    Raises:
+        ParamsError: no such file, no JSON object, a class missing or unknown, or a value that is no
+            finite number; names the class.
+    """
+    expected = ", ".join(CLASSES)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise ParamsError("There is no such file of logit biases.", where=path) from error
+    except (ValueError, OSError) as error:
+        raise ParamsError(
+            "This file of logit biases is no JSON.",
+            where=path,
+            found=error,
+            expected=f"an object of {expected}",
+        ) from error
+    if not isinstance(values, dict) or set(values) != set(CLASSES):
+        found = sorted(values) if isinstance(values, dict) else type(values).__name__
+        raise ParamsError(
+            "Logit biases are one number for each of the seven classes.",
+            where=path,
+            found=found,
+            expected=expected,
+            remedy="0 changes nothing",
+        )
+    for name, value in values.items():
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            raise ParamsError(
+                "A logit bias is no finite number.", where=f"{path}: {name}", found=value
+            )
+    return np.array([values[name] for name in CLASSES], dtype=np.float32)

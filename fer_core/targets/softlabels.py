@@ -5,8 +5,8 @@ methods that learn from each.
 They are at T = 1; the student applies its distillation temperature. The folder is written by one
 function and verified in full by one: every file and its hash, the rows, their ids, order, labels
 and sources, the class order, every array and every count; by a digest that binds each row's logits
-to its id, that they stand at their rows; and by their NLL, that they know these rows as the
-ensemble was measured to.
+to its id, that they are at their rows; and by their NLL, that they know these rows as the ensemble
+was measured to.
 """
 
 import hashlib
@@ -220,8 +220,8 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
         "rows_digest"
     ):
         raise ArtifactError(
-            "The logits of the soft labels do not stand at the rows they were made for, or are "
-            "other ones.",
+            "The logits of the soft labels are not at the rows they were made for, or are other "
+            "ones.",
             where=folder,
             found=digest,
             expected=report.get("rows_digest"),

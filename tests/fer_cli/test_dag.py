@@ -8,7 +8,7 @@ from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
 from fer_core.pipeline.code import code_deps
 from fer_core.pipeline.dag import synced
-from fer_core.pipeline.source_keys import sections_read
+from fer_core.pipeline.keys import sections_read
 from tests.shipped import PIPELINE as TEXT
 from tests.shipped import ROOT, SAMPLE
 

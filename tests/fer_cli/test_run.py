@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from fer_cli.main import app
 from fer_core.base.errors import FerError, ParamsError
-from fer_core.pipeline import checked, plan, scheduler
+from fer_core.pipeline import plan, scheduler, schema
 from fer_core.pipeline.plan import Plan
 from tests.shipped import ROOT, lay_sample
 
@@ -51,8 +51,8 @@ def test_params_are_checked_again_only_after_a_change(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
-    monkeypatch.setattr(checked, "check_params", lambda params, path: looked.append(1))
-    monkeypatch.setattr(checked, "check_methods", lambda params, path: None)
+    monkeypatch.setattr(schema, "check_params", lambda params, path: looked.append(1))
+    monkeypatch.setattr(schema, "check_methods", lambda params, path: None)
     assert fer("run") == fer("run") == 0
     assert len(looked) == 1
     edit(project / "params.yaml", "bootstrap: 400", "bootstrap: 401")
@@ -146,7 +146,7 @@ def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(
             "  [test_resnet]",
             "teachers",
         ),
-        ("  kd:\n    temperature: 2.0\n    alpha: 0.7", "  kd: 3", "student.kd"),
+        ("  kd:\n", "  kd: 3\n  unused:\n", "student.kd"),
         ("  head:\n", "  folds: two\n  head:\n", "teacher.folds"),
     ],
 )

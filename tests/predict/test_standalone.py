@@ -86,7 +86,7 @@ def test_predictor_answers_there_as_it_does_here(
 import cv2
 from pathlib import Path
 from fer_core.predict import Predictor
-from fer_core.predict.logit_bias import read_logit_bias
+from fer_core.predict.predictor import read_logit_bias
 faces = [cv2.cvtColor(cv2.imread(f"{number}.png"), cv2.COLOR_BGR2RGB) for number in range(3)]
 for row in Predictor("student.fp32.onnx", threads=1).predict(faces).logits:
     print(*map(float, row))

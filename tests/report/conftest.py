@@ -21,8 +21,7 @@ from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation, record_evaluation
-from fer_core.export.latency.promotion import Promotion, write_promotions
-from fer_core.export.latency.table import COLUMNS, write_latency
+from fer_core.export.latency.records import COLUMNS, Promotion, write_latency, write_promotions
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.parity import Parity, write_parity
 from fer_core.export.onnx.report import write_export_report

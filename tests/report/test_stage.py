@@ -343,7 +343,7 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "parity without a figure": (
         edited("data/onnx/onnxparity.json", lambda v: v["precisions"]["fp16"].pop("kl")),
-        "not complete",
+        "Field required",
     ),
     "export that failed its parity check": (
         replaced("data/onnx/onnxexportreport.json", '"pass": true', '"pass": false'),

@@ -19,8 +19,7 @@ from fer_core.evaluation.calibration.choice import CalibrationChoice, FittedMeth
 from fer_core.evaluation.calibration.report import Calibration, CalibrationReport, write_calibration
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
-from fer_core.export.latency.promotion import read_promotions
-from fer_core.export.latency.table import read_latency
+from fer_core.export.latency.records import read_latency, read_promotions
 from fer_core.export.onnx.parity import GATES, read_parity
 from fer_core.export.onnx.report import read_export_report
 from fer_core.models.networks.arcface import ArcFaceNetwork

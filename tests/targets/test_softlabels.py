@@ -183,20 +183,20 @@ FORGERIES: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda f: (f / "teachers.npz").write_bytes((f / "teachers.npz").read_bytes()[:-100]),
         "damaged",
     ),
-    "logits in reverse": (edit_arrays(lambda z, y: (z[::-1], y)), "do not stand at the rows"),
+    "logits in reverse": (edit_arrays(lambda z, y: (z[::-1], y)), "are not at the rows"),
     "logits of two rows of a label exchanged": (
         edit_arrays(lambda z, y: (exchanged(z), y)),
-        "do not stand at the rows",
+        "are not at the rows",
     ),
     "teachers' logits in reverse": (
         edit_arrays(lambda z, y: (z[::-1], y), "teachers.npz"),
-        "do not stand at the rows",
+        "are not at the rows",
     ),
-    "views exchanged": (edit_arrays(lambda z, y: (z[:, ::-1], y)), "do not stand at the rows"),
+    "views exchanged": (edit_arrays(lambda z, y: (z[:, ::-1], y)), "are not at the rows"),
     "logits in reverse and the digest of these": (reverse_with_digest, "do not know their rows"),
     "digest lost": (
         edit_json("alignmentreport.json", rows_digest=None),
-        "do not stand at the rows",
+        "are not at the rows",
     ),
     "metrics lost": (edit_json("ensemble_metrics.json", splits={}), "do not tell"),
     "another array": (

@@ -35,7 +35,7 @@ from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.params import Section
 from fer_core.dataset.pack.tables import read_table, write_table
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
-from fer_core.evaluation.metrics.metrics import softmax
+from fer_core.evaluation.metrics.metrics import confusion_of, softmax
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
 from fer_core.logits.store import LogitsSet
@@ -257,9 +257,7 @@ def _confused_pairs(
     """Pairs of classes (a < b) with the rows of either taken for the other, most first, none
     without rows.
     """
-    confusion = np.bincount(labels * N_CLASSES + predicted, minlength=N_CLASSES**2).reshape(
-        N_CLASSES, N_CLASSES
-    )
+    confusion = confusion_of(labels * N_CLASSES + predicted)
     both = confusion + confusion.T
     pairs = [
         (a, b, int(both[a, b]))

@@ -1,8 +1,14 @@
 """The leaderboard: teachers alone and fused, on every named test set.
 
 Nothing is chosen here: temperatures and weights come from calib rows, and the row of the weighting
-chosen there is marked. Beside the entries stands the oracle of each set, which bounds what choosing
-among the teachers could reach (see `oracle`).
+chosen there is marked.
+
+Beside the entries is the oracle of each set: a rule that picks a teacher who is right wherever
+one is. It bounds every choice among the teachers' answers, and nobody can build it, because it
+needs the label. A row that all teachers get wrong counts as missed and as no other class's false
+alarm, which makes macro-F1 a bound too: F1 of a class is 2 r / (1 + r) at recall r. (Fused
+probabilities may now and then name a class that no teacher put first, so a weighting could exceed
+the oracle on such rows.)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,21 +23,22 @@ from tqdm import tqdm
 from fer_core.base.artifact import Header, new_artifact, open_artifact, read_values
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_json, write_text
+from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.dataset.manifest.table import picture_codes
-from fer_core.evaluation.boards.oracle import oracle
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
+from fer_core.evaluation.metrics.bootstrap import percentile_interval, stratified_weights
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
 from fer_core.logits.store import LogitsSet
 
-__all__ = ["Board", "leaderboard", "read_leaderboard", "write_leaderboard"]
+__all__ = ["Board", "leaderboard", "oracle", "read_leaderboard", "write_leaderboard"]
 
 _KIND = "leaderboard/3"
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Contender:
     name: str
     calibrated: bool
     chosen: bool
@@ -117,17 +124,14 @@ def leaderboard(
             result = evaluate_logits(
                 entry.logits[mask], first.labels[mask], options, seed, pictures=pictures[mask]
             )
-            about = {
-                "entry": entry.name,
-                "calibrated": entry.calibrated,
-                "chosen": entry.chosen,
-                "space": entry.space,
-                "weights": entry.weights,
-            }
             rows.append(
                 {
                     "set": name,
-                    **about,
+                    "entry": entry.name,
+                    "calibrated": entry.calibrated,
+                    "chosen": entry.chosen,
+                    "space": entry.space,
+                    "weights": entry.weights,
                     "rows_expected": int(mask.sum()),
                     "rows_used": sum(map(sum, result["confusion"])),
                     **result,
@@ -206,14 +210,14 @@ def read_leaderboard(folder: Path) -> Board:
 
 def _entries(
     logits: Mapping[str, np.ndarray], ensemble: Ensemble, sources: Sequence[str] | np.ndarray
-) -> Iterator[_Entry]:
+) -> Iterator[_Contender]:
     weightings = ensemble.weightings()
     for tag in ensemble.teachers:
         raw = np.asarray(logits[tag], dtype=np.float64)
-        yield _Entry(tag, False, False, "", {tag: 1.0}, raw)
-        yield _Entry(tag, True, False, "", {tag: 1.0}, raw / ensemble.temperatures[tag])
+        yield _Contender(tag, False, False, "", {tag: 1.0}, raw)
+        yield _Contender(tag, True, False, "", {tag: 1.0}, raw / ensemble.temperatures[tag])
     for name, weighting in weightings.items():
-        yield _Entry(
+        yield _Contender(
             name,
             True,
             name == "ensemble",
@@ -222,11 +226,13 @@ def _entries(
             ensemble.fused(logits, weighting),
         )
     for name, kind in ensemble.kinds.items():
-        yield _Entry(name, True, False, kind.space, {}, ensemble.fused_by(name, logits, sources))
+        yield _Contender(
+            name, True, False, kind.space, {}, ensemble.fused_by(name, logits, sources)
+        )
     for temperature in ensemble.fixed_temperatures:
         suffix = f" T={temperature:g}"
         for tag in ensemble.teachers:
-            yield _Entry(
+            yield _Contender(
                 tag + suffix,
                 False,
                 False,
@@ -236,4 +242,48 @@ def _entries(
             )
         for name, weighting in weightings.items():
             fused = ensemble.fused_uncalibrated(logits, weighting, temperature)
-            yield _Entry(name + suffix, False, False, weighting.space, weighting.weights, fused)
+            yield _Contender(name + suffix, False, False, weighting.space, weighting.weights, fused)
+
+
+def oracle(
+    hits: np.ndarray,
+    labels: np.ndarray,
+    resamples: int,
+    seed: int,
+    pictures: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Accuracy and macro-F1 of the oracle with 95 % intervals.
+
+    Args:
+        hits: bool [N], whether any teacher is right.
+        labels: [N].
+        resamples, seed, pictures: of the bootstrap (`stratified_weights`).
+
+    Returns:
+        Plain values for JSON: metrics {accuracy, macro_f1: {value, low, high}}, per_class_f1 (None
+            for a class without rows).
+    """
+    y = np.asarray(labels).astype(np.int64)
+    present = np.bincount(y, minlength=N_CLASSES) > 0
+
+    def scores(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        rows = np.bincount(y, weights=weights, minlength=N_CLASSES)
+        right = np.bincount(y, weights=weights * hits, minlength=N_CLASSES)
+        recall = np.divide(right, rows, out=np.zeros(N_CLASSES), where=rows > 0)
+        return float(right.sum()) / float(rows.sum()), 2 * recall / (1 + recall)
+
+    accuracy, f1 = scores(np.ones(len(y)))
+    drawn = []
+    for weights in stratified_weights(y, resamples, seed, pictures):
+        share, of_class = scores(weights)
+        drawn.append((share, float(of_class.mean())))
+    values = {"accuracy": accuracy, "macro_f1": float(f1.mean())}
+    intervals = map(percentile_interval, values.values(), np.array(drawn).T)
+    return {
+        "metrics": {
+            name: interval.to_dict() for name, interval in zip(values, intervals, strict=True)
+        },
+        "per_class_f1": {
+            name: round(float(f1[i]), 6) if present[i] else None for i, name in enumerate(CLASSES)
+        },
+    }

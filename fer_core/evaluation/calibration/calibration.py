@@ -22,6 +22,8 @@ __all__ = [
     "fit_temperature",
     "interior_temperature",
     "reliability_table",
+    "short",
+    "short_temperature",
 ]
 
 LOG_BOUNDS = (-5.0, 5.0)
@@ -79,7 +81,8 @@ def interior_temperature(logits: np.ndarray, labels: np.ndarray, where: object) 
     """`fit_temperature`, refused where there is no optimum.
 
     Raises:
-        Undetermined: the optimum is at a bound; says which, what it means and for whom (`where`).
+        Undetermined: the optimum is at a bound; says which, what it means and of which model
+            (`where`).
     """
     fit = fit_temperature(logits, labels)
     if not fit.at_bound:
@@ -95,6 +98,20 @@ def interior_temperature(logits: np.ndarray, labels: np.ndarray, where: object) 
         if fit.temperature < 1
         else "train this model longer: its logits carry no information",
     )
+
+
+def short(value: float) -> float:
+    """Six significant digits: what is written is what was measured with, on every machine."""
+    return float(f"{value:.6g}")
+
+
+def short_temperature(logits: np.ndarray, labels: np.ndarray, where: object) -> float:
+    """The temperature of `interior_temperature` to six significant digits.
+
+    Raises:
+        Undetermined: as `interior_temperature`.
+    """
+    return short(interior_temperature(logits, labels, where).temperature)
 
 
 def calibration_floor(logits: np.ndarray, bins: int, seed: int) -> dict[str, dict[str, float]]:

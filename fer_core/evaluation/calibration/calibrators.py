@@ -13,6 +13,7 @@ import numpy as np
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import CLASSES, check_class_order
+from fer_core.evaluation.calibration.calibration import short
 from fer_core.evaluation.metrics.options import Method
 
 __all__ = [
@@ -61,7 +62,7 @@ class BiasCorrected:
 
     Attributes:
         temperature: T, positive.
-        bias: b of each class, in class order; they sum to about 0, for a common shift changes no
+        bias: b of each class, in class order; they sum to about 0: a common shift changes no
             probability.
     """
 
@@ -150,11 +151,11 @@ def rounded(calibrator: Calibrator) -> Calibrator:
     for field in fields(calibrator):
         value = getattr(calibrator, field.name)
         if isinstance(value, float):
-            shorter[field.name] = _short(value)
+            shorter[field.name] = short(value)
         elif isinstance(value, tuple):
-            shorter[field.name] = tuple(map(_short, value))
+            shorter[field.name] = tuple(map(short, value))
         else:
-            shorter[field.name] = {name: _short(each) for name, each in value.items()}
+            shorter[field.name] = {name: short(each) for name, each in value.items()}
     return replace(calibrator, **shorter)
 
 
@@ -211,7 +212,3 @@ def calibrator_from_json(method: str, values: Mapping[str, Any], where: object) 
 def _check_positive(what: str, *values: float) -> None:
     if wrong := [value for value in values if not 0 < value < math.inf]:
         raise ValueError(f"the {what} {wrong[0]}")
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")

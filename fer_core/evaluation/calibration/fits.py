@@ -4,8 +4,8 @@ The NLL of w × z + b is convex in the scales w and biases b, so scipy's trust-r
 the one optimum where there is one. There is none where the rows can be told apart perfectly in some
 direction, as with a class that has no row, or one row that stands out: the parameters would run
 away. Newton's step from wherever the search ended is then long however flat the NLL is, and that is
-what is tested. Such a method is refused for these rows (`Undetermined`), not tamed by a penalty that
-someone must tune.
+what is tested. Such a method is refused for these rows (`Undetermined`), not tamed by a penalty
+that someone must tune.
 """
 
 from collections.abc import Sequence

@@ -24,6 +24,7 @@ from fer_core.evaluation.calibration.calibration import (
     calibration_floor,
     interior_temperature,
     reliability_table,
+    short,
 )
 from fer_core.evaluation.calibration.calibrators import (
     Temperature,
@@ -141,7 +142,7 @@ def calibrate(
     )
     calibration = Calibration(
         key=evaluation.key,
-        temperature=float(f"{fit.temperature:.6g}"),
+        temperature=short(fit.temperature),
         n=fit.n,
         nll_before=round(fit.nll_before, 6),
         nll_after=round(fit.nll_after, 6),

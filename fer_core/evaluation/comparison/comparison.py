@@ -1,14 +1,14 @@
 """Comparing training methods on named test sets, row by row.
 
 A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over
-the choice of test pictures, and beside them stand the difference of each seed and an interval that
+the choice of test pictures, and beside them are the difference of each seed and an interval that
 allows for other seeds too. Two methods are compared only if, seed by seed, they were given the same
 budget (initial weights, rows, steps, batch, …) and plain cross-entropy had no fewer trials of its
 settings, else the pair is refused; unless params allow it, and then the words say so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ __all__ = [
     "DIFFERENCES",
     "Conditions",
     "Difference",
-    "Pair",
+    "MethodPair",
     "Refusal",
     "SeedPair",
     "budget_differences",
@@ -76,7 +76,7 @@ class Difference:
 
     @property
     def over_seeds(self) -> Interval | None:
-        """See the class."""
+        """Interval over pictures and seeds; None for one seed."""
         return over_seeds(self.over_rows, self.by_seed)
 
 
@@ -100,7 +100,7 @@ class SeedPair:
 
 
 @dataclass(frozen=True)
-class Pair:
+class MethodPair:
     """Method a against method b on one set.
 
     Attributes:
@@ -142,24 +142,11 @@ class Refusal:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """One pair on one set, before p-values are adjusted."""
-
-    set_name: str
-    a: str
-    b: str
-    pictures: np.ndarray
-    differences: Mapping[str, Difference]
-    seeds: tuple[SeedPair, ...]
-    unequal: tuple[str, ...]
-
-
 def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """What two budgets differ in, in words; empty where they are equal. A run that recorded none is
     equal to nothing.
 
-    What stands under `tuned` may differ: every method has its own learning rate, found on val rows.
+    What is under `tuned` may differ: every method has its own learning rate, found on val rows.
     """
     if not a or not b:
         return ["a run has no recorded budget"]
@@ -175,7 +162,7 @@ def compare_methods(
     options: EvaluationOptions,
     conditions: Conditions,
     seed: int,
-) -> tuple[list[Pair], list[Refusal]]:
+) -> tuple[list[MethodPair], list[Refusal]]:
     """Compare every two methods on every set of `evaluation.compare_set`; of a pair, the method
     listed later is `a`.
 
@@ -215,28 +202,9 @@ def compare_methods(
         for name in options.compare_sets
         for pair in _measure_set(runs, name, allowed, options, conditions, seed)
     ]
-    p = [median_p([pair.p for pair in found.seeds]) for found in measured]
     pairs = [
-        Pair(
-            set_name=found.set_name,
-            a=found.a,
-            b=found.b,
-            n=len(found.pictures),
-            pictures=len(np.unique(found.pictures)),
-            differences=found.differences,
-            seeds=found.seeds,
-            p=own,
-            holm_p=adjusted,
-            family=len(measured),
-            unequal=found.unequal,
-            trials=_trials(found.a, found.b, conditions.trials),
-            rising=tuple(
-                conditions.rising[method]
-                for method in (found.b, found.a)
-                if method in conditions.rising
-            ),
-        )
-        for found, own, adjusted in zip(measured, p, holm(p), strict=True)
+        replace(pair, holm_p=adjusted, family=len(measured))
+        for pair, adjusted in zip(measured, holm([pair.p for pair in measured]), strict=True)
     ]
     return pairs, refused
 
@@ -248,8 +216,8 @@ def _measure_set(
     options: EvaluationOptions,
     conditions: Conditions,
     seed: int,
-) -> list[_Measured]:
-    """The pairs allowed on one set."""
+) -> list[MethodPair]:
+    """The pairs allowed on one set, before their p-values are adjusted."""
     raw: dict[str, dict[int, Outcome]] = {}
     scaled: dict[str, dict[int, Outcome]] = {}
     for method in dict.fromkeys(method for a, b, _ in allowed for method in (b, a)):
@@ -268,7 +236,26 @@ def _measure_set(
             scaled[a], scaled[b], ("nll",), options, seed, pictures
         )["nll"]
         seeds = tuple(_seed_pair(s, raw[a][s], raw[b][s], pictures) for s in raw[a])
-        found.append(_Measured(name, a, b, pictures, differences, seeds, unequal))
+        p = median_p([pair.p for pair in seeds])
+        trials = conditions.trials
+        found.append(
+            MethodPair(
+                set_name=name,
+                a=a,
+                b=b,
+                n=len(pictures),
+                pictures=len(np.unique(pictures)),
+                differences=differences,
+                seeds=seeds,
+                p=p,
+                holm_p=p,
+                unequal=unequal,
+                trials=(trials.get(a, 0), trials.get(b, 0)) if trials else None,
+                rising=tuple(
+                    conditions.rising[method] for method in (b, a) if method in conditions.rising
+                ),
+            )
+        )
     return found
 
 
@@ -301,10 +288,6 @@ def _seed_pair(seed: int, a: Outcome, b: Outcome, pictures: np.ndarray) -> SeedP
         int((a.predictions != b.predictions).sum()),
         exact_mcnemar(only_a, only_b),
     )
-
-
-def _trials(a: str, b: str, trials: Mapping[str, int]) -> tuple[int, int] | None:
-    return (trials.get(a, 0), trials.get(b, 0)) if trials else None
 
 
 def _fewer_trials(a: str, b: str, trials: Mapping[str, int]) -> list[str]:

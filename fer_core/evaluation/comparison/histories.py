@@ -1,68 +1,23 @@
-"""Readers of the small JSON and CSV records that the report shows and whose own modules need more
-than the report may load.
+"""Training histories: reading them, and whether training ended too early.
 
-Each checks schema and completeness, so that a number is either the artifact's or an error.
+A method that is stopped while it still gains is ranked too low.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fer_core.base.artifact import REMAKE
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json
-from fer_core.base.labels import check_class_order
-from fer_core.evaluation.metrics.reliability import read_reliability_metrics
+from fer_core.evaluation.metrics.readers import read_columns
 
-__all__ = [
-    "read_history",
-    "read_reliability",
-    "read_target_metrics",
-    "read_validation",
-]
+__all__ = ["late_gain", "read_history", "rising", "unfinished"]
 
-_REMEDY = "run `fer run` (or `dvc repro`) to make it again"
-_HISTORY = (
-    "epoch",
-    "phase",
-    "train_loss",
-    "train_accuracy",
-    "val_accuracy",
-    "val_macro_f1",
-    "val_nll",
-)
-_VALIDATION = (
-    "manifest_sha256",
-    "canonical",
-    "counts",
-    "rows_by_split",
-    "dropped",
-    "exclusions",
-    "twins",
-    "sets",
-)
-_RELIABILITY = ("set", "stage", "bin", "confidence", "accuracy", "count")
-
-
-def read_validation(path: Path) -> dict[str, Any]:
-    """The report of the passed gate.
-
-    Raises:
-        ArtifactError: missing, damaged, incomplete, of another version or class order, or not of a
-            passed gate.
-    """
-    values = _object(path, _VALIDATION)
-    if (values.get("schema"), values.get("ok")) != ("validation/1", True):
-        raise ArtifactError(
-            "This is not the report of a passed gate.",
-            where=path,
-            expected="schema validation/1, ok true",
-            remedy=_REMEDY,
-        )
-    check_class_order(values["canonical"], path)
-    return values
+_STILL_RISING = 0.01
+_SCORE = "val_macro_f1"
+_NUMBERS = ("epoch", "train_loss", "train_accuracy", "val_accuracy", _SCORE, "val_nll")
 
 
 def read_history(folder: Path) -> pd.DataFrame:
@@ -74,95 +29,67 @@ def read_history(folder: Path) -> pd.DataFrame:
             1, …, or a value that is not finite.
     """
     file = folder / "history.csv"
-    table = _table(file, _HISTORY)
+    table = read_columns(file, ("phase", *_NUMBERS))
     if not len(table) or table["epoch"].tolist() != list(range(len(table))):
         raise ArtifactError(
             "This history does not hold every epoch.",
             where=file,
             found=table["epoch"].tolist(),
-            remedy=_REMEDY,
+            remedy=REMAKE,
         )
-    numbers = table[[name for name in _HISTORY if name != "phase"]]
+    numbers = table[list(_NUMBERS)]
     if (
         not all(pd.api.types.is_numeric_dtype(kind) for kind in numbers.dtypes)
         or not np.isfinite(numbers.to_numpy(dtype=float)).all()
     ):
         raise ArtifactError(
-            "A value of this history is not a finite number.", where=file, remedy=_REMEDY
+            "A value of this history is not a finite number.", where=file, remedy=REMAKE
         )
     return table
 
 
-def read_reliability(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """What a temperature does, from a calibration folder.
+def late_gain(history: pd.DataFrame) -> float:
+    """Mean val macro-F1 of the last quarter of the epochs less that of the quarter before: near 0
+    where the curve is flat.
+
+    Args:
+        history: of one run, one row an epoch in order, with the column val_macro_f1.
 
     Returns:
-        Set -> rows, raw, temperature_scaled, ece_floor; and the diagrams' points: set, stage, bin,
-            confidence, accuracy, count.
-
-    Raises:
-        ArtifactError: missing, damaged or incomplete, or points that are not of every row.
+        The difference; 0 for fewer than two epochs.
     """
-    metrics = read_reliability_metrics(folder)
-    points = _table(folder / "reliability.csv", _RELIABILITY)
-    for name, measured in metrics.items():
-        mine = points[points["set"] == name]
-        counts = {
-            stage: mine.loc[mine["stage"] == stage, "count"].sum() for stage in ("raw", "scaled")
-        }
-        if counts != {"raw": measured["rows"], "scaled": measured["rows"]}:
-            raise ArtifactError(
-                "The points of a reliability diagram are not of every row.",
-                where=f"{folder / 'reliability.csv'}: {name}",
-                found=counts,
-                expected=measured["rows"],
-                remedy=_REMEDY,
-            )
-    return metrics, points
+    scores = history[_SCORE].to_numpy(dtype=float)
+    quarter = max(1, len(scores) // 4)
+    if len(scores) < 2 * quarter:
+        return 0.0
+    return float(scores[-quarter:].mean() - scores[-2 * quarter : -quarter].mean())
 
 
-def read_target_metrics(path: Path) -> dict[str, Any]:
-    """`ensemble_metrics.json` of the soft labels: metrics of train, val and calib rows, sharpness
-    by temperature.
+def rising(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, str]:
+    """Name and late gain, in words, of each method whose val curve still rises at the end, on
+    average over seeds.
 
-    Raises:
-        ArtifactError: missing, damaged or incomplete.
+    Args:
+        histories: method -> history of each of its runs.
     """
-    values = _object(path, ("splits", "sharpness"))
-    _complete(values["splits"], ("train", "val", "calib"), path)
-    for point in values["sharpness"]:
-        _complete(point, ("temperature", "max_probability", "entropy"), path)
-    return values
+    gains = {method: sum(map(late_gain, runs)) / len(runs) for method, runs in histories.items()}
+    return {
+        method: f"{method} ({gain:+.3f})" for method, gain in gains.items() if gain > _STILL_RISING
+    }
 
 
-def _object(path: Path, keys: Collection[str]) -> dict[str, Any]:
-    values = read_json(path)
-    _complete(values, keys, path)
-    return values
+def unfinished(histories: Mapping[str, Sequence[pd.DataFrame]]) -> str | None:
+    """What to tell the reader of methods whose val curve still rises at the end, on average over
+    seeds; None where all are flat.
 
-
-def _complete(values: Any, keys: Collection[str], where: object) -> None:
-    if not isinstance(values, dict):
-        raise ArtifactError(
-            "This record holds no keys.", where=where, found=type(values).__name__, remedy=_REMEDY
-        )
-    if missing := [key for key in keys if key not in values]:
-        raise ArtifactError(
-            "A key is missing.", where=where, expected=", ".join(missing), remedy=_REMEDY
-        )
-
-
-def _table(file: Path, columns: Collection[str]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    except FileNotFoundError as error:
-        raise ArtifactError("A file is missing.", where=file, remedy=_REMEDY) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ArtifactError(
-            "This table is damaged.", where=file, found=error, remedy=_REMEDY
-        ) from error
-    if missing := [name for name in columns if name not in table]:
-        raise ArtifactError(
-            "A column is missing.", where=file, found=list(table), expected=missing, remedy=_REMEDY
-        )
-    return table
+    Args:
+        histories: method -> history of each of its runs.
+    """
+    still = rising(histories).values()
+    if not still:
+        return None
+    return (
+        "Val macro-F1 still rose when training ended, last quarter of the epochs against the one "
+        f"before: {', '.join(still)}. "
+        "More epochs for all methods would rank them more fairly."
+    )

@@ -1,5 +1,5 @@
 """The comparison as an artifact: `comparison.json`, `comparison.csv` and, in words,
-`comparison.md`.
+`comparison.md`. The words are in `comparison.md.j2` and `verdict.j2`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.files import read_json, write_json, write_text
-from fer_core.evaluation.comparison.comparison import DIFFERENCES, Pair, Refusal
-from fer_core.evaluation.comparison.verdict import verdict
+from fer_core.evaluation.comparison.comparison import DIFFERENCES, MethodPair, Refusal
 from fer_core.evaluation.metrics.record import Evaluation
 
-__all__ = ["comparison_frame", "read_comparison", "run_summary", "write_comparison"]
+__all__ = ["comparison_frame", "read_comparison", "run_summary", "verdict", "write_comparison"]
 
 _KIND = "comparison/3"
 _SHOWN = {
@@ -26,7 +26,7 @@ _SHOWN = {
     "ece, raw": ("metrics", "ece"),
     "ece, scaled": ("scaled", "ece"),
 }
-"""Column of the table of runs -> where its value stands in a run's summary."""
+"""Column of the table of runs -> where its value is in a run's summary."""
 
 
 def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def run_summary(run: Evaluation, reliability: Mapping[str, Any], set_name: str) 
 def write_comparison(
     folder: Path,
     set_names: Sequence[str],
-    pairs: Sequence[Pair],
+    pairs: Sequence[MethodPair],
     refused: Sequence[Refusal],
     runs: Sequence[dict[str, Any]],
 ) -> None:
@@ -76,7 +76,8 @@ def write_comparison(
             temporary / "comparison.csv",
             comparison_frame(values).to_csv(index=False, lineterminator="\n"),
         )
-        write_text(temporary / "comparison.md", _words(values))
+        words = _template("comparison.md.j2").render(**values, shown=_SHOWN)
+        write_text(temporary / "comparison.md", words + "\n")
 
 
 def read_comparison(folder: Path) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def comparison_frame(values: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def _plain(pair: Pair) -> dict[str, Any]:
+def _plain(pair: MethodPair) -> dict[str, Any]:
     values: dict[str, Any] = {"set": pair.set_name, "a": pair.a, "b": pair.b}
     for name, found in pair.differences.items():
         values[f"delta_{name}"] = found.over_rows.to_dict()
@@ -163,40 +164,14 @@ def _plain(pair: Pair) -> dict[str, Any]:
     return values | ({"unequal_budgets": list(pair.unequal)} if pair.unequal else {})
 
 
-def _words(values: Mapping[str, Any]) -> str:
-    pairs, refused = values["pairs"], values["refused"]
-    lines = [f"# Comparison on {', '.join(values['sets'])}", ""]
-    lines += [f"- {pair['verdict']}" for pair in pairs] or ["No two methods were compared."]
-    if refused:
-        lines += [
-            "",
-            "## Refused",
-            "",
-            "These pairs did not get the same budget, so a difference would not be the method's:",
-            "",
-        ]
-        lines += [
-            f"- {refusal['a']} and {refusal['b']}: {'; '.join(refusal['reasons'])}"
-            for refusal in refused
-        ]
-    lines += ["", f"## Runs on {values['set']}", ""]
-    lines += [
-        "| run | kind | lr | rows | " + " | ".join(_SHOWN) + " |",
-        "|---|---|---:|---:|" + "---:|" * len(_SHOWN),
-    ]
-    for run in values["runs"]:
-        found = [run[part][name] for part, name in _SHOWN.values()]
-        cells = [f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})" for one in found]
-        lines.append(
-            f"| {run['key']} | {run['kind']} | {run['lr'] or '–'} | {run['rows_used']:,} | "
-            + " | ".join(cells)
-            + " |"
-        )
-    lines += [
-        "",
-        "Values with 95 % confidence intervals (bootstrap over test pictures); scaled: after "
-        "temperature scaling. Teachers are listed for "
-        "information only.",
-        "",
-    ]
-    return "\n".join(lines)
+def verdict(pair: MethodPair) -> str:
+    """What the numbers of a pair show and what they do not, one sentence after the other."""
+    return " ".join(_template("verdict.j2").render(pair=pair).split())
+
+
+def _template(name: str) -> Template:
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(name)

@@ -16,7 +16,7 @@ import pandas as pd
 from fer_core.base.artifact import Header, new_artifact, open_artifact, read_values, write_values
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import write_text
-from fer_core.evaluation.calibration.calibration import interior_temperature
+from fer_core.evaluation.calibration.calibration import short_temperature
 from fer_core.evaluation.ensemble.fusion import (
     EnsembleOptions,
     Space,
@@ -24,14 +24,15 @@ from fer_core.evaluation.ensemble.fusion import (
     fuse,
     normalised,
 )
-from fer_core.evaluation.ensemble.kind_validation import RowOrigins, validate_kinds
-from fer_core.evaluation.ensemble.weight_choice import choose_weights, short
-from fer_core.evaluation.ensemble.weight_kinds import (
+from fer_core.evaluation.ensemble.kinds import (
     KindWeights,
+    RowOrigins,
     SourceWeights,
     fit_per_class,
     fit_per_source,
+    validate_kinds,
 )
+from fer_core.evaluation.ensemble.weight_choice import choose_weights
 from fer_core.evaluation.metrics.metrics import all_metrics
 from fer_core.logits.store import LogitsSet
 
@@ -197,15 +198,14 @@ def choose_ensemble(
         for name, asked in options.weightings.items()
     }
     temperatures = {
-        tag: short(interior_temperature(calib[tag].eval, labels, f"teacher {tag}").temperature)
-        for tag in tags
+        tag: short_temperature(calib[tag].eval, labels, f"teacher {tag}") for tag in tags
     }
     calibrated = [calib[tag].eval.astype(np.float64) / temperatures[tag] for tag in tags]
     choice = choose_weights(calibrated, labels, options, options.spaces, bins)
 
     def weighting(space: Space, weights: tuple[float, ...]) -> Weighting:
         fused = fuse(calibrated, weights, space)
-        temperature = short(interior_temperature(fused, labels, "ensemble").temperature)
+        temperature = short_temperature(fused, labels, "ensemble")
         return Weighting(
             space,
             dict(zip(tags, weights, strict=True)),

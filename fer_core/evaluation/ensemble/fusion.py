@@ -18,7 +18,7 @@ from tqdm import tqdm
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import progress_off
-from fer_core.base.params import Section
+from fer_core.base.params import Section, each_once
 from fer_core.evaluation.metrics.metrics import f1_scores, log_softmax
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Kind",
     "Space",
     "best_candidate",
+    "class_major",
     "fuse",
     "normalised",
     "search_weights",
@@ -67,7 +68,7 @@ class GivenWeights(Section):
         """
         if unknown := [tag for tag in self.weights if tag not in tags]:
             raise ParamsError(
-                "A weighting names a teacher that there is none of.",
+                "A weighting names a teacher that does not exist.",
                 where=f"params.yaml: ensemble.weightings.{name}.weights",
                 found=", ".join(unknown),
                 expected=f"some of {', '.join(tags)}",
@@ -98,9 +99,11 @@ class EnsembleOptions(Section):
     step: Annotated[float, Field(gt=0, le=1)]
     objective: Literal["nll", "macro_f1"]
     search: Literal["grid", "smooth"] = "grid"
-    fixed_temperatures: tuple[Annotated[float, Field(gt=0, le=100)], ...] = ()
+    fixed_temperatures: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=100)], ...], each_once()
+    ] = ()
     weightings: dict[str, GivenWeights] = Field(default_factory=dict)
-    kinds: tuple[Kind, ...] = ("global",)
+    kinds: Annotated[tuple[Kind, ...], each_once("global")] = ("global",)
     folds: Annotated[int, Field(ge=2, le=20)] = 5
 
     @field_validator("step")
@@ -110,13 +113,6 @@ class EnsembleOptions(Section):
             raise ValueError("1 must be a whole number of steps")
         return step
 
-    @field_validator("kinds")
-    @classmethod
-    def _once_each(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-        if len(set(kinds)) != len(kinds) or "global" not in kinds:
-            raise ValueError("expected each kind once, and global among them")
-        return kinds
-
     @field_validator("weightings")
     @classmethod
     def _free_names(cls, weightings: dict[str, GivenWeights]) -> dict[str, GivenWeights]:
@@ -124,17 +120,10 @@ class EnsembleOptions(Section):
             raise ValueError(f"{', '.join(taken)}: the leaderboard has entries of this name")
         return weightings
 
-    @field_validator("fixed_temperatures")
-    @classmethod
-    def _different(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(temperatures)) != len(temperatures):
-            raise ValueError("expected each temperature once")
-        return temperatures
-
     @model_validator(mode="after")
     def _smooth_is_of_the_nll(self) -> "EnsembleOptions":
         if self.search == "smooth" and self.objective != "nll":
-            raise ValueError("a smooth search needs objective: nll, for macro-F1 has no slope")
+            raise ValueError("a smooth search needs objective: nll, because macro-F1 has no slope")
         return self
 
 
@@ -209,6 +198,26 @@ def simplex(count: int, step: float) -> np.ndarray:
     return np.array(parts[::-1], dtype=np.float64) / steps
 
 
+def class_major(
+    logits: Sequence[np.ndarray], labels: np.ndarray, space: Space, rows: int, kind: type
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is averaged, cut into blocks of so many rows: [T, 7, n] of type `kind`, and labels [n].
+
+    It is probabilities in the space "prob" and logits in the space "logit".
+    """
+    parts = [
+        np.exp(log_softmax(z)) if space == "prob" else np.asarray(z, dtype=np.float64)
+        for z in logits
+    ]
+    return [
+        (
+            np.ascontiguousarray(np.stack([part[i : i + rows].T for part in parts]), dtype=kind),
+            labels[i : i + rows],
+        )
+        for i in range(0, len(labels), rows)
+    ]
+
+
 def search_weights(
     logits: Sequence[np.ndarray],
     labels: np.ndarray,
@@ -233,25 +242,12 @@ def search_weights(
             temperature, nll, accuracy, macro_f1, ece.
     """
     labels = np.asarray(labels).astype(np.int64)
-    block = 1 << 14
     found = []
     bar = tqdm(
         total=len(spaces) * len(weightings), desc="weightings", leave=False, disable=progress_off()
     )
     for space in spaces:
-        parts = [
-            np.exp(log_softmax(z)) if space == "prob" else np.asarray(z, dtype=np.float64)
-            for z in logits
-        ]
-        blocks = [
-            (
-                np.ascontiguousarray(
-                    np.stack([part[i : i + block].T for part in parts]), dtype=np.float32
-                ),
-                labels[i : i + block],
-            )
-            for i in range(0, len(labels), block)
-        ]
+        blocks = class_major(logits, labels, space, 1 << 14, np.float32)
         for weights in weightings:
             fused = [_Block.of(stack, y, normalised(weights), space) for stack, y in blocks]
             found.append(

@@ -7,7 +7,7 @@ same resamples, so two models measured on the same rows are always compared row 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,13 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.logs import progress_off
 from fer_core.evaluation.metrics.metrics import METRICS, Outcome, measure
 
-__all__ = ["Interval", "confidence_intervals", "paired_differences", "stratified_weights"]
+__all__ = [
+    "Interval",
+    "confidence_intervals",
+    "paired_differences",
+    "percentile_interval",
+    "stratified_weights",
+]
 
 _LEVEL = 0.95
 _BIASED = ("ece", "ace", "classwise_ece")
@@ -30,6 +36,11 @@ class Interval:
     value: float
     low: float
     high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether a difference of this interval is shown."""
+        return self.low > 0 or self.high < 0
 
     def to_dict(self) -> dict[str, float]:
         """Plain values for JSON, rounded to six decimals, so that they do not depend on a machine's
@@ -90,11 +101,11 @@ def confidence_intervals(
     drawn = np.array([list(measure(outcome, weights, names).values()) for weights in resampled])
     intervals = {}
     for column, name in enumerate(value):
-        low, high = _percentiles(drawn[:, column])
+        found = percentile_interval(value[name], drawn[:, column])
         if name in _BIASED:
             bias = float(drawn[:, column].mean()) - value[name]
-            low, high = max(low - bias, 0.0), max(high - bias, 0.0)
-        intervals[name] = Interval(value[name], low, high)
+            found = replace(found, low=max(found.low - bias, 0.0), high=max(found.high - bias, 0.0))
+        intervals[name] = found
     return intervals
 
 
@@ -136,12 +147,12 @@ def paired_differences(
     drawn = np.array([difference(weights) for weights in bar])
     ordered = [name for name in METRICS if name in names]
     return {
-        name: Interval(float(value[i]), *_percentiles(drawn[:, i]))
-        for i, name in enumerate(ordered)
+        name: percentile_interval(float(value[i]), drawn[:, i]) for i, name in enumerate(ordered)
     }
 
 
-def _percentiles(drawn: np.ndarray) -> tuple[float, float]:
+def percentile_interval(value: float, drawn: np.ndarray) -> Interval:
+    """A value with the percentiles of its resamples [R] as the ends of its interval."""
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    return float(low), float(high)
+    return Interval(value, float(low), float(high))

@@ -25,6 +25,7 @@ __all__ = [
     "Outcome",
     "all_metrics",
     "class_details",
+    "confusion_of",
     "f1_scores",
     "log_softmax",
     "measure",
@@ -148,6 +149,12 @@ def outcome_of(
     )
 
 
+def confusion_of(cell: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Confusion matrix [7, 7] (rows: label) of rows [N] in the cells 7 × label + prediction."""
+    counts = np.bincount(cell, weights=weights, minlength=N_CLASSES**2)
+    return counts.reshape(N_CLASSES, N_CLASSES)
+
+
 def f1_scores(confusion: np.ndarray) -> np.ndarray:
     """F1 of each class from a confusion matrix [7, 7] (rows: label); 0 where a class has neither
     rows nor predictions.
@@ -189,9 +196,7 @@ def measure(
     total, counts = int(weights.sum()), weights.astype(np.float64)
     values: dict[str, float] = {}
     if not {"accuracy", "macro_f1", "minority_f1"}.isdisjoint(names):
-        confusion = np.bincount(outcome.cell, weights=counts, minlength=N_CLASSES**2).reshape(
-            N_CLASSES, N_CLASSES
-        )
+        confusion = confusion_of(outcome.cell, counts)
         values["accuracy"] = float(np.trace(confusion)) / total
         values["macro_f1"] = float(f1_scores(confusion).mean())
         values["minority_f1"] = minority_f1(confusion)
@@ -234,7 +239,7 @@ def class_details(outcome: Outcome) -> dict[str, Any]:
     """F1 of each class (None for a class without rows) and the confusion matrix (rows: label), as
     plain values for JSON.
     """
-    confusion = np.bincount(outcome.cell, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
+    confusion = confusion_of(outcome.cell)
     present = confusion.sum(axis=1) > 0
     f1 = f1_scores(confusion)
     return {

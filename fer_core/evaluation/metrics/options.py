@@ -2,16 +2,15 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from fer_core.base.params import Section
+from fer_core.base.params import Section, each_once
 
 __all__ = ["METHODS", "CalibrationOptions", "EvaluationOptions", "Method"]
 
 Method = Literal["temperature", "bias_corrected", "vector", "per_source"]
 METHODS: tuple[Method, ...] = get_args(Method)
-"""From the simplest on; what asks for a face's source is least simple, for a picture from a camera
-has none.
+"""From the simplest on; what asks for a face's source is least simple: a camera's picture has none.
 """
 
 
@@ -22,19 +21,12 @@ class CalibrationOptions(Section):
     """How networks are calibrated.
 
     Attributes:
-        methods: what is fitted; temperature must be among them, for an exported file holds it.
+        methods: what is fitted; temperature must be among them, because an exported file holds it.
         folds: of the cross-validation that chooses between them.
     """
 
-    methods: tuple[Method, ...] = METHODS
+    methods: Annotated[tuple[Method, ...], each_once("temperature")] = METHODS
     folds: Annotated[int, Field(ge=2, le=20)] = 5
-
-    @field_validator("methods")
-    @classmethod
-    def _once_each(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
-        if len(set(methods)) != len(methods) or "temperature" not in methods:
-            raise ValueError("expected each method once, and temperature among them")
-        return methods
 
 
 class EvaluationOptions(Section):
@@ -53,16 +45,9 @@ class EvaluationOptions(Section):
 
     bootstrap: Annotated[int, Field(ge=100, le=100_000)]
     bins: Annotated[int, Field(ge=2, le=100)]
-    compare_set: _Name | Annotated[tuple[_Name, ...], Field(min_length=1)]
+    compare_set: _Name | Annotated[tuple[_Name, ...], Field(min_length=1), each_once()]
     calibration: CalibrationOptions = CalibrationOptions()
     allow_unequal_budgets: bool = False
-
-    @field_validator("compare_set")
-    @classmethod
-    def _each_set_once(cls, chosen: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if not isinstance(chosen, str) and len(set(chosen)) != len(chosen):
-            raise ValueError("expected each set once")
-        return chosen
 
     @property
     def compare_sets(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fer_core.base.logs import progress_off
 from fer_core.base.machine import cpu_model, load_average, usable_cores
-from fer_core.export.latency.table import COLUMNS
+from fer_core.export.latency.records import COLUMNS
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import LatencyOptions
 from fer_core.models.networks.backbone import build_classifier
@@ -154,7 +154,7 @@ def measure_latency(
         subjects: what is timed; the model called "reference" gives the ratios to those of its size.
         providers: onnxruntime providers; on other than the CPU only the first thread count is used.
         options: section `latency`.
-        usable_threads: what a thread count of 0 stands for.
+        usable_threads: what a thread count of 0 means.
         faces: square face crops of one size, RGB uint8 [side, side, 3]; random ones of 112 px where
             none are given.
 

@@ -14,12 +14,13 @@ import numpy as np
 import onnx
 import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from fer_core.base.errors import ModelError
 from fer_core.base.files import new_file
 from fer_core.base.labels import N_CLASSES
-from fer_core.export.onnx.half import to_half
 from fer_core.export.onnx.options import Precision
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
@@ -31,6 +32,7 @@ __all__ = [
     "float_networks",
     "save_networks",
     "save_onnx",
+    "to_half",
 ]
 
 log = logging.getLogger(__name__)
@@ -248,3 +250,18 @@ def _without_traces(model: ModelProto) -> ModelProto:
         holder.ClearField("doc_string")
         holder.ClearField("metadata_props")
     return model
+
+
+def to_half(network: ModelProto) -> ModelProto:
+    """A copy with float16 weights and arithmetic; inputs and outputs stay float32.
+
+    Weights beyond the range of float16 are clipped to it: whether that matters is for the parity
+    check to say.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(network)
+    half = convert_float_to_float16(copy, keep_io_types=True)
+    OnnxModel(half).topological_sort(
+        is_deterministic=True
+    )  # the converter may leave its casts after the nodes that need them
+    return half

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from fer_core.base.params import Section
+from fer_core.base.params import Section, each_once
 
 __all__ = ["DeployOptions", "Int8Options", "LatencyOptions", "Precision"]
 
@@ -31,8 +31,7 @@ class DeployOptions(Section):
     Attributes:
         student: key of the student, such as "kd-1337".
         opset: ONNX operator set; 18 is the first that torch's exporter writes without conversion.
-        precisions: one file each; "fp32" must be among them, for it is what the others are measured
-            against.
+        precisions: one file each; "fp32" must be among them: the others are measured against it.
         licence: terms of use of the weights, written into every file; it follows the training data.
         int8: how the precision "int8" is made.
         teachers: tags of teachers that are exported too, as fp32.
@@ -40,17 +39,10 @@ class DeployOptions(Section):
 
     student: Annotated[str, Field(min_length=1)]
     opset: Annotated[int, Field(ge=18, le=23)]
-    precisions: tuple[Precision, ...]
+    precisions: Annotated[tuple[Precision, ...], each_once("fp32")]
     licence: Annotated[str, Field(min_length=1)]
     int8: Int8Options = Int8Options()
     teachers: tuple[str, ...] = ()
-
-    @field_validator("precisions")
-    @classmethod
-    def _distinct_with_fp32(cls, value: tuple[Precision, ...]) -> tuple[Precision, ...]:
-        if "fp32" not in value or len(set(value)) != len(value):
-            raise ValueError("precisions must be distinct and hold fp32")
-        return value
 
 
 class LatencyOptions(Section):

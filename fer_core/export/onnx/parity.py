@@ -9,13 +9,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
 
+from fer_core.base.artifact import object_with, read_plain
 from fer_core.base.errors import ArtifactError, ModelError
-from fer_core.base.files import read_json, write_json
+from fer_core.base.files import write_json
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.metrics.metrics import log_softmax, measure, outcome_of, softmax
@@ -37,7 +38,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-_SCHEMA = 2
 _CHUNK = 256
 # A row whose two greatest reference logits lie closer than this share of the logit scale has no
 # decided class: rounding may turn it.
@@ -138,6 +138,25 @@ class Gate:
             if bound is not None and not value <= bound + 1e-12
         ]
 
+
+_FIGURES = {
+    **dict.fromkeys([field.name for field in fields(Parity)], float),
+    "macro_f1_drop": float,
+}
+_PASSED = object_with({**_FIGURES, "gate": dict[str, Any], "pass": bool})
+_REFUSED = object_with({**_FIGURES, "gate": dict[str, Any], "pass": bool, "reasons": list[str]})
+_RECORD = object_with(
+    {
+        "schema": Literal[2],
+        "kind": Literal["onnxparity"],
+        "rows_sha256": str,
+        "rows_expected": int,
+        "rows_used": int,
+        "temperature": float,
+        "precisions": dict[str, _PASSED],  # type: ignore[valid-type]
+        "refused": dict[str, _REFUSED],  # type: ignore[valid-type]
+    }
+)
 
 GATES: dict[Precision, Gate] = {
     "fp32": Gate(
@@ -315,19 +334,15 @@ def write_parity(
             refused[name] = {**record, "reasons": reasons}
         else:
             passed[name] = record
-    rows_used = min(parity.rows for parity in results.values())
-    facts = {
-        "rows_sha256": rows_sha256,
-        "rows_expected": rows_expected,
-        "rows_used": rows_used,
-        "temperature": temperature,
-    }
     write_json(
         path,
         {
-            "schema": _SCHEMA,
+            "schema": 2,
             "kind": "onnxparity",
-            **facts,
+            "rows_sha256": rows_sha256,
+            "rows_expected": rows_expected,
+            "rows_used": min(parity.rows for parity in results.values()),
+            "temperature": temperature,
             "precisions": passed,
             "refused": refused,
         },
@@ -342,45 +357,14 @@ def read_parity(path: Path) -> dict[str, Any]:
         ArtifactError: missing, damaged, of another schema, without a figure, or not measured on
             every row.
     """
-    values = read_json(path)
-    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (
-        _SCHEMA,
-        "onnxparity",
-    ):
-        raise ArtifactError(
-            "This is no parity record of our schema.",
-            where=path,
-            remedy="run the `onnx` stage again",
-        )
-    if missing := [
-        name
-        for name in ("rows_sha256", "temperature", "precisions", "refused")
-        if name not in values
-    ]:
-        raise ArtifactError(
-            "A key is missing.",
-            where=path,
-            expected=", ".join(missing),
-            remedy="run the `onnx` stage again",
-        )
-    if values.get("rows_used") != values.get("rows_expected"):
+    values: dict[str, Any] = read_plain(path, _RECORD)
+    if values["rows_used"] != values["rows_expected"]:
         raise ArtifactError(
             "Parity was not measured in full.",
             where=path,
             found=values["rows_used"],
             expected=values["rows_expected"],
         )
-    needed = {field.name for field in fields(Parity)} | {"macro_f1_drop", "gate", "pass"}
-    for part, extra in (("precisions", set()), ("refused", {"reasons"})):
-        for name, record in values[part].items():
-            if set(record) != (wanted := needed | extra):
-                found, expected = sorted(record), sorted(wanted)
-                raise ArtifactError(
-                    "A parity record is not complete.",
-                    where=f"{path}: {name}",
-                    found=found,
-                    expected=expected,
-                )
     return values
 
 

@@ -2,30 +2,33 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from fer_core.base.artifact import object_with, read_plain
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, sha256_file, write_json
+from fer_core.base.files import sha256_file, write_json
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.parity import GATES, Parity
 from fer_core.predict.metadata import OnnxMetadata
 
 __all__ = ["read_export_records", "read_export_report", "write_export_report"]
 
-_SCHEMA = 1
-_KEYS = (
-    "modelname",
-    "arch",
-    "file",
-    "bytes",
-    "sha256",
-    "checkpoint_hash",
-    "opset",
-    "precision",
-    "preprocessing_hash",
-    "paritycheck",
+_EXPORT = object_with(
+    {
+        **dict.fromkeys(
+            ("modelname", "arch", "file", "sha256", "checkpoint_hash", "preprocessing_hash"), str
+        ),
+        **dict.fromkeys(("bytes", "opset"), int),
+        "precision": str,
+        "paritycheck": dict[str, Any],
+    }
 )
-_REMEDY = "run the `onnx` stage again"
+_EXPORTS: Any = Annotated[list[_EXPORT], Field(min_length=1)]  # type: ignore[valid-type]
+_REPORT = object_with(
+    {"schema": Literal[1], "kind": Literal["onnxexportreport"], "exports": _EXPORTS}
+)
 
 
 def write_export_report(
@@ -49,30 +52,27 @@ def write_export_report(
         quantisation: how the int8 network came to be, where there is one.
     """
     size = metadata.preprocessing.size
-    exports = []
-    for precision, file in files.items():
-        figures = parity[precision].to_dict()
-        passed = not GATES[precision].broken_by(parity[precision])
-        exports.append(
-            {
-                "modelname": name,
-                "arch": metadata.arch,
-                "file": file.name,
-                "bytes": file.stat().st_size,
-                "sha256": sha256_file(file),
-                "checkpoint_hash": metadata.source_model_sha256,
-                "opset": opset,
-                "precision": precision,
-                "input_shape": ["batch", size, size, 3],
-                "temperature": metadata.temperature,
-                "preprocessing_hash": metadata.preprocessing.hash(),
-                "paritycheck": {
-                    "meanabsdiff": figures["meanabsdiff"],
-                    "maxabsdiff": figures["maxabsdiff"],
-                    "pass": passed,
-                },
-            }
-        )
+    exports = [
+        {
+            "modelname": name,
+            "arch": metadata.arch,
+            "file": file.name,
+            "bytes": file.stat().st_size,
+            "sha256": sha256_file(file),
+            "checkpoint_hash": metadata.source_model_sha256,
+            "opset": opset,
+            "precision": precision,
+            "input_shape": ["batch", size, size, 3],
+            "temperature": metadata.temperature,
+            "preprocessing_hash": metadata.preprocessing.hash(),
+            "paritycheck": {
+                "meanabsdiff": parity[precision].to_dict()["meanabsdiff"],
+                "maxabsdiff": parity[precision].to_dict()["maxabsdiff"],
+                "pass": not GATES[precision].broken_by(parity[precision]),
+            },
+        }
+        for precision, file in files.items()
+    ]
     refused = [
         {"precision": precision, "reasons": GATES[precision].broken_by(figures)}
         for precision, figures in parity.items()
@@ -82,7 +82,7 @@ def write_export_report(
     write_json(
         path,
         {
-            "schema": _SCHEMA,
+            "schema": 1,
             "kind": "onnxexportreport",
             "exports": exports,
             "refused": refused,
@@ -99,20 +99,8 @@ def read_export_records(path: Path) -> list[dict[str, Any]]:
         ArtifactError: the report is missing, damaged, of another schema, names no file, or a record
             lacks a key.
     """
-    values = read_json(path)
-    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (
-        _SCHEMA,
-        "onnxexportreport",
-    ):
-        raise ArtifactError("This is no export report of our schema.", where=path, remedy=_REMEDY)
-    if not values.get("exports"):
-        raise ArtifactError("This report names no exported file.", where=path, remedy=_REMEDY)
-    for record in values["exports"]:
-        if missing := [key for key in _KEYS if key not in record]:
-            raise ArtifactError(
-                "A key is missing.", where=path, expected=", ".join(missing), remedy=_REMEDY
-            )
-    return values["exports"]
+    exports: list[dict[str, Any]] = read_plain(path, _REPORT)["exports"]
+    return exports
 
 
 def read_export_report(path: Path) -> list[dict[str, Any]]:

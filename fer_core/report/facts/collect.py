@@ -13,18 +13,17 @@ from fer_core.base.params import Params
 from fer_core.evaluation.boards.hard_cases import REASONS, read_hard_cases
 from fer_core.evaluation.boards.leaderboard import read_leaderboard
 from fer_core.evaluation.calibration.report import Calibration, read_calibration
-from fer_core.evaluation.comparison.histories import (
-    read_history,
+from fer_core.evaluation.comparison.histories import read_history
+from fer_core.evaluation.comparison.report import read_comparison
+from fer_core.evaluation.ensemble.ensemble import Ensemble, read_ensemble
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.readers import (
     read_reliability,
     read_target_metrics,
     read_validation,
 )
-from fer_core.evaluation.comparison.report import read_comparison
-from fer_core.evaluation.ensemble.ensemble import Ensemble, read_ensemble
-from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
-from fer_core.export.latency.promotion import Promotion, read_promotions, recommended
-from fer_core.export.latency.table import read_latency
+from fer_core.export.latency.records import Promotion, read_latency, read_promotions, recommended
 from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_records
 from fer_core.report.facts.agreement import agreements

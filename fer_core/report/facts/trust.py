@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fer_core.evaluation.comparison.convergence import unfinished
+from fer_core.evaluation.comparison.histories import unfinished
 from fer_core.report.facts.collect import RunFacts
 from fer_core.report.facts.preference import Preference
 

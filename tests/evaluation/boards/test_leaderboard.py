@@ -12,7 +12,7 @@ from fer_core.evaluation.boards.leaderboard import (
 )
 from fer_core.evaluation.ensemble.ensemble import Ensemble, Weighting, choose_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
-from fer_core.evaluation.ensemble.weight_kinds import PerClass, PerSource, SourceWeights
+from fer_core.evaluation.ensemble.kinds import SourceWeights, WeightsByClass, WeightsBySource
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import LogitsSet
@@ -204,8 +204,8 @@ def test_kinds_of_weights_are_entries_and_weights_by_source_follow_the_rows(ense
         tag: SourceWeights({"rn18": float(tag == "rn18"), "b3": float(tag == "b3")}, 1.0)
         for tag in SKILLS
     }
-    per_source = PerSource("logit", {"large": alone["b3"]}, alone["rn18"], {})
-    per_class = PerClass("logit", {"rn18": [1.0] * 7, "b3": [0.0] * 7}, 1.0)
+    per_source = WeightsBySource("logit", {"large": alone["b3"]}, alone["rn18"], {})
+    per_class = WeightsByClass("logit", {"rn18": [1.0] * 7, "b3": [0.0] * 7}, 1.0)
     ensemble = dataclasses.replace(
         ensemble, kinds={"per_class": per_class, "per_source": per_source}
     )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from fer_core.evaluation.boards.oracle import oracle
+from fer_core.evaluation.boards.leaderboard import oracle
 
 
 def test_numbers_worked_by_hand():

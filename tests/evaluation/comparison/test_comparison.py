@@ -11,15 +11,19 @@ from fer_core.evaluation.comparison.comparison import (
     DIFFERENCES,
     Conditions,
     Difference,
-    Pair,
+    MethodPair,
     Refusal,
     SeedPair,
     budget_differences,
 )
 from fer_core.evaluation.comparison.comparison import compare_methods as compare_under
-from fer_core.evaluation.comparison.report import read_comparison, run_summary, write_comparison
+from fer_core.evaluation.comparison.report import (
+    read_comparison,
+    run_summary,
+    verdict,
+    write_comparison,
+)
 from fer_core.evaluation.comparison.significance import holm
-from fer_core.evaluation.comparison.verdict import verdict
 from fer_core.evaluation.metrics.bootstrap import Interval
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
@@ -43,7 +47,7 @@ def compare_methods(
     options: EvaluationOptions,
     seed: int,
     **known: object,
-) -> tuple[list[Pair], list[Refusal]]:
+) -> tuple[list[MethodPair], list[Refusal]]:
     """On one set, every run at temperature 2 unless told otherwise."""
     temperatures = {one.key: 2.0 for by_seed in by_method.values() for one in by_seed.values()}
     conditions = Conditions(**({"temperatures": temperatures} | known))  # type: ignore[arg-type]
@@ -227,13 +231,13 @@ def test_other_test_rows_another_set_or_other_seeds_are_errors():
         compare_methods({}, "everything", OPTIONS, 1)
 
 
-def pair_of(**intervals: Interval) -> Pair:
+def pair_of(**intervals: Interval) -> MethodPair:
     """kd against ce on 50 rows of 50 pictures, one seed; what is not given shows no difference."""
     none = Interval(0.0, -0.1, 0.1)
     differences = {
         name: Difference(found := intervals.get(name, none), (found.value,)) for name in DIFFERENCES
     }
-    return Pair(
+    return MethodPair(
         "rafdb_test", "kd", "ce", 50, 50, differences, (SeedPair(1, 1, 9, 12, 0.02),), 0.02, 0.06
     )
 
@@ -355,7 +359,7 @@ def test_several_sets_are_one_family_of_tests():
     assert all("not adjusted for the 6 comparisons" in verdict(pair) for pair in pairs)
     alone, _ = compare_methods(by_method, "half", OPTIONS, seed=1)
     assert [pair.differences for pair in pairs[3:]] == [pair.differences for pair in alone]
-    with pytest.raises(ValueError, match="each set once"):
+    with pytest.raises(ValueError, match="each value once"):
         EvaluationOptions(bootstrap=200, bins=15, compare_set=["half", "half"])
 
 

@@ -8,8 +8,8 @@ from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json, write_json
 from fer_core.evaluation.ensemble.ensemble import choose_ensemble, read_ensemble, write_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions, GivenWeights
-from fer_core.evaluation.ensemble.kind_validation import RowOrigins
-from fer_core.evaluation.ensemble.smooth_search import SmoothWeights
+from fer_core.evaluation.ensemble.kinds import RowOrigins
+from fer_core.evaluation.ensemble.weight_choice import SmoothWeights
 from fer_core.evaluation.metrics.metrics import measure, outcome_of, softmax
 from fer_core.logits.store import LogitsSet
 from tests.arrange_logits import DEV, logits_set, rows_of
@@ -131,7 +131,7 @@ def test_damaged_ensemble_is_refused(tmp_path, key, value):
     with pytest.raises(ArtifactError, match="was changed"):
         read_ensemble(tmp_path / "a")
     reseal(tmp_path / "a")
-    with pytest.raises(ArtifactError, match="do not fit|does not know"):
+    with pytest.raises(ArtifactError, match=r"do not fit|does not know"):
         read_ensemble(tmp_path / "a")
 
 
@@ -215,7 +215,7 @@ def test_given_weights_are_kept_as_shares_beside_the_choice_and_change_nothing_o
 
 @pytest.mark.parametrize(
     ("name", "weights", "words"),
-    [("old", {"vgg": 1.0}, "teacher that there is none"), ("rn18", None, "name of a teacher")],
+    [("old", {"vgg": 1.0}, "teacher that does not exist"), ("rn18", None, "name of a teacher")],
 )
 def test_given_weights_of_an_unknown_teacher_or_under_its_name_are_refused(
     name: str, weights: dict[str, float] | None, words: str

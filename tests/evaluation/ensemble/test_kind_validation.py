@@ -5,7 +5,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.dataset.pack.folds import stratified_group_folds
 from fer_core.evaluation.calibration.calibration import fit_temperature
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
-from fer_core.evaluation.ensemble.kind_validation import RowOrigins, validate_kinds
+from fer_core.evaluation.ensemble.kinds import RowOrigins, validate_kinds
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
 from tests.arrange_logits import noisy_logits
 

@@ -7,8 +7,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.ensemble.ensemble import Ensemble, choose_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
-from fer_core.evaluation.ensemble.memorisation import memorisation, memorised
-from fer_core.evaluation.ensemble.targets import fused_targets
+from fer_core.evaluation.ensemble.targets import fused_targets, memorisation, memorised
 from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.logits.store import LogitsSet
 from tests.arrange_logits import DEV, K, logits_set, rows_of

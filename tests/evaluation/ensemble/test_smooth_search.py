@@ -8,7 +8,7 @@ from scipy.optimize import approx_fprime, minimize_scalar
 from scipy.special import log_softmax, logsumexp
 
 from fer_core.base.errors import ArtifactError
-from fer_core.evaluation.ensemble.smooth_search import objective_of, smooth_weights
+from fer_core.evaluation.ensemble.weight_choice import objective_of, smooth_weights
 from tests.arrange_logits import noisy_logits
 
 LABELS = np.random.default_rng(0).integers(0, 7, 700)
@@ -79,7 +79,7 @@ def test_gradient_is_the_slope(space, shares, log_beta):
 @spaces
 def test_blocks_do_not_show(space, monkeypatch):
     whole = smooth_weights(TEACHERS, LABELS, space, [UNIFORM])
-    monkeypatch.setattr("fer_core.evaluation.ensemble.smooth_search._BLOCK", 97)
+    monkeypatch.setattr("fer_core.evaluation.ensemble.weight_choice._BLOCK", 97)
     parts = smooth_weights(TEACHERS, LABELS, space, [UNIFORM])
     np.testing.assert_allclose(parts.weights, whole.weights, atol=1e-4)
     assert parts.nll == pytest.approx(whole.nll, abs=1e-8)

@@ -7,10 +7,10 @@ from sklearn.metrics import f1_score
 from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.calibration.calibration import fit_temperature
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions, fuse
-from fer_core.evaluation.ensemble.weight_kinds import (
-    PerClass,
-    PerSource,
+from fer_core.evaluation.ensemble.kinds import (
     SourceWeights,
+    WeightsByClass,
+    WeightsBySource,
     class_weights,
     fit_per_class,
     fit_per_source,
@@ -45,7 +45,7 @@ def test_class_weights_come_from_f1_and_the_fused_temperature_is_the_best(space)
 
 @spaces
 def test_weights_equal_for_every_class_are_plain_fusion(space):
-    kind = PerClass(space, {"a": [0.7] * 7, "b": [0.3] * 7}, 2.0)
+    kind = WeightsByClass(space, {"a": [0.7] * 7, "b": [0.3] * 7}, 2.0)
     expected = softmax(fuse(list(TEACHERS.values()), [0.7, 0.3], space) / 2)
     np.testing.assert_allclose(softmax(kind.fused(TEACHERS, ())), expected, atol=1e-12)
 
@@ -53,7 +53,7 @@ def test_weights_equal_for_every_class_are_plain_fusion(space):
 @spaces
 @given(shift=st.floats(-50, 50))
 def test_a_constant_added_to_a_teachers_logits_changes_nothing(space, shift):
-    kind = PerClass(
+    kind = WeightsByClass(
         space,
         {"a": [0.9, 0.1, 0.5, 0.5, 0.2, 0.3, 0.4], "b": [0.1, 0.9, 0.5, 0.5, 0.8, 0.7, 0.6]},
         1.5,
@@ -87,7 +87,7 @@ def test_each_source_gets_the_teacher_that_knows_it_and_a_small_one_the_global_w
 
 
 def test_rows_of_an_unknown_source_get_the_global_weights_and_order_does_not_matter():
-    kind = PerSource("logit", {"raf": SourceWeights({"a": 1.0, "b": 0.0}, 2.0)}, SAME, {})
+    kind = WeightsBySource("logit", {"raf": SourceWeights({"a": 1.0, "b": 0.0}, 2.0)}, SAME, {})
     rows = {tag: z[:4] for tag, z in TEACHERS.items()}
     found = kind.fused(rows, ["raf", "new", "raf", "newer"])
     np.testing.assert_allclose(found[[0, 2]], rows["a"][[0, 2]] / 2)

@@ -16,7 +16,7 @@ from fer_core.export.latency.latency import (
     held_to,
     measure_latency,
 )
-from fer_core.export.latency.table import read_latency, write_latency
+from fer_core.export.latency.records import read_latency, write_latency
 from fer_core.export.onnx.options import LatencyOptions
 from tests.exports import Exported
 

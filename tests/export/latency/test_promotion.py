@@ -6,7 +6,7 @@ import pytest
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
-from fer_core.export.latency.promotion import (
+from fer_core.export.latency.records import (
     ENOUGH_CALLS,
     judge,
     read_promotions,
@@ -87,7 +87,7 @@ def test_record_is_read_back_and_an_incomplete_one_refused(tmp_path: Path) -> No
     values = read_json(path)
     del values["verdicts"][0]["reason"]
     write_json(path, values)
-    with pytest.raises(ArtifactError, match="not complete"):
+    with pytest.raises(ArtifactError, match="Field required"):
         read_promotions(path)
     write_json(path, values | {"schema": 9})
     with pytest.raises(ArtifactError, match="schema"):

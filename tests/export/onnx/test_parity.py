@@ -193,7 +193,7 @@ def test_record_is_read_back_and_another_schema_refused(
     short = read_json(path)
     del short["precisions"]["fp32"]["kl"]
     write_json(path, short)
-    with pytest.raises(ArtifactError, match="not complete"):
+    with pytest.raises(ArtifactError, match="Field required"):
         read_parity(path)
     write_json(path, read_json(path) | {"schema": 1})
     with pytest.raises(ArtifactError, match="schema"):

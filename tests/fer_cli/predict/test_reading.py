@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_cli.predict.reading import MAX_PIXELS, read_photo
+from fer_cli.predict.inputs import MAX_PIXELS, read_photo
 from fer_core.base.errors import DataError
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 0]]], np.uint8)

@@ -1,36 +1,92 @@
-"""Is the int8 file worth using here? It must keep the quality, which the export measured, and be
-faster, which is a fact of one machine.
+"""Records of the latency stage: the table of times, and the verdict on the int8 file.
 
-So the verdict is not the export's, whose files are the same everywhere: it is
-`metrics/onnxpromotion.json`, written where times are taken.
+The int8 file is worth using where it keeps the quality, which the export measured, and is faster,
+which is a fact of one machine. So the verdict is not the export's, whose files are the same
+everywhere: it is `metrics/onnxpromotion.json`, written where times are taken. Nothing here needs
+what takes the times.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from fer_core.base.artifact import read_values, write_values
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, write_json
+from fer_core.base.files import new_file
+from fer_core.evaluation.metrics.readers import read_columns
 
 __all__ = [
+    "COLUMNS",
     "ENOUGH_CALLS",
     "MOST_TIME",
     "Promotion",
     "judge",
+    "read_latency",
     "read_promotions",
     "recommended",
+    "write_latency",
     "write_promotions",
 ]
 
+COLUMNS = (
+    "model",
+    "precision",
+    "provider",
+    "scope",
+    "batch",
+    "threads",
+    "rounds",
+    "calls",
+    "p50_ms",
+    "p90_ms",
+    "p99_ms",
+    "mean_ms",
+    "best_p50_ms",
+    "images_per_s",
+    "ratio_to_reference",
+    "ratio_to_fp32",
+    "pinned",
+    "size",
+    "crop_side",
+    "cpu",
+    "cores",
+    "load_average",
+    "onnxruntime",
+)
 JUDGED = "int8"
 MOST_TIME = 0.9
 """Greatest share of the fp32 file's time that the int8 file may take."""
 ENOUGH_CALLS = 1000
-"""Timed calls of each file from which a verdict stands; with fewer it is provisional."""
-_SCHEMA = 2
+"""Timed calls of each file from which a verdict is final; with fewer it is provisional."""
+
+
+def write_latency(path: Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV with the columns `COLUMNS`."""
+    with new_file(path) as temporary:
+        table[list(COLUMNS)].to_csv(
+            temporary, index=False, float_format="%.4f", lineterminator="\n"
+        )
+
+
+def read_latency(path: Path) -> pd.DataFrame:
+    """Read the table.
+
+    Raises:
+        ArtifactError: missing, empty, or with other columns.
+    """
+    table = read_columns(path, ())
+    if tuple(table.columns) != COLUMNS or table.empty:
+        raise ArtifactError(
+            "The latency table is of another version.",
+            where=path,
+            found=list(table.columns),
+            expected=list(COLUMNS),
+            remedy="run the `latency` stage",
+        )
+    return table
 
 
 @dataclass(frozen=True)
@@ -53,6 +109,15 @@ class Promotion:
     time_share: float | None
     provisional: bool
     reason: str
+
+
+@dataclass(frozen=True)
+class _Promotions:
+    """`onnxpromotion.json`."""
+
+    schema: Literal[2]
+    kind: Literal["onnxpromotion"]
+    verdicts: list[Promotion]
 
 
 def judge(parity: Mapping[str, Any], table: pd.DataFrame) -> list[Promotion]:
@@ -86,9 +151,8 @@ def judge(parity: Mapping[str, Any], table: pd.DataFrame) -> list[Promotion]:
     provisional = calls < ENOUGH_CALLS
     words = (
         f"it takes {share:.2f} of fp32's time on {cpu} (allowed {MOST_TIME:.2f}) and macro-F1 "
-        f"moves by {-drop:+.4f}"
+        f"moves by {-drop:+.4f} (allowed {-passed['gate']['macro_f1']:.3f})"
     )
-    words += f" (allowed {-passed['gate']['macro_f1']:.3f})"
     verdict = (
         f"{JUDGED} is {'' if fast else 'not '}promoted{', provisionally' if provisional else ''}: "
         f"{words}."
@@ -108,14 +172,7 @@ def recommended(promotions: Sequence[Promotion]) -> str:
 
 def write_promotions(path: Path, promotions: list[Promotion]) -> None:
     """Write `onnxpromotion.json`."""
-    write_json(
-        path,
-        {
-            "schema": _SCHEMA,
-            "kind": "onnxpromotion",
-            "verdicts": [asdict(promotion) for promotion in promotions],
-        },
-    )
+    write_values(path, _Promotions(2, "onnxpromotion", promotions))
 
 
 def read_promotions(path: Path) -> list[Promotion]:
@@ -124,23 +181,4 @@ def read_promotions(path: Path) -> list[Promotion]:
     Raises:
         ArtifactError: missing, damaged, of another schema, or a verdict is not complete.
     """
-    values = read_json(path)
-    if not isinstance(values, dict) or (values.get("schema"), values.get("kind")) != (
-        _SCHEMA,
-        "onnxpromotion",
-    ):
-        raise ArtifactError(
-            "This is no record of promotions of our schema.",
-            where=path,
-            remedy="run the `latency` stage again",
-        )
-    wanted = {field.name for field in fields(Promotion)}
-    for verdict in values.get("verdicts", []):
-        if set(verdict) != wanted:
-            raise ArtifactError(
-                "A verdict is not complete.",
-                where=path,
-                found=sorted(verdict),
-                expected=sorted(wanted),
-            )
-    return [Promotion(**verdict) for verdict in values.get("verdicts", [])]
+    return read_values(path, _Promotions).verdicts

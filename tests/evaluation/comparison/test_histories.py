@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from fer_core.evaluation.comparison.convergence import late_gain, unfinished
+from fer_core.evaluation.comparison.histories import late_gain, unfinished
 
 
 def curve(*scores: float) -> pd.DataFrame:
