@@ -133,7 +133,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name in (".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, root)
     (root / ".dvc").mkdir()
-    for name in ("config", ".gitignore", "plots"):
+    for name in ("config", ".gitignore"):
         source = ROOT / ".dvc" / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, root / ".dvc" / name)
     (root / "data" / "sources").mkdir(parents=True)

@@ -11,7 +11,14 @@ from typing import Any
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.files import write_text
-from fer_core.base.params import OPTIONAL_SECTIONS, PARAMS_FILE, SECTIONS, Seed, parse_section
+from fer_core.base.params import (
+    OPTIONAL_SECTIONS,
+    PARAMS_FILE,
+    SECTIONS,
+    Arch,
+    Seed,
+    parse_section,
+)
 from fer_core.pipeline.keys import DESCRIPTORS, loss_of, needs_of
 
 __all__ = ["check_methods", "check_once", "check_params", "check_sources", "models_of"]
@@ -169,6 +176,7 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
             remedy="remove one",
         )
     for key, names in (
+        ("manifest.sources", params["manifest"]["sources"]),
         ("student.methods", student["methods"]),
         ("teachers", params["teachers"]),
         ("sets", params["sets"]),
@@ -270,7 +278,7 @@ def _models() -> dict[str, Any]:
         "teacher": named("training.loop.options", "TeacherOptions"),
         "teachers": named("models.initial.options", "Teachers"),
         "ensemble": named("evaluation.ensemble.fusion", "EnsembleOptions"),
-        "student.arch": str,
+        "student.arch": Arch,
         "student.methods": list[str],
         "student.seeds": list[Seed],
         "student.train": named("training.loop.options", "StudentTrainOptions"),

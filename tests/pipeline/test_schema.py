@@ -134,3 +134,29 @@ def test_a_listed_data_set_without_a_descriptor_is_named_with_what_adds_it(
         ParamsError, match=r"my_faces[\s\S]*sample_expw[\s\S]*fer data add my_faces PATH"
     ):
         check_sources(params, PATH)
+
+
+HOSTILE = ("x; touch y #", "$(id)", "`id`", "a b", "../x", "a\nb", "-x", "${seed}", "", "é", "a'b")
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize(
+    ("where", "put"),
+    [
+        ("student.arch", lambda p, v: p["student"].update(arch=v)),
+        ("teachers.rn18.arch", lambda p, v: p["teachers"]["rn18"].update(arch=v)),
+        ("teachers", lambda p, v: p["teachers"].update({v: {"arch": "test_resnet"}})),
+        ("student.methods", lambda p, v: p["student"]["methods"].append(v)),
+        ("student.seeds", lambda p, v: p["student"]["seeds"].append(v)),
+        ("sets", lambda p, v: p["sets"].update({v: {}})),
+        ("manifest.sources", lambda p, v: p["manifest"]["sources"].append(v)),
+        ("deploy.student", lambda p, v: p["deploy"].update(student=v)),
+        ("deploy.teachers", lambda p, v: p["deploy"].update(teachers=[v])),
+    ],
+)
+def test_no_value_that_reaches_a_command_line_can_be_more_than_a_name(
+    where: str, put: Callable[[dict[str, Any], str], object], value: str
+) -> None:
+    """The keys, architectures and names below stand in `cmd` of dvc.yaml, which a shell reads."""
+    with pytest.raises(ParamsError, match=where.replace(".", r"\.")):
+        check_params(params_after(lambda params: put(params, value)), PATH)

@@ -73,6 +73,8 @@ def fit_calibrator(
         return Vector(
             tuple((found[:N_CLASSES] / temperature).tolist()), tuple(found[N_CLASSES:].tolist())
         )
+    if method != "bias_corrected":
+        raise ValueError(f"no fit is known for the calibration method {method}")
     found = _optimum(z, y, np.hstack([_SAME_SCALE, _BIASES]), method)
     return BiasCorrected(temperature / float(found[0]), tuple(found[N_CLASSES:].tolist()))
 

@@ -24,6 +24,21 @@ _TEMPERATURES = (1.0, 1.2, 2.0, 4.0, 6.0)
 _PERCENTILES = (1, 50, 99)
 _BLOCK = 8192
 _MEMORISED = 0.5
+_TOLD = (
+    "accuracy",
+    "macro_f1",
+    "minority_f1",
+    "nll",
+    "brier",
+    "ece",
+    "ace",
+    "classwise_ece",
+    "per_class_f1",
+    "confusion",
+)
+"""What the soft labels' folder tells of the ensemble: a fixed list, for a further metric in it would
+change the folder, and train every student again.
+"""
 
 
 def fused_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> np.ndarray:
@@ -90,11 +105,11 @@ def target_metrics(
     """
     first = _check(dev, ensemble)
     fused = ensemble.fused({tag: logits.eval for tag, logits in dev.items()})
-    splits = {
-        name: all_metrics(fused[rows], first.labels[rows], bins)
-        for name in first.covers
-        if len(rows := first.rows_of(name))
-    }
+    splits = {}
+    for name in first.covers:
+        if len(rows := first.rows_of(name)):
+            measured = all_metrics(fused[rows], first.labels[rows], bins)
+            splits[name] = {what: measured[what] for what in _TOLD}
     sharpness = []
     for temperature in _TEMPERATURES:
         top, entropy = np.empty(targets[:, 1:, 0].shape), np.empty(targets[:, 1:, 0].shape)

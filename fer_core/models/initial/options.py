@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fer_core.base.params import Section
+from fer_core.base.params import Arch, Section
 
 __all__ = ["ArcFaceOptions", "InitOptions", "TeacherEntry", "TeacherHead", "Teachers"]
 
@@ -80,7 +80,7 @@ class TeacherEntry(Section):
             model goes on to logits.
     """
 
-    arch: str
+    arch: Arch
     stage: Literal["a", "b"] = "a"
 
 

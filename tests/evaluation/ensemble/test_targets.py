@@ -107,3 +107,12 @@ def test_a_teacher_too_few_is_refused(made):
     dev, ensemble = made
     with pytest.raises(ArtifactError, match="other teachers"):
         fused_targets({"rn18": dev["rn18"]}, ensemble)
+
+
+def test_a_further_metric_does_not_change_the_soft_labels(made, monkeypatch):
+    """Otherwise every student would be trained again for it."""
+    dev, ensemble = made
+    before = target_metrics(dev, ensemble, fused_targets(dev, ensemble), 15)
+    module = "fer_core.evaluation.ensemble.targets"
+    monkeypatch.setattr(f"{module}.all_metrics", lambda *given: all_metrics(*given) | {"new": 1.0})
+    assert target_metrics(dev, ensemble, fused_targets(dev, ensemble), 15) == before
