@@ -17,10 +17,10 @@ from fer_core.base.errors import ParamsError
 from fer_core.base.reading import read_yaml
 
 __all__ = [
-    "Arch",
     "OPTIONAL_SECTIONS",
     "PARAMS_FILE",
     "SECTIONS",
+    "Arch",
     "Params",
     "Section",
     "Seed",
@@ -57,8 +57,8 @@ Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 """A number that every generator takes as it is."""
 
 Arch = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?$", max_length=100)]
-"""timm's name of an architecture, with the tag of its weights after a dot; nothing that a shell or a
-path would read as more.
+"""timm's name of an architecture, with the tag of its weights after a dot; nothing that a shell or
+a path would read as more.
 """
 
 _REQUIRED = object()

@@ -36,8 +36,8 @@ _TOLD = (
     "per_class_f1",
     "confusion",
 )
-"""What the soft labels' folder tells of the ensemble: a fixed list, for a further metric in it would
-change the folder, and train every student again.
+"""What the soft labels' folder tells of the ensemble: a fixed list, because a further metric in it
+would change the folder, and train every student again.
 """
 
 

@@ -8,19 +8,22 @@ from typing import NamedTuple
 from fer_core.base.errors import DataError
 from fer_core.base.labels import INDEX
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import Outcome
+from fer_core.sources.reading.reader import FaceOrExclusion
 
 __all__ = ["EXPRESSIONS", "LabelledImage", "inner_folder", "pair_up"]
 
 
 _SEVEN = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry")
 
-EXPRESSIONS: dict[str, Outcome] = {
-    **{str(identifier): Outcome(INDEX[name], name, "") for identifier, name in enumerate(_SEVEN)},
-    "7": Outcome(-1, "contempt", "AffectNet: contempt"),
-    "8": Outcome(-1, "none", "AffectNet: none of the expressions"),
-    "9": Outcome(-1, "uncertain", "AffectNet: the annotator was uncertain"),
-    "10": Outcome(-1, "no face", "AffectNet: no face"),
+EXPRESSIONS: dict[str, FaceOrExclusion] = {
+    **{
+        str(identifier): FaceOrExclusion(INDEX[name], name, "")
+        for identifier, name in enumerate(_SEVEN)
+    },
+    "7": FaceOrExclusion(-1, "contempt", "AffectNet: contempt"),
+    "8": FaceOrExclusion(-1, "none", "AffectNet: none of the expressions"),
+    "9": FaceOrExclusion(-1, "uncertain", "AffectNet: the annotator was uncertain"),
+    "10": FaceOrExclusion(-1, "no face", "AffectNet: no face"),
 }
 """Meaning of each id, as the label files write it. Their order is not ours, and four of them are
 none of the seven classes.

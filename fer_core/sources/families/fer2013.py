@@ -18,7 +18,7 @@ from fer_core.base.labels import CLASSES, N_CLASSES, class_index
 from fer_core.pixels.opencv import cv2
 from fer_core.sources.files.label_files import Line, read_lines
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import Entry, Outcome, Reader
+from fer_core.sources.reading.reader import Entry, FaceOrExclusion, Reader
 
 __all__ = [
     "NO_NAME",
@@ -65,7 +65,7 @@ _CANONICAL = [_LABEL_OF_WORD.index(index) for index in range(len(CLASSES))]
 
 Mode = Literal["majority", "probability", "multi_target"]
 
-NO_NAME = Outcome(-1, "no face", "FERPlus: no image name")
+NO_NAME = FaceOrExclusion(-1, "no face", "FERPlus: no image name")
 """Of a row that names no picture."""
 
 
@@ -172,7 +172,7 @@ def _numbers(text: str) -> np.ndarray | None:
     )
 
 
-def decide(columns: list[str], mode: Mode, line: Line) -> Outcome:
+def decide(columns: list[str], mode: Mode, line: Line) -> FaceOrExclusion:
     """Label and votes of one face by the authors' rules.
 
     Single votes count as slips and are dropped. *majority*: the leading column needs more than half
@@ -202,14 +202,16 @@ def decide(columns: list[str], mode: Mode, line: Line) -> Outcome:
     total = int(left.sum())
     kept = _RULES[mode](left, total)
     if 2 * int(kept.sum()) <= total or np.count_nonzero(kept) > 3:
-        return Outcome(-1, "unknown", "FERPlus: no majority")
+        return FaceOrExclusion(-1, "unknown", "FERPlus: no majority")
     winner = int(kept.argmax())
     label = _LABEL_OF_WORD[winner]
     if label is None:
         word = "no face" if WORDS[winner] == "NF" else WORDS[winner]
-        return Outcome(-1, word, f"FERPlus: the votes say {word}")
+        return FaceOrExclusion(-1, word, f"FERPlus: the votes say {word}")
     votes = {"majority": counts, "probability": kept, "multi_target": kept > 0}[mode]
-    return Outcome(label, CLASSES[label], "", tuple(float(votes[column]) for column in _CANONICAL))
+    return FaceOrExclusion(
+        label, CLASSES[label], "", tuple(float(votes[column]) for column in _CANONICAL)
+    )
 
 
 def _leading(left: np.ndarray, total: int) -> np.ndarray:

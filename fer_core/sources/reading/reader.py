@@ -21,7 +21,7 @@ from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import RawTree
 
-__all__ = ["OTHER_FILE", "Entry", "Outcome", "Reader", "excluded", "refuse_missing"]
+__all__ = ["OTHER_FILE", "Entry", "FaceOrExclusion", "Reader", "excluded", "refuse_missing"]
 
 OTHER_FILE = "(other file)"
 """Word for a file that is no image."""
@@ -67,7 +67,7 @@ class Entry:
         return self.word or CLASSES[self.label]
 
 
-class Outcome(NamedTuple):
+class FaceOrExclusion(NamedTuple):
     """What an id or a vote comes to.
 
     Attributes:
