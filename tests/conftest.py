@@ -8,6 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+# Started in the background of a script, the tests would inherit signals that are ignored, and so would
+# every stage that a test starts and stops.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 LONG = (
     "tests/test_pipeline.py",
     "tests/training/test_distributed.py",
