@@ -11,9 +11,34 @@ from ruamel.yaml import YAML
 
 from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.pack.rows import ROWS_SCHEMA
+from fer_core.images.views import ViewOptions
+from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.training.loop.options import TrainOptions
 
 ARCH = "test_resnet"
 SIDE = 32
+PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+VIEWS = ViewOptions(
+    count=2,
+    scale=(0.8, 1.0),
+    ratio=(0.9, 1.1),
+    flip=0.5,
+    brightness=0.1,
+    contrast=0.1,
+    saturation=0.1,
+    hue=0.0,
+)
+TRAINING = TrainOptions(
+    epochs=4,
+    batch=14,
+    lr=0.01,
+    min_lr=1e-5,
+    weight_decay=0.05,
+    lr_warmup_epochs=1,
+    balance="none",
+    grad_clip=0.0,
+    precision="fp32",
+)
 
 
 def write_half(

@@ -11,25 +11,16 @@ import torch
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import sha256_file
 from fer_core.dataset.pack.rows import Rows
-from fer_core.images.views import ViewOptions
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.opened import open_targets, open_teacher_targets, open_votes
 from fer_core.targets.softlabels import write_softlabels
 from tests.arrange_logits import DEV, K, metrics_of, noisy_logits, rows_of
+from tests.tiny import PREPROCESSING
+from tests.tiny import VIEWS as TWO_VIEWS
 
 CPU = torch.device("cpu")
 ROWS = rows_of(DEV)
-PREPROCESSING = Preprocessing(32, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(
-    count=K,
-    scale=(0.8, 1.0),
-    ratio=(0.9, 1.1),
-    flip=0.5,
-    brightness=0.1,
-    contrast=0.1,
-    saturation=0.1,
-    hue=0.0,
-)
+VIEWS = TWO_VIEWS.model_copy(update={"count": K})
 TRAIN = ROWS.split("train")
 
 

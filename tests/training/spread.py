@@ -19,12 +19,11 @@ from fer_core.base.errors import FerError
 from fer_core.base.settings import Settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
-from fer_core.images.views import ViewOptions, student_view, teacher_view
+from fer_core.images.views import student_view, teacher_view
 from fer_core.models.devices import distributed
 from fer_core.models.devices.device import prepare_device
 from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.models.networks.arcface import ArcFaceNetwork
-from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop import loop, scores
 from fer_core.training.loop.batches import TrainingData
 from fer_core.training.loop.interruption import open_scratch
@@ -35,31 +34,10 @@ from fer_core.training.losses.dist import DIST
 from fer_core.training.students.student import StudentTask
 from fer_core.training.students.terms import Auxiliary
 from fer_core.training.teachers.teacher import TeacherTask
-from tests.tiny import SIDE
+from tests.tiny import PREPROCESSING, SIDE, TRAINING, VIEWS
 
 CPU = torch.device("cpu")
-PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(
-    count=2,
-    scale=(0.8, 1.0),
-    ratio=(0.9, 1.1),
-    flip=0.5,
-    brightness=0.1,
-    contrast=0.1,
-    saturation=0.1,
-    hue=0.0,
-)
-PLAIN = TrainOptions(
-    epochs=2,
-    batch=28,
-    lr=0.002,
-    min_lr=1e-5,
-    weight_decay=0.05,
-    lr_warmup_epochs=1,
-    balance="none",
-    grad_clip=0.0,
-    precision="fp32",
-)
+PLAIN = TRAINING.model_copy(update={"epochs": 2, "batch": 28, "lr": 0.002})
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from fer_core.base.errors import TrainingError
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
-from fer_core.images.views import ViewOptions, student_view, teacher_view
+from fer_core.images.views import student_view, teacher_view
 from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
-from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import TrainingData
 from fer_core.training.loop.interruption import open_scratch
 from fer_core.training.loop.loop import train
@@ -25,31 +24,9 @@ from fer_core.training.students.loss import Loss
 from fer_core.training.students.student import StudentTask
 from fer_core.training.students.terms import Auxiliary
 from fer_core.training.teachers.teacher import TeacherTask
-from tests.tiny import ARCH, SIDE, dev_splits, write_half
+from tests.tiny import ARCH, PREPROCESSING, SIDE, TRAINING, VIEWS, dev_splits, write_half
 
 CPU = torch.device("cpu")
-PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(
-    count=2,
-    scale=(0.8, 1.0),
-    ratio=(0.9, 1.1),
-    flip=0.5,
-    brightness=0.1,
-    contrast=0.1,
-    saturation=0.1,
-    hue=0.0,
-)
-OPTIONS = TrainOptions(
-    epochs=4,
-    batch=14,
-    lr=0.01,
-    min_lr=1e-5,
-    weight_decay=0.05,
-    lr_warmup_epochs=1,
-    balance="none",
-    grad_clip=0.0,
-    precision="fp32",
-)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +53,7 @@ def student(loss: Loss = PLAIN, targets: Tensor | None = None) -> StudentTask:
     )
 
 
-def run(task: object, data: TrainingData, folder: Path, options: TrainOptions = OPTIONS):  # type: ignore[no-untyped-def]
+def run(task: object, data: TrainingData, folder: Path, options: TrainOptions = TRAINING):  # type: ignore[no-untyped-def]
     with open_scratch(folder, {}) as scratch:
         return train(task, data, options, 1, scratch, CPU)  # type: ignore[arg-type]
 
@@ -164,7 +141,7 @@ def test_averaged_weights_are_what_is_evaluated_selected_and_saved(
     task = student()
     plain, averaged = (
         run(student(), data, tmp_path / "p"),
-        run(task, data, tmp_path / "a", OPTIONS.model_copy(update={"ema": 0.7})),
+        run(task, data, tmp_path / "a", TRAINING.model_copy(update={"ema": 0.7})),
     )
     for name, same in (("train_loss", True), ("val_nll", False)):
         assert (
@@ -185,7 +162,7 @@ def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(
 ) -> None:
     targets = torch.zeros(len(data.labels), VIEWS.count + 1, 7)
     with pytest.raises(TrainingError, match="stored targets are of plain images"):
-        run(student(DISTILLED, targets), data, tmp_path, OPTIONS.model_copy(update={"mixup": 0.2}))
+        run(student(DISTILLED, targets), data, tmp_path, TRAINING.model_copy(update={"mixup": 0.2}))
 
 
 @pytest.mark.parametrize(
@@ -202,9 +179,9 @@ def test_mixup_with_stored_targets_is_refused_before_anything_is_trained(
 def test_options_change_the_run(
     data: TrainingData, tmp_path: Path, change: dict[str, object]
 ) -> None:
-    plain = run(student(), data, tmp_path / "plain", OPTIONS.model_copy(update={"epochs": 2}))
+    plain = run(student(), data, tmp_path / "plain", TRAINING.model_copy(update={"epochs": 2}))
     other = run(
-        student(), data, tmp_path / "other", OPTIONS.model_copy(update={"epochs": 2, **change})
+        student(), data, tmp_path / "other", TRAINING.model_copy(update={"epochs": 2, **change})
     )
     assert plain.history[-1]["train_loss"] != other.history[-1]["train_loss"]
 
@@ -226,7 +203,7 @@ def test_every_training_row_is_shown_once_an_epoch(data: TrainingData, tmp_path:
     network = Tally()
     task = StudentTask(network, CE(label_smoothing=0.0), None, lambda epoch: 1)
     result = run(task, data, tmp_path)
-    assert network.shown == OPTIONS.epochs * len(data.train)
+    assert network.shown == TRAINING.epochs * len(data.train)
     assert {epoch["distinct_share"] for epoch in result.history} == {1.0}
 
 

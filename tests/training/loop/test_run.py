@@ -19,42 +19,19 @@ from torch import Tensor
 from fer_core.base.errors import ModelError, TrainingError
 from fer_core.base.settings import Settings
 from fer_core.dataset.pack.pack import Pack
-from fer_core.images.views import ViewOptions, student_view
+from fer_core.images.views import student_view
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model
-from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop import run as module
-from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.run import TrainingRun, open_training_data, run_training
 from fer_core.training.losses.ce import CE
 from fer_core.training.students.student import StudentTask
 from tests.models.networks.test_saved import CARD
-from tests.tiny import ARCH, SIDE, dev_splits, write_half
+from tests.tiny import ARCH, PREPROCESSING, SIDE, TRAINING, VIEWS, dev_splits, write_half
 
 CPU = torch.device("cpu")
-PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-VIEWS = ViewOptions(
-    count=2,
-    scale=(0.8, 1.0),
-    ratio=(0.9, 1.1),
-    flip=0.5,
-    brightness=0.1,
-    contrast=0.1,
-    saturation=0.1,
-    hue=0.0,
-)
-OPTIONS = TrainOptions(
-    epochs=3,
-    batch=14,
-    lr=0.01,
-    min_lr=1e-5,
-    weight_decay=0.05,
-    lr_warmup_epochs=1,
-    balance="none",
-    grad_clip=0.0,
-    precision="fp32",
-)
+OPTIONS = TRAINING.model_copy(update={"epochs": 3})
 STUDENT: ModelCard = replace(
     CARD,
     kind="student",

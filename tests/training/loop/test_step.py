@@ -21,23 +21,14 @@ from fer_core.training.loop.task import Task
 from fer_core.training.losses.ce import CE
 from fer_core.training.students.student import StudentTask
 from fer_core.training.teachers.teacher import TeacherTask
+from tests.tiny import TRAINING
 
 CPU = torch.device("cpu")
 ROWS = np.arange(24)
 LABELS = torch.from_numpy(
     np.random.default_rng(0).choice(7, 24, p=[0.4, 0.05, 0.1, 0.2, 0.1, 0.05, 0.1])
 )
-PLAIN = TrainOptions(
-    epochs=4,
-    batch=24,
-    lr=0.01,
-    min_lr=1e-5,
-    weight_decay=0.05,
-    lr_warmup_epochs=1,
-    balance="none",
-    grad_clip=0.0,
-    precision="fp32",
-)
+PLAIN = TRAINING.model_copy(update={"batch": 24})
 
 
 def images() -> Tensor:
