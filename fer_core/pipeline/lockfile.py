@@ -1,0 +1,155 @@
+"""`dvc.lock`, written so that no signal, power cut or full disk leaves half of it.
+
+DVC rewrites the file in place and parses all of it each time. Here the text of one stage is
+replaced, the result is read back, and the new file takes the old one's place in one step. The bytes
+are those that DVC writes; `tests/pipeline/test_lockfile.py` compares them.
+"""
+
+import logging
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import new_file
+
+__all__ = ["LOCK", "mend_lock", "put_entry"]
+
+log = logging.getLogger(__name__)
+
+LOCK = Path("dvc.lock")
+_STAGE = re.compile(r"^  (?=[^\s#-])", re.M)
+_CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.M)
+_LAST_GOOD, _DAMAGED = "dvc.lock.good", "dvc.lock.damaged"
+
+
+def put_entry(root: Path, name: str, entry: Mapping[str, Any]) -> None:
+    """Write the entry of one stage into `dvc.lock`, and keep a copy of the whole file.
+
+    Args:
+        root: folder of `dvc.lock`.
+        name: address of the stage, such as `student@kd-1337`.
+        entry: its command, deps, params and outs, as DVC's `to_lockfile` gives them.
+
+    Raises:
+        WriteError: the disk is full or not writable; the file is as before.
+    """
+    lock = root / LOCK
+    before = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    after = _with_entry(before, name, entry)
+    if after != before:
+        _write(lock, after)
+    _write(_tmp(root) / _LAST_GOOD, after)
+
+
+def mend_lock(root: Path) -> str | None:
+    """Replace a `dvc.lock` that cannot be read by its last good copy, or else git's.
+
+    The damaged file is kept in `.dvc/tmp`. Where there is no good copy the file is removed: the run
+    cache still knows every result.
+
+    Returns:
+        One sentence that says what was done, or None if the file is whole or missing.
+
+    Raises:
+        ArtifactError: the file holds the marks of a merge: only its owner can say which side is
+            wanted.
+    """
+    lock = root / LOCK
+    if not lock.exists() or _is_whole(text := lock.read_text("utf-8", errors="replace")):
+        return None
+    if _CONFLICT.search(text):
+        raise ArtifactError(
+            "dvc.lock holds the marks of a merge.",
+            where=lock,
+            remedy="take one side (`git checkout --ours dvc.lock` or `--theirs`), settle dvc.yaml "
+            "and params.yaml, then `fer run`: it makes again only what differs",
+        )
+    aside = _tmp(root) / _DAMAGED
+    lock.replace(aside)
+    for source, good in _copies(root):
+        if _is_whole(good):
+            _write(lock, good)
+            return f"dvc.lock was damaged; {source} took its place (the damaged one is {aside})"
+    return f"dvc.lock was damaged and is made anew (the damaged one is {aside})"
+
+
+def _with_entry(text: str, name: str, entry: Mapping[str, Any]) -> str:
+    """The text of `dvc.lock` with another entry of one stage."""
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+    alone = dumps_yaml({"schema": "2.0", "stages": {name: entry}})
+    stages = _load(text).get("stages") or {}
+    wanted = stages | _load(alone)["stages"]
+    found = _spliced(text, alone) if stages else None
+    if found is not None and _load(found).get("stages") == wanted:
+        return found
+    if not stages and not text.strip():
+        return str(alone)
+    # a file that people have edited: DVC's own way
+    document = parse_yaml_for_update(text, LOCK)
+    document["stages"] = document.get("stages") or {}
+    document["stages"][name] = entry
+    return str(dumps_yaml(document))
+
+
+def _spliced(text: str, alone: str) -> str | None:
+    """The text with the only stage of `alone` put in its place, or at the end of the stages."""
+    head, mark, rest = text.partition("\nstages:\n")
+    if not mark:
+        return None
+    block = alone.partition("stages:\n")[2]
+    after = re.search(r"^(?=[^\s#])", rest, re.M)
+    body, tail = (rest[: after.start()], rest[after.start() :]) if after else (rest, "")
+    starts = [found.start() for found in _STAGE.finditer(body)]
+    blocks = [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
+    key = block.partition("\n")[0]
+    places = [place for place, old in enumerate(blocks) if old.partition("\n")[0] == key]
+    if places:
+        blocks[places[0]] = block
+    else:
+        blocks.append(block)
+    return head + mark + "".join(blocks) + tail
+
+
+def _load(text: str) -> dict[str, Any]:
+    found = yaml.load(text, yaml.CSafeLoader)
+    return found if isinstance(found, dict) else {}
+
+
+def _is_whole(text: str) -> bool:
+    from dvc.dvcfile import Lockfile
+    from voluptuous import Invalid
+
+    try:
+        Lockfile.SCHEMA(_load(text))
+    except (yaml.YAMLError, Invalid, ValueError):
+        return False
+    return bool(text.strip())
+
+
+def _copies(root: Path) -> Iterator[tuple[str, str]]:
+    good = _tmp(root) / _LAST_GOOD
+    if good.exists():
+        yield "the copy that the last run kept", good.read_text("utf-8", errors="replace")
+    shown = subprocess.run(
+        ["git", "show", f"HEAD:./{LOCK}"], cwd=root, capture_output=True, check=False
+    )
+    if shown.returncode == 0:
+        yield "the one of the last commit", shown.stdout.decode("utf-8", errors="replace")
+
+
+def _write(path: Path, text: str) -> None:
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _tmp(root: Path) -> Path:
+    return root / ".dvc" / "tmp"
