@@ -130,6 +130,7 @@ class Workspace:
         self.forced: set[str] = set()
         self._repo, self._reservations = repo, reservations
         self._root = Path(repo.root_dir)
+        _link_outs(repo)
         with self._locked():
             self._graph = repo.index.graph
         self._stages: dict[str, Any] = {stage.addressing: stage for stage in self._graph}
@@ -253,6 +254,20 @@ class Workspace:
             yield
         finally:
             self._repo.lock.unlock()
+
+
+def _link_outs(repo: "Repo") -> None:
+    """Let DVC use the best kind of link that the file system can make, and no other.
+
+    With several kinds to choose from DVC takes every copy in a folder for a link that was wanted,
+    and leaves it: all would be stored twice.
+    """
+    from dvc_objects.fs.generic import test_links
+
+    cache = repo.cache.local
+    cache.makedirs(cache.path)
+    beside = repo.fs.join(repo.tmp_dir, "link")
+    cache.cache_types = test_links(cache.cache_types, cache.fs, cache.path, repo.fs, beside)[:1]
 
 
 def _dep_has_changed(dep: "Output", seen: dict[tuple[str, str], Any]) -> bool:
