@@ -72,6 +72,7 @@ def open_workspace(wait: bool = True) -> Iterator["Workspace"]:
 
     command = " ".join(sys.argv)
     guard, load = dvc.rwlock.rwlock, param.load_path
+    logging.getLogger("dvc").setLevel(logging.WARNING)
     with _told("DVC cannot read this pipeline.", _UNREADABLE):
         root = Path(Repo.find_root())
     tmp = root / ".dvc" / "tmp"
