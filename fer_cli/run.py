@@ -11,7 +11,7 @@ import typer
 
 from fer_core.base.params import read_params
 from fer_core.base.settings import load_settings
-from fer_core.base.signals import caught_signals
+from fer_core.base.signals import caught_signals, signal_group
 from fer_core.pipeline.ready import check_ready
 
 __all__ = ["run"]
@@ -71,7 +71,8 @@ def _dvc_repro(arguments: list[str]) -> int:
     here = Path(sys.executable).parent
     command = [str(here / "dvc"), "--wait-for-lock", "repro", *arguments]
     path = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
-    process = subprocess.Popen(command, env=os.environ | {"PATH": path})
-    with caught_signals(process.send_signal):
+    environment = os.environ | {"PATH": path}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    with caught_signals(lambda number: signal_group(process, number)):
         status = process.wait()
     return 1 if status == _FAILED else 128 - status if status < 0 else status

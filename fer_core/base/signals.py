@@ -1,11 +1,14 @@
 """Signals that ask a process to end, caught so that it ends where nothing is half done."""
 
+import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-__all__ = ["caught_signals"]
+__all__ = ["caught_signals", "signal_group"]
 
 
 @contextmanager
@@ -27,3 +30,15 @@ def caught_signals(note: Callable[[int], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def signal_group(process: "subprocess.Popen[Any]", number: int) -> None:
+    """Send a signal to a process that was started in a session of its own, and to all it has
+    started; where there are no groups, to it alone. One that has ended is left alone.
+    """
+    if process.poll() is not None:
+        return
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)

@@ -21,7 +21,7 @@ from fer_core.base.errors import BusyError, FerError
 from fer_core.base.logs import progress_off
 from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
 from fer_core.base.settings import Settings
-from fer_core.base.signals import caught_signals
+from fer_core.base.signals import caught_signals, signal_group
 from fer_core.pipeline.plan import Plan
 from fer_core.pipeline.workspace import Command
 
@@ -298,5 +298,4 @@ def _tell(text: str) -> None:
 def _pass_on(number: int, running: dict[str, _Running]) -> None:
     """Send a signal to every stage's process group."""
     for job in running.values():
-        if job.process.poll() is None:
-            os.killpg(job.process.pid, number)
+        signal_group(job.process, number)

@@ -96,7 +96,7 @@ def test_options_of_dvc_repro_reach_it_in_their_order(
     started: list[list[str]] = []
 
     class Process:
-        def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        def __init__(self, command: list[str], **_: object) -> None:
             started.append(command[1:])
 
         send_signal = wait = lambda self, *_: status
