@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +18,53 @@ import yaml
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_file
 
-__all__ = ["LOCK", "mend_lock", "put_entry"]
+__all__ = ["LOCK", "REMEDY_OF_MERGE", "lock_fault", "mend_lock", "put_entry"]
 
 log = logging.getLogger(__name__)
 
 LOCK = Path("dvc.lock")
 _STAGE = re.compile(r"^  (?=[^\s#-])", re.M)
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.M)
+_MERGE = "it holds the marks of a merge"
+REMEDY_OF_MERGE = (
+    "take one side (`git checkout --ours dvc.lock` or `--theirs`), settle dvc.yaml and "
+    "params.yaml, then `fer run`: it makes again only what differs"
+)
 _LAST_GOOD, _DAMAGED = "dvc.lock.good", "dvc.lock.damaged"
 
 
-def put_entry(root: Path, name: str, entry: Mapping[str, Any]) -> None:
+def put_entry(
+    root: Path, name: str, entry: Mapping[str, Any], before: Collection[str] = ()
+) -> bool:
     """Write the entry of one stage into `dvc.lock`, and keep a copy of the whole file.
 
     Args:
         root: folder of `dvc.lock`.
         name: address of the stage, such as `student@kd-1337`.
         entry: its command, deps, params and outs, as DVC's `to_lockfile` gives them.
+        before: stages that a new entry must precede; else it comes last.
+
+    Returns:
+        Whether the stage had no entry.
 
     Raises:
         WriteError: the disk is full or not writable; the file is as before.
     """
     lock = root / LOCK
-    before = lock.read_text(encoding="utf-8") if lock.exists() else ""
-    after = _with_entry(before, name, entry)
-    if after != before:
-        _write(lock, after)
-    _write(_tmp(root) / _LAST_GOOD, after)
+    old = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    new = _with_entry(old, name, entry, before)
+    if new != old:
+        _write(lock, new)
+    _write(_tmp(root) / _LAST_GOOD, new)
+    return new.count("\n    cmd:") > old.count("\n    cmd:")
+
+
+def lock_fault(root: Path) -> str | None:
+    """What is wrong with `dvc.lock` in a few words, or None if it is whole or missing."""
+    lock = root / LOCK
+    if not lock.exists() or _is_whole(text := lock.read_text("utf-8", errors="replace")):
+        return None
+    return _MERGE if _CONFLICT.search(text) else "damaged"
 
 
 def mend_lock(root: Path) -> str | None:
@@ -60,15 +80,12 @@ def mend_lock(root: Path) -> str | None:
         ArtifactError: the file holds the marks of a merge: only its owner can say which side is
             wanted.
     """
-    lock = root / LOCK
-    if not lock.exists() or _is_whole(text := lock.read_text("utf-8", errors="replace")):
+    lock, fault = root / LOCK, lock_fault(root)
+    if fault is None:
         return None
-    if _CONFLICT.search(text):
+    if fault == _MERGE:
         raise ArtifactError(
-            "dvc.lock holds the marks of a merge.",
-            where=lock,
-            remedy="take one side (`git checkout --ours dvc.lock` or `--theirs`), settle dvc.yaml "
-            "and params.yaml, then `fer run`: it makes again only what differs",
+            "dvc.lock holds the marks of a merge.", where=lock, remedy=REMEDY_OF_MERGE
         )
     aside = _tmp(root) / _DAMAGED
     lock.replace(aside)
@@ -79,14 +96,14 @@ def mend_lock(root: Path) -> str | None:
     return f"dvc.lock was damaged and is made anew (the damaged one is {aside})"
 
 
-def _with_entry(text: str, name: str, entry: Mapping[str, Any]) -> str:
+def _with_entry(text: str, name: str, entry: Mapping[str, Any], before: Collection[str]) -> str:
     """The text of `dvc.lock` with another entry of one stage."""
     from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
     alone = dumps_yaml({"schema": "2.0", "stages": {name: entry}})
     stages = _load(text).get("stages") or {}
     wanted = stages | _load(alone)["stages"]
-    found = _spliced(text, alone) if stages else None
+    found = _spliced(text, alone, before) if stages else None
     if found is not None and _load(found).get("stages") == wanted:
         return found
     if not stages and not text.strip():
@@ -98,8 +115,10 @@ def _with_entry(text: str, name: str, entry: Mapping[str, Any]) -> str:
     return str(dumps_yaml(document))
 
 
-def _spliced(text: str, alone: str) -> str | None:
-    """The text with the only stage of `alone` put in its place, or at the end of the stages."""
+def _spliced(text: str, alone: str, before: Collection[str]) -> str | None:
+    """The text with the only stage of `alone` put in its place; if it is new, before others or at
+    the end.
+    """
     head, mark, rest = text.partition("\nstages:\n")
     if not mark:
         return None
@@ -108,12 +127,13 @@ def _spliced(text: str, alone: str) -> str | None:
     body, tail = (rest[: after.start()], rest[after.start() :]) if after else (rest, "")
     starts = [found.start() for found in _STAGE.finditer(body)]
     blocks = [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
+    keys = [old.partition("\n")[0] for old in blocks]
     key = block.partition("\n")[0]
-    places = [place for place, old in enumerate(blocks) if old.partition("\n")[0] == key]
-    if places:
-        blocks[places[0]] = block
+    if key in keys:
+        blocks[keys.index(key)] = block
     else:
-        blocks.append(block)
+        later = [place for place, old in enumerate(keys) if old.strip(" :") in before]
+        blocks.insert(min(later, default=len(blocks)), block)
     return head + mark + "".join(blocks) + tail
 
 

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from fer_core.base.errors import BusyError
 from fer_core.base.files import new_file
 
-__all__ = ["Reservations", "mend_rwlock", "only_run"]
+__all__ = ["Reservations", "mend_rwlock", "only_run", "rwlock_fault"]
 
 log = logging.getLogger(__name__)
 
@@ -151,24 +151,28 @@ class Reservations:
             _write(self._tmp, read, write)
 
 
+def rwlock_fault(tmp: Path) -> str | None:
+    """What is wrong with `rwlock` in a few words, or None."""
+    try:
+        found = _entries(tmp / _RWLOCK)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return "damaged"
+    read, write = _live_entries(tmp)
+    return None if found == {"write": write, "read": read} else "it names commands that are gone"
+
+
 def mend_rwlock(tmp: Path) -> str | None:
-    """Replace a damaged `rwlock`, or one with entries of processes that are gone.
+    """Put a damaged `rwlock`, or one with entries of processes that are gone, in order.
 
     Returns:
         One sentence that says what was done, or None.
     """
-    file = tmp / _RWLOCK
-    if not file.exists():
+    if (fault := rwlock_fault(tmp)) is None:
         return None
-    try:
-        before = _entries(file)
-    except ValueError:
-        before = {}
-    read, write = _live_entries(tmp)
-    if before == {"write": write, "read": read}:
-        return None
-    _write(tmp, read, write)
-    return f"{file} was damaged, or named DVC commands that are gone; it is in order again"
+    _write(tmp, *_live_entries(tmp))
+    return f"{tmp / _RWLOCK} is in order again ({fault})"
 
 
 def _live_entries(tmp: Path) -> tuple[dict[str, list[Any]], dict[str, Any]]:
@@ -179,7 +183,6 @@ def _live_entries(tmp: Path) -> tuple[dict[str, list[Any]], dict[str, Any]]:
     except FileNotFoundError:
         return {}, {}
     except ValueError:
-        log.warning("%s was damaged and is made anew", file)
         return {}, {}
     written = file.stat().st_mtime
     read = {

@@ -128,13 +128,19 @@ class Workspace:
     """
 
     def __init__(self, repo: "Repo", reservations: Reservations) -> None:
+        from dvc.repo.reproduce import get_active_graph, plan_repro
+
         self.forced: set[str] = set()
         self._repo, self._reservations = repo, reservations
         self._root = Path(repo.root_dir)
         _link_outs(repo)
         with self._locked():
             self._graph = repo.index.graph
+            order = plan_repro(get_active_graph(self._graph))
         self._stages: dict[str, Any] = {stage.addressing: stage for stage in self._graph}
+        # DVC's own order, so that stages side by side leave the dvc.lock of one after the other
+        self._order = {stage.addressing: place for place, stage in enumerate(order)}
+        self._added: list[str] = []
 
     def upstream(self) -> dict[str, set[str]]:
         """Stage -> the stages whose outs it reads."""
@@ -234,7 +240,9 @@ class Workspace:
                 self._repo.stage_cache.save(stage)
             for out in stage.outs:
                 out.commit()
-        put_entry(self._root, name, to_single_stage_lockfile(stage))
+        later = [other for other in self._added if self._order[other] > self._order[name]]
+        if put_entry(self._root, name, to_single_stage_lockfile(stage), later):
+            self._added.append(name)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

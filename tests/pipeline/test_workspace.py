@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from fer_cli.doctor.project import check_records
+from fer_cli.main import app
 from fer_core.base.errors import ArtifactError, BusyError, ParamsError
 from fer_core.pipeline.lockfile import mend_lock, put_entry
 from fer_core.pipeline.reservations import Reservations, mend_rwlock
@@ -293,3 +296,17 @@ def test_what_dvc_cannot_read_is_an_error_with_a_remedy(checkout: Path) -> None:
     )
     with pytest.raises(ParamsError, match=r"DVC cannot read[\s\S]*git checkout -- dvc\.yaml"):
         run()
+
+
+def test_what_a_plain_dvc_run_left_broken_is_told_and_repaired_by_the_doctor(
+    checkout: Path,
+) -> None:
+    run()
+    (checkout / "dvc.lock").write_bytes(b"")
+    (checkout / ".dvc/tmp/rwlock").write_bytes(b"")
+    found = [str(finding) for finding in check_records(Path(".dvc"))]
+    assert len(found) == 2 and all("FAIL" in text and "--repair" in text for text in found)
+    for told in ("dvc.lock was damaged", "records are in order"):
+        assert told in CliRunner().invoke(app, ["doctor", "--repair"]).output
+    assert next(str(finding) for finding in check_records(Path(".dvc"))).startswith("ok")
+    assert "up to date" in dvc(checkout, "status")
