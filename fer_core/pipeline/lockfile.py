@@ -35,7 +35,7 @@ _LAST_GOOD, _DAMAGED = "dvc.lock.good", "dvc.lock.damaged"
 
 def put_entry(
     root: Path, name: str, entry: Mapping[str, Any], before: Collection[str] = ()
-) -> bool:
+) -> None:
     """Write the entry of one stage into `dvc.lock`, and keep a copy of the whole file.
 
     Args:
@@ -43,9 +43,6 @@ def put_entry(
         name: address of the stage, such as `student@kd-1337`.
         entry: its command, deps, params and outs, as DVC's `to_lockfile` gives them.
         before: stages that a new entry must precede; else it comes last.
-
-    Returns:
-        Whether the stage had no entry.
 
     Raises:
         WriteError: the disk is full or not writable; the file is as before.
@@ -56,7 +53,6 @@ def put_entry(
     if new != old:
         _write(lock, new)
     _write(_tmp(root) / _LAST_GOOD, new)
-    return new.count("\n    cmd:") > old.count("\n    cmd:")
 
 
 def lock_fault(root: Path) -> str | None:

@@ -138,9 +138,9 @@ class Workspace:
             self._graph = repo.index.graph
             order = plan_repro(get_active_graph(self._graph))
         self._stages: dict[str, Any] = {stage.addressing: stage for stage in self._graph}
-        # DVC's own order, so that stages side by side leave the dvc.lock of one after the other
+        # DVC's own order, so that stages side by side, and runs that were interrupted, leave the
+        # dvc.lock that one stage after the other leaves
         self._order = {stage.addressing: place for place, stage in enumerate(order)}
-        self._added: list[str] = []
 
     def upstream(self) -> dict[str, set[str]]:
         """Stage -> the stages whose outs it reads."""
@@ -240,9 +240,8 @@ class Workspace:
                 self._repo.stage_cache.save(stage)
             for out in stage.outs:
                 out.commit()
-        later = [other for other in self._added if self._order[other] > self._order[name]]
-        if put_entry(self._root, name, to_single_stage_lockfile(stage), later):
-            self._added.append(name)
+        later = {other for other, place in self._order.items() if place > self._order[name]}
+        put_entry(self._root, name, to_single_stage_lockfile(stage), later)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
