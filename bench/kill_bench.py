@@ -48,10 +48,13 @@ def aimed(call):
 def opened(call):
     def wrapped(file, mode="r", *args, **options):
         writes = isinstance(mode, str) and set(mode) & set("wax+") and "/dev/" not in str(file)
-        return aimed(call)(file, mode, *args, **options) if writes else call(file, mode, *args, **options)
+        return (aimed(call) if writes else call)(file, mode, *args, **options)
     return wrapped
 def start():
-    for name in ("replace", "rename", "link", "mkdir", "fsync") + (("unlink", "remove", "rmdir") if how == "kill" else ()):
+    names = ["replace", "rename", "link", "mkdir", "fsync"]
+    if how == "kill":
+        names += ["unlink", "remove", "rmdir"]  # a full disk lets files be removed
+    for name in names:
         setattr(os, name, aimed(getattr(os, name)))
     builtins.open = io.open = opened(io.open)
 import atexit
@@ -139,10 +142,12 @@ def lay(root: Path) -> Path:
     root.mkdir()
     stages = "".join(
         f"  s{n}:\n    cmd: mkdir -p out/s{n} && echo {n} > out/s{n}/value && sleep 0.05\n"
-        f"    deps: [{'in.txt' if n < 2 else f'out/s{n - 2}'}]\n    params: [rate]\n    outs: [out/s{n}]\n"
+        f"    deps: [{'in.txt' if n < 2 else f'out/s{n - 2}'}]\n"
+        f"    params: [rate]\n    outs: [out/s{n}]\n"
         for n in range(STAGES)
     )
-    stages += "  last:\n    cmd: cat out/s4/value > last.txt\n    deps: [out/s4]\n    outs: [last.txt: {cache: false}]\n"
+    stages += "  last:\n    cmd: cat out/s4/value > last.txt\n    deps: [out/s4]\n"
+    stages += "    outs: [last.txt: {cache: false}]\n"
     (root / "dvc.yaml").write_text(f"stages:\n{stages}")
     (root / "params.yaml").write_text("rate: 0.1\n")
     (root / "in.txt").write_text("in\n")
