@@ -26,7 +26,8 @@ _PLAIN = {
     "seed": "Seed of everything random: splits, initial weights, teachers, the bootstrap. "
     "0 to 4294967295.",
     "student": "The student networks: architecture, methods, seeds, and a section for each method.",
-    "student.arch": "timm name of the student's architecture.",
+    "student.arch": "Name of the student's architecture: timm's, or resnet9_wN (N channels, 4 to "
+    "256), a small dense network for small faces.",
     "student.methods": "Training methods, each with a section below; docs/methods.md lists them.",
     "student.seeds": "Seeds; each method is trained once with each. 0 to 4294967295.",
     "student.set": "Named set of `sets` whose rows students learn from; if left out, "

@@ -75,7 +75,7 @@ class TeacherEntry(Section):
     """The teachers by tag.
 
     Attributes:
-        arch: timm name.
+        arch: timm name, or resnet9_wN.
         stage: "a", or "b" for a second training at another image size (section `teacher_b`); whose
             model goes on to logits.
     """
