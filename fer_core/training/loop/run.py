@@ -168,7 +168,7 @@ def describe(
             "schedule": schedule,
             "tuned": tuned,
         },
-        params={"seed": run.seed, **params, "views": run.views.model_dump(mode="json")},
+        params={"seed": run.seed, **params, "views": run.views.to_dict()},
         key=run.name.partition("/")[2],
     )
 
