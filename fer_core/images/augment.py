@@ -41,7 +41,7 @@ def evaluation_view(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def training_view(images: Tensor, view: ViewParams, preprocessing: Preprocessing) -> Tensor:
-    """A drawn view: bilinear crop and flip (rotation and shift too, where the view has them), CLAHE,
+    """A drawn view: bilinear crop and flip (and rotation and shift, if the view has them), CLAHE,
     then brightness, contrast, saturation and hue, and last what is erased.
 
     Args:

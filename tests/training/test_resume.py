@@ -25,6 +25,8 @@ EVERYTHING = {
     "batch_norm_group": 7,
     "grad_clip": 1.0,
     "balance": "batches",
+    "optimizer": "sgd",
+    "schedule": "one_cycle",
 }
 
 

@@ -21,7 +21,7 @@ from fer_core.base.errors import TrainingError
 from fer_core.base.logs import progress_off
 from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
-from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, cosine_schedule
+from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, learning_rates
 from fer_core.training.loop.interruption import Scratch, interruption
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import check_feasible
@@ -86,7 +86,7 @@ def train(
     plan = partial(batches_of, data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
     warmup = round(options.lr_warmup_epochs * counts[0])
-    rates = cosine_schedule(sum(counts), warmup, options.lr, options.min_lr)
+    rates = learning_rates(sum(counts), warmup, options.lr, options.min_lr, options.schedule)
     network = task.network.to(device).to(memory_format=torch.channels_last)
     trainer = Trainer(task, options, seed, device)
     labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)

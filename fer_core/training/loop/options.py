@@ -1,6 +1,6 @@
 """Parameters of a training run, for teachers and students alike."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,27 +18,40 @@ __all__ = [
 ]
 
 
+def _left_out(default: Any) -> Any:
+    """A field that is no part of a model's card while it has its default, so that cards of before
+    there was such an option are those of today.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default)
+
+
 class TrainOptions(Section):
     """What the sections `student.train` and `teacher.train` share.
 
     Attributes:
         epochs: passes over the training rows.
         batch: images an optimiser step.
-        lr: peak learning rate of AdamW.
-        min_lr: learning rate that the cosine ends at.
-        weight_decay: of AdamW; not applied to norms and biases.
+        lr: peak learning rate.
+        min_lr: learning rate that the schedule ends at.
+        weight_decay: of AdamW (0.05, say), or of SGD (0.0005, say), where it is part of the
+            gradient; not applied to norms and biases.
         lr_warmup_epochs: epochs of linear rise.
         balance: class balance: "none", "weights" (effective-number class weights) or "batches"
             (balanced batches).
         grad_clip: greatest norm of the gradient; 0 leaves it as it is.
         precision: "fp32", "bf16" or "fp16" (autocast; fp16 on CUDA only, with a scaled loss).
         ema: decay a step of the weights' running average, which then is what is evaluated, selected
-            and saved; 0 uses the weights.
+            and saved; 0 uses the weights. It warms up: after n steps the decay is at most
+            (1 + n) / (10 + n).
         mixup: alpha of the beta distribution that mixes two images and their labels; 0 mixes none.
             Not with stored targets.
         accumulation: micro-batches that a batch is worked through in, to save memory.
         batch_norm_group: rows that batch normalisation takes its statistics from; 0 takes all that
             pass through at once.
+        optimizer: "adamw"; or "sgd", with Nesterov momentum 0.9, whose learning rate is higher
+            (0.1, say).
+        schedule: after the rise, "cosine" falls along a cosine, "one_cycle" along a line; give
+            the latter a rise of a fifth of the epochs or more.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -54,6 +67,8 @@ class TrainOptions(Section):
     mixup: Annotated[float, Field(ge=0)] = 0.0
     accumulation: Annotated[int, Field(ge=1)] = 1
     batch_norm_group: Annotated[int, Field(ge=0)] = 0
+    optimizer: Literal["adamw", "sgd"] = _left_out("adamw")
+    schedule: Literal["cosine", "one_cycle"] = _left_out("cosine")
 
     @property
     def micro_batch(self) -> int:

@@ -70,3 +70,10 @@ def test_a_teacher_whose_warm_up_takes_all_epochs_is_refused():
         TeacherOptions(train=train, head=head, arcface=long)
     with pytest.raises(ValidationError, match="warmup_epochs must be less"):
         TeacherBOptions(train=train, arcface=long, preprocessing=size)
+
+
+def test_what_is_left_at_a_later_default_is_no_part_of_a_card():
+    """So that a run without the option has the card that it had before there was one."""
+    assert {"optimizer", "schedule"}.isdisjoint(OPTIONS.model_dump())
+    chosen = TrainOptions.model_validate(OPTIONS.model_dump() | {"optimizer": "sgd"})
+    assert chosen.model_dump()["optimizer"] == "sgd"

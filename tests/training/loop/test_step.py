@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from fer_core.base.errors import FerError, ModelError, TrainingError
 from fer_core.models.initial.options import ArcFaceOptions
@@ -69,7 +69,7 @@ def gradients(task: Task, chosen: TrainOptions, epoch: int = 3) -> tuple[float, 
     return (
         float(loss),
         int(right),
-        [state["exp_avg"] for state in trainer.state()["adamw"]["state"].values()],
+        [state["exp_avg"] for state in trainer.state()["optimiser"]["state"].values()],
     )
 
 
@@ -135,16 +135,20 @@ def test_a_part_of_one_row_joins_the_part_before() -> None:
     assert micro_batches(1, 4) == [slice(0, 1)]
 
 
-def test_averaged_weights_are_those_of_torchs_own_average() -> None:
+def test_averaged_weights_are_those_of_torchs_own_average_and_warm_up() -> None:
     """Oracle: `torch.optim.swa_utils`, which knows nothing of timm's average; it starts at the
     first weights it is shown.
     """
     task = student("test_resnet")
-    average = AveragedModel(
-        copy.deepcopy(task.network), multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True
-    )
+
+    def warm(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        seen = int(count) - 1  # the first weights are counted too
+        share = min(0.3, (1 + seen) / (10 + seen))
+        return share * old + (1 - share) * new
+
+    average = AveragedModel(copy.deepcopy(task.network), avg_fn=warm, use_buffers=True)
     average.update_parameters(task.network)
-    trainer = Trainer(task, options(ema=0.9), 5, CPU)
+    trainer = Trainer(task, options(ema=0.3), 5, CPU)
     for number in range(5):
         step(trainer, images(), 0, number, 1e-3)
         average.update_parameters(task.network)
@@ -160,8 +164,51 @@ def test_averaged_weights_are_those_of_torchs_own_average() -> None:
     assert not torch.equal(inside["conv1.0.weight"], trained["conv1.0.weight"])
 
 
-def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened() -> None:
-    chosen = options(ema=0.9, mixup=0.4, accumulation=2, batch_norm_group=4, grad_clip=1.0)
+def test_a_slow_average_has_forgotten_the_random_start_after_an_epoch() -> None:
+    task = student("test_resnet")
+    first = task.network.state_dict()["fc.weight"].clone()
+    trainer = Trainer(task, options(ema=0.999), 5, CPU)
+    with torch.no_grad():
+        task.network.get_parameter("fc.weight").zero_()
+    for number in range(40):
+        step(trainer, images(), 0, number, 0.0)
+    with trainer.averaged():
+        left = task.network.state_dict()["fc.weight"].norm() / first.norm()
+    assert left < 1e-4, "a constant decay would leave 96 %"
+
+
+def test_sgd_is_nesterovs() -> None:
+    """Oracle: momentum as Sutskever et al. write it, from gradients alone."""
+    task = student()
+    trainer = Trainer(task, options(optimizer="sgd", weight_decay=0.1), 5, CPU)
+    weight, bias = (task.network.get_parameter(f"head.{name}") for name in ("weight", "bias"))
+    velocity: dict[str, Tensor] = {}
+    expected = {"weight": weight.detach().clone(), "bias": bias.detach().clone()}
+    for number in range(3):
+        _, found = trainer._task.loss(
+            task.outputs(images(), 0), trainer.batch(ROWS, LABELS, 0, number)
+        )
+        slope = (found.softmax(1) - functional.one_hot(LABELS, 7)).detach() / len(ROWS)
+        features = task.network.forward_head(
+            task.network.forward_features(images()), pre_logits=True
+        )
+        gradient = {
+            "weight": slope.T @ features.detach() + 0.1 * expected["weight"],
+            "bias": slope.sum(0),
+        }
+        for name, value in gradient.items():
+            velocity[name] = 0.9 * velocity.get(name, 0) + value
+            expected[name] -= 0.05 * (value + 0.9 * velocity[name])
+        step(trainer, images(), 0, number, 0.05)
+        assert torch.allclose(weight, expected["weight"], atol=1e-5)
+        assert torch.allclose(bias, expected["bias"], atol=1e-5), "no decay on a bias"
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened(optimizer: str) -> None:
+    chosen = options(
+        ema=0.9, mixup=0.4, accumulation=2, batch_norm_group=4, grad_clip=1.0, optimizer=optimizer
+    )
 
     def run(interrupted: bool) -> dict[str, Tensor]:
         task = student("test_resnet")
@@ -251,6 +298,8 @@ def test_fp16_learns_and_its_scale_is_kept() -> None:
         ({"batch_norm_group": 7}, "batch_norm_group"),
         ({"batch_norm_group": 8, "accumulation": 4}, "batch_norm_group"),
         ({"ema": 1.0}, "less than 1"),
+        ({"optimizer": "lion"}, "adamw"),
+        ({"schedule": "step"}, "one_cycle"),
         ({"mixup": -0.1}, "greater than or equal to 0"),
         ({"precision": "fp8"}, "fp16"),
     ],
