@@ -57,7 +57,7 @@ _SECTIONS = {
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
     "student": ["student.set", "student.preprocessing"],
-    "teacher_a": ["teacher.set"],
+    "teacher_a": ["teacher.set", "teacher.votes"],
     "teacher_fold": ["teacher_b"],
     "logits_dev": ["teacher.folds"],
     "compare": ["student.trials"],

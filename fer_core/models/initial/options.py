@@ -90,10 +90,13 @@ class TeacherHead(Section):
     Attributes:
         embed_dim: width of the embedding.
         dropout: probability in the embedding.
+        angular: whether an angular head (section `arcface`) takes over after its warm-up; false
+            keeps the plain linear head, an arm that shows what ArcFace brings.
     """
 
     embed_dim: Annotated[int, Field(ge=8)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    angular: bool = True
 
 
 Teachers = dict[str, TeacherEntry]

@@ -136,11 +136,14 @@ class StageOptions(Section):
         arcface: additive angular margin, and how it is brought in.
         set: named set whose train rows are learnt from, such as those of high native resolution;
             null takes all train rows.
+        votes: share of people's votes in the target of every row that has some (0.5, say); the rest
+            is the label's.
     """
 
     train: TeacherTrainOptions
     arcface: ArcFaceOptions
     set: str | None = None
+    votes: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @model_validator(mode="after")
     def _selectable(self) -> Self:

@@ -150,7 +150,7 @@ def describe(
     return ModelCard(
         kind="student" if teacher is None else "teacher",
         arch=start.arch,
-        head="linear" if teacher is None else "arcface",
+        head="linear" if teacher is None else "arcface" if teacher.angular else "plain",
         embed_dim=None if teacher is None else teacher.embed_dim,
         dropout=None if teacher is None else teacher.dropout,
         scale=None if teacher is None else teacher.scale,
@@ -247,6 +247,7 @@ def _identity(card: ModelCard, seed: int, device: str) -> Mapping[str, Any]:
     return {
         "seed": seed,
         "arch": card.arch,
+        "head": [card.head, card.embed_dim, card.dropout],
         "params": card.params,
         "budget": card.budget,
         "preprocessing": card.preprocessing.hash(),

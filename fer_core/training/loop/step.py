@@ -56,7 +56,7 @@ class Trainer:
     def batch(self, rows: np.ndarray, labels: Tensor, epoch: int, step: int) -> Batch:
         """The batch of a step, with what mixup mixes; arguments as `Batch`'s."""
         alpha = self._options.mixup
-        mixture = draw_mixture(labels, alpha, self._seed, epoch, step) if alpha else None
+        mixture = draw_mixture(rows, labels, alpha, self._seed, epoch, step) if alpha else None
         return Batch(rows, labels, epoch, step, mixture)
 
     def wanted(self, batch: Batch) -> np.ndarray:

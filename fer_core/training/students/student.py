@@ -79,7 +79,7 @@ class StudentTask(Task):
         if self._targets is not None:
             rows = on_device(batch.rows, self._targets.device)
             targets = self._targets[rows, self.view_of(batch.epoch)].float()
-        loss = batch.mean_loss(lambda labels: self._loss(logits, targets, labels), self.mass)
+        loss = batch.mean_loss(lambda labels, _: self._loss(logits, targets, labels), self.mass)
         if self._terms is not None:
             loss = loss + self._terms.loss(logits, features, targets, batch)
         return loss, logits

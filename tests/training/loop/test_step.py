@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from fer_core.base.errors import FerError, ModelError, TrainingError
 from fer_core.models.initial.options import ArcFaceOptions
-from fer_core.models.networks.arcface import ArcFaceNetwork
+from fer_core.models.networks.arcface import ArcFaceNetwork, arcface_logits
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import Batch, micro_batches
@@ -45,13 +45,17 @@ def student(arch: str = "test_vit") -> Task:
     return StudentTask(network, CE(label_smoothing=0.0), None, lambda epoch: 1)
 
 
-def teacher(weighted: bool = False, smoothing: float = 0.0) -> Task:
+def teacher(
+    weighted: bool = False,
+    smoothing: float = 0.0,
+    votes: Tensor | None = None,
+    scale: float | None = 16.0,
+) -> Task:
     torch.manual_seed(0)
     arcface = ArcFaceOptions(margin=0.2, scale=16.0, warmup_epochs=1, ramp_end=2)
-    network = ArcFaceNetwork("test_vit", 32, 16, 0.0, 16.0).train()
-    return TeacherTask(
-        network, arcface, lambda epoch: 1, LABELS.numpy() if weighted else None, CPU, smoothing
-    )
+    network = ArcFaceNetwork("test_vit", 32, 16, 0.0, scale).train()
+    train_labels = LABELS.numpy() if weighted else None
+    return TeacherTask(network, arcface, lambda epoch: 1, train_labels, CPU, smoothing, votes)
 
 
 def step(
@@ -237,6 +241,70 @@ def test_label_smoothing_is_torchs() -> None:
     soft = 0.9 * functional.one_hot(LABELS, 7) + 0.1 / 7
     assert torch.allclose(smoothed, -(soft * logits.log_softmax(1)).sum(1).mean())
     assert not torch.allclose(smoothed, plain)
+
+
+def half_votes() -> Tensor:
+    """Half of the target is votes, except of the last rows, that nobody voted on."""
+    random = np.random.default_rng(3)
+    shares = random.dirichlet(np.ones(7), 24).astype(np.float32) * 0.5
+    shares[20:] = 0
+    return torch.from_numpy(shares)
+
+
+def test_half_votes_are_half_of_the_target_and_have_no_margin() -> None:
+    votes = half_votes()
+    task, batch = teacher(votes=votes), Batch(ROWS, LABELS, 3, 0)
+    outputs = task.outputs(images(), 3)
+    with_margin, without = arcface_logits(outputs, LABELS, 0.2, 16.0), 16.0 * outputs
+    of_label = -with_margin.log_softmax(1)[torch.arange(24), LABELS]
+    of_votes = -(votes * without.log_softmax(1)).sum(1)
+    own = torch.where(torch.arange(24) < 20, 0.5, 1.0)
+    assert torch.allclose(task.loss(outputs, batch)[0], (own * of_label + of_votes).mean())
+
+
+def test_without_a_margin_votes_are_one_soft_target() -> None:
+    votes = half_votes()
+    task = teacher(votes=votes, scale=None)
+    logits = task.outputs(images(), 3)
+    soft = votes + (1 - votes.sum(1, keepdim=True)) * functional.one_hot(LABELS, 7)
+    expected = functional.cross_entropy(logits, soft)
+    assert torch.allclose(task.loss(logits, Batch(ROWS, LABELS, 3, 0))[0], expected)
+
+
+def test_no_votes_at_all_are_labels_alone() -> None:
+    nobody = teacher(weighted=True, smoothing=0.1, votes=torch.zeros(24, 7))
+    plain = teacher(weighted=True, smoothing=0.1)
+    assert same(gradients(nobody, PLAIN), gradients(plain, PLAIN))
+
+
+def test_votes_mixup_class_weights_and_micro_batches_go_together() -> None:
+    """Of a mixed image the partner's votes count as the partner's label does."""
+    found = [
+        gradients(
+            teacher(weighted=True, votes=half_votes()),
+            options(batch_norm_group=6, mixup=0.4, accumulation=accumulation),
+        )
+        for accumulation in (1, 4)
+    ]
+    assert same(*found)
+    shuffled = half_votes()[torch.randperm(24, generator=torch.Generator().manual_seed(0))]
+    assert not same(
+        found[0],
+        gradients(teacher(weighted=True, votes=shuffled), options(batch_norm_group=6, mixup=0.4)),
+    )
+
+
+def test_a_teacher_without_an_angular_head_is_plain_from_first_to_last() -> None:
+    task = teacher(scale=None)
+    assert {task.phase(epoch) for epoch in range(5)} == {"plain"}
+    assert task.selectable(0)
+    assert "margin" not in task.schedule(3)
+    assert not [name for name in task.network.state_dict() if "centres" in name]
+    task.network.eval()
+    logits = task.network(images())
+    assert torch.equal(task.predict(images(), 3), logits)
+    expected = functional.cross_entropy(logits, LABELS)
+    assert torch.allclose(task.loss(logits, Batch(ROWS, LABELS, 3, 0))[0], expected)
 
 
 def test_fp16_is_refused_on_the_cpu_with_what_to_do() -> None:
