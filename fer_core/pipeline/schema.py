@@ -59,6 +59,10 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         if name in (params[section] if section else params) or (key == "teacher_b" and of_b):
             _check(params, key, model, path)
     _check_sets(params, path)
+    of_stage = import_module("fer_core.training.loop.options").stage_options
+    for tag, entry in teachers.items():
+        for stage in "ab" if entry.get("stage") == "b" else "a":
+            of_stage(params, tag, stage, path)
     ensemble = parse_section("ensemble", params["ensemble"], _models()["ensemble"], path)
     for name, given in ensemble.weightings.items():
         given.of_teachers(list(teachers), name)

@@ -164,6 +164,25 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def test_options_of_a_teachers_own_make_its_trainings_depend_on_its_entry() -> None:
+    params = with_stage_b()
+    params["teachers"]["b3"]["a"] = {"train": {"epochs": 60}}
+    params["teacher"]["votes"] = 0.5
+    params["teacher"]["preprocessing"] = {"size": 48}
+    text = synced(TEXT, params, ROOT)
+    before, after = (stages(some) for some in (synced(TEXT, with_stage_b(), ROOT), text))
+    more = {
+        stage: set(after[stage]["do"]["params"]) - set(before[stage]["do"]["params"])
+        for stage in ("teacher_a", "teacher_b", "teacher_fold")
+    }
+    assert more == {
+        "teacher_a": {"teacher.votes", "teacher.preprocessing", "teachers.${key}"},
+        "teacher_b": {"teachers.${key}"},
+        "teacher_fold": {"teachers.${item.teacher}"},
+    }
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
     begin, end = TEXT.index("  teacher_b:\n"), TEXT.index("  teacher_fold:\n")
     text = TEXT[:begin] + TEXT[end:]

@@ -295,14 +295,16 @@ def test_both_stages_learn_without_an_angular_head_and_from_votes(
     count = TRAIN + VAL + 28
     votes = np.random.default_rng(0).multinomial(10, [1 / 7] * 7, count)
     write_half(Path("data/pack/dev"), dev_splits(TRAIN, VAL, 28), 1, "tiny", [96] * count, votes)
-    head = Params.load().section("teacher.head", dict)
-    edit_params(teacher={"votes": 0.5, "head": head | {"angular": False}}, teacher_b={"votes": 0.5})
+    own = {"votes": 0.5, "head": {"angular": False}, "preprocessing": {"size": LARGE}}
+    entry = {"arch": "test_vit", "stage": "b", "a": own, "b": {"votes": 0.5}}
+    edit_params(teachers={"vit": entry})
     teacher.main("a", "vit", Path("data/init/test_vit"))
     teacher.main("b", "vit", A / "model")
     for folder in (A, B):
         card = read_card(folder / "model")
         assert (card.head, card.scale, card.params["votes"]) == ("plain", None, 0.5)
         assert "arcface" not in card.params
+        assert card.preprocessing.size == LARGE, "weights were made for another size"
         assert "margin" not in (folder / "record" / "history.csv").read_text().splitlines()[0]
     logits.main("dev", "vit", B / "model")
     assert np.isfinite(

@@ -128,11 +128,13 @@ def start_classifier(initial: InitialWeights, size: int) -> nn.Module:
 
 
 def start_trunk(trunk: nn.Module, initial: InitialWeights) -> None:
-    """Give a trunk (no classifier) its initial weights; every one of its parameters must be
-    there.
+    """Give a trunk (no classifier) its initial weights, resampled where they were made for another
+    image size; every one of its parameters must be there.
+
+    Raises:
+        ModelError: as `load_resized`.
     """
-    state = trunk.state_dict()
-    trunk.load_state_dict({name: initial.weights[name] for name in state})
+    load_resized({name: initial.weights[name] for name in trunk.state_dict()}, trunk)
 
 
 def _soften(network: nn.Module) -> None:

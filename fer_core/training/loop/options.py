@@ -1,10 +1,12 @@
 """Parameters of a training run, for teachers and students alike."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fer_core.base.params import Section, parse_section
+from fer_core.base.params import PARAMS_FILE, Section, parse_section
 from fer_core.models.initial.options import ArcFaceOptions, TeacherHead
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "TeacherOptions",
     "TeacherTrainOptions",
     "TrainOptions",
+    "stage_options",
 ]
 
 
@@ -128,6 +131,17 @@ class TeacherTrainOptions(TrainOptions):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+class Resolution(Section):
+    """Sections `preprocessing` of `teacher`, `teacher_b` and `student`: what differs from
+    `preprocessing`; in all else teachers and students see the same picture.
+
+    Attributes:
+        size: side of the network's input in pixels.
+    """
+
+    size: Annotated[int, Field(ge=16, le=1024)]
+
+
 class StageOptions(Section):
     """What both stages of the teachers have.
 
@@ -160,12 +174,15 @@ class TeacherOptions(StageOptions):
 
     Attributes:
         head: the embedding before the classifier.
+        preprocessing: the image size of this stage, where it is another than that of the section
+            `preprocessing`.
         folds: number of parts that the train rows are dealt into, so that for each part a further
             training of every teacher learns from the others and gives the logits of that part; 0
             for none: then a teacher gives logits of rows that it has learnt from.
     """
 
     head: TeacherHead
+    preprocessing: Resolution | None = None
     folds: Annotated[int, Field(ge=0, le=20)] = 0
 
     @model_validator(mode="after")
@@ -173,17 +190,6 @@ class TeacherOptions(StageOptions):
         if self.folds == 1:
             raise ValueError("folds must be 0, or 2 or more")
         return self
-
-
-class Resolution(Section):
-    """Sections `teacher_b.preprocessing` and `student.preprocessing`: what differs from
-    `preprocessing`; in all else teachers and students see the same picture.
-
-    Attributes:
-        size: side of the network's input in pixels.
-    """
-
-    size: Annotated[int, Field(ge=16, le=1024)]
 
 
 class TeacherBOptions(StageOptions):
@@ -194,3 +200,30 @@ class TeacherBOptions(StageOptions):
     """
 
     preprocessing: Resolution
+
+
+def stage_options(
+    params: Mapping[str, Any], tag: str, stage: Literal["a", "b"], path: Path = PARAMS_FILE
+) -> TeacherOptions | TeacherBOptions:
+    """Options of a teacher's stage: those of all teachers, and what differs for this one.
+
+    Args:
+        params: all of params.yaml.
+        tag: of the teacher.
+        stage: of its training.
+        path: of the file, for the error text.
+
+    Raises:
+        ParamsError: a section is missing, or does not fit, even with what differs.
+    """
+    section = "teacher" if stage == "a" else "teacher_b"
+    values = dict(params.get(section) or {})
+    own = params["teachers"][tag].get(stage, {})
+    for name, value in own.items():
+        common = values.get(name)
+        both = isinstance(common, dict) and isinstance(value, dict)
+        values[name] = common | value if both else value
+    key = f"{section} with teachers.{tag}.{stage}" if own else section
+    if stage == "a":
+        return parse_section(key, values, TeacherOptions, path)
+    return parse_section(key, values, TeacherBOptions, path)
