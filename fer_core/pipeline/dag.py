@@ -60,6 +60,7 @@ _OPTIONAL = {
     "teacher_a": ["teacher.set", "teacher.votes", "teacher.preprocessing"],
     "teacher_fold": ["teacher_b"],
     "logits_dev": ["teacher.folds"],
+    "softlabels": ["targets"],
     "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""

@@ -66,6 +66,9 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     ensemble = parse_section("ensemble", params["ensemble"], _models()["ensemble"], path)
     for name, given in ensemble.weightings.items():
         given.of_teachers(list(teachers), name)
+    teaching = import_module("fer_core.evaluation.ensemble.teaching")
+    targets = parse_section("targets", params.get("targets") or {}, teaching.TargetOptions, path)
+    teaching.check_weights(targets.weights, ensemble.kinds, (*ensemble.weightings, *teachers))
     _check_changed(params, path)
     keys = [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]]
     _refuse(
@@ -296,8 +299,10 @@ def _models() -> dict[str, Any]:
 def _optional_models() -> dict[str, Any]:
     """Model of every section that a parameter file may leave out."""
     options = import_module("fer_core.training.loop.options")
+    teaching = import_module("fer_core.evaluation.ensemble.teaching")
     return {
         "teacher_b": options.TeacherBOptions,
+        "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,
         "student.trials": dict[str, int],
     }

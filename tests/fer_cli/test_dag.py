@@ -183,6 +183,14 @@ def test_options_of_a_teachers_own_make_its_trainings_depend_on_its_entry() -> N
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def test_soft_labels_depend_on_how_targets_are_made_where_params_say_it() -> None:
+    text = synced(TEXT, PARAMS | {"targets": {"weights": "uniform"}}, ROOT)
+    assert set(stages(text)["softlabels"]["params"]) - set(
+        stages(TEXT)["softlabels"]["params"]
+    ) == {"targets"}
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
     begin, end = TEXT.index("  teacher_b:\n"), TEXT.index("  teacher_fold:\n")
     text = TEXT[:begin] + TEXT[end:]
