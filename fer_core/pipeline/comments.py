@@ -18,7 +18,7 @@ from ruamel.yaml.comments import CommentedBase
 from fer_core.base.errors import ParamsError
 from fer_core.pipeline.schema import models_of
 
-__all__ = ["commented"]
+__all__ = ["commented", "left_out"]
 
 _WIDTH = 100
 _ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", re.M)
@@ -59,6 +59,30 @@ def commented(text: str) -> str:
     for section, node in params.items():
         lines += [*_described(section, node, models, 0), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def left_out(params: Mapping[str, Any]) -> dict[str, str]:
+    """Every option that a parameter file does without, by its dotted name, with what it does.
+
+    Args:
+        params: all of a file, checked by `check_params`.
+    """
+    found: dict[str, str] = {}
+
+    def collect(path: str, node: Mapping[str, Any], model: Any) -> None:
+        for name, (text, inner) in _attributes(model).items():
+            key = f"{path}.{name}"
+            if name not in node:
+                found[key] = text
+            elif isinstance(node[name], Mapping):
+                collect(key, node[name], inner)
+
+    for section, model in models_of(params).items():
+        node: Any = params
+        for name in section.split("."):
+            node = node.get(name) if isinstance(node, Mapping) else None
+        collect(section, node if isinstance(node, Mapping) else {}, model)
+    return found
 
 
 def _strip(node: Any) -> None:
