@@ -48,7 +48,9 @@ class TrainOptions(Section):
             (1 + n) / (10 + n).
         mixup: alpha of the beta distribution that mixes two images and their labels; 0 mixes none.
             Not with stored targets.
-        accumulation: micro-batches that a batch is worked through in, to save memory.
+        accumulation: micro-batches that a batch is worked through in, to save memory. The gradients
+            are those of the whole batch, except of batch normalisation without `batch_norm_group`,
+            of DIST, and of the terms negl, proto and lp, which then are of each micro-batch.
         batch_norm_group: rows that batch normalisation takes its statistics from; 0 takes all that
             pass through at once.
         optimizer: "adamw"; or "sgd", with Nesterov momentum 0.9, whose learning rate is higher

@@ -1,5 +1,6 @@
 """Training a student: where it starts, what it learns from, and the run."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,8 @@ from fer_core.training.students.loss import Loss, Needs, loss_class
 from fer_core.training.students.terms import Auxiliary
 
 __all__ = ["Method", "StudentTask", "load_method", "start_student", "train_student"]
+
+log = logging.getLogger(__name__)
 
 
 class StudentTask(Task):
@@ -172,6 +175,13 @@ def train_student(run: TrainingRun, out: Path, start: Start, method: Method) -> 
     """
     network, loss, options = start.network, method.loss, method.options
     check_feasible(network, options, loss.mixable)
+    if options.accumulation > 1 and (parts := loss.of_micro_batch):
+        log.warning(
+            "accumulation: %d makes %s compare the rows of micro-batches of %d, not of batches",
+            options.accumulation,
+            ", ".join(parts),
+            options.micro_batch,
+        )
     targets, sha256 = _open_targets(run, start.preprocessing, method)
     data = open_training_data(run, start.preprocessing)
     own = {"method": method.name, method.name: loss.model_dump(mode="json", exclude_none=True)}
