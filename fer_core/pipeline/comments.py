@@ -32,6 +32,8 @@ _PLAIN = {
     "student.seeds": "Seeds; each method is trained once with each. 0 to 4294967295.",
     "student.set": "Named set of `sets` whose rows students learn from; if left out, "
     "all train rows.",
+    "student.init": "Folder of a saved student of this architecture and preprocessing, with "
+    "model.safetensors and model.json, that all students start from instead of initial weights.",
     "student.trials": "Number of settings that were tried for each method; written by "
     "`fer tune apply`.",
 }

@@ -56,7 +56,7 @@ _SECTIONS = {
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
-    "student": ["student.set", "student.preprocessing"],
+    "student": ["student.set", "student.preprocessing", "student.init"],
     "teacher_a": ["teacher.set", "teacher.votes", "teacher.preprocessing"],
     "teacher_fold": ["teacher_b"],
     "logits_dev": ["teacher.folds"],

@@ -46,7 +46,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     for key, model in _models().items():
         _check(params, key, model, path)
     _check_names(params, path)
-    known = {"arch", "methods", "preprocessing", "seeds", "set", "train", "trials"}
+    known = {"arch", "init", "methods", "preprocessing", "seeds", "set", "train", "trials"}
     known |= set(student["methods"])
     for name in student:
         if name not in known:
@@ -255,7 +255,8 @@ def _check_changed(params: dict[str, Any], path: Path) -> None:
     for method in params["student"]["methods"]:
         section = params["student"].get(method)
         own = section if isinstance(section, dict) else {}
-        changes = {"lr": own.get("lr"), "epochs": own.get("extra_epochs")}
+        changes = {name: own.get(name) for name in ("lr", "trainable")}
+        changes["epochs"] = own.get("extra_epochs")
         values = params["student"]["train"] | {
             name: value for name, value in changes.items() if value is not None
         }
@@ -304,6 +305,7 @@ def _optional_models() -> dict[str, Any]:
         "teacher_b": options.TeacherBOptions,
         "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,
+        "student.init": options.SavedStudent,
         "student.trials": dict[str, int],
     }
 

@@ -183,6 +183,14 @@ def test_options_of_a_teachers_own_make_its_trainings_depend_on_its_entry() -> N
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def test_students_start_from_a_saved_one_where_params_name_it() -> None:
+    params = deepcopy(PARAMS)
+    params["student"]["init"] = "models/ready"
+    found = stages(synced(TEXT, params, ROOT))["student"]
+    assert {item["init"] for item in found["foreach"].values()} == {"models/ready"}
+    assert "student.init" in found["do"]["params"]
+
+
 def test_soft_labels_depend_on_how_targets_are_made_where_params_say_it() -> None:
     text = synced(TEXT, PARAMS | {"targets": {"weights": "uniform"}}, ROOT)
     assert set(stages(text)["softlabels"]["params"]) - set(

@@ -78,6 +78,7 @@ def params_after(change: Change) -> dict[str, Any]:
             ["targets.weights", "per_class", "ensemble.kinds"],
         ),
         (lambda p: p.update(targets={"votes": 2}), ["targets.votes", "2"]),
+        (lambda p: p["student"].update(init="../models; rm"), ["student.init", "rm"]),
         (lambda p: p["views"].update(rotation=120), ["views.rotation", "120"]),
         (lambda p: p["teacher"]["train"].update(optimizer="lion"), ["teacher.train.optimizer"]),
         (lambda p: p["sets"].update({"val": {}}), ["sets", "val", "rename"]),

@@ -27,6 +27,9 @@ EVERYTHING = {
     "balance": "batches",
     "optimizer": "sgd",
     "schedule": "one_cycle",
+    "eval_every": 2,
+    "keep_checkpoints": 2,
+    "checkpoint_every": 2,
 }
 
 

@@ -60,8 +60,11 @@ def batches_of(
 ) -> list[np.ndarray]:
     """Row numbers of every step of an epoch."""
     if options.balance == "batches":
-        return balanced_batches(data.train, data.labels[data.train], options.batch, seed, epoch)
-    return shuffled_batches(data.train, options.batch, seed, epoch)
+        labels = data.labels[data.train]
+        batches = balanced_batches(data.train, labels, options.batch, seed, epoch)
+    else:
+        batches = shuffled_batches(data.train, options.batch, seed, epoch)
+    return batches[: options.max_train_batches or None]
 
 
 def shuffled_batches(rows: np.ndarray, batch: int, seed: int, epoch: int) -> list[np.ndarray]:

@@ -11,14 +11,21 @@ from fer_core.models.initial.options import ArcFaceOptions, TeacherHead
 
 __all__ = [
     "Resolution",
+    "SavedStudent",
     "StageOptions",
     "StudentTrainOptions",
     "TeacherBOptions",
     "TeacherOptions",
     "TeacherTrainOptions",
     "TrainOptions",
+    "Trainable",
     "stage_options",
 ]
+
+SavedStudent = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
+"""Folder of a saved student, within the project; nothing that a shell would read as more."""
+
+Trainable = Literal["all", "head", "norms", "last"]
 
 
 def _left_out(default: Any) -> Any:
@@ -57,6 +64,19 @@ class TrainOptions(Section):
             (0.1, say).
         schedule: after the rise, "cosine" falls along a cosine, "one_cycle" along a line; give
             the latter a rise of a fifth of the epochs or more.
+        trainable: what learns: "all"; or, to fine-tune a network that has learnt already, "head"
+            (what follows the features), "norms" (layers of normalisation, and the head) or "last"
+            (the last block of the last stage, and what follows it). The rest keeps its weights and
+            running statistics.
+        select_by: what the selected epoch is best in on val rows: "macro_f1", "accuracy" or "nll".
+        eval_every: epochs from one look at the val rows to the next; the last epoch is always
+            looked at, and only such epochs can be selected.
+        keep_checkpoints: last epochs whose weights are kept until training has ended and those not
+            looked at yet are scored too; the record says so (`sweep.json`).
+        checkpoint_every: epochs from one saved state to the next; an interrupted run goes on from
+            the last one.
+        max_train_batches: steps of an epoch at most, for a quick trial; 0 takes all rows.
+        max_val_batches: val rows at most, in 256s, for a quick trial; 0 takes all.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -74,21 +94,39 @@ class TrainOptions(Section):
     batch_norm_group: Annotated[int, Field(ge=0)] = 0
     optimizer: Literal["adamw", "sgd"] = _left_out("adamw")
     schedule: Literal["cosine", "one_cycle"] = _left_out("cosine")
+    trainable: Trainable = _left_out("all")
+    select_by: Literal["macro_f1", "accuracy", "nll"] = _left_out("macro_f1")
+    eval_every: Annotated[int, Field(ge=1)] = _left_out(1)
+    keep_checkpoints: Annotated[int, Field(ge=0)] = _left_out(0)
+    checkpoint_every: Annotated[int, Field(ge=1)] = _left_out(1)
+    max_train_batches: Annotated[int, Field(ge=0)] = _left_out(0)
+    max_val_batches: Annotated[int, Field(ge=0)] = _left_out(0)
 
     @property
     def micro_batch(self) -> int:
         """Images that pass through the network at once."""
         return self.batch // self.accumulation
 
-    def changed(self, lr: float | None = None, epochs: int | None = None) -> Self:
-        """The same with another peak learning rate or number of epochs; None leaves what is there.
+    def is_due(self, epoch: int, every: int) -> bool:
+        """Whether something that happens every so many epochs, and after the last one, happens
+        after this one (counted from 0).
+        """
+        return (epoch + 1) % every == 0 or epoch == self.epochs - 1
+
+    def changed(
+        self,
+        lr: float | None = None,
+        epochs: int | None = None,
+        trainable: Trainable | None = None,
+    ) -> Self:
+        """The same with another peak learning rate, number of epochs or part that learns; None
+        leaves what is there.
 
         Raises:
             ParamsError: the rate is less than `min_lr`, or the epochs do not outlast the warm-up.
         """
-        changes = {
-            name: value for name, value in (("lr", lr), ("epochs", epochs)) if value is not None
-        }
+        asked = {"lr": lr, "epochs": epochs, "trainable": trainable}
+        changes = {name: value for name, value in asked.items() if value is not None}
         key = f"student.train with a method's {' and '.join(changes)}"
         return parse_section(key, self.model_dump() | changes, type(self)) if changes else self
 
@@ -98,6 +136,8 @@ class TrainOptions(Section):
             raise ValueError("min_lr must not exceed lr")
         if self.lr_warmup_epochs >= self.epochs:
             raise ValueError("lr_warmup_epochs must be less than epochs")
+        if self.keep_checkpoints > self.epochs:
+            raise ValueError("keep_checkpoints must not exceed epochs")
         if self.balance == "batches" and self.batch < 14:
             raise ValueError("balanced batches need a batch of at least 14: two of each class")
         if self.batch % self.accumulation or self.micro_batch < 2:

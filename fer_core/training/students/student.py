@@ -17,7 +17,7 @@ from fer_core.models.initial.initial import load_initial, start_classifier
 from fer_core.models.networks.saved import load_model
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.opened import open_targets, open_teacher_targets, open_votes
-from fer_core.training.loop.options import Resolution, StudentTrainOptions
+from fer_core.training.loop.options import Resolution, SavedStudent, StudentTrainOptions
 from fer_core.training.loop.passes import Batch, check_feasible
 from fer_core.training.loop.run import (
     Start,
@@ -128,12 +128,14 @@ def load_method(params: Params, name: str, softlabels: Path) -> Method:
     file = params.section(f"student.{name}.method", str, default=name)
     loss = params.section(f"student.{name}", loss_class(file))
     common = params.section("student.train", StudentTrainOptions)
-    return Method(name, loss, common.changed(loss.lr, loss.extra_epochs), softlabels)
+    return Method(
+        name, loss, common.changed(loss.lr, loss.extra_epochs, loss.trainable), softlabels
+    )
 
 
 def start_student(params: Params, folder: Path, method: Method) -> Start:
     """What a student starts with: initial weights, or those of the student that its method goes on
-    from.
+    from or that `student.init` names.
 
     Raises:
         ArtifactError: these weights are damaged, or of another architecture than the initial ones.
@@ -143,7 +145,8 @@ def start_student(params: Params, folder: Path, method: Method) -> Start:
     preprocessing = params.section("preprocessing", Preprocessing)
     if own := params.section("student.preprocessing", Resolution | None, default=None):
         preprocessing = replace(preprocessing, size=own.size)
-    if method.loss.start is None:
+    saved = params.section("student.init", SavedStudent | None, default=None)
+    if method.loss.start is None and saved is None:
         initial = load_initial(folder, arch)
         network = start_classifier(initial, preprocessing.size)
         return Start(arch, network, preprocessing, initial.sha256)
@@ -152,7 +155,7 @@ def start_student(params: Params, folder: Path, method: Method) -> Start:
     expected = ("student", arch, preprocessing.hash())
     if found != expected:
         raise ModelError(
-            "This is no student that the method could go on from.",
+            "This is no student that training could go on from.",
             where=folder,
             found=found,
             expected=expected,
@@ -183,7 +186,7 @@ def train_student(run: TrainingRun, out: Path, start: Start, method: Method) -> 
             options.micro_batch,
         )
     targets, sha256 = _open_targets(run, start.preprocessing, method)
-    data = open_training_data(run, start.preprocessing)
+    data = open_training_data(run, start.preprocessing, options)
     own = {"method": method.name, method.name: loss.model_dump(mode="json", exclude_none=True)}
     card = describe(run, start, data, options, own, sha256)
     terms = None

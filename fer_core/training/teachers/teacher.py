@@ -181,7 +181,7 @@ def train_teacher(
     network, train, arcface = start.network, options.train, options.arcface
     assert isinstance(network, ArcFaceNetwork)
     check_feasible(network, train, mixable=True)
-    data = open_training_data(run, start.preprocessing)
+    data = open_training_data(run, start.preprocessing, train)
     weighted = data.labels[data.train] if train.balance == "weights" else None
     smoothing = train.label_smoothing
     own: dict[str, Any] = {}
