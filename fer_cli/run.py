@@ -1,18 +1,18 @@
 """`fer run`: the pipeline, with stages that do not wait for each other side by side."""
 
+import os
+import subprocess
 import sys
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fer_core.base.errors import ParamsError
-from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.base.params import read_params
 from fer_core.base.settings import load_settings
-from fer_core.pipeline.dag import DVC_FILE, read_pipeline, synced
-from fer_core.pipeline.schema import check_once, check_sources
+from fer_core.base.signals import caught_signals, signal_group
+from fer_core.pipeline.ready import check_ready
 
 __all__ = ["run"]
 
@@ -34,42 +34,45 @@ def run(
             "--jobs", "-j", min=1, help="Stages at a time; the machine's settings if left out."
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", "-f", help="Run the stages though nothing changed."),
+    ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(help="Wait while another `fer run` is at work in this checkout."),
+    ] = True,
 ) -> None:
     """Run the pipeline: what `dvc repro` would run, several stages at a time, safe to interrupt.
 
-    With an option of `dvc repro` (such as --force) that command itself runs, one stage after the
-    other.
+    With another option of `dvc repro` (such as --dry) that command itself runs, one stage after
+    the other.
     """
-    from fer_core.pipeline.plan import Plan, make_plan, uses_torch
-    from fer_core.pipeline.scheduler import machine_for, run_plan
-
-    params = read_params()
-    check_once(params)
-    check_sources(params, PARAMS_FILE)
-    text = read_pipeline()
-    if synced(text, params) != text:
-        raise ParamsError(
-            "dvc.yaml does not fit params.yaml or the code.",
-            where=DVC_FILE,
-            remedy="run `fer dag sync`",
-        )
-    dvc = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro"]
-    machine = machine_for(load_settings(), jobs)
+    check_ready(read_params())
     arguments = stages or []
     if any(argument.startswith("-") for argument in arguments):
-        *options, last = arguments
-        status = run_plan(
-            Plan({last: set()}, {last: 0}, {last: 0}),
-            replace(machine, jobs=1),
-            lambda _: False,
-            [*dvc, *options],
-        )
-        raise typer.Exit(1 if status == _FAILED else status)
-    plan = make_plan(arguments)
-    if not plan.needs:
-        typer.echo("Data and pipelines are up to date.")
-        return
-    status = run_plan(plan, machine, cache(uses_torch), [*dvc, "--single-item"])
+        raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
+
+    from fer_core.pipeline.plan import make_plan, uses_torch
+    from fer_core.pipeline.scheduler import machine_for, run_plan
+    from fer_core.pipeline.workspace import open_workspace
+
+    with open_workspace(wait) as workspace:
+        plan = make_plan(workspace, arguments, force)
+        machine = machine_for(load_settings(), jobs)
+        status = run_plan(plan, machine, cache(uses_torch), workspace)
     if status:
-        raise typer.Exit(1 if status == _FAILED else status)
+        raise typer.Exit(status)
     typer.echo("Data and pipelines are up to date.")
+
+
+def _dvc_repro(arguments: list[str]) -> int:
+    """The status of `dvc repro` with these arguments."""
+    here = Path(sys.executable).parent
+    command = [str(here / "dvc"), "--wait-for-lock", "repro", *arguments]
+    path = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = os.environ | {"PATH": path}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    with caught_signals(lambda number: signal_group(process, number)):
+        status = process.wait()
+    return 1 if status == _FAILED else 128 - status if status < 0 else status

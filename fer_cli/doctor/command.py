@@ -1,14 +1,15 @@
 """`fer doctor`: everything that a run needs and that can be missing or wrong on a machine, looked
 at before the run.
 
-One line for each finding, ok, warn or FAIL, with what to do about it. Nothing is changed.
+One line for each finding, ok, warn or FAIL, with what to do about it. Nothing is changed but with
+--repair.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,13 +33,24 @@ _LOCK, _PYPROJECT, _DVC, _DVC_FILE = (
 _DESCRIPTORS = Path("data/sources")
 
 
-def doctor() -> None:
+def doctor(
+    repair: Annotated[
+        bool,
+        typer.Option(
+            help="First put DVC's records in order: a damaged dvc.lock, reservations of commands "
+            "that are gone."
+        ),
+    ] = False,
+) -> None:
     """Check this machine and project: packages, devices, disks, settings, raw data, params.yaml and
     dvc.yaml.
 
     Ends with status 1 when anything is FAIL.
     """
     from fer_cli.doctor.finding import Level
+
+    if repair:
+        _repair()
 
     found: Counter[Level] = Counter()
     for finding in examine():
@@ -47,6 +59,17 @@ def doctor() -> None:
     typer.echo(", ".join(f"{found[level]} {level}" for level in Level))
     if found[Level.FAIL]:
         raise typer.Exit(1)
+
+
+def _repair() -> None:
+    from fer_core.pipeline.lockfile import mend_lock
+    from fer_core.pipeline.reservations import mend_rwlock, only_run
+
+    tmp = _DVC / "tmp"
+    tmp.mkdir(parents=True, exist_ok=True)
+    with only_run(tmp.absolute(), "fer doctor --repair", wait=True):
+        done = [text for text in (mend_lock(Path()), mend_rwlock(tmp)) if text]
+    typer.echo("\n".join(done) or "DVC's records are in order.")
 
 
 def examine() -> Iterator["Finding"]:
@@ -62,6 +85,7 @@ def examine() -> Iterator["Finding"]:
         ("YAML", software.check_yaml),
         ("DVC", software.check_dvc),
         ("git", software.check_git),
+        ("DVC's records", partial(project.check_records, _DVC)),
         ("memory", lambda: machine.check_memory(memory_limit())),
         ("settings", project.check_settings),
     ):

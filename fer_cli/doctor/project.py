@@ -13,7 +13,14 @@ from fer_core.base.settings import Settings, load_settings
 if TYPE_CHECKING:
     from fer_core.sources.catalogue.descriptor import Descriptor
 
-__all__ = ["check_dag", "check_data", "check_params_file", "check_settings", "readable_descriptors"]
+__all__ = [
+    "check_dag",
+    "check_data",
+    "check_params_file",
+    "check_records",
+    "check_settings",
+    "readable_descriptors",
+]
 
 _OTHER_VARIABLES = ("FER_DETECTOR", "FER_LOG")
 _TESTS = "FER_TEST_"
@@ -67,6 +74,24 @@ def check_settings(variables: Mapping[str, str] = os.environ) -> Iterator[Findin
             f"{name} {value}" for name, value in values.items() if value not in (None, "", ())
         ),
     )
+
+
+def check_records(folder: Path) -> Iterator[Finding]:
+    """Whether dvc.lock and DVC's reservations can be used.
+
+    Args:
+        folder: DVC's own, `.dvc`.
+    """
+    from fer_core.pipeline.lockfile import REMEDY_OF_MERGE, lock_fault
+    from fer_core.pipeline.reservations import rwlock_fault
+
+    faults = {"dvc.lock": lock_fault(folder.parent), "rwlock": rwlock_fault(folder / "tmp")}
+    for name, fault in faults.items():
+        if fault is not None:
+            remedy = REMEDY_OF_MERGE if "merge" in fault else "run `fer doctor --repair`"
+            yield Finding(Level.FAIL, "DVC's records", f"{name}: {fault}", remedy)
+    if not any(faults.values()):
+        yield Finding(Level.OK, "DVC's records", "dvc.lock and reservations are in order")
 
 
 def readable_descriptors(folder: Path) -> tuple[list["Descriptor"], list[Finding]]:

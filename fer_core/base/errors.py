@@ -9,6 +9,7 @@ import re
 
 __all__ = [
     "ArtifactError",
+    "BusyError",
     "DataError",
     "FerError",
     "GroupError",
@@ -78,6 +79,10 @@ class ArtifactError(FerError):
     """A file made by an earlier stage is damaged, of another schema, or was made from other
     rows.
     """
+
+
+class BusyError(FerError):
+    """Another process holds what is needed."""
 
 
 class GroupError(FerError):

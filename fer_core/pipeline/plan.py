@@ -3,28 +3,21 @@ them waits for.
 """
 
 import ast
-import logging
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from ruamel.yaml import YAML
+from typing import TYPE_CHECKING
 
 from fer_core.base.errors import ParamsError
+from fer_core.base.reading import read_yaml
 from fer_core.pipeline.code import code_files, stage_module
 from fer_core.pipeline.dag import DVC_FILE
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
+    from fer_core.pipeline.workspace import Workspace
 
 __all__ = ["Plan", "make_plan", "plan_of", "uses_torch"]
-
-log = logging.getLogger(__name__)
-
-_PATIENCE = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -44,49 +37,25 @@ class Plan:
     beside: dict[str, int]
 
 
-def make_plan(targets: Sequence[str] = ()) -> Plan:
+def make_plan(workspace: "Workspace", targets: Sequence[str] = (), force: bool = False) -> Plan:
     """Ask DVC for the graph and for what changed.
 
     Args:
+        workspace: the checkout.
         targets: stages (`student@kd-1337`) or all of one name (`student`), with everything they
             need; none means all.
+        force: whether the targets run though nothing changed.
 
     Raises:
-        ParamsError: no stage of that name, or DVC cannot read the pipeline.
+        ParamsError: no stage of that name.
     """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo() as repo:
-            graph = repo.index.graph
-            upstream = {
-                stage.addressing: {other.addressing for other in graph.successors(stage)}
-                for stage in graph
-            }
-            wanted = _with_needs(_named(targets, upstream), upstream) if targets else set(upstream)
-            changed = set(_status(repo, sorted(wanted) if targets else None)) & wanted
-    except DvcException as error:
-        remedy = (
-            "correct dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` "
-            "looks at the rest"
-        )
-        raise ParamsError(
-            "DVC cannot read this pipeline.", where=Path.cwd(), found=error, remedy=remedy
-        ) from error
-    return plan_of(upstream, wanted, changed)
-
-
-def _status(repo: "Repo", targets: list[str] | None) -> dict[str, Any]:
-    """`dvc status`, once DVC's lock is free."""
-    from dvc.lock import LockError
-
-    while True:
-        try:
-            return dict(repo.status(targets=targets))
-        except LockError:
-            log.info("another DVC command holds the lock; waiting for it")
-            time.sleep(_PATIENCE)
+    upstream = workspace.upstream()
+    asked = _named(targets, upstream) if targets else set(upstream)
+    wanted = _with_needs(asked, upstream)
+    changed = workspace.changed(wanted)
+    if force:
+        workspace.forced = asked
+    return plan_of(upstream, wanted, changed | workspace.forced)
 
 
 def plan_of(
@@ -131,8 +100,7 @@ def uses_torch(stage: str, root: Path = Path()) -> bool:
 @cache
 def _modules(root: Path) -> dict[str, str | None]:
     """The module that each stage of dvc.yaml runs."""
-    with (root / DVC_FILE).open("rb") as stream:
-        stages = YAML(typ="safe").load(stream)["stages"]
+    stages = read_yaml(root / DVC_FILE)["stages"]
     return {name: stage_module(body.get("do", body)["cmd"], root) for name, body in stages.items()}
 
 

@@ -1,32 +1,31 @@
-"""Stages side by side: each is `dvc repro --single-item` in a process group of its own, on a device
-of its own.
+"""Stages side by side: each command in a process group of its own, on a device of its own.
 
-DVC itself runs one stage after the other. It holds its lock only around a stage's command, and
---wait-for-lock makes the short waits safe, so several single-item runs in one workspace are sound.
+What is around a command (did the stage change, is its result in the cache, what is recorded) is
+done by one object, a `Workspace`, in this process and one stage at a time.
 """
 
 import logging
 import os
 import queue
-import re
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from typing import Protocol
 
 from tqdm import tqdm
 
+from fer_core.base.errors import BusyError, FerError
 from fer_core.base.logs import progress_off
 from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
 from fer_core.base.settings import Settings
+from fer_core.base.signals import caught_signals, signal_group
 from fer_core.pipeline.plan import Plan
+from fer_core.pipeline.workspace import Command
 
-__all__ = ["Machine", "machine_for", "run_plan"]
+__all__ = ["Machine", "Stages", "machine_for", "run_plan"]
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +34,22 @@ ALONE = frozenset({"latency"})
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
 _MOST_JOBS = 4
-_NOISE = re.compile(
-    r"^\s*$|^Updating lock file|^To track the changes|^\s*git add|^To enable auto staging|^\s*dvc "
-    r"config|^Use `dvc push`|^> "
-)
-_OF_DVC = re.compile(r"^(Running stage|Stage) '")
+_PATIENCE = 1.0  # seconds until a stage whose files are in use is tried again
+
+
+class Stages(Protocol):
+    """What is around a stage's command; a `Workspace`."""
+
+    def begin(self, name: str) -> Command | str:
+        """What is to be run, or a sentence why nothing is; BusyError where another process holds
+        its files.
+        """
+
+    def finish(self, name: str) -> None:
+        """Record what the command has made."""
+
+    def abandon(self, name: str) -> None:
+        """The command failed."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +111,12 @@ class _Running:
 
 
 def run_plan(
-    plan: Plan, machine: Machine, wants_device: Callable[[str], bool], command: Sequence[str]
+    plan: Plan, machine: Machine, wants_device: Callable[[str], bool], stages: Stages
 ) -> int:
     """Run every stage of the plan as soon as all it needs has ended.
 
     After a failure nothing more is started, and what runs is left to end. SIGINT, SIGTERM and
-    SIGHUP are passed on to all stages.
+    SIGHUP are passed on to all stages; a record that is being written is finished first.
 
     A stage's threads and memory follow from the graph alone, from how many stages may run beside
     it, and never from which happen to: on the CPU the number of threads decides in which order
@@ -116,43 +126,86 @@ def run_plan(
         plan: stages and their needs.
         machine: what may be used.
         wants_device: whether a stage is to have a device of its own.
-        command: what runs one stage when its name is appended.
+        stages: what is around their commands.
 
     Returns:
         0, or the exit status of the first stage that failed (128 + n after signal n).
     """
     waiting = dict(sorted(plan.needs.items(), key=lambda item: (-plan.rank[item[0]], item[0])))
     done: set[str] = set()
+    busy: set[str] = set()
     running: dict[str, _Running] = {}
     events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
     failed: dict[str, int] = {}
+    stopped: list[int] = []
+
+    def note(number: int) -> None:
+        # passed on by the loop that starts stages, so that none slips in between
+        stopped.append(number)
+        events.put((None, None))
+
+    def start(stage: str, device: str | None) -> None:
+        try:
+            command = stages.begin(stage)
+        except BusyError as error:
+            if stage not in busy:
+                log.warning("stage %s waits: %s", stage, error)
+            busy.add(stage)
+            return
+        except FerError as error:
+            log.error("%s", error)
+            failed[stage] = 1
+            return
+        del waiting[stage]
+        busy.discard(stage)
+        if isinstance(command, str):
+            _tell(command)
+            done.add(stage)
+            bar.update()
+            return
+        _tell(f"Running stage '{stage}'")
+        environment = command.environment | _environment(device, machine, plan.beside[stage], stage)
+        running[stage] = _start(stage, device, command, environment, events)
+
+    def end(stage: str) -> None:
+        status = running.pop(stage).process.wait()
+        bar.update()
+        if status:
+            stages.abandon(stage)
+            failed[stage] = 128 - status if status < 0 else status
+            return
+        try:
+            stages.finish(stage)
+        except FerError as error:
+            log.error("%s", error)
+            failed[stage] = 1
+        else:
+            done.add(stage)
+
     with (
-        _signals(events) as stopped,
+        caught_signals(note),
         tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar,
     ):
         while running or (waiting and not failed and not stopped):
-            if not failed and not stopped:
+            while not failed and not stopped:
+                before = len(done)
                 for ready, device in _startable(waiting, done, running, machine, wants_device):
-                    del waiting[ready]
-                    running[ready] = _start(
-                        ready, device, machine, plan.beside[ready], command, events
-                    )
+                    start(ready, device)
+                if len(done) == before:
+                    break  # what needed no run may have made others ready
             bar.set_postfix_str(", ".join(sorted(running)))
-            if not running:
+            if not running and not busy:
                 break
-            stage, line = events.get()
+            try:
+                stage, line = events.get(timeout=_PATIENCE if busy else None)
+            except queue.Empty:
+                continue
             if stage is None:
                 _pass_on(stopped[-1], running)
-                continue
-            if line is not None:
+            elif line is not None:
                 _show(stage, line, many=machine.jobs > 1)
-                continue
-            status = running.pop(stage).process.wait()
-            bar.update()
-            if status:
-                failed[stage] = 128 - status if status < 0 else status
             else:
-                done.add(stage)
+                end(stage)
     for stage, status in failed.items():
         log.error("stage %s failed with status %d", stage, status)
     if (failed or stopped) and waiting:
@@ -193,23 +246,26 @@ def _startable(
         yield ready[0], machine.devices[0] if machine.devices else None
 
 
+def _environment(device: str | None, machine: Machine, beside: int, stage: str) -> dict[str, str]:
+    together = 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
+    threads = str(max(1, machine.threads // together))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {"FER_THREADS": threads, "OMP_NUM_THREADS": threads, "PATH": path}
+    environment |= {SIDE_BY_SIDE: str(together), RUN_PROCESS: str(os.getpid())}
+    return environment if device is None else environment | {"FER_DEVICE": device}
+
+
 def _start(
     stage: str,
     device: str | None,
-    machine: Machine,
-    beside: int,
-    command: Sequence[str],
+    command: Command,
+    environment: dict[str, str],
     events: "queue.SimpleQueue[_Event]",
 ) -> _Running:
-    together = 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
-    threads = str(max(1, machine.threads // together))
-    environment = os.environ | {"FER_THREADS": threads, "OMP_NUM_THREADS": threads}
-    environment |= {SIDE_BY_SIDE: str(together), RUN_PROCESS: str(os.getpid())}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    if device is not None:
-        environment["FER_DEVICE"] = device
     process = subprocess.Popen(
-        [*command, stage],
+        command.arguments,
+        cwd=command.folder,
+        shell=isinstance(command.arguments, str),
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -230,41 +286,16 @@ def _start(
 
 def _show(stage: str, line: str, many: bool) -> None:
     line = line.rstrip()
-    if _NOISE.match(line) or line == "Data and pipelines are up to date.":
-        return
-    tqdm.write(line if _OF_DVC.match(line) or not many else f"{stage}: {line}", file=sys.stdout)
+    if line:
+        _tell(f"{stage}: {line}" if many else line)
+
+
+def _tell(text: str) -> None:
+    tqdm.write(text, file=sys.stdout)
     sys.stdout.flush()
-
-
-@contextmanager
-def _signals(events: "queue.SimpleQueue[_Event]") -> Iterator[list[int]]:
-    """Turn SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) into events; the list given
-    gets the signals.
-
-    They are passed on by the loop that starts stages, not here, so that none can slip in between a
-    start and its being known.
-    """
-    stopped: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
-        events.put((None, None))
-
-    numbers = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) != signal.SIG_IGN
-    ]
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _pass_on(number: int, running: dict[str, _Running]) -> None:
     """Send a signal to every stage's process group."""
     for job in running.values():
-        if job.process.poll() is None:
-            os.killpg(job.process.pid, number)
+        signal_group(job.process, number)

@@ -2,7 +2,6 @@
 people want all faults at once.
 """
 
-import hashlib
 import re
 from collections.abc import Collection, Mapping
 from importlib import import_module
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.base.errors import ParamsError
-from fer_core.base.files import write_text
 from fer_core.base.params import (
     OPTIONAL_SECTIONS,
-    PARAMS_FILE,
     SECTIONS,
     Arch,
     Seed,
@@ -21,9 +18,8 @@ from fer_core.base.params import (
 )
 from fer_core.pipeline.keys import DESCRIPTORS, loss_of, needs_of
 
-__all__ = ["check_methods", "check_once", "check_params", "check_sources", "models_of"]
+__all__ = ["check_methods", "check_params", "check_sources", "models_of"]
 
-_VALID = Path(".dvc/tmp/fer_valid")
 _CODE = Path(__file__).parents[2]
 _ENTRIES = frozenset({"best_single", "ensemble", "oracle", "per_class", "per_source", "uniform"})
 """Entries of the leaderboard beside the teachers and students."""
@@ -85,29 +81,6 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         f"{path}: deploy.teachers",
         expected=", ".join(teachers),
     )
-
-
-def check_once(params: dict[str, Any]) -> None:
-    """Check params.yaml with the options of all methods, unless it was found valid as it is by this
-    code.
-
-    The options of methods load torch, and a run with nothing to do must not wait for that. So
-    DVC's own folder for temporary things remembers the last state that was found valid: a hash of
-    params.yaml and of every module that may say what is valid.
-
-    Raises:
-        ParamsError: as `check_params` and `check_methods`.
-    """
-    digest = hashlib.sha256(PARAMS_FILE.read_bytes())
-    for folder in ("fer_cli", "fer_core"):
-        for file in sorted((_CODE / folder).rglob("*.py")):
-            digest.update(file.read_bytes())
-    if _VALID.is_file() and _VALID.read_text(encoding="utf-8") == digest.hexdigest():
-        return
-    check_params(params, PARAMS_FILE)
-    check_methods(params, PARAMS_FILE)
-    if _VALID.parents[1].is_dir():
-        write_text(_VALID, digest.hexdigest())
 
 
 def check_sources(params: dict[str, Any], path: Path) -> None:

@@ -3,14 +3,16 @@ status.
 """
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from fer_cli import run as run_command
 from fer_cli.main import app
 from fer_core.base.errors import FerError, ParamsError
-from fer_core.pipeline import plan, scheduler, schema
+from fer_core.pipeline import plan, ready, scheduler, workspace
 from fer_core.pipeline.plan import Plan
 from tests.shipped import ROOT, lay_sample
 
@@ -24,7 +26,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_DEVICE", "cpu")
-    monkeypatch.setattr(plan, "make_plan", lambda targets: Plan({}, {}, {}))
+    monkeypatch.setattr(workspace, "open_workspace", lambda wait: nullcontext())
+    monkeypatch.setattr(plan, "make_plan", lambda *_: Plan({}, {}, {}))
     return tmp_path
 
 
@@ -51,8 +54,8 @@ def test_params_are_checked_again_only_after_a_change(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
-    monkeypatch.setattr(schema, "check_params", lambda params, path: looked.append(1))
-    monkeypatch.setattr(schema, "check_methods", lambda params, path: None)
+    monkeypatch.setattr(ready, "check_params", lambda params, path: looked.append(1))
+    monkeypatch.setattr(ready, "check_methods", lambda params, path: None)
     assert fer("run") == fer("run") == 0
     assert len(looked) == 1
     edit(project / "params.yaml", "bootstrap: 400", "bootstrap: 401")
@@ -77,30 +80,31 @@ def test_a_descriptor_that_went_missing_is_told_whether_params_changed_or_not(
             fer(*command)
 
 
-@pytest.mark.parametrize(("status", "expected"), [(255, 1), (130, 130)])
-def test_a_failed_stage_ends_with_the_status_of_our_errors_and_a_signal_with_its_own(
+@pytest.mark.parametrize("status", [0, 1, 130])
+def test_the_status_is_that_of_the_first_stage_that_failed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(scheduler, "run_plan", lambda *_: status)
+    assert fer("run") == status
+
+
+@pytest.mark.parametrize(("status", "expected"), [(0, 0), (255, 1), (130, 130), (-15, 143)])
+def test_options_of_dvc_repro_reach_it_in_their_order(
     project: Path, monkeypatch: pytest.MonkeyPatch, status: int, expected: int
 ) -> None:
     """`dvc repro` says 255 whatever the status of its stage."""
-    monkeypatch.setattr(
-        plan, "make_plan", lambda targets: Plan({"pack": set()}, {"pack": 0}, {"pack": 0})
-    )
-    monkeypatch.setattr(scheduler, "run_plan", lambda *_: status)
-    assert fer("run") == expected
-    assert fer("run", "--force", "pack") == expected
+    started: list[list[str]] = []
 
+    class Process:
+        def __init__(self, command: list[str], **_: object) -> None:
+            started.append(command[1:])
 
-def test_options_of_dvc_repro_reach_it_in_their_order(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[tuple[set[str], list[str]]] = []
-    monkeypatch.setattr(
-        scheduler,
-        "run_plan",
-        lambda plan, machine, wants, command: started.append((set(plan.needs), command[2:])) or 0,
-    )
-    assert fer("run", "-j", "1", "--force", "--single-item", "student@ce-1") == 0
-    assert started == [({"student@ce-1"}, ["repro", "--force", "--single-item"])]
+        send_signal = wait = lambda self, *_: status
+
+    monkeypatch.setattr(run_command.subprocess, "Popen", Process)
+    assert fer("run", "--force", "--dry", "--single-item", "student@ce-1") == expected
+    options = ["--force", "--dry", "--single-item", "student@ce-1"]
+    assert started == [["--wait-for-lock", "repro", *options]]
 
 
 @pytest.mark.parametrize("command", [["run"], ["dag", "sync"]])
@@ -164,6 +168,7 @@ def test_what_dvc_refuses_is_an_error_of_ours(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.chdir(project)  # no repository of git or DVC
+    monkeypatch.chdir(project)
+    shutil.rmtree(project / ".dvc")
     with pytest.raises(FerError, match=r"DVC cannot read[\s\S]*remedy"):
-        plan.make_plan()
+        fer("run")

@@ -15,6 +15,7 @@ from fer_core.base.settings import Settings
 from fer_core.pipeline import scheduler
 from fer_core.pipeline.plan import Plan, plan_of
 from fer_core.pipeline.scheduler import Machine, machine_for, run_plan
+from fer_core.pipeline.workspace import Command
 
 SCRIPT = """
 import os, sys, time
@@ -37,6 +38,22 @@ note("end")
 UPSTREAM = {"a@1": set(), "a@2": set(), "b": {"a@1", "a@2"}, "latency": {"a@1"}, "c": {"b"}}
 
 
+class Plain:
+    """Stages without DVC: each is the script above."""
+
+    def __init__(self, script: Path, log: Path) -> None:
+        self.script, self.log = script, log
+
+    def begin(self, name: str) -> Command:
+        arguments = [sys.executable, str(self.script), str(self.log), name]
+        return Command(arguments, ".", dict(os.environ))
+
+    def finish(self, name: str) -> None:
+        """Nothing is recorded."""
+
+    abandon = finish
+
+
 @pytest.fixture
 def go(tmp_path, monkeypatch):
     """Runs a plan; returns the status and the log's lines."""
@@ -45,7 +62,7 @@ def go(tmp_path, monkeypatch):
     monkeypatch.delenv("FER_DEVICE", raising=False)
 
     def run(plan: Plan, machine: Machine, wants=lambda stage: False) -> tuple[int, list[list[str]]]:
-        status = run_plan(plan, machine, wants, [sys.executable, str(script), str(log)])
+        status = run_plan(plan, machine, wants, Plain(script, log))
         return status, [
             line.split() for line in log.read_text().splitlines()
         ] if log.exists() else []
