@@ -1,17 +1,17 @@
 """Make the students' targets.
 
 Reads the dev logits of every teacher, the ensemble and the dev rows. Writes `data/softlabels/`:
-calibrated logits at T = 1 of every train row and stored view, fused and of each teacher alone, and
-the ensemble's metrics.
+calibrated logits at T = 1 of every train row and stored view, fused as section `targets` says and
+of each teacher alone, and the ensemble's metrics.
 """
 
 import logging
-from dataclasses import asdict
 from typing import Any
 
 from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
+from fer_core.dataset.pack.votes import vote_shares
 from fer_core.evaluation.ensemble.ensemble import read_ensemble
 from fer_core.evaluation.ensemble.targets import (
     fused_targets,
@@ -19,6 +19,7 @@ from fer_core.evaluation.ensemble.targets import (
     target_metrics,
     teacher_targets,
 )
+from fer_core.evaluation.ensemble.teaching import TargetOptions, Teaching
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import read_logits
 from fer_core.targets.softlabels import write_softlabels
@@ -35,8 +36,14 @@ def main() -> None:
     rows = read_rows(paths.DEV)
     dev = {tag: read_logits(paths.LOGITS / tag / "dev", rows, tag) for tag in teachers}
     ensemble = read_ensemble(paths.ENSEMBLE)
-    targets = fused_targets(dev, ensemble)
-    metrics = target_metrics(dev, ensemble, targets, evaluation.bins)
+    options = params.section("targets", TargetOptions, default=TargetOptions())
+    how = Teaching(
+        options,
+        rows.frame["source"].tolist(),
+        vote_shares(rows) if options.votes else None,
+    )
+    targets = fused_targets(dev, ensemble, how)
+    metrics = target_metrics(dev, ensemble, targets, evaluation.bins, how)
     for warning in memorised(metrics["memorisation"]):
         log.warning("%s", warning)
     first = next(iter(dev.values()))
@@ -44,12 +51,12 @@ def main() -> None:
         paths.SOFTLABELS,
         rows,
         targets,
-        teacher_targets(dev, ensemble),
+        teacher_targets(dev, ensemble, how),
         made_from={"preprocessing": first.preprocessing_hash, "views": first.views_hash or ""},
         ensemble={
             "model_sha256": ensemble.model_sha256,
             "temperatures": ensemble.temperatures,
-            **{name: value for name, value in asdict(ensemble.chosen).items() if name != "calib"},
+            **how.to_dict(ensemble),
         },
         metrics=metrics,
     )

@@ -8,6 +8,7 @@ the logits of that fold's rows. Reads `data/pack/dev` and what the teacher start
 `{model,record}` in `data/teachers/<tag>/<stage>` or `data/teachers/<tag>/folds/<stage>/<fold>`.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from fer_core.base.params import Params
 from fer_core.dataset.pack.folds import OutOfFold
 from fer_core.dataset.pack.named_sets import load_train_set
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.options import StageOptions, TeacherBOptions, TeacherOptions
+from fer_core.training.loop.options import TeacherOptions, stage_options
 from fer_core.training.loop.run import open_run
 from fer_core.training.teachers.teacher import (
     compare_stages,
@@ -36,15 +37,15 @@ def main(stage: Literal["a", "b"], tag: str, start: Path, fold: int | None = Non
     """
     params = Params.load()
     seed, out = params.section("seed", int), paths.TEACHERS / tag
-    options: StageOptions
+    options = stage_options(params.values, tag, stage)
     torch.manual_seed(seed)
-    if stage == "a":
-        options = params.section("teacher", TeacherOptions)
+    if isinstance(options, TeacherOptions):
         arch = params.section(f"teachers.{tag}.arch", str)
         preprocessing = params.section("preprocessing", Preprocessing)
+        if options.preprocessing is not None:
+            preprocessing = replace(preprocessing, size=options.preprocessing.size)
         begin = start_stage_a(start, arch, preprocessing, options, seed)
     else:
-        options = params.section("teacher_b", TeacherBOptions)
         begin = start_stage_b(start, options.preprocessing.size, options.arcface.scale)
     name, train_set = f"teacher_{stage}/{tag}", load_train_set(params, options.set)
     if fold is None:

@@ -47,9 +47,10 @@ def write_half(
     seed: int = 0,
     source: str = "tiny",
     min_side: list[int] | None = None,
+    votes: np.ndarray | None = None,
 ) -> None:
     """A half of the pack with one PNG of 32 px per entry of `splits`; classes take turns.
-    `min_side` is what the rows say of their size.
+    `min_side` is what the rows say of their size, `votes` [rows, 7] how people voted.
     """
     random = np.random.default_rng(seed)
     colours = np.random.default_rng(7).integers(30, 226, (7, 3))
@@ -68,8 +69,9 @@ def write_half(
             }
         )
     frame = pd.DataFrame(records).assign(
-        width=SIDE, height=SIDE, min_side=min_side or SIDE, confidence=None, weight=1.0, votes=None
+        width=SIDE, height=SIDE, min_side=min_side or SIDE, confidence=None, weight=1.0
     )
+    frame["votes"] = [None] * len(frame) if votes is None else list(votes.astype(np.float32))
     frame["group"] = frame["sample_id"]
     columns = [name for name in ROWS_SCHEMA.names if name not in ("shard", "shard_row")]
     sizes = np.array([len(image) for image in images], dtype=np.int64)

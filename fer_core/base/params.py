@@ -44,13 +44,14 @@ SECTIONS = (
     "teacher_b",
     "teachers",
     "ensemble",
+    "targets",
     "student",
     "evaluation",
     "hard_cases",
     "deploy",
     "latency",
 )
-OPTIONAL_SECTIONS = ("teacher_b",)
+OPTIONAL_SECTIONS = ("teacher_b", "targets")
 """Sections that a file without a use for them leaves out."""
 
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]

@@ -2,9 +2,10 @@
 normalisation.
 
 Pixels are rounded to 8 bits after the crop and after the colour, as in `augment_cpu`, which does
-the same work through OpenCV: crop and CLAHE are equal bit for bit (CLAHE would magnify any
-difference), the colour within one grey level. There is no matrix product here: in autocast or TF32
-its number format would be the caller's, and a teacher's stored views other ones than its student's.
+the same work through OpenCV: crop, rotation and CLAHE are equal bit for bit (CLAHE would magnify
+any difference), the colour within one grey level. There is no matrix product here: in autocast or
+TF32 its number format would be the caller's, and a teacher's stored views other ones than its
+student's.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from fer_core.images.clahe import clahe_rgb
 from fer_core.images.memory import on_device
-from fer_core.images.views import ViewParams, boxes, colour_matrices
+from fer_core.images.views import ViewParams, boxes, colour_matrices, erased_boxes, warps
 from fer_core.pixels.preprocessing import Preprocessing
 
 __all__ = ["evaluation_view", "training_view"]
@@ -40,7 +41,8 @@ def evaluation_view(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def training_view(images: Tensor, view: ViewParams, preprocessing: Preprocessing) -> Tensor:
-    """A drawn view: bilinear crop and flip, CLAHE, then brightness, contrast, saturation and hue.
+    """A drawn view: bilinear crop and flip (and rotation and shift, if the view has them), CLAHE,
+    then brightness, contrast, saturation and hue, and last what is erased.
 
     Args:
         images: uint8 [n, 3, resized, resized].
@@ -49,26 +51,67 @@ def training_view(images: Tensor, view: ViewParams, preprocessing: Preprocessing
     Returns:
         float32 [n, 3, size, size], normalised, channels last.
     """
-    box, flip, of_grey, matrix = _sent(view, images.shape[-1], images.device)
-    crops = _equalise(_crop(images, box, flip, preprocessing.size), preprocessing)
-    return _normalise(_colour(crops, of_grey, matrix), preprocessing)
+    size = preprocessing.size
+    sent = _sent(view, images.shape[-1], size, images.device)
+    if (warp := sent.get("warp")) is not None:
+        crops = _warp(images, warp.long(), size)
+    else:
+        crops = _crop(images, sent["box"], sent["flip"].bool(), size)
+    of_grey, matrix = sent["of_grey"][:, 0].float(), sent["matrix"].float().view(-1, 3, 3)
+    seen = _normalise(_colour(_equalise(crops, preprocessing), of_grey, matrix), preprocessing)
+    if (erased := sent.get("erased")) is not None:
+        places = torch.arange(size, device=seen.device)
+        rows, columns = (
+            (places >= start) & (places < start + length)
+            for start, length in ((erased[:, :1], erased[:, 2:3]), (erased[:, 1:2], erased[:, 3:]))
+        )
+        seen.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+    return seen
 
 
-def _sent(
-    view: ViewParams, side: int, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Parameters of views of images of `side` pixels, sent to the device in one piece; double
-    precision holds all of them exactly.
+def _sent(view: ViewParams, side: int, size: int, device: torch.device) -> dict[str, Tensor]:
+    """Parameters of views of `size` pixels of images of `side` pixels, sent to the device in one
+    piece; double precision holds all of them exactly.
 
     Returns:
-        Crops in whole pixels float64 [n, 4] (as of `boxes`), flip bool [n, 1], and of the colour
-        the offset float32 [n] and the matrix float32 [n, 3, 3].
+        float64 [n, …] each: box (as of `boxes`), flip, of_grey and matrix of the colour, and where
+            the view has them warp (as of `warps`) and erased (as of `erased_boxes`).
     """
     matrices, of_grey = colour_matrices(view)
-    columns = np.column_stack([boxes(view, side), view.flip, of_grey, matrices.reshape(-1, 9)])
-    sent = on_device(np.ascontiguousarray(columns, dtype=np.float64), device)
-    matrix = sent[:, 6:].float().view(-1, 3, 3)
-    return sent[:, :4], sent[:, 4:5].bool(), sent[:, 5].float(), matrix
+    parts = {
+        "box": boxes(view, side),
+        "flip": view.flip[:, None],
+        "of_grey": of_grey[:, None],
+        "matrix": matrices.reshape(-1, 9),
+        "warp": warps(view, side, size),
+        "erased": erased_boxes(view, size),
+    }
+    found = {name: part for name, part in parts.items() if part is not None}
+    columns = np.concatenate(list(found.values()), axis=1, dtype=np.float64)
+    sent = on_device(columns, device)
+    widths = [part.shape[1] for part in found.values()]
+    return dict(zip(found, sent.split(widths, dim=1), strict=True))
+
+
+def _warp(images: Tensor, warp: Tensor, size: int) -> Tensor:
+    """The views of `size` pixels that `warps` read from the images, uint8; bit-exact with OpenCV's
+    `remap` in 32nds of a pixel, what lies outside repeats the border.
+    """
+    count, channels, side, _ = images.shape
+    places = torch.arange(size, device=images.device)
+    a, b, c, d, e, f = warp[:, :, None, None].unbind(1)
+    x = (a * places + b * places[:, None] + c + 1024) >> 11
+    y = (d * places + e * places[:, None] + f + 1024) >> 11
+    flat = images.reshape(count, channels, side * side)
+    sums = torch.zeros(count, channels, size * size, dtype=torch.int32, device=images.device)
+    for down in (0, 1):
+        for right in (0, 1):
+            column = ((x >> 5) + right).clamp(0, side - 1)
+            row = ((y >> 5) + down).clamp(0, side - 1)
+            wide, high = ((32 - (v & 31), v & 31)[far] for v, far in ((x, right), (y, down)))
+            index = (row * side + column).view(count, 1, -1).expand(-1, channels, -1)
+            sums += flat.gather(2, index).int() * (wide * high).int().view(count, 1, -1)
+    return ((sums + 512) >> 10).to(torch.uint8).view(count, channels, size, size)
 
 
 def _crop(images: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Views applied on the CPU, image by image through OpenCV, which is several times faster there than
 batched tensor work.
 
-The same views as those of `augment` before normalisation: crop, CLAHE and evaluation view bit for
-bit, the colour within one grey level of 255. Normalisation is one affine map and differs in the
-last bit.
+The same views as those of `augment` before normalisation: crop, rotation, CLAHE and evaluation view
+bit for bit, the colour within one grey level of 255. Normalisation is one affine map and differs in
+the last bit.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fer_core.images.views import ViewParams, boxes, colour_matrices
+from fer_core.images.views import ViewParams, boxes, colour_matrices, erased_boxes, warps
 from fer_core.pixels.opencv import cv2
 from fer_core.pixels.preprocessing import Preprocessing
 
@@ -53,8 +53,11 @@ class CpuViews:
         size = self._preprocessing.size
         crops = boxes(view, self._preprocessing.resized).tolist()
         matrices, of_grey = colour_matrices(view)
+        maps, erased = warps(view, self._preprocessing.resized, size), erased_boxes(view, size)
 
         def cut(index: int) -> np.ndarray:
+            if maps is not None:
+                return _warp(images[slots[index]], maps[index], size)
             top, left, height, width = crops[index]
             crop = cv2.resize(
                 images[slots[index], top : top + height, left : left + width],
@@ -72,7 +75,11 @@ class CpuViews:
                 image, np.column_stack([matrices[index], np.full(3, offset, np.float32)])
             )
 
-        return self._batch(len(slots), cut, colour)
+        batch = self._batch(len(slots), cut, colour)
+        if erased is not None:
+            for image, (top, left, height, width) in zip(batch, erased.tolist(), strict=True):
+                image[:, top : top + height, left : left + width] = 0
+        return batch
 
     def _batch(
         self,
@@ -104,3 +111,20 @@ class CpuViews:
             parts = [range(start, count, self._threads) for start in range(self._threads)]
             list(self._pool.map(fill, parts))
         return torch.from_numpy(out).permute(0, 3, 1, 2)
+
+
+def _warp(image: np.ndarray, warp: np.ndarray, size: int) -> np.ndarray:
+    """The view of `size` pixels that a row of `warps` reads from an image, bilinear in 32nds of a
+    pixel; what lies outside repeats the border.
+    """
+    places = np.arange(size)
+    a, b, c, d, e, f = warp.tolist()
+    x = (a * places + (b * places[:, None] + c + 1024)) >> 11
+    y = (d * places + (e * places[:, None] + f + 1024)) >> 11
+    return cv2.remap(
+        image,
+        np.stack([x >> 5, y >> 5], axis=2).astype(np.int16),
+        ((y & 31) << 5 | x & 31).astype(np.uint16),
+        interpolation=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )

@@ -18,7 +18,7 @@ from ruamel.yaml.comments import CommentedBase
 from fer_core.base.errors import ParamsError
 from fer_core.pipeline.schema import models_of
 
-__all__ = ["commented"]
+__all__ = ["commented", "left_out"]
 
 _WIDTH = 100
 _ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", re.M)
@@ -26,11 +26,14 @@ _PLAIN = {
     "seed": "Seed of everything random: splits, initial weights, teachers, the bootstrap. "
     "0 to 4294967295.",
     "student": "The student networks: architecture, methods, seeds, and a section for each method.",
-    "student.arch": "timm name of the student's architecture.",
+    "student.arch": "Name of the student's architecture: timm's, or resnet9_wN (N channels, 4 to "
+    "256), a small dense network for small faces.",
     "student.methods": "Training methods, each with a section below; docs/methods.md lists them.",
     "student.seeds": "Seeds; each method is trained once with each. 0 to 4294967295.",
     "student.set": "Named set of `sets` whose rows students learn from; if left out, "
     "all train rows.",
+    "student.init": "Folder of a saved student of this architecture and preprocessing, with "
+    "model.safetensors and model.json, that all students start from instead of initial weights.",
     "student.trials": "Number of settings that were tried for each method; written by "
     "`fer tune apply`.",
 }
@@ -58,6 +61,30 @@ def commented(text: str) -> str:
     for section, node in params.items():
         lines += [*_described(section, node, models, 0), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def left_out(params: Mapping[str, Any]) -> dict[str, str]:
+    """Every option that a parameter file does without, by its dotted name, with what it does.
+
+    Args:
+        params: all of a file, checked by `check_params`.
+    """
+    found: dict[str, str] = {}
+
+    def collect(path: str, node: Mapping[str, Any], model: Any) -> None:
+        for name, (text, inner) in _attributes(model).items():
+            key = f"{path}.{name}"
+            if name not in node:
+                found[key] = text
+            elif isinstance(node[name], Mapping):
+                collect(key, node[name], inner)
+
+    for section, model in models_of(params).items():
+        node: Any = params
+        for name in section.split("."):
+            node = node.get(name) if isinstance(node, Mapping) else None
+        collect(section, node if isinstance(node, Mapping) else {}, model)
+    return found
 
 
 def _strip(node: Any) -> None:

@@ -56,13 +56,22 @@ _SECTIONS = {
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
-    "student": ["student.set", "student.preprocessing"],
-    "teacher_a": ["teacher.set"],
+    "student": ["student.set", "student.preprocessing", "student.init"],
+    "teacher_a": ["teacher.set", "teacher.votes", "teacher.preprocessing"],
     "teacher_fold": ["teacher_b"],
     "logits_dev": ["teacher.folds"],
+    "softlabels": ["targets"],
     "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""
+_ENTRY = {
+    "teacher_a": "teachers.${key}",
+    "teacher_b": "teachers.${key}",
+    "teacher_fold": "teachers.${item.teacher}",
+}
+"""Training stage -> the teacher's entry, of which it reads the architecture, or all of it where
+some teacher has options of its own.
+"""
 _WIDTH = 120  # of a list that a person need not read item by item
 _BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
@@ -143,6 +152,10 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             body["params"] = [
                 name for name in body["params"] if not _is_optional(stage, name)
             ] + _optional_params(params, stage)
+        if (entry := _ENTRY.get(stage)) is not None:
+            body["params"] = [
+                name for name in body["params"] if not name.startswith(entry)
+            ] + _of_entry(params, stage, entry)
     for outer in stages.values():
         if stage_module(outer.get("do", outer)["cmd"], root) is not None:
             _lay_out(outer)
@@ -231,6 +244,13 @@ def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
     named = [params.get(section, {}).get("set") for section in _SECTIONS.get(stage, [])]
     optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
     return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
+
+
+def _of_entry(params: dict[str, Any], stage: str, entry: str) -> list[str]:
+    """What a training stage reads of the teacher's own entry."""
+    if any("a" in one or "b" in one for one in params["teachers"].values()):
+        return [entry]
+    return [] if stage == "teacher_b" else [f"{entry}.arch"]
 
 
 def _value(params: dict[str, Any], name: str) -> Any:

@@ -73,7 +73,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     """
     entries = params["teachers"]
     teachers = {tag: f"data/teachers/{tag}/{_stage(entry)}/model" for tag, entry in entries.items()}
-    init = f"data/init/{params['student']['arch']}"
+    init = params["student"].get("init") or f"data/init/{params['student']['arch']}"
     students = {}
     for method in params["student"]["methods"]:
         loss = loss_of(params, method)

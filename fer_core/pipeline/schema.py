@@ -42,7 +42,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     for key, model in _models().items():
         _check(params, key, model, path)
     _check_names(params, path)
-    known = {"arch", "methods", "preprocessing", "seeds", "set", "train", "trials"}
+    known = {"arch", "init", "methods", "preprocessing", "seeds", "set", "train", "trials"}
     known |= set(student["methods"])
     for name in student:
         if name not in known:
@@ -55,9 +55,16 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         if name in (params[section] if section else params) or (key == "teacher_b" and of_b):
             _check(params, key, model, path)
     _check_sets(params, path)
+    of_stage = import_module("fer_core.training.loop.options").stage_options
+    for tag, entry in teachers.items():
+        for stage in "ab" if entry.get("stage") == "b" else "a":
+            of_stage(params, tag, stage, path)
     ensemble = parse_section("ensemble", params["ensemble"], _models()["ensemble"], path)
     for name, given in ensemble.weightings.items():
         given.of_teachers(list(teachers), name)
+    teaching = import_module("fer_core.evaluation.ensemble.teaching")
+    targets = parse_section("targets", params.get("targets") or {}, teaching.TargetOptions, path)
+    teaching.check_weights(targets.weights, ensemble.kinds, (*ensemble.weightings, *teachers))
     _check_changed(params, path)
     keys = [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]]
     _refuse(
@@ -221,7 +228,8 @@ def _check_changed(params: dict[str, Any], path: Path) -> None:
     for method in params["student"]["methods"]:
         section = params["student"].get(method)
         own = section if isinstance(section, dict) else {}
-        changes = {"lr": own.get("lr"), "epochs": own.get("extra_epochs")}
+        changes = {name: own.get(name) for name in ("lr", "trainable")}
+        changes["epochs"] = own.get("extra_epochs")
         values = params["student"]["train"] | {
             name: value for name, value in changes.items() if value is not None
         }
@@ -265,9 +273,12 @@ def _models() -> dict[str, Any]:
 def _optional_models() -> dict[str, Any]:
     """Model of every section that a parameter file may leave out."""
     options = import_module("fer_core.training.loop.options")
+    teaching = import_module("fer_core.evaluation.ensemble.teaching")
     return {
         "teacher_b": options.TeacherBOptions,
+        "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,
+        "student.init": options.SavedStudent,
         "student.trials": dict[str, int],
     }
 

@@ -2,24 +2,20 @@
 and view.
 """
 
-import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fer_core.base.errors import ArtifactError, DataError
-from fer_core.base.labels import N_CLASSES
+from fer_core.base.errors import ArtifactError
 from fer_core.dataset.pack.rows import Rows
+from fer_core.dataset.pack.votes import vote_shares
 from fer_core.images.views import ViewOptions
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.softlabels import SoftLabels, read_softlabels
 
 __all__ = ["open_targets", "open_teacher_targets", "open_votes"]
-
-
-log = logging.getLogger(__name__)
 
 
 def open_targets(
@@ -70,22 +66,7 @@ def open_votes(rows: Rows, views: ViewOptions, device: torch.device) -> Tensor:
     Raises:
         DataError: there are no votes on any train row.
     """
-    shares = np.zeros((len(rows), N_CLASSES), dtype=np.float32)
-    votes = rows.frame["votes"]
-    voted = np.flatnonzero(votes.notna().to_numpy())
-    if len(voted):
-        cast = np.stack(votes.iloc[voted].to_list()).astype(np.float32)
-        shares[voted] = cast / np.maximum(cast.sum(axis=1, keepdims=True), 1e-9)
-    train = rows.split("train")
-    count = int((shares[train].sum(axis=1) > 0).sum())
-    if not count:
-        raise DataError(
-            "Nobody voted on these pictures.",
-            where="data/pack/dev: train rows",
-            remedy="list ferplus or another data set with votes under manifest.sources, or take "
-            "this method off student.methods",
-        )
-    log.info("votes on %d of %d train rows; the others learn from their label", count, len(train))
+    shares = vote_shares(rows)
     return torch.from_numpy(shares).to(device)[:, None, :].expand(-1, views.count + 1, -1)
 
 

@@ -164,6 +164,41 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def test_options_of_a_teachers_own_make_its_trainings_depend_on_its_entry() -> None:
+    params = with_stage_b()
+    params["teachers"]["b3"]["a"] = {"train": {"epochs": 60}}
+    params["teacher"]["votes"] = 0.5
+    params["teacher"]["preprocessing"] = {"size": 48}
+    text = synced(TEXT, params, ROOT)
+    before, after = (stages(some) for some in (synced(TEXT, with_stage_b(), ROOT), text))
+    more = {
+        stage: set(after[stage]["do"]["params"]) - set(before[stage]["do"]["params"])
+        for stage in ("teacher_a", "teacher_b", "teacher_fold")
+    }
+    assert more == {
+        "teacher_a": {"teacher.votes", "teacher.preprocessing", "teachers.${key}"},
+        "teacher_b": {"teachers.${key}"},
+        "teacher_fold": {"teachers.${item.teacher}"},
+    }
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
+def test_students_start_from_a_saved_one_where_params_name_it() -> None:
+    params = deepcopy(PARAMS)
+    params["student"]["init"] = "models/ready"
+    found = stages(synced(TEXT, params, ROOT))["student"]
+    assert {item["init"] for item in found["foreach"].values()} == {"models/ready"}
+    assert "student.init" in found["do"]["params"]
+
+
+def test_soft_labels_depend_on_how_targets_are_made_where_params_say_it() -> None:
+    text = synced(TEXT, PARAMS | {"targets": {"weights": "uniform"}}, ROOT)
+    assert set(stages(text)["softlabels"]["params"]) - set(
+        stages(TEXT)["softlabels"]["params"]
+    ) == {"targets"}
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
     begin, end = TEXT.index("  teacher_b:\n"), TEXT.index("  teacher_fold:\n")
     text = TEXT[:begin] + TEXT[end:]

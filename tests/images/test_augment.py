@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -125,11 +127,54 @@ def test_views_of_a_batch_do_not_depend_on_the_batch() -> None:
     parts = view(
         4, top=0.1, left=0.2, height=0.7, width=0.6, brightness=1.1, contrast=0.9, hue=0.02
     )
-    alone = ViewParams(**{name: values[2:3] for name, values in vars(parts).items()})
+    alone = ViewParams(
+        **{name: values if values is None else values[2:3] for name, values in vars(parts).items()}
+    )
     whole = training_view(pixels, parts, preprocessing(clahe=True))
     assert torch.allclose(
         whole[2:3], training_view(pixels[2:3], alone, preprocessing(clahe=True)), atol=1e-6
     )
+
+
+def turned(degrees: float, down: float = 0.0, right: float = 0.0, **changes: float) -> ViewParams:
+    turn = np.array([[np.deg2rad(degrees), down, right]])
+    return dataclasses.replace(view(1, **changes), turn=turn)
+
+
+def test_a_turn_of_nothing_shows_the_crop() -> None:
+    pixels = images(1)
+    assert torch.equal(
+        training_view(pixels, turned(0), preprocessing()),
+        training_view(pixels, view(1), preprocessing()),
+    )
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("flip", [False, True])
+def test_quarter_turns_are_numpys(quarters: int, flip: bool) -> None:
+    """A positive angle moves what is on the right down, as OpenCV's images count rows."""
+    pixels = images(1)
+    shown = training_view(pixels, turned(90 * quarters, flip=flip), preprocessing())
+    expected = torch.rot90(pixels, quarters, (2, 3))
+    expected = expected.flip(3) if flip else expected
+    assert (shown * 255 - expected).abs().max() < 1.1
+
+
+def test_a_shift_moves_the_window_and_repeats_the_border() -> None:
+    pixels = images(1)
+    shown = (training_view(pixels, turned(0, 0.25, -0.1), preprocessing()) * 255).round()
+    assert torch.equal(shown[..., :30, 4:], pixels[..., 10:, :36].float())
+    assert torch.equal(shown[..., 30:, 4:], pixels[..., 39:, :36].float().expand(-1, -1, 10, -1))
+
+
+def test_an_erased_rectangle_has_the_mean_colour_and_the_rest_stays() -> None:
+    pixels = images(2)
+    value = preprocessing(mean=(0.5, 0.25, 0.1), std=(0.5, 0.25, 1.0))
+    erased = np.array([[0.1, 0.5, 0.25, 0.125], [0.0, 0.0, 0.0, 0.0]])
+    shown = training_view(pixels, dataclasses.replace(view(2), erased=erased), value)
+    expected = training_view(pixels, view(2), value)
+    expected[0, :, 4:14, 20:25] = 0
+    assert torch.equal(shown, expected)
 
 
 @pytest.mark.parametrize("clahe", [False, True])

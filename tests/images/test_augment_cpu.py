@@ -22,6 +22,7 @@ STRONG = ViewOptions(
     saturation=0.4,
     hue=0.2,
 )
+FURTHER = {"rotation": 20.0, "shift": 0.15, "erase": 0.5, "erase_area": (0.02, 0.4)}
 
 
 def preprocessing(size: int = 40, clahe: bool = False, crop: float = 1.0) -> Preprocessing:
@@ -56,22 +57,27 @@ def levels(images: torch.Tensor) -> torch.Tensor:
     size=st.sampled_from([24, 40, 56]),
     crop=st.sampled_from([1.0, 0.8]),
     clahe=st.booleans(),
+    further=st.booleans(),
 )
 def test_training_views_of_both_ways_agree_within_one_level(
-    k: int, size: int, crop: float, clahe: bool
+    k: int, size: int, crop: float, clahe: bool, further: bool
 ) -> None:
     value = preprocessing(size, clahe, crop)
+    options = STRONG.model_copy(update=FURTHER) if further else STRONG
     batched, looped = both_ways(
         value,
         held(6, value.resized),
-        view_params(sample_keys([str(i) for i in range(6)]), k, STRONG),
+        view_params(sample_keys([str(i) for i in range(6)]), k, options),
     )
     assert (batched - looped).abs().max() <= 1
     assert (batched != looped).float().mean() < 0.1  # OpenCV's colour sums are rounded to 1/1024
 
 
+@pytest.mark.parametrize("further", [{}, FURTHER], ids=["crop", "rotation, shift and erasing"])
 @pytest.mark.parametrize("clahe", [False, True])
-def test_crops_without_colour_are_equal_bit_for_bit(clahe: bool) -> None:
+def test_views_without_colour_are_equal_bit_for_bit(
+    clahe: bool, further: dict[str, object]
+) -> None:
     plain = ViewOptions(
         count=2,
         scale=(0.2, 1.0),
@@ -81,7 +87,7 @@ def test_crops_without_colour_are_equal_bit_for_bit(clahe: bool) -> None:
         contrast=0,
         saturation=0,
         hue=0,
-    )
+    ).model_copy(update=further)
     value = preprocessing(56, clahe)
     for k in range(1, 6):
         view = view_params(sample_keys([str(i) for i in range(8)]), k, plain)

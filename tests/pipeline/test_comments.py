@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
-from fer_core.pipeline.comments import commented
+from fer_core.pipeline.comments import commented, left_out
 from tests.shipped import ROOT, SAMPLE
 
 PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
@@ -40,3 +40,22 @@ def test_a_key_without_description_is_an_error() -> None:
     text = SAMPLE.read_text().replace("  shard_megabytes: 96", "  shard_kilobytes: 96")
     with pytest.raises(ParamsError, match=r"pack\.shard_kilobytes"):
         commented(text)
+
+
+def test_options_that_a_file_does_without_are_found_and_no_others() -> None:
+    params = read_params(SAMPLE)
+    found = left_out(params)
+    assert {
+        "teacher.train.optimizer",
+        "student.train.ema",
+        "views.erase",
+        "targets.weights",
+    } <= set(found)
+    assert "least 0 and at most 1" in found["teacher.votes"]
+    assert not {"teacher.train.lr", "views.flip", "views"} & set(found)
+
+
+def test_the_page_of_options_is_that_of_the_models() -> None:
+    text = (ROOT / "docs" / "left_out.md").read_text()
+    lines = [f"- `{name}`: {told}" for name, told in left_out(read_params(SAMPLE)).items()]
+    assert text.splitlines() == lines, "run `python docs/left_out.py`"

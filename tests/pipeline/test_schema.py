@@ -59,6 +59,28 @@ def params_after(change: Change) -> dict[str, Any]:
             ["teachers", "ensemble", "rename"],
         ),
         (lambda p: p["teacher"].update(folds="two"), ["teacher.folds", "two"]),
+        (lambda p: p["teacher"].update(votes=1.5), ["teacher.votes", "1.5"]),
+        (
+            lambda p: p["teachers"]["rn18"].update(a={"train": {"epochs": 0}}),
+            ["teachers.rn18.a", "epochs", "0"],
+        ),
+        (
+            lambda p: p["teachers"]["rn18"].update(b={"train": {"epochs": 3}}),
+            ["teachers.rn18", "stage: b"],
+        ),
+        (lambda p: p["teachers"]["rn18"].update(a={"folds": 2}), ["teachers.rn18", "folds"]),
+        (lambda p: p.update(targets={"weights": "nobody"}), ["targets.weights", "nobody", "rn18"]),
+        (
+            lambda p: (
+                p["ensemble"].update(kinds=["global"]),
+                p.update(targets={"weights": "per_class"}),
+            ),
+            ["targets.weights", "per_class", "ensemble.kinds"],
+        ),
+        (lambda p: p.update(targets={"votes": 2}), ["targets.votes", "2"]),
+        (lambda p: p["student"].update(init="../models; rm"), ["student.init", "rm"]),
+        (lambda p: p["views"].update(rotation=120), ["views.rotation", "120"]),
+        (lambda p: p["teacher"]["train"].update(optimizer="lion"), ["teacher.train.optimizer"]),
         (lambda p: p["sets"].update({"val": {}}), ["sets", "val", "rename"]),
         (lambda p: p["sets"].update({"a.b": {}}), ["sets", "a.b", "letters, digits and _"]),
         (

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.base.errors import ArtifactError
+from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import read_json
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.rows import Rows, read_rows, write_rows
@@ -144,6 +144,27 @@ def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and
         tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers
     }
     np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
+
+
+def test_the_stage_makes_targets_of_the_weights_that_params_name_and_of_votes(halves):
+    dev, _ = halves
+    asked = "kinds: [global, per_class], folds: 3"
+    text = PARAMS.replace("objective: nll}", f"objective: nll, {asked}}}")
+    Path("params.yaml").write_text(
+        text + "targets: {weights: per_class, average: views, votes: 0.5}\n"
+    )
+    ensemble.main()
+    with pytest.raises(DataError, match="Nobody voted"):
+        softlabels.main()
+    votes = np.random.default_rng(0).multinomial(10, [1 / 7] * 7, len(dev)).astype(np.float32)
+    rows = Rows(dev.frame.assign(votes=list(votes)), dev.sha256)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stages.softlabels.read_rows", lambda folder: rows)
+        softlabels.main()
+    found = read_softlabels(Path("data/softlabels"), dev)
+    assert (found.logits == found.logits[:, :1]).all()
+    report = read_json(Path("data/softlabels/alignmentreport.json"))["ensemble"]
+    assert report["targets"] == {"weights": "per_class", "average": "views", "votes": 0.5}
 
 
 def test_weights_that_sum_to_0_stop_every_stage_that_fuses_and_leave_no_out(halves):

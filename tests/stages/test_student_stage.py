@@ -2,6 +2,7 @@
 weights it goes on from.
 """
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,32 @@ def test_a_method_may_have_another_name_further_terms_and_a_size_of_its_own() ->
     assert float(last["proto_applied"]) == pytest.approx(0.5, abs=0.1)
     assert 0 < float(last["lp_included"]) <= 1
     assert last["phase"] == "ce"
+
+
+def test_a_saved_student_is_fine_tuned_head_first_and_then_as_a_whole() -> None:
+    before = Path("params.yaml").read_text()
+    rows, ready = Path("data/pack/dev/rows.parquet"), Path("models/ready")
+    try:
+        student.main("ce-7", "ce", 7, Path("data/init") / ARCH, rows)
+        shutil.copytree("data/students/ce-7/model", ready)
+        head = {"method": "ce", "label_smoothing": 0.0, "trainable": "head"}
+        whole = {"method": "ce", "label_smoothing": 0.0, "start": "head", "lr": 1e-4}
+        edit_params(student={"init": str(ready), "head": head, "whole": whole})
+        student.main("head-7", "head", 7, ready, rows)
+        student.main("whole-7", "whole", 7, Path("data/students/head-7/model"), rows)
+        edit_params(student={"preprocessing": {"size": LARGE}})
+        with pytest.raises(ModelError, match="go on from"):
+            student.main("head-8", "head", 8, ready, rows)
+    finally:
+        Path("params.yaml").write_text(before)
+    folders = (ready, Path("data/students/head-7/model"), Path("data/students/whole-7/model"))
+    cards = [read_card(folder) for folder in folders]
+    assert cards[1].init_sha256 == cards[0].weights_sha256
+    assert cards[2].init_sha256 == cards[1].weights_sha256
+    first, tuned, last = (load_model(folder)[0].state_dict() for folder in folders)
+    changed = {name for name in first if not torch.equal(first[name], tuned[name])}
+    assert changed == {"fc.weight", "fc.bias"}
+    assert not torch.equal(tuned["conv1.0.weight"], last["conv1.0.weight"])
 
 
 def test_a_chain_goes_on_from_the_selected_weights_for_epochs_of_its_own() -> None:

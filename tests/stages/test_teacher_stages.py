@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_core.base.errors import ArtifactError, ModelError, TrainingError
+from fer_core.base.errors import ArtifactError, DataError, ModelError, TrainingError
 from fer_core.base.files import sha256_file
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
@@ -34,7 +34,7 @@ from stages import logits, student, teacher
 from tests.arrange_logits import metrics_of
 from tests.artifacts import reseal
 from tests.stages.training import LARGE, TRAIN, VAL, edit_params, enter, write_training_project
-from tests.tiny import ARCH, SIDE
+from tests.tiny import ARCH, SIDE, dev_splits, write_half
 
 ALL = ("train", "val", "calib")
 A, B = Path("data/teachers/vit/a"), Path("data/teachers/vit/b")
@@ -272,6 +272,44 @@ def test_stage_b_refuses_a_model_that_is_no_teacher(tmp_path: Path) -> None:
     save_model(tmp_path / "model", build_network(card), card)
     with pytest.raises(ModelError, match="teacher of stage A"):
         start_stage_b(tmp_path / "model", LARGE, 16.0)
+
+
+def test_votes_that_nobody_cast_are_an_error_that_names_who_brings_some() -> None:
+    before = Path("params.yaml").read_text()
+    try:
+        edit_params(teacher={"votes": 0.5})
+        with pytest.raises(DataError, match="ferplus"):
+            teacher.main("a", "vit", Path("data/init/test_vit"))
+    finally:
+        Path("params.yaml").write_text(before)
+
+
+def test_both_stages_learn_without_an_angular_head_and_from_votes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another project: the control arm that shows what ArcFace brings, with half of its targets
+    votes.
+    """
+    enter(tmp_path, monkeypatch)
+    write_training_project(tmp_path)
+    count = TRAIN + VAL + 28
+    votes = np.random.default_rng(0).multinomial(10, [1 / 7] * 7, count)
+    write_half(Path("data/pack/dev"), dev_splits(TRAIN, VAL, 28), 1, "tiny", [96] * count, votes)
+    own = {"votes": 0.5, "head": {"angular": False}, "preprocessing": {"size": LARGE}}
+    entry = {"arch": "test_vit", "stage": "b", "a": own, "b": {"votes": 0.5}}
+    edit_params(teachers={"vit": entry})
+    teacher.main("a", "vit", Path("data/init/test_vit"))
+    teacher.main("b", "vit", A / "model")
+    for folder in (A, B):
+        card = read_card(folder / "model")
+        assert (card.head, card.scale, card.params["votes"]) == ("plain", None, 0.5)
+        assert "arcface" not in card.params
+        assert card.preprocessing.size == LARGE, "weights were made for another size"
+        assert "margin" not in (folder / "record" / "history.csv").read_text().splitlines()[0]
+    logits.main("dev", "vit", B / "model")
+    assert np.isfinite(
+        read_logits(Path("data/logits/vit/dev"), read_rows(Path("data/pack/dev"))).eval
+    ).all()
 
 
 def test_batch_normalisation_that_cannot_be_spread_is_refused_before_an_image_is_decoded(

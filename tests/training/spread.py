@@ -151,7 +151,7 @@ def outcome(name: str, data: TrainingData, folder: Path) -> dict[str, Any]:
     options = TrainOptions.model_validate(PLAIN.model_dump() | case.options)
     try:
         with (
-            patch.object(scores, "_BATCH", BATCH_TO_EVALUATE),
+            patch.object(scores, "EVALUATED_AT_ONCE", BATCH_TO_EVALUATE),
             open_scratch(folder, {"name": name}) as scratch,
         ):
             result = loop.train(task, data, options, 1, scratch, CPU)

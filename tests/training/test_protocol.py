@@ -17,7 +17,7 @@ from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier, build_trunk, load_resized
 from fer_core.pipeline.schema import check_methods, check_params
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.training.loop.batches import cosine_schedule
+from fer_core.training.loop.batches import learning_rates
 from fer_core.training.loop.options import TeacherBOptions, TeacherOptions, TrainOptions
 from fer_core.training.loop.passes import Batch
 from fer_core.training.loop.step import Trainer
@@ -121,7 +121,7 @@ def test_the_protocol_is_the_originals() -> None:
     assert isinstance(views, ViewOptions)
     assert (views.scale, views.ratio, views.flip) == ((0.7, 1.0), (0.75, 1.333), 0.5)
     assert (views.brightness, views.contrast, views.saturation, views.hue) == (0.2, 0.2, 0.1, 0.02)
-    rates = cosine_schedule(60 * 10, 2 * 10, teacher.train.lr, teacher.train.min_lr)
+    rates = learning_rates(60 * 10, 2 * 10, teacher.train.lr, teacher.train.min_lr)
     assert (rates.max(), rates[-1]) == (3e-4, pytest.approx(1e-5))
 
 

@@ -25,6 +25,11 @@ EVERYTHING = {
     "batch_norm_group": 7,
     "grad_clip": 1.0,
     "balance": "batches",
+    "optimizer": "sgd",
+    "schedule": "one_cycle",
+    "eval_every": 2,
+    "keep_checkpoints": 2,
+    "checkpoint_every": 2,
 }
 
 

@@ -17,7 +17,8 @@ __all__ = ["late_gain", "read_history", "rising", "unfinished"]
 
 _STILL_RISING = 0.01
 _SCORE = "val_macro_f1"
-_NUMBERS = ("epoch", "train_loss", "train_accuracy", "val_accuracy", _SCORE, "val_nll")
+_VAL = ("val_accuracy", _SCORE, "val_nll")
+_NUMBERS = ("epoch", "train_loss", "train_accuracy", *_VAL)
 
 
 def read_history(folder: Path) -> pd.DataFrame:
@@ -26,7 +27,8 @@ def read_history(folder: Path) -> pd.DataFrame:
 
     Raises:
         ArtifactError: missing, damaged, without an epoch or a column, epochs that do not count 0,
-            1, …, or a value that is not finite.
+            1, …, or a value that is not finite; only the val scores of an epoch may be missing, all
+            three, where val rows were not looked at after it, and not of every one.
     """
     file = folder / "history.csv"
     table = read_columns(file, ("phase", *_NUMBERS))
@@ -38,9 +40,12 @@ def read_history(folder: Path) -> pd.DataFrame:
             remedy=REMAKE,
         )
     numbers = table[list(_NUMBERS)]
+    looked_at = table[list(_VAL)].notna().any(axis=1)
     if (
         not all(pd.api.types.is_numeric_dtype(kind) for kind in numbers.dtypes)
-        or not np.isfinite(numbers.to_numpy(dtype=float)).all()
+        or not np.isfinite(numbers[looked_at].to_numpy(dtype=float)).all()
+        or not np.isfinite(numbers.drop(columns=list(_VAL)).to_numpy(dtype=float)).all()
+        or not looked_at.any()
     ):
         raise ArtifactError(
             "A value of this history is not a finite number.", where=file, remedy=REMAKE
@@ -49,8 +54,8 @@ def read_history(folder: Path) -> pd.DataFrame:
 
 
 def late_gain(history: pd.DataFrame) -> float:
-    """Mean val macro-F1 of the last quarter of the epochs less that of the quarter before: near 0
-    where the curve is flat.
+    """Mean val macro-F1 of the last quarter of the epochs that were looked at, less that of the
+    quarter before: near 0 where the curve is flat.
 
     Args:
         history: of one run, one row an epoch in order, with the column val_macro_f1.
@@ -58,7 +63,7 @@ def late_gain(history: pd.DataFrame) -> float:
     Returns:
         The difference; 0 for fewer than two epochs.
     """
-    scores = history[_SCORE].to_numpy(dtype=float)
+    scores = history[_SCORE].dropna().to_numpy(dtype=float)
     quarter = max(1, len(scores) // 4)
     if len(scores) < 2 * quarter:
         return 0.0

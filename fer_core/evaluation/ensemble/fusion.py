@@ -91,7 +91,8 @@ class EnsembleOptions(Section):
         weightings: name -> weights that the leaderboard shows beside those searched, such as
             .4/.4/.2 of an earlier system.
         kinds: of weights that the leaderboard shows: one for all rows, one for each class, one for
-            each source. Soft labels always come from the global ones.
+            each source. Soft labels come from the global ones, unless `targets.weights` says
+            otherwise.
         folds: of the cross-validation that reports on the kinds.
     """
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from fer_core.base.errors import ArtifactError
 from fer_core.base.logs import progress_off
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
+from fer_core.evaluation.ensemble.teaching import PLAIN, Teaching
 from fer_core.evaluation.metrics.metrics import all_metrics, log_softmax
 from fer_core.logits.store import LogitsSet
 
@@ -41,13 +42,16 @@ would change the folder, and train every student again.
 """
 
 
-def fused_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> np.ndarray:
+def fused_targets(
+    dev: Mapping[str, LogitsSet], ensemble: Ensemble, how: Teaching = PLAIN
+) -> np.ndarray:
     """Calibrated fused logits at T = 1 of every train row: view 0 (evaluation), then the stored
     views.
 
     Args:
         dev: dev logits of each teacher of the ensemble, with views.
         ensemble: chosen on the same rows with the same teachers.
+        how: which weights, and what else becomes part of the targets.
 
     Returns:
         float16 [N_train, K + 1, 7].
@@ -66,18 +70,19 @@ def fused_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> np.ndarra
         range(0, len(train), _BLOCK), desc="soft labels", leave=False, disable=progress_off()
     ):
         some = slice(i, i + _BLOCK)
-        targets[some] = ensemble.fused(
-            {
-                tag: np.concatenate([dev[tag].eval[train[some], None], views[tag][some]], axis=1)
-                for tag in dev
-            }
-        )
+        logits = {
+            tag: np.concatenate([dev[tag].eval[train[some], None], views[tag][some]], axis=1)
+            for tag in dev
+        }
+        targets[some] = how.finished(how.fused(ensemble, logits, train[some]), train[some])
     return targets
 
 
-def teacher_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> dict[str, np.ndarray]:
-    """Calibrated logits at T = 1 of each teacher alone, of every train row: view 0 (evaluation),
-    then the stored views.
+def teacher_targets(
+    dev: Mapping[str, LogitsSet], ensemble: Ensemble, how: Teaching = PLAIN
+) -> dict[str, np.ndarray]:
+    """Calibrated logits at T = 1 of each teacher that takes part, alone, of every train row: view 0
+    (evaluation), then the stored views.
 
     Args, Raises: as `fused_targets`.
 
@@ -86,16 +91,21 @@ def teacher_targets(dev: Mapping[str, LogitsSet], ensemble: Ensemble) -> dict[st
     """
     train = _check(dev, ensemble).rows_of("train")
     targets = {}
-    for tag in ensemble.teachers:
+    for tag in how.teachers(ensemble):
         logits = np.concatenate([dev[tag].eval[train, None], _views(dev[tag], tag)], axis=1)
         targets[tag] = (logits / np.float32(ensemble.temperatures[tag])).astype(np.float16)
     return targets
 
 
 def target_metrics(
-    dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np.ndarray, bins: int
+    dev: Mapping[str, LogitsSet],
+    ensemble: Ensemble,
+    targets: np.ndarray,
+    bins: int,
+    how: Teaching = PLAIN,
 ) -> dict[str, Any]:
-    """Metrics of the ensemble on train, val and calib rows, and the targets' sharpness.
+    """Metrics of the ensemble on train, val and calib rows, and the targets' sharpness; those of
+    train rows are of the targets, where these are more than the ensemble's logits.
 
     Returns:
         Plain values for JSON: splits {train, val, calib: metrics}; sharpness, a list of
@@ -104,7 +114,10 @@ def target_metrics(
         and p99 of both; memorisation, a list, see `memorisation`.
     """
     first = _check(dev, ensemble)
-    fused = ensemble.fused({tag: logits.eval for tag, logits in dev.items()})
+    evaluated = {tag: logits.eval for tag, logits in dev.items()}
+    fused = how.fused(ensemble, evaluated, np.arange(len(first.labels)))
+    if how.changes:
+        fused[first.rows_of("train")] = targets[:, 0]
     splits = {}
     for name in first.covers:
         if len(rows := first.rows_of(name)):
@@ -128,7 +141,7 @@ def target_metrics(
     return {
         "splits": splits,
         "sharpness": sharpness,
-        "memorisation": memorisation(dev, ensemble, targets),
+        "memorisation": memorisation(dev, ensemble, targets, how),
     }
 
 
@@ -161,7 +174,10 @@ def _views(logits: LogitsSet, tag: str) -> np.ndarray:
 
 
 def memorisation(
-    dev: Mapping[str, LogitsSet], ensemble: Ensemble, targets: np.ndarray
+    dev: Mapping[str, LogitsSet],
+    ensemble: Ensemble,
+    targets: np.ndarray,
+    how: Teaching = PLAIN,
 ) -> list[dict[str, Any]]:
     """NLL and accuracy of each teacher and of the ensemble on train rows, on the stored views of
     them, and on calib rows.
@@ -170,6 +186,7 @@ def memorisation(
         dev: dev logits of each teacher of the ensemble, with views.
         ensemble: chosen on their calib rows.
         targets: [N_train, K + 1, 7], its soft labels at T = 1; column 0 is the evaluation view.
+        how: they were made.
 
     Returns:
         One record a teacher, then the ensemble's: model, folds (how many teachers the train rows
@@ -201,7 +218,7 @@ def memorisation(
             "calib": _score(logits.eval[calib, None], y_calib, temperature),
         }
         table.append(_record(tag, len(logits.fold_sha256), parts))
-    fused = ensemble.fused({tag: logits.eval[calib] for tag, logits in dev.items()})
+    fused = how.fused(ensemble, {tag: logits.eval[calib] for tag, logits in dev.items()}, calib)
     parts = {
         "train": _score(targets[:, :1], y_train),
         "train_views": _score(targets[:, 1:], y_train),

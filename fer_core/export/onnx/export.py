@@ -16,6 +16,7 @@ import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
+from timm.utils import reparameterize_model  # type: ignore[attr-defined]
 from torch import nn
 
 from fer_core.base.errors import ModelError
@@ -112,6 +113,8 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
     """The bare network as ONNX, for any batch size: `normalised` float32 [N, 3, size, size] to
     `logits` float32 [N, 7].
 
+    Branches that are one convolution when the network no longer learns (RepVGG) become that one.
+
     Raises:
         ModelError: torch's exporter cannot express the network (some fix the batch size while being
             traced).
@@ -121,7 +124,7 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
     example = torch.zeros(2, 3, size, size)
     try:
         program = torch.onnx.export(
-            network.eval(),
+            reparameterize_model(network.eval()),
             (example,),
             dynamo=True,
             opset_version=opset,

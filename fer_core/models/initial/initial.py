@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ModelError
 from fer_core.base.files import read_json, sha256_file, write_json
-from fer_core.models.initial.lite0 import ARCH, in_timm_names, is_of_package
+from fer_core.models.initial.lite import REPEATS, in_timm_names, is_of_package
 from fer_core.models.initial.options import InitOptions
 from fer_core.models.networks.backbone import (
     build_classifier,
@@ -128,11 +128,13 @@ def start_classifier(initial: InitialWeights, size: int) -> nn.Module:
 
 
 def start_trunk(trunk: nn.Module, initial: InitialWeights) -> None:
-    """Give a trunk (no classifier) its initial weights; every one of its parameters must be
-    there.
+    """Give a trunk (no classifier) its initial weights, resampled where they were made for another
+    image size; every one of its parameters must be there.
+
+    Raises:
+        ModelError: as `load_resized`.
     """
-    state = trunk.state_dict()
-    trunk.load_state_dict({name: initial.weights[name] for name in state})
+    load_resized({name: initial.weights[name] for name in trunk.state_dict()}, trunk)
 
 
 def _soften(network: nn.Module) -> None:
@@ -244,6 +246,6 @@ def _local(
         raise ModelError(
             "This weights file holds no state dictionary.", where=path, found=type(state).__name__
         )
-    return in_timm_names(state) if arch == ARCH and is_of_package(
-        state
-    ) else state, f"local:{digest}"
+    if arch in REPEATS and is_of_package(state):
+        state = in_timm_names(state, arch)
+    return state, f"local:{digest}"

@@ -1,6 +1,6 @@
 """Parameters of networks and of their initial weights."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -75,13 +75,25 @@ class TeacherEntry(Section):
     """The teachers by tag.
 
     Attributes:
-        arch: timm name.
+        arch: timm name, or resnet9_wN.
         stage: "a", or "b" for a second training at another image size (section `teacher_b`); whose
             model goes on to logits.
+        a: what differs for this teacher from section `teacher`, such as {train: {epochs: 60}}.
+        b: what differs for it from section `teacher_b`.
     """
 
     arch: Arch
     stage: Literal["a", "b"] = "a"
+    a: dict[str, Any] = Field(default_factory=dict)
+    b: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _of_use(self) -> "TeacherEntry":
+        if self.b and self.stage == "a":
+            raise ValueError("b has no effect without stage: b")
+        if "folds" in self.a:
+            raise ValueError("folds are the same for all teachers")
+        return self
 
 
 class TeacherHead(Section):
@@ -90,10 +102,13 @@ class TeacherHead(Section):
     Attributes:
         embed_dim: width of the embedding.
         dropout: probability in the embedding.
+        angular: whether an angular head (section `arcface`) takes over after its warm-up; false
+            keeps the plain linear head, an arm that shows what ArcFace brings.
     """
 
     embed_dim: Annotated[int, Field(ge=8)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    angular: bool = True
 
 
 Teachers = dict[str, TeacherEntry]

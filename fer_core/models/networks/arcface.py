@@ -1,7 +1,8 @@
-"""ArcFace teacher: a timm trunk, an embedding, and two heads.
+"""ArcFace teacher: a trunk, an embedding, and two heads.
 
-The plain linear head is only trained and used in the warm-up; the angular head is what is saved and
-what gives logits s cos(theta) at inference (Deng et al., "ArcFace", CVPR 2019).
+The plain linear head is only trained and used in the warm-up; the angular head is what gives logits
+s cos(theta) at inference (Deng et al., "ArcFace", CVPR 2019). A teacher may be built without an
+angular head, to show what that one brings: the plain head then stays.
 """
 
 import math
@@ -40,17 +41,20 @@ def arcface_logits(cosine: Tensor, labels: Tensor, margin: float, scale: float) 
 class ArcFaceNetwork(nn.Module):
     """Trunk, Linear -> BatchNorm -> SiLU -> Dropout embedding, plain head and angular head.
 
-    Called with images it gives inference logits [N, 7] = s cos(theta), without a margin.
+    Called with images it gives inference logits [N, 7] = s cos(theta), without a margin; of the
+    plain head where there is no other.
 
     Args:
-        arch: timm name of the trunk.
+        arch: name of the trunk.
         size: image side in pixels.
         embed_dim: width of the embedding.
         dropout: probability in the embedding.
-        scale: s.
+        scale: s; None for no angular head.
     """
 
-    def __init__(self, arch: str, size: int, embed_dim: int, dropout: float, scale: float) -> None:
+    def __init__(
+        self, arch: str, size: int, embed_dim: int, dropout: float, scale: float | None
+    ) -> None:
         super().__init__()
         self.arch, self.embed_dim, self.dropout, self.scale = arch, embed_dim, dropout, scale
         self.trunk = build_trunk(arch, size)
@@ -62,7 +66,13 @@ class ArcFaceNetwork(nn.Module):
             nn.Dropout(dropout),
         )
         self.plain = nn.Linear(embed_dim, N_CLASSES)
-        self.centres = nn.Parameter(nn.init.xavier_uniform_(torch.empty(N_CLASSES, embed_dim)))
+        if self.angular:
+            self.centres = nn.Parameter(nn.init.xavier_uniform_(torch.empty(N_CLASSES, embed_dim)))
+
+    @property
+    def angular(self) -> bool:
+        """Whether there is an angular head."""
+        return self.scale is not None
 
     def embed(self, images: Tensor) -> Tensor:
         """Embeddings [N, embed_dim] of images [N, 3, size, size]."""
@@ -79,4 +89,7 @@ class ArcFaceNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Inference logits float32 [N, 7]."""
-        return self.scale * self.cosine(self.embed(images))
+        embeddings = self.embed(images)
+        if self.scale is None:
+            return self.plain(embeddings).float()
+        return self.scale * self.cosine(embeddings)

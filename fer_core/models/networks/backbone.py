@@ -1,5 +1,5 @@
-"""timm networks by name, at the project's image size; and weights made for another size, resampled
-as timm does it.
+"""Networks by name, timm's and ResNet-9, at the project's image size; and weights made for another
+size, resampled as timm does it.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fer_core.base.errors import ModelError
 from fer_core.base.labels import N_CLASSES
+from fer_core.models.networks.resnet9 import ResNet9, width_of
 
 __all__ = [
     "build_classifier",
@@ -24,10 +25,10 @@ __all__ = [
 
 
 def build_classifier(arch: str, size: int) -> nn.Module:
-    """A timm network with seven outputs and random weights from torch's global generator.
+    """A network with seven outputs and random weights from torch's global generator.
 
     Raises:
-        ModelError: timm does not know the name, or the network cannot take images of this size.
+        ModelError: there is none of that name, or the network cannot take images of this size.
     """
     return _create(arch, size, N_CLASSES)
 
@@ -100,11 +101,15 @@ def load_resized(weights: Mapping[str, Tensor], network: nn.Module) -> None:
 
 
 def _create(arch: str, size: int, classes: int) -> nn.Module:
+    if (width := width_of(arch)) is not None:
+        return ResNet9(width, classes)
     if not timm.is_model(arch):
         near = ", ".join(difflib.get_close_matches(arch, timm.list_models(), n=3))
-        expected = "a name of timm.list_models()" + (f", such as {near}" if near else "")
+        expected = "resnet9_w4 to resnet9_w256, or a name of timm.list_models()" + (
+            f", such as {near}" if near else ""
+        )
         raise ModelError(
-            "timm knows no such network.",
+            "There is no such network.",
             where="arch",
             found=arch,
             expected=expected,

@@ -23,8 +23,9 @@ class ModelCard:
     Attributes:
         kind: "teacher" or "student".
         arch: timm name.
-        head: "arcface" or "linear".
-        embed_dim, dropout, scale: of an ArcFace head; None with a linear one.
+        head: "arcface" or "plain" after a teacher's embedding, "linear" after a student's features.
+        embed_dim, dropout: of the embedding; None without one.
+        scale: of an ArcFace head; None with another.
         preprocessing: what the network's input must have gone through.
         rows_sha256: hash of the training pack's `rows.parquet`.
         init_sha256: hash of the initial weights.
@@ -39,7 +40,7 @@ class ModelCard:
 
     kind: Literal["teacher", "student"]
     arch: str
-    head: Literal["arcface", "linear"]
+    head: Literal["arcface", "plain", "linear"]
     embed_dim: int | None
     dropout: float | None
     scale: float | None

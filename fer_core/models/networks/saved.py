@@ -28,8 +28,15 @@ def build_network(card: ModelCard) -> nn.Module:
     """
     if card.head == "linear":
         return build_classifier(card.arch, card.preprocessing.size)
-    if card.embed_dim is None or card.dropout is None or card.scale is None:
-        raise ModelError("An ArcFace head needs embed_dim, dropout and scale.", where=card.arch)
+    if (
+        card.embed_dim is None
+        or card.dropout is None
+        or (card.scale is None) != (card.head == "plain")
+    ):
+        raise ModelError(
+            "A teacher's head needs embed_dim and dropout, and an ArcFace head scale too.",
+            where=card.arch,
+        )
     return ArcFaceNetwork(
         card.arch, card.preprocessing.size, card.embed_dim, card.dropout, card.scale
     )

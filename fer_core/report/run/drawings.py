@@ -89,7 +89,7 @@ def reliability_chart(facts: RunFacts, key: str) -> Markup:
 
 def curves(facts: RunFacts, keys: Sequence[str], column: str, title: str) -> Markup:
     """A column of the training histories over epochs, a line a model."""
-    points = history_points(facts, keys)[["model", "epoch", column]]
+    points = history_points(facts, keys)[["model", "epoch", column]].dropna()
     return draw(
         "lines_by_model",
         points.to_dict("records"),

@@ -16,7 +16,7 @@ __all__ = [
     "balanced_batches",
     "batches_of",
     "check_rows",
-    "cosine_schedule",
+    "learning_rates",
     "shuffled_batches",
 ]
 
@@ -60,8 +60,11 @@ def batches_of(
 ) -> list[np.ndarray]:
     """Row numbers of every step of an epoch."""
     if options.balance == "batches":
-        return balanced_batches(data.train, data.labels[data.train], options.batch, seed, epoch)
-    return shuffled_batches(data.train, options.batch, seed, epoch)
+        labels = data.labels[data.train]
+        batches = balanced_batches(data.train, labels, options.batch, seed, epoch)
+    else:
+        batches = shuffled_batches(data.train, options.batch, seed, epoch)
+    return batches[: options.max_train_batches or None]
 
 
 def shuffled_batches(rows: np.ndarray, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -117,21 +120,25 @@ def balanced_batches(
     return [random.permutation(row) for row in chosen]
 
 
-def cosine_schedule(steps: int, warmup: int, peak: float, floor: float) -> np.ndarray:
-    """Linear rise over `warmup` steps, then a cosine to `floor` at the last step (Loshchilov &
-    Hutter, ICLR 2017, no restarts).
+def learning_rates(
+    steps: int, warmup: int, peak: float, floor: float, schedule: str = "cosine"
+) -> np.ndarray:
+    """Linear rise over `warmup` steps, then a fall to `floor` at the last step: along a cosine
+    (Loshchilov & Hutter, ICLR 2017, no restarts), or along a line (Smith & Topin,
+    "Super-Convergence", 2019, one cycle).
 
     Args:
         steps: number of optimiser steps.
         warmup: steps of the rise; the first has peak / warmup.
         peak: greatest learning rate.
         floor: learning rate of the last step.
+        schedule: "cosine" or "one_cycle".
 
     Returns:
         float64 [steps].
     """
     step = np.arange(steps)
     rise = peak * (step + 1) / max(1, warmup)
-    progress = (step - warmup) / max(1, steps - 1 - warmup)
-    fall = floor + (peak - floor) * 0.5 * (1 + np.cos(np.pi * np.clip(progress, 0, 1)))
-    return np.where(step < warmup, rise, fall)
+    progress = np.clip((step - warmup) / max(1, steps - 1 - warmup), 0, 1)
+    left = 0.5 * (1 + np.cos(np.pi * progress)) if schedule == "cosine" else 1 - progress
+    return np.where(step < warmup, rise, floor + (peak - floor) * left)

@@ -8,7 +8,7 @@ first reads and writes the state.
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from fer_core.base.errors import TrainingError
 from fer_core.base.logs import progress_off
 from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
-from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, cosine_schedule
+from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, learning_rates
+from fer_core.training.loop.frozen import freeze, hold_frozen
 from fer_core.training.loop.interruption import Scratch, interruption
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import check_feasible
@@ -43,10 +44,11 @@ class TrainingResult:
     Attributes:
         history: one record an epoch; the same for the same run.
         timing: seconds and images of every epoch, evaluation included; they differ from run to run.
-        selected_epoch: epoch with the highest val macro-F1 (the earlier one of equals), counted
-            from 0.
+        selected_epoch: epoch that is best on val rows in what `select_by` names (the earlier one of
+            equals), counted from 0.
         weights: state of the network after that epoch.
         steps: optimiser steps of the whole run.
+        swept: epochs that were scored only when training had ended.
     """
 
     history: list[dict[str, Any]]
@@ -54,6 +56,7 @@ class TrainingResult:
     selected_epoch: int
     weights: dict[str, Tensor]
     steps: int
+    swept: list[int] = field(default_factory=list)
 
 
 def train(
@@ -83,29 +86,33 @@ def train(
         SystemExit: 128 + n after signal n.
     """
     _check_trainable(task, data, options)
+    freeze(task.network, options.trainable)
     plan = partial(batches_of, data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
     warmup = round(options.lr_warmup_epochs * counts[0])
-    rates = cosine_schedule(sum(counts), warmup, options.lr, options.min_lr)
+    rates = learning_rates(sum(counts), warmup, options.lr, options.min_lr, options.schedule)
     network = task.network.to(device).to(memory_format=torch.channels_last)
     trainer = Trainer(task, options, seed, device)
     labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
     history: list[dict[str, Any]] = []
     timing: list[dict[str, float]] = []
-    best: dict[str, Any] = {"epoch": -1, "score": -1.0, "weights": {}}
+    best: dict[str, Any] = {"epoch": -1, "score": -np.inf, "weights": {}}
+    kept: dict[int, dict[str, Tensor]] = {}
 
     if state := distributed.on_first(scratch.load):
         network.load_state_dict(state["network"])
         trainer.restore(state["optimiser"])
         task.restore(state["task"])
-        history, timing, best = state["history"], state["timing"], state["best"]
+        history, timing, best, kept = (
+            state[name] for name in ("history", "timing", "best", "kept")
+        )
         log.info("resumed after epoch %d", len(history))
     _check_same(network)
     seen = np.zeros(len(data.labels), dtype=bool)
     for epoch in range(len(history)):
         seen[np.concatenate(plan(epoch))] = True
 
-    left = sum(counts[len(history) :])
+    saved, left = len(history), sum(counts[len(history) :])
     with (
         interruption() as stop_if_asked,
         tqdm(total=left, desc="train", unit="step", leave=False, disable=progress_off()) as bar,
@@ -115,6 +122,7 @@ def train(
             started = time.perf_counter()
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
             network.train()
+            hold_frozen(network)
             of_steps = plan(epoch)
             rows = np.concatenate(of_steps)
             truths = labels[on_device(rows, device)].split([len(some) for some in of_steps])
@@ -136,19 +144,19 @@ def train(
                 if batch.step % _STEPS_BETWEEN_CHECKS == 0 or batch is batches[-1]:
                     _check_finite(loss_sum, epoch, batch.step)
                 bar.update()
-                stop_if_asked(len(history))
+                stop_if_asked(saved)
             trainer.check_scale(epoch)
             _check_same(network)
             seen[rows] = True
 
+            scores: dict[str, float] = {}
             with trainer.averaged():
-                scores = validate(task, data, epoch, options.precision, device)
-                if task.selectable(epoch) and scores["macro_f1"] > best["score"]:
-                    weights = {
-                        name: tensor.detach().cpu().clone()
-                        for name, tensor in network.state_dict().items()
-                    }
-                    best = {"epoch": epoch, "score": scores["macro_f1"], "weights": weights}
+                if options.is_due(epoch, options.eval_every):
+                    scores = validate(task, data, epoch, options.precision, device)
+                    if task.selectable(epoch) and _score(scores, options) > best["score"]:
+                        best = _candidate(epoch, _score(scores, options), _weights(network))
+                elif task.selectable(epoch) and epoch >= options.epochs - options.keep_checkpoints:
+                    kept[epoch] = _weights(network)
 
             history.append(
                 {
@@ -160,7 +168,7 @@ def train(
                     "train_loss": float(loss_sum) / len(rows),
                     "train_accuracy": int(right) / len(rows),
                     **task.activity(),
-                    **{f"val_{name}": value for name, value in scores.items()},
+                    **_told(scores),
                     "distinct_share": len(np.unique(rows)) / len(data.train),
                     "seen_share": float(seen[data.train].mean()),
                 }
@@ -173,20 +181,49 @@ def train(
                 "history": history,
                 "timing": timing,
                 "best": best,
+                "kept": kept,
             }
-            distributed.on_first(partial(scratch.save, state))
+            if options.is_due(epoch, options.checkpoint_every):
+                distributed.on_first(partial(scratch.save, state))
+                saved = len(history)
             log.info(
                 "epoch %d/%d %s: loss %.4f, val accuracy %.4f, val macro-F1 %.4f, %.0f images/s",
                 epoch + 1,
                 options.epochs,
                 history[-1]["phase"],
                 history[-1]["train_loss"],
-                scores["accuracy"],
-                scores["macro_f1"],
+                scores.get("accuracy", np.nan),
+                scores.get("macro_f1", np.nan),
                 len(rows) / timing[-1]["seconds"],
             )
-            stop_if_asked(len(history))
-    return TrainingResult(history, timing, best["epoch"], best["weights"], sum(counts))
+            stop_if_asked(saved)
+    for epoch, weights in kept.items():
+        network.load_state_dict(weights)
+        scores = validate(task, data, epoch, options.precision, device)
+        history[epoch] |= _told(scores)
+        score = _score(scores, options)
+        if (score, -epoch) > (best["score"], -best["epoch"]):
+            best = _candidate(epoch, score, weights)
+    return TrainingResult(history, timing, best["epoch"], best["weights"], sum(counts), list(kept))
+
+
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of a network's state."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+
+
+def _score(scores: dict[str, float], options: TrainOptions) -> float:
+    """What the selected epoch has most of."""
+    return -scores["nll"] if options.select_by == "nll" else scores[options.select_by]
+
+
+def _candidate(epoch: int, score: float, weights: dict[str, Tensor]) -> dict[str, Any]:
+    return {"epoch": epoch, "score": score, "weights": weights}
+
+
+def _told(scores: dict[str, float]) -> dict[str, float]:
+    """Scores of val rows by the names that they have in the history."""
+    return {f"val_{name}": value for name, value in scores.items()}
 
 
 def _check_trainable(task: Task, data: TrainingData, options: TrainOptions) -> None:

@@ -30,6 +30,9 @@ __all__ = [
     "passes",
 ]
 
+LossOf = Callable[[Tensor, np.ndarray], Tensor]
+"""Mean loss of images, given the labels and the numbers of the rows that they are of."""
+
 _STREAM = 0x6D6978  # keeps these numbers apart from those that shuffle the rows
 
 
@@ -41,11 +44,13 @@ class Mixture:
         partner: int64 [n], place in the batch of the row that is mixed in.
         share: of the row itself, in [1/2, 1].
         labels: int64 [n], the partners' classes.
+        rows: int64 [n], the partners' row numbers.
     """
 
     partner: Tensor
     share: float
     labels: Tensor
+    rows: np.ndarray
 
     def images(self, own: Tensor, mixed_in: Tensor) -> Tensor:
         """Images of the rows, each blended with its partner's."""
@@ -53,7 +58,7 @@ class Mixture:
 
     def part(self, places: slice) -> "Mixture":
         """The mixture of some rows of the batch."""
-        return Mixture(self.partner[places], self.share, self.labels[places])
+        return Mixture(self.partner[places], self.share, self.labels[places], self.rows[places])
 
     def mass(self, mass_of: Callable[[Tensor], float | Tensor], labels: Tensor) -> float | Tensor:
         """What the mean loss of the mixed rows divides by, where `mass_of(labels)` is what that of
@@ -63,15 +68,18 @@ class Mixture:
 
     def loss(
         self,
-        loss_of: Callable[[Tensor], Tensor],
+        loss_of: LossOf,
         mass_of: Callable[[Tensor], float | Tensor],
         labels: Tensor,
+        rows: np.ndarray,
     ) -> Tensor:
-        """Mean loss of the mixed rows, where `loss_of(labels)` is that of the rows with plain
-        labels.
+        """Mean loss of the mixed rows, where `loss_of(labels, rows)` is that of images with the
+        plain labels (and whatever else is known) of some rows.
         """
         own, mixed_in = self.share * mass_of(labels), (1 - self.share) * mass_of(self.labels)
-        return (own * loss_of(labels) + mixed_in * loss_of(self.labels)) / (own + mixed_in)
+        return (own * loss_of(labels, rows) + mixed_in * loss_of(self.labels, self.rows)) / (
+            own + mixed_in
+        )
 
 
 @dataclass(frozen=True)
@@ -99,14 +107,13 @@ class Batch:
         mixture = None if self.mixture is None else self.mixture.part(places)
         return Batch(self.rows[places], self.labels[places], self.epoch, self.step, mixture)
 
-    def mean_loss(
-        self, loss_of: Callable[[Tensor], Tensor], mass_of: Callable[[Tensor], float | Tensor]
-    ) -> Tensor:
-        """Mean loss, where `loss_of(labels)` is that of the rows with these labels, and a mean over
-        rows divides by `mass_of(labels)`.
+    def mean_loss(self, loss_of: LossOf, mass_of: Callable[[Tensor], float | Tensor]) -> Tensor:
+        """Mean loss, where `loss_of(labels, rows)` is that of images with the labels of these rows,
+        and a mean over rows divides by `mass_of(labels)`.
         """
-        mixed = self.mixture
-        return loss_of(self.labels) if mixed is None else mixed.loss(loss_of, mass_of, self.labels)
+        if self.mixture is None:
+            return loss_of(self.labels, self.rows)
+        return self.mixture.loss(loss_of, mass_of, self.labels, self.rows)
 
     def mass(self, mass_of: Callable[[Tensor], float | Tensor]) -> float | Tensor:
         """What the mean loss divides by."""
@@ -114,19 +121,23 @@ class Batch:
         return mass_of(self.labels) if mixed is None else mixed.mass(mass_of, self.labels)
 
 
-def draw_mixture(labels: Tensor, alpha: float, seed: int, epoch: int, step: int) -> Mixture:
+def draw_mixture(
+    rows: np.ndarray, labels: Tensor, alpha: float, seed: int, epoch: int, step: int
+) -> Mixture:
     """The mixture of a batch: a permutation of its rows, and the greater of λ and 1 − λ for λ from
     Beta(alpha, alpha).
 
     Args:
-        labels: int64 [n], of the whole batch.
+        rows: row numbers of the whole batch, int64 [n].
+        labels: of them, int64 [n].
         alpha: of the beta distribution, above 0; the greater, the nearer shares are to 1/2.
         seed, epoch, step: decide what is drawn.
     """
     random = np.random.default_rng([_STREAM, seed, epoch, step])
     share = float(random.beta(alpha, alpha))
-    partner = on_device(random.permutation(len(labels)), labels.device)
-    return Mixture(partner, max(share, 1 - share), labels[partner])
+    order = random.permutation(len(labels))
+    partner = on_device(order, labels.device)
+    return Mixture(partner, max(share, 1 - share), labels[partner], rows[order])
 
 
 @dataclass(frozen=True)

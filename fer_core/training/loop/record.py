@@ -2,7 +2,8 @@
 
 `history.csv` is the same for the same run, `timing.csv` is not; `summary.json` says what was
 selected and how fast it went, `environment.json` on what and with what, `compare.json` (stage B)
-how the model does beside the one it began as.
+how the model does beside the one it began as, `sweep.json` (with `keep_checkpoints`) which epochs
+were scored only at the end.
 """
 
 from pathlib import Path
@@ -44,6 +45,7 @@ def write_record(
     arch: str,
     ran_on: dict[str, Any],
     comparison: dict[str, Any] | None = None,
+    sweep_by: str | None = None,
 ) -> None:
     """Write the out `record/` in one step.
 
@@ -53,6 +55,7 @@ def write_record(
         arch: timm name.
         ran_on: of `environment`.
         comparison: with another model, where there is one.
+        sweep_by: what kept epochs were chosen by; None where none are kept.
     """
     seconds, images = (
         sum(epoch[name] for epoch in result.timing) for name in ("seconds", "images")
@@ -88,3 +91,12 @@ def write_record(
         write_json(temporary / "environment.json", ran_on)
         if comparison is not None:
             write_json(temporary / "compare.json", comparison)
+        if sweep_by is not None:
+            write_json(
+                temporary / "sweep.json",
+                {
+                    "select_by": sweep_by,
+                    "epochs": result.swept,
+                    "selected_epoch": result.selected_epoch,
+                },
+            )

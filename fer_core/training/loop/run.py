@@ -31,7 +31,7 @@ from fer_core.training.loop.interruption import code_hash, open_scratch
 from fer_core.training.loop.loop import TrainingResult, train
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.record import environment, write_record
-from fer_core.training.loop.scores import validate
+from fer_core.training.loop.scores import EVALUATED_AT_ONCE, validate
 from fer_core.training.loop.task import Task
 
 __all__ = ["Start", "TrainingRun", "describe", "open_run", "open_training_data", "run_training"]
@@ -107,8 +107,10 @@ def open_run(
     )
 
 
-def open_training_data(run: TrainingRun, preprocessing: Preprocessing) -> TrainingData:
-    """Decode the train rows of a run and all val rows.
+def open_training_data(
+    run: TrainingRun, preprocessing: Preprocessing, options: TrainOptions
+) -> TrainingData:
+    """Decode the train rows of a run and all val rows, or as many as the options want.
 
     Raises:
         TrainingError: there is no train or no val row.
@@ -117,7 +119,7 @@ def open_training_data(run: TrainingRun, preprocessing: Preprocessing) -> Traini
     """
     rows, settings = run.pack.rows, run.settings
     train_rows = rows.split("train") if run.train_set is None else run.train_set.rows(rows.frame)
-    val_rows = rows.split("val")
+    val_rows = rows.split("val")[: options.max_val_batches * EVALUATED_AT_ONCE or None]
     check_rows(train_rows, val_rows)
     held = np.concatenate([train_rows, val_rows])
     threads, memory = settings.cpu_threads(), settings.memory_gb
@@ -150,7 +152,7 @@ def describe(
     return ModelCard(
         kind="student" if teacher is None else "teacher",
         arch=start.arch,
-        head="linear" if teacher is None else "arcface",
+        head="linear" if teacher is None else "arcface" if teacher.angular else "plain",
         embed_dim=None if teacher is None else teacher.embed_dim,
         dropout=None if teacher is None else teacher.dropout,
         scale=None if teacher is None else teacher.scale,
@@ -168,7 +170,7 @@ def describe(
             "schedule": schedule,
             "tuned": tuned,
         },
-        params={"seed": run.seed, **params, "views": run.views.model_dump(mode="json")},
+        params={"seed": run.seed, **params, "views": run.views.to_dict()},
         key=run.name.partition("/")[2],
     )
 
@@ -226,6 +228,7 @@ def run_training(
                 card.arch,
                 environment(device, compiled),
                 compare and compare(out / "model"),
+                options.select_by if options.keep_checkpoints else None,
             )
         )
         distributed.on_first(scratch.remove)
@@ -247,6 +250,7 @@ def _identity(card: ModelCard, seed: int, device: str) -> Mapping[str, Any]:
     return {
         "seed": seed,
         "arch": card.arch,
+        "head": [card.head, card.embed_dim, card.dropout],
         "params": card.params,
         "budget": card.budget,
         "preprocessing": card.preprocessing.hash(),

@@ -12,9 +12,9 @@ from fer_core.models.networks.inference import autocast
 from fer_core.training.loop.batches import TrainingData
 from fer_core.training.loop.task import Task
 
-__all__ = ["val_scores", "validate"]
+__all__ = ["EVALUATED_AT_ONCE", "val_scores", "validate"]
 
-_BATCH = 256
+EVALUATED_AT_ONCE = 256
 
 
 def validate(
@@ -26,9 +26,11 @@ def validate(
         TrainingError: an output is not finite.
     """
     task.network.eval()
-    shares = distributed.deal(range(0, len(data.val), _BATCH), len(data.val))
+    shares = distributed.deal(range(0, len(data.val), EVALUATED_AT_ONCE), len(data.val))
     rows = data.val[shares[distributed.rank()]]
-    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+    batches = [
+        rows[start : start + EVALUATED_AT_ONCE] for start in range(0, len(rows), EVALUATED_AT_ONCE)
+    ]
     parts = [torch.empty(0, N_CLASSES, dtype=torch.float64, device=device)]
     with torch.inference_mode(), autocast(device, precision):
         data.bank.expect(batches)

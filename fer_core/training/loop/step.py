@@ -1,5 +1,5 @@
 """One optimiser step, top to bottom: forward and backward pass by pass, gradients summed over
-processes, clipping, AdamW, averaged weights.
+processes, clipping, the optimiser, averaged weights.
 
 In a group of processes each puts its share of every pass through the network. All see the outputs
 of all rows, so that each has the loss of the whole pass; the gradients of the shares add up to that
@@ -27,10 +27,12 @@ from fer_core.training.loop.task import Task
 
 __all__ = ["Trainer"]
 
+_MOMENTUM = 0.9
+
 
 class Trainer:
-    """Takes the optimiser steps of a run, and holds what is kept from one to the next: AdamW, the
-    scale of an fp16 loss, averaged weights.
+    """Takes the optimiser steps of a run, and holds what is kept from one to the next: the
+    optimiser's state, the scale of an fp16 loss, averaged weights.
 
     Args:
         task: network and loss; the network must be on `device`.
@@ -42,14 +44,19 @@ class Trainer:
     def __init__(self, task: Task, options: TrainOptions, seed: int, device: torch.device) -> None:
         self._task, self._options, self._seed, self._device = task, options, seed, device
         groups = param_groups_weight_decay(task.network, options.weight_decay)
-        self._adamw = torch.optim.AdamW(groups, lr=options.lr, fused=True)
+        self._optimiser: torch.optim.Optimizer = (
+            torch.optim.AdamW(groups, lr=options.lr, fused=True)
+            if options.optimizer == "adamw"
+            else torch.optim.SGD(groups, lr=options.lr, momentum=_MOMENTUM, nesterov=True)
+        )
         self._scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "fp16")
         self._average = ModelEmaV3(task.network, decay=options.ema) if options.ema else None
+        self._averaged = 0  # steps that the average has seen
 
     def batch(self, rows: np.ndarray, labels: Tensor, epoch: int, step: int) -> Batch:
         """The batch of a step, with what mixup mixes; arguments as `Batch`'s."""
         alpha = self._options.mixup
-        mixture = draw_mixture(labels, alpha, self._seed, epoch, step) if alpha else None
+        mixture = draw_mixture(rows, labels, alpha, self._seed, epoch, step) if alpha else None
         return Batch(rows, labels, epoch, step, mixture)
 
     def wanted(self, batch: Batch) -> np.ndarray:
@@ -78,7 +85,7 @@ class Trainer:
                 mixup, the greater share's).
         """
         network, options, device = self._task.network, self._options, self._device
-        for group in self._adamw.param_groups:
+        for group in self._optimiser.param_groups:
             group["lr"] = rate
 
         # Forward and backward, pass by pass; the gradients of the passes add up to the batch's.
@@ -105,13 +112,15 @@ class Trainer:
         gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
         distributed.sum_over_ranks(gradients)
         if options.grad_clip:
-            self._scaler.unscale_(self._adamw)
+            self._scaler.unscale_(self._optimiser)
             torch.nn.utils.clip_grad_norm_(network.parameters(), options.grad_clip)
-        self._scaler.step(self._adamw)
+        self._scaler.step(self._optimiser)
         self._scaler.update()
-        self._adamw.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad(set_to_none=True)
         if self._average is not None:
+            self._average.decay = min(options.ema, (1 + self._averaged) / (10 + self._averaged))
             self._average.update(network)
+            self._averaged += 1
         return loss_sum, right
 
     def _passes(self, batch: Batch) -> list[Pass]:
@@ -150,18 +159,20 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs besides the network."""
         return {
-            "adamw": self._adamw.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
             "average": None if self._average is None else self._average.module.state_dict(),
+            "averaged": self._averaged,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self._adamw.load_state_dict(state["adamw"])
+        self._optimiser.load_state_dict(state["optimiser"])
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state["scaler"])
         if self._average is not None:
             self._average.module.load_state_dict(state["average"])
+            self._averaged = state["averaged"]
 
 
 def _own_images(images: Tensor, places: np.ndarray, own: Batch, one: Pass) -> Tensor:

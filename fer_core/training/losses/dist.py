@@ -24,6 +24,7 @@ class DIST(Distillation):
     """
 
     needs: ClassVar = Needs.FUSED
+    relates_rows: ClassVar = True
 
     beta: Annotated[float, Field(ge=0)]
     gamma: Annotated[float, Field(ge=0)]

@@ -30,6 +30,8 @@ class Loss(Section):
 
     Attributes:
         needs: targets that it is called with.
+        relates_rows: whether a row's loss depends on the other rows of its micro-batch; else the
+            loss is the same however a batch is worked through.
         method: file of `fer_core/training/losses/`, where the section has a name of its own:
             `kd_soft: {method: kd, …}` beside `kd`.
         lr: peak learning rate tuned for this method on val rows; None takes that of
@@ -39,15 +41,19 @@ class Loss(Section):
             another had more training: `compare` does not rank the two.
         extra_epochs: epochs of this run, counted from its own start; None takes those of
             `student.train`.
+        trainable: part of the network that learns in this method, "all", "head", "norms" or "last";
+            None takes that of `student.train`. With `start` the head may learn first, and then all.
         negl, proto, lp: auxiliary terms added to the loss; none if left out.
     """
 
     needs: ClassVar[Needs]
+    relates_rows: ClassVar[bool] = False
 
     method: str | None = None
     lr: Annotated[float | None, Field(gt=0)] = None
     start: str | None = None
     extra_epochs: Annotated[int | None, Field(ge=1)] = None
+    trainable: Literal["all", "head", "norms", "last"] | None = None
     negl: NegLOptions | None = None
     proto: ProtoOptions | None = None
     lp: LpOptions | None = None
@@ -73,6 +79,15 @@ class Loss(Section):
     def has_auxiliary(self) -> bool:
         """Whether any auxiliary term is asked for."""
         return any(term is not None for term in (self.negl, self.proto, self.lp))
+
+    @property
+    def of_micro_batch(self) -> list[str]:
+        """Parts of the loss that compare the rows of a micro-batch, or divide by what is in it:
+        with `accumulation` they are others than those of the whole batch.
+        """
+        terms = {"negl": self.negl, "proto": self.proto, "lp": self.lp}
+        own = [self.name] if self.relates_rows else []
+        return own + [name for name, term in terms.items() if term is not None]
 
     @property
     def guided(self) -> bool:

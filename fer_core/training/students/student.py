@@ -1,5 +1,6 @@
 """Training a student: where it starts, what it learns from, and the run."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from fer_core.models.initial.initial import load_initial, start_classifier
 from fer_core.models.networks.saved import load_model
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.opened import open_targets, open_teacher_targets, open_votes
-from fer_core.training.loop.options import Resolution, StudentTrainOptions
+from fer_core.training.loop.options import Resolution, SavedStudent, StudentTrainOptions
 from fer_core.training.loop.passes import Batch, check_feasible
 from fer_core.training.loop.run import (
     Start,
@@ -30,6 +31,8 @@ from fer_core.training.students.loss import Loss, Needs, loss_class
 from fer_core.training.students.terms import Auxiliary
 
 __all__ = ["Method", "StudentTask", "load_method", "start_student", "train_student"]
+
+log = logging.getLogger(__name__)
 
 
 class StudentTask(Task):
@@ -79,7 +82,7 @@ class StudentTask(Task):
         if self._targets is not None:
             rows = on_device(batch.rows, self._targets.device)
             targets = self._targets[rows, self.view_of(batch.epoch)].float()
-        loss = batch.mean_loss(lambda labels: self._loss(logits, targets, labels), self.mass)
+        loss = batch.mean_loss(lambda labels, _: self._loss(logits, targets, labels), self.mass)
         if self._terms is not None:
             loss = loss + self._terms.loss(logits, features, targets, batch)
         return loss, logits
@@ -125,12 +128,14 @@ def load_method(params: Params, name: str, softlabels: Path) -> Method:
     file = params.section(f"student.{name}.method", str, default=name)
     loss = params.section(f"student.{name}", loss_class(file))
     common = params.section("student.train", StudentTrainOptions)
-    return Method(name, loss, common.changed(loss.lr, loss.extra_epochs), softlabels)
+    return Method(
+        name, loss, common.changed(loss.lr, loss.extra_epochs, loss.trainable), softlabels
+    )
 
 
 def start_student(params: Params, folder: Path, method: Method) -> Start:
     """What a student starts with: initial weights, or those of the student that its method goes on
-    from.
+    from or that `student.init` names.
 
     Raises:
         ArtifactError: these weights are damaged, or of another architecture than the initial ones.
@@ -140,7 +145,8 @@ def start_student(params: Params, folder: Path, method: Method) -> Start:
     preprocessing = params.section("preprocessing", Preprocessing)
     if own := params.section("student.preprocessing", Resolution | None, default=None):
         preprocessing = replace(preprocessing, size=own.size)
-    if method.loss.start is None:
+    saved = params.section("student.init", SavedStudent | None, default=None)
+    if method.loss.start is None and saved is None:
         initial = load_initial(folder, arch)
         network = start_classifier(initial, preprocessing.size)
         return Start(arch, network, preprocessing, initial.sha256)
@@ -149,7 +155,7 @@ def start_student(params: Params, folder: Path, method: Method) -> Start:
     expected = ("student", arch, preprocessing.hash())
     if found != expected:
         raise ModelError(
-            "This is no student that the method could go on from.",
+            "This is no student that training could go on from.",
             where=folder,
             found=found,
             expected=expected,
@@ -172,8 +178,15 @@ def train_student(run: TrainingRun, out: Path, start: Start, method: Method) -> 
     """
     network, loss, options = start.network, method.loss, method.options
     check_feasible(network, options, loss.mixable)
+    if options.accumulation > 1 and (parts := loss.of_micro_batch):
+        log.warning(
+            "accumulation: %d makes %s compare the rows of micro-batches of %d, not of batches",
+            options.accumulation,
+            ", ".join(parts),
+            options.micro_batch,
+        )
     targets, sha256 = _open_targets(run, start.preprocessing, method)
-    data = open_training_data(run, start.preprocessing)
+    data = open_training_data(run, start.preprocessing, options)
     own = {"method": method.name, method.name: loss.model_dump(mode="json", exclude_none=True)}
     card = describe(run, start, data, options, own, sha256)
     terms = None

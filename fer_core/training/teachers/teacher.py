@@ -14,7 +14,9 @@ from torch.nn import functional
 
 from fer_core.base.errors import ModelError
 from fer_core.base.labels import N_CLASSES
+from fer_core.dataset.pack.votes import vote_shares
 from fer_core.images.bank import ImageBank
+from fer_core.images.memory import on_device
 from fer_core.images.views import teacher_view
 from fer_core.models.initial.initial import load_initial, start_trunk
 from fer_core.models.initial.options import ArcFaceOptions
@@ -47,7 +49,7 @@ __all__ = [
 
 class TeacherTask(Task):
     """ArcFace training: cross-entropy on a plain head during the warm-up, then on the angular head
-    with a growing margin.
+    with a growing margin; or on the plain head all along, where the network has no other.
 
     Args:
         network: to be trained.
@@ -57,6 +59,8 @@ class TeacherTask(Task):
             the classes unweighted.
         device: of the network.
         label_smoothing: share of the label's mass given to all classes alike.
+        votes: part of each row's target that is people's votes, float32 [number of rows of the
+            pack's half, 7]; the rest, to 1, is the label's. None for labels alone.
     """
 
     network: ArcFaceNetwork
@@ -69,9 +73,10 @@ class TeacherTask(Task):
         train_labels: np.ndarray | None,
         device: torch.device,
         label_smoothing: float = 0.0,
+        votes: Tensor | None = None,
     ) -> None:
         super().__init__(network, view_of)
-        self._options = options
+        self._options, self._votes = options, votes
         self._smoothing = label_smoothing
         self._weights = (
             None
@@ -80,16 +85,17 @@ class TeacherTask(Task):
         )
 
     def phase(self, epoch: int) -> str:
-        """ "plain" during the warm-up, then "arcface"."""
-        return "plain" if epoch < self._options.warmup_epochs else "arcface"
+        """ "plain" during the warm-up or where there is no angular head, else "arcface"."""
+        warming_up = epoch < self._options.warmup_epochs
+        return "plain" if warming_up or not self.network.angular else "arcface"
 
     def selectable(self, epoch: int) -> bool:
         """Only after the warm-up: before it the angular head is untrained."""
-        return self.phase(epoch) == "arcface"
+        return self.phase(epoch) == "arcface" or not self.network.angular
 
     def schedule(self, epoch: int) -> dict[str, float]:
         """The margin."""
-        return {"margin": self._options.margin_at(epoch)}
+        return {"margin": self._options.margin_at(epoch)} if self.network.angular else {}
 
     def outputs(self, images: Tensor, epoch: int) -> Tensor:
         """Logits of the plain head during the warm-up, cosines of the angular one after it."""
@@ -99,16 +105,31 @@ class TeacherTask(Task):
         return self.network.cosine(embeddings)
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of the phase's head; the logits returned carry no margin."""
+        """Cross-entropy of the phase's head; the logits returned carry no margin, and nor do those
+        that votes are compared with: a margin asks for more than the label's share.
+        """
         margin, scale = self._options.margin_at(batch.epoch), self._options.scale
         plain = self.phase(batch.epoch) == "plain"
         logits = outputs if plain else scale * outputs
 
-        def loss_of(truth: Tensor) -> Tensor:
+        def loss_of(truth: Tensor, rows: np.ndarray) -> Tensor:
             scores = logits if plain else arcface_logits(outputs, truth, margin, scale)
-            return functional.cross_entropy(
-                scores, truth, weight=self._weights, label_smoothing=self._smoothing
+            if self._votes is None:
+                return functional.cross_entropy(
+                    scores, truth, weight=self._weights, label_smoothing=self._smoothing
+                )
+            votes = self._votes[on_device(rows, self._votes.device)]
+            of_label = functional.cross_entropy(
+                scores,
+                truth,
+                weight=self._weights,
+                label_smoothing=self._smoothing,
+                reduction="none",
             )
+            of_votes = functional.cross_entropy(logits, votes, reduction="none")
+            if self._weights is not None:
+                of_votes = of_votes * self._weights[truth]
+            return ((1 - votes.sum(dim=1)) * of_label + of_votes).sum() / self.mass(truth)
 
         return batch.mean_loss(loss_of, self.mass), logits
 
@@ -160,11 +181,18 @@ def train_teacher(
     network, train, arcface = start.network, options.train, options.arcface
     assert isinstance(network, ArcFaceNetwork)
     check_feasible(network, train, mixable=True)
-    data = open_training_data(run, start.preprocessing)
+    data = open_training_data(run, start.preprocessing, train)
     weighted = data.labels[data.train] if train.balance == "weights" else None
     smoothing = train.label_smoothing
-    task = TeacherTask(network, arcface, teacher_view, weighted, run.device, smoothing)
-    card = describe(run, start, data, train, {"arcface": arcface.model_dump(mode="json")})
+    own: dict[str, Any] = {}
+    if network.angular:
+        own["arcface"] = arcface.model_dump(mode="json")
+    votes = None
+    if options.votes:
+        own["votes"] = options.votes
+        votes = torch.from_numpy(options.votes * vote_shares(run.pack.rows)).to(run.device)
+    task = TeacherTask(network, arcface, teacher_view, weighted, run.device, smoothing, votes)
+    card = describe(run, start, data, train, own)
     run_training(run, out, task, card, data, train, compare)
 
 
@@ -185,9 +213,8 @@ def start_stage_a(
     """
     initial, head = load_initial(init, arch), options.head
     torch.manual_seed(seed)
-    network = ArcFaceNetwork(
-        arch, preprocessing.size, head.embed_dim, head.dropout, options.arcface.scale
-    )
+    scale = options.arcface.scale if head.angular else None
+    network = ArcFaceNetwork(arch, preprocessing.size, head.embed_dim, head.dropout, scale)
     start_trunk(network.trunk, initial)
     return Start(arch, network, preprocessing, initial.sha256)
 
@@ -195,12 +222,12 @@ def start_stage_a(
 def start_stage_b(folder: Path, size: int, scale: float) -> Start:
     """The network of a saved stage A at another image size.
 
-    What of the trunk depends on the size is resampled; embedding and both heads are taken over.
+    What of the trunk depends on the size is resampled; embedding and heads are taken over.
 
     Args:
         folder: of the saved model.
         size: image side in pixels.
-        scale: s of the angular head.
+        scale: s of the angular head, if there is one.
 
     Raises:
         ArtifactError: the saved model is damaged.
@@ -213,7 +240,8 @@ def start_stage_b(folder: Path, size: int, scale: float) -> Start:
             where=folder,
             found=f"{card.kind} with a {card.head} head",
         )
-    network = ArcFaceNetwork(teacher.arch, size, teacher.embed_dim, teacher.dropout, scale)
+    new_scale = scale if teacher.angular else None
+    network = ArcFaceNetwork(teacher.arch, size, teacher.embed_dim, teacher.dropout, new_scale)
     load_resized(teacher.trunk.state_dict(), network.trunk)
     rest = {
         name: tensor

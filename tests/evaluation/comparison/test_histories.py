@@ -1,7 +1,11 @@
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.evaluation.comparison.histories import late_gain, unfinished
+from fer_core.base.errors import ArtifactError
+from fer_core.evaluation.comparison.histories import late_gain, read_history, unfinished
 
 
 def curve(*scores: float) -> pd.DataFrame:
@@ -29,3 +33,22 @@ def test_methods_that_still_rise_are_named_by_their_mean_over_seeds_and_flat_one
     assert "ce (+0.051)" in text
     assert "kd" not in text
     assert unfinished({"ce": [flat], "kd": [falling]}) is None
+
+
+def test_epochs_after_which_val_rows_were_not_looked_at_have_no_scores(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"epoch": range(4), "phase": "ce", "train_loss": 1.0, "train_accuracy": 0.5}
+    )
+    scores = [np.nan, 0.2, np.nan, 0.5]
+    for name in ("val_accuracy", "val_macro_f1", "val_nll"):
+        table[name] = scores
+    table.to_csv(tmp_path / "history.csv", index=False)
+    assert late_gain(read_history(tmp_path)) == pytest.approx(0.3)
+    for change in ({"val_nll": np.nan}, {"val_nll": scores[::-1]}, {"train_loss": scores}):
+        table.assign(**change).to_csv(tmp_path / "history.csv", index=False)
+        with pytest.raises(ArtifactError, match="finite"):
+            read_history(tmp_path)
+    nowhere = table.assign(val_accuracy=np.nan, val_macro_f1=np.nan, val_nll=np.nan)
+    nowhere.to_csv(tmp_path / "history.csv", index=False)
+    with pytest.raises(ArtifactError, match="finite"):
+        read_history(tmp_path)

@@ -2,17 +2,22 @@ import dataclasses
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy.stats import entropy
 
-from fer_core.base.errors import ArtifactError
+from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.evaluation.ensemble.ensemble import Ensemble, choose_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
+from fer_core.evaluation.ensemble.kinds import RowOrigins
 from fer_core.evaluation.ensemble.targets import fused_targets, target_metrics, teacher_targets
+from fer_core.evaluation.ensemble.teaching import TargetOptions, Teaching
 from fer_core.evaluation.metrics.metrics import all_metrics, softmax
 from fer_core.logits.store import LogitsSet
 from tests.arrange_logits import DEV, K, logits_set, rows_of
 
 ROWS = rows_of(DEV)
+TRAIN = ROWS.split("train")
+SOURCES = np.where(np.arange(len(ROWS)) % 2, "one", "other").tolist()
 
 
 def teachers() -> dict[str, LogitsSet]:
@@ -116,3 +121,115 @@ def test_a_further_metric_does_not_change_the_soft_labels(made, monkeypatch):
     module = "fer_core.evaluation.ensemble.targets"
     monkeypatch.setattr(f"{module}.all_metrics", lambda *given: all_metrics(*given) | {"new": 1.0})
     assert target_metrics(dev, ensemble, fused_targets(dev, ensemble), 15) == before
+
+
+@pytest.fixture(scope="module")
+def kinds() -> tuple[dict[str, LogitsSet], Ensemble]:
+    """An ensemble with weights of every kind; b3 has none of those that are given."""
+    dev = teachers()
+    calib = ROWS.split("calib")
+    chosen = EnsembleOptions(
+        spaces=["prob"],
+        step=0.5,
+        objective="nll",
+        kinds=("global", "per_class", "per_source"),
+        weightings={"given": {"space": "logit", "weights": {"rn18": 2.0}}},
+        folds=2,
+    )
+    origins = RowOrigins(
+        [ROWS.sample_ids[row] for row in calib],
+        [SOURCES[row] for row in calib],
+        [ROWS.sample_ids[row] for row in calib],
+    )
+    ensemble, _ = choose_ensemble(
+        {tag: logits.only("calib") for tag, logits in dev.items()}, chosen, 15, origins
+    )
+    return dev, ensemble
+
+
+def raw(dev: dict[str, LogitsSet], view: int) -> dict[str, np.ndarray]:
+    """Logits of one stored view of the train rows."""
+    return {tag: logits.views[:, view] for tag, logits in dev.items()}
+
+
+@pytest.mark.parametrize("weights", ["best_single", "uniform", "given", "global"])
+def test_any_weighting_may_teach(kinds, weights):
+    dev, ensemble = kinds
+    how = Teaching(TargetOptions(weights=weights))
+    weighting = (ensemble.weightings() | {"global": ensemble.chosen})[weights]
+    found = fused_targets(dev, ensemble, how)
+    expected = ensemble.fused(raw(dev, 1), weighting).astype(np.float16)
+    np.testing.assert_array_equal(found[:, 2], expected)
+    report = how.to_dict(ensemble)
+    assert report["weights"] == weighting.weights
+    assert ("targets" in report) == (weights != "global")
+    target_metrics(dev, ensemble, found, 15, how)
+
+
+@pytest.mark.parametrize("weights", ["per_class", "per_source"])
+def test_weights_by_class_and_source_may_teach(kinds, weights):
+    dev, ensemble = kinds
+    how = Teaching(TargetOptions(weights=weights), SOURCES)
+    found = fused_targets(dev, ensemble, how)
+    sources = [SOURCES[row] for row in TRAIN]
+    for view in range(K):
+        expected = ensemble.fused_by(weights, raw(dev, view), sources).astype(np.float16)
+        np.testing.assert_array_equal(found[:, view + 1], expected)
+    assert tuple(teacher_targets(dev, ensemble, how)) == ("rn18", "b3")
+    val = ROWS.split("val")
+    measured = target_metrics(dev, ensemble, found, 15, how)["splits"]["val"]
+    evaluated = {tag: logits.eval[val] for tag, logits in dev.items()}
+    fused = ensemble.fused_by(weights, evaluated, [SOURCES[row] for row in val])
+    assert measured["nll"] == all_metrics(fused, ROWS.labels[val], 15)["nll"]
+
+
+def test_one_teacher_may_teach_alone(kinds):
+    dev, ensemble = kinds
+    how = Teaching(TargetOptions(weights="b3"))
+    alone = teacher_targets(dev, ensemble, how)
+    assert tuple(alone) == ("b3",)
+    np.testing.assert_allclose(fused_targets(dev, ensemble, how), alone["b3"], rtol=2e-3)
+
+
+def test_teachers_without_weight_do_not_take_part(kinds):
+    dev, ensemble = kinds
+    given = Teaching(TargetOptions(weights="given"))
+    assert tuple(teacher_targets(dev, ensemble, given)) == ("rn18",)
+    assert tuple(teacher_targets(dev, ensemble)) == ("rn18", "b3")
+
+
+def test_views_are_averaged_as_probabilities_and_votes_are_mixed_in(made):
+    dev, ensemble = made
+    p = softmax(fused_targets(dev, ensemble).astype(float)).mean(axis=1)
+    options = TargetOptions(average="views")
+    found = fused_targets(dev, ensemble, Teaching(options))
+    assert (found == found[:, :1]).all()
+    np.testing.assert_allclose(softmax(found[:, 0].astype(float)), p, atol=2e-3)
+
+    votes = np.random.default_rng(0).dirichlet(np.ones(7), len(ROWS))
+    votes[TRAIN[5]] = 0
+    mixed = TargetOptions(average="views", votes=0.4)
+    how = Teaching(mixed, votes=votes)
+    found = fused_targets(dev, ensemble, how)
+    expected = 0.6 * p + 0.4 * votes[TRAIN]
+    expected[5] = p[5]
+    np.testing.assert_allclose(softmax(found[:, 1].astype(float)), expected, atol=2e-3)
+    told = target_metrics(dev, ensemble, found, 15, how)["splits"]["train"]["nll"]
+    labels = ROWS.labels[TRAIN]
+    assert told == pytest.approx(-np.log(expected[np.arange(60), labels]).mean(), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [("per_class", "ensemble.kinds"), ("nobody", "best_single, uniform"), ("b4", "rn18")],
+)
+def test_weights_that_are_not_there_are_refused(made, weights, told):
+    dev, ensemble = made
+    with pytest.raises(ParamsError, match=told):
+        fused_targets(dev, ensemble, Teaching(TargetOptions(weights=weights)))
+
+
+def test_options_that_cannot_be_are_refused():
+    for values in ({"votes": 1.5}, {"average": "crops"}, {"weight": "global"}):
+        with pytest.raises(ValidationError):
+            TargetOptions.model_validate(values)

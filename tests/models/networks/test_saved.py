@@ -36,13 +36,18 @@ def saved(folder: Path, card: ModelCard = CARD) -> torch.nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize("head", ["arcface", "linear"])
+CARDS = {
+    "arcface": CARD,
+    "plain": replace(CARD, head="plain", scale=None),
+    "linear": replace(
+        CARD, kind="student", head="linear", embed_dim=None, dropout=None, scale=None
+    ),
+}
+
+
+@pytest.mark.parametrize("head", CARDS)
 def test_model_read_back_gives_the_same_logits(tmp_path: Path, head: str) -> None:
-    card = (
-        CARD
-        if head == "arcface"
-        else replace(CARD, kind="student", head="linear", embed_dim=None, dropout=None, scale=None)
-    )
+    card = CARDS[head]
     network = saved(tmp_path / "model", card)
     loaded, found = load_model(tmp_path / "model")
     images = torch.randn(2, 3, 32, 32)

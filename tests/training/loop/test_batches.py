@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,7 +8,7 @@ from fer_core.base.errors import TrainingError
 from fer_core.models.initial.options import ArcFaceOptions
 from fer_core.training.loop.batches import (
     balanced_batches,
-    cosine_schedule,
+    learning_rates,
     shuffled_batches,
 )
 from fer_core.training.teachers.teacher import effective_number_weights
@@ -75,7 +76,7 @@ def test_absent_class_has_no_weight_and_breaks_nothing() -> None:
 
 
 def test_rate_rises_to_the_peak_then_falls_to_the_floor() -> None:
-    rates = cosine_schedule(100, 10, 1e-3, 1e-5)
+    rates = learning_rates(100, 10, 1e-3, 1e-5)
     assert rates[0] == 1e-4
     assert np.argmax(rates) in (9, 10)
     assert np.isclose(rates.max(), 1e-3)
@@ -84,12 +85,33 @@ def test_rate_rises_to_the_peak_then_falls_to_the_floor() -> None:
     assert (np.diff(rates[10:]) < 0).all()
 
 
+def test_one_cycle_is_two_lines() -> None:
+    """Oracle: torch's own schedule of two lines, from peak / 10 up and down to the floor."""
+    rates = learning_rates(100, 10, 0.1, 0.001, "one_cycle")
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([parameter], lr=0.1)
+    oracle = torch.optim.lr_scheduler.SequentialLR(
+        optimiser,
+        [
+            torch.optim.lr_scheduler.LinearLR(optimiser, 0.1, 1.0, 9),
+            torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, 89),
+        ],
+        milestones=[10],
+    )
+    expected = []
+    for _ in range(100):
+        expected.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        oracle.step()
+    assert np.allclose(rates, expected)
+
+
 def test_without_warmup_the_first_step_has_the_peak() -> None:
-    assert cosine_schedule(5, 0, 0.1, 0.0)[0] == 0.1
+    assert learning_rates(5, 0, 0.1, 0.0)[0] == 0.1
 
 
 def test_a_single_step_has_a_rate() -> None:
-    assert np.isfinite(cosine_schedule(1, 0, 0.1, 0.0)).all()
+    assert np.isfinite(learning_rates(1, 0, 0.1, 0.0)).all()
 
 
 def test_margin_is_nothing_at_the_end_of_the_warmup_and_grows_in_a_line() -> None:

@@ -76,6 +76,101 @@ def test_the_selected_epoch_is_the_first_with_the_best_val_score_and_its_weights
     assert validate(task, data, 0, "fp32", CPU)["macro_f1"] == pytest.approx(max(scores), abs=1e-9)
 
 
+def options(**changes: object) -> TrainOptions:
+    return TrainOptions.model_validate(TRAINING.model_dump() | changes)
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+@pytest.mark.parametrize(("name", "sign"), [("accuracy", 1), ("nll", -1)])
+def test_the_selected_epoch_is_best_in_what_is_asked_for(
+    data: TrainingData, tmp_path: Path, name: str, sign: int
+) -> None:
+    result = run(student(), data, tmp_path, options(select_by=name))
+    scores = [sign * epoch[f"val_{name}"] for epoch in result.history]
+    assert result.selected_epoch == int(np.argmax(scores))
+
+
+def test_looking_at_val_rows_less_often_changes_nothing_but_what_can_be_selected(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    often, seldom = student(), student()
+    every = run(often, data, tmp_path / "often")
+    result = run(seldom, data, tmp_path / "seldom", options(eval_every=3))
+    assert ["val_nll" in epoch for epoch in result.history] == [False, False, True, True]
+    assert result.history[2:] == every.history[2:]
+    assert result.selected_epoch in (2, 3)
+    assert same(often.network.state_dict(), seldom.network.state_dict())
+
+
+def test_kept_epochs_are_scored_at_the_end_as_if_they_had_been_looked_at(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    averaged = {"ema": 0.5, "lr": 0.02}
+    every = run(student(), data, tmp_path / "every", options(**averaged))
+    kept = options(eval_every=4, keep_checkpoints=3, **averaged)
+    result = run(student(), data, tmp_path / "kept", kept)
+    assert result.swept == [1, 2]
+    assert "val_nll" not in result.history[0]
+    for one, other in zip(result.history[1:], every.history[1:], strict=True):
+        assert one == pytest.approx(other)
+    scores = [epoch["val_macro_f1"] for epoch in every.history[1:]]
+    assert result.selected_epoch == 1 + int(np.argmax(scores))
+    if result.selected_epoch == every.selected_epoch:
+        assert same(result.weights, every.weights)
+
+
+def test_states_are_saved_as_often_as_asked_for_and_after_the_last_epoch(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    monkeypatch.setattr(
+        "fer_core.training.loop.interruption.Scratch.save",
+        lambda self, state: saved.append(len(state["history"])),
+    )
+    run(student(), data, tmp_path, options(checkpoint_every=3))
+    assert saved == [3, 4]
+
+
+def test_a_quick_trial_takes_some_steps_of_each_epoch(data: TrainingData, tmp_path: Path) -> None:
+    result = run(student(), data, tmp_path, options(max_train_batches=2))
+    assert result.steps == 4 * 2
+    assert result.history[0]["distinct_share"] == pytest.approx(28 / 84)
+
+
+@pytest.mark.parametrize(
+    ("part", "moved"),
+    [
+        ("head", ["fc."]),
+        ("norms", ["fc.", "bn", "conv1.1.", "conv1.4.", "downsample.2."]),
+        ("last", ["fc.", "layer4.0."]),
+    ],
+)
+def test_only_the_part_asked_for_learns_and_the_rest_keeps_its_statistics_too(
+    data: TrainingData, tmp_path: Path, part: str, moved: list[str]
+) -> None:
+    task = student()
+    before = {name: tensor.clone() for name, tensor in task.network.state_dict().items()}
+    run(task, data, tmp_path, options(epochs=2, trainable=part))
+    changed = {
+        name
+        for name, tensor in task.network.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed
+    assert all(any(text in name for text in moved) for name in changed), sorted(changed)
+    assert all(any(text in name for name in changed) for text in moved), sorted(changed)
+
+
+def test_a_part_that_a_network_does_not_have_is_refused(data: TrainingData, tmp_path: Path) -> None:
+    network = build_classifier("vgg11", SIDE)
+    task = StudentTask(network, PLAIN, None, lambda epoch: 1)
+    with pytest.raises(TrainingError, match="no such part"):
+        run(task, data, tmp_path, options(trainable="norms"))
+
+
 def test_students_walk_through_the_stored_views_and_teachers_never_do(
     data: TrainingData, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from fer_core.training.loop.options import (
     TeacherOptions,
     TeacherTrainOptions,
     TrainOptions,
+    stage_options,
 )
 from fer_core.training.losses.ce import CE
 from fer_core.training.losses.kd import KD
@@ -70,3 +71,53 @@ def test_a_teacher_whose_warm_up_takes_all_epochs_is_refused():
         TeacherOptions(train=train, head=head, arcface=long)
     with pytest.raises(ValidationError, match="warmup_epochs must be less"):
         TeacherBOptions(train=train, arcface=long, preprocessing=size)
+
+
+def test_what_is_left_at_a_later_default_is_no_part_of_a_card():
+    """So that a run without the option has the card that it had before there was one."""
+    assert {"optimizer", "schedule"}.isdisjoint(OPTIONS.model_dump())
+    chosen = TrainOptions.model_validate(OPTIONS.model_dump() | {"optimizer": "sgd"})
+    assert chosen.model_dump()["optimizer"] == "sgd"
+
+
+def params_with(own, stage="a"):
+    arcface = {"margin": 0.2, "scale": 16.0, "warmup_epochs": 1, "ramp_end": 2}
+    common = {"train": OPTIONS.model_dump(), "arcface": arcface}
+    head = {"embed_dim": 16, "dropout": 0.1}
+    return {
+        "teacher": common | {"head": head},
+        "teacher_b": common | {"preprocessing": {"size": 96}},
+        "teachers": {"one": {"arch": "x", "stage": "b", stage: own}, "other": {"arch": "x"}},
+    }
+
+
+def test_a_teachers_own_options_replace_those_of_all_key_by_key():
+    own = {
+        "train": {"epochs": 60, "optimizer": "sgd"},
+        "head": {"angular": False},
+        "votes": 0.5,
+        "preprocessing": {"size": 48},
+    }
+    found = stage_options(params_with(own), "one", "a")
+    assert (found.train.epochs, found.train.optimizer, found.train.lr) == (60, "sgd", OPTIONS.lr)
+    assert (found.head.angular, found.head.embed_dim, found.votes) == (False, 16, 0.5)
+    assert found.preprocessing.size == 48
+    other = stage_options(params_with(own), "other", "a")
+    assert (other.train.epochs, other.head.angular, other.votes) == (3, True, 0.0)
+    b = stage_options(params_with({"preprocessing": {"size": 112}}, "b"), "one", "b")
+    assert (b.preprocessing.size, b.train.epochs) == (112, 3)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"train": {"epochs": 0}}, r"teacher with teachers\.one\.a\.train\.epochs"),
+        ({"train": {"epoch": 9}}, r"teachers\.one\.a\.train\.epoch:"),
+        ({"trian": {}}, r"teachers\.one\.a\.trian"),
+        ({"votes": 1.5}, r"teachers\.one\.a\.votes"),
+        ({"preprocessing": {"size": 8}}, r"preprocessing\.size"),
+    ],
+)
+def test_a_teachers_own_options_must_fit(own, words):
+    with pytest.raises(ParamsError, match=words):
+        stage_options(params_with(own), "one", "a")

@@ -72,7 +72,7 @@ def go(pack: Pack, root: Path, **settings: object) -> Student:
         lambda epoch: student_view(epoch, VIEWS.count),
     )
     run = TrainingRun("student/ce-1", 1, pack, None, VIEWS, machine, CPU)
-    data = open_training_data(run, PREPROCESSING)
+    data = open_training_data(run, PREPROCESSING, OPTIONS)
     run_training(run, root / "out", task, STUDENT, data, OPTIONS)
     return task
 
@@ -188,3 +188,13 @@ def test_a_compiled_run_learns_the_same_under_a_name_of_its_own_and_says_so(
     go(pack, tmp_path / "plain")
     for name, tensor in weights(tmp_path / "plain").items():
         assert torch.allclose(tensor, weights(tmp_path)[name], atol=1e-4), name
+
+
+def test_a_quick_trial_looks_at_some_val_rows_only(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EVALUATED_AT_ONCE", 10)
+    run = TrainingRun("student/ce-1", 1, pack, None, VIEWS, Settings(threads=1), CPU)
+    few = OPTIONS.model_copy(update={"max_val_batches": 2})
+    assert len(open_training_data(run, PREPROCESSING, few).val) == 20
+    assert len(open_training_data(run, PREPROCESSING, OPTIONS).val) == 28

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from fer_core.base.errors import FerError, ModelError, TrainingError
 from fer_core.models.initial.options import ArcFaceOptions
-from fer_core.models.networks.arcface import ArcFaceNetwork
+from fer_core.models.networks.arcface import ArcFaceNetwork, arcface_logits
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import Batch, micro_batches
@@ -45,13 +45,17 @@ def student(arch: str = "test_vit") -> Task:
     return StudentTask(network, CE(label_smoothing=0.0), None, lambda epoch: 1)
 
 
-def teacher(weighted: bool = False, smoothing: float = 0.0) -> Task:
+def teacher(
+    weighted: bool = False,
+    smoothing: float = 0.0,
+    votes: Tensor | None = None,
+    scale: float | None = 16.0,
+) -> Task:
     torch.manual_seed(0)
     arcface = ArcFaceOptions(margin=0.2, scale=16.0, warmup_epochs=1, ramp_end=2)
-    network = ArcFaceNetwork("test_vit", 32, 16, 0.0, 16.0).train()
-    return TeacherTask(
-        network, arcface, lambda epoch: 1, LABELS.numpy() if weighted else None, CPU, smoothing
-    )
+    network = ArcFaceNetwork("test_vit", 32, 16, 0.0, scale).train()
+    train_labels = LABELS.numpy() if weighted else None
+    return TeacherTask(network, arcface, lambda epoch: 1, train_labels, CPU, smoothing, votes)
 
 
 def step(
@@ -69,7 +73,7 @@ def gradients(task: Task, chosen: TrainOptions, epoch: int = 3) -> tuple[float, 
     return (
         float(loss),
         int(right),
-        [state["exp_avg"] for state in trainer.state()["adamw"]["state"].values()],
+        [state["exp_avg"] for state in trainer.state()["optimiser"]["state"].values()],
     )
 
 
@@ -135,16 +139,20 @@ def test_a_part_of_one_row_joins_the_part_before() -> None:
     assert micro_batches(1, 4) == [slice(0, 1)]
 
 
-def test_averaged_weights_are_those_of_torchs_own_average() -> None:
+def test_averaged_weights_are_those_of_torchs_own_average_and_warm_up() -> None:
     """Oracle: `torch.optim.swa_utils`, which knows nothing of timm's average; it starts at the
     first weights it is shown.
     """
     task = student("test_resnet")
-    average = AveragedModel(
-        copy.deepcopy(task.network), multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True
-    )
+
+    def warm(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        seen = int(count) - 1  # the first weights are counted too
+        share = min(0.3, (1 + seen) / (10 + seen))
+        return share * old + (1 - share) * new
+
+    average = AveragedModel(copy.deepcopy(task.network), avg_fn=warm, use_buffers=True)
     average.update_parameters(task.network)
-    trainer = Trainer(task, options(ema=0.9), 5, CPU)
+    trainer = Trainer(task, options(ema=0.3), 5, CPU)
     for number in range(5):
         step(trainer, images(), 0, number, 1e-3)
         average.update_parameters(task.network)
@@ -160,8 +168,51 @@ def test_averaged_weights_are_those_of_torchs_own_average() -> None:
     assert not torch.equal(inside["conv1.0.weight"], trained["conv1.0.weight"])
 
 
-def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened() -> None:
-    chosen = options(ema=0.9, mixup=0.4, accumulation=2, batch_norm_group=4, grad_clip=1.0)
+def test_a_slow_average_has_forgotten_the_random_start_after_an_epoch() -> None:
+    task = student("test_resnet")
+    first = task.network.state_dict()["fc.weight"].clone()
+    trainer = Trainer(task, options(ema=0.999), 5, CPU)
+    with torch.no_grad():
+        task.network.get_parameter("fc.weight").zero_()
+    for number in range(40):
+        step(trainer, images(), 0, number, 0.0)
+    with trainer.averaged():
+        left = task.network.state_dict()["fc.weight"].norm() / first.norm()
+    assert left < 1e-4, "a constant decay would leave 96 %"
+
+
+def test_sgd_is_nesterovs() -> None:
+    """Oracle: momentum as Sutskever et al. write it, from gradients alone."""
+    task = student()
+    trainer = Trainer(task, options(optimizer="sgd", weight_decay=0.1), 5, CPU)
+    weight, bias = (task.network.get_parameter(f"head.{name}") for name in ("weight", "bias"))
+    velocity: dict[str, Tensor] = {}
+    expected = {"weight": weight.detach().clone(), "bias": bias.detach().clone()}
+    for number in range(3):
+        _, found = trainer._task.loss(
+            task.outputs(images(), 0), trainer.batch(ROWS, LABELS, 0, number)
+        )
+        slope = (found.softmax(1) - functional.one_hot(LABELS, 7)).detach() / len(ROWS)
+        features = task.network.forward_head(
+            task.network.forward_features(images()), pre_logits=True
+        )
+        gradient = {
+            "weight": slope.T @ features.detach() + 0.1 * expected["weight"],
+            "bias": slope.sum(0),
+        }
+        for name, value in gradient.items():
+            velocity[name] = 0.9 * velocity.get(name, 0) + value
+            expected[name] -= 0.05 * (value + 0.9 * velocity[name])
+        step(trainer, images(), 0, number, 0.05)
+        assert torch.allclose(weight, expected["weight"], atol=1e-5)
+        assert torch.allclose(bias, expected["bias"], atol=1e-5), "no decay on a bias"
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened(optimizer: str) -> None:
+    chosen = options(
+        ema=0.9, mixup=0.4, accumulation=2, batch_norm_group=4, grad_clip=1.0, optimizer=optimizer
+    )
 
     def run(interrupted: bool) -> dict[str, Tensor]:
         task = student("test_resnet")
@@ -190,6 +241,70 @@ def test_label_smoothing_is_torchs() -> None:
     soft = 0.9 * functional.one_hot(LABELS, 7) + 0.1 / 7
     assert torch.allclose(smoothed, -(soft * logits.log_softmax(1)).sum(1).mean())
     assert not torch.allclose(smoothed, plain)
+
+
+def half_votes() -> Tensor:
+    """Half of the target is votes, except of the last rows, that nobody voted on."""
+    random = np.random.default_rng(3)
+    shares = random.dirichlet(np.ones(7), 24).astype(np.float32) * 0.5
+    shares[20:] = 0
+    return torch.from_numpy(shares)
+
+
+def test_half_votes_are_half_of_the_target_and_have_no_margin() -> None:
+    votes = half_votes()
+    task, batch = teacher(votes=votes), Batch(ROWS, LABELS, 3, 0)
+    outputs = task.outputs(images(), 3)
+    with_margin, without = arcface_logits(outputs, LABELS, 0.2, 16.0), 16.0 * outputs
+    of_label = -with_margin.log_softmax(1)[torch.arange(24), LABELS]
+    of_votes = -(votes * without.log_softmax(1)).sum(1)
+    own = torch.where(torch.arange(24) < 20, 0.5, 1.0)
+    assert torch.allclose(task.loss(outputs, batch)[0], (own * of_label + of_votes).mean())
+
+
+def test_without_a_margin_votes_are_one_soft_target() -> None:
+    votes = half_votes()
+    task = teacher(votes=votes, scale=None)
+    logits = task.outputs(images(), 3)
+    soft = votes + (1 - votes.sum(1, keepdim=True)) * functional.one_hot(LABELS, 7)
+    expected = functional.cross_entropy(logits, soft)
+    assert torch.allclose(task.loss(logits, Batch(ROWS, LABELS, 3, 0))[0], expected)
+
+
+def test_no_votes_at_all_are_labels_alone() -> None:
+    nobody = teacher(weighted=True, smoothing=0.1, votes=torch.zeros(24, 7))
+    plain = teacher(weighted=True, smoothing=0.1)
+    assert same(gradients(nobody, PLAIN), gradients(plain, PLAIN))
+
+
+def test_votes_mixup_class_weights_and_micro_batches_go_together() -> None:
+    """Of a mixed image the partner's votes count as the partner's label does."""
+    found = [
+        gradients(
+            teacher(weighted=True, votes=half_votes()),
+            options(batch_norm_group=6, mixup=0.4, accumulation=accumulation),
+        )
+        for accumulation in (1, 4)
+    ]
+    assert same(*found)
+    shuffled = half_votes()[torch.randperm(24, generator=torch.Generator().manual_seed(0))]
+    assert not same(
+        found[0],
+        gradients(teacher(weighted=True, votes=shuffled), options(batch_norm_group=6, mixup=0.4)),
+    )
+
+
+def test_a_teacher_without_an_angular_head_is_plain_from_first_to_last() -> None:
+    task = teacher(scale=None)
+    assert {task.phase(epoch) for epoch in range(5)} == {"plain"}
+    assert task.selectable(0)
+    assert "margin" not in task.schedule(3)
+    assert not [name for name in task.network.state_dict() if "centres" in name]
+    task.network.eval()
+    logits = task.network(images())
+    assert torch.equal(task.predict(images(), 3), logits)
+    expected = functional.cross_entropy(logits, LABELS)
+    assert torch.allclose(task.loss(logits, Batch(ROWS, LABELS, 3, 0))[0], expected)
 
 
 def test_fp16_is_refused_on_the_cpu_with_what_to_do() -> None:
@@ -251,6 +366,15 @@ def test_fp16_learns_and_its_scale_is_kept() -> None:
         ({"batch_norm_group": 7}, "batch_norm_group"),
         ({"batch_norm_group": 8, "accumulation": 4}, "batch_norm_group"),
         ({"ema": 1.0}, "less than 1"),
+        ({"optimizer": "lion"}, "adamw"),
+        ({"schedule": "step"}, "one_cycle"),
+        ({"trainable": "tail"}, "norms"),
+        ({"select_by": "ece"}, "macro_f1"),
+        ({"keep_checkpoints": 5}, "exceed epochs"),
+        ({"eval_every": 0}, "eval_every"),
+        ({"checkpoint_every": 0}, "checkpoint_every"),
+        ({"max_train_batches": -1}, "max_train_batches"),
+        ({"max_val_batches": -1}, "max_val_batches"),
         ({"mixup": -0.1}, "greater than or equal to 0"),
         ({"precision": "fp8"}, "fp16"),
     ],

