@@ -24,6 +24,14 @@ __all__ = [
 
 MAX_PIXELS = 50_000_000
 
+_UNREADABLE = {
+    **dict.fromkeys(
+        (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "HEIC"
+    ),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+"""Brands of the ISO base media file format."""
+
 _NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})  # JPEG markers in the range of frame headers that are none
 
 
@@ -91,6 +99,15 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
         UndecodableImage: unknown format, no size, or the file ends before its image does.
     """
     kind = image_format(data)
+    if kind is None and data[4:8] == b"ftyp" and data[8:12] in _UNREADABLE:
+        raise UndecodableImage(
+            f"This is a picture in {_UNREADABLE[data[8:12]]}, which cannot be decoded here.",
+            where=where,
+            found=f"{len(data)} bytes",
+            expected="PNG, JPEG, BMP or WebP",
+            remedy="save it as JPEG or PNG (`heif-convert` of libheif, or the program that shows "
+            "it); phones can be told to take JPEG",
+        )
     if kind is None:
         raise UndecodableImage(
             "This is no image of a known format.",

@@ -29,6 +29,7 @@ from fer_core.sources.catalogue.descriptor import Descriptor, checked_tree, read
 from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, Face, tally, word_of
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
+from fer_core.sources.files.subjects import person_in
 from fer_core.sources.files.tree import RawTree, open_tree
 from fer_core.sources.images.photos import as_usual_format
 
@@ -109,8 +110,10 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
         log.info("%s is absent: no faces", descriptor.name)
         return record.summary()
     with _files(descriptor, raw) as tree:
-        announced = _in_order(reader.announce(tree, options))
-        items = reader.scan(tree, descriptor.name, options)
+        announced = _in_order(reader.announce(tree, options, corrected=descriptor.corrected))
+        items: Iterable[Face | Exclusion] = reader.scan(tree, descriptor.name, options)
+        if descriptor.group_pattern:
+            items = _grouped(items, descriptor)
         write_store(store, _rows(items, announced, record, options, descriptor.name), complete)
     _report(descriptor.name, record.summary())
     return record.summary()
@@ -167,6 +170,20 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         options = parse_section("sample", descriptor.sample, model, file)
         import_module("fer_core.sample.render").render(descriptor.layout, Path(temporary), options)
         yield open_tree(Path(temporary))
+
+
+def _grouped(
+    items: Iterable[Face | Exclusion], descriptor: Descriptor
+) -> Iterator[Face | Exclusion]:
+    """The items, with faces in which the pattern finds a person in that person's group."""
+    above = f"{descriptor.name}/"
+    for item in items:
+        person = person_in(item.sample_id.removeprefix(above), descriptor.group_pattern)
+        yield (
+            replace(item, group=f"{above}person/{person}")
+            if person and isinstance(item, Face)
+            else item
+        )
 
 
 def _rows(
