@@ -332,3 +332,14 @@ def test_an_uncleaned_edition_never_trains(tmp_path: Path) -> None:
         tmp_path, changes={"eval_only": ["b_uncleaned"]}, a=many("a", "train", 70), b_uncleaned=rows
     )
     assert set(manifest.loc[manifest["source"] == "b_uncleaned", "split"]) == {"dropped", "test"}
+
+
+def test_a_set_that_loses_many_faces_to_near_twins_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    posed = [face(f"a/{i:03}", "train", 3, 1, brighter=i) for i in range(4)]
+    exact = [face(f"b/{i:03}", "train", 3, 2 + i // 2) for i in range(40)]
+    build(tmp_path, a=[*many("a", "train", 30), *posed], b=[*exact, *many("b", "train", 30, 500)])
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith("a: 3 of 34 faces leave because of near twins in this data set")
+    assert "duplicate_in_train 3" in warning and "--group-pattern" in warning
