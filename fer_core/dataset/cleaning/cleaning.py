@@ -194,7 +194,12 @@ def _rows(
     name: str,
 ) -> Iterator[StoreRow]:
     total = sum(sum(counts.values()) for counts in announced.values())
-    examined = ordered_map(lambda item: examine(item, options.max_pixels), items, chunk=32)
+    examined = ordered_map(
+        lambda item: examine(item, options.max_pixels),
+        items,
+        chunk=32,
+        cost=lambda item: len(item.image) if isinstance(item, Face) else 0,
+    )
     for item, row in tqdm(
         examined, total=total, desc=f"clean {name}", unit="img", leave=False, disable=progress_off()
     ):

@@ -145,6 +145,11 @@ class RawTree:
             )
         return file.read()
 
+    def size(self, name: str) -> int:
+        """A file's bytes; 0 where there is no such file."""
+        node = self._node(name)
+        return node.size if isinstance(node, DiskFile | Member) else 0
+
     def fingerprint(self, parts: Iterable[str]) -> Fingerprint:
         """Fingerprint of files and folders, whatever the order they are given in; of an archive its
         own name and size.

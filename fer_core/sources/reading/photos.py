@@ -83,6 +83,7 @@ class PhotoReader(Reader):
             lambda entries: self._faces(tree, entries, source, options),
             photos.values(),
             chunk=self.chunk,
+            cost=lambda entries: max(self.cost(tree, entry) for entry in entries),
         )
         return (item for of_photo in items for item in of_photo)
 

@@ -149,6 +149,10 @@ class Reader(ABC):
         """The encoded picture of an entry: the original file's bytes."""
         return tree.read(entry.path)
 
+    def cost(self, tree: RawTree, entry: Any) -> int:
+        """Bytes of memory that the encoded picture of an entry takes."""
+        return 0 if entry.reason else tree.size(entry.path)
+
     def announce(
         self, tree: RawTree, options: CleanOptions, *, corrected: bool = False
     ) -> Announced:
@@ -186,7 +190,12 @@ class Reader(ABC):
             DataError: as `announce`, and for a missing image or a box that is none.
         """
         entries = self.located(tree, self.entries(tree, options), options)
-        return ordered_map(lambda entry: self._item(tree, entry, source), entries, chunk=self.chunk)
+        return ordered_map(
+            lambda entry: self._item(tree, entry, source),
+            entries,
+            chunk=self.chunk,
+            cost=lambda entry: self.cost(tree, entry),
+        )
 
     def _item(self, tree: RawTree, entry: Entry, source: str) -> Face | Exclusion:
         if entry.reason:
