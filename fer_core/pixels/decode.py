@@ -32,6 +32,7 @@ _UNREADABLE = {
 }
 """Brands of the ISO base media file format."""
 
+_MOST_SCANS = 64  # encoders write about ten; each costs a pass over all pixels
 _NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})  # JPEG markers in the range of frame headers that are none
 
 
@@ -185,6 +186,8 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         if marker == 0xDA:
             if data.find(b"\xff\xd9", place) < 0:
                 raise ValueError("the file ends before its image does")
+            if (scans := data.count(b"\xff\xda", place) + 1) > _MOST_SCANS:
+                raise ValueError(f"it has {scans} scans, more than the {_MOST_SCANS} allowed")
             return size
 
 
@@ -197,6 +200,8 @@ def _bmp(data: bytes) -> tuple[int, int]:
     else:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     height = abs(height)
+    if offset < 14 + header:
+        raise ValueError("its pixels begin inside its header")
     if compression in (0, 3) and len(data) < offset + (width * bits + 31) // 32 * 4 * height:
         raise ValueError("the file ends before its image does")
     return width, height

@@ -22,6 +22,7 @@ from fer_core.base.params import parse_section
 from fer_core.dataset.cleaning.nonfaces import non_face
 from fer_core.dataset.store.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.dataset.store.store import StoreRow, write_store
+from fer_core.pixels.damage import check_whole
 from fer_core.pixels.decode import UndecodableImage, decode_rgb
 from fer_core.pixels.parallel import ordered_map
 from fer_core.pixels.thumbnails import thumbnail_jpeg
@@ -128,6 +129,7 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     try:
         data = as_usual_format(item.image, item.sample_id, max_pixels)
         image = decode_rgb(data, item.sample_id, max_pixels)
+        check_whole(data, item.sample_id)
     except UndecodableImage as error:
         detail = f"{error.problem} {error.found}"
         return Exclusion(item.sample_id, UNDECODABLE, detail, item.split, word_of(item)), None

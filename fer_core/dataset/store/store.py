@@ -141,7 +141,7 @@ def _write_rows(file: Path, rows: Iterable[StoreRow], store: Path) -> None:
 def _copy_with_header(file: Path, target: Path, header: Header, about: dict[str, Any]) -> None:
     """Copy batch by batch, below the metadata, which need the number and hashes of all rows."""
     with pa.OSFile(str(file)) as source, pa.ipc.open_file(source) as reader:
-        numbers, rows, files = range(reader.num_record_batches), 0, {}
+        numbers, rows, files = range(reader.num_record_batches), 0, dict[str, str]()
         for number in numbers:
             batch = reader.get_batch(number)
             rows += batch.num_rows

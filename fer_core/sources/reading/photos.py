@@ -9,6 +9,7 @@ from functools import partial
 from typing import ClassVar
 
 from fer_core.base.errors import DataError
+from fer_core.pixels.damage import check_whole
 from fer_core.pixels.decode import UndecodableImage
 from fer_core.pixels.parallel import ordered_map
 from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
@@ -96,6 +97,7 @@ class PhotoReader(Reader):
             data = tree.read(path)
             try:
                 photo = self.decode(data, tree.where(path), options.max_pixels)
+                check_whole(data, tree.where(path))
             except UndecodableImage as error:
                 failure = f"{name}: {error.problem} {error.found}"
         items: list[Face | Exclusion] = []
