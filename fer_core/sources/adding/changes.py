@@ -32,6 +32,7 @@ from fer_core.sources.files.tree import open_tree
 
 __all__ = ["LICENCE", "Added", "Descriptors", "Wishes", "listed_sources"]
 
+_NAME = re.compile(r"[a-z0-9_]{1,100}")
 LICENCE = "State the terms of this data set here."
 """Terms of a data set for which nobody has said any."""
 
@@ -245,7 +246,7 @@ class Descriptors:
         Raises:
             DataError: it is a sample, or the descriptor is faulty.
         """
-        if not self.file(name).is_file():
+        if not _NAME.fullmatch(name) or not self.file(name).is_file():
             return None
         descriptor = read_descriptor(self.file(name))
         if descriptor.sample is not None:
@@ -263,11 +264,11 @@ class Descriptors:
         Raises:
             DataError: no name for a data set, or this is not the project's root.
         """
-        if not re.fullmatch(r"[a-z0-9_]+", name):
+        if not _NAME.fullmatch(name):
             raise DataError(
                 "This is no name for a data set.",
-                found=name,
-                expected="small letters, digits and _",
+                found=name[:200],
+                expected="at most 100 small letters, digits and _",
                 remedy=f"known ones are {self._names()}",
             )
         if not self.folder.is_dir():

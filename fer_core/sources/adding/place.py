@@ -64,7 +64,13 @@ def find_place(given: Path, preferred: str | None = None, layout: str | None = N
         DataError: there is nothing, nothing has a known layout, there are several data sets, only
             action units are labelled, or it is packed in a form that cannot be read in place.
     """
-    given = given.expanduser().absolute()
+    try:
+        given = given.expanduser().absolute()
+        given.exists()
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            "This is no path.", where=str(given)[:200], found=str(error)[:200]
+        ) from error
     if given.is_file() and archive_stem(given.name) is None:
         return _of_table(given, preferred, layout)
     steps: list[tuple[Path, RawTree]] = []

@@ -22,6 +22,7 @@ from fer_core.sources.files.tree import Fingerprint, RawTree, open_tree
 
 __all__ = ["Descriptor", "absent", "checked_tree", "read_descriptor", "scanned", "write_descriptor"]
 
+_LONGEST_ROOT, _LONGEST_NAME = 2048, 255  # bytes
 _RESTORE = "restore it (`git checkout`), or delete it and `fer data add NAME PATH` writes it again"
 
 
@@ -82,7 +83,11 @@ class _File(Section):
         check_pattern(self.group_pattern or "")
         root = self.root or ""
         outside = PurePosixPath(root).is_absolute() or ".." in root.split("/")
-        if outside or re.match(r"[A-Za-z]:|.*\\", root):
+        if len(root.encode()) > _LONGEST_ROOT or any(
+            len(name.encode()) > _LONGEST_NAME for name in root.split("/")
+        ):
+            raise ValueError(f"root: {root[:40]}… is longer than any path")
+        if "\0" in root or outside or re.match(r"[A-Za-z]:|.*\\", root):
             raise ValueError(f"root: {root} is not a path inside the raw folder, relative to it")
         return self
 

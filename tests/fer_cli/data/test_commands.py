@@ -303,3 +303,11 @@ def test_corrected_labels_are_taken_with_force_and_another_order_is_not(
     fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows([(0, "Training"), *[(3, "Training")] * 2]))
     with pytest.raises(DataError, match="permutation"):
         fer("add", "fer2013", tmp_path, "--force")
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "/".join("x" * 5000), "~nobody_of_this_name/x"])
+def test_paths_that_no_system_takes_are_refused(data_project, path):
+    with pytest.raises(DataError, match=r"no path|nothing at this path"):
+        fer("add", "mine", path)
+    with pytest.raises(DataError, match="no name for a data set"):
+        fer("add", "x" * 300, "here")
