@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -72,6 +72,7 @@ def only_our_errors(work, *arguments):
     ),
     edit=edits,
 )
+@example(changes={"layout": "\ud800"}, edit=[])
 def test_descriptors(tmp_path, changes, edit):
     file = tmp_path / "set.json"
     file.write_bytes(edited(json.dumps(DESCRIPTOR | changes).encode(), edit))
