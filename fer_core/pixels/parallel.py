@@ -4,17 +4,45 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Condition
 from typing import TypeVar
 
 from fer_core.base.settings import load_settings
 
-__all__ = ["chunks", "ordered_map", "process_map"]
+__all__ = ["DECODING", "ByteBudget", "chunks", "ordered_map", "process_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _WORTH_A_PROCESS = 200
 _WINDOW_BYTES = 1 << 27
+
+
+class ByteBudget:
+    """Memory that threads share: who wants more than is left waits until others are done.
+
+    Args:
+        most: bytes; more than that is given to one thread alone.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Context that takes so many bytes; a thread must not ask for more within."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + size <= self._most)
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
 
 
 def chunks(
@@ -33,6 +61,10 @@ def chunks(
             part, size = [], 0
     if part:
         yield part, size
+
+
+DECODING = ByteBudget(1 << 29)
+"""What decoded pictures may take at once."""
 
 
 def ordered_map(

@@ -14,7 +14,6 @@ __all__ = [
     "is_image",
     "is_litter",
     "suffix_of",
-    "why_no_image",
 ]
 
 IMAGE_SUFFIXES = frozenset(
@@ -53,13 +52,6 @@ def is_litter(name: str) -> bool:
     in folders; these neither count nor are read.
     """
     return name.startswith(".") or name.lower() in _LITTER
-
-
-def why_no_image(path: str) -> str:
-    """Why a file is left out that `is_image` does not take."""
-    if suffix_of(path) in UNREADABLE_SUFFIXES:
-        return "picture in a format that cannot be decoded here: save it as JPEG or PNG"
-    return "not an image file"
 
 
 def column_word(name: str) -> str:

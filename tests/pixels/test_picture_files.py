@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fer_core.pixels.picture_files import column_word, is_image, is_litter, why_no_image
+from fer_core.pixels.picture_files import column_word, is_image, is_litter
 
 
 @pytest.mark.parametrize("name", ["a.PNG", "b/a.jfif", "a.jpe", "a.x.webp", "a.TIFF", "a.gif"])
@@ -19,11 +19,6 @@ def test_images_are_known_by_their_ending(name):
 )
 def test_litter_is_known_by_name(name):
     assert is_litter(name) and not is_litter("a.png")
-
-
-def test_formats_that_cannot_be_decoded_are_named():
-    assert "save it as JPEG" in why_no_image("a.HEIC")
-    assert why_no_image("a.txt") == "not an image file"
 
 
 def test_columns_are_known_whatever_their_case_and_marks():

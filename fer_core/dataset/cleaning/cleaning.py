@@ -23,8 +23,8 @@ from fer_core.dataset.cleaning.nonfaces import non_face
 from fer_core.dataset.store.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.dataset.store.store import StoreRow, write_store
 from fer_core.pixels.damage import check_whole
-from fer_core.pixels.decode import UndecodableImage, decode_rgb
-from fer_core.pixels.parallel import ordered_map
+from fer_core.pixels.decode import UndecodableImage, decode_rgb, decoded_bytes
+from fer_core.pixels.parallel import DECODING, ordered_map
 from fer_core.pixels.thumbnails import thumbnail_jpeg
 from fer_core.sources.catalogue.descriptor import Descriptor, checked_tree, read_descriptor
 from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, Face, tally, word_of
@@ -126,6 +126,11 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     """
     if isinstance(item, Exclusion):
         return item, None
+    with DECODING.hold(decoded_bytes(item.image)):
+        return _decoded(item, max_pixels)
+
+
+def _decoded(item: Face, max_pixels: int) -> tuple[Face | Exclusion, StoreRow | None]:
     try:
         data = as_usual_format(item.image, item.sample_id, max_pixels)
         image = decode_rgb(data, item.sample_id, max_pixels)

@@ -16,13 +16,13 @@ from pathlib import PurePosixPath
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES, UNLABELLED, class_index
-from fer_core.pixels.picture_files import is_image, why_no_image
+from fer_core.pixels.picture_files import is_image
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.names import is_split_or_class, looks_like_split, split_of
 from fer_core.sources.files.subjects import SUBJECTS, read_subjects
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import OTHER_FILE, Entry, Reader
+from fer_core.sources.reading.reader import Entry, Reader, left_out_file
 
 __all__ = ["READER"]
 
@@ -135,7 +135,7 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[Entry]:
         label = class_index(word)
         reason = ""
         if not is_image(path):
-            reason, word = why_no_image(path), OTHER_FILE
+            word, reason = left_out_file(path)
         elif form == "unknown" or split == "none":
             reason, word = "folder name is no split", folders[0] if folders else "(no folder)"
         elif _NUMBER.fullmatch(word):

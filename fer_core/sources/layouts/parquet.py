@@ -109,13 +109,12 @@ class _Parquet(Reader):
                 remedy="give the folder that holds them: `fer data add NAME PATH`",
             )
         for name in files:
-            usage = _usage_of(name)
             with _opened(tree, name) as file:
                 form = _form(file, tree, name)
-                for row in _read(file, form, tree.where(name), images):
-                    split = usage or "train"
-                    number = counts[split] = counts.get(split, -1) + 1
-                    yield _entry(row, form, Line(tree.where(name), number + 1, ""), usage, number)
+                rows = _read(file, form, tree.where(name), images)
+                for number, row in enumerate(rows, 1):
+                    line = Line(tree.where(name), number, "")
+                    yield _entry(row, form, line, _usage_of(name), counts)
 
 
 def _parquets(tree: RawTree) -> list[str]:
@@ -260,9 +259,13 @@ def _read(
 
 
 def _entry(
-    row: dict[str, Any], form: _Form, line: Line, usage: str | None, number: int
+    row: dict[str, Any], form: _Form, line: Line, usage: str | None, counts: dict[str, int]
 ) -> _RowEntry:
     """The face of a row.
+
+    Args:
+        usage: split that the file's name means.
+        counts: rows of each split so far; changed in place.
 
     Raises:
         DataError: its label has no name, its split is none, or its path leaves the data set.
@@ -276,6 +279,7 @@ def _entry(
         split = split_of(usage) or ""
         if not split:
             raise _faulty(line, f"Unknown split {usage[:40]!r}.", "train, val or test")
+    number = counts[split] = counts.get(split, -1) + 1
     image = row.get(form.image)
     inner = image if isinstance(image, dict) else {"bytes": image}
     path = str(inner.get("path") or "").replace("\\", "/")

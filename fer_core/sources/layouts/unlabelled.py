@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import class_index
-from fer_core.pixels.picture_files import IMAGE_SUFFIXES, is_image, suffix_of, why_no_image
+from fer_core.pixels.picture_files import IMAGE_SUFFIXES, is_image, suffix_of
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import OTHER_FILE, Entry, Reader
+from fer_core.sources.reading.reader import Entry, Reader, left_out_file
 
 __all__ = ["READER"]
 
@@ -56,8 +56,8 @@ class _Unlabelled(Reader):
                 yield Entry(key=path, split="none", path=path, word="unlabelled")
             else:
                 others += 1
-                reason = why_no_image(path)
-                yield Entry(key=path, split="none", path=path, word=OTHER_FILE, reason=reason)
+                word, reason = left_out_file(path)
+                yield Entry(key=path, split="none", path=path, word=word, reason=reason)
         if not images:
             raise DataError(
                 "No images here.",

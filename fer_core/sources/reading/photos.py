@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from fer_core.base.errors import DataError
 from fer_core.pixels.damage import check_whole
-from fer_core.pixels.decode import UndecodableImage
-from fer_core.pixels.parallel import ordered_map
+from fer_core.pixels.decode import UndecodableImage, decoded_bytes
+from fer_core.pixels.parallel import DECODING, ordered_map
 from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
 from fer_core.sources.catalogue.options import CleanOptions, CropOptions
 from fer_core.sources.files.tree import RawTree
@@ -91,10 +91,21 @@ class PhotoReader(Reader):
     def _faces(
         self, tree: RawTree, entries: list[BoxedEntry], source: str, options: CleanOptions
     ) -> list[Face | Exclusion]:
+        data = b"" if all(entry.reason for entry in entries) else tree.read(entries[0].path)
+        with DECODING.hold(decoded_bytes(data)):
+            return self._cut(tree, entries, data, source, options)
+
+    def _cut(
+        self,
+        tree: RawTree,
+        entries: list[BoxedEntry],
+        data: bytes,
+        source: str,
+        options: CleanOptions,
+    ) -> list[Face | Exclusion]:
         path, name = entries[0].path, entries[0].photo
-        data, photo, failure = b"", None, ""
+        photo, failure = None, ""
         if not all(entry.reason for entry in entries):
-            data = tree.read(path)
             try:
                 photo = self.decode(data, tree.where(path), options.max_pixels)
                 check_whole(data, tree.where(path))

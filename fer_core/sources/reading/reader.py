@@ -16,16 +16,25 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES, UNLABELLED
 from fer_core.base.logs import progress_off
 from fer_core.pixels.parallel import ordered_map
+from fer_core.pixels.picture_files import UNREADABLE_SUFFIXES, suffix_of
 from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, Face, tally
 from fer_core.sources.catalogue.official_counts import CorrectedCounts, check_official_counts
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import RawTree
 
-__all__ = ["OTHER_FILE", "Entry", "FaceOrExclusion", "Reader", "excluded", "settle_missing"]
+__all__ = [
+    "OTHER_FILE",
+    "Entry",
+    "FaceOrExclusion",
+    "Reader",
+    "excluded",
+    "left_out_file",
+    "settle_missing",
+]
 
-OTHER_FILE = "(other file)"
-"""Word for a file that is no image."""
+OTHER_FILE, UNREADABLE = "(other file)", "(HEIC, AVIF or JPEG XL)"
+"""Words for a file that is no image, and for one in a format that cannot be decoded here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +208,11 @@ class Reader(ABC):
 
     def _item(self, tree: RawTree, entry: Entry, source: str) -> Face | Exclusion:
         if entry.reason:
-            show = None if entry.word == OTHER_FILE else partial(self.picture, tree, entry)
+            show = (
+                None
+                if entry.word in (OTHER_FILE, UNREADABLE)
+                else partial(self.picture, tree, entry)
+            )
             return excluded(source, entry, entry.reason, entry.detail or entry.key, show)
         return Face(
             f"{source}/{entry.key}",
@@ -211,6 +224,16 @@ class Reader(ABC):
             votes=entry.votes,
             note=entry.note,
         )
+
+
+def left_out_file(path: str) -> tuple[str, str]:
+    """Word and reason of an entry for a file that has not the ending of an image."""
+    if suffix_of(path) in UNREADABLE_SUFFIXES:
+        return (
+            UNREADABLE,
+            "picture in a format that cannot be decoded here: save it as JPEG or PNG",
+        )
+    return OTHER_FILE, "not an image file"
 
 
 def excluded(

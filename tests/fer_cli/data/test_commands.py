@@ -186,12 +186,13 @@ def test_add_says_whether_the_manifest_lists_the_set_and_what_to_do_next(data_pr
 def test_add_says_what_is_missing_and_odd(data_project, tmp_path):
     put(tmp_path / "mine/train/happy/a.png")
     put(tmp_path / "mine/train/contempt/b.png")
+    (tmp_path / "mine/train/happy/c.heic").write_bytes(b"x")
     zipped(tmp_path / "mine/train.zip", {"happy/a.png": b"x"})
     output = fer("add", "mine", tmp_path / "mine")
     for words in (
         "no test split",
         "no faces of Angry, Disgust, Fear, Sad, Surprise, Neutral",
-        "left out: contempt 1",
+        "left out: (HEIC, AVIF or JPEG XL) 1, contempt 1",
         "train.zip lies beside",
     ):
         assert words in output, words

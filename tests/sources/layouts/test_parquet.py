@@ -70,6 +70,16 @@ def test_words_paths_and_persons(tmp_path):
         read(parquet, tmp_path)
 
 
+def test_rows_of_a_split_have_one_number_each_whatever_file_they_are_in(tmp_path):
+    columns = {"img": [encoded(picture(1))] * 2, "label": ["sad"] * 2, "split": ["test", "train"]}
+    for name in ("all.parquet", "test.parquet"):
+        pq.write_table(pa.table(columns), tmp_path / name)
+    faces, _ = read(parquet, tmp_path)
+    assert sorted(face.sample_id for face in faces) == [
+        f"set/{split}-000000{number}" for split in ("test", "train") for number in (0, 1)
+    ]
+
+
 def test_plain_bytes_and_folders_of_splits(tmp_path):
     for split in ("train", "test"):
         place = tmp_path / "default" / split / "0000.parquet"
