@@ -24,6 +24,7 @@ from fer_core.dataset.assembly.local_differences import (
     local_difference,
 )
 from fer_core.dataset.store.imagehash import THUMBNAIL, phash
+from fer_core.pixels.parallel import ordered_map
 
 __all__ = ["Twins", "correlations", "find_twins", "hamming_pairs", "union"]
 
@@ -246,10 +247,9 @@ def _by_thumbnails(
     thumbnails = np.empty((len(used), THUMBNAIL * THUMBNAIL), dtype=np.uint8)
     for slot, index in enumerate(used.tolist()):
         thumbnails[slot] = np.frombuffer(thumbnail(index), dtype=np.uint8)
-    result = np.empty(len(pairs), dtype=np.float64)
-    for start in range(0, len(pairs), chunk):
-        result[start : start + chunk] = compare(*thumbnails[place[start : start + chunk].T])
-    return result
+    starts = range(0, len(pairs), chunk)
+    found = ordered_map(lambda at: compare(*thumbnails[place[at : at + chunk].T]), starts)
+    return np.concatenate([np.empty(0), *found])
 
 
 def _pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:

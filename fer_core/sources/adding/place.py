@@ -25,11 +25,11 @@ __all__ = ["FoundSet", "class_folders", "find_place", "packed", "still_packed"]
 _WITH_LABELS = [name for name in LAYOUTS if name != UNLABELLED]
 _DEPTH = 4
 _FEW = 64
-_PACKED = re.compile(r".+\.(7z|rar)(\.\d+)*", re.IGNORECASE)
 _UNPACK = {"xz": "xz", "lzma": "xz", "bz2": "bzip2", "zst": "zstd"}
 _COMPRESSED = re.compile(
     rf".+?(?P<tar>\.tar)?\.(?P<kind>{'|'.join(_UNPACK)}|txz|tbz2?|tzst)", re.IGNORECASE
 )
+_PACKED = re.compile(r".+\.((7z|rar)(\.\d+)*|tar\.(xz|bz2|zst)|txz|tbz2?|tzst)", re.IGNORECASE)
 _VOLUME = re.compile(r"(?P<name>.+\.7z\.(?P<number>\d{3}))(\.\d{3})?", re.IGNORECASE)
 _ACTION_UNITS = re.compile(
     r"\S+\.(jpg|jpeg|png)\s+(null|[LRTB]?\d+(\+[LRTB]?\d+)*)\s*", re.IGNORECASE
@@ -188,7 +188,7 @@ def _refuse_other_files(given: Path) -> None:
         DataError: says what to do.
     """
     name = given.name
-    if _PACKED.fullmatch(name):
+    if _PACKED.fullmatch(name) and not _COMPRESSED.fullmatch(name):
         raise still_packed(open_tree(given.parent))
     if found := _COMPRESSED.fullmatch(name):
         how = _UNPACK.get(found["kind"].lower())
@@ -290,8 +290,8 @@ def _refuse_action_units(tree: RawTree) -> None:
 
 
 def packed(tree: RawTree) -> list[str]:
-    """7z and rar archives and their volumes in a tree's top folder and the folders in it,
-    sorted.
+    """Archives that cannot be read in place, and their volumes, in a tree's top folder and the
+    folders in it, sorted.
     """
     folders = ["", *(f"{name}/" for name in tree.folders()[:_FEW] if not tree.is_archive(name))]
     return sorted(
@@ -326,7 +326,10 @@ def still_packed(tree: RawTree) -> DataError:
             if volume[0] != volume["name"]
         ]
         first = volumes[0]["name"]
-    steps.append(f"unpack it: `7z x {first}` in {tree.where(folder)}; then add the data set again")
+    command = "tar -xf" if _COMPRESSED.fullmatch(first) else "7z x"
+    steps.append(
+        f"unpack it: `{command} {first}` in {tree.where(folder)}; then add the data set again"
+    )
     return DataError(
         "The pictures are still packed in a form that cannot be read in place.",
         where=tree.where(folder),

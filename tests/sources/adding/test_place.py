@@ -173,6 +173,9 @@ def test_a_single_packed_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "faces.rar").write_bytes(b"Rar!")
     assert packed(open_tree(tmp_path)) == ["faces.rar"]
     assert "7z x faces.rar" in str(still_packed(open_tree(tmp_path)))
+    (tmp_path / "faces.rar").rename(tmp_path / "faces.tar.xz")
+    with pytest.raises(DataError, match=r"(?s)still packed.*tar -xf faces\.tar\.xz"):
+        find_place(tmp_path)
     assert "rename" not in str(still_packed(open_tree(tmp_path)))
 
 
