@@ -29,7 +29,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 def main(store: Path) -> None:
     """Print how many changed copies of a store's pictures are found, and pairs found by chance."""
     faces = FaceStore.open(store)
-    table = faces.table_without_images().drop_duplicates("pixel_sha256")
+    table = faces.table_without_images().drop_duplicates("pixel_sha256").assign(source="bench")
     table = table[table["flag"] == ""]
     chosen = np.random.default_rng(0).choice(table.index, min(PICTURES, len(table)), replace=False)
     pictures = [decode_rgb(faces.image(int(row)), row) for row in chosen]
@@ -59,6 +59,9 @@ def share(pictures: list[np.ndarray], change: Change, *, mirrored: bool) -> floa
             "pixel_sha256": [str(number) for number in range(len(thumbnails))],
             "phash": hashes,
             "flag": "",
+            "label": 0,
+            "source": "bench",
+            "group": "",
         }
     )
     cluster = find_twins(

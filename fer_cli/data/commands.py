@@ -9,7 +9,7 @@ from fer_cli.data.report import counts_table, list_line, next_steps, size
 from fer_core.base.errors import DataError
 from fer_core.base.params import Params, read_params
 from fer_core.base.settings import load_settings
-from fer_core.sources.adding.changes import LICENCE, Added, Descriptors, listed_sources
+from fer_core.sources.adding.changes import LICENCE, Added, Descriptors, Wishes, listed_sources
 from fer_core.sources.adding.findings import faces_in, odd_counts, odd_files
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
@@ -42,6 +42,13 @@ def add(
         str | None, typer.Option(help="Read it as this layout instead of guessing.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Its terms of use, as text.")] = None,
+    group_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="A regular expression that finds the person in a picture's path, such as "
+            "'^(.+)_[0-9]+': pictures of one person then stay in one split. '' takes it back."
+        ),
+    ] = None,
     force: ForceOption = False,
 ) -> None:
     """Add the data set NAME that lies at PATH: check its layout, count its faces, write its
@@ -50,7 +57,7 @@ def add(
     `custom` takes any number of folders: each call adds one.
     """
     sets = _descriptors()
-    done = sets.add(name, path, layout, licence, force)
+    done = sets.add(name, path, Wishes(layout, licence, group_pattern, force))
     if done.found != path.expanduser().absolute():
         typer.echo(f"found in {done.found}")
     for link in done.gone:
@@ -145,7 +152,8 @@ def _show(done: Added) -> None:
     typer.echo("\n".join(counts_table(done.counts)))
     place = done.place
     read = reader_for(place.layout).files(place.tree)
-    if odd := odd_counts(done.counts) + odd_files(place.path, place.tree, read):
+    odd = [*done.remarks, *odd_counts(done.counts), *odd_files(place.path, place.tree, read)]
+    if odd:
         typer.echo("\n".join(["missing or odd:", *(f"  - {text}" for text in odd)]))
 
 

@@ -15,6 +15,7 @@ from fer_core.base.errors import ArtifactError, WriteError
 from fer_core.base.processes import alive
 
 __all__ = [
+    "harmless_cell",
     "new_file",
     "new_folder",
     "parse_json",
@@ -35,6 +36,7 @@ _OF_THE_DISK = {
     errno.EPERM,
     errno.EIO,
 }
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _TEMPORARY, _BEFORE = ".tmp", ".before"
 
 
@@ -124,6 +126,16 @@ def _written(path: Path) -> Iterator[None]:
             found=error,
             remedy="free disk space or make the folder writable, then run again",
         ) from error
+
+
+def harmless_cell(text: str, *, is_path: bool = False) -> str:
+    """Text of a CSV cell that no spreadsheet takes for a formula: with an apostrophe before what
+    begins with `=`, `+`, `-`, `@`, a tab or a line end; a relative path begins with `./` instead,
+    and still means the same file. Numbers are no text.
+    """
+    if not text.startswith(_FORMULAS):
+        return text
+    return f"./{text}" if is_path else f"'{text}"
 
 
 def write_text(path: Path, text: str) -> None:

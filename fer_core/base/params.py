@@ -158,6 +158,10 @@ def parse_section(key: str, values: Any, model: type[Value], path: Path = PARAMS
     """Check plain values against a section's model; `key` and `path` only serve the error text."""
     try:
         return TypeAdapter(model).validate_python(values)
+    except UnicodeEncodeError as error:
+        raise ParamsError(
+            "Parameters do not fit.", where=path, found=f"{key}: {error.reason}"
+        ) from error
     except ValidationError as error:
         faults = [
             f"{'.'.join([key, *map(str, item['loc'])])}: {item['msg']} (found {item['input']!r})"

@@ -18,6 +18,7 @@ __all__ = ["parse_yaml", "read_toml", "read_yaml"]
 
 _LARGEST = 10_000_000
 _DEEPEST = 50
+_LONGEST_NUMBER = 100
 _MOST_ALIASES = 20  # more could name a list exponentially often
 _RESOLVERS = {
     "tag:yaml.org,2002:bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -52,6 +53,10 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any
 
 def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
     text = node.value.lower().lstrip("+")
+    if len(text) > _LONGEST_NUMBER:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"a number of more than {_LONGEST_NUMBER} characters", node.start_mark
+        )
     base = {"0o": 8, "0x": 16}.get(text[:2], 10)
     return int(text[2:] if base != 10 else text, base)
 

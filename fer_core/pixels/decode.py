@@ -18,12 +18,22 @@ __all__ = [
     "damaged",
     "decode_rgb",
     "decode_whole",
+    "decoded_bytes",
     "image_format",
     "image_size",
 ]
 
 MAX_PIXELS = 50_000_000
 
+_UNREADABLE = {
+    **dict.fromkeys(
+        (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "HEIC"
+    ),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+"""Brands of the ISO base media file format."""
+
+_MOST_SCANS = 64  # encoders write about ten; each costs a pass over all pixels
 _NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})  # JPEG markers in the range of frame headers that are none
 
 
@@ -51,6 +61,17 @@ def decode_rgb(data: bytes, where: object, max_pixels: int = MAX_PIXELS) -> np.n
     width, height = image_size(data, where)
     check_pixels(width, height, where, max_pixels)
     return cv2.cvtColor(decode_whole(data, width, height, where), cv2.COLOR_BGR2RGB)
+
+
+def decoded_bytes(data: bytes) -> int:
+    """About what decoding takes, by the header: the pixels in both orders of colours; 0 where there
+    is no sound header.
+    """
+    try:
+        width, height = image_size(data, "")
+    except UndecodableImage:
+        return 0
+    return 6 * width * height
 
 
 def check_pixels(width: int, height: int, where: object, max_pixels: int) -> None:
@@ -91,6 +112,15 @@ def image_size(data: bytes, where: object) -> tuple[int, int]:
         UndecodableImage: unknown format, no size, or the file ends before its image does.
     """
     kind = image_format(data)
+    if kind is None and data[4:8] == b"ftyp" and data[8:12] in _UNREADABLE:
+        raise UndecodableImage(
+            f"This is a picture in {_UNREADABLE[data[8:12]]}, which cannot be decoded here.",
+            where=where,
+            found=f"{len(data)} bytes",
+            expected="PNG, JPEG, BMP or WebP",
+            remedy="save it as JPEG or PNG (`heif-convert` of libheif, or the program that shows "
+            "it); phones can be told to take JPEG",
+        )
     if kind is None:
         raise UndecodableImage(
             "This is no image of a known format.",
@@ -168,6 +198,8 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         if marker == 0xDA:
             if data.find(b"\xff\xd9", place) < 0:
                 raise ValueError("the file ends before its image does")
+            if (scans := data.count(b"\xff\xda", place) + 1) > _MOST_SCANS:
+                raise ValueError(f"it has {scans} scans, more than the {_MOST_SCANS} allowed")
             return size
 
 
@@ -180,6 +212,8 @@ def _bmp(data: bytes) -> tuple[int, int]:
     else:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     height = abs(height)
+    if offset < 14 + header:
+        raise ValueError("its pixels begin inside its header")
     if compression in (0, 3) and len(data) < offset + (width * bits + 31) // 32 * 4 * height:
         raise ValueError("the file ends before its image does")
     return width, height

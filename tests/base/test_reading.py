@@ -72,6 +72,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("a: 0x" + "9" * 5000, "more than 100 characters"),
         ("[" * 100_000, "levels"),
         ("- " * 100_000, "levels"),
         (BOMB, "aliases"),
@@ -79,7 +80,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(
         ("a: .nan", "finite"),
         ("a: 1\na: 2", "twice"),
         ("? [1]\n: 2", "list or mapping"),
-        ("9" * 5000, "limit"),
+        ("9" * 5000, "more than 100 characters"),
         ("a: !!python/object/apply:os.system [ls]", "tag"),
         ("a: [1", "line"),
         ("\x00", "not valid"),

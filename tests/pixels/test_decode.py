@@ -118,3 +118,12 @@ def test_damage_never_gives_anything_but_an_image_or_our_error(suffix, place, va
         assert decode_rgb(damaged, "x", max_pixels=100_000).ndim == 3
     except DataError as error:
         assert error.where == "x"
+
+
+@pytest.mark.parametrize(
+    ("brand", "name"), [(b"heic", "HEIC"), (b"mif1", "HEIC"), (b"avif", "AVIF")]
+)
+def test_formats_of_phones_that_cannot_be_decoded_are_named_with_a_remedy(brand, name):
+    data = b"\0\0\0\x18ftyp" + brand + bytes(100)
+    with pytest.raises(UndecodableImage, match=rf"(?s)picture in {name}.*save it as JPEG or PNG"):
+        decode_rgb(data, "x")

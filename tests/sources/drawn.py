@@ -1,17 +1,28 @@
 """One tiny valid tree for each layout in the registry, for tests that hold for every reader."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fer_core.dataset.cleaning.cleaning import CleanSummary, clean
 from fer_core.sources.catalogue.descriptor import Descriptor, scanned, write_descriptor
 from tests.sources import trees
-from tests.sources.trees import clean_options, fer2013_csv, fer2013_rows, ferplus_csv, put
+from tests.sources.trees import (
+    clean_options,
+    encoded,
+    fer2013_csv,
+    fer2013_rows,
+    ferplus_csv,
+    picture,
+    put,
+)
 
-__all__ = ["LAYOUTS", "Layout", "cleaned"]
+__all__ = ["LAYOUTS", "Layout", "cleaned", "hugging_face"]
 
 
 class Layout(NamedTuple):
@@ -65,10 +76,10 @@ _VOTES = ("FER2013Train/label.csv", "FER2013Valid/label.csv")
 
 def _ferplus_pictures(root: Path) -> None:
     _put_all(_PICTURES)(root)
-    for picture, table, votes in zip(
+    for path, table, votes in zip(
         _PICTURES, _VOTES, ("9,0,0,0,1,0,0,0,0,0", "0,10,0,0,0,0,0,0,0,0"), strict=True
     ):
-        (root / table).write_text(f'{Path(picture).name},"(0, 0, 48, 48)",{votes}\n')
+        (root / table).write_text(f'{Path(path).name},"(0, 0, 48, 48)",{votes}\n')
 
 
 _RAF = ("train_00001", "train_00002", "test_0001")
@@ -137,6 +148,46 @@ def _affectnet_yolo(root: Path) -> None:
         (root / name).write_text(text)
 
 
+_CSV = ("faces/a.png", "faces/b.jpg", "faces/c.bmp")
+
+
+def _csv_labels(root: Path) -> None:
+    rows = [
+        f"{name.removeprefix('faces/')},{word}" for name, word in zip(_CSV, _WORDS, strict=True)
+    ]
+    (root / "legend.csv").write_text("\n".join(["image,emotion", *rows]) + "\n")
+    _put_all(_CSV)(root)
+
+
+_WORDS = ("HAPPINESS", "sadness", "Neutral")
+
+
+def hugging_face(path: Path, rows: list[dict[str, object]], names: list[str] | None) -> Path:
+    """A parquet file as Hugging Face writes it; `names` are those of the labels' numbers."""
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.Table.from_pylist(
+        [{"image": row["image"], "label": row["label"]} for row in rows],
+        pa.schema([("image", image), ("label", pa.int64() if names else pa.string())]),
+    )
+    features = {"label": {"names": names, "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+    described = json.dumps({"info": {"features": features}})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.replace_schema_metadata({"huggingface": described}), path)
+    return path
+
+
+def _parquet(root: Path) -> None:
+    names = [name.removeprefix("faces/") for name in _CSV]
+    rows: list[dict[str, object]] = [
+        {
+            "image": {"bytes": encoded(picture(seed), Path(name).suffix), "path": name},
+            "label": seed,
+        }
+        for seed, name in enumerate(names)
+    ]
+    hugging_face(root / "train.parquet", rows, ["happy", "Sad", "contempt"])
+
+
 def _put_all(paths: tuple[str, ...]) -> Callable[[Path], object]:
     return lambda root: [put(root / path, seed) for seed, path in enumerate(paths)]
 
@@ -183,6 +234,8 @@ LAYOUTS = {
         others=("data.yaml",),
         may_be_empty=True,
     ),
+    "csv_labels": Layout(_csv_labels, ("legend.csv",), _CSV, "{}d.png,sad"),
+    "parquet": Layout(_parquet, others=("train.parquet",)),
     "folder7": Layout(_put_all(_FOLDER7), images=_FOLDER7),
     "unlabelled": Layout(_put_all(_UNLABELLED), images=_UNLABELLED),
 }

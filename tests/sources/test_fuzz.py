@@ -4,7 +4,6 @@ FER_TEST_FUZZ_EXAMPLES sets how many examples each test tries.
 """
 
 import gzip
-import os
 import re
 import struct
 import zlib
@@ -13,25 +12,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_core.base.errors import FerError
 from fer_core.pixels.decode import UndecodableImage, decode_rgb
 from fer_core.sources.files.tree import open_tree
+from tests.sources.bounds import bounded, fuzz
 from tests.sources.drawn import LAYOUTS, cleaned
 from tests.sources.files.test_archives import tarred
 from tests.sources.trees import encoded, picture, zipped
-
-fuzz = settings(
-    max_examples=int(os.environ.get("FER_TEST_FUZZ_EXAMPLES", "50")),
-    deadline=None,
-    suppress_health_check=[
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-        HealthCheck.function_scoped_fixture,
-    ],
-)
 
 LABELS = [
     (layout, label) for layout, tree in LAYOUTS.items() for label in (*tree.labels, *tree.others)
@@ -143,14 +133,15 @@ def survives(work: Path, layout: str, file: str, data: bytes) -> None:
     before = path.read_bytes()
     path.write_bytes(data)
     try:
-        cleaned(
-            work,
-            layout,
-            allow_undecodable=1000,
-            max_pixels=100_000,
-            expw={"pad_ratio": 0.3},
-            ferplus={"mode": "multi_target"},
-        )
+        with bounded():
+            cleaned(
+                work,
+                layout,
+                allow_undecodable=1000,
+                max_pixels=100_000,
+                expw={"pad_ratio": 0.3},
+                ferplus={"mode": "multi_target"},
+            )
     except FerError as error:
         assert not error.problem.startswith("Faces and exclusions"), (
             error

@@ -16,7 +16,16 @@ import pandas as pd
 from fer_core.base.labels import UNLABELLED
 from fer_core.base.params import Section
 
-__all__ = ["REASONS", "Leak", "TwinOptions", "drop_leaks", "find_leaks", "group_codes", "usable"]
+__all__ = [
+    "REASONS",
+    "TWIN_REASONS",
+    "Leak",
+    "TwinOptions",
+    "drop_leaks",
+    "find_leaks",
+    "group_codes",
+    "usable",
+]
 
 REASONS = (
     "unlabelled",
@@ -30,6 +39,7 @@ REASONS = (
     "contradictory_twins",
     "duplicate_in_train",
 )
+TWIN_REASONS = ("twin_in_test", "twin_in_val", "contradictory_twins", "duplicate_in_train")
 
 
 class TwinOptions(Section):

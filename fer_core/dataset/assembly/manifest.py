@@ -14,7 +14,13 @@ from pydantic import Field, model_validator
 
 from fer_core.base.errors import DataError, ParamsError
 from fer_core.base.params import Section
-from fer_core.dataset.assembly.leakage import TwinOptions, drop_leaks, group_codes, usable
+from fer_core.dataset.assembly.leakage import (
+    TWIN_REASONS,
+    TwinOptions,
+    drop_leaks,
+    group_codes,
+    usable,
+)
 from fer_core.dataset.assembly.near_duplicates import Twins, find_twins, union
 from fer_core.dataset.assembly.splits import carve_sources
 from fer_core.dataset.manifest.table import MANIFEST_SCHEMA
@@ -30,6 +36,8 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+_MANY = 0.05
 
 UNCLEANED = "_uncleaned"
 """How the name of a data set ends that is another one's pictures as they came: it never trains."""
@@ -189,6 +197,7 @@ def build_manifest(
         set(options.eval_only) & own_test,
     )
 
+    _warn_of_losses(manifest)
     with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"])
     manifest["unit"] = _units(faces, cluster)
     train = manifest["split"] == "train"
@@ -224,6 +233,33 @@ def build_manifest(
         manifest.loc[manifest["reason"] != "", "reason"].value_counts().sort_index().to_dict(),
     )
     return manifest[MANIFEST_SCHEMA.names]
+
+
+def _warn_of_losses(manifest: pd.DataFrame) -> None:
+    """Say which data sets lose more than a few of their faces because of near twins in themselves:
+    equal pictures, and those of other data sets, are copies for sure.
+    """
+    usable_rows = manifest[~manifest["reason"].isin(("unlabelled", "no_split", "eval_only"))]
+    twins = manifest.set_index("sample_id")[["source", "pixel_sha256"]]
+    left = usable_rows[usable_rows["reason"].isin(TWIN_REASONS)]
+    other = twins.reindex(left["duplicate_of"])
+    near = (other["source"].to_numpy() == left["source"].to_numpy()) & (
+        other["pixel_sha256"].to_numpy() != left["pixel_sha256"].to_numpy()
+    )
+    sizes = usable_rows["source"].value_counts()
+    for source, rows in left[near].groupby("source"):
+        if len(rows) > _MANY * sizes[source]:
+            reasons = rows["reason"].value_counts()
+            log.warning(
+                "%s: %d of %d faces leave because of near twins in this data set (%s). If they are "
+                "one person's pictures and no copies, say who is on each (`fer data add %s PATH "
+                "--group-pattern REGEX`) or raise manifest.near_duplicate_correlation",
+                source,
+                len(rows),
+                sizes[source],
+                ", ".join(f"{reason} {count}" for reason, count in reasons.items()),
+                source,
+            )
 
 
 def _votes_of_picture(faces: pd.DataFrame) -> pd.Series:

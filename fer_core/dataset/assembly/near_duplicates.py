@@ -1,8 +1,11 @@
 """Twins: faces that show the same picture, pixel for pixel (exact) or almost (near).
 
 Exact twins share `pixel_sha256`. Near twins have perceptual hashes within a few bits of each other
-*and* grey thumbnails that correlate; the hash finds the candidates without comparing all pairs, the
-thumbnails settle each one. On request a picture is looked up mirrored as well.
+*and* grey thumbnails that correlate *and* that differ nowhere in the face (`local_differences.py`);
+the hash finds the candidates without comparing all pairs, the thumbnails settle each one. Pictures
+of one person with several expressions are no twins: pairs of one data set with different labels
+have to be more alike, and those of one group (a person, a photo) are none unless equal. On
+request a picture is looked up mirrored as well.
 """
 
 import logging
@@ -15,7 +18,13 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from fer_core.dataset.assembly.local_differences import (
+    MOST_OTHER_LABEL,
+    MOST_SAME_LABEL,
+    local_difference,
+)
 from fer_core.dataset.store.imagehash import THUMBNAIL, phash
+from fer_core.pixels.parallel import ordered_map
 
 __all__ = ["Twins", "correlations", "find_twins", "hamming_pairs", "union"]
 
@@ -23,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _HASH_BITS = 64
 _CHUNK = 16384  # pairs correlated at a time: 128 MB of int32
+_SMALL_CHUNK = 1024  # pairs searched for local differences at a time: 75 MB of float64
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,8 @@ def find_twins(
     non-faces) have exact twins only: the perceptual hash of a flat picture says nothing.
 
     Args:
-        faces: columns `pixel_sha256`, `phash` (uint64), `flag`; any index, any order.
+        faces: columns `pixel_sha256`, `phash` (uint64), `flag`, `label`, `source`, `group`; any
+            index, any order.
         thumbnail: gives the bytes of the i-th face's grey thumbnail.
         bits: greatest Hamming distance of two candidates; 0 looks for exact twins only.
         correlation: least normalised correlation of two thumbnails for near twins.
@@ -76,17 +87,21 @@ def find_twins(
     ]  # one face for each distinct picture that shows a face
     hashes = faces["phash"].to_numpy(dtype=np.uint64)[shown]
     pairs = shown[hamming_pairs(hashes, bits)]
-    confirmed = pairs[correlations(pairs, thumbnail) >= correlation]
+    bar = _bars(faces)
+    alike = pairs[correlations(pairs, thumbnail) >= correlation]
+    confirmed = alike[_differences(alike, thumbnail) <= bar(alike)]
     log.info(
-        "%d faces, %d distinct pictures, %d candidate pairs, %d near twins",
+        "%d faces, %d distinct pictures, %d candidate pairs, %d near twins; %d alike but for a "
+        "part of the face",
         len(faces),
         len(uniques),
         len(pairs),
         len(confirmed),
+        len(alike) - len(confirmed),
     )
-    reflected = (
-        _mirrored_pairs(shown, hashes, thumbnail, bits, correlation) if mirrored else confirmed[:0]
-    )
+    reflected = confirmed[:0]
+    if mirrored:
+        reflected = _mirrored_pairs(shown, hashes, thumbnail, bits, correlation, bar)
     links = np.concatenate([confirmed, reflected])
     return Twins(
         exact, union(len(uniques), exact[links])[exact], len(pairs), len(confirmed), len(reflected)
@@ -99,6 +114,7 @@ def _mirrored_pairs(
     thumbnail: Callable[[int], bytes],
     bits: int,
     correlation: float,
+    bar: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Pairs of faces, int64 [P, 2], that are near twins once the second is mirrored.
 
@@ -106,6 +122,7 @@ def _mirrored_pairs(
         shown: one face for each distinct picture, int64 [N].
         hashes: theirs, uint64 [N].
         thumbnail: as in `find_twins`, as are the thresholds.
+        bar: greatest local difference of each pair of faces.
     """
 
     def look(index: int) -> bytes:
@@ -128,13 +145,30 @@ def _mirrored_pairs(
     candidates = shown[
         np.unique(np.sort(crossing[crossing[:, 0] != crossing[:, 1]], axis=1), axis=0)
     ]
-    confirmed = candidates[correlations(candidates + [0, beyond], look) >= correlation]
+    alike = candidates[correlations(candidates + [0, beyond], look) >= correlation]
+    confirmed = alike[_differences(alike + [0, beyond], look) <= bar(alike)]
     log.info(
         "%d candidate pairs with one picture mirrored, %d near twins",
         len(candidates),
         len(confirmed),
     )
     return confirmed
+
+
+def _bars(faces: pd.DataFrame) -> Callable[[np.ndarray], np.ndarray]:
+    """For pairs of faces, int64 [P, 2], the greatest local difference that near twins may have,
+    float64 [P]; below 0 where only equal pictures are twins.
+    """
+    source, group = (pd.factorize(faces[name])[0] for name in ("source", "group"))
+    label = faces["label"].to_numpy()
+
+    def bar(pairs: np.ndarray) -> np.ndarray:
+        one, other = pairs.T
+        at_odds = (label[one] != label[other]) & (source[one] == source[other])
+        of_one_group = at_odds & (group[one] == group[other])
+        return np.where(of_one_group, -1.0, np.where(at_odds, MOST_OTHER_LABEL, MOST_SAME_LABEL))
+
+    return bar
 
 
 def hamming_pairs(hashes: np.ndarray, bits: int) -> np.ndarray:
@@ -188,16 +222,34 @@ def correlations(pairs: np.ndarray, thumbnail: Callable[[int], bytes]) -> np.nda
         pairs: int64 [P, 2], indices that `thumbnail` understands; it is asked once for each.
         thumbnail: as in `find_twins`.
     """
+    return _by_thumbnails(
+        pairs,
+        thumbnail,
+        lambda one, other: _pearson(one.astype(np.int32), other.astype(np.int32)),
+        _CHUNK,
+    )
+
+
+def _differences(pairs: np.ndarray, thumbnail: Callable[[int], bytes]) -> np.ndarray:
+    """Local difference of the two thumbnails of every pair, float64 [P]."""
+    return _by_thumbnails(pairs, thumbnail, local_difference, _SMALL_CHUNK)
+
+
+def _by_thumbnails(
+    pairs: np.ndarray,
+    thumbnail: Callable[[int], bytes],
+    compare: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    chunk: int,
+) -> np.ndarray:
+    """What `compare` says of the thumbnails, uint8 [n, pixels], of every pair, by chunks."""
     used, place = np.unique(pairs, return_inverse=True)
     place = place.reshape(pairs.shape)
     thumbnails = np.empty((len(used), THUMBNAIL * THUMBNAIL), dtype=np.uint8)
     for slot, index in enumerate(used.tolist()):
         thumbnails[slot] = np.frombuffer(thumbnail(index), dtype=np.uint8)
-    result = np.empty(len(pairs), dtype=np.float64)
-    for start in range(0, len(pairs), _CHUNK):
-        one, other = thumbnails[place[start : start + _CHUNK].T].astype(np.int32)
-        result[start : start + _CHUNK] = _pearson(one, other)
-    return result
+    starts = range(0, len(pairs), chunk)
+    found = ordered_map(lambda at: compare(*thumbnails[place[at : at + chunk].T]), starts)
+    return np.concatenate([np.empty(0), *found])
 
 
 def _pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:

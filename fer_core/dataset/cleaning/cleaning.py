@@ -22,13 +22,15 @@ from fer_core.base.params import parse_section
 from fer_core.dataset.cleaning.nonfaces import non_face
 from fer_core.dataset.store.imagehash import phash, pixel_sha256, thumbnail
 from fer_core.dataset.store.store import StoreRow, write_store
-from fer_core.pixels.decode import UndecodableImage, decode_rgb
-from fer_core.pixels.parallel import ordered_map
+from fer_core.pixels.damage import check_whole
+from fer_core.pixels.decode import UndecodableImage, decode_rgb, decoded_bytes
+from fer_core.pixels.parallel import DECODING, ordered_map
 from fer_core.pixels.thumbnails import thumbnail_jpeg
 from fer_core.sources.catalogue.descriptor import Descriptor, checked_tree, read_descriptor
 from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, Face, tally, word_of
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
+from fer_core.sources.files.subjects import person_in
 from fer_core.sources.files.tree import RawTree, open_tree
 from fer_core.sources.images.photos import as_usual_format
 
@@ -109,8 +111,10 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
         log.info("%s is absent: no faces", descriptor.name)
         return record.summary()
     with _files(descriptor, raw) as tree:
-        announced = _in_order(reader.announce(tree, options))
-        items = reader.scan(tree, descriptor.name, options)
+        announced = _in_order(reader.announce(tree, options, corrected=descriptor.corrected))
+        items: Iterable[Face | Exclusion] = reader.scan(tree, descriptor.name, options)
+        if descriptor.group_pattern:
+            items = _grouped(items, descriptor)
         write_store(store, _rows(items, announced, record, options, descriptor.name), complete)
     _report(descriptor.name, record.summary())
     return record.summary()
@@ -122,9 +126,15 @@ def examine(item: Face | Exclusion, max_pixels: int) -> tuple[Face | Exclusion, 
     """
     if isinstance(item, Exclusion):
         return item, None
+    with DECODING.hold(decoded_bytes(item.image)):
+        return _decoded(item, max_pixels)
+
+
+def _decoded(item: Face, max_pixels: int) -> tuple[Face | Exclusion, StoreRow | None]:
     try:
         data = as_usual_format(item.image, item.sample_id, max_pixels)
         image = decode_rgb(data, item.sample_id, max_pixels)
+        check_whole(data, item.sample_id)
     except UndecodableImage as error:
         detail = f"{error.problem} {error.found}"
         return Exclusion(item.sample_id, UNDECODABLE, detail, item.split, word_of(item)), None
@@ -169,6 +179,20 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         yield open_tree(Path(temporary))
 
 
+def _grouped(
+    items: Iterable[Face | Exclusion], descriptor: Descriptor
+) -> Iterator[Face | Exclusion]:
+    """The items, with faces in which the pattern finds a person in that person's group."""
+    above = f"{descriptor.name}/"
+    for item in items:
+        person = person_in(item.sample_id.removeprefix(above), descriptor.group_pattern)
+        yield (
+            replace(item, group=f"{above}person/{person}")
+            if person and isinstance(item, Face)
+            else item
+        )
+
+
 def _rows(
     items: Iterable[Face | Exclusion],
     announced: Announced,
@@ -177,7 +201,12 @@ def _rows(
     name: str,
 ) -> Iterator[StoreRow]:
     total = sum(sum(counts.values()) for counts in announced.values())
-    examined = ordered_map(lambda item: examine(item, options.max_pixels), items, chunk=32)
+    examined = ordered_map(
+        lambda item: examine(item, options.max_pixels),
+        items,
+        chunk=32,
+        cost=lambda item: len(item.image) if isinstance(item, Face) else 0,
+    )
     for item, row in tqdm(
         examined, total=total, desc=f"clean {name}", unit="img", leave=False, disable=progress_off()
     ):

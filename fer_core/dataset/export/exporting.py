@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from fer_core.base.errors import DataError, ParamsError
-from fer_core.base.files import new_file, new_folder
+from fer_core.base.files import harmless_cell, new_file, new_folder
 from fer_core.base.labels import CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.named_sets import SetFilter, select
@@ -44,6 +44,8 @@ COLUMNS = (
 )
 """Columns of the CSV, in the original's order."""
 
+_PATHS = {"image_path", "orig_image"}
+_TEXTS = {*_PATHS, "source", "duplicate_of"}
 WHY_DROPPED = ("reason", "duplicate_of")
 """Further columns of an export with dropped rows."""
 
@@ -122,7 +124,7 @@ def _check_known(option: str, wanted: Sequence[str], known: Sequence[str]) -> No
 
 def write_csv(path: Path, rows: pd.DataFrame, *, with_dropped: bool = False) -> None:
     """Write rows as CSV: UTF-8, a header, `\\n` line ends, empty cells for what is unknown, labels
-    as class names.
+    as class names, and no cell that a spreadsheet takes for a formula.
 
     Args:
         path: the file, written whole or not at all.
@@ -136,6 +138,11 @@ def write_csv(path: Path, rows: pd.DataFrame, *, with_dropped: bool = False) -> 
             "" if pd.isna(value) else str(np.float32(value)) for value in rows["confidence"]
         ],
     )
+    for column in _TEXTS.intersection(columns):
+        table[column] = [
+            harmless_cell(text, is_path=column in _PATHS) if isinstance(text, str) else text
+            for text in table[column]
+        ]
     with new_file(path) as temporary:
         table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from fer_core.base.artifact import REMAKE
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_file
+from fer_core.base.files import new_file, parse_json
 from fer_core.base.labels import CLASSES, check_class_order
 
 __all__ = ["read_table", "write_table"]
@@ -72,7 +72,13 @@ def read_table(path: Path, schema: pa.Schema, kind: str) -> pd.DataFrame:
             expected=kind,
             remedy=REMAKE,
         )
-    check_class_order(json.loads(metadata.get(_CLASSES, b"[]")), path)
+    try:
+        classes = parse_json(metadata.get(_CLASSES, b"[]").decode())
+        check_class_order(classes, path)
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(
+            "This table is damaged.", where=path, found=error, remedy=REMAKE
+        ) from error
     if table.schema.names != schema.names:
         raise ArtifactError(
             "This table has other columns.",

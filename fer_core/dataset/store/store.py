@@ -10,7 +10,6 @@ import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,14 @@ import pyarrow as pa
 
 from fer_core.base.artifact import REMAKE, Header, check_header, hash_bytes, parse_values
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import new_file
+from fer_core.base.files import new_file, parse_json
 from fer_core.dataset.store.imagehash import THUMBNAIL
+from fer_core.pixels.parallel import chunks
 
 __all__ = ["STORE_SCHEMA", "FaceStore", "StoreRow", "write_store"]
 
 _KIND = "face store/3"
-_BATCH = 1000
+_BATCH, _BATCH_BYTES = 1000, 1 << 26
 _BYTES = ("image", "thumbnail")
 
 STORE_SCHEMA = pa.schema(
@@ -92,7 +92,7 @@ class StoreRow:
 def write_store(
     path: Path, rows: Iterable[StoreRow], meta: dict[str, Any] | Callable[[], dict[str, Any]]
 ) -> None:
-    """Write a store in one step, holding about a thousand rows in memory at a time.
+    """Write a store in one step, holding a thousand rows, or 64 MiB of images, in memory.
 
     Args:
         path: the file; nothing is left there when anything raises.
@@ -116,9 +116,9 @@ def write_store(
 
 def _write_rows(file: Path, rows: Iterable[StoreRow], store: Path) -> None:
     names = [field.name for field in fields(StoreRow)]
-    iterator = iter(rows)
+    batches = chunks(rows, _BATCH, lambda row: len(row.image), _BATCH_BYTES)
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, STORE_SCHEMA) as writer:
-        while batch := list(islice(iterator, _BATCH)):
+        for batch, _ in batches:
             try:
                 columns = [
                     pa.array([getattr(row, name) for row in batch], STORE_SCHEMA.field(name).type)
@@ -140,23 +140,21 @@ def _write_rows(file: Path, rows: Iterable[StoreRow], store: Path) -> None:
 
 def _copy_with_header(file: Path, target: Path, header: Header, about: dict[str, Any]) -> None:
     """Copy batch by batch, below the metadata, which need the number and hashes of all rows."""
-    with pa.memory_map(str(file)) as source, pa.ipc.open_file(source) as reader:
-        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        head = replace(
-            header,
-            rows=sum(batch.num_rows for batch in batches),
-            files={
-                f"{part} {number}": _digest(batch, columns)
-                for number, batch in enumerate(batches)
-                for part, columns in _PARTS.items()
-            },
-        )
-        values = {"header": asdict(head), **about}
+    with pa.OSFile(str(file)) as source, pa.ipc.open_file(source) as reader:
+        numbers, rows, files = range(reader.num_record_batches), 0, dict[str, str]()
+        for number in numbers:
+            batch = reader.get_batch(number)
+            rows += batch.num_rows
+            files |= {
+                f"{part} {number}": _digest(batch, columns) for part, columns in _PARTS.items()
+            }
+        values = {"header": asdict(replace(header, rows=rows, files=files)), **about}
         schema = STORE_SCHEMA.with_metadata(
             {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
         )
         with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            for batch in batches:
+            for number in numbers:
+                batch = reader.get_batch(number)
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
 
 
@@ -297,7 +295,10 @@ class FaceStore:
 
 def _metadata(schema: pa.Schema, path: Path) -> dict[str, Any]:
     try:
-        return {key.decode(): json.loads(value) for key, value in (schema.metadata or {}).items()}
+        return {
+            key.decode(): parse_json(value.decode())
+            for key, value in (schema.metadata or {}).items()
+        }
     except ValueError as error:
         raise ArtifactError(
             "The metadata of this face store are damaged.", where=path, found=error, remedy=REMAKE

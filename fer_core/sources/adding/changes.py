@@ -6,11 +6,13 @@ another, unless it is forced.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fer_core.base.errors import DataError
+from fer_core.pixels.picture_files import is_image
 from fer_core.sources.adding.findings import faces_in
 from fer_core.sources.adding.links import COLLECTION, linked, own_links, reach
 from fer_core.sources.adding.place import FoundSet, class_folders, find_place, packed, still_packed
@@ -22,13 +24,15 @@ from fer_core.sources.catalogue.descriptor import (
     write_descriptor,
 )
 from fer_core.sources.catalogue.faces import Announced
+from fer_core.sources.catalogue.official_counts import CorrectedCounts
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import LAYOUTS, reader_for
-from fer_core.sources.files.names import is_image
+from fer_core.sources.files.subjects import check_pattern, person_in
 from fer_core.sources.files.tree import open_tree
 
-__all__ = ["LICENCE", "Added", "Descriptors", "listed_sources"]
+__all__ = ["LICENCE", "Added", "Descriptors", "Wishes", "listed_sources"]
 
+_NAME = re.compile(r"[a-z0-9_]{1,100}")
 LICENCE = "State the terms of this data set here."
 """Terms of a data set for which nobody has said any."""
 
@@ -43,6 +47,7 @@ class Added:
         found: where the data set really lies.
         place: how it is reached from the raw folder.
         counts: entries of its label files.
+        remarks: what the user should know of them.
         gone: links that led elsewhere before.
     """
 
@@ -51,7 +56,26 @@ class Added:
     found: Path
     place: FoundSet
     counts: Announced
+    remarks: list[str]
     gone: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user may say of a data set that is added.
+
+    Attributes:
+        layout: read it as this one; None recognises it.
+        licence: its terms; None keeps those that are known.
+        group_pattern: finds the person in a picture's path; None keeps the one that is known.
+        force: also where a data set becomes another one, has no face, or has other class counts
+            than the official ones.
+    """
+
+    layout: str | None = None
+    licence: str | None = None
+    group_pattern: str | None = None
+    force: bool = False
 
 
 def listed_sources(params: dict[str, Any]) -> list[str]:
@@ -83,21 +107,15 @@ class Descriptors:
         """The descriptor's file of a data set."""
         return self.folder / f"{name}.json"
 
-    def add(
-        self, name: str, path: Path, layout: str | None, licence: str | None, force: bool
-    ) -> Added:
+    def add(self, name: str, path: Path, wishes: Wishes) -> Added:
         """Add the data set `name` that lies at `path`: check its layout, count its faces, link it
         and write its descriptor.
-
-        Args:
-            layout: read it as this one; None recognises it.
-            licence: its terms; None keeps those that are known.
-            force: also where a data set becomes another one or has no face.
 
         Raises:
             DataError: there is no data set, or another one than the descriptor says.
         """
         before = self._known(name) or self._new(name)
+        layout, force = wishes.layout, wishes.force
         if layout is not None and layout not in LAYOUTS:
             raise DataError(
                 "Unknown layout.",
@@ -106,22 +124,25 @@ class Descriptors:
                 expected=", ".join(LAYOUTS),
                 remedy="name one of them, or leave --layout out: the layout is recognised",
             )
+        pattern = _pattern(wishes.group_pattern, before.group_pattern)
         place = find_place(path, before.layout or None, layout)
         if name == COLLECTION:
             place = _part_of_collection(place, self.raw)
-        counts = self._announced(name, place)
+        counts, corrected = self._announced(name, place, force)
         _refuse_another_layout(before, place, force or (layout is not None and not before.present))
         _refuse_without_faces(counts, place.path, force)
         found, reached = place.path, reach(name, place.path, self.raw)
         with linked(name, reached, self.raw) as gone:
-            before = replace(before, licence=licence or before.licence or LICENCE)
+            before = replace(before, licence=wishes.licence or before.licence or LICENCE)
             after = scanned(before, self.raw, place.layout, reached.root)
+            after = replace(after, group_pattern=pattern, corrected=corrected)
             if name == COLLECTION:
                 whole = self.raw / reached.root
                 place = replace(place, path=whole, tree=open_tree(whole))
                 counts = reader_for(place.layout).announce(place.tree, self.options)
+            remarks = _remarks(place, after, self.options)
             write_descriptor(self.folder, after)
-        return Added(before, after, found, place, counts, gone)
+        return Added(before, after, found, place, counts, remarks, gone)
 
     def refresh(self, before: Descriptor) -> Added:
         """Take the raw files of a present data set as they are now, and rewrite its descriptor.
@@ -132,11 +153,12 @@ class Descriptors:
         assert before.root is not None, before.name
         after = scanned(before, self.raw, before.layout, before.root)
         path = self.raw / before.root
-        place = FoundSet(path, open_tree(path), before.layout)
-        counts = self._announced(before.name, place)
+        tree = open_tree(path)
+        place = FoundSet(tree.place, tree, before.layout)
+        counts, _ = self._announced(before.name, place, before.corrected)
         _refuse_without_faces(counts, path, force=False)
         write_descriptor(self.folder, after)
-        return Added(before, after, path, place, counts)
+        return Added(before, after, path, place, counts, _remarks(place, after, self.options))
 
     def present(self, name: str | None = None) -> list[Descriptor]:
         """The real data sets that are present, or the one of this name.
@@ -188,22 +210,35 @@ class Descriptors:
             )
         return found
 
-    def _announced(self, name: str, place: FoundSet) -> Announced:
+    def _announced(self, name: str, place: FoundSet, corrected: bool) -> tuple[Announced, bool]:
         """Count the entries of the label files and read the first of them, so that missing pictures
         show now.
+
+        Args:
+            corrected: take class counts that are not the official ones.
+
+        Returns:
+            The counts, and whether they are of that kind.
 
         Raises:
             DataError: a faulty label list, missing pictures, or pictures that are still packed.
         """
         reader = reader_for(place.layout)
-        counts = reader.announce(place.tree, self.options)
+        official = True
+        try:
+            counts = reader.announce(place.tree, self.options)
+        except CorrectedCounts:
+            if not corrected:
+                raise
+            official = False
+            counts = reader.announce(place.tree, self.options, corrected=True)
         try:
             next(iter(reader.scan(place.tree, name, self.options)), None)
         except DataError as error:
             if packed(place.tree) and not any(is_image(path) for path in place.tree.walk()):
                 raise still_packed(place.tree) from error
             raise
-        return counts
+        return counts, not official
 
     def _known(self, name: str) -> Descriptor | None:
         """The descriptor of a data set that is no embedded sample, or None where there is none.
@@ -211,7 +246,7 @@ class Descriptors:
         Raises:
             DataError: it is a sample, or the descriptor is faulty.
         """
-        if not self.file(name).is_file():
+        if not _NAME.fullmatch(name) or not self.file(name).is_file():
             return None
         descriptor = read_descriptor(self.file(name))
         if descriptor.sample is not None:
@@ -229,11 +264,11 @@ class Descriptors:
         Raises:
             DataError: no name for a data set, or this is not the project's root.
         """
-        if not re.fullmatch(r"[a-z0-9_]+", name):
+        if not _NAME.fullmatch(name):
             raise DataError(
                 "This is no name for a data set.",
-                found=name,
-                expected="small letters, digits and _",
+                found=name[:200],
+                expected="at most 100 small letters, digits and _",
                 remedy=f"known ones are {self._names()}",
             )
         if not self.folder.is_dir():
@@ -266,6 +301,51 @@ class Descriptors:
 
     def _all(self) -> list[Descriptor]:
         return [read_descriptor(file) for file in sorted(self.folder.glob("*.json"))]
+
+
+def _pattern(given: str | None, known: str) -> str:
+    """The pattern that finds persons.
+
+    Raises:
+        DataError: it is no regular expression.
+    """
+    if given is None:
+        return known
+    try:
+        check_pattern(given)
+    except ValueError as error:
+        raise DataError(
+            "This finds no persons.",
+            where="--group-pattern",
+            found=error,
+            expected="a regular expression, such as '^(.+)_[0-9]+\\.jpg'; its first group is the "
+            "person",
+        ) from error
+    return given
+
+
+def _remarks(place: FoundSet, after: Descriptor, options: CleanOptions) -> list[str]:
+    """What the reader has to say, and who is known to be on the pictures."""
+    reader = reader_for(place.layout)
+    found = reader.remarks(place.tree, options)
+    if after.corrected:
+        found.append("class counts are not the official ones; they were taken as corrected")
+    if after.group_pattern:
+        entries = (entry for entry in reader.entries(place.tree, options) if not entry.reason)
+        persons = Counter(person_in(entry.key, after.group_pattern) for entry in entries)
+        alone = persons.pop("", 0)
+        found.append(
+            f"the pattern {after.group_pattern} finds {len(persons)} persons in "
+            f"{sum(persons.values())} pictures; in {alone} it finds none: each is a group of its "
+            "own"
+        )
+    elif given := reader.no_persons(place.tree, options):
+        found.append(
+            "nobody says who is on each picture: pictures of one person may come into different "
+            "splits, which flatters the results of posed sets. To say it, give "
+            f"{given}, or use --group-pattern"
+        )
+    return found
 
 
 def _part_of_collection(place: FoundSet, raw: Path) -> FoundSet:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_core.base.errors import DataError
+from fer_core.pixels.picture_files import is_litter
 from fer_core.sources.files.archives import archive_stem
 from fer_core.sources.files.names import is_split_or_class, looks_like_split
-from fer_core.sources.files.tree import is_litter
 
 __all__ = ["COLLECTION", "Reach", "linked", "own_links", "reach"]
 
@@ -63,9 +63,11 @@ def reach(name: str, place: Path, raw: Path) -> Reach:
 
 def _archive_and_inner(place: Path) -> tuple[Path, str]:
     """A place as what the file system knows of it, a folder or an archive, and the folder inside
-    the archive, "" for none.
+    the archive or the label table in the folder, "" for none.
     """
     outer = next((above for above in (place, *place.parents) if above.is_file()), place)
+    if outer.is_file() and archive_stem(outer.name) is None:
+        outer = outer.parent
     inner = place.relative_to(outer).as_posix()
     return outer, "" if inner == "." else inner
 

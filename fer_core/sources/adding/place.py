@@ -13,17 +13,23 @@ from itertools import islice
 from pathlib import Path
 
 from fer_core.base.errors import DataError
+from fer_core.pixels.picture_files import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES, VIDEO_SUFFIXES
 from fer_core.sources.catalogue.registry import LAYOUTS, UNLABELLED, reader_for, recognise
 from fer_core.sources.files.archives import archive_stem
 from fer_core.sources.files.label_files import read_lines
 from fer_core.sources.files.names import is_split_or_class
-from fer_core.sources.files.tree import RawTree, open_tree
+from fer_core.sources.files.tree import TABLES, RawTree, open_tree
 
 __all__ = ["FoundSet", "class_folders", "find_place", "packed", "still_packed"]
 
+_WITH_LABELS = [name for name in LAYOUTS if name != UNLABELLED]
 _DEPTH = 4
 _FEW = 64
-_PACKED = re.compile(r".+\.(7z|rar)(\.\d+)*", re.IGNORECASE)
+_UNPACK = {"xz": "xz", "lzma": "xz", "bz2": "bzip2", "zst": "zstd"}
+_COMPRESSED = re.compile(
+    rf".+?(?P<tar>\.tar)?\.(?P<kind>{'|'.join(_UNPACK)}|txz|tbz2?|tzst)", re.IGNORECASE
+)
+_PACKED = re.compile(r".+\.((7z|rar)(\.\d+)*|tar\.(xz|bz2|zst)|txz|tbz2?|tzst)", re.IGNORECASE)
 _VOLUME = re.compile(r"(?P<name>.+\.7z\.(?P<number>\d{3}))(\.\d{3})?", re.IGNORECASE)
 _ACTION_UNITS = re.compile(
     r"\S+\.(jpg|jpeg|png)\s+(null|[LRTB]?\d+(\+[LRTB]?\d+)*)\s*", re.IGNORECASE
@@ -58,7 +64,13 @@ def find_place(given: Path, preferred: str | None = None, layout: str | None = N
         DataError: there is nothing, nothing has a known layout, there are several data sets, only
             action units are labelled, or it is packed in a form that cannot be read in place.
     """
-    given = given.expanduser().absolute()
+    try:
+        given = given.expanduser().absolute()
+        given.exists()
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            "This is no path.", where=str(given)[:200], found=str(error)[:200]
+        ) from error
     if given.is_file() and archive_stem(given.name) is None:
         return _of_table(given, preferred, layout)
     steps: list[tuple[Path, RawTree]] = []
@@ -121,28 +133,88 @@ def class_folders(place: Path) -> Path:
 
 def _of_table(table: Path, preferred: str | None, layout: str | None) -> FoundSet:
     """The folder of a label table, or the one above it where tables have a folder of their own
-    (`EmoLabel/`, `label/`).
+    (`EmoLabel/`, `label/`); the table itself where its folder would be read by another one.
 
     Raises:
-        DataError: neither has a layout in which there are tables.
+        DataError: no layout, or not the one that is asked for, reads this very file.
     """
-    if _PACKED.fullmatch(table.name):
-        raise still_packed(open_tree(table.parent))
+    _refuse_other_files(table)
     folders = [table.parent, table.parent.parent]
-    for folder in reversed(folders) if "label" in table.parent.name.lower() else folders:
-        tree = open_tree(folder)
-        if found := _layout_of(tree, preferred, layout):
-            return FoundSet(folder, tree, found)
-    tree = open_tree(table.parent)
-    _refuse_action_units(tree)
-    if layout is None:
+    if "label" in table.parent.name.lower():
+        folders.reverse()
+    layouts = [layout] if layout else sorted(_WITH_LABELS, key=lambda name: preferred != name)
+    faults: list[DataError] = []
+    for path in (*folders, table):
+        if path == table and not table.name.lower().endswith(TABLES):
+            continue
+        tree = open_tree(path)
+        name = table.relative_to(tree.place).as_posix().lower()
+        for candidate in layouts:
+            try:
+                if _reads(tree, candidate, name):
+                    return FoundSet(path, tree, candidate)
+            except DataError as error:
+                faults.append(error)
+    if faults and layout is not None:
+        raise faults[0]
+    _refuse_action_units(open_tree(table.parent))
+    raise DataError(
+        "This is no label table of a layout that I know."
+        if layout is None
+        else f"Layout {layout} does not read this file.",
+        where=table,
+        expected=f"a table of {', '.join(layouts)}; a csv needs a column of paths (file, image, "
+        "path, …) and one of labels (label, emotion, …)",
+        remedy="give the folder of the data set, or say with --layout what it is",
+    )
+
+
+def _reads(tree: RawTree, layout: str, table: str) -> bool:
+    """Whether a layout fits and this file, in small letters, is one of its label files."""
+    reader = reader_for(layout)
+    if not reader.recognise(tree):
+        return False
+    parts = [name.lower() for name in reader.files(tree)]
+    inside = not any(map(tree.is_file, parts))  # lists lie in the folders that are named
+    return table in parts or (
+        inside and any(part and table.startswith(f"{part}/") for part in parts)
+    )
+
+
+def _refuse_other_files(given: Path) -> None:
+    """Refuse a file that can be neither a table nor an archive that is read in place.
+
+    Raises:
+        DataError: says what to do.
+    """
+    name = given.name
+    if _PACKED.fullmatch(name) and not _COMPRESSED.fullmatch(name):
+        raise still_packed(open_tree(given.parent))
+    if found := _COMPRESSED.fullmatch(name):
+        how = _UNPACK.get(found["kind"].lower())
         raise DataError(
-            "This is no label table of a layout that I know.",
-            where=table,
-            expected=f"a table of {', '.join(LAYOUTS)}",
-            remedy="give the folder of the data set, or say with --layout what it is",
+            "An archive of this kind cannot be read in place.",
+            where=given,
+            expected="a folder, a .zip or a .tar",
+            remedy=f"unpack it (`tar -xf {name}`) and add the folder"
+            if found["tar"] or how is None
+            else f"unpack it: `{how} -dk {name}`; then add what comes out",
         )
-    return FoundSet(table.parent, tree, layout)
+    kinds = {
+        "picture": IMAGE_SUFFIXES | UNREADABLE_SUFFIXES,
+        "video": VIDEO_SUFFIXES,
+    }
+    for kind, suffixes in kinds.items():
+        if given.suffix.lower() in suffixes:
+            raise DataError(
+                f"This is a {kind}, not a data set.",
+                where=given,
+                expected="a folder, an archive or a label table",
+                remedy="give the folder of the data set; `fer predict` answers for single pictures"
+                if kind == "picture"
+                else "save its frames as pictures in folders named after the classes, and give "
+                "the folder above them",
+            )
 
 
 def _descent(start: Path) -> Iterator[tuple[Path, RawTree]]:
@@ -152,6 +224,17 @@ def _descent(start: Path) -> Iterator[tuple[Path, RawTree]]:
         tree = open_tree(path)
         yield path, tree
         folders = tree.folders()
+        if {"blobs", "snapshots"} <= {*folders}:  # as the Hugging Face hub fetches a repository
+            path = path / "snapshots"
+            tree = open_tree(path)
+            folders = tree.folders()
+            if len(folders) > 1:
+                raise DataError(
+                    "Several snapshots of one repository lie here.",
+                    where=path,
+                    found=", ".join(folders[:4]),
+                    remedy=f"give the one that is meant, such as {path / folders[0]}",
+                )
         if len(folders) != 1 or depth == _DEPTH:
             return
         path = _inside(path, tree, folders[0])
@@ -165,9 +248,7 @@ def _layout_of(
     """
     if layout is not None:
         return layout if reader_for(layout).recognise(tree) else None
-    with_labels = sorted(
-        (name for name in LAYOUTS if name != UNLABELLED), key=lambda name: preferred != name
-    )
+    with_labels = sorted(_WITH_LABELS, key=lambda name: preferred != name)
     return next((name for name in with_labels if reader_for(name).recognise(tree)), None)
 
 
@@ -209,8 +290,8 @@ def _refuse_action_units(tree: RawTree) -> None:
 
 
 def packed(tree: RawTree) -> list[str]:
-    """7z and rar archives and their volumes in a tree's top folder and the folders in it,
-    sorted.
+    """Archives that cannot be read in place, and their volumes, in a tree's top folder and the
+    folders in it, sorted.
     """
     folders = ["", *(f"{name}/" for name in tree.folders()[:_FEW] if not tree.is_archive(name))]
     return sorted(
@@ -245,7 +326,10 @@ def still_packed(tree: RawTree) -> DataError:
             if volume[0] != volume["name"]
         ]
         first = volumes[0]["name"]
-    steps.append(f"unpack it: `7z x {first}` in {tree.where(folder)}; then add the data set again")
+    command = "tar -xf" if _COMPRESSED.fullmatch(first) else "7z x"
+    steps.append(
+        f"unpack it: `{command} {first}` in {tree.where(folder)}; then add the data set again"
+    )
     return DataError(
         "The pictures are still packed in a form that cannot be read in place.",
         where=tree.where(folder),

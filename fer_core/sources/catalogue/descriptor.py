@@ -17,10 +17,12 @@ from fer_core.base.errors import ArtifactError, DataError, ParamsError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.params import Section, parse_section
 from fer_core.sources.catalogue.registry import LAYOUTS, reader_for
+from fer_core.sources.files.subjects import check_pattern
 from fer_core.sources.files.tree import Fingerprint, RawTree, open_tree
 
 __all__ = ["Descriptor", "absent", "checked_tree", "read_descriptor", "scanned", "write_descriptor"]
 
+_LONGEST_ROOT, _LONGEST_NAME = 2048, 255  # bytes
 _RESTORE = "restore it (`git checkout`), or delete it and `fer data add NAME PATH` writes it again"
 
 
@@ -36,6 +38,8 @@ class Descriptor:
         root: its folder or archive relative to the raw folder; None unless present and no sample.
         tree: what the folder held when it was scanned; None as `root`.
         sample: options of the renderer; None for real data.
+        group_pattern: regular expression that finds a picture's person in its path; "" for none.
+        corrected: its class counts may differ from the official ones.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Descriptor:
     root: str | None = None
     tree: Fingerprint | None = None
     sample: dict[str, Any] | None = None
+    group_pattern: str = ""
+    corrected: bool = False
 
 
 class _File(Section):
@@ -61,6 +67,8 @@ class _File(Section):
     bytes: int | None = None
     fingerprint: str | None = None
     labels: str | None = None
+    group_pattern: str | None = None
+    corrected: bool | None = None
     licence: str = ""
 
     @model_validator(mode="after")
@@ -72,9 +80,14 @@ class _File(Section):
         if any((value is not None) != needed for value in of_tree) or (self.labels and not needed):
             text = "must be there" if needed else "cannot be there"
             raise ValueError(f"root, files, bytes and fingerprint {text}")
+        check_pattern(self.group_pattern or "")
         root = self.root or ""
         outside = PurePosixPath(root).is_absolute() or ".." in root.split("/")
-        if outside or re.match(r"[A-Za-z]:|.*\\", root):
+        if len(root.encode()) > _LONGEST_ROOT or any(
+            len(name.encode()) > _LONGEST_NAME for name in root.split("/")
+        ):
+            raise ValueError(f"root: {root[:40]}… is longer than any path")
+        if "\0" in root or outside or re.match(r"[A-Za-z]:|.*\\", root):
             raise ValueError(f"root: {root} is not a path inside the raw folder, relative to it")
         return self
 
@@ -117,7 +130,15 @@ def read_descriptor(path: Path) -> Descriptor:
     if file.files is not None and file.bytes is not None and file.fingerprint is not None:
         tree = Fingerprint(file.files, file.bytes, file.fingerprint, file.labels or "")
     return Descriptor(
-        file.name, file.layout, file.present, file.licence, file.root, tree, file.sample
+        file.name,
+        file.layout,
+        file.present,
+        file.licence,
+        file.root,
+        tree,
+        file.sample,
+        file.group_pattern or "",
+        file.corrected or False,
     )
 
 
@@ -134,6 +155,8 @@ def write_descriptor(folder: Path, descriptor: Descriptor) -> Path:
         sample=descriptor.sample,
         root=descriptor.root,
         licence=descriptor.licence,
+        group_pattern=descriptor.group_pattern or None,
+        corrected=descriptor.corrected or None,
         **of_tree,
     )
     path = folder / f"{descriptor.name}.json"

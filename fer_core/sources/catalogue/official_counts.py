@@ -17,6 +17,7 @@ __all__ = [
     "ALL_SPLITS",
     "OFFICIAL",
     "OFFICIAL_SPLITS",
+    "CorrectedCounts",
     "OfficialCounts",
     "OfficialSplits",
     "check_official_counts",
@@ -24,6 +25,10 @@ __all__ = [
 
 ALL_SPLITS = "all"
 """Split of counts that are known only for the whole data set."""
+
+
+class CorrectedCounts(DataError):
+    """Counts near the official ones: of a copy whose labels were corrected, or of a damaged one."""
 
 
 class OfficialCounts(NamedTuple):
@@ -236,14 +241,17 @@ def _other_order(found: dict[str, int], part: OfficialCounts, where: object) -> 
             " They are a permutation of the official counts: the same numbers belong to other "
             "classes."
         )
-    return DataError(
+    remedy = "fetch the official label list"
+    if permuted:
+        remedy += "; this copy numbers its classes in another order"
+    else:
+        remedy += "; `fer data add --force` takes this one, if its labels were corrected on purpose"
+    return (DataError if permuted else CorrectedCounts)(
         problem,
         where=where,
         found=_listed(zip(part.counts, counts, strict=True)),
         expected=_listed(part.counts.items()),
-        remedy="fetch the official label list; this copy numbers its classes in another order"
-        if permuted
-        else "fetch the official label list",
+        remedy=remedy,
     )
 
 

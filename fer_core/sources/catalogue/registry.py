@@ -27,6 +27,8 @@ LAYOUTS = (
     "affectnet_npy",
     "affectnet_yolo",  # before folder7: its splits are folders too
     "folder7",
+    "parquet",
+    "csv_labels",  # after folder7: folders of classes say more than a table beside them
     UNLABELLED,
 )
 """In the order in which a folder is tried."""
@@ -46,6 +48,9 @@ _LOOK = {
     "affectnet_npy": "{train_set,val_set}/ with images/ID.jpg and annotations/ID_exp.npy",
     "affectnet_yolo": "data.yaml, and {train,valid,test}/ with images/ and labels/",
     "folder7": "{train,val,test}/{class}/ or {class}/",
+    "parquet": "*.parquet in the form of Hugging Face: images as bytes or paths, and labels",
+    "csv_labels": "a csv or tsv with a column of paths (file, image, …) and one of labels (label, "
+    "emotion, …)",
     "unlabelled": "images, and nothing that looks like labels",
 }
 

@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import INDEX
+from fer_core.pixels.picture_files import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES, suffix_of
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.reading.reader import FaceOrExclusion
 
 __all__ = ["EXPRESSIONS", "LabelledImage", "inner_folder", "pair_up"]
 
 
+_IMAGES = {"", *IMAGE_SUFFIXES, *UNREADABLE_SUFFIXES}
 _SEVEN = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Angry")
 
 EXPRESSIONS: dict[str, FaceOrExclusion] = {
@@ -51,10 +53,10 @@ def inner_folder(tree: RawTree, folder: str) -> str:
 def pair_up(
     tree: RawTree, images: str, labels: str, ending: str, besides: Collection[str] = ()
 ) -> list[LabelledImage]:
-    """Every file of `images` with its label file `<stem><ending>` of `labels`, sorted by name.
+    """Every image of `images` with its label file `<stem><ending>` of `labels`, sorted by name.
 
-    Upper and lower case may differ. Files of `labels` with another ending, and those called as
-    `besides` says, are left alone.
+    Other files beside the images (caches, `meta.json`) are left alone, as are files of `labels`
+    with another ending and those called as `besides` says. Upper and lower case may differ.
 
     Raises:
         DataError: images without label file or the reverse; names the first and says how many.
@@ -69,7 +71,7 @@ def pair_up(
     pairs: list[LabelledImage] = []
     paired: set[str] = set()
     alone: list[str] = []
-    names = tree.names(images)
+    names = [name for name in tree.names(images) if suffix_of(name) in _IMAGES]
     for name in names:
         stem = name.rpartition(".")[0] or name
         found = stem if stem in exact else alike.get(stem.lower())

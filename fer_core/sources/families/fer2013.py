@@ -89,6 +89,10 @@ class TableReader(Reader):
         """
         return encode(entry)
 
+    def cost(self, tree: RawTree, entry: TableEntry) -> int:
+        """Bytes of the row's text."""
+        return len(entry.pixels)
+
 
 def read_rows(tree: RawTree, table: str) -> Iterator[TableEntry]:
     """Rows of the table with label and usage checked; its columns may be in any order.

@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar
 
 from fer_core.base.errors import DataError
+from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.label_files import (
     Line,
     Listed,
@@ -24,7 +25,7 @@ from fer_core.sources.files.label_files import (
     read_table,
 )
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import Entry, Reader, refuse_missing
+from fer_core.sources.reading.reader import Entry, Reader, settle_missing
 
 __all__ = [
     "RafReader",
@@ -43,6 +44,7 @@ _SPLIT_LISTS = {"train": "train_labels.csv", "test": "test_labels.csv"}
 _TOPS = ("DATASET/", "")
 _HEADER = ["image", "label"]
 _ALIGNED = "_aligned"
+_WIDE = re.compile(r"[,;\t]")  # between columns, in copies
 
 
 class RafReader(Reader):
@@ -65,59 +67,72 @@ class RafReader(Reader):
             DataError: no list.
         """
         labels = find_file(tree, self.places, "RAF-DB label list")
-        return [labels, *[folder for folder in [_images_beside(labels)] if tree.is_dir(folder)]]
+        images = _images_beside(tree, labels)
+        folders = [images.rstrip("/")] if images.endswith("Image/") else _folders_in(tree, images)
+        return [labels, *[folder for folder in folders if tree.is_dir(folder)]]
 
-    def located(self, tree: RawTree, entries: Iterable[Entry]) -> Iterable[Entry]:
+    def located(
+        self, tree: RawTree, entries: Iterable[Entry], options: CleanOptions
+    ) -> Iterable[Entry]:
         """The entries with the aligned face where there is one, else the original picture.
 
         Raises:
             DataError: some are missing; names the first and says how many.
         """
-        images = _images_beside(self.files(tree)[0])
-        found: list[Entry] = []
-        missing: dict[str, Line] = {}
-        for entry in entries:
-            path = _find(tree, images, entry.key)
-            if path is not None:
-                found.append(replace(entry, path=path, note=_note_on(path)))
-            elif entry.line is not None:
-                missing[entry.key] = entry.line
-        first = PurePosixPath(next(iter(missing), "")).stem
-        refuse_missing(
-            missing,
-            len(found) + len(missing),
-            "images",
-            f"{first}_aligned.jpg in {images}/aligned, or the original in {images}/original",
-            "unpack the image archive completely",
+        images = _images_beside(tree, self.files(tree)[0])
+        paths = ((entry, _find(tree, images, entry.key)) for entry in entries)
+        return settle_missing(
+            tree,
+            [replace(entry, path=path, note=_note_on(path)) for entry, path in paths],
+            options,
+            what="images",
+            expected=f"{{}}_aligned.jpg in {images}aligned, or the original in {images}original",
+            remedy="unpack the image archive completely",
         )
-        return found
 
 
-def _images_beside(labels: str) -> str:
-    """The folder of the pictures, beside that of the list."""
-    return labels.rpartition("EmoLabel/")[0] + "Image"
+def _images_beside(tree: RawTree, labels: str) -> str:
+    """What stands before the folders of the pictures: `Image/` beside the list or beside its
+    folder; where there is none, the place itself.
+    """
+    top, _, inner = labels.rpartition("EmoLabel/")
+    top = top if inner != labels else labels.rpartition("/")[0]
+    top += "/" if top and not top.endswith("/") else ""
+    return f"{top}Image/" if tree.is_dir(f"{top}Image") or not _folders_in(tree, top) else top
 
 
-def _find(tree: RawTree, images: str, name: str) -> str | None:
-    """Path of a listed picture; the suffixed name is tried in both aligned folders before the plain
-    one.
+def _folders_in(tree: RawTree, top: str) -> list[str]:
+    """Folders of pictures that lie directly in a place."""
+    return [name for name in (f"{top}aligned", f"{top}original") if tree.is_dir(name)]
+
+
+def _find(tree: RawTree, images: str, name: str) -> str:
+    """Path of a listed picture, "" where there is none; the suffixed name is tried in both aligned
+    folders before the plain one.
     """
     plain = PurePosixPath(name)
     suffixed = f"{plain.stem}_aligned{plain.suffix}"
     places = [(folder, file) for file in (suffixed, plain.name) for folder in _FOLDERS[:2]]
     places += [(folder, plain.name) for folder in _FOLDERS[2:]]
-    paths = (f"{images}/{folder}/{file}" for folder, file in places)
-    return next((path for path in paths if tree.is_file(path)), None)
+    paths = [f"{images}{folder}/{file}" for folder, file in places]
+    if images:  # copies with all pictures in `Image`
+        paths += [f"{images}{suffixed}", f"{images}{plain.name}"]
+    return next((path for path in paths if tree.is_file(path)), "")
 
 
 def list_places(folder: str) -> list[str]:
     """Where a list may be: in the data set itself or in the folder that it is delivered in."""
-    return [f"{top}EmoLabel/{name}" for top in ("", f"{folder}/") for name in _NAMES]
+    return [
+        f"{top}{inner}{name}"
+        for inner in ("EmoLabel/", "")
+        for top in ("", f"{folder}/")
+        for name in _NAMES
+    ]
 
 
 def identifiers(tree: RawTree, labels: str) -> set[int]:
     """All ids of a list. Faulty lines are passed over: `read_list` says what is wrong with them."""
-    lines = (line.text.split() for line in read_lines(tree, labels))
+    lines = (_WIDE.sub(" ", line.text).split() for line in read_lines(tree, labels))
     return {
         int(columns[1])
         for columns in lines
@@ -140,8 +155,9 @@ def read_list(
     """
     listed = Listed("A file")
     for line in read_lines(tree, labels):
-        name, identifier = line.words(2, "file name and emotion id")
-        line.path(name)
+        spaced = line._replace(text=_WIDE.sub(" ", line.text))
+        name, identifier = spaced.words(2, "file name and emotion id")
+        name = re.sub(rf"{_ALIGNED}(?=\.[^./]*$)", "", line.path(name))
         if identifier not in known:
             problem = f"Unknown emotion id {identifier!r}."
             raise line.error(problem, f"1 to {len(known)}", remedy)
@@ -162,14 +178,24 @@ def _note_on(path: str) -> str:
 
 def is_in_folders(tree: RawTree) -> bool:
     """True where both lists and folders named after ids are there."""
-    return all(tree.is_file(name) for name in _SPLIT_LISTS.values()) and tree.is_dir(
+    return all(tree.is_file(name) for name in _lists(tree).values()) and tree.is_dir(
         f"{_top(tree)}train/1"
     )
 
 
 def folder_files(tree: RawTree) -> list[str]:
     """Both lists and the folders of the splits."""
-    return [*_SPLIT_LISTS.values(), *(f"{_top(tree)}{split}" for split in _SPLIT_LISTS)]
+    return [*_lists(tree).values(), *(f"{_top(tree)}{split}" for split in _SPLIT_LISTS)]
+
+
+def _lists(tree: RawTree) -> dict[str, str]:
+    """List of each split, beside `DATASET` or in it."""
+    return {
+        split: next(
+            (f"{top}{name}" for top in ("", _top(tree)) if tree.is_file(f"{top}{name}")), name
+        )
+        for split, name in _SPLIT_LISTS.items()
+    }
 
 
 def read_folders(tree: RawTree, label_of_id: Mapping[str, int]) -> Iterator[Entry]:
@@ -186,7 +212,7 @@ def read_folders(tree: RawTree, label_of_id: Mapping[str, int]) -> Iterator[Entr
     listed = Listed("A file")
     paths: set[str] = set()
     expected = f"1 to {len(label_of_id)}"
-    for split, table in _SPLIT_LISTS.items():
+    for split, table in _lists(tree).items():
         for line, (picture, identifier) in read_table(tree, table, _HEADER):
             label = line.look_up(identifier, label_of_id, "emotion id", expected)
             place = PurePosixPath(line.path(picture))

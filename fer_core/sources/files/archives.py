@@ -18,24 +18,17 @@ from pathlib import Path
 from typing import IO
 
 from fer_core.base.errors import DataError
+from fer_core.pixels.picture_files import is_litter
 
-__all__ = ["DAMAGE", "ArchiveFolder", "Member", "archive_stem", "is_litter", "open_archive"]
+__all__ = ["DAMAGE", "ArchiveFolder", "Member", "archive_stem", "open_archive"]
 
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
 """What reading from a damaged archive or `.gz` file may raise."""
 
 _SUFFIXES = (".tar.gz", ".tgz", ".zip", ".tar")
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 _MOST_COMPRESSED = 64
 _DEEPEST = 64
 _DAMAGE = (*DAMAGE, NotImplementedError, RuntimeError, ValueError)
-
-
-def is_litter(name: str) -> bool:
-    """True for hidden files and what Windows and macOS leave in folders; these neither count nor
-    are read.
-    """
-    return name.startswith(".") or name.lower() in _LITTER
 
 
 def archive_stem(name: str) -> str | None:

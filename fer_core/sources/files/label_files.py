@@ -18,7 +18,7 @@ __all__ = ["Line", "Listed", "find_file", "open_table", "read_lines", "read_tabl
 Known = TypeVar("Known")
 
 _LONGEST_LINE = 65536
-_LONGEST_PATH = 1024
+_LONGEST_PATH, _LONGEST_NAME = 1024, 255
 
 
 class Line(NamedTuple):
@@ -54,17 +54,17 @@ class Line(NamedTuple):
         """
         return self._counted(self.text.split(), count, meaning)
 
-    def cells(self, count: int, meaning: str) -> list[str]:
+    def cells(self, count: int, meaning: str, delimiter: str = ",") -> list[str]:
         """The columns of a CSV line, without blanks around them.
 
         Raises:
             DataError: not CSV, or there are not `count` columns.
         """
         try:
-            columns = [column.strip() for column in next(csv.reader([self.text], strict=True))]
+            cells = next(csv.reader([self.text], strict=True, delimiter=delimiter))
         except csv.Error as error:
             raise self.error(f"A line is not CSV: {error}.", meaning) from error
-        return self._counted(columns, count, meaning)
+        return self._counted([cell.strip() for cell in cells], count, meaning)
 
     def _counted(self, columns: list[str], count: int, meaning: str) -> list[str]:
         if len(columns) != count:
@@ -88,8 +88,10 @@ class Line(NamedTuple):
             DataError: absolute, with a drive letter, backslashes or `..`, empty, or too long for
                 any file system.
         """
-        if len(text) > _LONGEST_PATH:
-            expected = f"at most {_LONGEST_PATH} characters"
+        if len(text) > _LONGEST_PATH or any(
+            len(name.encode()) > _LONGEST_NAME for name in text.split("/")
+        ):
+            expected = f"at most {_LONGEST_PATH} characters, {_LONGEST_NAME} bytes a name"
             raise self.error("A label file names a path that is too long.", expected)
         if (
             not text
@@ -134,12 +136,15 @@ def _short(text: str) -> str:
 
 
 def find_file(tree: RawTree, names: Iterable[str], what: str) -> str:
-    """The first of `names` that is a file of the data set.
+    """The first of `names` that is a file of the data set; the one that the user gave, if it is
+    among them.
 
     Raises:
         DataError: none is.
     """
     names = list(names)
+    if tree.table in names:
+        return tree.table
     for name in names:
         if tree.is_file(name):
             return name

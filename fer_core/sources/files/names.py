@@ -1,22 +1,15 @@
-"""What names of files and folders mean: images, classes and splits, and which names speak of a
-split without saying which.
+"""What names of folders mean: classes and splits, and which names speak of a split without saying
+which.
 
 `training_set`, `FER2013Valid` and `PublicTest` are splits; `test_old` and `mytests` are not, but a
 folder of that name must not be taken for train either.
 """
 
 import re
-from pathlib import PurePosixPath
 
 from fer_core.base.labels import class_index
 
-__all__ = ["IMAGE_SUFFIXES", "is_image", "is_split_or_class", "looks_like_split", "split_of"]
-
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
-)
-"""Endings of images, in small letters. The first bytes of a file decide what it really is."""
-
+__all__ = ["is_split_or_class", "looks_like_split", "split_of"]
 
 _WORDS = {
     "train": ("train", "training", "trn"),
@@ -57,8 +50,3 @@ def looks_like_split(name: str) -> bool:
 def is_split_or_class(name: str) -> bool:
     """True for a folder name that layout `folder7` gives a meaning."""
     return split_of(name) is not None or class_index(name) is not None
-
-
-def is_image(path: str) -> bool:
-    """True for a name with the ending of an image."""
-    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES

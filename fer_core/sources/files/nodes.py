@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import IO
 
 from fer_core.base.errors import DataError
+from fer_core.pixels.picture_files import is_litter
 from fer_core.sources.files.archives import (
     ArchiveFolder,
     Member,
     archive_stem,
-    is_litter,
     open_archive,
 )
 

@@ -6,16 +6,40 @@ any name for the person. A table that is there names every face; which persons t
 common is not known.
 """
 
+import re
 from typing import NamedTuple
 
 from fer_core.base.errors import DataError
 from fer_core.sources.files.label_files import Line, Listed, read_table
 from fer_core.sources.files.tree import RawTree
 
-__all__ = ["SUBJECTS", "Subjects", "read_subjects"]
+__all__ = ["SUBJECTS", "Subjects", "check_pattern", "person_in", "read_subjects"]
 
 SUBJECTS = "subjects.csv"
 _HEADER = ["file", "subject"]
+_LONGEST_PATTERN = 200
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuse what is no regular expression.
+
+    Raises:
+        ValueError: says what is wrong with it.
+    """
+    if len(pattern) > _LONGEST_PATTERN:
+        raise ValueError(f"group_pattern: more than {_LONGEST_PATTERN} characters")
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"group_pattern: {pattern} is no regular expression: {error}") from error
+
+
+def person_in(path: str, pattern: str) -> str:
+    """The person that the pattern finds in a picture's path: its first group, or else all that it
+    matches; "" where it finds none. The number behind `#` in a sample_id is no part of the path.
+    """
+    found = re.search(pattern, re.sub(r"#\d+$", "", path))
+    return "" if found is None else (found[1 if found.re.groups else 0] or "")
 
 
 class Subjects(NamedTuple):

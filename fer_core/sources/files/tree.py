@@ -15,7 +15,7 @@ from typing import IO
 
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file
-from fer_core.sources.files.archives import ArchiveFolder, Member, archive_stem, is_litter
+from fer_core.sources.files.archives import ArchiveFolder, Member, archive_stem
 from fer_core.sources.files.nodes import (
     DEEPEST,
     DiskFile,
@@ -28,10 +28,13 @@ from fer_core.sources.files.nodes import (
     walk_disk,
 )
 
-__all__ = ["Fingerprint", "RawTree", "is_litter", "open_tree"]
+__all__ = ["TABLES", "Fingerprint", "RawTree", "open_tree"]
 
 _LARGEST = 1 << 28  # bytes of a file that is read whole
-_LABELS = (".csv", ".csv.gz", ".tsv", ".lst", ".txt", ".yaml", ".yml", ".json", ".npy")
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".lst", ".txt", ".parquet")
+"""Endings of label tables that can be given by themselves."""
+
+_LABELS = (*TABLES, ".yaml", ".yml", ".json", ".npy")
 _LONGEST_LABELS = 1 << 29  # bytes
 
 
@@ -63,12 +66,18 @@ class RawTree:
 
     Attributes:
         place: the folder or archive, for error texts.
+        table: the label file in it that is meant where several would do; "" leaves it open.
     """
 
     def __init__(
-        self, place: Path, root: "DiskFolder | MountedArchive | ArchiveFolder", archive: Path | None
+        self,
+        place: Path,
+        root: "DiskFolder | MountedArchive | ArchiveFolder",
+        archive: Path | None,
+        table: str = "",
     ) -> None:
         self.place = place
+        self.table = table
         self._root = root
         self._archive = archive
         self._folders: dict[str, Node | None] = {"": root}
@@ -136,6 +145,11 @@ class RawTree:
             )
         return file.read()
 
+    def size(self, name: str) -> int:
+        """A file's bytes; 0 where there is no such file."""
+        node = self._node(name)
+        return node.size if isinstance(node, DiskFile | Member) else 0
+
     def fingerprint(self, parts: Iterable[str]) -> Fingerprint:
         """Fingerprint of files and folders, whatever the order they are given in; of an archive its
         own name and size.
@@ -192,13 +206,16 @@ class RawTree:
 
 
 def open_tree(path: Path) -> RawTree:
-    """The tree of a folder, of an archive, or of a folder inside an archive (`data.zip/inner`).
+    """The tree of a folder, of an archive, of a folder inside an archive (`data.zip/inner`), or of
+    the folder of a label table, which then is the one that is meant.
 
     Raises:
-        DataError: there is nothing, or a file that is no archive.
+        DataError: there is nothing, or a file that is neither archive nor table.
     """
     if path.is_dir():
-        return RawTree(path, DiskFolder(path, (os.path.realpath(path),)), None)
+        return RawTree(path, _disk_folder(path), None)
+    if path.is_file() and path.name.lower().endswith(TABLES):
+        return RawTree(path.parent, _disk_folder(path.parent), None, path.name)
     for place in (path, *path.parents):
         if place.is_file():
             break
@@ -230,6 +247,17 @@ def open_tree(path: Path) -> RawTree:
             expected=", ".join(whole.folders()[:8]) or "folders",
         )
     return RawTree(path, node, place)
+
+
+def _disk_folder(path: Path) -> DiskFolder:
+    """A folder, with the places that links in it may lead into: itself, and the store of a snapshot
+    that the Hugging Face hub has fetched, whose files are links to `blobs/`.
+    """
+    real = Path(os.path.realpath(path))
+    blobs = [
+        snapshots.parent / "blobs" for snapshots in real.parents if snapshots.name == "snapshots"
+    ]
+    return DiskFolder(path, (str(real), *(str(folder) for folder in blobs if folder.is_dir())))
 
 
 def _digest(values: Mapping[str, object]) -> str:

@@ -12,7 +12,6 @@ known: each photo is a group of its own.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.official_counts import check_official_counts
@@ -21,7 +20,8 @@ from fer_core.sources.families.affectnet import EXPRESSIONS
 from fer_core.sources.files.label_files import Line, Listed, find_file, read_table
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.images.crops import Box
-from fer_core.sources.reading.photos import BoxedEntry, PhotoReader, photo_folder
+from fer_core.sources.reading.photos import BoxedEntry, PhotoReader, find_photos
+from fer_core.sources.reading.reader import settle_missing
 
 __all__ = ["READER"]
 
@@ -77,12 +77,22 @@ class _Affectnet(PhotoReader):
                 listed.add(entry.photo, line)
                 yield entry
 
-    def located(self, tree: RawTree, entries: Iterable[BoxedEntry]) -> list[BoxedEntry]:
-        entries = list(entries)
-        needed = [entry for entry in entries if not entry.reason]
-        remedy = "unpack all volumes of the image archive, Manually_Annotated.part*.rar"
-        folder = photo_folder(tree, _IMAGE_FOLDERS, needed, remedy)
-        return [replace(entry, path=f"{folder}/{entry.photo}") for entry in entries]
+    def located(
+        self, tree: RawTree, entries: Iterable[BoxedEntry], options: CleanOptions
+    ) -> list[BoxedEntry]:
+        folders = self.files(tree)[len(_SPLITS) :]
+        entries = find_photos(tree, _IMAGE_FOLDERS, folders, entries)
+        needed = (entry for entry in entries if not entry.reason)
+        found = settle_missing(
+            tree,
+            needed,
+            options,
+            what="photos",
+            expected=f"it in {tree.where((folders or _IMAGE_FOLDERS)[0])}",
+            remedy="unpack all volumes of the image archive, Manually_Annotated.part*.rar",
+        )
+        settled = {entry.key: entry for entry in found}
+        return [settled.get(entry.key, entry) for entry in entries]
 
 
 def _lists(tree: RawTree) -> dict[str, str]:

@@ -9,18 +9,18 @@ manifest carves val and calib by whole photos.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from fer_core.base.labels import N_CLASSES
 from fer_core.sources.catalogue.options import CleanOptions, CropOptions
 from fer_core.sources.files.label_files import Line, Listed, find_file, read_lines
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.photos import BoxedEntry, PhotoReader, photo_folder
+from fer_core.sources.reading.photos import BoxedEntry, PhotoReader, find_photos
+from fer_core.sources.reading.reader import settle_missing
 
 __all__ = ["READER"]
 
 _LISTS = ["label.lst", "label/label.lst"]
-_FOLDERS = ("image/origin", "origin", "origin/origin", "image/origin/origin", "image")
+_FOLDERS = ("image/origin", "origin", "origin/origin", "image/origin/origin", "image", "images")
 _LARGEST = 1_000_000  # of any number: more is a slip
 _COLUMNS = "image_name face_id top left right bottom confidence expression"
 _IDS = {str(index): index for index in range(N_CLASSES)}
@@ -37,7 +37,7 @@ class _Expw(PhotoReader):
 
     def files(self, tree: RawTree) -> list[str]:
         labels = find_file(tree, _LISTS, "ExpW label list")
-        return [labels, *[name for name in ("image", "origin") if tree.is_dir(name)]]
+        return [labels, *[name for name in tree.folders() if not labels.startswith(f"{name}/")]]
 
     def cropping(self, options: CleanOptions) -> tuple[float, CropOptions]:
         return options.expw.pad_ratio, options.crops
@@ -49,14 +49,18 @@ class _Expw(PhotoReader):
             listed.add(entry.key, line)
             yield entry
 
-    def located(self, tree: RawTree, entries: Iterable[BoxedEntry]) -> list[BoxedEntry]:
-        entries = list(entries)
-        remedy = (
-            "unpack all volumes of the image archive; the first is misnamed origin.7z.001.001 and "
-            "must be called origin.7z.001"
+    def located(
+        self, tree: RawTree, entries: Iterable[BoxedEntry], options: CleanOptions
+    ) -> list[BoxedEntry]:
+        return settle_missing(
+            tree,
+            find_photos(tree, _FOLDERS, self.files(tree)[1:], entries),
+            options,
+            what="photos",
+            expected=f"it in a folder in {tree.place}, such as {', '.join(_FOLDERS)}",
+            remedy="unpack all volumes of the image archive; the first is misnamed "
+            "origin.7z.001.001 and must be called origin.7z.001",
         )
-        folder = photo_folder(tree, _FOLDERS, entries, remedy)
-        return [replace(entry, path=f"{folder}/{entry.photo}") for entry in entries]
 
 
 def _entry(line: Line, least: float) -> BoxedEntry:

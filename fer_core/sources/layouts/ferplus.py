@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from fer_core.base.errors import DataError
+from fer_core.base.labels import UNLABELLED
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.official_counts import check_official_counts
 from fer_core.sources.catalogue.options import CleanOptions
@@ -31,6 +32,7 @@ _FOLDERS = ("", "FERPlus/", "FERPlus-master/")  # the last as the authors' repos
 _TABLES = [
     f"{folder}{name}" for folder in _FOLDERS for name in ("fer2013new.csv", "fer2013new.csv.gz")
 ]
+_ENOUGH, _LEAST_AGREEMENT = 100, 0.4
 _HEADER = ("Usage", "Image name", *WORDS)
 
 
@@ -53,12 +55,16 @@ class _Ferplus(TableReader):
     def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[TableEntry]:
         votes, pictures = self.files(tree)
         rows, n_rows, n_votes = read_rows(tree, pictures), 0, 0
+        agreeing, compared = 0, 0
         for row, vote in zip_longest(rows, read_table(tree, votes, _HEADER)):
             n_rows += row is not None
             n_votes += vote is not None
             if row is not None and vote is not None:
                 line, columns = vote
-                yield _labelled(row, line, columns, options)
+                labelled = _labelled(row, line, columns, options)
+                compared += labelled.label != UNLABELLED
+                agreeing += labelled.label == row.label
+                yield labelled
         if n_rows != n_votes:
             raise DataError(
                 "The FERPlus table has not as many rows as the FER2013 table: they cannot be "
@@ -68,6 +74,18 @@ class _Ferplus(TableReader):
                 f"{tree.where(pictures)}",
                 remedy="put the two official tables side by side, both whole (35,887 rows) or cut "
                 "at the same row",
+            )
+        if compared >= _ENOUGH and agreeing < _LEAST_AGREEMENT * compared:
+            raise DataError(
+                "The two tables are not in the same order: the votes seldom agree with FER2013's "
+                "labels.",
+                where=tree.where(votes),
+                found=f"agreement {agreeing / compared:.2f} in {compared} rows with "
+                f"{tree.where(pictures)}",
+                expected=f"at least {_LEAST_AGREEMENT}; the official tables have 0.64 to 0.68, "
+                "tables in another order 0.18 to 0.23",
+                remedy="fetch both official tables again; neither may be sorted, shuffled or "
+                "filtered",
             )
 
 

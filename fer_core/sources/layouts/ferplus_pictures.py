@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.families.fer2013 import WORDS, decide
-from fer_core.sources.files.label_files import Line, Listed, find_file, read_lines
+from fer_core.sources.files.label_files import Listed, find_file, read_lines
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import Entry, Reader, refuse_missing
+from fer_core.sources.reading.reader import Entry, Reader, settle_missing
 
 __all__ = ["READER"]
 
@@ -53,20 +53,18 @@ class _FerplusPictures(Reader):
                     **decide(counts, options.ferplus.mode, line)._asdict(),
                 )
 
-    def located(self, tree: RawTree, entries: Iterable[Entry]) -> list[Entry]:
-        entries = list(entries)
-        missing: dict[str, Line] = {
-            entry.key: entry.line
-            for entry in entries
-            if entry.line is not None and not tree.is_file(entry.path)
-        }
-        remedy = (
-            "run the authors' generate_training_data.py; or give the folder of fer2013new.csv and "
-            "fer2013.csv instead"
+    def located(
+        self, tree: RawTree, entries: Iterable[Entry], options: CleanOptions
+    ) -> list[Entry]:
+        return settle_missing(
+            tree,
+            entries,
+            options,
+            what="pictures",
+            expected="each picture beside its list",
+            remedy="run the authors' generate_training_data.py; or give the folder of "
+            "fer2013new.csv and fer2013.csv instead",
         )
-        expected = "each picture beside its list"
-        refuse_missing(missing, len(entries), "pictures", expected, remedy)
-        return entries
 
 
 READER = _FerplusPictures()

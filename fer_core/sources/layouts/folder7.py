@@ -16,12 +16,13 @@ from pathlib import PurePosixPath
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES, UNLABELLED, class_index
+from fer_core.pixels.picture_files import is_image
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.files.names import is_image, is_split_or_class, looks_like_split, split_of
+from fer_core.sources.files.names import is_split_or_class, looks_like_split, split_of
 from fer_core.sources.files.subjects import SUBJECTS, read_subjects
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import OTHER_FILE, Entry, Reader
+from fer_core.sources.reading.reader import Entry, Reader, left_out_file
 
 __all__ = ["READER"]
 
@@ -40,6 +41,12 @@ class _Folder7(Reader):
 
     def files(self, tree: RawTree) -> list[str]:
         return [""]
+
+    def no_persons(self, tree: RawTree, options: CleanOptions) -> str:
+        tables = [SUBJECTS, *(f"{folder}/{SUBJECTS}" for folder in tree.folders())]
+        if any(map(tree.is_file, tables)):
+            return ""
+        return f"{SUBJECTS} beside the class folders"
 
     def check_counts(self, tree: RawTree, options: CleanOptions, counts: Announced) -> None:
         seven = {
@@ -128,7 +135,7 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[Entry]:
         label = class_index(word)
         reason = ""
         if not is_image(path):
-            reason, word = "not an image file", OTHER_FILE
+            word, reason = left_out_file(path)
         elif form == "unknown" or split == "none":
             reason, word = "folder name is no split", folders[0] if folders else "(no folder)"
         elif _NUMBER.fullmatch(word):
@@ -147,6 +154,16 @@ def _entries_of(tree: RawTree, base: str, form: str) -> Iterator[Entry]:
                 found=within[0],
                 expected="{train,val,test}/{class}/",
                 remedy="put the class folders into the folders of the splits",
+            )
+        elif label is not None and (
+            others := [name for name in inner[1:] if class_index(name) not in (None, label)]
+        ):
+            raise DataError(
+                "A folder of one class lies inside the folder of another.",
+                where=tree.where(path.rpartition("/")[0]),
+                found=f"{others[0]} in {word}",
+                expected="{class}/ with pictures of that class alone",
+                remedy="put it beside the other class folders, or rename it if it is no class",
             )
         elif label is None:
             reason, word = "folder name is none of the seven classes", word.lower() or "(no folder)"

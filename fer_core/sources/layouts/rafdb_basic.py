@@ -57,8 +57,10 @@ class _RafdbBasic(RafReader):
             )
         )
 
-    def located(self, tree: RawTree, entries: Iterable[Entry]) -> Iterable[Entry]:
-        return entries if is_in_folders(tree) else super().located(tree, entries)
+    def located(
+        self, tree: RawTree, entries: Iterable[Entry], options: CleanOptions
+    ) -> Iterable[Entry]:
+        return entries if is_in_folders(tree) else super().located(tree, entries, options)
 
 
 READER = _RafdbBasic()

@@ -6,22 +6,22 @@ A folder where anything looks like labels is left to the layout that knows them.
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import class_index
+from fer_core.pixels.picture_files import IMAGE_SUFFIXES, is_image, suffix_of
 from fer_core.sources.catalogue.options import CleanOptions
-from fer_core.sources.files.names import IMAGE_SUFFIXES, is_image
 from fer_core.sources.files.tree import RawTree
-from fer_core.sources.reading.reader import OTHER_FILE, Entry, Reader
+from fer_core.sources.reading.reader import Entry, Reader, left_out_file
 
 __all__ = ["READER"]
 
 _TABLES = (
     *(".csv", ".tsv", ".lst", ".json", ".jsonl", ".xml", ".yaml", ".yml"),
-    *(".npy", ".npz", ".mat", ".parquet", ".gz"),
+    *(".npz", ".mat", ".parquet", ".gz"),
 )
-_LABELS = re.compile(r"(?<!un)label|annotation")
+_LABELS = re.compile(r"(?<!un)label|annotation|_(exp|val|aro|lnd)\.npy")
+_ABOUT_FILES = re.compile(r"(meta|meta_?data|info|readme|license|dataset_infos?)\.[a-z]+")
 
 
 class _Unlabelled(Reader):
@@ -37,7 +37,9 @@ class _Unlabelled(Reader):
             *folders, name = path.lower().split("/")
             if is_image(name):
                 images = True
-            elif PurePosixPath(name).suffix in _TABLES or _LABELS.search(name):
+            elif _LABELS.search(name) or (
+                suffix_of(name) in _TABLES and not _ABOUT_FILES.fullmatch(name)
+            ):
                 return False
             if any(_LABELS.search(folder) or class_index(folder) is not None for folder in folders):
                 return False
@@ -54,8 +56,8 @@ class _Unlabelled(Reader):
                 yield Entry(key=path, split="none", path=path, word="unlabelled")
             else:
                 others += 1
-                reason = "not an image file"
-                yield Entry(key=path, split="none", path=path, word=OTHER_FILE, reason=reason)
+                word, reason = left_out_file(path)
+                yield Entry(key=path, split="none", path=path, word=word, reason=reason)
         if not images:
             raise DataError(
                 "No images here.",

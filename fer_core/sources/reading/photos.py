@@ -4,21 +4,22 @@ decoded once.
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
-from fer_core.pixels.decode import UndecodableImage
-from fer_core.pixels.parallel import ordered_map
+from fer_core.base.errors import DataError
+from fer_core.pixels.damage import check_whole
+from fer_core.pixels.decode import UndecodableImage, decoded_bytes
+from fer_core.pixels.parallel import DECODING, ordered_map
 from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
 from fer_core.sources.catalogue.options import CleanOptions, CropOptions
-from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.images.crops import Box, cut_face
 from fer_core.sources.images.photos import Photo, decode_photo
-from fer_core.sources.reading.reader import Entry, Reader, excluded, refuse_missing
+from fer_core.sources.reading.reader import Entry, Reader, excluded
 
-__all__ = ["BoxedEntry", "PhotoReader", "photo_folder"]
+__all__ = ["BoxedEntry", "PhotoReader", "find_photos"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,11 @@ class BoxedEntry(Entry):
     box: Box | None = None
     face_id: int | None = None
     confidence: float | None = None
+
+    @property
+    def pictured(self) -> str:
+        """The photo."""
+        return self.photo
 
     def box_in(self, height: int, width: int) -> Box:
         """The box in pixels of a photo of this size."""
@@ -72,24 +78,37 @@ class PhotoReader(Reader):
         photos of faces of the seven classes are opened.
         """
         photos: dict[str, list[BoxedEntry]] = {}
-        for entry in self.located(tree, self.entries(tree, options)):
+        for entry in self.located(tree, self.entries(tree, options), options):
             photos.setdefault(entry.path, []).append(entry)
         items = ordered_map(
             lambda entries: self._faces(tree, entries, source, options),
             photos.values(),
             chunk=self.chunk,
+            cost=lambda entries: max(self.cost(tree, entry) for entry in entries),
         )
         return (item for of_photo in items for item in of_photo)
 
     def _faces(
         self, tree: RawTree, entries: list[BoxedEntry], source: str, options: CleanOptions
     ) -> list[Face | Exclusion]:
+        data = b"" if all(entry.reason for entry in entries) else tree.read(entries[0].path)
+        with DECODING.hold(decoded_bytes(data)):
+            return self._cut(tree, entries, data, source, options)
+
+    def _cut(
+        self,
+        tree: RawTree,
+        entries: list[BoxedEntry],
+        data: bytes,
+        source: str,
+        options: CleanOptions,
+    ) -> list[Face | Exclusion]:
         path, name = entries[0].path, entries[0].photo
-        data, photo, failure = b"", None, ""
+        photo, failure = None, ""
         if not all(entry.reason for entry in entries):
-            data = tree.read(path)
             try:
                 photo = self.decode(data, tree.where(path), options.max_pixels)
+                check_whole(data, tree.where(path))
             except UndecodableImage as error:
                 failure = f"{name}: {error.problem} {error.found}"
         items: list[Face | Exclusion] = []
@@ -125,21 +144,41 @@ class PhotoReader(Reader):
         return items
 
 
-def photo_folder(
-    tree: RawTree, folders: Sequence[str], needed: Iterable[BoxedEntry], remedy: str
-) -> str:
-    """The one of `folders` that holds the first photo that is needed.
+def find_photos(
+    tree: RawTree, folders: Sequence[str], parts: Iterable[str], entries: Iterable[BoxedEntry]
+) -> list[BoxedEntry]:
+    """The entries with the paths of their photos, "" for those that are nowhere.
+
+    Args:
+        tree: the data set.
+        folders: where photos usually lie, the most usual first.
+        parts: where else a photo is looked for by its name.
+        entries: of the label files.
 
     Raises:
-        DataError: photos are missing there; names the first and says how many.
+        DataError: a photo lies in several of the other places.
     """
-    lines: dict[str, Line] = {}
-    for entry in needed:
-        if entry.line is not None:
-            lines.setdefault(entry.photo, entry.line)
-    first = next(iter(lines), "")
-    folder = next((name for name in folders if tree.is_file(f"{name}/{first}")), folders[0])
-    missing = {name: line for name, line in lines.items() if not tree.is_file(f"{folder}/{name}")}
-    expected = f"it in {tree.where(folder)} (looked in {', '.join(folders)})"
-    refuse_missing(missing, len(lines), "photos", expected, remedy)
-    return folder
+    entries, paths = list(entries), dict[str, str]()
+    known = [folder for folder in folders if tree.is_dir(folder)]
+    elsewhere: dict[str, list[str]] | None = None
+    for photo in dict.fromkeys(entry.photo for entry in entries):
+        usual = (f"{folder}/{photo}" for folder in known)
+        paths[photo] = next((path for path in usual if tree.is_file(path)), "")
+        if paths[photo]:
+            continue
+        if elsewhere is None:
+            elsewhere = {}
+            for path in dict.fromkeys(path for part in parts for path in tree.walk(part)):
+                elsewhere.setdefault(path.rpartition("/")[2], []).append(path)
+        same = elsewhere.get(photo.rpartition("/")[2], [])
+        same = [path for path in same if f"/{path}".endswith(f"/{photo}")]
+        if len(same) > 1:
+            raise DataError(
+                "A listed photo lies in several folders.",
+                where=tree.place,
+                found=", ".join(same[:4]),
+                expected="each once",
+                remedy="remove the copies that do not belong to the list",
+            )
+        paths[photo] = same[0] if same else ""
+    return [replace(entry, path=paths[entry.photo]) for entry in entries]

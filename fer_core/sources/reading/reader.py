@@ -4,10 +4,11 @@ A layout's class says where its files are and what its label files list; the res
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from tqdm import tqdm
 
@@ -15,16 +16,25 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES, UNLABELLED
 from fer_core.base.logs import progress_off
 from fer_core.pixels.parallel import ordered_map
-from fer_core.sources.catalogue.faces import Announced, Exclusion, Face, tally
-from fer_core.sources.catalogue.official_counts import check_official_counts
+from fer_core.pixels.picture_files import UNREADABLE_SUFFIXES, suffix_of
+from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, Face, tally
+from fer_core.sources.catalogue.official_counts import CorrectedCounts, check_official_counts
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import RawTree
 
-__all__ = ["OTHER_FILE", "Entry", "FaceOrExclusion", "Reader", "excluded", "refuse_missing"]
+__all__ = [
+    "OTHER_FILE",
+    "Entry",
+    "FaceOrExclusion",
+    "Reader",
+    "excluded",
+    "left_out_file",
+    "settle_missing",
+]
 
-OTHER_FILE = "(other file)"
-"""Word for a file that is no image."""
+OTHER_FILE, UNREADABLE = "(other file)", "(HEIC, AVIF or JPEG XL)"
+"""Words for a file that is no image, and for one in a format that cannot be decoded here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +72,17 @@ class Entry:
     line: Line | None = None
 
     @property
+    def pictured(self) -> str:
+        """The picture as its list names it."""
+        return self.key
+
+    @property
     def counted(self) -> str:
         """What it is counted under."""
         return self.word or CLASSES[self.label]
+
+
+Listing = TypeVar("Listing", bound=Entry)
 
 
 class FaceOrExclusion(NamedTuple):
@@ -114,20 +132,45 @@ class Reader(ABC):
             DataError: a label file is missing or breaks its format; names file, line and text.
         """
 
-    def located(self, tree: RawTree, entries: Iterable[Any]) -> Iterable[Any]:
+    def located(
+        self, tree: RawTree, entries: Iterable[Any], options: CleanOptions
+    ) -> Iterable[Any]:
         """The entries with the paths of their pictures.
 
         Raises:
-            DataError: pictures are missing.
+            DataError: more pictures are missing than `clean.allow_undecodable` allows.
         """
         return entries
+
+    def remarks(self, tree: RawTree, options: CleanOptions) -> list[str]:
+        """What a user should know when the data set is added, each as a sentence without a full
+        stop.
+        """
+        return []
+
+    def no_persons(self, tree: RawTree, options: CleanOptions) -> str:
+        """What can be given to say who is on each picture, where that is not known and may matter;
+        else "".
+        """
+        return ""
 
     def picture(self, tree: RawTree, entry: Any) -> bytes:
         """The encoded picture of an entry: the original file's bytes."""
         return tree.read(entry.path)
 
-    def announce(self, tree: RawTree, options: CleanOptions) -> Announced:
+    def cost(self, tree: RawTree, entry: Any) -> int:
+        """Bytes of memory that the encoded picture of an entry takes."""
+        return 0 if entry.reason else tree.size(entry.path)
+
+    def announce(
+        self, tree: RawTree, options: CleanOptions, *, corrected: bool = False
+    ) -> Announced:
         """Count the entries of the label files without opening an image.
+
+        Args:
+            tree: the data set.
+            options: section `clean`.
+            corrected: its labels are known to differ from the official ones.
 
         Raises:
             DataError: as `entries`, or the counts cannot be right.
@@ -138,7 +181,11 @@ class Reader(ABC):
         for entry in tqdm(entries, desc="labels", leave=False, disable=progress_off()):
             tally(announced, entry.split, entry.counted)
             tally(official, entry.split, entry.official or entry.counted)
-        self.check_counts(tree, options, official)
+        try:
+            self.check_counts(tree, options, official)
+        except CorrectedCounts:
+            if not corrected:
+                raise
         return announced
 
     def check_counts(self, tree: RawTree, options: CleanOptions, counts: Announced) -> None:
@@ -151,12 +198,21 @@ class Reader(ABC):
         Raises:
             DataError: as `announce`, and for a missing image or a box that is none.
         """
-        entries = self.located(tree, self.entries(tree, options))
-        return ordered_map(lambda entry: self._item(tree, entry, source), entries, chunk=self.chunk)
+        entries = self.located(tree, self.entries(tree, options), options)
+        return ordered_map(
+            lambda entry: self._item(tree, entry, source),
+            entries,
+            chunk=self.chunk,
+            cost=lambda entry: self.cost(tree, entry),
+        )
 
     def _item(self, tree: RawTree, entry: Entry, source: str) -> Face | Exclusion:
         if entry.reason:
-            show = None if entry.word == OTHER_FILE else partial(self.picture, tree, entry)
+            show = (
+                None
+                if entry.word in (OTHER_FILE, UNREADABLE)
+                else partial(self.picture, tree, entry)
+            )
             return excluded(source, entry, entry.reason, entry.detail or entry.key, show)
         return Face(
             f"{source}/{entry.key}",
@@ -168,6 +224,16 @@ class Reader(ABC):
             votes=entry.votes,
             note=entry.note,
         )
+
+
+def left_out_file(path: str) -> tuple[str, str]:
+    """Word and reason of an entry for a file that has not the ending of an image."""
+    if suffix_of(path) in UNREADABLE_SUFFIXES:
+        return (
+            UNREADABLE,
+            "picture in a format that cannot be decoded here: save it as JPEG or PNG",
+        )
+    return OTHER_FILE, "not an image file"
 
 
 def excluded(
@@ -182,26 +248,49 @@ def excluded(
     return Exclusion(key, reason, str(detail), entry.split, entry.counted, show)
 
 
-def refuse_missing(
-    missing: Mapping[str, Line], listed: int, what: str, expected: str, remedy: str
-) -> None:
-    """Refuse a list whose pictures are missing.
+def settle_missing(
+    tree: RawTree,
+    entries: Iterable[Listing],
+    options: CleanOptions,
+    *,
+    what: str,
+    expected: str,
+    remedy: str,
+) -> list[Listing]:
+    """The entries, those without a picture as exclusions where `clean.allow_undecodable` allows so
+    many.
 
     Args:
-        missing: names of the missing ones, and their lines.
-        listed: how many there should be.
+        tree: the data set.
+        entries: with the paths of their pictures, or "" where none was found.
+        options: section `clean`.
         what: they are.
+        expected: where each should lie; `{}` is the first missing one without its ending.
+        remedy: what to do.
 
     Raises:
-        DataError: names the first and says how many, unless none is missing.
+        DataError: more are missing; names the first and its line, and says how many.
     """
-    if not missing:
-        return
-    name, line = next(iter(missing.items()))
+    entries = list(entries)
+    missing = [not (entry.path and tree.is_file(entry.path)) for entry in entries]
+    needed = [entry for entry, gone in zip(entries, missing, strict=True) if gone]
+    if not needed:
+        return entries
+    lost = sum(not entry.reason for entry in needed)
+    if lost <= options.allow_undecodable and not all(missing):
+        return [
+            replace(entry, reason=UNDECODABLE, detail="there is no such file")
+            if gone and not entry.reason
+            else entry
+            for entry, gone in zip(entries, missing, strict=True)
+        ]
+    listed, absent = ({entry.pictured for entry in some} for some in (entries, needed))
+    first = needed[0]
+    line = first.line
     raise DataError(
-        f"{len(missing)} of {listed} listed {what} are missing.",
-        where=f"{line.file}, line {line.number}",
-        found=f"no file {name!r}",
-        expected=expected,
-        remedy=remedy,
+        f"{len(absent)} of {len(listed)} listed {what} are missing.",
+        where=f"{line.file}, line {line.number}" if line is not None else tree.place,
+        found=f"no file {first.pictured!r}",
+        expected=expected.format(PurePosixPath(first.pictured).stem),
+        remedy=f"{remedy}; or raise clean.allow_undecodable to leave them out",
     )

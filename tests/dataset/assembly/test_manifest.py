@@ -12,6 +12,8 @@ from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, 
 from fer_core.dataset.manifest.table import read_manifest, write_manifest
 from fer_core.dataset.store.store import StoreRow
 from tests.dataset.tiny_stores import face, many, store
+from tests.sources.drawn import cleaned
+from tests.sources.trees import put
 
 VALUES = {
     "val_fraction": 0.1,
@@ -332,3 +334,33 @@ def test_an_uncleaned_edition_never_trains(tmp_path: Path) -> None:
         tmp_path, changes={"eval_only": ["b_uncleaned"]}, a=many("a", "train", 70), b_uncleaned=rows
     )
     assert set(manifest.loc[manifest["source"] == "b_uncleaned", "split"]) == {"dropped", "test"}
+
+
+def test_a_set_that_loses_many_faces_to_near_twins_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    posed = [face(f"a/{i:03}", "train", 3, 1, brighter=i) for i in range(4)]
+    exact = [face(f"b/{i:03}", "train", 3, 2 + i // 2) for i in range(40)]
+    build(tmp_path, a=[*many("a", "train", 30), *posed], b=[*exact, *many("b", "train", 30, 500)])
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith("a: 3 of 34 faces leave because of near twins in this data set")
+    assert "duplicate_in_train 3" in warning and "--group-pattern" in warning
+
+
+def test_a_picture_listed_twice_with_two_labels_leaves_as_a_contradiction(tmp_path: Path) -> None:
+    root = tmp_path / "raw/set"
+    rows = ["a.png,sad", "b.png,happy", "a.png,ANGER", "c.png,sad", "c.png,Sadness"]
+    for seed, name in enumerate("abc"):
+        put(root / f"{name}.png", seed)
+    (root / "list.csv").write_text("\n".join(["file_name,label", *rows]) + "\n")
+    cleaned(tmp_path, "csv_labels")
+    options = ManifestOptions.model_validate({"sources": ["set"]} | VALUES)
+    manifest = build_manifest(open_stores(tmp_path, ["set"]), options, 1).set_index("sample_id")
+    assert manifest["reason"].to_dict() == {
+        "set/a.png": "contradictory_twins",
+        "set/a.png#2": "contradictory_twins",
+        "set/b.png": "",
+        "set/c.png": "",
+        "set/c.png#2": "duplicate_in_train",
+    }
+    assert manifest.loc["set/a.png", "image_path"] == manifest.loc["set/a.png#2", "image_path"]

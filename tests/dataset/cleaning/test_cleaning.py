@@ -244,3 +244,14 @@ def test_what_every_reader_leaves_out_can_be_looked_at(tmp_path):
         "expw": [("ExpW: confidence below the minimum", 1)],
         "affectnet_yolo": [("AffectNet: class name is none of the seven", 1)],
     }
+
+
+def test_a_jpeg_with_a_damaged_scan_counts_as_undecodable(tmp_path):
+    path = put(tmp_path / "raw/set/happy/a.jpg", height=96, width=128)
+    put(tmp_path / "raw/set/happy/b.jpg", 1)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2 + 150] + b"\xff\xd9")
+    with pytest.raises(DataError, match=r"(?s)1 images cannot be decoded.*a\.jpg.*Corrupt JPEG"):
+        cleaned(tmp_path, "folder7")
+    summary = cleaned(tmp_path, "folder7", allow_undecodable=1)
+    assert summary.faces == 1 and summary.exclusions == {"undecodable image": 1}

@@ -340,3 +340,17 @@ def test_counts_are_by_source_split_and_class(manifest: pd.DataFrame) -> None:
     assert counts.loc[("raf", "dropped")].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 2]
     assert counts.loc[("expw", "calib"), "Angry"] == 1
     assert "unlabelled" not in split_counts(manifest[manifest["label"] >= 0])
+
+
+def test_no_cell_is_a_formula_and_paths_still_lead_to_their_files(
+    tmp_path: Path, manifest: pd.DataFrame
+) -> None:
+    names = ["=cmd|x.jpg", "-1.jpg", "@a.jpg", "+b.jpg", "c.jpg"]
+    rows = manifest.assign(image_path=names, orig_image=names, duplicate_of=names, bbox_left=-5)
+    head, *lines = exported(tmp_path / "all.csv", rows, with_dropped=True)
+    for line, name in zip(lines, names, strict=True):
+        cells = dict(zip(head, line, strict=True))
+        safe = name == "c.jpg"
+        assert cells["image_path"] == cells["orig_image"] == (name if safe else f"./{name}")
+        assert cells["duplicate_of"] == (name if safe else f"'{name}")
+        assert cells["bbox_left"] == "-5", "a number"

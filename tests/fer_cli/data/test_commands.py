@@ -5,7 +5,9 @@ import json
 import pytest
 
 from fer_core.base.errors import DataError, FerError
+from fer_core.dataset.store.store import FaceStore
 from fer_core.sources.catalogue.descriptor import read_descriptor
+from fer_core.sources.catalogue.official_counts import OFFICIAL, OfficialCounts
 from tests.fer_cli.adding import faces, fer, texts
 from tests.sources.trees import (
     encoded,
@@ -184,12 +186,13 @@ def test_add_says_whether_the_manifest_lists_the_set_and_what_to_do_next(data_pr
 def test_add_says_what_is_missing_and_odd(data_project, tmp_path):
     put(tmp_path / "mine/train/happy/a.png")
     put(tmp_path / "mine/train/contempt/b.png")
+    (tmp_path / "mine/train/happy/c.heic").write_bytes(b"x")
     zipped(tmp_path / "mine/train.zip", {"happy/a.png": b"x"})
     output = fer("add", "mine", tmp_path / "mine")
     for words in (
         "no test split",
         "no faces of Angry, Disgust, Fear, Sad, Surprise, Neutral",
-        "left out: contempt 1",
+        "left out: (HEIC, AVIF or JPEG XL) 1, contempt 1",
         "train.zip lies beside",
     ):
         assert words in output, words
@@ -244,3 +247,68 @@ def test_unknown_layout_says_how_to_go_on(data_project, tmp_path):
         DataError, match=r"(?s)Unknown layout.*imagenet.*fer2013, ferplus.*leave --layout out"
     ):
         fer("add", "mine", tmp_path, "--layout", "imagenet")
+
+
+def test_the_given_table_of_two_is_linked_read_and_cleaned(data_project, tmp_path):
+    fer2013_csv(tmp_path / "down/fer2013.csv", fer2013_rows(LABELS[:1]))
+    kaggle = fer2013_csv(tmp_path / "down/icml_face_data.csv", fer2013_rows(LABELS))
+    fer("add", "icml", kaggle)
+    descriptor = read_descriptor(data_project / "data/sources/icml.json")
+    assert descriptor.root == "icml/icml_face_data.csv" and descriptor.tree.files == 1
+    assert (data_project / "raw/icml").samefile(tmp_path / "down")
+    assert faces(data_project, "icml") == 3
+    assert "unchanged" in fer("refresh", "icml")
+    fer("add", "fer2013", tmp_path / "down/fer2013.csv")
+    assert faces(data_project, "fer2013") == 1
+
+
+def groups(data_project, name):
+    assert faces(data_project, name)
+    table = FaceStore.open(data_project / f"data/clean/{name}.arrow").table_without_images()
+    return dict(zip(table["sample_id"], table["group"], strict=True))
+
+
+def test_persons_come_from_a_pattern_and_their_absence_is_said(data_project, tmp_path):
+    for seed, file in enumerate(("happy/Ann_1.png", "sad/Ann_2.png", "sad/other.png")):
+        put(tmp_path / "posed" / file, seed)
+    output = fer("add", "posed", tmp_path / "posed")
+    assert "nobody says who is on each picture" in output and "subjects.csv" in output
+    output = fer("add", "posed", tmp_path / "posed", "--group-pattern", r"(\w+)_\d")
+    assert "finds 1 persons in 2 pictures; in 1 it finds none" in output
+    assert "nobody says" not in output
+    assert groups(data_project, "posed") == {
+        "posed/happy/Ann_1.png": "posed/person/Ann",
+        "posed/sad/Ann_2.png": "posed/person/Ann",
+        "posed/sad/other.png": "posed/sad/other.png",
+    }
+    assert "finds 1 persons" in fer("refresh", "posed")
+    with pytest.raises(DataError, match=r"(?s)finds no persons.*--group-pattern.*unterminated"):
+        fer("add", "posed", tmp_path / "posed", "--group-pattern", "(")
+    fer("add", "posed", tmp_path / "posed", "--group-pattern", "")
+    assert len(set(groups(data_project, "posed").values())) == 3
+
+
+def test_corrected_labels_are_taken_with_force_and_another_order_is_not(
+    data_project, tmp_path, monkeypatch
+):
+    part = OfficialCounts("Tiny Training", "train", 3, {"Angry": 2, "Happy": 1})
+    monkeypatch.setitem(OFFICIAL, "fer2013", (part,))
+    rows = fer2013_rows([(0, "Training"), (3, "Training"), (4, "Training")])
+    fer2013_csv(tmp_path / "fer2013.csv", rows)
+    with pytest.raises(DataError, match=r"(?s)label order cannot be right.*--force.*corrected"):
+        fer("add", "fer2013", tmp_path)
+    output = fer("add", "fer2013", tmp_path, "--force")
+    assert "taken as corrected" in output
+    assert faces(data_project, "fer2013") == 3
+    assert "unchanged" in fer("refresh", "fer2013")
+    fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows([(0, "Training"), *[(3, "Training")] * 2]))
+    with pytest.raises(DataError, match="permutation"):
+        fer("add", "fer2013", tmp_path, "--force")
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "/".join("x" * 5000), "~nobody_of_this_name/x"])
+def test_paths_that_no_system_takes_are_refused(data_project, path):
+    with pytest.raises(DataError, match=r"no path|nothing at this path"):
+        fer("add", "mine", path)
+    with pytest.raises(DataError, match="no name for a data set"):
+        fer("add", "x" * 300, "here")

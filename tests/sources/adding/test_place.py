@@ -6,6 +6,7 @@ import pytest
 
 from fer_core.base.errors import DataError
 from fer_core.sources.adding.place import class_folders, find_place, packed, still_packed
+from fer_core.sources.catalogue.registry import reader_for
 from fer_core.sources.files.tree import open_tree
 from tests.sources.trees import (
     encoded,
@@ -172,6 +173,9 @@ def test_a_single_packed_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "faces.rar").write_bytes(b"Rar!")
     assert packed(open_tree(tmp_path)) == ["faces.rar"]
     assert "7z x faces.rar" in str(still_packed(open_tree(tmp_path)))
+    (tmp_path / "faces.rar").rename(tmp_path / "faces.tar.xz")
+    with pytest.raises(DataError, match=r"(?s)still packed.*tar -xf faces\.tar\.xz"):
+        find_place(tmp_path)
     assert "rename" not in str(still_packed(open_tree(tmp_path)))
 
 
@@ -183,3 +187,61 @@ def test_class_folders_are_found_below_sole_folders(tmp_path: Path) -> None:
     (tmp_path / "a/other").mkdir()
     with pytest.raises(DataError, match=r"(?s)found: b, other"):
         class_folders(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("faces.tar.xz", r"cannot be read in place.*tar -xf faces\.tar\.xz"),
+        ("faces.tar.bz2", r"cannot be read in place.*tar -xf"),
+        ("faces.txz", r"cannot be read in place.*tar -xf"),
+        ("fer2013.csv.xz", r"cannot be read in place.*xz -dk fer2013\.csv\.xz"),
+        ("fer2013.csv.bz2", r"cannot be read in place.*bzip2 -dk"),
+        ("faces.7z", r"still packed.*7z x faces\.7z"),
+        ("faces.rar", r"still packed.*7z x faces\.rar"),
+        ("a.PNG", "This is a picture.*fer predict"),
+        ("a.heic", "This is a picture"),
+        ("a.mp4", "This is a video.*frames"),
+        ("notes.csv", r"no label table.*notes\.csv.*a column of paths"),
+        ("notes.md", "no label table"),
+    ],
+)
+def test_a_given_file_never_means_the_folder_around_it(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    put(tmp_path / "set/happy/a.png")
+    fer2013_csv(tmp_path / "set/fer2013.csv", fer2013_rows([(0, "Training")]))
+    (tmp_path / "set" / name).write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=f"(?s){words}"):
+        find_place(tmp_path / "set" / name)
+
+
+def test_of_two_tables_of_one_layout_the_given_one_is_read(tmp_path: Path) -> None:
+    fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows([(0, "Training")] * 2))
+    kaggle = fer2013_csv(tmp_path / "icml_face_data.csv", fer2013_rows([(0, "Training")] * 3))
+    found = find_place(kaggle)
+    assert (found.path, found.tree.table) == (kaggle, "icml_face_data.csv")
+    assert reader_for("fer2013").files(found.tree) == ["icml_face_data.csv"]
+    assert find_place(tmp_path / "fer2013.csv").path == find_place(tmp_path).path == tmp_path
+
+
+def test_a_table_beside_another_data_set_means_itself(tmp_path: Path) -> None:
+    fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows([(0, "Training")]))
+    put(tmp_path / "faces/images/a.png")
+    legend = tmp_path / "faces/legend.csv"
+    legend.write_text("image,emotion\na.png,sad\n")
+    for given in (legend, tmp_path / "faces"):
+        found = find_place(given)
+        assert (found.path, found.layout) == (tmp_path / "faces", "csv_labels")
+    with pytest.raises(DataError, match="Layout fer2013 does not read this file"):
+        find_place(legend, layout="fer2013")
+
+
+def test_the_hub_s_folder_of_a_repository_means_its_snapshot(tmp_path: Path) -> None:
+    for folder in ("blobs", "refs"):
+        (tmp_path / folder).mkdir()
+    put(tmp_path / "snapshots/0123/happy/a.png")
+    assert find_place(tmp_path).path == tmp_path / "snapshots/0123"
+    (tmp_path / "snapshots/4567").mkdir()
+    with pytest.raises(DataError, match=r"(?s)Several snapshots.*0123, 4567"):
+        find_place(tmp_path)

@@ -3,6 +3,7 @@ import pytest
 from fer_core.base.errors import DataError
 from fer_core.sources.catalogue.registry import LAYOUTS, reader_for, recognise
 from fer_core.sources.files.tree import open_tree
+from tests.sources import drawn
 from tests.sources.trees import (
     clean_options,
     expw,
@@ -34,6 +35,9 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
     (tmp_path / "affectnet_yolo/data.yaml").touch()
     put(tmp_path / "folder7/train/happy/a.png")
     put(tmp_path / "unlabelled/a.png")
+    for layout in ("parquet", "csv_labels"):
+        (tmp_path / layout).mkdir()
+        drawn.LAYOUTS[layout].build(tmp_path / layout)
     for layout in LAYOUTS:
         assert recognise(open_tree(tmp_path / layout), preferred=layout) == layout
     assert recognise(open_tree(tmp_path / "ferplus")) == "fer2013"  # holds both: the name decides

@@ -20,6 +20,8 @@ def test_images_get_the_label_file_of_their_stem_in_order_of_names(tmp_path):
         "i/2.jpg",
         "i/2.5.png",
         "i/none",
+        "i/2.npy",
+        "i/meta.json",
         "l/2.txt",
         "l/10.txt",
         "l/2.5.txt",

@@ -8,7 +8,7 @@ from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import open_tree
 from fer_core.sources.layouts.rafdb_basic import READER as rafdb_basic
 from fer_core.sources.reading.reader import Entry
-from tests.sources.trees import put
+from tests.sources.trees import clean_options, put
 
 LABELS = "EmoLabel/list_patition_label.txt"
 
@@ -25,6 +25,10 @@ def test_list_is_looked_for_in_both_spellings_and_one_folder_down():
         "EmoLabel/list_partition_label.txt",
         "basic/EmoLabel/list_patition_label.txt",
         "basic/EmoLabel/list_partition_label.txt",
+        "list_patition_label.txt",
+        "list_partition_label.txt",
+        "basic/list_patition_label.txt",
+        "basic/list_partition_label.txt",
     ]
 
 
@@ -61,7 +65,7 @@ def test_identifiers_pass_over_faulty_lines(tmp_path):
 
 def located(root):
     entry = Entry(key="a.jpg", split="train", label=0, line=Line(root / LABELS, 1, ""))
-    return [found.path for found in rafdb_basic.located(open_tree(root), [entry])]
+    return [found.path for found in rafdb_basic.located(open_tree(root), [entry], clean_options())]
 
 
 def test_suffixed_aligned_face_comes_before_all_others(tmp_path):

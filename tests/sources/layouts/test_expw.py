@@ -136,3 +136,29 @@ def test_faulty_line_is_named(tmp_path, line, problem):
     (tmp_path / "label.lst").write_text(f"{LISTED[0]}\n{line}\n")
     with pytest.raises(DataError, match=rf"(?s){problem}.*label\.lst, line 2"):
         read(expw, tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["Images", "image", "Image/origin", "photos"])
+def test_photos_in_other_folders_are_found(tmp_path, folder):
+    faces, _ = read(expw, trees.expw(tmp_path, LISTED, folder))
+    assert len(faces) == 3
+    assert expw.files(open_tree(tmp_path)) == ["label.lst", folder.split("/")[0]]
+
+
+def test_photos_in_several_folders_are_found(tmp_path):
+    trees.expw(tmp_path, LISTED, "origin_1")
+    (tmp_path / "origin_2").mkdir()
+    (tmp_path / "origin_1/angry_man_2.jpg").rename(tmp_path / "origin_2/angry_man_2.jpg")
+    assert len(read(expw, tmp_path)[0]) == 3
+
+
+def test_one_missing_photo_is_left_out_where_that_is_allowed(tmp_path):
+    trees.expw(tmp_path, LISTED)
+    (tmp_path / "image/origin/angry_man_2.jpg").unlink()
+    with pytest.raises(DataError, match=r"(?s)1 of 2 listed photos.*clean\.allow_undecodable"):
+        read(expw, tmp_path)
+    faces, exclusions = read(expw, tmp_path, allow_undecodable=1)
+    assert len(faces) == 2
+    assert [(item.reason, item.detail) for item in exclusions] == [
+        (UNDECODABLE, "there is no such file")
+    ]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
 from fer_core.sources.families import fer2013 as family
+from fer_core.sources.families.fer2013 import WORDS
 from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import open_tree
 from fer_core.sources.layouts.fer2013 import READER as fer2013
@@ -236,3 +237,23 @@ def test_tables_in_folders_side_by_side_are_joined(tmp_path):
         (tmp_path / name).rename(tmp_path / folder / name)
     assert ferplus.recognise(open_tree(tmp_path))
     assert len(read(ferplus, tmp_path)[0]) == 1
+
+
+def test_tables_in_different_orders_are_refused_with_the_agreement(tmp_path):
+    labels = [(index % 7, "Training") for index in range(140)]
+    emotions = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+
+    def votes(shift):
+        lines = []
+        for index in range(len(labels)):
+            row = dict.fromkeys(WORDS, 0)
+            row[emotions[(index + shift * (index % 5 > 0)) % 7]] = 9
+            lines.append(f"Training,a.png,{','.join(map(str, row.values()))}")
+        return lines
+
+    fer2013_csv(tmp_path / "fer2013.csv", fer2013_rows(labels))
+    ferplus_csv(tmp_path / "fer2013new.csv", votes(0))
+    assert len(read(ferplus, tmp_path)[0]) == 140
+    ferplus_csv(tmp_path / "fer2013new.csv", votes(1))
+    with pytest.raises(DataError, match=r"(?s)not in the same order.*agreement 0\.20 in 140 rows"):
+        ferplus.announce(open_tree(tmp_path), clean_options())

@@ -267,6 +267,29 @@ def test_split_folders_inside_class_folders_are_refused_and_not_trained_on(tmp_p
         read(folder7, tmp_path)
 
 
+def test_a_class_folder_inside_that_of_another_class_is_refused(tmp_path):
+    put(tmp_path / "train/happy/1.png")
+    put(tmp_path / "train/happy/Happiness/more/1.png")
+    assert len(read(folder7, tmp_path)[0]) == 2
+    put(tmp_path / "train/happy/sad/2.png")
+    with pytest.raises(DataError, match=r"(?s)inside the folder of another.*happy/sad.*sad in"):
+        read(folder7, tmp_path)
+
+
+def test_caches_descriptions_and_formats_that_cannot_be_decoded_are_no_faces(tmp_path):
+    put(tmp_path / "happy/a.png")
+    for name in ("happy/a.npy", "happy/meta.json", "happy/b.HEIC", "happy/@eaDir/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    faces, exclusions = read(folder7, tmp_path)
+    assert len(faces) == 1
+    assert {item.detail: item.reason.split(":")[0] for item in exclusions} == {
+        "happy/a.npy": "not an image file",
+        "happy/b.HEIC": "picture in a format that cannot be decoded here",
+        "happy/meta.json": "not an image file",
+    }
+
+
 def test_pictures_with_other_endings_are_pictures(tmp_path):
     for suffix in (".jfif", ".jpe", ".tif", ".TIFF", ".gif"):
         (tmp_path / "happy").mkdir(exist_ok=True)

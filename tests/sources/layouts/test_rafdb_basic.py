@@ -2,6 +2,7 @@ import pytest
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
+from fer_core.sources.catalogue.registry import recognise
 from fer_core.sources.files.tree import open_tree
 from fer_core.sources.layouts.rafdb_basic import READER as rafdb_basic
 from tests.sources.trees import clean_options, encoded, picture, put, rafdb, read
@@ -90,3 +91,23 @@ def test_faulty_line_is_named(tmp_path, line, problem):
     (tmp_path / "EmoLabel/list_patition_label.txt").write_text(f"train_00001.jpg 1\n{line}\n")
     with pytest.raises(DataError, match=rf"(?s){problem}.*list_patition_label\.txt, line 2"):
         read(rafdb_basic, tmp_path)
+
+
+@pytest.mark.parametrize("mark", [" ", ",", "\t", ", "])
+@pytest.mark.parametrize("list_at", ["EmoLabel/", "", "basic/", "basic/EmoLabel/"])
+@pytest.mark.parametrize("pictures_at", ["Image/aligned/", "aligned/", "Image/"])
+def test_lists_and_pictures_in_the_copies_people_have(tmp_path, mark, list_at, pictures_at):
+    rafdb(tmp_path / "official", LISTED)
+    wanted = [(face.sample_id, face.label) for face in read(rafdb_basic, tmp_path / "official")[0]]
+    top = tmp_path / "copy" / ("basic" if list_at.startswith("basic") else "")
+    lines = [line.replace(".jpg ", f"_aligned.jpg{mark}") for line in LISTED]
+    for seed, line in enumerate(LISTED):
+        put(top / f"{pictures_at}{line.split('.')[0]}_aligned.jpg", seed)
+    path = tmp_path / "copy" / list_at / "list_patition_label.txt"
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text("\n".join(lines) + "\n")
+    assert recognise(open_tree(tmp_path / "copy")) == "rafdb_basic"
+    faces, _ = read(rafdb_basic, tmp_path / "copy")
+    assert [(face.sample_id, face.label) for face in faces] == wanted
+    first, folder = rafdb_basic.files(open_tree(tmp_path / "copy"))
+    assert first.endswith("list_patition_label.txt") and "." not in folder

@@ -81,3 +81,14 @@ def test_a_folder_without_images_is_refused(tmp_path):
 def test_split_folders_without_classes_stay_folder7(tmp_path):
     put(tmp_path / "train/a.png")
     assert recognise(open_tree(tmp_path), preferred="unlabelled") == "folder7"
+
+
+def test_caches_and_descriptions_beside_pictures_are_no_labels(tmp_path):
+    for name in ("a.png", "cache/a.npy", "meta.json", "cache/metadata.csv", "b.AVIF"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(picture(0)))
+    assert recognise(open_tree(tmp_path)) == "unlabelled"
+    faces, exclusions = read(unlabelled, tmp_path)
+    assert [face.sample_id for face in faces] == ["set/a.png"] and len(exclusions) == 4
+    (tmp_path / "a_exp.npy").touch()
+    assert not unlabelled.recognise(open_tree(tmp_path))

@@ -9,8 +9,8 @@ from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
 from fer_core.sources.files.label_files import Line
 from fer_core.sources.files.tree import open_tree
 from fer_core.sources.images import photos
-from fer_core.sources.reading.photos import BoxedEntry, PhotoReader, photo_folder
-from fer_core.sources.reading.reader import OTHER_FILE, Entry, Reader
+from fer_core.sources.reading.photos import BoxedEntry, PhotoReader, find_photos
+from fer_core.sources.reading.reader import OTHER_FILE, Entry, Reader, settle_missing
 from tests.sources.trees import clean_options, put
 
 FACE = Entry(key="a.png", path="a.png", split="train", label=3, usage="Training", group="someone")
@@ -85,14 +85,43 @@ def test_a_photo_is_decoded_once_and_not_at_all_for_what_is_left_out(tmp_path, m
     ]
 
 
+def photos_listed(file, *names):
+    return [
+        BoxedEntry(
+            key=f"{name}#{number}",
+            split="train",
+            label=0,
+            photo=name,
+            line=Line(file, number, name),
+        )
+        for number, name in enumerate(names, 1)
+    ]
+
+
 def test_missing_photos_are_named_by_the_line_of_the_first(tmp_path):
     put(tmp_path / "images/a.png")
-    file = tmp_path / "list.txt"
-    entries = [
-        BoxedEntry(key=name, split="train", label=0, photo=name, line=Line(file, number, name))
-        for number, name in enumerate(("a.png", "b.png", "b.png", "c.png"), 1)
-    ]
+    entries = photos_listed(tmp_path / "list.txt", "a.png", "b.png", "b.png", "c.png")
     tree = open_tree(tmp_path)
-    assert photo_folder(tree, ("other", "images"), entries[:1], "unpack") == "images"
-    with pytest.raises(DataError, match=r"(?s)2 of 3 listed photos.*list\.txt, line 2.*b\.png"):
-        photo_folder(tree, ("images",), entries, "unpack")
+    found = find_photos(tree, ("other", "images"), [], entries)
+    assert [entry.path for entry in found] == ["images/a.png", "", "", ""]
+    words = {"what": "photos", "expected": "{} there", "remedy": "unpack"}
+    with pytest.raises(
+        DataError, match=r"(?s)2 of 3 listed photos.*list\.txt, line 2.*b\.png.*b there"
+    ):
+        settle_missing(tree, found, clean_options(), **words)
+    assert settle_missing(tree, found[:1], clean_options(), **words) == found[:1]
+    settled = settle_missing(tree, found, clean_options(allow_undecodable=3), **words)
+    assert [entry.reason for entry in settled] == ["", *[UNDECODABLE] * 3]
+    with pytest.raises(DataError, match="2 of 2"):
+        settle_missing(tree, found[1:], clean_options(allow_undecodable=9), **words)
+
+
+def test_photos_in_several_folders_are_found_by_name_and_never_guessed(tmp_path):
+    for path in ("one/a.png", "two/sub/b.png", "two/c.png", "one/c.png"):
+        put(tmp_path / path)
+    tree = open_tree(tmp_path)
+    entries = photos_listed(tmp_path / "list.txt", "a.png", "sub/b.png")
+    found = find_photos(tree, ("image",), ["one", "two"], entries)
+    assert [entry.path for entry in found] == ["one/a.png", "two/sub/b.png"]
+    with pytest.raises(DataError, match=r"(?s)several folders.*one/c\.png, two/c\.png"):
+        find_photos(tree, (), ["one", "two"], photos_listed(tmp_path / "l", "c.png"))
