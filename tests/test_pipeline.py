@@ -199,9 +199,7 @@ def test_the_results_page_says_what_the_metrics_files_say(project: Project, tmp_
     page, methods = ((tmp_path / name).read_text() for name in ("page.md", "methods.md"))
     assert "kd less ce" in methods and "those of every run" in methods
     assert page.startswith("# Of noise\n")
-    environment = json.loads(
-        (project.root / "data/students/kd-1/record/environment.json").read_text()
-    )
+    environment = json.loads((project.root / "data/students/kd-1/log/environment.json").read_text())
     commit = project.run("git", "log", "-1", "--format=%H", "--", "stages").strip()
     assert all(
         word in page

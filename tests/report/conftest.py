@@ -89,7 +89,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 *(f"data/students/{key}/record" for key in STUDENTS),
             ]
         ):
-            _record(Path(record), place)
+            _record(Path(record).parent, place)
         compare.main()
         _validation(Path("data/validation.json"))
         _onnx(Path("data/onnx"))

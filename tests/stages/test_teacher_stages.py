@@ -105,10 +105,10 @@ def test_the_record_holds_history_speed_and_surroundings() -> None:
     } <= set(columns)
     margins = [float(line.split(",")[columns.index("margin")]) for line in lines[1:]]
     assert margins == [0.0, 0.0, 0.1], "warm-up 1 epoch, then in a line to 0.2 at epoch 3"
-    timing = (A / "record" / "timing.csv").read_text().splitlines()
+    timing = (A / "log/timing.csv").read_text().splitlines()
     assert timing[0] == "epoch,seconds,images_per_second"
     assert len(timing) == len(lines)
-    surroundings = record(A, "environment.json")
+    surroundings = json.loads((A / "log/environment.json").read_text())
     assert surroundings["packages"]["torch"] == torch.__version__.partition("+")[0]
     assert surroundings["device"] == "cpu"
     assert not [text for text in json.dumps(surroundings).split('"') if text.startswith("/")], (

@@ -302,7 +302,7 @@ def test_a_stage_starts_its_processes_and_one_of_them_writes(
 ) -> None:
     root, log = whole
     assert log.count(f"epoch {EPOCHS}/{EPOCHS}") == 1
-    record = json.loads((out(root, "student") / "record" / "environment.json").read_text())
+    record = json.loads((out(root, "student") / "log/environment.json").read_text())
     assert record["processes"] == 2
     assert not list((root / "runs").rglob("state.pt"))
     alone = make_project(tmp_path / "alone", batch_norm_group=7)

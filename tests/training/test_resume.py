@@ -154,7 +154,7 @@ def test_averaged_weights_mixup_and_micro_batches_resume_as_well(tmp_path: Path)
     assert again.returncode == 0, again.stderr
     assert "resumed after epoch" in again.stderr
     assert result(halves, name) == result(whole, name)
-    timing = (out(halves, name) / "record" / "timing.csv").read_text().splitlines()
+    timing = (out(halves, name) / "log/timing.csv").read_text().splitlines()
     assert len(timing) == 1 + EPOCHS, "epochs before the interruption keep their times"
 
 

@@ -81,7 +81,8 @@ class ModelFacts:
         reliability: set -> rows, raw, temperature_scaled, ece_floor.
         points: of the reliability diagrams: set, stage, bin, confidence, accuracy, count.
         history: one row an epoch.
-        surroundings: machine and packages of its training.
+        surroundings: machine, packages and speed of its training; empty where it was trained
+            elsewhere.
         stages: of a teacher of two stages, both measured on the same val rows; else None.
     """
 
@@ -266,6 +267,6 @@ def _read_model(data: Path, key: str, record: Path, compare_set: str) -> ModelFa
         reliability,
         points,
         read_history(record),
-        read_json(record / "environment.json"),
+        read_json(log) if (log := record.parent / "log/environment.json").is_file() else {},
         stages,
     )

@@ -25,7 +25,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -33,6 +32,7 @@ import torch
 from fer_core.base.errors import TrainingError, WriteError
 from fer_core.base.files import new_file
 from fer_core.base.processes import run_has_ended
+from fer_core.base.signals import caught_signals
 from fer_core.models.devices import distributed
 
 __all__ = ["Scratch", "code_hash", "interruption", "open_scratch"]
@@ -50,7 +50,7 @@ def interruption() -> Iterator[Callable[[int], None]]:
     """
     received, parent = [0], os.getppid()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int) -> None:
         received[0] = number
 
     def check(finished_epochs: int) -> None:
@@ -65,17 +65,8 @@ def interruption() -> Iterator[Callable[[int], None]]:
                 )
             raise SystemExit(128 + number)
 
-    heeded = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) != signal.SIG_IGN
-    ]
-    previous = {number: signal.signal(number, note) for number in heeded}
-    try:
+    with caught_signals(note):
         yield check
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 class Scratch:

@@ -1,9 +1,11 @@
 """The record of a training run: facts about it that people read and no later result depends on.
 
-`history.csv` is the same for the same run, `timing.csv` is not; `summary.json` says what was
-selected and how fast it went, `environment.json` on what and with what, `compare.json` (stage B)
-how the model does beside the one it began as, `sweep.json` (with `keep_checkpoints`) which epochs
-were scored only at the end.
+The out `record/` is the same for the same run: `history.csv`, `summary.json` with what was
+selected, `compare.json` (stage B) with how the model does beside the one it began as, `sweep.json`
+(with `keep_checkpoints`) with the epochs that were scored only at the end.
+
+The folder `log/` beside it is no out, for it differs from run to run: `timing.csv` says how fast it
+went, `environment.json` on what and with what.
 """
 
 from pathlib import Path
@@ -19,7 +21,9 @@ from fer_core.base.settings import project_root
 from fer_core.models.devices import distributed
 from fer_core.training.loop.loop import TrainingResult
 
-__all__ = ["environment", "write_record"]
+__all__ = ["LOG", "environment", "write_record"]
+
+LOG = "log"
 
 
 def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
@@ -47,10 +51,10 @@ def write_record(
     comparison: dict[str, Any] | None = None,
     sweep_by: str | None = None,
 ) -> None:
-    """Write the out `record/` in one step.
+    """Write `record/` and `log/`, each in one step.
 
     Args:
-        folder: the out.
+        folder: of the run.
         result: history and timing of the run.
         arch: timm name.
         ran_on: of `environment`.
@@ -68,9 +72,12 @@ def write_record(
         }
         for number, epoch in enumerate(result.timing)
     ]
-    with new_folder(folder) as temporary:
-        pd.DataFrame(result.history).to_csv(temporary / "history.csv", index=False)
+    with new_folder(folder / LOG) as temporary:
         pd.DataFrame(timing).to_csv(temporary / "timing.csv", index=False)
+        speed = {"seconds": seconds, "images_per_second": images / seconds}
+        write_json(temporary / "environment.json", speed | ran_on)
+    with new_folder(folder / "record") as temporary:
+        pd.DataFrame(result.history).to_csv(temporary / "history.csv", index=False)
         write_json(
             temporary / "summary.json",
             {
@@ -84,11 +91,8 @@ def write_record(
                     if name.startswith("val_")
                 },
                 "distinct_share": result.history[-1]["seen_share"],
-                "images_per_second": images / seconds,
-                "seconds": seconds,
             },
         )
-        write_json(temporary / "environment.json", ran_on)
         if comparison is not None:
             write_json(temporary / "compare.json", comparison)
         if sweep_by is not None:

@@ -223,7 +223,7 @@ def run_training(
         _check_scores(out / "model", scores, result)
         distributed.on_first(
             lambda: write_record(
-                out / "record",
+                out,
                 result,
                 card.arch,
                 environment(device, compiled),

@@ -129,7 +129,7 @@ def test_a_signal_while_the_val_rows_are_looked_at_keeps_that_epoch(
             torch.equal(tensor, weights(root)[name])
             for name, tensor in weights(tmp_path / "whole").items()
         )
-        timing = (root / "out" / "record" / "timing.csv").read_text().splitlines()
+        timing = (root / "out" / "log/timing.csv").read_text().splitlines()
         assert len(timing) == 1 + OPTIONS.epochs
 
 
@@ -181,10 +181,7 @@ def test_a_compiled_run_learns_the_same_under_a_name_of_its_own_and_says_so(
     assert "resumed" not in caplog.text, (
         "compiled code rounds in another way: it does not go on from what plain code left"
     )
-    assert (
-        json.loads((tmp_path / "out" / "record" / "environment.json").read_text())["compiled"]
-        is True
-    )
+    assert json.loads((tmp_path / "out" / "log/environment.json").read_text())["compiled"] is True
     go(pack, tmp_path / "plain")
     for name, tensor in weights(tmp_path / "plain").items():
         assert torch.allclose(tensor, weights(tmp_path)[name], atol=1e-4), name
