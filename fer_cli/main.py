@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "compare:compare",
     "predict": "predict.command:predict",
     "fetch-detector": "predict.command:fetch",
+    "report": "report:report",
     "results": "results.command:results",
 }
 """Name of each command -> module of fer_cli, and in it a typer application or the command's

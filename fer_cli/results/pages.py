@@ -12,6 +12,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, sha256_file
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.base.settings import project_root
 
 if TYPE_CHECKING:
     from fer_core.report.facts.collect import RunFacts
@@ -28,12 +29,16 @@ def results_page(title: str) -> str:
     Raises:
         ArtifactError: an artifact is missing or of another run.
     """
+    from fer_core.report.facts.here import collect_here
+
     facts = _facts()
     records = {
         key: read_json(folder / "summary.json")
         for key, folder in facts.scope.records(_DATA).items()
     }
-    return _page("results", title, facts, records=records, latency=facts.latency.to_dict("records"))
+    here = collect_here(_METRICS, project_root(), facts)
+    latency = here.latency.to_dict("records")
+    return _page("results", title, facts, records=records, latency=latency)
 
 
 def distillation_page(title: str, trials: Path | None) -> str:
@@ -80,7 +85,7 @@ def _facts() -> "RunFacts":
     # every `fer` command would wait for it
     from fer_core.report.facts.collect import collect_facts, read_scope
 
-    return collect_facts(_DATA, _METRICS, read_scope())
+    return collect_facts(_DATA, read_scope())
 
 
 def _page(name: str, title: str, facts: "RunFacts", **more: Any) -> str:

@@ -8,6 +8,7 @@ made themselves.
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -30,6 +31,8 @@ __all__ = ["Command", "Workspace", "open_workspace"]
 log = logging.getLogger(__name__)
 
 _PATIENCE = 0.5  # seconds
+_LEFT = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
+"""Name of a temporary file of DVC."""
 _UNREADABLE = (
     "correct dvc.yaml, or `git checkout -- dvc.yaml` and then `fer dag sync`; `fer doctor` looks "
     "at the rest"
@@ -135,12 +138,20 @@ class Workspace:
         self._root = Path(repo.root_dir)
         _link_outs(repo)
         with self._locked():
+            self._remove_left()
             self._graph = repo.index.graph
             order = plan_repro(get_active_graph(self._graph))
         self._stages: dict[str, Any] = {stage.addressing: stage for stage in self._graph}
         # DVC's own order, so that stages side by side, and runs that were interrupted, leave the
         # dvc.lock that one stage after the other leaves
         self._order = {stage.addressing: place for place, stage in enumerate(order)}
+
+    def _remove_left(self) -> None:
+        """Remove what a killed DVC has left beside outs while it tried links."""
+        for folder in {Path(out.fs_path).parent for out in self._repo.index.outs}:
+            for file in folder.glob(".*.tmp"):
+                if _LEFT.fullmatch(file.name):
+                    file.unlink(missing_ok=True)
 
     def upstream(self) -> dict[str, set[str]]:
         """Stage -> the stages whose outs it reads."""

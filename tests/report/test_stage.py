@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from fer_cli.report import report as fer_report
 from fer_core.base.errors import ArtifactError, FerError, ParamsError
 from fer_core.base.files import read_json, write_json, write_text
 from fer_core.base.labels import CLASSES
@@ -292,8 +293,6 @@ def test_a_second_run_writes_the_same_bytes_and_times_have_no_say(project: Path)
         "data/onnx/onnxexportreport.json",
         "data/onnx/onnxparity.json",
         "data/hard_cases/hard_cases.json",
-        "metrics/latencybenchmarks.csv",
-        "metrics/onnxpromotion.json",
     ],
 )
 def test_a_missing_or_cut_artifact_is_an_error_and_nothing_is_published(
@@ -307,6 +306,28 @@ def test_a_missing_or_cut_artifact_is_an_error_and_nothing_is_published(
     with pytest.raises(ArtifactError):
         report.main()
     assert not any(Path(name).exists() for name in OUTS)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda: Path("metrics/latencybenchmarks.csv").unlink(), "missing"),
+        (lambda: Path("metrics/onnxpromotion.json").write_text('{"ver'), "JSON"),
+        (replaced("metrics/latencybenchmarks.csv", "kd-1", "kd-2"), "files exported and timed"),
+        (
+            edited("metrics/onnxpromotion.json", lambda v: v["verdicts"][0].update(promoted=True)),
+            "promoted and not exported",
+        ),
+    ],
+)
+def test_times_of_another_run_are_refused_and_the_tracked_page_does_not_need_them(
+    project: Path, change: Callable[[], object], says: str
+) -> None:
+    change()
+    with pytest.raises(ArtifactError, match=says):
+        fer_report(Path("build/report"))
+    assert not Path("build/report").exists()
+    report.main()
 
 
 STALE: dict[str, tuple[Callable[[], None], str]] = {
@@ -349,14 +370,6 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
     "export that failed its parity check": (
         replaced("data/onnx/onnxexportreport.json", '"pass": true', '"pass": false'),
         "verdict on",
-    ),
-    "latency of another student": (
-        replaced("metrics/latencybenchmarks.csv", "kd-1", "kd-2"),
-        "files exported and timed",
-    ),
-    "a file promoted that is not there": (
-        edited("metrics/onnxpromotion.json", lambda v: v["verdicts"][0].update(promoted=True)),
-        "promoted and not exported",
     ),
     "comparison misses a run": (
         edited("data/comparison/comparison.json", lambda v: v["runs"].pop()),

@@ -82,11 +82,6 @@ def _of_export(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         yield weights, test.model_sha256, f"weights of {file} and of the evaluation"
     exported = [record["precision"] for record in facts.exports]
     yield list(facts.parity["precisions"]), exported, "precisions exported and compared"
-    timed = facts.latency[facts.latency["model"] != "reference"]
-    files = set(zip(timed["model"], timed["precision"], strict=True))
-    yield files, {(deployed, precision) for precision in exported}, "files exported and timed"
-    promoted = {promotion.precision for promotion in facts.promotions if promotion.promoted}
-    yield promoted - set(exported), set(), "files promoted and not exported"
     temperature = facts.deployed.calibration.temperature
     what = "temperature of the export and of the calibration"
     yield facts.parity["temperature"], temperature, what

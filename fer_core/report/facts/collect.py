@@ -23,14 +23,13 @@ from fer_core.evaluation.metrics.readers import (
     read_validation,
 )
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
-from fer_core.export.latency.records import Promotion, read_latency, read_promotions, recommended
 from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_records
 from fer_core.report.facts.agreement import agreements
 
-__all__ = ["ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
+__all__ = ["REMEDY", "ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
 
-_REMEDY = "run `fer run` (or `dvc repro`): the report must be of one run"
+REMEDY = "run `fer run` (or `dvc repro`): the report must be of one run"
 
 
 @dataclass(frozen=True)
@@ -110,8 +109,6 @@ class RunFacts:
         comparison: of the methods.
         exports: one record an ONNX file.
         parity: of the ONNX files.
-        latency: of the ONNX files, on the machine that ran the stage `latency`.
-        promotions: verdicts on the ONNX files that must earn their use there.
         hard_cases: the summary of the hard val rows.
         hard_faces: the hard val rows.
     """
@@ -126,8 +123,6 @@ class RunFacts:
     comparison: dict[str, Any]
     exports: list[dict[str, Any]]
     parity: dict[str, Any]
-    latency: pd.DataFrame
-    promotions: list[Promotion]
     hard_cases: dict[str, Any]
     hard_faces: pd.DataFrame
 
@@ -135,12 +130,6 @@ class RunFacts:
     def deployed(self) -> ModelFacts:
         """The exported student."""
         return self.models[self.scope.deployed]
-
-    @property
-    def recommended(self) -> dict[str, Any]:
-        """The record of the exported file to use on the CPU that was timed."""
-        precision = recommended(self.promotions)
-        return next(record for record in self.exports if record["precision"] == precision)
 
     def each_student(self) -> Iterator[tuple[str, ModelFacts]]:
         """Key and model of every student."""
@@ -164,7 +153,7 @@ class RunFacts:
             "The leaderboard misses an entry.",
             expected=f"{entry} on {self.scope.compare_set}",
             where="data/leaderboard",
-            remedy=_REMEDY,
+            remedy=REMEDY,
         )
 
 
@@ -182,9 +171,8 @@ def read_scope() -> ReportScope:
     )
 
 
-def collect_facts(data: Path, metrics: Path, scope: ReportScope) -> RunFacts:
-    """Read every artifact under the data folder, and what `latency` left under metrics, and verify
-    that they belong together.
+def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
+    """Read every artifact under the data folder, and verify that they belong together.
 
     Raises:
         ParamsError: `deploy.student` is no student.
@@ -214,8 +202,6 @@ def collect_facts(data: Path, metrics: Path, scope: ReportScope) -> RunFacts:
         comparison=read_comparison(data / "comparison"),
         exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
         parity=read_parity(data / "onnx" / "onnxparity.json"),
-        latency=read_latency(metrics / "latencybenchmarks.csv"),
-        promotions=read_promotions(metrics / "onnxpromotion.json"),
         hard_cases={**asdict(hard_summary), "rows_sha256": hard_rows_sha256},
         hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
     )
@@ -227,14 +213,14 @@ def collect_facts(data: Path, metrics: Path, scope: ReportScope) -> RunFacts:
                     where=data,
                     found=found,
                     expected=expected,
-                    remedy=_REMEDY,
+                    remedy=REMEDY,
                 )
     except KeyError as error:
         raise ArtifactError(
             "An artifact misses a key.",
             where=f"{data}: an evaluation, calibration, leaderboard.json or comparison.json",
             expected=error.args[0],
-            remedy=_REMEDY,
+            remedy=REMEDY,
         ) from error
     return facts
 
@@ -257,7 +243,7 @@ def _read_model(data: Path, key: str, record: Path, compare_set: str) -> ModelFa
                 where=where,
                 found=list(sets),
                 expected=compare_set,
-                remedy=_REMEDY,
+                remedy=REMEDY,
             )
     calibration = read_calibration(folder, evaluation.test.model_sha256)
     stages = read_json(record / "compare.json") if (record / "compare.json").is_file() else None

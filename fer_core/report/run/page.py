@@ -15,6 +15,7 @@ from fer_core.evaluation.boards.hard_cases import REASONS
 from fer_core.export.card.carried import carried_words
 from fer_core.report.facts.change import changes
 from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.here import Here
 from fer_core.report.facts.preference import Preference
 from fer_core.report.facts.tables import (
     OF_PREDICTIONS,
@@ -44,22 +45,17 @@ class PageContext:
 
     Attributes:
         params: sections of params.yaml, shown as they are.
-        made_with: what the page is made with, see `surroundings`.
         preference: what val rows say of the deployed student.
-        committed: short name of the last commit and its summary; None where there is none.
+        here: machine and checkout; None leaves out all that depends on them.
     """
 
     params: Mapping[str, Any]
-    made_with: Mapping[str, Any]
     preference: Preference
-    committed: tuple[str, dict[str, Any]] | None
+    here: Here | None
 
 
 def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) -> str:
-    """The report; the same text for the same artifacts, commit and machine.
-
-    What depends on the commit or the machine is between the comments `volatile` and `/volatile`, so
-    the rest can be compared between commits.
+    """The report; the same text for the same artifacts and context.
 
     Args:
         facts: everything that is shown.
@@ -67,7 +63,7 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         context: what surrounds the run.
     """
     scope, name = facts.scope, facts.scope.compare_set
-    f1 = _class_f1(facts)
+    f1, here = _class_f1(facts), context.here
     boards = _boards(facts)
     seeds = {(line["method"], line["metric"]): line for line in students_lines(facts, name)}
     measured = facts.deployed.reliability[name]
@@ -77,8 +73,8 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         key=scope.deployed,
         classes=CLASSES,
         checks=trust_checks(facts, context.preference),
-        committed=context.committed,
-        changes=changes(context.committed[1], facts) if context.committed else [],
+        here=here,
+        changes=changes(here.committed[1], facts) if here and here.committed else [],
         boards=boards,
         seeds=seeds,
         f1=f1,
@@ -89,8 +85,8 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         hard_grids=hard_by_reason(facts, dev),
         sheet=SHEET,
         carried=carried_words(facts.deployed.calibration, measured, name),
-        latency=_latency(facts.latency),
-        made_with=_made_with(facts, context.made_with),
+        latency=_latency(here.latency) if here else None,
+        made_with=_made_with(facts, here.made_with) if here else None,
         params=yaml.safe_dump(dict(context.params), sort_keys=False, default_flow_style=None),
         draw=drawings,
         few=drawings.FEW,

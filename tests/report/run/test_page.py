@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import scipy.special
 
+from fer_cli.report import report as fer_report
 from fer_core.base.files import read_json
 from fer_core.base.labels import CLASSES
 from fer_core.base.provenance import surroundings
@@ -47,6 +48,14 @@ BESIDE = ("../onnx/MODEL_CARD.md", "../datasheet/index.html", "hard_cases.html")
 
 
 def written() -> Page:
+    """The report of this machine; the stage's own pages are written too."""
+    report.main()
+    fer_report(Path("build/report"))
+    return Page(Path("build/report/index.html"))
+
+
+def tracked() -> Page:
+    """The page that the stage writes."""
     report.main()
     return Page(INDEX)
 
@@ -161,7 +170,7 @@ def test_hard_cases_are_shown_by_reason(page: Page) -> None:
 def test_a_student_that_val_prefers_is_named_before_the_numbers(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "Val rows prefer" not in written().top()
+    assert "Val rows prefer" not in tracked().top()
     better = logits_set(
         read_rows(Path("data/pack/dev")),
         ("val", "calib"),
@@ -186,7 +195,7 @@ def test_a_student_that_val_prefers_is_named_before_the_numbers(
         )
 
     monkeypatch.setattr(report, "collect_facts", with_better)
-    assert "Val rows prefer ce-2 to the deployed kd-1" in written().top()
+    assert "Val rows prefer ce-2 to the deployed kd-1" in tracked().top()
 
 
 def test_calibration_oracle_and_memorised_rows_are_the_artifacts(page: Page) -> None:
