@@ -7,6 +7,7 @@ One line for each finding, ok, warn or FAIL, with what to do about it. Nothing i
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,11 +65,14 @@ def doctor(
 def _repair() -> None:
     from fer_core.pipeline.lockfile import mend_lock
     from fer_core.pipeline.reservations import mend_rwlock, only_run
+    from fer_core.pipeline.workspace import open_workspace
 
     tmp = _DVC / "tmp"
     tmp.mkdir(parents=True, exist_ok=True)
     with only_run(tmp.absolute(), "fer doctor --repair", wait=True):
         done = [text for text in (mend_lock(Path()), mend_rwlock(tmp)) if text]
+    with suppress(FerError), open_workspace():
+        pass  # opening removes what a killed DVC has left
     typer.echo("\n".join(done) or "DVC's records are in order.")
 
 

@@ -147,7 +147,12 @@ class Workspace:
         self._order = {stage.addressing: place for place, stage in enumerate(order)}
 
     def _remove_left(self) -> None:
-        """Remove what a killed DVC has left beside outs while it tried links."""
+        """Remove what a killed DVC has left: files beside outs from trying links, and entries of
+        the run cache without content, on which DVC fails.
+        """
+        for entry in Path(self._repo.stage_cache.cache_dir).glob("*/*"):
+            if not any(entry.iterdir()):
+                entry.rmdir()
         for folder in {Path(out.fs_path).parent for out in self._repo.index.outs}:
             for file in folder.glob(".*.tmp"):
                 if _LEFT.fullmatch(file.name):

@@ -201,6 +201,19 @@ def test_a_lock_that_people_have_edited_keeps_their_comments(checkout: Path) -> 
     assert "up to date" in dvc(checkout, "status")
 
 
+def test_an_entry_of_the_run_cache_without_content_stops_nothing(checkout: Path) -> None:
+    """DVC killed between making the folder and moving the file into it."""
+    run()
+    ran(checkout)
+    for file in (checkout / ".dvc/cache/runs").glob("*/*/*"):
+        file.unlink()
+    (checkout / "dvc.lock").unlink()
+    (checkout / "made/.0123456789abcdefghij-_.tmp").write_text("left")
+    assert run() == 0
+    assert ran(checkout) == ALL
+    assert not (checkout / "made/.0123456789abcdefghij-_.tmp").exists()
+
+
 @pytest.mark.usefixtures("small_files")
 def test_on_a_full_disk_the_lock_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
