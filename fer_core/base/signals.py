@@ -2,11 +2,10 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Protocol
 
 __all__ = ["caught_signals", "signal_group"]
 
@@ -32,7 +31,13 @@ def caught_signals(note: Callable[[int], object]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def signal_group(process: "subprocess.Popen[Any]", number: int) -> None:
+class _Process(Protocol):
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+
+def signal_group(process: _Process, number: int) -> None:
     """Send a signal to a process that was started in a session of its own, and to all it has
     started; where there are no groups, to it alone. One that has ended is left alone.
     """
@@ -41,4 +46,4 @@ def signal_group(process: "subprocess.Popen[Any]", number: int) -> None:
     if hasattr(os, "killpg"):
         os.killpg(process.pid, number)
     else:
-        process.send_signal(number)
+        os.kill(process.pid, number)

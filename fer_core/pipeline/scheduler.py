@@ -7,10 +7,11 @@ done by one object, a `Workspace`, in this process and one stage at a time.
 import logging
 import os
 import queue
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +23,7 @@ from fer_core.base.logs import progress_off
 from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
 from fer_core.base.settings import Settings
 from fer_core.base.signals import caught_signals, signal_group
+from fer_core.pipeline.nursery import Nurseries, Process
 from fer_core.pipeline.plan import Plan
 from fer_core.pipeline.workspace import Command
 
@@ -34,6 +36,7 @@ ALONE = frozenset({"latency"})
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
 _MOST_JOBS = 4
+_LONGEST = 5
 _PATIENCE = 1.0  # seconds until a stage whose files are in use is tried again
 
 
@@ -106,7 +109,7 @@ _Event = tuple[str | None, str | None]
 @dataclass
 class _Running:
     stage: str
-    process: subprocess.Popen[str]
+    process: Process
     device: str | None
 
 
@@ -138,6 +141,8 @@ def run_plan(
     events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
     failed: dict[str, int] = {}
     stopped: list[int] = []
+    times: dict[str, tuple[float, float]] = {}
+    began = time.monotonic()
 
     def note(number: int) -> None:
         # passed on by the loop that starts stages, so that none slips in between
@@ -164,11 +169,15 @@ def run_plan(
             bar.update()
             return
         _tell(f"Running stage '{stage}'")
-        environment = command.environment | _environment(device, machine, plan.beside[stage], stage)
-        running[stage] = _start(stage, device, command, environment, events)
+        own = _environment(device, machine, plan.beside[stage], stage)
+        process = nurseries.start(command, command.environment | own, wants_device(stage))
+        _listen(stage, process, events)
+        running[stage] = _Running(stage, process, device)
 
     def end(stage: str) -> None:
-        status = running.pop(stage).process.wait()
+        process = running.pop(stage).process
+        status = process.wait()
+        times[stage] = (time.monotonic() - process.started, process.cpu)
         bar.update()
         if status:
             stages.abandon(stage)
@@ -182,7 +191,10 @@ def run_plan(
         else:
             done.add(stage)
 
+    shares = {stage: _threads(machine, plan.beside[stage], stage) for stage in plan.needs}
+    nurseries = Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
     with (
+        closing(nurseries),
         caught_signals(note),
         tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar,
     ):
@@ -206,6 +218,8 @@ def run_plan(
                 _show(stage, line, many=machine.jobs > 1)
             else:
                 end(stage)
+    if times:
+        _tell(_times(times, time.monotonic() - began))
     for stage, status in failed.items():
         log.error("stage %s failed with status %d", stage, status)
     if (failed or stopped) and waiting:
@@ -246,42 +260,34 @@ def _startable(
         yield ready[0], machine.devices[0] if machine.devices else None
 
 
+def _together(machine: Machine, beside: int, stage: str) -> int:
+    """How many stages may run while this one runs, itself included."""
+    return 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
+
+
+def _threads(machine: Machine, beside: int, stage: str) -> str:
+    return str(max(1, machine.threads // _together(machine, beside, stage)))
+
+
 def _environment(device: str | None, machine: Machine, beside: int, stage: str) -> dict[str, str]:
-    together = 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
-    threads = str(max(1, machine.threads // together))
+    threads = _threads(machine, beside, stage)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {"FER_THREADS": threads, "OMP_NUM_THREADS": threads, "PATH": path}
-    environment |= {SIDE_BY_SIDE: str(together), RUN_PROCESS: str(os.getpid())}
+    environment[SIDE_BY_SIDE] = str(_together(machine, beside, stage))
+    environment[RUN_PROCESS] = str(os.getpid())
     return environment if device is None else environment | {"FER_DEVICE": device}
 
 
-def _start(
-    stage: str,
-    device: str | None,
-    command: Command,
-    environment: dict[str, str],
-    events: "queue.SimpleQueue[_Event]",
-) -> _Running:
-    process = subprocess.Popen(
-        command.arguments,
-        cwd=command.folder,
-        shell=isinstance(command.arguments, str),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+def _listen(stage: str, process: Process, events: "queue.SimpleQueue[_Event]") -> None:
+    """Turn what a stage prints, and its end, into events."""
 
     def listen() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            events.put((stage, line))
+        with process.stdout as lines:
+            for line in lines:
+                events.put((stage, line))
         events.put((stage, None))
 
     threading.Thread(target=listen, daemon=True).start()
-    return _Running(stage, process, device)
 
 
 def _show(stage: str, line: str, many: bool) -> None:
@@ -293,6 +299,14 @@ def _show(stage: str, line: str, many: bool) -> None:
 def _tell(text: str) -> None:
     tqdm.write(text, file=sys.stdout)
     sys.stdout.flush()
+
+
+def _times(times: Mapping[str, tuple[float, float]], whole: float) -> str:
+    """Where the time of a run went, in a sentence."""
+    longest = sorted(times, key=lambda stage: -times[stage][0])[:_LONGEST]
+    each = ", ".join(f"{stage} {times[stage][0]:.0f} s" for stage in longest)
+    cpu = sum(used for _, used in times.values())
+    return f"{len(times)} stages ran in {whole:.0f} s ({cpu:.0f} s of processor); longest: {each}"
 
 
 def _pass_on(number: int, running: dict[str, _Running]) -> None:

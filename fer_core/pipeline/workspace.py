@@ -45,11 +45,13 @@ class Command:
     """What runs a stage.
 
     Attributes:
-        arguments: of the process: the shell with the stage's `cmd`.
+        text: the stage's `cmd`.
+        arguments: of the process: the shell with the text.
         folder: where it runs.
         environment: what DVC sets for it.
     """
 
+    text: str
     arguments: list[str] | str
     folder: str
     environment: dict[str, str]
@@ -317,5 +319,6 @@ def _command(stage: "PipelineStage") -> Command:
     from dvc.stage.run import _make_cmd, get_executable, prepare_kwargs
 
     lines = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
+    text = " && ".join(lines)
     told = prepare_kwargs(stage)
-    return Command(_make_cmd(get_executable(), " && ".join(lines)), told["cwd"], dict(told["env"]))
+    return Command(text, _make_cmd(get_executable(), text), told["cwd"], dict(told["env"]))

@@ -46,7 +46,7 @@ class Plain:
 
     def begin(self, name: str) -> Command:
         arguments = [sys.executable, str(self.script), str(self.log), name]
-        return Command(arguments, ".", dict(os.environ))
+        return Command("", arguments, ".", dict(os.environ))
 
     def finish(self, name: str) -> None:
         """Nothing is recorded."""
@@ -137,7 +137,7 @@ def test_a_signal_reaches_every_stage_and_nothing_starts_after_it(go, monkeypatc
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_that_comes_while_a_stage_is_being_started_reaches_it(go, monkeypatch, number):
     monkeypatch.setenv("PACE", "20")
-    start = scheduler._start
+    start = scheduler.Nurseries.start
 
     def interrupted(*arguments):
         started = start(*arguments)
@@ -145,7 +145,7 @@ def test_a_signal_that_comes_while_a_stage_is_being_started_reaches_it(go, monke
         os.kill(os.getpid(), number)
         return started
 
-    monkeypatch.setattr(scheduler, "_start", interrupted)
+    monkeypatch.setattr(scheduler.Nurseries, "start", interrupted)
     began = time.monotonic()
     status, lines = go(plan_of({"a": set(), "b": {"a"}}, {"a", "b"}, {"a", "b"}), Machine(1, 1, ()))
     assert status == 128 + number
