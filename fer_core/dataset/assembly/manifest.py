@@ -4,7 +4,7 @@ why it is in none.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -54,6 +54,7 @@ class ManifestOptions(Section):
         calib_fraction: share carved into calib.
         test_fraction: source -> share carved into test, for sources that bring no test split
             (ExpW).
+        missing_test_fraction: the same for every other source that brings no test split.
         non_faces: "drop" flagged train and val rows (blank frames, text), or "keep" them; test rows
             always stay.
         twins: what happens to faces that show the same picture.
@@ -68,6 +69,7 @@ class ManifestOptions(Section):
     val_fraction: Annotated[float, Field(ge=0, lt=1)]
     calib_fraction: Annotated[float, Field(ge=0, lt=1)]
     test_fraction: dict[str, Annotated[float, Field(gt=0, lt=1)]]
+    missing_test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     non_faces: Literal["drop", "keep"]
     twins: TwinOptions
     near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
@@ -92,11 +94,26 @@ class ManifestOptions(Section):
         if unknown := set(self.test_fraction) - set(self.sources):
             raise ValueError(f"test_fraction names {sorted(unknown)}, which sources does not list")
         if (
-            self.val_fraction + self.calib_fraction + max(self.test_fraction.values(), default=0)
+            self.val_fraction
+            + self.calib_fraction
+            + max(self.missing_test_fraction, *self.test_fraction.values(), 0)
             >= 1
         ):
             raise ValueError("the fractions leave nothing to train on")
         return self
+
+    def carved_from(self, with_test: Collection[str]) -> dict[str, float]:
+        """Source -> share of its rows that becomes test.
+
+        Args:
+            with_test: sources that bring a test split of their own.
+        """
+        shares = {
+            source: self.test_fraction.get(source, self.missing_test_fraction)
+            for source in self.sources
+            if source not in with_test
+        }
+        return {source: share for source, share in shares.items() if share}
 
 
 def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
@@ -212,7 +229,7 @@ def build_manifest(
         with_val,
         options.val_fraction,
         options.calib_fraction,
-        options.test_fraction,
+        options.carved_from(own_test),
         seed,
     )
     only_tested = manifest["source"].isin(options.eval_only) & manifest["split"].isin(

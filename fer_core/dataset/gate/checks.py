@@ -37,6 +37,13 @@ __all__ = [
     "values",
 ]
 
+_SHARES = {
+    "test": ("missing_test_fraction", 0.2),
+    "val": ("val_fraction", 0.15),
+    "calib": ("calib_fraction", 0.15),
+}
+"""Split -> the key that carves it where it is empty, and a value that suits small data sets."""
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -161,8 +168,8 @@ def final_splits(
     """Test rows of a source are its test rows in the end, all and (unless test was to be carved)
     alone; its own val likewise.
     """
-    carved = list(options.test_fraction)
     said = stored["split"].fillna("none").mask(stored["label"] == -1, "none")
+    carved = list(options.carved_from(set(manifest.loc[said == "test", "source"])))
     own_val = manifest["source"].isin(manifest.loc[said == "val", "source"])
     final = manifest["split"]
     wrong = (
@@ -278,15 +285,17 @@ def minima(manifest: pd.DataFrame, least: MinPerClass) -> list[Fault]:
         labels = manifest.loc[
             (manifest["split"] == split) & manifest["label"].between(0, N_CLASSES - 1), "label"
         ].to_numpy()
+        wanted, share = getattr(least, split), _SHARES.get(split)
         for name, found in zip(CLASSES, np.bincount(labels, minlength=N_CLASSES), strict=True):
-            if found < (wanted := getattr(least, split)):
-                faults.append(
-                    Fault(
-                        "minimum",
-                        f"{split}/{name}",
-                        f"{found} rows, validate.min_per_class.{split} is {wanted}",
-                    )
+            if found < wanted:
+                key = f"validate.min_per_class.{split}"
+                remedy = (
+                    f"`manifest.{share[0]}: {share[1]}` carves {split} rows from train"
+                    if share and not len(labels)
+                    else f"`{key}: {found}` lets it pass"
                 )
+                text = f"{found} rows, {key} is {wanted}; {remedy}"
+                faults.append(Fault("minimum", f"{split}/{name}", text))
     return faults
 
 

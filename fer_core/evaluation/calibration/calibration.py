@@ -2,10 +2,12 @@
 
 The mean NLL of logits / T is convex in 1 / T, so it has one minimum in log T and a bounded scalar
 search finds it. The bounds are so wide that an optimum at one of them means that none exists: the
-rows are all classified right (T → 0) or the logits know nothing (T → ∞).
+rows are all classified right (T → 0) or the logits know nothing (T → ∞). That is a finding about
+few rows, not a failure: such a network keeps T = 1 and says so.
 """
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,11 +24,16 @@ __all__ = [
     "fit_temperature",
     "interior_temperature",
     "reliability_table",
+    "settled_temperature",
     "short",
     "short_temperature",
 ]
 
+log = logging.getLogger(__name__)
+
 LOG_BOUNDS = (-5.0, 5.0)
+"""Of log T, for logits of ordinary size; those of another size are searched around their own."""
+_ORDINARY = 16.0
 _SIMULATIONS = 200
 
 
@@ -53,28 +60,58 @@ class TemperatureFit:
     at_bound: bool
 
 
-def fit_temperature(
-    logits: np.ndarray, labels: np.ndarray, log_bounds: tuple[float, float] = LOG_BOUNDS
-) -> TemperatureFit:
-    """Search T in exp(log_bounds) for the least mean NLL of logits [N, 7] against labels [N].
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> TemperatureFit:
+    """Search T for the least mean NLL of logits [N, 7] against labels [N].
 
     Raises:
         ArtifactError: the same faults as `outcome_of`.
     """
     outcome_of(logits, labels, bins=1)
     z, y = np.asarray(logits, dtype=np.float64), np.asarray(labels).astype(np.int64)
-    rows = np.arange(len(y))
+    rows, size = np.arange(len(y)), _size(z)
+    z = z / size
 
     def nll(log_t: float) -> float:
         return float(-log_softmax(z, float(np.exp(log_t)))[rows, y].mean())
 
     found = minimize_scalar(
-        nll, bounds=log_bounds, method="bounded", options={"xatol": 1e-7, "maxiter": 200}
+        nll, bounds=LOG_BOUNDS, method="bounded", options={"xatol": 1e-7, "maxiter": 200}
     )
     at_bound = (
-        min(map(nll, log_bounds)) <= found.fun
+        min(map(nll, LOG_BOUNDS)) <= found.fun
     )  # also where the NLL is 0 long before the bound
-    return TemperatureFit(float(np.exp(found.x)), len(y), nll(0.0), float(found.fun), at_bound)
+    before = nll(-float(np.log(size)))
+    return TemperatureFit(
+        float(np.exp(found.x)) * size, len(y), before, float(found.fun), bool(at_bound)
+    )
+
+
+def _size(logits: np.ndarray) -> float:
+    """1 for logits of ordinary size, else a power of two near the median lead of a row's greatest
+    logit.
+    """
+    second, first = np.partition(logits, -2, axis=1)[:, -2:].T
+    lead = float(np.median(first - second))
+    if lead == 0 or 1 / _ORDINARY <= lead <= _ORDINARY:
+        return 1.0
+    return float(2.0 ** np.round(np.log2(lead)))
+
+
+def settled_temperature(
+    logits: np.ndarray, labels: np.ndarray, where: object
+) -> tuple[TemperatureFit, str | None]:
+    """`fit_temperature`, and T = 1 where the rows determine none.
+
+    Returns:
+        The fit, and why no temperature is determined, or None.
+    """
+    try:
+        return interior_temperature(logits, labels, where), None
+    except Undetermined as error:
+        fit = fit_temperature(logits, labels)
+        why = f"not determined, T = 1 is used: {error.found}"
+        log.warning("%s: temperature %s", where, why)
+        return replace(fit, temperature=1.0, nll_after=fit.nll_before), why
 
 
 def interior_temperature(logits: np.ndarray, labels: np.ndarray, where: object) -> TemperatureFit:
@@ -106,12 +143,8 @@ def short(value: float) -> float:
 
 
 def short_temperature(logits: np.ndarray, labels: np.ndarray, where: object) -> float:
-    """The temperature of `interior_temperature` to six significant digits.
-
-    Raises:
-        Undetermined: as `interior_temperature`.
-    """
-    return short(interior_temperature(logits, labels, where).temperature)
+    """The temperature of `settled_temperature` to six significant digits."""
+    return short(settled_temperature(logits, labels, where)[0].temperature)
 
 
 def calibration_floor(logits: np.ndarray, bins: int, seed: int) -> dict[str, dict[str, float]]:

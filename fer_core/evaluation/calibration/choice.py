@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_core.dataset.pack.folds import stratified_group_folds
 from fer_core.evaluation.calibration.calibration import Undetermined
-from fer_core.evaluation.calibration.calibrators import Calibrator, rounded
+from fer_core.evaluation.calibration.calibrators import Calibrator, Temperature, rounded
 from fer_core.evaluation.calibration.fits import fit_calibrator
 from fer_core.evaluation.metrics.metrics import log_softmax
 from fer_core.evaluation.metrics.options import METHODS, CalibrationOptions, Method
@@ -86,15 +86,15 @@ class CalibrationChoice:
 def choose_calibrator(rows: CalibRows, options: CalibrationOptions) -> CalibrationChoice:
     """Fit every method on all rows, cross-validate it, and choose.
 
-    A method without an optimum on all rows, or without one of the folds, is refused; temperature,
-    which must have one on all rows, is then chosen without a cross-validation.
+    A method without an optimum on all rows, or without one of the folds, is refused; temperature
+    is then 1, or chosen without a cross-validation. Few groups of rows make few folds.
 
     Raises:
-        Undetermined: no temperature is best on these rows.
-        ArtifactError: fewer groups than folds, or the same faults as `outcome_of`.
+        ArtifactError: all rows are of one group, or the same faults as `outcome_of`.
     """
     labels, sources = np.asarray(rows.labels).astype(np.int64), np.asarray(rows.sources)
-    fold = stratified_group_folds(rows.sample_ids, labels, rows.groups, options.folds)
+    folds = max(2, min(options.folds, len(set(rows.groups))))
+    fold = stratified_group_folds(rows.sample_ids, labels, rows.groups, folds)
     fitted: dict[Method, Calibrator] = {}
     unseen: dict[Method, np.ndarray] = {}
     refused: dict[Method, str] = {}
@@ -103,8 +103,8 @@ def choose_calibrator(rows: CalibRows, options: CalibrationOptions) -> Calibrati
             fitted[method] = rounded(fit_calibrator(method, rows.logits, labels, sources))
             unseen[method] = _unseen_nll(method, rows.logits, labels, sources, fold)
         except Undetermined as error:
-            if "temperature" not in fitted:
-                raise
+            if method == "temperature":
+                fitted.setdefault(method, Temperature(1.0))
             refused[method] = f"{error.problem} Found: {error.found}."
     best = min(unseen, key=lambda method: unseen[method].mean(), default=None)
     clusters = np.unique(np.asarray(rows.groups), return_inverse=True)[1]
@@ -121,7 +121,7 @@ def choose_calibrator(rows: CalibRows, options: CalibrationOptions) -> Calibrati
             )
         elif method == "temperature":
             methods[method] = FittedMethod(calibrator, round(nll, 6), None, None, None, None)
-    return CalibrationChoice(simplest_within_one_error(methods), options.folds, methods, refused)
+    return CalibrationChoice(simplest_within_one_error(methods), folds, methods, refused)
 
 
 def simplest_within_one_error(methods: Mapping[Method, FittedMethod]) -> Method:

@@ -22,8 +22,8 @@ from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.calibration.calibration import (
     LOG_BOUNDS,
     calibration_floor,
-    interior_temperature,
     reliability_table,
+    settled_temperature,
     short,
 )
 from fer_core.evaluation.calibration.calibrators import (
@@ -128,18 +128,19 @@ def calibrate(
         seed: of the bootstrap and of the floors.
 
     Raises:
-        ArtifactError: other rows than the evaluation's, no temperature calibrates this network, or
-            too few rows to cross-validate.
+        ArtifactError: other rows than the evaluation's.
     """
     evaluation.dev.check_rows(rows, evaluation.key)
     sets = {name: (logits, labels) for name, logits, labels in evaluation.each_set()}
     logits, labels = sets.pop(_FITTED_ON)
-    fit = interior_temperature(logits, labels, where=evaluation.key)
+    fit, undetermined = settled_temperature(logits, labels, where=evaluation.key)
     groups = rows.frame["group"].iloc[rows.split(_FITTED_ON)].tolist()
     ids = evaluation.sample_ids(_FITTED_ON)
     choice = choose_calibrator(
         CalibRows(logits, labels, ids, [source_of(i) for i in ids], groups), options.calibration
     )
+    if undetermined:
+        choice.refused["temperature"] = undetermined
     calibration = Calibration(
         key=evaluation.key,
         temperature=short(fit.temperature),

@@ -145,7 +145,6 @@ def fitted_temperature(model: Evaluation) -> float:
     of the evaluation.
 
     Raises:
-        Undetermined: no temperature does.
     """
     rows = model.dev.rows_of("calib")
     return short_temperature(model.dev.eval[rows], model.dev.labels[rows], where=model.key)

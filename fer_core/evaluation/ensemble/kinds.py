@@ -151,9 +151,6 @@ def fit_per_class(
 ) -> WeightsByClass:
     """Weights by class from each teacher's F1 on these rows, and the fused temperature of least
     NLL.
-
-    Raises:
-        Undetermined: no temperature is best.
     """
     y = np.asarray(labels).astype(np.int64)
     found = [np.asarray(logits).argmax(axis=1) for logits in calibrated.values()]
@@ -230,13 +227,13 @@ def validate_kinds(
         Kind -> accuracy, macro_f1, nll, ece.
 
     Raises:
-        Undetermined: without a fold, no temperature is best.
-        ArtifactError: fewer groups of rows than folds.
+        ArtifactError: all rows are of one group.
     """
     y, sources = np.asarray(labels).astype(np.int64), np.asarray(origins.sources, dtype=object)
-    fold = stratified_group_folds(origins.sample_ids, y, origins.groups, options.folds)
+    folds = max(2, min(options.folds, len(set(origins.groups))))
+    fold = stratified_group_folds(origins.sample_ids, y, origins.groups, folds)
     unseen = {kind: np.empty((len(y), 7)) for kind in options.kinds}
-    for k in tqdm(range(options.folds), desc="folds", leave=False, disable=progress_off()):
+    for k in tqdm(range(folds), desc="folds", leave=False, disable=progress_off()):
         held = fold == k
         temperatures = {
             tag: short_temperature(raw[~held], y[~held], f"teacher {tag} without fold {k}")

@@ -62,7 +62,7 @@ def odd_counts(counts: Announced) -> list[str]:
         found.append("no train split: it can only be evaluated (manifest.eval_only)")
     if "train" in labelled:
         if "test" not in labelled:
-            found.append("no test split: manifest.test_fraction can carve one from train")
+            found.append("no test split: manifest.missing_test_fraction can carve one from train")
         if "val" not in labelled:
             found.append("no val split: manifest.val_fraction carves one from train")
         found += _other_shares(labelled["train"], labelled.get("test", {}))

@@ -12,6 +12,7 @@ from fer_core.evaluation.calibration.calibration import (
     fit_temperature,
     interior_temperature,
     reliability_table,
+    settled_temperature,
 )
 from fer_core.evaluation.metrics.metrics import measure, outcome_of, softmax
 from tests.arrange_logits import noisy_logits
@@ -110,11 +111,6 @@ def test_optimum_at_a_bound_is_flagged_and_refused(logits, says):
         interior_temperature(logits, np.arange(7), "rn18")
 
 
-def test_a_narrow_range_is_flagged_too():
-    labels = labels_of(500)
-    assert fit_temperature(noisy_logits(labels, 1, scale=20), labels, (-1, 1)).at_bound
-
-
 GAPS = ["ece", "ace", "classwise_ece"]
 
 
@@ -160,3 +156,21 @@ def test_reliability_points_equal_scikit_learns_and_give_the_ece():
     np.testing.assert_allclose(filled["confidence"], confidence, atol=1e-6)
     ece = (filled["count"] * (filled["accuracy"] - filled["confidence"]).abs()).sum() / 3000
     assert measure(outcome_of(logits, labels, 15))["ece"] == pytest.approx(ece, abs=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1.0, 2000.0])
+def test_the_temperature_of_logits_of_another_size_is_as_many_times_greater(factor):
+    labels = np.random.default_rng(3).integers(0, 7, 400)
+    logits = noisy_logits(labels, 1)
+    found = fit_temperature(factor * logits, labels)
+    assert not found.at_bound
+    assert found.temperature == pytest.approx(factor * fit_temperature(logits, labels).temperature)
+    assert found.nll_after == pytest.approx(fit_temperature(logits, labels).nll_after)
+
+
+@pytest.mark.parametrize("logits", [5 * np.eye(7), np.zeros((7, 7)), -np.eye(7)])
+def test_rows_that_determine_no_temperature_leave_it_at_one_and_say_why(logits, caplog):
+    fit, why = settled_temperature(logits, np.arange(7), "kd-1")
+    assert fit.temperature == 1 and fit.nll_after == fit.nll_before
+    assert why is not None and "of 7 calibration rows" in why
+    assert "kd-1" in caplog.text and "not determined" in caplog.text

@@ -7,7 +7,6 @@ from sklearn.metrics import log_loss
 
 from fer_core.base.errors import ArtifactError
 from fer_core.dataset.pack.folds import stratified_group_folds
-from fer_core.evaluation.calibration.calibration import Undetermined
 from fer_core.evaluation.calibration.calibrators import PerSource, Temperature
 from fer_core.evaluation.calibration.choice import (
     CalibRows,
@@ -225,15 +224,19 @@ def test_a_single_error_gives_a_temperature_without_a_cross_validation():
     assert "Without fold" in choice.refused["temperature"]
 
 
-def test_rows_that_no_temperature_fits_are_an_error():
+def test_rows_that_no_temperature_fits_keep_their_logits_and_say_so():
     rows = rows_of(60)
-    with pytest.raises(Undetermined, match="0 of 60"):
-        choose_calibrator(replace(rows, logits=3 * np.eye(7)[rows.labels]), OPTIONS)
+    choice = choose_calibrator(replace(rows, logits=3 * np.eye(7)[rows.labels]), OPTIONS)
+    assert choice.chosen == "temperature"
+    assert choice.methods["temperature"].calibrator == Temperature(1.0)
+    assert "0 of 60" in choice.refused["temperature"]
 
 
-def test_too_few_groups_are_an_error():
+def test_few_groups_make_few_folds_and_a_single_one_is_an_error():
+    rows = rows_of(60)
+    assert choose_calibrator(replace(rows, groups=["a", "b"] * 30), OPTIONS).folds == 2
     with pytest.raises(ArtifactError, match="fewer folds"):
-        choose_calibrator(replace(rows_of(60), groups=["a", "b"] * 30), OPTIONS)
+        choose_calibrator(replace(rows, groups=["a"] * 60), OPTIONS)
 
 
 @pytest.mark.parametrize(
