@@ -85,6 +85,18 @@ def test_a_source_with_a_test_split_of_its_own_is_not_carved(tmp_path: Path) -> 
         )
 
 
+def test_every_source_without_test_can_be_carved_by_one_key(tmp_path: Path) -> None:
+    manifest = build(
+        tmp_path,
+        changes={"missing_test_fraction": 0.2, "test_fraction": {"c": 0.5}},
+        a=[*many("a", "train", 70), *many("a", "test", 14, 300)],
+        b=many("b", "train", 70, 500),
+        c=many("c", "train", 70, 700),
+    )
+    tested = manifest[manifest["split"] == "test"].groupby("source").size().to_dict()
+    assert tested == {"a": 14, "b": 14, "c": 35}
+
+
 def test_near_twins_are_found_across_sources_by_their_pictures(tmp_path: Path) -> None:
     train = [
         face("a/1", "train", 0, 1),
