@@ -241,6 +241,19 @@ def test_a_class_without_enough_rows_is_seen(clean: Path) -> None:
     assert faults
     assert {fault.check for fault in faults} == {"minimum"}
     assert "test/Angry" in [fault.where for fault in faults]
+    assert all("lets it pass" in fault.found for fault in faults)
+
+
+def test_an_empty_split_is_told_with_the_key_that_carves_it(tmp_path: Path) -> None:
+    store(tmp_path, "a", many("a", "train", 70))
+    options = OPTIONS.model_copy(update={"sources": ["a"], "test_fraction": {}})
+    least = ValidateOptions(min_per_class=MinPerClass(train=1, val=1, calib=1, test=1))
+    stores = open_stores(tmp_path, ["a"])
+    faults = validate(build_manifest(stores, options, 1), stores, options, least, {}).faults
+    assert len(faults) == 7
+    assert all("`manifest.missing_test_fraction: 0.2` carves" in fault.found for fault in faults)
+    carved = options.model_copy(update={"missing_test_fraction": 0.2})
+    assert not validate(build_manifest(stores, carved, 1), stores, carved, least, {}).faults
 
 
 def test_an_empty_or_misspelt_set_is_seen(clean: Path) -> None:
