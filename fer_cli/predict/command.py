@@ -22,7 +22,7 @@ from fer_core.base.labels import CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import MARGIN, YuNet
-from fer_core.predict.fetching import detector_file, fetch_detector
+from fer_core.predict.fetching import detector_file, fetch_detector, fetched_detector
 from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.predict.predictor import Predictor, read_logit_bias
 
@@ -78,7 +78,7 @@ def predict(
     detector: Annotated[
         Path | None,
         typer.Option(
-            help="YuNet file for --detect; default: what `fer fetch-detector` fetched.",
+            help="YuNet file for --detect; default: the one that came with the requirements.",
             envvar="FER_DETECTOR",
         ),
     ] = None,
@@ -149,10 +149,10 @@ def fetch(
         ),
     ] = None,
 ) -> None:
-    """Fetch the face detector (YuNet, MIT licence) from the OpenCV model zoo; its hash is
-    checked.
+    """Write the face detector (YuNet, MIT licence) to a file: what came with the requirements, else
+    from the OpenCV model zoo; its hash is checked.
     """
-    typer.echo(fetch_detector(to or detector_file()))
+    typer.echo(fetch_detector(to or fetched_detector()))
 
 
 def _answers(

@@ -3,7 +3,6 @@ those it says it needs.
 """
 
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
 from tests.exports import Exported, faces
 
@@ -100,9 +100,6 @@ for row in Predictor("student.fp32.onnx", threads=1).predict(faces).logits:
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.skipif(
-    "FER_TEST_YUNET" not in os.environ, reason="FER_TEST_YUNET names no detector file"
-)
 def test_code_of_the_recipe_finds_faces_and_answers(expressions: Path, packages: Path) -> None:
     from fer_core.sample.portrait import shoot
 
@@ -110,5 +107,5 @@ def test_code_of_the_recipe_finds_faces_and_answers(expressions: Path, packages:
     photo = np.full((200, 260, 3), 110, np.uint8)
     photo[30:170, 60:200] = shoot(7, "standalone", 0, 3, 140, 2, freedom=0.3)[0]
     cv2.imwrite(str(expressions / "photo.jpg"), photo)
-    shutil.copyfile(os.environ["FER_TEST_YUNET"], expressions / "face_detection_yunet_2023mar.onnx")
+    shutil.copyfile(detector_file(), expressions / "face_detection_yunet_2023mar.onnx")
     assert len(re.findall(r"\('\w+', 0\.\d+\)", _run(code, expressions, packages))) == 3

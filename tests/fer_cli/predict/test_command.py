@@ -2,7 +2,6 @@ import csv
 import io
 import json
 import logging
-import os
 from pathlib import Path
 
 import cv2
@@ -12,14 +11,13 @@ import pytest
 from fer_core.base.errors import ArtifactError, DataError, ModelError, ParamsError
 from fer_core.base.labels import CLASSES
 from fer_core.predict.detection import MARGIN, YuNet, crop_face
+from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
 from fer_core.sample.portrait import shoot
 from tests.exports import Exported, exported, faces
-from tests.fer_cli.predicting import YUNET, folder, run, write_image
+from tests.fer_cli.predicting import folder, run, write_image
 
 __all__ = ["exported", "folder"]
-
-needs_yunet = pytest.mark.skipif(YUNET not in os.environ, reason=f"{YUNET} names no detector file")
 
 
 def test_folder_gives_every_image_with_the_predictor_s_own_answer(
@@ -63,12 +61,9 @@ def test_faults_are_told_as_errors_of_the_project(
     )
 
 
-@needs_yunet
 def test_photo_without_a_face_is_listed_as_such(exported: Exported, tmp_path: Path) -> None:
     photo = write_image(tmp_path / "wall.png", np.full((120, 160, 3), 128, np.uint8))
-    answers = json.loads(
-        run(exported, photo, "--format", "json", "--detect", "--detector", os.environ[YUNET]).stdout
-    )
+    answers = json.loads(run(exported, photo, "--format", "json", "--detect").stdout)
     nothing = {
         "face": None,
         "box": None,
@@ -79,10 +74,9 @@ def test_photo_without_a_face_is_listed_as_such(exported: Exported, tmp_path: Pa
         "error": None,
     }
     assert answers == [{"file": str(photo)} | nothing]
-    assert "no face" in run(exported, photo, "--detect", "--detector", os.environ[YUNET]).stdout
+    assert "no face" in run(exported, photo, "--detect").stdout
 
 
-@needs_yunet
 def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
     exported: Exported, tmp_path: Path
 ) -> None:
@@ -92,7 +86,7 @@ def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
             :, :, ::-1
         ]
     file = write_image(tmp_path / "two.png", photo)
-    boxes = YuNet(Path(os.environ[YUNET])).detect(photo)
+    boxes = YuNet(detector_file()).detect(photo)
     assert len(boxes) == 2
     for margin in (None, 0.4):
         options = [] if margin is None else ["--margin", margin]
@@ -103,8 +97,6 @@ def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
                 "--format",
                 "json",
                 "--detect",
-                "--detector",
-                os.environ[YUNET],
                 *options,
             ).stdout
         )
@@ -117,7 +109,9 @@ def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
 def test_without_a_detector_the_error_says_how_to_get_one(
     exported: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setattr(
+        "fer_cli.predict.command.detector_file", lambda: folder / "fer-dag" / "yunet.onnx"
+    )
     monkeypatch.delenv("FER_DETECTOR", raising=False)
     error = run(exported, folder, "--detect").exception
     assert isinstance(error, ArtifactError)
