@@ -41,16 +41,14 @@ export class Panel {
     this.tabs(faces, analysis.main)
     const text = !face ? 'No face' : face.label < 0 ? 'Uncertain' : CLASSES[face.label]
     const confidence = face && face.label >= 0 ? percent(face.smoothed[face.label]) : ''
-    for (const id of ['answer', 'verdict']) {
-      const element = byId(id)
-      element.classList.toggle('unsure', !face || face.label < 0)
-      setText(element.firstElementChild!, text)
-      setText(element.lastElementChild!, confidence)
-    }
+    const answer = byId('answer')
+    answer.classList.toggle('unsure', !face || face.label < 0)
+    setText(answer.firstElementChild!, text)
+    setText(answer.lastElementChild!, confidence)
     this.bars.forEach(({ row, fill, value }, index) => {
       const share = face?.smoothed[index] ?? 0
       row.classList.toggle('top', face?.label === index)
-      fill.style.transform = `scaleX(${share})`
+      fill.style.transform = `translateX(${share ? (share - 1) * 100 : -101}%)`
       setText(value, face ? percent(share) : '–')
     })
     this.say(faces.length > 1 && face ? `Face ${face.track}: ${text}` : text)

@@ -113,7 +113,8 @@ export class Timeline {
       const next = this.points[place + 1]
       if (label < 0 || !next) return
       context.fillStyle = style.classes[label]
-      context.fillRect(x(point.time), top, x(next.time) - x(point.time) + 0.5, STRIP)
+      const left = Math.floor(x(point.time))
+      context.fillRect(left, top, Math.floor(x(next.time)) - left, STRIP)
     })
   }
 }
