@@ -48,6 +48,22 @@ class RecordedSession:
     )
     dropped: int = 0
 
+    def of(self, numbers: Sequence[int]) -> "RecordedSession":
+        """The same session with these frames only; its timing is left out."""
+        wanted = set(numbers)
+        kept = [
+            (number, frame)
+            for number, frame in zip(self.numbers, self.frames, strict=True)
+            if number in wanted
+        ]
+        return RecordedSession(
+            self.folder,
+            self.facts,
+            self.rules,
+            [frame for _, frame in kept],
+            [number for number, _ in kept],
+        )
+
     @property
     def video(self) -> Path:
         """The clean video.

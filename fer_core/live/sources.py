@@ -71,6 +71,7 @@ class VideoSource(Source):
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate < 1000 else None
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self._closed = False
         self.count = int(count) if 0 < count < 2**40 else None
 
     def frames(self) -> Iterator[Frame]:
@@ -81,7 +82,7 @@ class VideoSource(Source):
         """
         step = 1 / (self.rate or _USUAL_RATE)
         index, before, start = 0, -step, 0.0
-        while True:
+        while not self._closed:
             there, image = self._capture.read()
             if not there:
                 break
@@ -93,7 +94,8 @@ class VideoSource(Source):
             before = place if np.isfinite(place) and place > before else before + step
             yield Frame(index, before, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
             index += 1
-        if index == 0:
+        self._capture.release()
+        if index == 0 and not self._closed:
             raise DataError(
                 "This video has no frame that can be read.",
                 where=self.name,
@@ -101,8 +103,8 @@ class VideoSource(Source):
             )
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._capture.release()
+        """Let `frames` end."""
+        self._closed = True
 
 
 class FolderSource(Source):
