@@ -26,7 +26,7 @@ from fer_core.predict.fetching import detector_file, fetch_detector, fetched_det
 from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.predict.predictor import Predictor, read_logit_bias
 
-__all__ = ["fetch", "predict"]
+__all__ = ["fetch", "predict", "warn_of_drawn_faces"]
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +119,7 @@ def predict(
         with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
             onnxruntime.preload_dlls()
     predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
+    warn_of_drawn_faces(predictor)
     yunet = YuNet(detector or detector_file()) if detect else None
     reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
     bar = tqdm(
@@ -153,6 +154,15 @@ def fetch(
     from the OpenCV model zoo; its hash is checked.
     """
     typer.echo(fetch_detector(to or fetched_detector()))
+
+
+def warn_of_drawn_faces(predictor: Predictor) -> None:
+    """Say it once where a network has never seen a person."""
+    if predictor.metadata.knows_drawn_faces_only:
+        log.warning(
+            "this network knows drawn faces only (the embedded sample): its answers for people "
+            "mean little. Train on a real data set: docs/data.md"
+        )
 
 
 def _answers(

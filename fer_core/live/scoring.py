@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.live.confusion import COMPARED, f1, intervals, values
 from fer_core.live.specification import Score
 
-__all__ = ["Scored", "Segment", "score", "segments"]
+__all__ = ["Scored", "Segment", "difference", "score", "segments"]
 
 _SLACK = 1e-9
 _UNCERTAIN = N_CLASSES
@@ -143,15 +144,14 @@ def _answer(frame: Scored, kind: str) -> int:
 
 def _block(frames: Sequence[Scored], kind: str, rules: Score) -> dict[str, Any]:
     confusion = _confusion(frames, kind)
-    values = _values(confusion)
-    per_class = _f1(confusion)
+    per_class = f1(confusion)
     rows = [
         (frame.manual, row)
         for frame in frames
         if (row := frame.p_smoothed if kind == "smoothed" else frame.p_raw) is not None
     ]
     return {
-        **values,
+        **values(confusion),
         "per_class_f1": dict(zip(CLASSES, per_class.tolist(), strict=True)),
         "per_class_support": dict(zip(CLASSES, confusion.sum(axis=1).tolist(), strict=True)),
         "confusion_matrix": confusion[:, :N_CLASSES].tolist(),
@@ -166,30 +166,6 @@ def _confusion(frames: Iterable[Scored], kind: str) -> np.ndarray:
     for frame in frames:
         counts[frame.manual, _answer(frame, kind)] += 1  # -1 is the last column
     return counts
-
-
-def _f1(confusion: np.ndarray) -> np.ndarray:
-    right = confusion[:, :N_CLASSES].diagonal()
-    given = confusion[:, :N_CLASSES].sum(axis=0)
-    return 2 * right / np.maximum(given + confusion.sum(axis=1), 1)
-
-
-def _values(confusion: np.ndarray) -> dict[str, float | None]:
-    """Single numbers; F1 is of all classes, of those with labels, and of the three lowest of
-    these.
-    """
-    total = int(confusion.sum())
-    if not total:
-        names = ("accuracy", "coverage", "macro_f1", "macro_f1_present", "minority_f1_lowest3")
-        return dict.fromkeys(names)
-    per_class, present = _f1(confusion), confusion.sum(axis=1) > 0
-    return {
-        "accuracy": float(confusion[:, :N_CLASSES].trace() / total),
-        "coverage": float(confusion[:, :N_CLASSES].sum() / total),
-        "macro_f1": float(per_class.mean()),
-        "macro_f1_present": float(per_class[present].mean()),
-        "minority_f1_lowest3": float(np.sort(per_class[present])[:3].mean()),
-    }
 
 
 def _calibration(rows: list[tuple[int, tuple[float, ...]]], bins: int) -> dict[str, float | None]:
@@ -245,26 +221,47 @@ def _delays(frames: Sequence[Scored], kept: Sequence[Segment], kind: str) -> dic
 def _intervals(
     frames: Sequence[Scored], kept: Sequence[Segment], rules: Score
 ) -> dict[str, Any] | None:
-    """95 % intervals from drawing segments with replacement; of smoothed, raw and their
-    difference.
+    """95 % intervals of smoothed, raw and their difference; null for fewer than two segments."""
+    smoothed, raw = (_tables(frames, kept, kind) for kind in ("smoothed", "raw"))
+    found = intervals(raw, smoothed, rules.resamples)
+    return dict(zip(("raw", "smoothed", "difference"), found, strict=True)) if found else None
+
+
+def difference(before: Sequence[Scored], after: Sequence[Scored], rules: Score) -> dict[str, Any]:
+    """What was shown after against before, on the same frames and labels: `accuracy` and
+    `macro_f1_present` as differences with 95 % intervals, and flips a minute of both.
     """
-    if len(kept) < 2 or not rules.resamples:
-        return None
-    tables = {
-        kind: np.array([_confusion([frames[i] for i in part.scored], kind) for part in kept])
-        for kind in _KINDS
-    }
-    rng = np.random.default_rng(0)
-    drawn: dict[str, list[float]] = {}
-    for _ in range(rules.resamples):
-        counts = np.bincount(rng.integers(0, len(kept), len(kept)), minlength=len(kept))
-        found = {kind: _values(np.tensordot(counts, tables[kind], 1)) for kind in _KINDS}
-        for name in ("accuracy", "macro_f1_present"):
-            one, other = found["smoothed"][name] or 0.0, found["raw"][name] or 0.0
-            for key, value in ("smoothed", one), ("raw", other), ("difference", one - other):
-                drawn.setdefault(f"{key} {name}", []).append(value)
-    ends = {key: np.percentile(values, [2.5, 97.5]).tolist() for key, values in drawn.items()}
+    kept = [part for part in segments(before, rules) if part.scored]
+    tables = [_tables(frames, kept, "smoothed") for frames in (before, after)]
+    found = [values(table.sum(axis=0)) for table in tables]
+    drawn = intervals(tables[0], tables[1], rules.resamples)
+    parts = [part.scored for part in kept]
     return {
-        kind: {name: ends[f"{kind} {name}"] for name in ("accuracy", "macro_f1_present")}
-        for kind in (*_KINDS, "difference")
+        "segments": len(kept),
+        **{
+            name: {
+                "before": found[0][name],
+                "after": found[1][name],
+                "difference": _minus(found[1][name], found[0][name]),
+                "interval": drawn and drawn[2][name],
+            }
+            for name in COMPARED
+        },
+        "flips_per_min": {
+            key: {
+                "all": _flips(frames, [range(len(frames))], "smoothed"),
+                "scored": _flips(frames, parts, "smoothed"),
+            }
+            for key, frames in (("before", before), ("after", after))
+        },
     }
+
+
+def _minus(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def _tables(frames: Sequence[Scored], kept: Sequence[Segment], kind: str) -> np.ndarray:
+    """Confusion of each segment, int64 [segments, 7, 8]."""
+    tables = [_confusion([frames[index] for index in part.scored], kind) for part in kept]
+    return np.array(tables).reshape(-1, N_CLASSES, N_CLASSES + 1)

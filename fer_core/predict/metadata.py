@@ -54,6 +54,13 @@ class OnnxMetadata:
     rows_sha256: str
     licence: str
 
+    @property
+    def knows_drawn_faces_only(self) -> bool:
+        """True for a network that learned from the drawn sample: its answers for people mean
+        little. The licence, which follows the training data, says so.
+        """
+        return "synthetic sample" in self.licence
+
     def to_props(self) -> dict[str, str]:
         """Keys and texts for `metadata_props`, in the order of their names."""
         props = {
