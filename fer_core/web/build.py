@@ -18,7 +18,7 @@ from fer_core.web.bundle import BUNDLE, RECORD, SOURCES, read_bundle, sources_sh
 
 __all__ = ["build", "check_types", "node"]
 
-_TAIL = 15  # lines of a failed tool's output that are shown
+_LINES = 12  # of a failed tool's output that are shown; the cause comes first
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _run(command: list[Path | str], folder: Path) -> None:
         raise ArtifactError(
             "A tool of the page failed.",
             where=" ".join(Path(part).name for part in command[1:3]),
-            found="\n".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL:]),
+            found="\n".join((done.stdout + done.stderr).strip().splitlines()[:_LINES]),
             remedy="where npm failed, it must reach a registry, directly or as its configuration "
             "(~/.npmrc) says; then `make setup` again",
         )
@@ -86,11 +86,9 @@ def _run(command: list[Path | str], folder: Path) -> None:
 
 def _licences(sources: Path) -> str:
     """Texts of the licences of what is in the bundle."""
-    texts = [(sources / "licences.txt").read_text(encoding="utf-8")]
-    modules = sources / "node_modules"
-    for name in ("fflate",):
-        texts.append(f"{name}\n\n{(modules / name / 'LICENSE').read_text(encoding='utf-8')}")
-    return "\n\n".join(texts)
+    fflate = sources / "node_modules" / "fflate" / "LICENSE"
+    own = (sources / "licences.txt").read_text(encoding="utf-8")
+    return f"{own}\n\nfflate\n\n{fflate.read_text(encoding='utf-8')}"
 
 
 def check_types(sources: Path = SOURCES) -> None:

@@ -1,4 +1,4 @@
-"""The page's code as `make setup` built it from `web/`, and whether it still is what `web/` holds."""
+"""The page's code as `make setup` built it, and whether it still is what `web/` holds."""
 
 import hashlib
 from pathlib import Path

@@ -14,8 +14,8 @@ def free_input_size(detector: bytes) -> bytes:
         detector: bytes of the published file (`fer_core.predict.detection.read_detector`).
 
     Returns:
-        An ONNX file whose input is float32 [1, 3, height, width], BGR from 0 to 255, with both sides
-        multiples of 32; each output has a row for every cell of its stride.
+        An ONNX file whose input is float32 [1, 3, height, width], BGR from 0 to 255, with both
+        sides multiples of 32; each output has a row for every cell of its stride.
     """
     model = onnx.load_from_string(detector)
     sides = model.graph.input[0].type.tensor_type.shape.dim

@@ -6,10 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import onnx
-from ruamel.yaml import YAML
 
 from fer_core.base.files import sha256_bytes, write_json
 from fer_core.base.labels import CLASSES
+from fer_core.base.reading import read_yaml
 from fer_core.live.specification import Specification
 from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, read_detector
 from fer_core.predict.metadata import OnnxMetadata
@@ -30,7 +30,7 @@ def read_rules(path: Path) -> Specification:
     Raises:
         ParamsError: a rule is unknown or out of range.
     """
-    return Specification.from_dict(YAML(typ="safe").load(path), path)
+    return Specification.from_dict(read_yaml(path, "file of rules"), path)
 
 
 def write_page(

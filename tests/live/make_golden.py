@@ -306,7 +306,11 @@ def network(model: Path) -> Iterator[Line]:
     """What one exported file says of pictures."""
     predictor = Predictor(model, threads=1)
     for seed in range(12):
-        image = picture(seed, 48, 52) if seed < 6 else shoot(7, "network", seed, seed % 7, 60, 2)[0]
+        image = (
+            picture(seed, 48, 52)
+            if seed < 6
+            else shoot(7, "network", seed, seed % 7, 60, 2, freedom=0.3)[0]
+        )
         found = predictor.predict([image])
         yield {
             "name": f"picture {seed}",

@@ -26,7 +26,10 @@ interface Encoded {
 const root = new URL('../..', import.meta.url)
 
 function lines(file: URL): any[] {
-  return readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line))
+  return readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
 }
 
 function golden(name: string): any[] {
@@ -40,7 +43,10 @@ function picture({ width, height, rgb }: Encoded): Picture {
 function near(found: ArrayLike<number>, expected: ArrayLike<number>, most: number, what: string) {
   assert.equal(found.length, expected.length, what)
   for (let i = 0; i < found.length; i++) {
-    assert.ok(Math.abs(found[i] - expected[i]) <= most, `${what}: ${found[i]} at ${i}, not ${expected[i]}`)
+    assert.ok(
+      Math.abs(found[i] - expected[i]) <= most,
+      `${what}: ${found[i]} at ${i}, not ${expected[i]}`,
+    )
   }
 }
 
@@ -62,7 +68,11 @@ for (const line of golden('pictures')) {
       found = cut(image, faceSquare({ left, top, width, height }, line.margin))
     } else {
       const factor = line.longest_side / Math.max(image.width, image.height)
-      found = resize(image, roundHalfEven(image.width * factor), roundHalfEven(image.height * factor))
+      found = resize(
+        image,
+        roundHalfEven(image.width * factor),
+        roundHalfEven(image.height * factor),
+      )
     }
     const expected = picture(line.expected)
     assert.deepEqual([found.width, found.height], [expected.width, expected.height])
@@ -87,7 +97,11 @@ for (const line of golden('smoothing')) {
     const smoother = new Smoother(line.rules)
     for (const frame of line.frames) {
       near(smoother.update(frame.time, frame.p), frame.p_smoothed, 1e-6, `at ${frame.time}`)
-      assert.equal(smoother.label < 0 ? null : CLASSES[smoother.label], frame.label, `at ${frame.time}`)
+      assert.equal(
+        smoother.label < 0 ? null : CLASSES[smoother.label],
+        frame.label,
+        `at ${frame.time}`,
+      )
     }
   })
 }
@@ -124,11 +138,12 @@ async function networks(): Promise<Networks> {
 
 test('detection and answers of the network', { skip: !graphs && 'no graphs' }, async (context) => {
   const both = await networks()
+  const facts = JSON.parse(readFileSync(new URL('facts.json', graphs), 'utf8'))
   await context.test('boxes', async () => {
     const [{ image }] = golden('detection')
     for (const line of golden('detection')) {
       const engine = new Engine(both, {
-        preprocessing: { size: 40, crop: 1, clahe: false, clahe_clip: 2, clahe_tile: 8 },
+        preprocessing: facts.preprocessing,
         temperature: 1,
         specification: specification({ detect: { longest_side: line.longest_side } }),
       })
@@ -141,7 +156,6 @@ test('detection and answers of the network', { skip: !graphs && 'no graphs' }, a
     }
   })
   await context.test('probabilities', async () => {
-    const facts = JSON.parse(readFileSync(new URL('facts.json', graphs), 'utf8'))
     for (const line of lines(new URL('answers.jsonl', graphs))) {
       const logits = await both.classify([prepare(picture(line.image), facts.preprocessing)])
       near(softmax(logits, facts.temperature), line.probabilities, 1e-3, line.name)
@@ -152,5 +166,8 @@ test('detection and answers of the network', { skip: !graphs && 'no graphs' }, a
 test('of overlapping boxes the most confident one stays', () => {
   const box = (x: number, score: number) => ({ x, y: 0, width: 10, height: 10, score })
   const found = kept([box(0, 0.9), box(2, 0.8), box(30, 0.7)], 0.3)
-  assert.deepEqual(found.map((face) => face.score), [0.9, 0.7])
+  assert.deepEqual(
+    found.map((face) => face.score),
+    [0.9, 0.7],
+  )
 })

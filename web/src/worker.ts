@@ -45,7 +45,10 @@ let rules: Specification
 
 place.onmessage = ({ data }) => {
   void answer(data).catch((error: unknown) => {
-    place.postMessage({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+    place.postMessage({
+      kind: 'failed',
+      message: error instanceof Error ? error.message : String(error),
+    })
   })
 }
 
@@ -77,7 +80,11 @@ async function begin(message: Extract<ToWorker, { kind: 'start' }>): Promise<voi
   place.postMessage({ kind: 'ready' })
 }
 
-async function analyse({ bitmap, time, still }: Extract<ToWorker, { kind: 'frame' }>): Promise<void> {
+async function analyse({
+  bitmap,
+  time,
+  still,
+}: Extract<ToWorker, { kind: 'frame' }>): Promise<void> {
   canvas.width = bitmap.width
   canvas.height = bitmap.height
   context.drawImage(bitmap, 0, 0)

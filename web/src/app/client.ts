@@ -29,7 +29,8 @@ export class Client {
     const worker = new Worker(new URL('../worker.ts', import.meta.url), { type: 'module' })
     const client = new Client(worker)
     return new Promise((resolve, reject) => {
-      worker.onerror = (event) => reject(new Error(event.message || 'The engine could not be started.'))
+      worker.onerror = (event) =>
+        reject(new Error(event.message || 'The engine could not be started.'))
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
         if (data.kind === 'progress') tell(data.share)
         else if (data.kind === 'ready') resolve(client)

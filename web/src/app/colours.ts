@@ -27,5 +27,13 @@ export function colours(): Colours {
 }
 
 /** Over pictures the colours are the same in light and dark. */
-export const ON_PICTURES = ['#f2836b', '#d3d05c', '#b692e6', '#f2bd4b', '#7db2f0', '#f08db8', '#c8d0d4']
+export const ON_PICTURES = [
+  '#f2836b',
+  '#d3d05c',
+  '#b692e6',
+  '#f2bd4b',
+  '#7db2f0',
+  '#f08db8',
+  '#c8d0d4',
+]
 export const UNSURE = '#e7eaeb'

@@ -33,7 +33,8 @@ export function drawFrame(canvas: HTMLCanvasElement, frame: Frame, options: Draw
   if (!options.overlay) return
   // sizes follow what the canvas's pixels are on the screen
   const unit = bitmap.width / Math.max(canvas.clientWidth || bitmap.width, 1)
-  for (const face of analysis.faces) drawFace(context, face, unit, bitmap.width, options.mirror, face.track === analysis.main)
+  for (const face of analysis.faces)
+    drawFace(context, face, unit, bitmap.width, options.mirror, face.track === analysis.main)
 }
 
 function drawFace(

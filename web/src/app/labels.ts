@@ -25,7 +25,9 @@ export class Labels {
 
   show(label: number): void {
     this.label = label
-    this.buttons.forEach((button, index) => button.setAttribute('aria-pressed', String(index === label)))
+    this.buttons.forEach((button, index) =>
+      button.setAttribute('aria-pressed', String(index === label)),
+    )
   }
 
   private button(name: string, key: string, index: number): HTMLButtonElement {

@@ -76,7 +76,7 @@ export class Live {
     this.meters = { interval: 0, latency: 0, detect: 0, classify: 0, frames: 0, dropped: 0 }
     this.timeline.clear()
     this.labels.show(NONE)
-    this.setMirror(run.kind === 'camera' && !run.folder)
+    this.setMirror(run.kind === 'camera')
     this.showRecording(false)
     this.notice(null)
     byId('pause').setAttribute('aria-pressed', 'false')
@@ -131,14 +131,19 @@ export class Live {
     byId('meter-rate').textContent = rate && !this.paused ? rate.toFixed(0) : '–'
     byId('meter-latency').textContent = meters.latency ? `${meters.latency.toFixed(0)} ms` : '–'
     describe(byId('figures'), [
-      ['picture', this.frame ? `${this.frame.analysis.width} × ${this.frame.analysis.height}` : '–'],
+      [
+        'picture',
+        this.frame ? `${this.frame.analysis.width} × ${this.frame.analysis.height}` : '–',
+      ],
       ['finding faces', `${meters.detect.toFixed(1)} ms`],
       ['answering', `${meters.classify.toFixed(1)} ms`],
       ['frames', String(meters.frames)],
       ['passed over', String(meters.dropped)],
     ])
     if (this.recordingSince) {
-      byId('recording').lastElementChild!.textContent = clockTime((performance.now() - this.recordingSince) / 1000)
+      byId('recording').lastElementChild!.textContent = clockTime(
+        (performance.now() - this.recordingSince) / 1000,
+      )
     }
     this.hint()
   }
@@ -183,7 +188,10 @@ export class Live {
     byId('pause').setAttribute('aria-pressed', String(paused))
     byId('pause').textContent = paused ? 'Go on' : 'Pause'
     this.faceSeen = performance.now()
-    if (paused) this.notice('Paused', 'Nothing is analysed.', [{ text: 'Go on', act: () => this.pause(false) }])
+    if (paused)
+      this.notice('Paused', 'Nothing is analysed.', [
+        { text: 'Go on', act: () => this.pause(false) },
+      ])
     else this.notice(null)
   }
 
@@ -239,7 +247,12 @@ export class Live {
     const y = (event.clientY - area.top - (area.height - canvas.height * scale) / 2) / scale
     const hit = frame.analysis.faces.find((face) => {
       const left = shownLeft(face, canvas.width, this.mirror)
-      return x >= left && x <= left + face.box.width && y >= face.box.top && y <= face.box.top + face.box.height
+      return (
+        x >= left &&
+        x <= left + face.box.width &&
+        y >= face.box.top &&
+        y <= face.box.top + face.box.height
+      )
     })
     if (hit) this.run?.choose(hit.track)
   }
@@ -259,14 +272,23 @@ export class Live {
 
   private fail(error: Error): void {
     if (error.message !== 'unplugged' && error.message !== 'lost') {
-      this.notice('That did not work', error.message, [{ text: 'Close', act: () => this.notice(null) }])
+      this.notice('That did not work', error.message, [
+        { text: 'Close', act: () => this.notice(null) },
+      ])
       return
     }
     const lost = error.message === 'lost'
     this.notice(
       lost ? '`fer live` has gone' : 'The camera was disconnected',
-      lost ? 'The program that analyses was ended. Its session is in its folder.' : 'What was seen until now is kept.',
-      lost ? [] : [{ text: 'Finish', act: () => this.stop() }, { text: 'Start again', act: () => this.lost(error) }],
+      lost
+        ? 'The program that analyses was ended. Its session is in its folder.'
+        : 'What was seen until now is kept.',
+      lost
+        ? []
+        : [
+            { text: 'Finish', act: () => this.stop() },
+            { text: 'Start again', act: () => this.lost(error) },
+          ],
     )
   }
 
@@ -278,7 +300,10 @@ export class Live {
     element.querySelector('p')!.textContent = text
     element.querySelector('.actions')!.replaceChildren(
       ...actions.map(({ text: label, act }, index) => {
-        const button = make('button', label, { type: 'button', class: index ? 'secondary' : 'primary' })
+        const button = make('button', label, {
+          type: 'button',
+          class: index ? 'secondary' : 'primary',
+        })
         button.addEventListener('click', act)
         return button
       }),

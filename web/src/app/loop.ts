@@ -97,10 +97,12 @@ export class Loop {
     try {
       const bitmap = await grab((video ?? picture)!)
       const seen = await this.client.analyse(bitmap, time, kind === 'picture')
-      if (!this.stopped) this.events.frame({ ...seen, latencyMs: performance.now() - begin, dropped })
+      if (!this.stopped)
+        this.events.frame({ ...seen, latencyMs: performance.now() - begin, dropped })
       seen.bitmap.close()
     } catch (error) {
-      if (!this.stopped) this.events.failed(error instanceof Error ? error : new Error(String(error)))
+      if (!this.stopped)
+        this.events.failed(error instanceof Error ? error : new Error(String(error)))
     } finally {
       this.busy = false
     }

@@ -2,6 +2,7 @@
 
 import type { PageFacts } from '../page.ts'
 import { specification } from '../engine/specification.ts'
+import type { SessionFacts } from '../engine/session.ts'
 import type { Client } from './client.ts'
 import { Client as Engine } from './client.ts'
 import { byId, describe, make, percent } from './elements.ts'
@@ -42,7 +43,9 @@ function loading(share: number, text: string): void {
 /** Fetch, load and warm up; buttons work from then on. */
 async function getReady(): Promise<void> {
   if (location.protocol === 'file:') {
-    throw new Missing('Browsers do not let a page on disk read its network. Serve this folder: python -m http.server -d data/web')
+    throw new Missing(
+      'Browsers do not let a page on disk read its network. Serve this folder: python -m http.server -d data/web',
+    )
   }
   if (typeof WebAssembly === 'undefined') {
     throw new Missing('WebAssembly is switched off in this browser, and the network needs it.')
@@ -68,11 +71,17 @@ async function getReady(): Promise<void> {
 function showFacts({ network, detector, version }: PageFacts): void {
   describe(byId('facts'), [
     ['network', `${network.name}, ${network.arch}, ${network.precision}`],
-    ['size', `${(network.bytes / 1e6).toFixed(1)} MB; detector ${(detector.bytes / 1e6).toFixed(1)} MB`],
+    [
+      'size',
+      `${(network.bytes / 1e6).toFixed(1)} MB; detector ${(detector.bytes / 1e6).toFixed(1)} MB`,
+    ],
     ['trained on', network.trained_on.join(', ')],
     ['licence of the weights', network.licence],
     ['temperature', String(network.temperature)],
-    ['input', `${network.preprocessing.size} × ${network.preprocessing.size}${network.preprocessing.clahe ? ', CLAHE' : ''}`],
+    [
+      'input',
+      `${network.preprocessing.size} × ${network.preprocessing.size}${network.preprocessing.clahe ? ', CLAHE' : ''}`,
+    ],
     ['SHA-256', network.sha256],
     ['page', version],
   ])
@@ -87,24 +96,51 @@ async function open(make: () => Promise<Source>, again: () => void): Promise<voi
   try {
     const source = await make()
     if (turn !== opening) return source.close()
-    const { network, detector } = facts
-    const machine = { browser: navigator.userAgent, cores: navigator.hardwareConcurrency }
-    const session = { model: { ...network }, detector: { ...detector }, version: facts.version, machine }
+    const session = sessionFacts(facts)
     live.take(new OwnRun(source, client, session, live.rules, live.events))
     void listCameras(source)
   } catch (error) {
-    const known = error instanceof SourceError ? error : new SourceError('That did not work', String(error))
+    const known =
+      error instanceof SourceError ? error : new SourceError('That did not work', String(error))
     const back = { text: 'Back', act: () => view('start') }
-    live.notice(known.title, known.message, known.retry ? [{ text: 'Try again', act: again }, back] : [back])
+    live.notice(
+      known.title,
+      known.message,
+      known.retry ? [{ text: 'Try again', act: again }, back] : [back],
+    )
+  }
+}
+
+/** What `session.json` says of networks and machine, with the keys of `fer live`. */
+function sessionFacts({ network, detector, version }: PageFacts): Omit<SessionFacts, 'source'> {
+  const { file, name, labels, ...known } = network
+  return {
+    model: {
+      ...known,
+      name: `${network.arch} ${network.precision}`,
+      student: name,
+      path: file,
+      classes: labels,
+    },
+    detector: { name: 'yunet', sha256: detector.sha256 },
+    versions: { 'fer-dag': version },
+    machine: { system: navigator.userAgent, cores: navigator.hardwareConcurrency },
   }
 }
 
 function useCamera(device?: string): Promise<void> {
-  return open(() => openCamera(device), () => void useCamera(device))
+  return open(
+    () => openCamera(device),
+    () => void useCamera(device),
+  )
 }
 
 function useFile(file: File | undefined): void {
-  if (file) void open(() => openFile(file), () => useFile(file))
+  if (file)
+    void open(
+      () => openFile(file),
+      () => useFile(file),
+    )
 }
 
 async function listCameras(source: Source): Promise<void> {
@@ -128,7 +164,7 @@ async function finish(run: Run): Promise<void> {
     showSummary(summary)
     byId('download').hidden = run.folder !== null
     byId('again').hidden = run.folder !== null
-    if (run.folder) byId('download-note').textContent = `Its files are in ${run.folder}`
+    if (run.folder) byId('download-note').textContent = `Its files are in ${run.folder}.`
     view('summary')
   } catch (error) {
     banner(error instanceof Error ? error.message : String(error))
@@ -139,14 +175,17 @@ async function finish(run: Run): Promise<void> {
 async function download(): Promise<void> {
   const file = await ended?.zip()
   if (!file) return
-  const url = URL.createObjectURL(new Blob([file.data as Uint8Array<ArrayBuffer>], { type: 'application/zip' }))
+  const url = URL.createObjectURL(
+    new Blob([file.data as Uint8Array<ArrayBuffer>], { type: 'application/zip' }),
+  )
   make('a', '', { href: url, download: file.name }).click()
   setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
 function wireDialogs(): void {
   const show = (id: string) => byId<HTMLDialogElement>(id).showModal()
-  for (const id of ['open-about', 'more-about']) byId(id).addEventListener('click', () => show('about'))
+  for (const id of ['open-about', 'more-about'])
+    byId(id).addEventListener('click', () => show('about'))
   byId('open-keys').addEventListener('click', () => show('keys'))
   const list = byId('key-list')
   for (const [keys, text] of keyList()) {

@@ -8,7 +8,12 @@ import { byId, make, percent } from './elements.ts'
 const SPOKEN_EVERY_MS = 2500
 
 export class Panel {
-  private readonly bars: { row: HTMLElement; fill: HTMLElement; mark: HTMLElement; value: HTMLElement }[]
+  private readonly bars: {
+    row: HTMLElement
+    fill: HTMLElement
+    mark: HTMLElement
+    value: HTMLElement
+  }[]
   private readonly choose: (track: number) => void
   private faces = ''
   private said = { text: '', at: 0 }

@@ -67,7 +67,7 @@ async function ask<Answer>(path: string, token: string, body?: unknown): Promise
 }
 
 export class RemoteRun implements Run {
-  readonly kind = 'camera'
+  readonly kind: 'camera' | 'video'
   readonly recordable = true
   folder: string | null
   private readonly token: string
@@ -80,6 +80,7 @@ export class RemoteRun implements Run {
   private seen = { frames: 0, withFace: 0, faces: new Set<number>(), first: 0, last: 0 }
 
   constructor(token: string, session: RemoteSession, events: RemoteEvents) {
+    this.kind = session.source.kind === 'camera' ? 'camera' : 'video'
     this.token = token
     this.events = events
     this.folder = session.folder
@@ -123,7 +124,14 @@ export class RemoteRun implements Run {
     const { frames, withFace, faces, first, last } = this.seen
     if (!score || !frames) return null
     const seconds = last - first
-    return { seconds, frames, withFace, faces: faces.size, rate: seconds ? frames / seconds : 0, score }
+    return {
+      seconds,
+      frames,
+      withFace,
+      faces: faces.size,
+      rate: seconds ? frames / seconds : 0,
+      score,
+    }
   }
 
   zip(): Promise<null> {
@@ -166,7 +174,9 @@ export class RemoteRun implements Run {
         const event = this.newest
         this.newest = undefined
         const begin = performance.now()
-        const response = await fetch(`frame.jpg?n=${event.frame}`, { headers: { 'X-Fer-Token': this.token } })
+        const response = await fetch(`frame.jpg?n=${event.frame}`, {
+          headers: { 'X-Fer-Token': this.token },
+        })
         if (!response.ok) continue // it is no longer kept
         const bitmap = await createImageBitmap(await response.blob())
         const dropped = this.dropped

@@ -109,11 +109,18 @@ export class OwnRun implements Run {
 
   async zip(): Promise<{ name: string; data: Uint8Array }> {
     const files: Zippable = {}
-    for (const [name, text] of Object.entries(this.session.files(this.rules, this.video?.name ?? null))) {
+    for (const [name, text] of Object.entries(
+      this.session.files(this.rules, this.video?.name ?? null),
+    )) {
       files[name] = strToU8(text)
     }
-    if (this.video) files[this.video.name] = [this.video.data as Uint8Array<ArrayBuffer>, { level: 0 }]
-    const stamp = this.session.started.toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
+    if (this.video)
+      files[this.video.name] = [this.video.data as Uint8Array<ArrayBuffer>, { level: 0 }]
+    const stamp = this.session.started
+      .toISOString()
+      .slice(0, 19)
+      .replace(/[-:]/g, '')
+      .replace('T', '-')
     return { name: `session-${stamp}.zip`, data: zipSync(files) }
   }
 

@@ -36,7 +36,9 @@ export async function openCamera(device?: string): Promise<Source> {
   try {
     stream = await navigator.mediaDevices.getUserMedia({
       audio: false,
-      video: device ? { ...wanted, deviceId: { exact: device } } : { ...wanted, facingMode: 'user' },
+      video: device
+        ? { ...wanted, deviceId: { exact: device } }
+        : { ...wanted, facingMode: 'user' },
     })
   } catch (error) {
     throw explained(error)
@@ -62,7 +64,10 @@ function explained(error: unknown): SourceError {
     )
   }
   if (name === 'NotFoundError' || name === 'OverconstrainedError') {
-    return new SourceError('No camera was found', 'Connect a camera and try again, or open a video or picture.')
+    return new SourceError(
+      'No camera was found',
+      'Connect a camera and try again, or open a video or picture.',
+    )
   }
   if (name === 'NotReadableError' || name === 'AbortError') {
     return new SourceError(
@@ -76,9 +81,20 @@ function explained(error: unknown): SourceError {
 export async function openFile(file: File): Promise<Source> {
   if (file.type.startsWith('image/')) {
     const picture = await createImageBitmap(file).catch(() => {
-      throw new SourceError('This picture cannot be read', `${file.name} is damaged or of a kind that this browser does not know.`, false)
+      throw new SourceError(
+        'This picture cannot be read',
+        `${file.name} is damaged or of a kind that this browser does not know.`,
+        false,
+      )
     })
-    return { kind: 'picture', name: file.name, video: null, picture, stream: null, close: () => picture.close() }
+    return {
+      kind: 'picture',
+      name: file.name,
+      video: null,
+      picture,
+      stream: null,
+      close: () => picture.close(),
+    }
   }
   const url = URL.createObjectURL(file)
   try {

@@ -10,7 +10,10 @@ export interface Summary {
   readonly withFace: number
   readonly faces: number
   readonly rate: number
-  readonly score: Pick<Results, 'scored' | 'metrics' | 'flips_per_min' | 'switch_delay_ms' | 'frames_with_manual'>
+  readonly score: Pick<
+    Results,
+    'scored' | 'metrics' | 'flips_per_min' | 'switch_delay_ms' | 'frames_with_manual'
+  >
 }
 
 export function showSummary(summary: Summary): void {
@@ -26,7 +29,7 @@ export function showSummary(summary: Summary): void {
       ['accuracy', share(score.metrics.smoothed.accuracy)],
       ['macro-F1', share(score.metrics.smoothed.macro_f1_present)],
       ['coverage', share(score.metrics.smoothed.coverage)],
-      ['switch delay', score.switch_delay_ms.smoothed.median === null ? '–' : `${Math.round(score.switch_delay_ms.smoothed.median)} ms`],
+      ['switch delay', delay(score.switch_delay_ms.smoothed)],
     )
   }
   byId('tiles').replaceChildren(
@@ -55,21 +58,52 @@ function scoreOf({ score }: Summary): HTMLElement[] {
   for (const name of CLASSES) {
     if (!smoothed.per_class_support[name]) continue
     body.append(
-      row('td', [name, String(smoothed.per_class_support[name]), share(raw.per_class_f1[name]), share(smoothed.per_class_f1[name])]),
+      row('td', [
+        name,
+        String(smoothed.per_class_support[name]),
+        share(raw.per_class_f1[name]),
+        share(smoothed.per_class_f1[name]),
+      ]),
     )
   }
-  body.append(row('td', ['Accuracy', String(score.scored.scored_frames), share(raw.accuracy), share(smoothed.accuracy)]))
   body.append(
-    row('td', ['Changes of answer a minute', '', one(score.flips_per_min.raw.scored), one(score.flips_per_min.smoothed.scored)]),
+    row('td', [
+      'Accuracy',
+      String(score.scored.scored_frames),
+      share(raw.accuracy),
+      share(smoothed.accuracy),
+    ]),
+  )
+  body.append(
+    row('td', [
+      'Changes of answer a minute',
+      '',
+      one(score.flips_per_min.raw.scored),
+      one(score.flips_per_min.smoothed.scored),
+    ]),
   )
   table.append(head, body)
-  return [table, make('p', 'Uncertain counts as wrong. Coverage is the share of frames with an answer.', { class: 'quietly' })]
+  return [
+    table,
+    make('p', 'Uncertain counts as wrong. Coverage is the share of frames with an answer.', {
+      class: 'quietly',
+    }),
+  ]
 }
 
 function row(kind: 'th' | 'td', cells: string[]): HTMLTableRowElement {
   const line = make('tr')
-  cells.forEach((cell, index) => line.append(index === 0 ? make('th', cell, { scope: kind === 'th' ? 'col' : 'row' }) : make(kind, cell)))
+  cells.forEach((cell, index) =>
+    line.append(
+      index === 0 ? make('th', cell, { scope: kind === 'th' ? 'col' : 'row' }) : make(kind, cell),
+    ),
+  )
   return line
+}
+
+function delay({ changes, median }: { changes: number; median: number | null }): string {
+  if (median !== null) return `${Math.round(median)} ms`
+  return changes ? 'never' : '–'
 }
 
 function share(value: number | null): string {

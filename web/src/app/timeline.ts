@@ -24,7 +24,9 @@ export class Timeline {
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas
     new ResizeObserver(() => this.draw()).observe(canvas)
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => setTimeout(() => this.draw()))
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
+      setTimeout(() => this.draw()),
+    )
   }
 
   clear(): void {

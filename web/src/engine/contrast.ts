@@ -20,7 +20,8 @@ function table(length: number, of: (index: number) => number): Int32Array {
 
 function cubeRoot(level: number): number {
   const value = f(f(f(1) / f(LINEAR_MAX)) * f(level))
-  if (value < f(216 / 24389)) return roundHalfEven(CUBE_UNIT * f(value * f(841 / 108) + f(16 / 116)))
+  if (value < f(216 / 24389))
+    return roundHalfEven(CUBE_UNIT * f(value * f(841 / 108) + f(16 / 116)))
   const exact = Math.cbrt(value)
   let root = f(exact)
   if (root > exact) root = previousFloat(root)
@@ -56,7 +57,10 @@ function makeTables() {
     cube,
     lightness: cube.map((root) => (296 * root - 1336934 + CUBE_UNIT / 2) >> 15),
     luma: y,
-    cubeOfLightness: table(LEVELS, (index) => roundHalfEven(UNIT * lightnessCube(index)) - CUBE_MIN),
+    cubeOfLightness: table(
+      LEVELS,
+      (index) => roundHalfEven(UNIT * lightnessCube(index)) - CUBE_MIN,
+    ),
     aStep: table(LEVELS, (index) => ((5 * index * 53687 + 128) >> 13) - whole((128 * UNIT) / 500)),
     bStep: table(LEVELS, (index) => ((index * 41943 + 16) >> 9) - whole((128 * UNIT) / 200) + 1),
     linear: table((UNIT * 9) / 4, (index) => {
@@ -104,8 +108,7 @@ export function equalise(picture: Picture, clip: number, tiles: number): Picture
     const z = tables.linear[cube - tables.bStep[b[i]]]
     for (let channel = 0; channel < 3; channel++) {
       const row = channel * 3
-      const level =
-        FROM_XYZ[row] * x + FROM_XYZ[row + 1] * y + FROM_XYZ[row + 2] * z + (1 << 13)
+      const level = FROM_XYZ[row] * x + FROM_XYZ[row + 1] * y + FROM_XYZ[row + 2] * z + (1 << 13)
       result[to + channel] = tables.inverseGamma[clamp(level >> 14, 0, INVERSE_LEVELS - 1)]
     }
   }

@@ -88,10 +88,8 @@ export function kept(faces: Found[], overlap: number, as = (face: Found): Found 
 
 /** Intersection over union. */
 export function shared(one: Found, other: Found): number {
-  const wide =
-    Math.min(one.x + one.width, other.x + other.width) - Math.max(one.x, other.x)
-  const high =
-    Math.min(one.y + one.height, other.y + other.height) - Math.max(one.y, other.y)
+  const wide = Math.min(one.x + one.width, other.x + other.width) - Math.max(one.x, other.x)
+  const high = Math.min(one.y + one.height, other.y + other.height) - Math.max(one.y, other.y)
   if (wide <= 0 || high <= 0) return 0
   const both = wide * high
   return both / (one.width * one.height + other.width * other.height - both)

@@ -55,6 +55,7 @@ export interface EngineOptions {
 }
 
 const MOST_OF_IMAGE = 1.5
+const MOST_SKIPPED = 10
 
 export class Engine {
   private readonly networks: Networks
@@ -63,9 +64,10 @@ export class Engine {
   private rules: Specification
   private tracker: Tracker
   private smoothers = new Map<number, Smoother>()
-  private boxes: Found[] = []
-  private sinceSearch = Infinity
-  private cost = { detect: 0, rest: 0 }
+  private found: { face: Found; box: Box; track: number }[] = []
+  private untilSearch = 0
+  private searchMs = 0
+  private otherMs = 0
 
   constructor(networks: Networks, options: EngineOptions) {
     this.networks = networks
@@ -79,8 +81,8 @@ export class Engine {
   reset(): void {
     this.tracker = new Tracker(this.rules.track)
     this.smoothers.clear()
-    this.boxes = []
-    this.sinceSearch = Infinity
+    this.found = []
+    this.untilSearch = 0
   }
 
   /** Go on with other rules. */
@@ -97,66 +99,69 @@ export class Engine {
 
   async analyse(picture: Picture, time: number): Promise<Analysis> {
     const begin = this.clock()
-    const searched = ++this.sinceSearch >= this.interval()
-    if (searched) {
-      this.boxes = await this.search(picture)
-      this.sinceSearch = 0
-    }
+    const searched = this.untilSearch <= 0
+    if (searched) await this.renew(picture, time)
     const detected = this.clock()
-    const boxes = this.boxes.map(wholeBox)
-    const tracks = this.tracker.update(
-      time,
-      boxes.map((box) => [box.left, box.top, box.width, box.height]),
-    )
+    const boxes = this.found.map(({ box }) => box)
     const probabilities = await this.probabilities(picture, boxes)
-    const classified = this.clock()
-    const faces = boxes.map((box, index): Face => {
-      const smoother = this.smootherOf(tracks[index])
-      const smoothed = smoother.update(time, probabilities[index])
+    const faces = this.found.map(({ face, box, track }, index): Face => {
+      const smoother = this.smootherOf(track)
+      const raw = probabilities[index]
+      const smoothed = smoother.update(time, raw)
       return {
-        track: tracks[index],
+        track,
         box,
-        score: this.boxes[index].score,
-        raw: probabilities[index],
+        score: face.score,
+        raw,
         smoothed,
-        rawLabel: greatest(probabilities[index]),
+        rawLabel: greatest(raw),
         label: smoother.label,
       }
     })
-    const living = new Set(this.tracker.living)
-    for (const track of this.smoothers.keys()) if (!living.has(track)) this.smoothers.delete(track)
     const end = this.clock()
-    if (searched) this.cost.detect = blend(this.cost.detect, detected - begin)
-    this.cost.rest = blend(this.cost.rest, end - detected)
+    this.plan(searched, detected - begin, end - detected)
     const main = this.tracker.main
     return {
       time,
       width: picture.width,
       height: picture.height,
       faces,
-      main: main !== undefined && tracks.includes(main) ? main : null,
+      main: faces.some((face) => face.track === main) ? main! : null,
       searched,
       detectMs: detected - begin,
-      classifyMs: classified - detected,
+      classifyMs: end - detected,
       totalMs: end - begin,
     }
   }
 
-  /** Of how many frames one is searched: as few as the time budget of a frame asks for. */
-  private interval(): number {
-    const { every, budget_ms: budget } = this.rules.detect
-    if (every > 0) return every
-    const left = budget - this.cost.rest
-    if (left <= 0) return 8
-    return Math.min(Math.max(Math.ceil(this.cost.detect / left), 1), 8)
+  /** Look for faces, and number them. */
+  private async renew(picture: Picture, time: number): Promise<void> {
+    const found = await this.search(picture)
+    const boxes = found.map(wholeBox)
+    const tracks = this.tracker.update(
+      time,
+      boxes.map((box) => [box.left, box.top, box.width, box.height]),
+    )
+    this.found = found.map((face, index) => ({ face, box: boxes[index], track: tracks[index] }))
+    const living = new Set(this.tracker.living)
+    for (const track of this.smoothers.keys()) if (!living.has(track)) this.smoothers.delete(track)
+  }
+
+  /** When to search next: as often as the time budget of a frame allows, by moving averages. */
+  private plan(searched: boolean, searchMs: number, otherMs: number): void {
+    const { every: fixed, budget_ms: budget } = this.rules.detect
+    if (searched) this.searchMs = blend(this.searchMs, searchMs)
+    this.otherMs = blend(this.otherMs, otherMs)
+    const left = Math.max(budget - this.otherMs, 1e-3)
+    const every = fixed || Math.min(Math.max(Math.ceil(this.searchMs / left), 1), MOST_SKIPPED)
+    this.untilSearch = (searched ? every : Math.min(this.untilSearch, every)) - 1
   }
 
   private async search(picture: Picture): Promise<Found[]> {
     const { longest_side, overlap, most_faces } = this.rules.detect
     const factor = Math.min(longest_side / Math.max(picture.width, picture.height), 1)
     const side = (length: number) => Math.max(roundHalfEven(length * factor), 1)
-    const level =
-      factor < 1 ? resize(picture, side(picture.width), side(picture.height)) : picture
+    const level = factor < 1 ? resize(picture, side(picture.width), side(picture.height)) : picture
     const found = decode(await this.networks.detect(level), level, this.rules.detect)
     const across = picture.width / level.width
     const down = picture.height / level.height
@@ -223,6 +228,5 @@ function largestFirst(one: Found, other: Found): number {
 }
 
 function blend(old: number, fresh: number): number {
-  return old === 0 ? fresh : 0.9 * old + 0.1 * fresh
+  return old === 0 ? fresh : old + 0.2 * (fresh - old)
 }
-

@@ -38,7 +38,13 @@ export function score(frames: readonly Scored[], rules: Score) {
   const parts = segments(frames, rules)
   const kept = parts.filter((part) => part.scored.length)
   const chosen = kept.flatMap((part) => part.scored)
-  const blocks = both((kind) => block(chosen.map((index) => frames[index]), kind, rules))
+  const blocks = both((kind) =>
+    block(
+      chosen.map((index) => frames[index]),
+      kind,
+      rules,
+    ),
+  )
   const whole = [frames.map((_, index) => index)]
   return {
     frames_total: frames.length,
@@ -63,7 +69,11 @@ export function score(frames: readonly Scored[], rules: Score) {
     jitter_flips_per_min: flips(frames, whole, 'smoothed'),
     flips_per_min: both((kind) => ({
       all: flips(frames, whole, kind),
-      scored: flips(frames, kept.map((part) => part.scored), kind),
+      scored: flips(
+        frames,
+        kept.map((part) => part.scored),
+        kind,
+      ),
     })),
     switch_delay_ms: both((kind) => delays(frames, kept, kind)),
     intervals: null,
@@ -73,7 +83,7 @@ export function score(frames: readonly Scored[], rules: Score) {
 /** The labelled segments of a session in order. */
 export function segments(frames: readonly Scored[], rules: Score): Segment[] {
   const found: Segment[] = []
-  for (let start = 0; start < frames.length; ) {
+  for (let start = 0; start < frames.length;) {
     let end = start + 1
     while (end < frames.length && frames[end].manual === frames[start].manual) end++
     const label = frames[start].manual
@@ -90,7 +100,13 @@ export function segments(frames: readonly Scored[], rules: Score): Segment[] {
           scored.push(index)
         }
       }
-      found.push({ label, first: start, last: end - 1, scored, follows: found.at(-1)?.label ?? NONE })
+      found.push({
+        label,
+        first: start,
+        last: end - 1,
+        scored,
+        follows: found.at(-1)?.label ?? NONE,
+      })
     }
     start = end
   }

@@ -9,9 +9,9 @@ import type { Specification } from './specification.ts'
 /** What the files say of the source and the networks. */
 export interface SessionFacts {
   readonly source: { readonly kind: string; readonly name: string }
-  readonly model: Record<string, unknown> & { readonly arch: string; readonly file: string }
-  readonly detector: Record<string, unknown>
-  readonly version: string
+  readonly model: Record<string, unknown> & { readonly name: string; readonly path: string }
+  readonly detector: Record<string, unknown> & { readonly name: string }
+  readonly versions: Record<string, string>
   readonly machine: Record<string, unknown>
 }
 
@@ -52,7 +52,9 @@ const COLUMNS = [
 export function inOrder(analysis: Analysis): Face[] {
   const main = analysis.faces.filter((face) => face.track === analysis.main)
   const others = analysis.faces.filter((face) => face.track !== analysis.main)
-  return [...main, ...others.sort((one, other) => one.box.left - other.box.left)]
+  const leftFirst = (one: Face, other: Face) =>
+    one.box.left - other.box.left || one.box.top - other.box.top || one.track - other.track
+  return [...main, ...others.sort(leftFirst)]
 }
 
 export class Session {
@@ -77,7 +79,9 @@ export class Session {
   }
 
   get seconds(): number {
-    return this.frames.length > 1 ? this.frames[this.frames.length - 1].time - this.frames[0].time : 0
+    return this.frames.length > 1
+      ? this.frames[this.frames.length - 1].time - this.frames[0].time
+      : 0
   }
 
   get faces(): number {
@@ -103,15 +107,26 @@ export class Session {
       p_raw: main?.raw ?? null,
       p_smoothed: main?.smoothed ?? null,
     })
-    const ends = [analysis.searched ? ms(analysis.detectMs) : '', ms(analysis.classifyMs), ms(analysis.totalMs), dropped]
-    if (!faces.length) this.rows.push(this.row(index, time, undefined, 0, ends))
+    const ends = [
+      analysis.searched ? ms(analysis.detectMs) : '',
+      ms(analysis.classifyMs),
+      ms(analysis.totalMs),
+      dropped,
+    ]
+    if (!main) this.rows.push(this.row(index, time, undefined, 0, ends))
     let others = 2
     for (const face of faces) {
       this.rows.push(this.row(index, time, face, face === main ? 1 : others++, ends))
     }
   }
 
-  private row(index: number, time: number, face: Face | undefined, number: number, ends: (string | number)[]): string {
+  private row(
+    index: number,
+    time: number,
+    face: Face | undefined,
+    number: number,
+    ends: (string | number)[],
+  ): string {
     const blank = new Array<string>(CLASSES.length).fill('')
     const shown = face ? nameOf(face.label) || 'uncertain' : ''
     return csv([
@@ -120,9 +135,9 @@ export class Session {
       number <= 1 ? nameOf(this.manual) : '',
       shown,
       ...(face ? face.raw.map(six) : blank),
-      'yunet',
-      this.facts.model.arch,
-      this.facts.model.file,
+      this.facts.detector.name,
+      this.facts.model.name,
+      this.facts.model.path,
       face ? face.track : '',
       number,
       ...(face ? [face.box.left, face.box.top, face.box.width, face.box.height] : ['', '', '', '']),
@@ -171,34 +186,36 @@ export class Session {
         ),
       ]),
       'demoresultssummary.csv': lines([
-        ['time,input,detector,ckpt,model,frames_logged,events_logged', ...Object.keys(original)].join(),
+        [
+          'time,input,detector,ckpt,model,frames_logged,events_logged',
+          ...Object.keys(original),
+        ].join(),
         csv([
           this.started.toISOString(),
-          this.facts.source.name,
-          'yunet',
-          this.facts.model.file,
-          this.facts.model.arch,
+          harmless(this.facts.source.name),
+          this.facts.detector.name,
+          this.facts.model.path,
+          this.facts.model.name,
           this.frames.length,
           this.events.length,
           ...Object.values(original),
         ]),
       ]),
       'per_class_correctness.csv': lines(this.correctness()),
-      'thresholds.json': json({ ...original, show_emo_ratio: true, specification: rules }),
+      'thresholds.json': json({ ...original, show_emo_ratio: false, specification: rules }),
       'session.json': json({
         schema: 1,
-        made_by: 'page',
-        version: this.facts.version,
         started: this.started.toISOString(),
-        source: this.facts.source,
-        model: this.facts.model,
-        detector: this.facts.detector,
-        machine: this.facts.machine,
-        recorded: { numbers: true, video: recorded },
+        ended: 'finished on the page',
+        made_by: 'page',
+        ...this.facts,
         frames: this.frames.length,
-        dropped: this.dropped,
+        // a browser's video does not hold exactly the frames that were analysed: not for `replay`
+        recorded: recorded === null ? null : { file: recorded },
       }),
-      ...(labelled ? { 'score_results.json': json({ per_frame: 'per_frame.csv', ...this.score(rules) }) } : {}),
+      ...(labelled
+        ? { 'score_results.json': json({ per_frame: 'per_frame.csv', ...this.score(rules) }) }
+        : {}),
     }
   }
 
@@ -206,34 +223,39 @@ export class Session {
     const of = (chosen: Scored[]) => {
       const answered = chosen.filter((frame) => frame.smoothed >= 0)
       const right = answered.filter((frame) => frame.smoothed === frame.manual).length
-      const accuracy = answered.length ? six(right / answered.length) : ''
+      const accuracy = chosen.length ? six(right / chosen.length) : ''
       return [chosen.length, answered.length, right, accuracy]
     }
     const labelled = this.frames.filter((frame) => frame.manual >= 0)
     return [
       'label,frames_with_manual,frames_with_manual_and_pred,correct_frames,accuracy',
-      ...CLASSES.map((name, index) => csv([name, ...of(labelled.filter((frame) => frame.manual === index))])),
+      ...CLASSES.map((name, index) =>
+        csv([name, ...of(labelled.filter((frame) => frame.manual === index))]),
+      ),
       csv(['__overall__', ...of(labelled)]),
     ]
   }
 }
 
 function six(value: number): string {
-  return String(Math.round(value * 1e6) / 1e6)
+  return value.toFixed(6)
 }
 
 function ms(value: number): string {
   return value.toFixed(3)
 }
 
-/** One line; a cell that a spreadsheet would run as a formula is kept from it. */
+/** One line of a table. */
 function csv(cells: (string | number)[]): string {
   return cells
-    .map((cell) => {
-      const text = typeof cell === 'string' && /^[=+@\t\r\n]|^-(?!\d)/.test(cell) ? `'${cell}` : String(cell)
-      return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-    })
+    .map(String)
+    .map((text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text))
     .join(',')
+}
+
+/** A name that no spreadsheet takes for a formula, and that still means the same file. */
+function harmless(name: string): string {
+  return /^[=+\-@\t\r\n]/.test(name) ? `./${name}` : name
 }
 
 function lines(texts: string[]): string {

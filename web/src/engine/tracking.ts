@@ -78,8 +78,10 @@ export class Tracker {
       const other = Math.max(box[2], box[3])
       const longer = Math.max(one, other)
       const distance =
-        Math.hypot(old[0] + old[2] / 2 - box[0] - box[2] / 2, old[1] + old[3] / 2 - box[1] - box[3] / 2) /
-        longer
+        Math.hypot(
+          old[0] + old[2] / 2 - box[0] - box[2] / 2,
+          old[1] + old[3] / 2 - box[1] - box[3] / 2,
+        ) / longer
       const alike = Math.min(one, other) >= this.rules.size * longer
       return alike && distance <= this.rules.distance ? distance : undefined
     })
