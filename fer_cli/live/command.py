@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from fer_cli.live import table
 from fer_cli.live.drawing import VideoOut, drawn
 from fer_cli.live.replaying import ReplaySource, replayed_labels
+from fer_cli.live.serving import serve
 from fer_cli.live.setting import MODEL, new_folder_for, prepare, read_rules
 from fer_cli.predict.command import warn_of_drawn_faces
 from fer_core.base.errors import DataError
@@ -20,7 +21,7 @@ from fer_core.base.logs import progress_off
 from fer_core.base.signals import caught_signals
 from fer_core.live.engine import Analysed
 from fer_core.live.recorded import compare_sessions, read_session, score_session
-from fer_core.live.sources import open_source
+from fer_core.live.sources import PacedSource, open_source
 from fer_core.live.watching import Watch
 
 __all__ = ["app"]
@@ -83,6 +84,10 @@ def watch(
     logit_bias: Bias = None,
     spec: Rules = None,
     threads: Threads = 1,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the page on this machine; 0: a free one.")
+    ] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page where there is a screen.")] = True,
     rate: Annotated[
         float | None, typer.Option(min=0.01, max=1000, help="Frames a second of a folder.")
     ] = None,
@@ -91,16 +96,15 @@ def watch(
     setting = prepare(model, read_rules(spec), detector, logit_bias, threads)
     warn_of_drawn_faces(setting.predictor)
     folder = new_folder_for(out)
-    session = setting.watch(open_source(source, rate), folder)
+    opened = open_source(source, rate)
+    session = setting.watch(opened if headless or not opened.waits else PacedSource(opened), folder)
     session.writer.record(record)
     tally = table.Tally()
     if headless:
         for result in _progress(session):
             tally.add(result)
     else:
-        from fer_cli.live.serving import serve
-
-        for result in serve(session):
+        for result in serve(session, port, browser):
             tally.add(result)
     typer.echo(tally.text(folder), nl=False)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.base.errors import DataError, WriteError
+from fer_core.base.errors import BusyError, DataError, WriteError
 from fer_core.base.files import harmless_cell, write_json, write_text
 from fer_core.base.labels import CLASSES, INDEX
 from fer_core.live.engine import Analysed
@@ -54,7 +54,7 @@ class SessionWriter:
     """
 
     def __init__(self, folder: Path, facts: dict[str, Any], rules: Specification) -> None:
-        self.folder, self._facts, self.rules = folder, facts, rules
+        self.folder, self.facts, self.rules = folder, dict(facts), rules
         self.manual: int | None = None
         self.recording = False
         try:
@@ -93,7 +93,7 @@ class SessionWriter:
     def change_rules(self, rules: Specification) -> None:
         """Note other rules from the next frame on."""
         self.rules = rules
-        self._facts.setdefault("changed_rules", []).append(
+        self.facts.setdefault("changed_rules", []).append(
             {"frame": self._frames and self._last[0] + 1, "specification": rules.to_dict()}
         )
         self._write_facts(ended=None)
@@ -102,10 +102,10 @@ class SessionWriter:
         """Begin or end the clean video; there is one a session.
 
         Raises:
-            DataError: the session's video has ended.
+            BusyError: the session's video has ended.
         """
         if on and not self.recording and self._recorded is not None:
-            raise DataError(
+            raise BusyError(
                 "This session's video has ended.",
                 where=self.folder / VIDEO,
                 remedy="begin a new session to record again",
@@ -136,9 +136,9 @@ class SessionWriter:
         frame, main = result.frame, result.main
         manual = "" if self.manual is None else CLASSES[self.manual]
         source = [
-            harmless_cell(str(self._facts["detector"]["name"])),
-            harmless_cell(str(self._facts["model"]["name"])),
-            harmless_cell(str(self._facts["model"]["path"]), is_path=True),
+            harmless_cell(str(self.facts["detector"]["name"])),
+            harmless_cell(str(self.facts["model"]["name"])),
+            harmless_cell(str(self.facts["model"]["path"]), is_path=True),
         ]
         times = [
             "" if result.detect_ms is None else f"{result.detect_ms:.3f}",
@@ -187,10 +187,10 @@ class SessionWriter:
         smooth = self.rules.smooth
         row = {
             "time": self._started,
-            "input": harmless_cell(str(self._facts["source"]["name"]), is_path=True),
-            "detector": harmless_cell(str(self._facts["detector"]["name"])),
-            "ckpt": harmless_cell(str(self._facts["model"]["path"]), is_path=True),
-            "model": harmless_cell(str(self._facts["model"]["name"])),
+            "input": harmless_cell(str(self.facts["source"]["name"]), is_path=True),
+            "detector": harmless_cell(str(self.facts["detector"]["name"])),
+            "ckpt": harmless_cell(str(self.facts["model"]["path"]), is_path=True),
+            "model": harmless_cell(str(self.facts["model"]["name"])),
             "frames_logged": self._frames,
             "events_logged": self._events,
             "ema_alpha": smooth.alpha,
@@ -228,7 +228,7 @@ class SessionWriter:
                 "schema": 1,
                 "started": self._started,
                 "ended": ended,
-                **self._facts,
+                **self.facts,
                 "frames": self._frames if ended else None,
                 "recorded": self._recorded,
             },

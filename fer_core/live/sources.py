@@ -5,6 +5,8 @@ file gives every frame; a camera or stream gives the newest one and counts those
 """
 
 import re
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.opencv import cv2
 from fer_core.pixels.picture_files import is_image, is_litter
 
-__all__ = ["FolderSource", "VideoSource", "open_source"]
+__all__ = ["FolderSource", "PacedSource", "VideoSource", "open_source"]
 
 _STREAM = re.compile(r"^(rtsps?|rtmps?|https?|udp|tcp)://", re.IGNORECASE)
 _USUAL_RATE = 30.0
@@ -156,3 +158,31 @@ class FolderSource(Source):
     def close(self) -> None:
         """Let `frames` end."""
         self._closed = True
+
+
+class PacedSource(Source):
+    """A file shown as fast as it was taken: no frame comes before its time.
+
+    Args:
+        source: that waits.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._stopped = threading.Event()
+        self.kind, self.name, self.waits = source.kind, source.name, source.waits
+        self.count, self.rate = source.count, source.rate
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame of the source."""
+        start = time.monotonic()
+        for frame in self._source.frames():
+            self._stopped.wait(frame.time - (time.monotonic() - start))
+            if self._stopped.is_set():
+                return
+            yield frame
+
+    def close(self) -> None:
+        """Let `frames` end."""
+        self._stopped.set()
+        self._source.close()

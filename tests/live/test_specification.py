@@ -16,7 +16,7 @@ def test_the_file_of_rules_holds_the_defaults_and_all_of_them() -> None:
 
 def test_what_is_not_given_keeps_its_value() -> None:
     rules = Specification.from_dict({"smooth": {"tau_s": 1}}).changed({"track": {"keep_s": 2.5}})
-    assert (rules.smooth.tau_s, rules.track.keep_s, rules.smooth.enter) == (1, 2.5, 0.55)
+    assert (rules.smooth.tau_s, rules.track.keep_s, rules.smooth.enter) == (1, 2.5, 0.5)
     assert Specification.from_dict(rules.to_dict()) == rules
     assert Specification.from_dict(None) == Specification()
 
