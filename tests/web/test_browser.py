@@ -49,7 +49,7 @@ def test_camera_to_download_and_nothing_leaves_the_origin(address: str, tmp_path
     assert seen["picture"] == [480, 360] and seen["painted"] > 50
     assert seen["rate"] > 0
     assert seen["drawn"] and seen["unnamed"] == []
-    assert seen["tau"] == "0.40 s"
+    assert seen["tau"] == "0.25 s"
     assert (seen["hidden"], seen["again"]) == ("Paused", True)
     assert seen["refusals"] == [
         "The camera is not allowed",
@@ -69,7 +69,7 @@ def check_session(folder: Path) -> None:
     session = read_session(folder / "session")
     assert {frame.manual for frame in session.frames} >= {CLASSES.index("Happy"), 4}
     assert session.facts["model"]["classes"] == list(CLASSES)
-    assert session.rules.smooth.tau_s == 0.4
+    assert session.rules.smooth.tau_s == 0.25
     theirs = json.loads((folder / "session" / "score_results.json").read_text())
     ours = score_session(session)
     assert theirs["scored"]["scored_frames"] == ours["scored"]["scored_frames"] > 0

@@ -64,7 +64,7 @@ async function getReady(): Promise<void> {
   byId('loading').dataset.seconds = seconds
   byId<HTMLButtonElement>('use-camera').disabled = false
   byId<HTMLButtonElement>('use-file').disabled = false
-  byId('drawn').hidden = !facts.network.drawn_faces_only
+  byId('drawn').hidden = byId('caution').hidden = !facts.network.drawn_faces_only
   showFacts(facts)
 }
 
@@ -162,8 +162,7 @@ async function finish(run: Run): Promise<void> {
     if (!summary) return view(run.folder ? 'summary' : 'start')
     ended = run
     showSummary(summary)
-    byId('download').hidden = run.folder !== null
-    byId('again').hidden = run.folder !== null
+    byId('take').hidden = run.folder !== null
     if (run.folder) byId('download-note').textContent = `Its files are in ${run.folder}.`
     view('summary')
   } catch (error) {
@@ -233,6 +232,11 @@ async function begin(): Promise<void> {
   const { token, session } = remote
   live = new Live(specification(session.specification), finish, () => location.reload())
   byId('private-text').textContent = 'Stays on this computer'
+  byId('caution').hidden = !String(session.model.licence).includes('synthetic sample')
+  describe(
+    byId('facts'),
+    Object.entries(session.model).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
   view('live')
   live.take(new RemoteRun(token, session, live.events))
 }

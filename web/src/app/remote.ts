@@ -53,14 +53,19 @@ export async function remoteSession(): Promise<{ token: string; session: RemoteS
   return { token, session }
 }
 
-async function ask<Answer>(path: string, token: string, body?: unknown): Promise<Answer> {
+async function ask<Answer>(
+  path: string,
+  token: string,
+  method: 'GET' | 'POST' = 'GET',
+  body?: unknown,
+): Promise<Answer> {
   const headers: Record<string, string> = { 'X-Fer-Token': token }
-  if (body !== undefined) headers['Content-Type'] = 'application/json'
-  const response = await fetch(path, {
-    method: body === undefined ? 'GET' : 'POST',
-    headers,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
+  const request: RequestInit = { method, headers }
+  if (body !== undefined) {
+    headers['Content-Type'] = 'application/json'
+    request.body = JSON.stringify(body)
+  }
+  const response = await fetch(path, request)
   const answer = await response.json().catch(() => ({}))
   if (!response.ok) throw new Error(answer.error ?? `${path}: status ${response.status}`)
   return answer as Answer
@@ -113,12 +118,12 @@ export class RemoteRun implements Run {
   }
 
   async record(on: boolean): Promise<void> {
-    await ask('record', this.token, { on })
+    await ask('record', this.token, 'POST', { on })
   }
 
   async finish(): Promise<Summary | null> {
-    const score = await ask<Summary['score']>('score', this.token, {}).catch(() => null)
-    const { folder } = await ask<{ folder: string | null }>('stop', this.token, {})
+    const score = await ask<Summary['score']>('score', this.token, 'POST').catch(() => null)
+    const { folder } = await ask<{ folder: string | null }>('stop', this.token, 'POST')
     this.folder = folder
     this.stream.close()
     const { frames, withFace, faces, first, last } = this.seen
@@ -145,7 +150,7 @@ export class RemoteRun implements Run {
   }
 
   private post(path: string, body: unknown): Promise<unknown> {
-    return ask(path, this.token, body).catch((error: Error) => this.events.failed(error))
+    return ask(path, this.token, 'POST', body).catch((error: Error) => this.events.failed(error))
   }
 
   private over(): void {
