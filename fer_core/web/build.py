@@ -56,7 +56,15 @@ def build(sources: Path = SOURCES) -> bool:
     program = node()
     npm = next(program.parents[1].glob("**/npm/bin/npm-cli.js"))
     _run([program, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], sources)
-    _run([program, "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"], sources)
+    vite: list[Path | str] = [
+        program,
+        "node_modules/vite/bin/vite.js",
+        "build",
+        "--logLevel",
+        "warn",
+    ]
+    _run(vite, sources)
+    _run([*vite, "--mode", "single"], sources)
     bundle = sources / BUNDLE.name
     (bundle / "licences.txt").write_text(_licences(sources), encoding="utf-8")
     (bundle / RECORD).write_text(f"{sources_sha256(sources)}\n")

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from fer_core.base.errors import ArtifactError
 
-__all__ = ["BUNDLE", "RECORD", "SOURCES", "read_bundle", "sources_sha256"]
+__all__ = ["BUNDLE", "RECORD", "SINGLE", "SOURCES", "read_bundle", "sources_sha256"]
 
 SOURCES = Path("web")
 BUNDLE = SOURCES / "dist"
 RECORD = "sources.sha256"
 """File in the bundle: the hash of what it was built from."""
+SINGLE = "single"
+"""Folder in the bundle: the parts of the page as one file."""
 
 _MADE = ("node_modules", "dist")
 _REMEDY = "`make setup` builds it"
@@ -28,7 +30,8 @@ def sources_sha256(sources: Path = SOURCES) -> str:
 
 
 def read_bundle(sources: Path = SOURCES) -> list[Path]:
-    """Files of the built page, relative to its folder, in order of their names.
+    """Files of the built page, relative to its folder, in order of their names; the parts of the
+    single file are left out.
 
     Raises:
         ArtifactError: the page is not built, or was built from other sources.
@@ -46,4 +49,4 @@ def read_bundle(sources: Path = SOURCES) -> list[Path]:
             remedy=_REMEDY,
         )
     files = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path for path in files if path.name != RECORD]
+    return [path for path in files if path.parts[0] not in (RECORD, SINGLE)]

@@ -13,15 +13,19 @@ from fer_core.base.reading import read_yaml
 from fer_core.live.specification import Specification
 from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, read_detector
 from fer_core.predict.metadata import OnnxMetadata
-from fer_core.web.bundle import BUNDLE, SOURCES, read_bundle
+from fer_core.web.bundle import BUNDLE, SINGLE, SOURCES, read_bundle
 from fer_core.web.detector_graph import free_input_size
+from fer_core.web.single import single_file
 
-__all__ = ["MODEL", "read_rules", "write_page"]
+__all__ = ["MODEL", "SINGLE_FILE", "read_rules", "write_page"]
 
 MODEL = "model"
 """Folder beside the page that holds what it runs."""
+SINGLE_FILE = "expressions.html"
+"""The same page as one file."""
 
 _NETWORK, _DETECTOR, _FACTS = "network.onnx", "detector.onnx", "page.json"
+_RUNTIME = "runtime.wasm.gz"
 
 
 def read_rules(path: Path) -> Specification:
@@ -42,7 +46,7 @@ def write_page(
     trained_on: Sequence[str],
     sources: Path = SOURCES,
 ) -> None:
-    """Write the page into an empty folder; any static server can then serve it.
+    """Write the page into an empty folder, for any static server, and as one file for the disk.
 
     Args:
         folder: to write into.
@@ -98,3 +102,10 @@ def write_page(
         "specification": rules.to_dict(),
     }
     write_json(model / _FACTS, facts)
+    bundle = sources / BUNDLE.name
+    names = (_FACTS, _DETECTOR, _NETWORK)
+    files = {f"{MODEL}/{name}": (model / name).read_bytes() for name in names}
+    files[_RUNTIME] = (bundle / SINGLE / _RUNTIME).read_bytes()
+    licences = (bundle / "licences.txt").read_text(encoding="utf-8")
+    page = single_file(bundle / SINGLE, licences, files)
+    (folder / SINGLE_FILE).write_text(page, encoding="utf-8")

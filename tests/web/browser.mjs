@@ -1,9 +1,9 @@
-// The page in Chromium with a camera that plays a file: browser.mjs CHROMIUM ADDRESS CLIP FOLDER
+// The page in Chromium with a camera that plays a file: browser.mjs CHROMIUM ADDRESS FILE CLIP PICTURE FOLDER
 // Prints what it saw as JSON; the session that it downloads goes to FOLDER.
 
 import { chromium } from '../../web/node_modules/playwright-core/index.mjs'
 
-const [program, address, clip, folder] = process.argv.slice(2)
+const [program, address, single, clip, picture, folder] = process.argv.slice(2)
 const browser = await chromium.launch({
   executablePath: program,
   args: [
@@ -110,6 +110,15 @@ try {
   })
   await page.waitForSelector('#notice .primary')
   seen.broken = await text('#notice h2')
+
+  // the same page as one file, from disk, with a picture
+  const alone = await context.newPage()
+  await alone.goto(`file://${single}`)
+  await alone.waitForSelector('#use-file:not([disabled])', { timeout: 40_000 })
+  await alone.setInputFiles('#file', picture)
+  await alone.waitForFunction(() => document.querySelector('#bars b')?.textContent?.includes('%'), null, { timeout: 20_000 })
+  seen.alone = await alone.textContent('#answer b')
+  await alone.close()
 
   // where WebAssembly is switched off
   await context.addInitScript(() => delete window.WebAssembly)

@@ -12,34 +12,41 @@ import pytest
 from fer_core.base.labels import CLASSES
 from fer_core.live.recorded import read_session, score_session
 from fer_core.sample.portrait import shoot
+from fer_core.web.page import SINGLE_FILE
 from tests.web.conftest import chromium, run_node
 
 
-def clip(path: Path) -> Path:
-    """One drawn face that sways a little on a plain ground, as joined JPEGs."""
+def frame(step: int) -> np.ndarray:
+    """A drawn face on a plain ground, which sways a little; BGR, uint8 [360, 480, 3]."""
     face = cv2.resize(shoot(7, "golden", 19, 3, 140, 2, freedom=0.3)[0], (200, 200))
-    frames = []
-    for step in range(24):
-        image = np.full((360, 480, 3), 110, np.uint8)
-        left, top = 130 + round(8 * np.sin(step / 4)), 70
-        image[top : top + 200, left : left + 200] = face
-        frames.append(cv2.imencode(".jpg", image[:, :, ::-1])[1].tobytes())
-    path.write_bytes(b"".join(frames))
+    image = np.full((360, 480, 3), 110, np.uint8)
+    left, top = 130 + round(8 * np.sin(step / 4)), 70
+    image[top : top + 200, left : left + 200] = face
+    return image[:, :, ::-1]
+
+
+def clip(path: Path) -> Path:
+    """A camera's frames as joined JPEGs."""
+    path.write_bytes(b"".join(cv2.imencode(".jpg", frame(step))[1].tobytes() for step in range(24)))
     return path
 
 
-def test_camera_to_download_and_nothing_leaves_the_origin(address: str, tmp_path: Path) -> None:
-    found = run_node(
-        "tests/web/browser.mjs", chromium(), address, clip(tmp_path / "clip.mjpeg"), tmp_path
-    )
+def test_camera_to_download_and_nothing_leaves_the_origin(
+    address: str, page: Path, tmp_path: Path
+) -> None:
+    frames = clip(tmp_path / "clip.mjpeg")
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(cv2.imencode(".jpg", frame(0))[1].tobytes())
+    single = page / SINGLE_FILE
+    program = "tests/web/browser.mjs"
+    found = run_node(program, chromium(), address, single, frames, picture, tmp_path)
     seen = json.loads(found)
     assert "failed" not in seen, seen
 
     origin = urlsplit(address).netloc
     assert seen["requests"]
-    assert {urlsplit(url).netloc for url in seen["requests"] if not url.startswith("blob:")} == {
-        origin
-    }
+    within = (f"http://{origin}/", f"blob:http://{origin}/", single.as_uri(), "blob:null/", "data:")
+    assert [url for url in seen["requests"] if not url.startswith(within)] == []
     assert seen["violation"] == "connect-src"
     assert seen["stored"] == ["", 0, 0, 0]
     assert [error for error in seen["errors"] if "example.org" not in error] == []
@@ -58,6 +65,7 @@ def test_camera_to_download_and_nothing_leaves_the_origin(address: str, tmp_path
     ]
     assert seen["broken"] == "This file cannot be played"
     assert "WebAssembly" in seen["blocked"]
+    assert seen["alone"] in (*CLASSES, "Uncertain")
 
     check_session(tmp_path)
 

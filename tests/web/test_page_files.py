@@ -1,6 +1,9 @@
 """What stage `web` puts together, and what it says where the page is not built."""
 
+import base64
+import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.web.build import build
 from fer_core.web.bundle import RECORD, read_bundle, sources_sha256
 from fer_core.web.detector_graph import free_input_size
-from fer_core.web.page import read_rules, write_page
+from fer_core.web.page import SINGLE_FILE, read_rules, write_page
 from tests.exports import Exported
 from tests.web.conftest import ROOT
 
@@ -87,6 +90,19 @@ def test_shipped_rules_are_the_defaults_of_both_engines() -> None:
         for name, value in part.items():
             shown = f"'{value}'" if isinstance(value, str) else f"{value}".removesuffix(".0")
             assert f"{name}: {shown}" in body, name
+
+
+def test_single_file_names_no_address_and_holds_everything(page: Path) -> None:
+    text = (page / SINGLE_FILE).read_text()
+    head = text[: text.index("<body")]
+    assert "connect-src 'none'" in head and "'self'" not in head and "unsafe-inline" not in head
+    assert not re.findall(r'(?:src|href)="\./', text)
+    for name in ("page.json", "network.onnx", "detector.onnx"):
+        inside = re.search(rf'id="file:model/{name}">([^<]+)</script>', text)
+        assert inside and base64.b64decode(inside[1]) == (page / "model" / name).read_bytes()
+    runtime = re.search(r'id="file:runtime.wasm" data-packed="gzip">([^<]+)</script>', text)
+    (wasm,) = page.glob("assets/*.wasm")
+    assert runtime and gzip.decompress(base64.b64decode(runtime[1])) == wasm.read_bytes()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import type { Files } from '../engine/runtime.ts'
 import type { Specification } from '../engine/specification.ts'
 import type { PageFacts } from '../page.ts'
 import type { FromWorker, ToWorker } from '../worker.ts'
+import { makeWorker } from './place.ts'
 
 export interface Seen {
   readonly bitmap: ImageBitmap
@@ -26,7 +27,7 @@ export class Client {
     specification: Specification,
     tell: (share: number) => void,
   ): Promise<Client> {
-    const worker = new Worker(new URL('../worker.ts', import.meta.url), { type: 'module' })
+    const worker = makeWorker()
     const client = new Client(worker)
     return new Promise((resolve, reject) => {
       worker.onerror = (event) =>

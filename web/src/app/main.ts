@@ -6,8 +6,9 @@ import type { SessionFacts } from '../engine/session.ts'
 import type { Client } from './client.ts'
 import { Client as Engine } from './client.ts'
 import { byId, describe, make, percent } from './elements.ts'
-import { fetchAll, Missing } from './files.ts'
+import { readAll } from './files.ts'
 import { keyList, Live } from './live.ts'
+import { Missing } from './missing.ts'
 import { remoteSession, RemoteRun } from './remote.ts'
 import type { Run } from './runs.ts'
 import { OwnRun } from './runs.ts'
@@ -42,16 +43,11 @@ function loading(share: number, text: string): void {
 
 /** Fetch, load and warm up; buttons work from then on. */
 async function getReady(): Promise<void> {
-  if (location.protocol === 'file:') {
-    throw new Missing(
-      'Browsers do not let a page on disk read its network. Serve this folder: python -m http.server -d data/web',
-    )
-  }
   if (typeof WebAssembly === 'undefined') {
     throw new Missing('WebAssembly is switched off in this browser, and the network needs it.')
   }
   const begin = performance.now()
-  const found = await fetchAll((share) => loading(share * 0.5, `Loading ${percent(share)}`))
+  const found = await readAll((share) => loading(share * 0.5, `Loading ${percent(share)}`))
   facts = found.facts
   live = new Live(specification(facts.specification), finish, () => void useCamera())
   loading(0.5, 'Starting the network')
