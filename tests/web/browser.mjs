@@ -116,7 +116,11 @@ try {
   await alone.goto(`file://${single}`)
   await alone.waitForSelector('#use-file:not([disabled])', { timeout: 40_000 })
   await alone.setInputFiles('#file', picture)
-  await alone.waitForFunction(() => document.querySelector('#bars b')?.textContent?.includes('%'), null, { timeout: 20_000 })
+  await alone.waitForFunction(
+    () => document.querySelector('#bars b')?.textContent?.includes('%'),
+    null,
+    { timeout: 20_000 },
+  )
   seen.alone = await alone.textContent('#answer b')
   await alone.close()
 

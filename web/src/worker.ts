@@ -74,7 +74,8 @@ async function begin(message: Extract<ToWorker, { kind: 'start' }>): Promise<voi
   networks = await load(message.files, message.threads)
   engine = new Engine(networks, message)
   const { size } = message.preprocessing
-  await warmUp(networks, size, rules.detect.longest_side, (share) =>
+  const { longest_side: side, budget_ms: budget } = rules.detect
+  await warmUp(networks, size, side, budget, (share) =>
     place.postMessage({ kind: 'progress', share }),
   )
   place.postMessage({ kind: 'ready' })

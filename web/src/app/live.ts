@@ -38,7 +38,15 @@ export class Live {
   private faceSeen = 0
   private lastFrame = 0
   private recordingSince = 0
-  private meters = { interval: 0, latency: 0, detect: 0, classify: 0, frames: 0, dropped: 0 }
+  private meters = {
+    interval: 0,
+    latency: 0,
+    detect: 0,
+    classify: 0,
+    frames: 0,
+    faces: 0,
+    dropped: 0,
+  }
 
   /**
    * @param finished is called when a run is to be ended and summed up.
@@ -73,7 +81,15 @@ export class Live {
     this.paused = false
     this.frame = undefined
     this.faceSeen = this.lastFrame = performance.now()
-    this.meters = { interval: 0, latency: 0, detect: 0, classify: 0, frames: 0, dropped: 0 }
+    this.meters = {
+      interval: 0,
+      latency: 0,
+      detect: 0,
+      classify: 0,
+      frames: 0,
+      faces: 0,
+      dropped: 0,
+    }
     this.timeline.clear()
     this.labels.show(NONE)
     this.setMirror(run.kind === 'camera')
@@ -119,6 +135,7 @@ export class Live {
     if (analysis.searched) meters.detect = settle(meters.detect, analysis.detectMs)
     meters.classify = settle(meters.classify, analysis.classifyMs)
     meters.frames++
+    if (analysis.faces.length) meters.faces++
     meters.dropped += frame.dropped
     this.lastFrame = now
   }
@@ -138,6 +155,7 @@ export class Live {
       ['finding faces', `${meters.detect.toFixed(1)} ms`],
       ['answering', `${meters.classify.toFixed(1)} ms`],
       ['frames', String(meters.frames)],
+      ['with a face', String(meters.faces)],
       ['passed over', String(meters.dropped)],
     ])
     if (this.recordingSince) {

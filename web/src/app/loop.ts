@@ -29,6 +29,8 @@ export class Loop {
   private busy = false
   private dropped = 0
   private lastTime = -1
+  /** Time of a frame that came while the engine was busy and is still the newest. */
+  private waiting: number | undefined
 
   constructor(source: Source, client: Client, events: LoopEvents) {
     this.source = source
@@ -75,8 +77,11 @@ export class Loop {
     const next = (mediaTime: number) => {
       if (this.stopped) return
       if (!this.halted) {
-        if (this.busy) this.dropped++
-        else void this.look(mediaTime)
+        if (!this.busy) void this.look(mediaTime)
+        else {
+          if (this.waiting !== undefined) this.dropped++
+          this.waiting = mediaTime
+        }
       }
       this.await(video)
     }
@@ -105,6 +110,9 @@ export class Loop {
         this.events.failed(error instanceof Error ? error : new Error(String(error)))
     } finally {
       this.busy = false
+      const { waiting } = this
+      this.waiting = undefined
+      if (waiting !== undefined && !this.stopped && !this.halted) void this.look(waiting)
     }
   }
 }

@@ -231,7 +231,9 @@ async function begin(): Promise<void> {
   byId('caution').hidden = !String(session.model.licence).includes('synthetic sample')
   describe(
     byId('facts'),
-    Object.entries(session.model).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    Object.entries(session.model).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
   )
   view('live')
   live.take(new RemoteRun(token, session, live.events))

@@ -54,18 +54,21 @@ export async function load(files: Files, threads = 1): Promise<Networks> {
   return { detect, classify }
 }
 
-/** Run both graphs on blank pictures until the browser has compiled them well, or time is up.
+/** Run both graphs on blank pictures until three runs in a row fit into a frame's budget, or time is
+ * up.
  *
- * A run takes many times longer until the optimising compiler is through with the kernels.
+ * A run takes many times longer until the browser's optimising compiler is through with the kernels.
  *
+ * @param budget of a frame in milliseconds.
  * @param tell is called with the share that is done.
  */
 export async function warmUp(
   networks: Networks,
   size: number,
   side: number,
+  budget: number,
   tell: (share: number) => void,
-  most = { runs: 30, ms: 1200 },
+  most = { runs: 30, ms: 900 },
 ): Promise<void> {
   const blank = (width: number, height: number): Picture => ({
     width,
@@ -73,10 +76,13 @@ export async function warmUp(
     data: new Uint8Array(width * height * 3).fill(127),
   })
   const begin = performance.now()
-  for (let run = 0; run < most.runs; run++) {
+  let quick = 0
+  for (let run = 0; run < most.runs && quick < 3; run++) {
+    const start = performance.now()
     await networks.detect(blank(side, Math.round(side * 0.75)))
     await networks.classify([blank(size, size)])
     const spent = performance.now() - begin
+    quick = performance.now() - start < budget ? quick + 1 : 0
     tell(Math.min(Math.max((run + 1) / most.runs, spent / most.ms), 1))
     if (spent > most.ms) break
   }
