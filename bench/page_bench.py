@@ -50,7 +50,7 @@ def clip(path: Path) -> Path:
         image = np.full((480, 640, 3), 110, np.uint8)
         left, top = 200 + round(30 * np.sin(step / 14)), 120
         image[top : top + 240, left : left + 240] = face
-        frames.append(cv2.imencode(".jpg", image[:, :, ::-1])[1].tobytes())
+        frames.append(cv2.imencode(".jpg", image)[1].tobytes())
     path.write_bytes(b"".join(frames))
     return path
 

@@ -163,6 +163,7 @@ test('where searching is slow only some frames are searched, and the boxes betwe
   })
   const picture = { width: 320, height: 240, data: new Uint8Array(320 * 240 * 3) }
   const searched: boolean[] = []
+  let last = 0
   for (let index = 0; index < 9; index++) {
     const found = await engine.analyse(picture, index / 30)
     searched.push(found.searched)
@@ -173,6 +174,13 @@ test('where searching is slow only some frames are searched, and the boxes betwe
   }
   // 100 ms of search in a budget of 33 ms less 1 ms for the answer: each fourth frame
   assert.deepEqual(searched, [true, false, false, false, true, false, false, false, true])
+  // frames that come slowly are searched before the face would be forgotten, so it keeps its number
+  for (let index = 1; index < 6; index++) {
+    const found = await engine.analyse(picture, 1 + 0.3 * index)
+    assert.deepEqual([found.searched, found.faces.length], [true, 1])
+    if (index > 1) assert.equal(found.faces[0].track, last)
+    last = found.faces[0].track
+  }
 })
 
 test("a frame's event of `fer live` is shown like one of the page", () => {

@@ -22,7 +22,7 @@ def frame(step: int) -> np.ndarray:
     image = np.full((360, 480, 3), 110, np.uint8)
     left, top = 130 + round(8 * np.sin(step / 4)), 70
     image[top : top + 200, left : left + 200] = face
-    return image[:, :, ::-1]
+    return image
 
 
 def clip(path: Path) -> Path:

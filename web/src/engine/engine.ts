@@ -66,6 +66,7 @@ export class Engine {
   private smoothers = new Map<number, Smoother>()
   private found: { face: Found; box: Box; track: number }[] = []
   private untilSearch = 0
+  private lastSearch = -Infinity
   private searchMs = 0
   private otherMs = 0
 
@@ -83,6 +84,7 @@ export class Engine {
     this.smoothers.clear()
     this.found = []
     this.untilSearch = 0
+    this.lastSearch = -Infinity
   }
 
   /** Go on with other rules. */
@@ -99,7 +101,9 @@ export class Engine {
 
   async analyse(picture: Picture, time: number): Promise<Analysis> {
     const begin = this.clock()
-    const searched = this.untilSearch <= 0
+    // a face that is only followed must not be forgotten for want of a search
+    const late = time - this.lastSearch >= this.rules.track.keep_s / 2
+    const searched = this.untilSearch <= 0 || late
     if (searched) await this.renew(picture, time)
     const detected = this.clock()
     const boxes = this.found.map(({ box }) => box)
@@ -136,6 +140,7 @@ export class Engine {
 
   /** Look for faces, and number them. */
   private async renew(picture: Picture, time: number): Promise<void> {
+    this.lastSearch = time
     const found = await this.search(picture)
     const boxes = found.map(wholeBox)
     const tracks = this.tracker.update(
