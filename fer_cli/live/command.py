@@ -10,11 +10,12 @@ from tqdm import tqdm
 from typer.core import TyperGroup
 
 from fer_cli.live import table
-from fer_cli.live.drawing import VideoOut, drawn
+from fer_cli.live.drawing import drawn
 from fer_cli.live.replaying import ReplaySource, replayed_labels
 from fer_cli.live.serving import serve
 from fer_cli.live.setting import MODEL, new_folder_for, prepare, read_rules
 from fer_cli.predict.command import warn_of_drawn_faces
+from fer_cli.predict.video_file import VideoOut
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file, write_json
 from fer_core.base.logs import progress_off
