@@ -31,8 +31,8 @@ PAGE = """
 The page (`web/`, and `data/web/` with a network) contains these npm packages or parts of them. The
 licences are in `licences.txt` beside it. What it is only built and tested with is left out.
 
-| npm package | version | licence |
-|---|---|---|
+| npm package | licence |
+|---|---|
 """
 _LOCK = Path(__file__).parent.parent / "web" / "package-lock.json"
 _TYPES_ONLY = ("@types/", "undici-types")
@@ -97,7 +97,7 @@ def notices() -> str:
         for name, package in needed().items()
     ]
     page = [
-        f"| {name} | {version} | {licence} |" for name, (version, licence) in of_the_page().items()
+        f"| {name} {version} | {licence} |" for name, (version, licence) in of_the_page().items()
     ]
     return HEAD + "\n".join(rows) + "\n" + PAGE + "\n".join(page) + "\n"
 

@@ -40,7 +40,7 @@ def test_every_npm_package_in_the_page_is_noticed_with_its_licence() -> None:
     needed = module.of_the_page()
     assert {"onnxruntime-web", "fflate"} <= set(needed) and "vite" not in needed
     for name, (version, licence) in needed.items():
-        assert f"| {name} | {version} | {licence} |" in text, "run `python docs/third_party.py`"
+        assert f"| {name} {version} | {licence} |" in text, "run `python docs/third_party.py`"
 
 
 def test_direct_requirements_are_among_them() -> None:
