@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fer_core.base.errors import ArtifactError, FerError
 from fer_core.base.logs import setup_logging
-from fer_core.web.bundle import BUNDLE, RECORD, SOURCES, read_bundle, sources_sha256
+from fer_core.web.bundle import BUNDLE, RECORD, SOURCES, find_bundle, sources_sha256
 
 __all__ = ["build", "check_types", "node"]
 
@@ -47,12 +47,12 @@ def build(sources: Path = SOURCES) -> bool:
     Raises:
         ArtifactError: there is no Node, npm cannot get the packages, or the build fails.
     """
+    bundle = sources / BUNDLE.name
     try:
-        read_bundle(sources)
+        if find_bundle(sources) == bundle:
+            return False
     except ArtifactError as reason:
-        log.info("building the page: %s", str(reason).splitlines()[0])
-    else:
-        return False
+        log.info("building the page: %s", reason.problem)
     program = node()
     npm = next(program.parents[1].glob("**/npm/bin/npm-cli.js"))
     _run([program, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], sources)
@@ -65,7 +65,6 @@ def build(sources: Path = SOURCES) -> bool:
     ]
     _run(vite, sources)
     _run([*vite, "--mode", "single"], sources)
-    bundle = sources / BUNDLE.name
     (bundle / "licences.txt").write_text(_licences(sources), encoding="utf-8")
     (bundle / RECORD).write_text(f"{sources_sha256(sources)}\n")
     return True

@@ -1,11 +1,20 @@
 """The page's code as `make setup` built it, and whether it still is what `web/` holds."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 from fer_core.base.errors import ArtifactError
 
-__all__ = ["BUNDLE", "RECORD", "SINGLE", "SOURCES", "read_bundle", "sources_sha256"]
+__all__ = [
+    "BUNDLE",
+    "RECORD",
+    "SINGLE",
+    "SOURCES",
+    "bundle_files",
+    "find_bundle",
+    "sources_sha256",
+]
 
 SOURCES = Path("web")
 BUNDLE = SOURCES / "dist"
@@ -29,24 +38,39 @@ def sources_sha256(sources: Path = SOURCES) -> str:
     return digest.hexdigest()
 
 
-def read_bundle(sources: Path = SOURCES) -> list[Path]:
-    """Files of the built page, relative to its folder, in order of their names; the parts of the
-    single file are left out.
+def find_bundle(sources: Path = SOURCES) -> Path:
+    """Folder of the page that was built from these very sources: beside them, else in the project
+    whose environment runs this. (An experiment of DVC runs in a copy that git knows, without what
+    was built.)
 
     Raises:
         ArtifactError: the page is not built, or was built from other sources.
     """
-    folder = sources / BUNDLE.name
+    beside = sources / BUNDLE.name
+    expected = sources_sha256(sources)
+    found = {place: _built_from(place) for place in (beside, Path(sys.prefix).parent / BUNDLE)}
+    for place, record in found.items():
+        if record == expected:
+            return place
+    if found[beside] is None:
+        raise ArtifactError("The page is not built.", where=beside, remedy=_REMEDY)
+    raise ArtifactError(
+        "The page was built from other sources.",
+        where=beside / RECORD,
+        found=found[beside],
+        expected=expected,
+        remedy=_REMEDY,
+    )
+
+
+def _built_from(folder: Path) -> str | None:
     record = folder / RECORD
-    if not record.is_file():
-        raise ArtifactError("The page is not built.", where=folder, remedy=_REMEDY)
-    if (found := record.read_text().strip()) != (expected := sources_sha256(sources)):
-        raise ArtifactError(
-            "The page was built from other sources.",
-            where=record,
-            found=found,
-            expected=expected,
-            remedy=_REMEDY,
-        )
+    return record.read_text().strip() if record.is_file() else None
+
+
+def bundle_files(folder: Path) -> list[Path]:
+    """Files of the built page, relative to its folder, in order of their names; the parts of the
+    single file are left out.
+    """
     files = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     return [path for path in files if path.parts[0] not in (RECORD, SINGLE)]

@@ -13,7 +13,7 @@ from fer_core.base.reading import read_yaml
 from fer_core.live.specification import Specification
 from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, read_detector
 from fer_core.predict.metadata import OnnxMetadata
-from fer_core.web.bundle import BUNDLE, SINGLE, SOURCES, read_bundle
+from fer_core.web.bundle import SINGLE, SOURCES, bundle_files, find_bundle
 from fer_core.web.detector_graph import free_input_size
 from fer_core.web.single import single_file
 
@@ -62,9 +62,10 @@ def write_page(
             another.
         ModelError: the network does not say what it was made for.
     """
-    for file in read_bundle(sources):
+    bundle = find_bundle(sources)
+    for file in bundle_files(bundle):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(sources / BUNDLE.name / file, folder / file)
+        shutil.copyfile(bundle / file, folder / file)
     model = folder / MODEL
     model.mkdir()
     graph = free_input_size(read_detector(detector))
@@ -102,7 +103,6 @@ def write_page(
         "specification": rules.to_dict(),
     }
     write_json(model / _FACTS, facts)
-    bundle = sources / BUNDLE.name
     names = (_FACTS, _DETECTOR, _NETWORK)
     files = {f"{MODEL}/{name}": (model / name).read_bytes() for name in names}
     files[_RUNTIME] = (bundle / SINGLE / _RUNTIME).read_bytes()

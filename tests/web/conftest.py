@@ -15,7 +15,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.live.specification import Specification
 from fer_core.predict.fetching import detector_file
 from fer_core.web.build import node
-from fer_core.web.bundle import read_bundle
+from fer_core.web.bundle import find_bundle
 from fer_core.web.page import write_page
 from tests.exports import Exported, exported
 
@@ -35,7 +35,7 @@ def run_node(*arguments: str | Path, **environment: str) -> str:
     """Run Node in the project's root; what it printed comes back."""
     try:
         program = node()
-        read_bundle(ROOT / "web")
+        find_bundle(ROOT / "web")
     except ArtifactError as error:
         lacking(f"{error.problem} `make setup` does what is needed")
     if not (ROOT / "web" / "node_modules").is_dir():
@@ -58,7 +58,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, exported: Exported) -> Path:
     """The built page with the tiny network; do not change it."""
     folder = tmp_path_factory.mktemp("page")
     try:
-        read_bundle(ROOT / "web")
+        find_bundle(ROOT / "web")
     except ArtifactError as error:
         lacking(f"{error.problem} `make setup` builds it")
     write_page(

@@ -20,7 +20,7 @@ from fer_core.predict.detection import YUNET_SHA256
 from fer_core.predict.fetching import detector_file
 from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.web.build import build
-from fer_core.web.bundle import RECORD, read_bundle, sources_sha256
+from fer_core.web.bundle import RECORD, bundle_files, find_bundle, sources_sha256
 from fer_core.web.detector_graph import free_input_size
 from fer_core.web.page import SINGLE_FILE, read_rules, write_page
 from tests.exports import Exported
@@ -122,7 +122,7 @@ def built(sources: Path) -> Path:
 
 def test_page_that_is_not_built(sources: Path) -> None:
     with pytest.raises(ArtifactError, match="not built") as caught:
-        read_bundle(sources)
+        find_bundle(sources)
     assert "make setup" in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def test_page_that_was_built_from_other_sources(sources: Path) -> None:
     built(sources)
     (sources / "src" / "main.ts").write_text("export const changed = 1")
     with pytest.raises(ArtifactError, match="other sources") as caught:
-        read_bundle(sources)
+        find_bundle(sources)
     assert "make setup" in str(caught.value)
 
 
@@ -140,7 +140,19 @@ def test_what_is_built_and_installed_is_no_source(sources: Path) -> None:
     (sources / "node_modules").mkdir()
     (sources / "node_modules" / "package.js").write_text("x")
     assert sources_sha256(sources) == before
-    assert read_bundle(sources) == [Path("index.html")]
+    assert bundle_files(find_bundle(sources)) == [Path("index.html")]
+
+
+def test_copy_of_the_sources_finds_what_the_project_built(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an experiment of DVC that runs in a copy."""
+    copy = Path(shutil.copytree(sources, tmp_path / "copy" / "web"))
+    monkeypatch.setattr("sys.prefix", str(built(sources).parent / ".venv"))
+    assert find_bundle(copy) == sources / "dist"
+    (copy / "src" / "main.ts").write_text("export const changed = 1")
+    with pytest.raises(ArtifactError, match="not built"):
+        find_bundle(copy)
 
 
 def test_nothing_is_built_twice(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
