@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from fer_cli.live import setting
+from fer_cli.live.command import app as live_app
 from fer_cli.main import app
 from fer_core.base.errors import ArtifactError, DataError, FerError, ModelError, ParamsError
 from fer_core.live.recorded import read_session
@@ -232,3 +235,18 @@ def test_the_page_is_served_while_the_session_runs(exported: Exported, clip: Pat
     text = process.communicate(timeout=20)[0]
     assert process.returncode == 0 and "session: s" in text
     assert json.loads(Path("s/session.json").read_text())["ended"] == "stopped on the page"
+
+
+def test_options_that_the_page_of_live_names_exist() -> None:
+    text = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text.partition("## Golden vectors")[0]))
+    known = {"--help"}
+    group = typer.main.get_command(live_app)
+    for command in group.commands.values():  # type: ignore[attr-defined]
+        known |= {name for parameter in command.params for name in parameter.opts}
+    assert {"--headless", "--record", "--spec", "--against"} <= named <= known
+
+
+def test_without_a_source_the_first_camera_is_meant(exported: Exported, acting: None) -> None:
+    """There is none here."""
+    assert "no such camera" in failed(DataError, "--model", exported.files["fp32"]).lower()
