@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PAGE := web/dist/sources.sha256
+PAGE_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test lint docs lock clean-runs
@@ -10,7 +12,7 @@ STAMP := $(VENV)/.installed
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP)  ## create .venv and install the hash-pinned requirements
+setup: $(STAMP) $(PAGE)  ## create .venv, install the hash-pinned requirements, build the page
 
 $(STAMP): requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
@@ -20,18 +22,24 @@ $(STAMP): requirements.lock requirements-uv.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
 
-repro: $(STAMP)  ## run the whole pipeline; only what changed is made again
+# Node is one of the requirements; it is asked only when the page's sources changed.
+$(PAGE): $(STAMP) $(PAGE_SOURCES)
+	$(BIN)/python -m fer_core.web.build
+	@touch $@
+
+repro: $(STAMP) $(PAGE)  ## run the whole pipeline; only what changed is made again
 	$(BIN)/fer run
 
-test: $(STAMP)  ## run the tests
+test: $(STAMP) $(PAGE)  ## run the tests
 	OMP_NUM_THREADS=1 FER_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-lint: $(STAMP)  ## format check, lint, types, layers, spelling
+lint: $(STAMP) $(PAGE)  ## format check, lint, types, layers, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/typos
+	$(BIN)/python -m fer_core.web.build --check
 
 docs: $(STAMP)  ## build the documentation site in build/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs

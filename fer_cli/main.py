@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "verify:verify",
     "compare": "compare:compare",
     "predict": "predict.command:predict",
+    "live": "live.command:app",
     "fetch-detector": "predict.command:fetch",
     "report": "report:report",
     "results": "results.command:results",

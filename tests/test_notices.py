@@ -34,6 +34,15 @@ def test_every_package_that_is_needed_is_noticed_with_its_licence() -> None:
         )
 
 
+def test_every_npm_package_in_the_page_is_noticed_with_its_licence() -> None:
+    module = third_party()
+    text = (ROOT / "THIRD_PARTY_NOTICES.md").read_text(encoding="utf-8")
+    needed = module.of_the_page()
+    assert {"onnxruntime-web", "fflate"} <= set(needed) and "vite" not in needed
+    for name, (version, licence) in needed.items():
+        assert f"| {name} {version} | {licence} |" in text, "run `python docs/third_party.py`"
+
+
 def test_direct_requirements_are_among_them() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     text = (ROOT / "THIRD_PARTY_NOTICES.md").read_text(encoding="utf-8")

@@ -129,8 +129,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("project")
     for name in ("stages", "fer_core", "fer_cli", "profiles"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "web", root / "web", ignore=shutil.ignore_patterns("node_modules"))
     lay_sample(root)
-    for name in (".gitignore", ".dvcignore"):
+    for name in (".gitignore", ".dvcignore", "live.yaml"):
         shutil.copy(ROOT / name, root)
     (root / ".dvc").mkdir()
     for name in ("config", ".gitignore"):
@@ -275,6 +276,7 @@ def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project)
         "compare",
         "onnx",
         "latency",
+        "web",
         "report",
     }
     assert project.rerun() == after

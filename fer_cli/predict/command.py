@@ -4,29 +4,30 @@ import contextlib
 import itertools
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from tqdm import tqdm
 
+from fer_cli.predict.answering import Answering
 from fer_cli.predict.drawing import annotated, annotated_names
-from fer_cli.predict.faces import FaceReader, FoundFace
-from fer_cli.predict.inputs import MAX_PIXELS, image_files, read_photo
-from fer_cli.predict.output import Answer, OutputFormat, rendered
+from fer_cli.predict.faces import FaceReader
+from fer_cli.predict.inputs import MAX_PIXELS, Item, image_files, read_photo
+from fer_cli.predict.output import Answer, OutputFormat, in_text, rendered
+from fer_cli.predict.videos import Videos, annotated_videos
 from fer_core.base.files import new_file
 from fer_core.base.labels import CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import MARGIN, YuNet
-from fer_core.predict.fetching import detector_file, fetch_detector
+from fer_core.predict.fetching import detector_file, fetch_detector, fetched_detector
 from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.predict.predictor import Predictor, read_logit_bias
 
-__all__ = ["fetch", "predict"]
+__all__ = ["fetch", "predict", "warn_of_drawn_faces"]
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ def predict(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="Images, folders that are searched for images, or CSV files with a column of "
-            "paths."
+            help="Images, videos, folders that are searched for images, or CSV files with a column "
+            "of paths."
         ),
     ],
     model: Annotated[Path, typer.Option(help="File written by the onnx stage.")] = Path(
@@ -78,7 +79,7 @@ def predict(
     detector: Annotated[
         Path | None,
         typer.Option(
-            help="YuNet file for --detect; default: what `fer fetch-detector` fetched.",
+            help="YuNet file for --detect; default: the one that came with the requirements.",
             envvar="FER_DETECTOR",
         ),
     ] = None,
@@ -92,7 +93,9 @@ def predict(
     ] = MARGIN,
     annotate: Annotated[
         Path | None,
-        typer.Option(help="Write a copy of each image with boxes and labels to this folder."),
+        typer.Option(
+            help="Write copies of images and videos, with boxes and labels, to this folder."
+        ),
     ] = None,
     logit_bias: Annotated[
         Path | None, typer.Option(help="JSON: what to add to the logit of each class.")
@@ -100,45 +103,81 @@ def predict(
     max_pixels: Annotated[
         int, typer.Option(min=1, max=2**30, help="Refuse images of more pixels.")
     ] = MAX_PIXELS,
+    every: Annotated[
+        int, typer.Option(min=1, help="Of a video, look at every so many frames.")
+    ] = 1,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")
     ] = False,
 ) -> None:
-    """Tell the expression of faces in images: probabilities of seven classes, calibrated.
+    """Tell the expression of faces in images and videos: probabilities of seven classes,
+    calibrated.
 
     An image that cannot be read gets an answer with its error, and the exit status is then 1.
     """
     items = image_files(inputs)
-    copies = (
-        None
-        if annotate is None
-        else annotated_names([item.file for item in items if item.fault is None], annotate)
-    )
+    videos = [item.file for item in items if item.is_video and item.fault is None]
+    images = [item.file for item in items if not item.is_video and item.fault is None]
+    copies = {} if annotate is None else annotated_names(images, annotate)
+    video_copies = annotated_videos(videos, annotate)
     bias = None if logit_bias is None else read_logit_bias(logit_bias)
     if provider is Provider.cuda:
         with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
             onnxruntime.preload_dlls()
     predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
+    warn_of_drawn_faces(predictor)
     yunet = YuNet(detector or detector_file()) if detect else None
     reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
+    answering = Answering(predictor, batch, threshold, top)
+    of_videos = Videos(reader, answering, every, video_copies)
     bar = tqdm(
-        items, desc="predict", unit="image", leave=False, disable=progress_off() or len(items) == 1
+        items, desc="predict", unit="file", leave=False, disable=progress_off() or len(items) == 1
     )
-    answers = list(_answers(reader.faces(bar), predictor, batch, threshold, top))
-    if copies is not None:
-        _write_copies(copies, answers, max_pixels)
-    typer.echo(rendered(answers, output), nl=False)
+    of_images: list[Answer] = []
+    answers = _noted(_answers(bar, reader, answering, of_videos), of_images)
+    if not videos:  # few enough to wait for them, so that a fault on the way prints nothing
+        answers = iter(list(answers))
+        _write_copies(copies, of_images, max_pixels)
+    width = max((len(in_text(str(item.file))) for item in items), default=0)
+    pieces = rendered(answers, output, width, video=bool(videos), others=top > 1 or threshold > 0)
+    for piece in pieces:
+        typer.echo(piece, nl=False)
+    if videos:
+        _write_copies(copies, of_images, max_pixels)
     if reader.photos:
         log.warning(
             "%d of %d images look like photos and were taken as one face each, the first is %s: "
             "--detect finds the faces in them",
             len(reader.photos),
             len(items),
-            reader.photos[0],
+            in_text(str(reader.photos[0])),
         )
+    if answering.unsound:
+        log.error("%d faces got no finite answer from the network", answering.unsound)
     if reader.unread:
         log.error("%d of %d images could not be read", len(reader.unread), len(items))
+    if reader.unread or answering.unsound:
         raise typer.Exit(1)
+
+
+def _answers(
+    items: Iterable[Item], reader: FaceReader, answering: Answering, videos: Videos
+) -> Iterator[Answer]:
+    """Of images in batches, of videos frame by frame, in the order in which they were given."""
+    for is_video, group in itertools.groupby(items, lambda item: item.is_video and not item.fault):
+        if is_video:
+            for item in group:
+                yield from videos.answers(item.file)
+        else:
+            yield from answering.all(reader.faces(group))
+
+
+def _noted(answers: Iterator[Answer], of_images: list[Answer]) -> Iterator[Answer]:
+    """The same answers; those of images are kept for their copies."""
+    for answer in answers:
+        if answer.time is None:
+            of_images.append(answer)
+        yield answer
 
 
 def fetch(
@@ -149,49 +188,25 @@ def fetch(
         ),
     ] = None,
 ) -> None:
-    """Fetch the face detector (YuNet, MIT licence) from the OpenCV model zoo; its hash is
-    checked.
+    """Write the face detector (YuNet, MIT licence) to a file: what came with the requirements, else
+    from the OpenCV model zoo; its hash is checked.
     """
-    typer.echo(fetch_detector(to or detector_file()))
+    typer.echo(fetch_detector(to or fetched_detector()))
 
 
-def _answers(
-    faces: Iterator[FoundFace], predictor: Predictor, batch: int, threshold: float, top: int
-) -> Iterator[Answer]:
-    while group := list(itertools.islice(faces, batch)):
-        pixels = [face.pixels for face in group if face.pixels is not None]
-        predictions = predictor.run(np.stack(pixels)) if pixels else predictor.predict([])
-        found = zip(
-            predictions.decide(threshold),
-            predictions.confidence,
-            predictions.probabilities,
-            predictions.top(top),
-            strict=True,
+def warn_of_drawn_faces(predictor: Predictor) -> None:
+    """Say it once where a network has never seen a person."""
+    if predictor.metadata.knows_drawn_faces_only:
+        log.warning(
+            "this network knows drawn faces only (the embedded sample): its answers for people "
+            "mean little. Train on a real data set: docs/data.md"
         )
-        for face in group:
-            if face.pixels is None:
-                yield Answer(str(face.file), None, None, None, None, [], {}, face.error)
-                continue
-            label, confidence, row, best = next(found)
-            probabilities = {
-                name: round(float(value), 6) for name, value in zip(CLASSES, row, strict=True)
-            }
-            first = [(name, probabilities[name]) for name, _ in best]
-            yield Answer(
-                str(face.file),
-                face.number,
-                face.box,
-                label,
-                round(float(confidence), 6),
-                first,
-                probabilities,
-            )
 
 
 def _write_copies(copies: dict[Path, Path], answers: list[Answer], max_pixels: int) -> None:
     of_image: dict[Path, dict[int | None, Answer]] = {}
     for answer in answers:
-        if answer.error is None:
+        if answer.error is None and copies:
             of_image.setdefault(Path(answer.file).resolve(), {})[answer.face] = answer
     for image, found in of_image.items():
         drawn = annotated(read_photo(image, max_pixels), found.values())

@@ -1,5 +1,6 @@
 """Images with the faces that were found, and what the network says of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
@@ -24,7 +25,7 @@ Area = tuple[int, int, int, int]
 
 def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where each image's annotated copy goes: its path below what all images have in common, as
-    PNG.
+    PNG; `a.jpg.png` and `a.png.png` where two would have one name.
 
     Args:
         files: images; one that is given twice, under whatever spellings, has one copy.
@@ -47,11 +48,16 @@ def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
         )
     parents = [file.parent.parts for file in images]
     common = 0
-    while all(len(parts) > common and parts[common] == parents[0][common] for parts in parents):
+    while parents and all(
+        len(parts) > common and parts[common] == parents[0][common] for parts in parents
+    ):
         common += 1
+    short = Counter(_copy(image, common, folder, ".png") for image in images)
     owners: dict[Path, Path] = {}
     for image in images:
-        name = folder / PurePath(*image.parts[common:]).with_suffix(".png")
+        name = _copy(image, common, folder, ".png")
+        if short[name] > 1:  # a.png and a.jpg
+            name = _copy(image, common, folder, f"{image.suffix}.png")
         if name.exists():
             raise DataError(
                 "An annotated copy would overwrite this file.",
@@ -68,9 +74,13 @@ def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
     return {image: name for name, image in owners.items()}
 
 
+def _copy(image: Path, common: int, folder: Path, ending: str) -> Path:
+    return folder / PurePath(*image.parts[common:]).with_suffix(ending)
+
+
 def annotated(image: np.ndarray, answers: Iterable[Answer]) -> np.ndarray:
-    """A copy of an image with a box and a line of text for each face; an unsure one in another
-    colour and with a question mark.
+    """A copy of an image with a box and a line of text for each face, its number first where there
+    are several; an unsure one in another colour and with a question mark.
 
     The letters follow the width of the box. A label lies inside the image, and beside the faces and
     the other labels where there is room.
@@ -89,14 +99,16 @@ def annotated(image: np.ndarray, answers: Iterable[Answer]) -> np.ndarray:
         else image.copy()
     )
     faces = [
-        (answer, _area(answer, drawn, factor)) for answer in answers if answer.face is not None
+        (answer, _area(answer, drawn, factor))
+        for answer in answers
+        if answer.face is not None and answer.top
     ]
     for answer, (left, top, right, bottom) in faces:
         stroke = max(1, round(min(min(drawn.shape[:2]) / 300, (right - left) / 25)))
         cv2.rectangle(drawn, (left, top), (right, bottom), _colour(answer), stroke)
     taken = [area for _, area in faces]
     for answer, area in faces:
-        taken.append(_label(drawn, answer, area, taken))
+        taken.append(_label(drawn, answer, area, taken, numbered=len(faces) > 1))
     return drawn
 
 
@@ -111,9 +123,12 @@ def _colour(answer: Answer) -> tuple[int, int, int]:
     return _SURE if answer.label is not None else _UNSURE
 
 
-def _label(image: np.ndarray, answer: Answer, face: Area, taken: Sequence[Area]) -> Area:
+def _label(
+    image: np.ndarray, answer: Answer, face: Area, taken: Sequence[Area], *, numbered: bool
+) -> Area:
     """Draw white words on a patch of the face's colour, and say where."""
     words = f"{answer.label or answer.top[0][0] + '?'} {100 * (answer.confidence or 0):.0f}%"
+    words = f"{answer.face} {words}" if numbered else words
     as_wide = (face[2] - face[0]) / cv2.getTextSize(words, _FONT, 1.0, 1)[0][0]
     largest = max(_LETTERS, round(_LARGEST_LETTERS * min(image.shape[:2])))
     least, most = (cv2.getFontScaleFromHeight(_FONT, height) for height in (_LETTERS, largest))

@@ -1,19 +1,19 @@
 """The faces of image files as the network takes them, and what is odd about the files."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fer_cli.predict.inputs import Item, read_photo
-from fer_cli.predict.output import in_one_line
+from fer_cli.predict.output import in_one_line, in_text
 from fer_core.base.errors import DataError
 from fer_core.predict.detection import FaceBox, YuNet, crop_face
 from fer_core.predict.predictor import Predictor
 
-__all__ = ["FaceReader", "FoundFace"]
+__all__ = ["FaceReader", "FoundFace", "in_reading_order"]
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class FoundFace:
         box: where it is, if faces were looked for.
         pixels: uint8 [size, size, 3], prepared for the network.
         error: why the file cannot be read.
+        frame, time: of a video.
     """
 
     file: Path
@@ -38,6 +39,8 @@ class FoundFace:
     box: FaceBox | None = None
     pixels: np.ndarray | None = None
     error: str | None = None
+    frame: int | None = None
+    time: float | None = None
 
 
 class FaceReader:
@@ -79,11 +82,19 @@ class FaceReader:
             try:
                 yield from self._of_image(item.file, self._image(item))
             except DataError as error:
-                if self._strict:
-                    raise
-                self.unread.append(item.file)
-                log.error("%s: %s", error.where, in_one_line(error))
-                yield FoundFace(item.file, error=in_one_line(error))
+                yield FoundFace(item.file, error=self.refused(item.file, error))
+
+    def refused(self, file: Path, error: DataError) -> str:
+        """Note a file that cannot be read, and say why in one line.
+
+        Raises:
+            DataError: strict.
+        """
+        if self._strict:
+            raise error
+        self.unread.append(file)
+        log.error("%s: %s", in_text(str(error.where)), in_one_line(error))
+        return in_one_line(error)
 
     def _image(self, item: Item) -> np.ndarray:
         if item.fault is not None:
@@ -91,15 +102,34 @@ class FaceReader:
         return read_photo(item.file, self._max_pixels)
 
     def _of_image(self, file: Path, image: np.ndarray) -> Iterator[FoundFace]:
+        if self._detector is None and max(image.shape[:2]) > min(
+            _LONGEST_CROP, _NARROWEST_CROP * min(image.shape[:2])
+        ):
+            self.photos.append(file)
+        yield from self.of_picture(file, image)
+
+    def of_picture(self, file: Path, image: np.ndarray) -> list[FoundFace]:
+        """Every face of a picture, or one entry without a face."""
         if self._detector is None:
-            if max(image.shape[:2]) > min(_LONGEST_CROP, _NARROWEST_CROP * min(image.shape[:2])):
-                self.photos.append(file)
-            yield FoundFace(file, 0, None, self._predictor.prepare([image])[0])
-            return
-        boxes = self._detector.detect(image)
-        if not boxes:
-            yield FoundFace(file)
-        for number, box in enumerate(boxes):
-            yield FoundFace(
+            return [FoundFace(file, 1, None, self._predictor.prepare([image])[0])]
+        boxes = in_reading_order(self._detector.detect(image))
+        return [
+            FoundFace(
                 file, number, box, self._predictor.prepare([crop_face(image, box, self._margin)])[0]
             )
+            for number, box in enumerate(boxes, start=1)
+        ] or [FoundFace(file)]
+
+
+def in_reading_order(boxes: Sequence[FaceBox]) -> list[FaceBox]:
+    """Boxes row by row from the top, in each row from left to right. A face belongs to the row of
+    the highest one if its centre is less than half of that one's height lower.
+    """
+    rows: list[list[FaceBox]] = []
+    for box in sorted(boxes, key=lambda box: (box.top + box.height / 2, box.left)):
+        first = rows[-1][0] if rows else None
+        middle = box.top + box.height / 2
+        if first is None or middle >= first.top + first.height:
+            rows.append([])
+        rows[-1].append(box)
+    return [box for row in rows for box in sorted(row, key=lambda box: (box.left, box.top))]

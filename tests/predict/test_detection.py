@@ -1,12 +1,14 @@
-import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from fer_core.base.errors import ArtifactError
+from fer_core.base.errors import ArtifactError, DataError
 from fer_core.predict.detection import FaceBox, YuNet, crop_face, read_detector
+from fer_core.predict.fetching import detector_file
 from fer_core.sample.portrait import shoot
 
 
@@ -52,10 +54,48 @@ def test_crop_beyond_the_image_repeats_its_edge() -> None:
 
 @pytest.fixture(scope="module")
 def detector() -> YuNet:
-    file = os.environ.get("FER_TEST_YUNET")
-    if not file:
-        pytest.skip("FER_TEST_YUNET names no detector file")
-    return YuNet(Path(file))
+    return YuNet(detector_file())
+
+
+def test_threads_may_share_a_detector(detector: YuNet) -> None:
+    """OpenCV's own object kills the process within a second of this."""
+    image = shoot(7, "threads", 0, 3, 120, 2, freedom=0.3)[0]
+    sizes = [cv2.resize(image, (side, side)) for side in (120, 200, 90, 160)]
+    alone = [detector.detect(one) for one in sizes]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: [detector.detect(one) for one in sizes], range(40)):
+            assert found == alone
+
+
+def test_a_pickled_detector_finds_the_same(detector: YuNet) -> None:
+    image = shoot(7, "threads", 0, 3, 120, 2, freedom=0.3)[0]
+    assert pickle.loads(pickle.dumps(detector)).detect(image) == detector.detect(image)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        None,
+        np.zeros((20, 20, 3)),
+        np.zeros((20, 20), np.uint8),
+        np.zeros((20, 20, 4), np.uint8),
+        np.zeros((0, 20, 3), np.uint8),
+    ],
+)
+def test_what_is_no_picture_is_an_error_and_not_a_picture_without_faces(
+    detector: YuNet, image: object
+) -> None:
+    with pytest.raises(DataError, match=r"uint8 \[H, W, 3\]"):
+        detector.detect(image)  # type: ignore[arg-type]
+
+
+def test_video_is_searched_once_in_a_small_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = StandIn({(320, 240): [(10, 20, 30, 40, 0.9)]})
+    monkeypatch.setattr("fer_core.predict.detection.read_detector", lambda path: b"")
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *_: stand_in)
+    (found,) = YuNet(Path("any")).detect(np.zeros((480, 640, 3), np.uint8), longest_side=320)
+    assert stand_in.sizes == [(320, 240)]
+    assert (found.left, found.top, found.width, found.height) == (20, 40, 60, 80)
 
 
 def test_detector_finds_nothing_in_an_image_without_faces(detector: YuNet) -> None:

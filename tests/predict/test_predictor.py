@@ -1,3 +1,5 @@
+import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -167,3 +169,70 @@ def test_a_bias_of_zero_changes_nothing(exported: Exported) -> None:
     )
     np.testing.assert_array_equal(plain.logits, biased.logits)
     np.testing.assert_allclose(plain.probabilities, biased.probabilities, atol=1e-6)
+
+
+def test_a_predictor_travels_to_other_processes(exported: Exported) -> None:
+    bias = np.linspace(-1, 1, 7)
+    predictor = Predictor(exported.files["fp32"], threads=1, logit_bias=bias)
+    there = pickle.loads(pickle.dumps(predictor))
+    np.testing.assert_array_equal(
+        there.predict(faces(2)).probabilities, predictor.predict(faces(2)).probabilities
+    )
+
+
+def test_providers_may_have_options(exported: Exported) -> None:
+    pair = ("CPUExecutionProvider", {"use_arena": "0"})
+    Predictor(exported.files["fp32"], [pair], threads=1).predict(faces(1))
+    with pytest.raises(ModelError, match="no such provider"):
+        Predictor(exported.files["fp32"], [("TpuExecutionProvider", {})])
+
+
+def test_an_answer_that_is_not_finite_is_an_error_and_never_angry(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(exported.files["fp32"], threads=1)
+    sound = predictor.run(predictor.prepare(faces(3)))
+    for value in (np.nan, np.inf):
+        logits = sound.logits.copy()
+        logits[1] = value
+        found = Predictions(sound.probabilities, logits)
+        assert found.finite.tolist() == [True, False, True]
+        with pytest.raises(ModelError, match="image 1"):
+            found.decide(0.5)
+        with pytest.raises(ModelError, match="image 1"):
+            found.top(1)
+        assert found.of(found.finite).labels == sound.of(np.array([0, 2])).labels
+        monkeypatch.setattr(predictor, "run", lambda _, found=found: found)
+        with pytest.raises(ModelError, match="no finite answer"):
+            predictor.predict(faces(3))
+
+
+def test_what_onnxruntime_cannot_run_is_an_error_of_ours(exported: Exported) -> None:
+    predictor = Predictor(exported.files["fp32"], threads=1)
+    for wrong in (np.zeros((1, 5, 5, 3), np.uint8), np.zeros((1, 32, 32, 3), np.float32)):
+        with pytest.raises(ModelError, match="cannot run"):
+            predictor.run(wrong)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("size", 32.0),
+        ("size", True),
+        ("clahe_tile", 4.0),
+        ("clahe", 1),
+        ("mean", [0.5, 0.5]),
+        ("std", [1, 1, "1"]),
+        ("crop", "1"),
+        ("size", "[" * 100_000),
+    ],
+)
+def test_metadata_of_other_types_are_refused(
+    exported: Exported, tmp_path: Path, key: str, value: object
+) -> None:
+    values = exported.card.preprocessing.to_dict() | {key: value}
+    text = value if isinstance(value, str) and value.startswith("[") else json.dumps(values)
+    with pytest.raises(ModelError, match="cannot be read"):
+        Predictor(_with_props(exported, tmp_path / "changed.onnx", {"preprocessing": text}))
+    with pytest.raises(ModelError, match="cannot be read"):
+        Predictor(_with_props(exported, tmp_path / "changed.onnx", {"labels": "7"}))

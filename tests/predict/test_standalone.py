@@ -3,7 +3,6 @@ those it says it needs.
 """
 
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
 from tests.exports import Exported, faces
 
@@ -100,9 +100,6 @@ for row in Predictor("student.fp32.onnx", threads=1).predict(faces).logits:
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.skipif(
-    "FER_TEST_YUNET" not in os.environ, reason="FER_TEST_YUNET names no detector file"
-)
 def test_code_of_the_recipe_finds_faces_and_answers(expressions: Path, packages: Path) -> None:
     from fer_core.sample.portrait import shoot
 
@@ -110,5 +107,39 @@ def test_code_of_the_recipe_finds_faces_and_answers(expressions: Path, packages:
     photo = np.full((200, 260, 3), 110, np.uint8)
     photo[30:170, 60:200] = shoot(7, "standalone", 0, 3, 140, 2, freedom=0.3)[0]
     cv2.imwrite(str(expressions / "photo.jpg"), photo)
-    shutil.copyfile(os.environ["FER_TEST_YUNET"], expressions / "face_detection_yunet_2023mar.onnx")
+    shutil.copyfile(detector_file(), expressions / "face_detection_yunet_2023mar.onnx")
     assert len(re.findall(r"\('\w+', 0\.\d+\)", _run(code, expressions, packages))) == 3
+
+
+def test_the_live_engine_runs_there_too(expressions: Path, packages: Path) -> None:
+    code = """
+import numpy
+from collections import deque
+from pathlib import Path
+from fer_core.live.engine import Engine
+from fer_core.live.frames import Frame, Source
+from fer_core.live.recorded import read_session, score_session
+from fer_core.live.session import SessionWriter
+from fer_core.live.sources import open_source
+from fer_core.live.specification import Specification
+from fer_core.live.watching import Watch
+from fer_core.live import board, server
+from fer_core.predict import Predictor
+from fer_core.predict.detection import FaceBox
+class Anywhere:
+    def detect(self, image, longest_side=None):
+        return [FaceBox(5, 5, 40, 40, 1.0)]
+class Three(Source):
+    kind, name, waits = "made", "three", True
+    def frames(self):
+        for index in range(3):
+            yield Frame(index, index / 10, numpy.full((60, 60, 3), 80, numpy.uint8))
+    def close(self):
+        pass
+facts = {"model": {"name": "m", "path": "m"}, "detector": {"name": "d"}, "source": {"name": "s"}}
+rules = Specification()
+engine = Engine(Predictor("student.fp32.onnx", threads=1), Anywhere(), rules)
+deque(Watch(Three(), engine, SessionWriter(Path("session"), facts, rules)).results(), maxlen=0)
+print(score_session(read_session(Path("session")))["frames_total"])
+"""
+    assert _run(code, expressions, packages).strip() == "3"

@@ -19,6 +19,7 @@ import pytest
 import fer_core
 from fer_core.base.files import write_json
 from tests.exports import Exported, faces
+from tests.live.acting import write_clip
 from tests.stages.test_deploy_stages import PARAMS, lay_out
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +133,14 @@ def test_fer_predict_tells_no_one(tmp_path: Path, exported: Exported) -> None:
     )
     assert seen.remote == []
     assert seen.outside() == []
+
+
+def test_fer_live_tells_no_one(tmp_path: Path, exported: Exported) -> None:
+    write_clip(tmp_path / "clip.mp4", [3] * 5)
+    fer, model = str(Path(sys.executable).parent / "fer"), str(exported.files["fp32"])
+    seen = watch([fer, "live", "clip.mp4", "--headless", "--record", "--model", model], tmp_path)
+    assert seen.remote == []
+    assert seen.outside(tmp_path / "sessions") == []
 
 
 def test_stage_with_torch_timm_and_onnxruntime_tells_no_one(

@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,14 +13,14 @@ import pytest
 from fer_core.base.errors import ArtifactError, DataError, ModelError, ParamsError
 from fer_core.base.labels import CLASSES
 from fer_core.predict.detection import MARGIN, YuNet, crop_face
-from fer_core.predict.predictor import Predictor
+from fer_core.predict.fetching import detector_file
+from fer_core.predict.metadata import OnnxMetadata
+from fer_core.predict.predictor import Predictions, Predictor
 from fer_core.sample.portrait import shoot
 from tests.exports import Exported, exported, faces
-from tests.fer_cli.predicting import YUNET, folder, run, write_image
+from tests.fer_cli.predicting import folder, run, write_image
 
 __all__ = ["exported", "folder"]
-
-needs_yunet = pytest.mark.skipif(YUNET not in os.environ, reason=f"{YUNET} names no detector file")
 
 
 def test_folder_gives_every_image_with_the_predictor_s_own_answer(
@@ -63,12 +64,9 @@ def test_faults_are_told_as_errors_of_the_project(
     )
 
 
-@needs_yunet
 def test_photo_without_a_face_is_listed_as_such(exported: Exported, tmp_path: Path) -> None:
     photo = write_image(tmp_path / "wall.png", np.full((120, 160, 3), 128, np.uint8))
-    answers = json.loads(
-        run(exported, photo, "--format", "json", "--detect", "--detector", os.environ[YUNET]).stdout
-    )
+    answers = json.loads(run(exported, photo, "--format", "json", "--detect").stdout)
     nothing = {
         "face": None,
         "box": None,
@@ -79,10 +77,9 @@ def test_photo_without_a_face_is_listed_as_such(exported: Exported, tmp_path: Pa
         "error": None,
     }
     assert answers == [{"file": str(photo)} | nothing]
-    assert "no face" in run(exported, photo, "--detect", "--detector", os.environ[YUNET]).stdout
+    assert "no face" in run(exported, photo, "--detect").stdout
 
 
-@needs_yunet
 def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
     exported: Exported, tmp_path: Path
 ) -> None:
@@ -92,7 +89,7 @@ def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
             :, :, ::-1
         ]
     file = write_image(tmp_path / "two.png", photo)
-    boxes = YuNet(Path(os.environ[YUNET])).detect(photo)
+    boxes = sorted(YuNet(detector_file()).detect(photo), key=lambda box: box.left)
     assert len(boxes) == 2
     for margin in (None, 0.4):
         options = [] if margin is None else ["--margin", margin]
@@ -103,8 +100,6 @@ def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
                 "--format",
                 "json",
                 "--detect",
-                "--detector",
-                os.environ[YUNET],
                 *options,
             ).stdout
         )
@@ -117,7 +112,9 @@ def test_every_face_of_a_photo_is_cut_with_the_margin_that_is_asked_for(
 def test_without_a_detector_the_error_says_how_to_get_one(
     exported: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setattr(
+        "fer_cli.predict.command.detector_file", lambda: folder / "fer-dag" / "yunet.onnx"
+    )
     monkeypatch.delenv("FER_DETECTOR", raising=False)
     error = run(exported, folder, "--detect").exception
     assert isinstance(error, ArtifactError)
@@ -290,3 +287,69 @@ def test_network_runs_where_the_option_says_or_says_why_not(
     done = run(exported, folder, "--provider", "cuda")
     assert isinstance(done.exception, ModelError) and "CUDAExecutionProvider" in str(done.exception)
     assert done.stdout == "" and "no libcublas" in done.stderr, "standard output is for answers"
+
+
+def test_an_answer_that_is_not_finite_is_an_error_of_its_face_only(
+    exported: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_one = Predictor.run
+
+    def broken(self: Predictor, prepared: np.ndarray) -> Predictions:
+        found = run_one(self, prepared)
+        found.logits[1] = np.nan
+        return found
+
+    monkeypatch.setattr(Predictor, "run", broken)
+    for output in ("json", "csv", "table"):
+        done = run(exported, folder, "--format", output, "--annotate", folder.parent / output)
+        assert (done.exit_code == 1 and "no finite answer" in done.output) or output == "table"
+        assert "nan" not in done.stdout.lower()
+    answers = json.loads(run(exported, folder, "--format", "json").stdout)
+    assert [answer["error"] is None for answer in answers] == [True, False, True]
+    assert answers[1]["label"] is None and answers[1]["probabilities"] == {}
+
+
+def test_names_that_are_no_text_are_faults_of_their_own(exported: Exported, folder: Path) -> None:
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes((folder / "a.png").read_bytes())
+    (folder / "line\nend.png").write_bytes((folder / "a.png").read_bytes())
+    for output in ("json", "csv", "table"):
+        done = run(exported, folder, "--format", output)
+        assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
+        assert r"caf\udce9.png" in done.stdout.replace("\\\\", "\\")
+        assert "not UTF-8" in done.stdout or output == "table"
+    assert len(run(exported, folder).stdout.splitlines()) == 6
+
+
+def test_cells_that_a_spreadsheet_takes_for_formulas_are_made_harmless(
+    exported: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "a.png").rename(folder / "=1+1.png")
+    done = run(exported, "=1+1.png", "--format", "csv")
+    assert done.stdout.splitlines()[1].startswith("./=1+1.png,1,")
+
+
+def test_a_network_that_knows_drawn_faces_only_says_so_once(
+    exported: Exported,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert not exported.metadata.knows_drawn_faces_only
+    drawn = replace(exported.metadata, licence="none needed (synthetic sample)")
+    assert drawn.knows_drawn_faces_only
+    monkeypatch.setattr(OnnxMetadata, "knows_drawn_faces_only", True)
+    assert "drawn faces only" not in run(exported, folder).stdout
+    assert caplog.text.count("knows drawn faces only") == 1
+
+
+def test_the_bytes_of_a_call_are_bounded_whatever_the_batch(
+    exported: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_cli.predict.answering._MOST_BYTES", 2 * 3 * 32 * 32)
+    calls, run_one = [], Predictor.run
+    monkeypatch.setattr(
+        Predictor, "run", lambda self, rows: calls.append(len(rows)) or run_one(self, rows)
+    )
+    run(exported, folder, "--batch", 100_000)
+    assert calls == [2, 1]

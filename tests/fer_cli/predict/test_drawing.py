@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,16 @@ def test_copies_are_drawn_below_the_folder_and_no_image_is_touched(
     assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
 
 
-def test_copies_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_copies_of_one_name_keep_their_endings(tmp_path: Path) -> None:
+    images = [tmp_path / name for name in ("a.png", "a.jpg", "b.jpg")]
+    found = annotated_names(images, tmp_path / "drawn")
+    assert [name.name for name in found.values()] == ["a.png.png", "a.jpg.png", "b.png"]
+    images = [tmp_path / name for name in ("a.png", "a.jpg", "a.jpg.bmp")]
     with pytest.raises(DataError, match="one annotated copy"):
-        annotated_names([tmp_path / "a.png", tmp_path / "a.jpg"], tmp_path / "drawn")
+        annotated_names(images, tmp_path / "drawn")
+
+
+def test_copies_in_different_folders_do_not_meet(tmp_path: Path) -> None:
     names = annotated_names(
         [tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"], tmp_path / "drawn"
     )
@@ -158,3 +166,12 @@ def test_label_goes_where_it_covers_least(
     expected: tuple[int, int],
 ) -> None:
     assert place_label((60, 10), face, [face, *taken], (200, 200)) == expected
+
+
+def test_numbers_are_drawn_where_there_are_several_faces() -> None:
+    image, one = np.zeros((300, 400, 3), np.uint8), answer("Happy", FaceBox(20, 120, 80, 90, 0.9))
+    other = answer("Happy", FaceBox(220, 120, 80, 90, 0.9))
+    both = annotated(image, [replace(one, face=1), replace(other, face=2)])
+    assert (annotated(image, [one])[:, :200] != both[:, :200]).any(), "a number more"
+    left, right = both[90:120, 20:110], both[90:120, 220:310]
+    assert (left != right).any(), "another number"

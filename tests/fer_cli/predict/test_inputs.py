@@ -85,3 +85,36 @@ def test_folder_without_other_files_says_nothing(
     assert caplog.records == [] or all(
         record.levelno < logging.WARNING for record in caplog.records
     )
+
+
+def test_litter_is_passed_over_and_every_ending_of_an_image_is_known(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "notes.txt").unlink()
+    for name in ("._a.png", ".hidden.png", "Thumbs.db", "__MACOSX/b.png", "@eaDir/c.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"litter")
+    for name in ("d.jfif", "e.JPE"):
+        (folder / name).write_bytes(b"")
+    found = [item.file.name for item in image_files([folder])]
+    assert found == ["a.png", "b.png", "d.jfif", "e.JPE", "c.PNG"]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_linked_folders_are_read_and_circles_end(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "d.png").write_bytes(b"")
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "more" / "circle").symlink_to(folder)
+    assert [item.file.name for item in image_files([folder])] == [
+        "a.png",
+        "b.png",
+        "d.png",
+        "c.PNG",
+    ]
+
+
+@pytest.mark.parametrize("head", ["file_name", "Img_Path", "filepath", "image name"])
+def test_columns_have_the_names_that_data_sets_give_them(folder: Path, head: str) -> None:
+    (folder / "list.csv").write_text(f"label,{head}\n0,a.png\n")
+    assert image_files([folder / "list.csv"]) == [Item(folder / "a.png")]

@@ -1,0 +1,1 @@
+"""`fer live`: a camera, a video, a folder of frames or a stream."""

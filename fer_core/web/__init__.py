@@ -1,0 +1,1 @@
+"""The page that runs the exported network in a browser."""

@@ -1,0 +1,35 @@
+"""Stage `web`: the page that runs the exported student in a browser.
+
+Reads the built page (`web/dist`, from `make setup`), `data/onnx/student.fp32.onnx`, the detector
+and `live.yaml`. Writes `data/web/`, which any static server can serve. Needs neither Node nor a
+network.
+
+The page runs single precision: in WebAssembly it is faster than int8 and answers as it does here.
+"""
+
+from pathlib import Path
+
+from fer_core.base import paths
+from fer_core.base.files import new_folder
+from fer_core.base.params import Params
+from fer_core.predict.fetching import detector_file
+from fer_core.web.page import read_rules, write_page
+from stages.entry import run_stage
+
+
+def main() -> None:
+    """Put the page together."""
+    params = Params.load()
+    with new_folder(paths.WEB) as folder:
+        write_page(
+            folder,
+            network=paths.ONNX / "student.fp32.onnx",
+            detector=detector_file(),
+            rules=read_rules(Path("live.yaml")),
+            name=params.section("deploy.student", str),
+            trained_on=params.section("manifest.sources", list[str]),
+        )
+
+
+if __name__ == "__main__":
+    run_stage(main)

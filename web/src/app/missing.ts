@@ -1,0 +1,2 @@
+/** Something that the page needs is not there. */
+export class Missing extends Error {}
