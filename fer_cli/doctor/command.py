@@ -32,6 +32,7 @@ _LOCK, _PYPROJECT, _DVC, _DVC_FILE = (
     Path("dvc.yaml"),
 )
 _DESCRIPTORS = Path("data/sources")
+_NETWORK = Path("data/onnx/student.fp32.onnx")
 
 
 def doctor(
@@ -78,7 +79,7 @@ def _repair() -> None:
 
 def examine() -> Iterator["Finding"]:
     """All findings about the project in the working folder, as they are made."""
-    from fer_cli.doctor import machine, project, software
+    from fer_cli.doctor import answering, machine, project, software
     from fer_cli.doctor.finding import Finding, Level, guarded, of_error
 
     yield from guarded("Python", partial(software.check_python, _PYPROJECT))
@@ -86,6 +87,8 @@ def examine() -> Iterator["Finding"]:
     for what, check in (
         ("ONNX Runtime", software.check_onnxruntime),
         ("OpenCV", software.check_opencv),
+        ("detector", answering.check_detector),
+        ("network", partial(answering.check_model, _NETWORK)),
         ("YAML", software.check_yaml),
         ("DVC", software.check_dvc),
         ("git", software.check_git),

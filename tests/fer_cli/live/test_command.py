@@ -247,6 +247,15 @@ def test_options_that_the_page_of_live_names_exist() -> None:
     assert {"--headless", "--record", "--spec", "--against"} <= named <= known
 
 
-def test_without_a_source_the_first_camera_is_meant(exported: Exported, acting: None) -> None:
-    """There is none here."""
-    assert "no such camera" in failed(DataError, "--model", exported.files["fp32"]).lower()
+def test_without_a_source_the_first_camera_is_meant(
+    exported: Exported, acting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def opened(name: str, rate: float | None) -> None:
+        asked.append(name)
+        raise DataError("There is none.")
+
+    monkeypatch.setattr("fer_cli.live.command.open_source", opened)
+    failed(DataError, "--model", exported.files["fp32"])
+    assert asked == ["0"]
