@@ -72,7 +72,7 @@ _ENTRY = {
 """Training stage -> the teacher's entry, of which it reads the architecture, or all of it where
 some teacher has options of its own.
 """
-_WIDTH = 120  # of a list that a person need not read item by item
+_WIDTH = 130  # of a list that a person need not read item by item
 _BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
 _FOLD = "data/teachers/${key}/folds/"
