@@ -1,5 +1,6 @@
 """Frame in, faces out: detect, track, classify and smooth, one frame after another."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ class Engine:
         self._smoothers: dict[int, Smoother] = {}
         self._found: list[tuple[int, FaceBox]] = []
         self._until_search = 0
+        self._searched_at = -math.inf
         self._search_ms = self._other_ms = 0.0
         self.rules = rules
 
@@ -131,7 +133,9 @@ class Engine:
             ModelError: the network fails or gives no finite answer.
         """
         start = time.perf_counter()
-        searched = self._until_search <= 0
+        # a face that is only followed must not be forgotten for want of a search
+        late = frame.time - self._searched_at >= self.rules.track.keep_s / 2
+        searched = self._until_search <= 0 or late
         if searched:
             self._search(frame)
         found_at = time.perf_counter()
@@ -147,6 +151,7 @@ class Engine:
         )
 
     def _search(self, frame: Frame) -> None:
+        self._searched_at = frame.time
         detect = self.rules.detect
         boxes = self._detector.detect(frame.image, detect.longest_side)[: detect.most_faces]
         places = [(box.left, box.top, box.width, box.height) for box in boxes]

@@ -142,8 +142,8 @@ class _Request(BaseHTTPRequestHandler):
             "/label": lambda: self._send_json(board.label(self._body())),
             "/settings": lambda: self._send_json(board.settings(self._body())),
             "/record": lambda: self._send_json(board.record(self._body())),
-            "/score": lambda: self._send_json(board.score()),
-            "/stop": lambda: self._send_json(board.stop()),
+            "/score": lambda: self._answer_without_body(board.score),
+            "/stop": lambda: self._answer_without_body(board.stop),
         }
         self._answer(calls, None)
 
@@ -250,6 +250,14 @@ class _Request(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.NOT_FOUND, "There is nothing here.")
         kind = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0]
         self._send(HTTPStatus.OK, kind or "application/octet-stream", file.read_bytes())
+
+    def _answer_without_body(self, answer: Callable[[], dict[str, Any]]) -> None:
+        """Answer a wish that needs no body; one that comes all the same is read and left, so that
+        the next request on the connection begins where it should.
+        """
+        length = self.headers.get("Content-Length", "0")
+        self.rfile.read(min(int(length), _LONGEST_BODY) if length.isdecimal() else 0)
+        self._send_json(answer())
 
     def _send_json(self, value: dict[str, Any]) -> None:
         self._send(HTTPStatus.OK, "application/json", json.dumps(value, allow_nan=False).encode())

@@ -66,7 +66,7 @@ def test_most_faces_bounds_what_is_analysed() -> None:
     assert len(running.analyse(frame(0)).faces) == 5
 
 
-@pytest.mark.parametrize(("every", "expected"), [(0, 9), (1, 9), (3, 3), (20, 1)])
+@pytest.mark.parametrize(("every", "expected"), [(0, 9), (1, 9), (3, 3), (20, 2)])
 def test_files_are_searched_as_often_as_the_rules_say(every: int, expected: int) -> None:
     detector = ActingDetector()
     running = engine(detector, {"detect": {"every": every, "budget_ms": 1.0}})
@@ -74,6 +74,13 @@ def test_files_are_searched_as_often_as_the_rules_say(every: int, expected: int)
     assert detector.searched == expected
     assert sum(result.detect_ms is not None for result in results) == expected
     assert all(len(result.faces) == 1 for result in results)
+
+
+def test_a_followed_face_is_searched_before_it_would_be_forgotten() -> None:
+    detector = ActingDetector()
+    running = engine(detector, {"detect": {"every": 10}, "track": {"keep_s": 0.5}})
+    tracks = [running.analyse(Frame(i, i / 4, frame(i).image)).faces[0].track for i in range(8)]
+    assert detector.searched == 8 and set(tracks) == {tracks[0]}
 
 
 def test_a_camera_is_searched_as_often_as_the_budget_allows(
