@@ -43,12 +43,15 @@ def test_the_profile_for_own_folders_is_the_sample_s_but_for_its_data() -> None:
     """So a change of the sample's sizes reaches it too."""
     own, sample = (read_params(ROOT / "profiles" / f"{name}.yaml") for name in ("custom", "sample"))
     assert own["manifest"]["sources"] == ["custom"]
+    assert own["manifest"].pop("missing_test_fraction") == 0.2
     for params in (own, sample):
         for key in ("sets", "validate"):
             del params[key]
         for section, key in (
             ("manifest", "sources"),
             ("manifest", "test_fraction"),
+            ("manifest", "val_fraction"),
+            ("manifest", "calib_fraction"),
             ("evaluation", "compare_set"),
             ("deploy", "licence"),
         ):

@@ -31,8 +31,8 @@ def test_complete_set_has_nothing_odd() -> None:
             ["no faces of Fear in train", "no faces of Fear, Sad in test"],
         ),
         ({"train": without("Fear"), "val": without("Fear"), "test": without("Fear")}, ["no faces of Fear"]),
-        ({"train": FULL, "val": FULL}, ["no test split: manifest.test_fraction can carve one from "
-                                        "train"]),
+        ({"train": FULL, "val": FULL}, ["no test split: manifest.missing_test_fraction can carve one "
+                                        "from train"]),
         ({"train": FULL, "test": FULL}, ["no val split: manifest.val_fraction carves one from "
                                          "train"]),
         ({"test": FULL}, ["no train split: it can only be evaluated (manifest.eval_only)"]),
