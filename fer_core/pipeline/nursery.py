@@ -30,10 +30,13 @@ __all__ = ["Nurseries", "Process", "start_process"]
 
 log = logging.getLogger(__name__)
 
-LIGHT = ("stages", "numpy", "pandas", "pyarrow.parquet", "scipy.optimize", "scipy.stats", "typer")
-HEAVY = (*LIGHT, "torch", "timm")
+LIGHT = (
+    *("stages", "numpy", "pandas", "pyarrow.parquet", "scipy.optimize", "scipy.stats"),
+    *("pydantic", "pydantic_settings", "yaml", "tqdm", "psutil", "typer"),
+)
+HEAVY = (*LIGHT, "torch", "timm", "timm.optim", "safetensors.torch")
 """What a nursery loads; `stages` first, for it sets variables that libraries read."""
-_FEWEST = 3  # stages that a nursery is worth its own start for
+_FEWEST = 2  # stages that a nursery is worth its own start for
 _PLAIN = re.compile(r"python -m (stages\.\w+)((?: [\w@./:=+,-]+)*)")
 _CAN_FORK = sys.platform == "linux"
 
