@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
-from fer_core.base.errors import ArtifactError
+from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import new_file
+from fer_core.base.reading import parse_yaml
 
 __all__ = ["LOCK", "REMEDY_OF_MERGE", "lock_fault", "mend_lock", "put_entry"]
 
@@ -134,17 +135,19 @@ def _spliced(text: str, alone: str, before: Collection[str]) -> str | None:
 
 
 def _load(text: str) -> dict[str, Any]:
+    """What a text that is whole holds; twice as fast as the guarded reader, several times a run."""
     found = yaml.load(text, yaml.CSafeLoader)
     return found if isinstance(found, dict) else {}
 
 
 def _is_whole(text: str) -> bool:
+    """Whether a text of any origin is a `dvc.lock`: read with the guards against depth and size."""
     from dvc.dvcfile import Lockfile
     from voluptuous import Invalid
 
     try:
-        Lockfile.SCHEMA(_load(text))
-    except (yaml.YAMLError, Invalid, ValueError):
+        Lockfile.SCHEMA(parse_yaml(text, LOCK))
+    except (ParamsError, Invalid):
         return False
     return bool(text.strip())
 

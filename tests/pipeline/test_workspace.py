@@ -144,7 +144,9 @@ def test_data_that_was_added_by_hand_and_frozen_stages_are_as_with_dvc(checkout:
     assert ran(checkout) == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"schema: '2.0'\nstages:\n  x: [", b"\0\xff" * 9, b"3\n"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"schema: '2.0'\nstages:\n  x: [", b"\0\xff" * 9, b"3\n", b"[" * 100_000]
+)
 def test_a_damaged_lock_is_replaced_by_the_last_good_one(
     checkout: Path, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

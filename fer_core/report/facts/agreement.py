@@ -1,16 +1,41 @@
 """Whether the artifacts of a report are of one run: pairs of facts that must be equal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import N_CLASSES
 
 if TYPE_CHECKING:
     from fer_core.report.facts.collect import ModelFacts, RunFacts
 
-__all__ = ["agreements"]
+__all__ = ["REMEDY", "agreements", "check_one_run"]
+
+REMEDY = "run `fer run` (or `dvc repro`): the report must be of one run"
+
+
+def check_one_run(pairs: Iterable[tuple[object, object, str]], where: Path) -> None:
+    """Compare facts of different artifacts.
+
+    Args:
+        pairs: what was found, what is expected, and what they are.
+        where: folder of the artifacts.
+
+    Raises:
+        ArtifactError: two of them differ.
+    """
+    for found, expected, what in pairs:
+        if found != expected:
+            raise ArtifactError(
+                f"Two artifacts are not of one run: {what}.",
+                where=where,
+                found=found,
+                expected=expected,
+                remedy=REMEDY,
+            )
 
 
 def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:

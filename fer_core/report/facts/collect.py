@@ -25,11 +25,9 @@ from fer_core.evaluation.metrics.readers import (
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
 from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_records
-from fer_core.report.facts.agreement import agreements
+from fer_core.report.facts.agreement import REMEDY, agreements, check_one_run
 
-__all__ = ["REMEDY", "ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
-
-REMEDY = "run `fer run` (or `dvc repro`): the report must be of one run"
+__all__ = ["ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
 
 
 @dataclass(frozen=True)
@@ -206,15 +204,7 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
         hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
     )
     try:
-        for found, expected, what in agreements(facts):
-            if found != expected:
-                raise ArtifactError(
-                    f"Two artifacts are not of one run: {what}.",
-                    where=data,
-                    found=found,
-                    expected=expected,
-                    remedy=REMEDY,
-                )
+        check_one_run(agreements(facts), data)
     except KeyError as error:
         raise ArtifactError(
             "An artifact misses a key.",

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from fer_core.base.errors import ArtifactError
 from fer_core.base.provenance import surroundings
 from fer_core.export.latency.records import Promotion, read_latency, read_promotions, recommended
+from fer_core.report.facts.agreement import check_one_run
 from fer_core.report.facts.change import committed_summary
-from fer_core.report.facts.collect import REMEDY, RunFacts
+from fer_core.report.facts.collect import RunFacts
 
 __all__ = ["Here", "collect_here"]
 
@@ -53,18 +53,11 @@ def collect_here(metrics: Path, root: Path, facts: RunFacts) -> Here:
     files = set(zip(timed["model"], timed["precision"], strict=True))
     exported = {record["precision"]: record for record in facts.exports}
     promoted = {promotion.precision for promotion in promotions if promotion.promoted}
-    for found, expected, what in (
+    pairs = [
         (files, {(facts.scope.deployed, name) for name in exported}, "files exported and timed"),
-        (promoted - set(exported), set(), "files promoted and not exported"),
-    ):
-        if found != expected:
-            raise ArtifactError(
-                f"Two artifacts are not of one run: {what}.",
-                where=metrics,
-                found=found,
-                expected=expected,
-                remedy=REMEDY,
-            )
+        (promoted - set(exported), set[str](), "files promoted and not exported"),
+    ]
+    check_one_run(pairs, metrics)
     return Here(
         latency,
         promotions,
