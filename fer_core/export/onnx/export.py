@@ -23,6 +23,7 @@ from fer_core.base.errors import ModelError
 from fer_core.base.files import new_file
 from fer_core.base.labels import N_CLASSES
 from fer_core.export.onnx.options import Precision
+from fer_core.export.onnx.plain import with_global_pooling, with_plain_pooling
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
 
@@ -124,7 +125,7 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
     example = torch.zeros(2, 3, size, size)
     try:
         program = torch.onnx.export(
-            reparameterize_model(network.eval()),
+            with_plain_pooling(reparameterize_model(network.eval())),
             (example,),
             dynamo=True,
             opset_version=opset,
@@ -138,7 +139,7 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
         raise _fixed_batch(network, str(error).splitlines()[0]) from error
     if program is None:
         raise ModelError("torch's exporter gave no program.", where=type(network).__name__)
-    model = _without_traces(program.model_proto)
+    model = with_global_pooling(_without_traces(program.model_proto))
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise _fixed_batch(network, "the exported graph takes one batch size only")
     return model
