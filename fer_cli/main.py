@@ -32,6 +32,7 @@ COMMANDS = {
     "fetch-detector": "predict.command:fetch",
     "report": "report:report",
     "results": "results.command:results",
+    "release": "release:release",
 }
 """Name of each command -> module of fer_cli, and in it a typer application or the command's
 function.

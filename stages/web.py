@@ -1,8 +1,9 @@
-"""Stage `web`: the page that runs the exported student in a browser.
+"""Stage `web`: the page that runs a network in a browser: the exported student where it learned
+from photos of people, else the ready network.
 
-Reads the built page (`web/dist`, from `make setup`), `data/onnx/student.fp32.onnx`, the detector
-and `live.yaml`. Writes `data/web/`, which any static server can serve. Needs neither Node nor a
-network.
+Reads the built page (`web/dist`, from `make setup`), `data/onnx/student.fp32.onnx`, `models/`, the
+detector and `live.yaml`. Writes `data/web/`, which any static server can serve. Needs neither Node
+nor a network connection.
 
 The page runs single precision: in WebAssembly it is faster than int8 and answers as it does here.
 """
@@ -13,6 +14,7 @@ from fer_core.base import paths
 from fer_core.base.files import new_folder
 from fer_core.base.params import Params
 from fer_core.predict.fetching import detector_file
+from fer_core.predict.ready import default_model, sources_of
 from fer_core.web.page import read_rules, write_page
 from stages.entry import run_stage
 
@@ -20,14 +22,23 @@ from stages.entry import run_stage
 def main() -> None:
     """Put the page together."""
     params = Params.load()
+    own = paths.ONNX / "student.fp32.onnx"
+    network = default_model(own)
+    if network == own:
+        name, sources = (
+            params.section("deploy.student", str),
+            params.section("manifest.sources", list[str]),
+        )
+    else:
+        name, sources = network.parent.name, sources_of(network)
     with new_folder(paths.WEB) as folder:
         write_page(
             folder,
-            network=paths.ONNX / "student.fp32.onnx",
+            network=network,
             detector=detector_file(),
             rules=read_rules(Path("live.yaml")),
-            name=params.section("deploy.student", str),
-            trained_on=params.section("manifest.sources", list[str]),
+            name=name,
+            trained_on=sources,
         )
 
 

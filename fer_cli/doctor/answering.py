@@ -1,7 +1,6 @@
 """What `fer predict` and `fer live` answer with: network and face detector."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from fer_cli.doctor.finding import Finding, Level
 from fer_core.base.errors import FerError
@@ -27,7 +26,14 @@ def check_detector() -> Iterator[Finding]:
         yield Finding(Level.OK, "detector", path.name)
 
 
-def check_model(path: Path) -> Iterator[Finding]:
+def check_model() -> Iterator[Finding]:
     """Which network answers where none is named."""
+    try:
+        from fer_core.predict.ready import default_model
+
+        path = default_model()
+    except (ImportError, FerError) as error:
+        yield Finding(Level.WARN, "network", f"not checked: {error}")
+        return
     text = str(path) if path.is_file() else f"none yet at {path}; `fer run` makes one"
     yield Finding(Level.OK, "network", text)

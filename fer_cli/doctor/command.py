@@ -32,7 +32,6 @@ _LOCK, _PYPROJECT, _DVC, _DVC_FILE = (
     Path("dvc.yaml"),
 )
 _DESCRIPTORS = Path("data/sources")
-_NETWORK = Path("data/onnx/student.fp32.onnx")
 
 
 def doctor(
@@ -88,7 +87,7 @@ def examine() -> Iterator["Finding"]:
         ("ONNX Runtime", software.check_onnxruntime),
         ("OpenCV", software.check_opencv),
         ("detector", answering.check_detector),
-        ("network", partial(answering.check_model, _NETWORK)),
+        ("network", answering.check_model),
         ("YAML", software.check_yaml),
         ("DVC", software.check_dvc),
         ("git", software.check_git),

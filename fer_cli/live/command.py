@@ -13,8 +13,8 @@ from fer_cli.live import table
 from fer_cli.live.drawing import drawn
 from fer_cli.live.replaying import ReplaySource, replayed_labels
 from fer_cli.live.serving import serve
-from fer_cli.live.setting import MODEL, new_folder_for, prepare, read_rules
-from fer_cli.predict.command import warn_of_drawn_faces
+from fer_cli.live.setting import new_folder_for, prepare, read_rules
+from fer_cli.predict.telling import tell_of_network, tell_the_law
 from fer_cli.predict.video_file import VideoOut
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file, write_json
@@ -24,12 +24,19 @@ from fer_core.live.engine import Analysed
 from fer_core.live.recorded import compare_sessions, read_session, score_session
 from fer_core.live.sources import PacedSource, open_source
 from fer_core.live.watching import Watch
+from fer_core.predict.ready import default_model
 
 __all__ = ["app"]
 
 log = logging.getLogger(__name__)
 
-Model = Annotated[Path, typer.Option(help="File written by the onnx stage.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        help="Exported ONNX file; default: this project's own student where it learned from photos "
+        "of people, else the ready network."
+    ),
+]
 DetectorFile = Annotated[
     Path | None,
     typer.Option(
@@ -80,7 +87,7 @@ def watch(
         bool, typer.Option("--record", help="Keep the clean video in the session.")
     ] = False,
     out: Out = None,
-    model: Model = MODEL,
+    model: Model = None,
     detector: DetectorFile = None,
     logit_bias: Bias = None,
     spec: Rules = None,
@@ -94,8 +101,10 @@ def watch(
     ] = None,
 ) -> None:
     """Watch a source: faces tracked, answers smoothed, a session written."""
+    model = model or default_model()
     setting = prepare(model, read_rules(spec), detector, logit_bias, threads)
-    warn_of_drawn_faces(setting.predictor)
+    tell_of_network(setting.predictor, model)
+    tell_the_law()
     folder = new_folder_for(out)
     opened = open_source(source, rate)
     session = setting.watch(opened if headless or not opened.waits else PacedSource(opened), folder)
@@ -114,15 +123,16 @@ def watch(
 def annotate(
     video: Annotated[str, typer.Argument(help="A video file or a folder of frames.")],
     out: Out = None,
-    model: Model = MODEL,
+    model: Model = None,
     detector: DetectorFile = None,
     logit_bias: Bias = None,
     spec: Rules = None,
     threads: Threads = 1,
 ) -> None:
     """Write a session and, in it, `annotated.mp4`: the video with boxes, labels and bars."""
+    model = model or default_model()
     setting = prepare(model, read_rules(spec), detector, logit_bias, threads)
-    warn_of_drawn_faces(setting.predictor)
+    tell_of_network(setting.predictor, model)
     folder, source = new_folder_for(out), open_source(video)
     if not source.waits:
         raise DataError("Only files can be annotated.", where=video)

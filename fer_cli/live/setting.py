@@ -24,9 +24,8 @@ from fer_core.predict.detection import YUNET_SHA256, YuNet
 from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor, read_logit_bias
 
-__all__ = ["MODEL", "Setting", "new_folder_for", "prepare", "read_rules"]
+__all__ = ["Setting", "new_folder_for", "prepare", "read_rules"]
 
-MODEL = Path("data/onnx/student.fp32.onnx")
 _RULES = Path("live.yaml")
 _PACKAGES = ("fer-dag", "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu")
 

@@ -17,6 +17,7 @@ from fer_cli.predict.drawing import annotated, annotated_names
 from fer_cli.predict.faces import FaceReader
 from fer_cli.predict.inputs import MAX_PIXELS, Item, image_files, read_photo
 from fer_cli.predict.output import Answer, OutputFormat, in_text, rendered
+from fer_cli.predict.telling import tell_of_network
 from fer_cli.predict.videos import Videos, annotated_videos
 from fer_core.base.files import new_file
 from fer_core.base.labels import CLASSES
@@ -26,8 +27,9 @@ from fer_core.predict.detection import MARGIN, YuNet
 from fer_core.predict.fetching import detector_file, fetch_detector, fetched_detector
 from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.predict.predictor import Predictor, read_logit_bias
+from fer_core.predict.ready import default_model
 
-__all__ = ["fetch", "predict", "warn_of_drawn_faces"]
+__all__ = ["fetch", "predict"]
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +52,13 @@ def predict(
             "of paths."
         ),
     ],
-    model: Annotated[Path, typer.Option(help="File written by the onnx stage.")] = Path(
-        "data/onnx/student.fp32.onnx"
-    ),
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Exported ONNX file; default: this project's own student where it learned from "
+            "photos of people, else the ready network."
+        ),
+    ] = None,
     output: Annotated[
         OutputFormat, typer.Option("--format", help="How to print the answers.")
     ] = OutputFormat.table,
@@ -124,8 +130,9 @@ def predict(
     if provider is Provider.cuda:
         with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
             onnxruntime.preload_dlls()
+    model = model or default_model()
     predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
-    warn_of_drawn_faces(predictor)
+    tell_of_network(predictor, model)
     yunet = YuNet(detector or detector_file()) if detect else None
     reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
     answering = Answering(predictor, batch, threshold, top)
@@ -192,15 +199,6 @@ def fetch(
     from the OpenCV model zoo; its hash is checked.
     """
     typer.echo(fetch_detector(to or fetched_detector()))
-
-
-def warn_of_drawn_faces(predictor: Predictor) -> None:
-    """Say it once where a network has never seen a person."""
-    if predictor.metadata.knows_drawn_faces_only:
-        log.warning(
-            "this network knows drawn faces only (the embedded sample): its answers for people "
-            "mean little. Train on a real data set: docs/data.md"
-        )
 
 
 def _write_copies(copies: dict[Path, Path], answers: list[Answer], max_pixels: int) -> None:

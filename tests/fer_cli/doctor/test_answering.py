@@ -21,9 +21,13 @@ def test_the_detector_is_listed_and_a_faulty_one_is_told(
         assert found.level == "warn" and "make setup" in found.remedy
 
 
-def test_the_network_is_named_or_how_to_get_one(tmp_path: Path) -> None:
-    (found,) = check_model(tmp_path / "student.onnx")
+def test_the_network_is_named_or_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "student.onnx"
+    monkeypatch.setattr("fer_core.predict.ready.default_model", lambda: file)
+    (found,) = check_model()
     assert found.level == "ok" and "fer run" in found.text
-    (tmp_path / "student.onnx").write_bytes(b"")
-    (found,) = check_model(tmp_path / "student.onnx")
-    assert found.text == str(tmp_path / "student.onnx")
+    file.write_bytes(b"")
+    (found,) = check_model()
+    assert found.text == str(file)

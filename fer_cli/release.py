@@ -1,0 +1,112 @@
+"""`fer release`: the deployed student as a folder in `models/`, for git."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fer_core.base import paths
+from fer_core.base.errors import DataError
+from fer_core.base.files import sha256_file
+from fer_core.base.params import Params
+from fer_core.base.reading import read_yaml
+
+__all__ = ["release"]
+
+_MODELS = Path("models")
+_COMMITTED = ("fer_core", "stages", "params.yaml", "dvc.yaml", "dvc.lock")
+_MACHINE = ("python", "system", "cores", "seconds")
+
+
+def release(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Name of the release, such as fer2013; its folder is models/NAME."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check the releases that are there.")
+    ] = False,
+) -> None:
+    """Copy the student that this run deployed to models/NAME: ONNX files, weights, card, results,
+    provenance and fixed answers.
+
+    The run must be up to date and committed, so that anyone can make the same files again.
+    """
+    from fer_core.export.release.release import check_release, write_release
+
+    if check:
+        folders = [path.parent for path in sorted(_MODELS.glob("*/provenance.json"))]
+        for folder in [_MODELS / name] if name else folders:
+            check_release(folder)
+            typer.echo(f"{folder} is as it was made")
+        return
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise DataError(
+            "A release needs a name of letters and digits.", found=name, remedy="`fer release NAME`"
+        )
+    student = Params.load().section("deploy.student", str)
+    commit = _committed()
+    _up_to_date()
+    folder = _MODELS / name
+    write_release(
+        folder,
+        paths.ONNX,
+        paths.STUDENTS / student / "model",
+        paths.CALIBRATION / student,
+        _facts(student, commit),
+    )
+    check_release(folder)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    typer.echo(f"wrote {folder}: {student}, {size / 1e6:.1f} MB; commit it with git")
+
+
+def _facts(student: str, commit: str) -> Any:
+    from fer_core.export.release.release import ReleaseFacts
+
+    log = paths.STUDENTS / student / "log" / "environment.json"
+    surroundings = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
+    machine = {key: surroundings[key] for key in _MACHINE if key in surroundings}
+    params = read_yaml(Path("params.yaml"), "file of parameters")
+    return ReleaseFacts(student, commit, params, sha256_file(Path("dvc.lock")), machine)
+
+
+def _committed() -> str:
+    """The commit that holds this run.
+
+    Raises:
+        DataError: no git, or code, parameters or dvc.lock differ from the last commit.
+    """
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(("git", *arguments), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DataError("A release is of a commit.", found=done.stderr.strip())
+        return done.stdout.strip()
+
+    if changed := git("status", "--porcelain", "--", *_COMMITTED):
+        raise DataError(
+            "A release is of a committed run.",
+            found=changed.replace("\n", "; "),
+            remedy="`git commit` these files first",
+        )
+    return git("rev-parse", "HEAD")
+
+
+def _up_to_date() -> None:
+    """Raises:
+    DataError: the exported student is not what the pipeline would make now, or was changed.
+    """
+    from fer_core.pipeline.plan import make_plan
+    from fer_core.pipeline.workspace import open_workspace
+
+    with open_workspace(wait=False) as workspace:
+        plan = make_plan(workspace, ["onnx"])
+    if plan.needs:
+        raise DataError(
+            "The exported student is not up to date.",
+            found=", ".join(sorted(plan.needs)),
+            expected="no stage to run",
+            remedy="`fer run`, then commit",
+        )

@@ -1,0 +1,1 @@
+"""A deployed student as a folder that others can use: `models/<name>/`."""

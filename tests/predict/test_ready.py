@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from fer_core.predict import ready
+from fer_core.predict.metadata import OnnxMetadata
+from fer_core.predict.ready import default_model, ready_model
+from tests.exports import Exported
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with a ready network; its file exists."""
+    file = tmp_path / "models" / "fer2013" / "student.fp32.onnx"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setattr(ready, "__file__", str(tmp_path / "fer_core" / "predict" / "ready.py"))
+    return file
+
+
+def test_own_student_of_photos_comes_first(shipped: Path, exported: Exported) -> None:
+    assert default_model(exported.files["fp32"]) == exported.files["fp32"]
+
+
+def test_ready_network_stands_in_for_none_and_for_one_of_drawn_faces(
+    shipped: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_model(shipped.parent / "none.onnx") == shipped
+    monkeypatch.setattr(OnnxMetadata, "knows_drawn_faces_only", True)
+    assert default_model(exported.files["fp32"]) == shipped
+
+
+def test_own_student_answers_where_there_is_no_ready_one(
+    shipped: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped.unlink()
+    monkeypatch.setattr(OnnxMetadata, "knows_drawn_faces_only", True)
+    own = exported.files["fp32"]
+    assert default_model(own) == own
+    assert default_model(shipped.parent / "none.onnx") == shipped.parent / "none.onnx"
+
+
+def test_an_installed_package_brings_its_own(shipped: Path) -> None:
+    packaged = shipped.parents[2] / "fer_core" / "predict" / "shipped" / "student.fp32.onnx"
+    packaged.parent.mkdir(parents=True)
+    packaged.touch()
+    assert ready_model() == packaged
