@@ -7,7 +7,7 @@ PAGE := web/dist/sources.sha256
 PAGE_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint docs lock clean-runs
+.PHONY: help setup repro test lint docs wheel lock clean-runs
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +44,13 @@ lint: $(STAMP) $(PAGE)  ## format check, lint, types, layers, spelling
 docs: $(STAMP)  ## build the documentation site in build/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
+wheel: $(STAMP) $(PAGE)  ## build/wheel: `pip install 'FILE[live]'` gives `fer predict` and `fer live` without a checkout
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+
 # A new version of every package; with `make lock UPGRADE=` only what pyproject.toml asks for anew.
 UPGRADE ?= --upgrade
 lock: $(STAMP)  ## resolve pyproject.toml anew into the two lock files
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev --python-version 3.11 $(UPGRADE) \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra train --extra dev --python-version 3.11 $(UPGRADE) \
 	  --output-file requirements.lock pyproject.toml
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $(UPGRADE) \
 	  --output-file requirements-uv.lock -

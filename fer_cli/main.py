@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from fer_core.base.errors import FerError
 from fer_core.base.logs import setup_logging
@@ -54,7 +54,12 @@ class _Commands(TyperGroup):
             return None
         if cmd_name not in self.commands:
             module, _, attribute = COMMANDS[cmd_name].partition(":")
-            found = getattr(import_module(f"fer_cli.{module}"), attribute)
+            try:
+                found = getattr(import_module(f"fer_cli.{module}"), attribute)
+            except ImportError as error:
+                if _is_ours(error):
+                    raise
+                return _absent(cmd_name, error)
             if not isinstance(found, typer.Typer):
                 one = typer.Typer(add_completion=False)
                 one.command(
@@ -66,6 +71,21 @@ class _Commands(TyperGroup):
             command.name = cmd_name
             self.add_command(command, cmd_name)
         return self.commands[cmd_name]
+
+
+def _is_ours(error: ImportError) -> bool:
+    return (error.name or "").split(".")[0] in _OURS
+
+
+def _absent(name: str, error: ImportError) -> TyperCommand:
+    """A command whose libraries are not installed: it has a line in the help, and fails."""
+
+    def fail() -> None:
+        raise error
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    text = "Needs packages of the extra `train` that are not installed here."
+    return TyperCommand(name, callback=fail, help=text, context_settings=settings)
 
 
 app = typer.Typer(
@@ -89,10 +109,11 @@ def main() -> None:
         logging.getLogger("fer").error("%s", error)
         sys.exit(1)
     except ImportError as error:
-        if (error.name or "").split(".")[0] in _OURS:
+        if _is_ours(error):
             raise
         logging.getLogger("fer").error(
-            "A library cannot be loaded.\n  found: %s\n  remedy: `fer doctor` says what is missing",
+            "A library cannot be loaded.\n  found: %s\n  remedy: `fer doctor` says what is "
+            "missing; `pip install fer-dag[train]` brings what the pipeline needs",
             error,
         )
         sys.exit(1)

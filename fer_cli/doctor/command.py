@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,13 +82,21 @@ def examine() -> Iterator["Finding"]:
     from fer_cli.doctor import answering, machine, project, software
     from fer_cli.doctor.finding import Finding, Level, guarded, of_error
 
-    yield from guarded("Python", partial(software.check_python, _PYPROJECT))
-    yield from guarded("packages", partial(software.check_packages, _LOCK, _PYPROJECT))
-    for what, check in (
+    answers = (
         ("ONNX Runtime", software.check_onnxruntime),
         ("OpenCV", software.check_opencv),
         ("detector", answering.check_detector),
         ("network", answering.check_model),
+    )
+    if not _DVC_FILE.is_file() and find_spec("dvc") is None:
+        yield Finding(Level.OK, "project", "none here: only what answers is checked")
+        for what, check in answers:
+            yield from guarded(what, check)
+        return
+    yield from guarded("Python", partial(software.check_python, _PYPROJECT))
+    yield from guarded("packages", partial(software.check_packages, _LOCK, _PYPROJECT))
+    for what, check in (
+        *answers,
         ("YAML", software.check_yaml),
         ("DVC", software.check_dvc),
         ("git", software.check_git),

@@ -31,6 +31,7 @@ __all__ = [
 
 _INSTALL = "`make setup` installs what the lock names"
 _SHOWN = 8
+_ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 _OPENCVS = (
     "opencv-python",
     "opencv-python-headless",
@@ -102,8 +103,9 @@ def check_packages(
         installed: gives the version of a package, or None.
     """
     pins = list(_requirements(lock.read_text(encoding="utf-8").splitlines()))
-    declared = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
-    needed = list(_requirements(declared))
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    extra = project.get("optional-dependencies", {}).get("train", [])
+    needed = list(_requirements([*project["dependencies"], *extra]))
     unfit = {
         canonicalize_name(wanted.name): f"{_found(wanted, installed)}, needed "
         f"{wanted.specifier or 'any'}"
@@ -215,8 +217,10 @@ def check_device(
         yield Finding(Level.OK, "device", "CPU only")
 
 
-def check_onnxruntime() -> Iterator[Finding]:
-    """Whether ONNX Runtime loads, and what it can run on."""
+def check_onnxruntime(
+    installed: Callable[[str], str | None] = _installed,
+) -> Iterator[Finding]:
+    """Whether ONNX Runtime loads, what it can run on, and whether only one is installed."""
     try:
         found = probe(_ONNXRUNTIME)
     except ProbeError as error:
@@ -229,6 +233,13 @@ def check_onnxruntime() -> Iterator[Finding]:
             "ONNX Runtime",
             f"{found['version']} has no CPU provider, only {providers or 'none'}",
             _INSTALL,
+        )
+    elif len(kinds := [name for name in _ONNXRUNTIMES if installed(name)]) > 1:
+        yield Finding(
+            Level.WARN,
+            "ONNX Runtime",
+            f"{' and '.join(kinds)} are installed and overwrite each other's files",
+            "uninstall both, then install one of the extras `live` and `train`",
         )
     else:
         yield Finding(Level.OK, "ONNX Runtime", f"{found['version']}: {providers}")

@@ -14,6 +14,7 @@ from fer_core.live.board import Board
 from fer_core.live.engine import Analysed
 from fer_core.live.server import PageServer
 from fer_core.live.watching import Watch
+from fer_core.predict.fetching import shipped
 
 __all__ = ["page_folder", "serve"]
 
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 def page_folder() -> Path | None:
     """Where the built page is; None where it is not."""
     code = Path(__file__).parents[2]
-    places = [*_PAGES, *(code / place for place in _PAGES)]
+    places = [*_PAGES, *(code / place for place in _PAGES), shipped("page")]
     return next((place for place in places if (place / "index.html").is_file()), None)
 
 

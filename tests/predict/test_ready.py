@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.predict import ready
+from fer_core.predict import fetching, ready
 from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.ready import default_model, ready_model
 from tests.exports import Exported
@@ -14,7 +14,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "models" / "fer2013" / "student.fp32.onnx"
     file.parent.mkdir(parents=True)
     file.touch()
-    monkeypatch.setattr(ready, "__file__", str(tmp_path / "fer_core" / "predict" / "ready.py"))
+    for module in (ready, fetching):
+        place = tmp_path / "fer_core" / "predict" / "here.py"
+        monkeypatch.setattr(module, "__file__", str(place))
     return file
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 __all__ = ["SHAPE_ARITHMETIC", "with_global_pooling", "with_plain_pooling"]
 
-SHAPE_ARITHMETIC = frozenset({"Shape", "Range", "Gather", "GatherND", "Size"})
+SHAPE_ARITHMETIC = frozenset({"Shape", "Range", "Gather", "Size"})
 """Operators that no exported network holds."""
 
 _ONE = (1, (1, 1))

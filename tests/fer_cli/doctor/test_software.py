@@ -182,6 +182,11 @@ def test_onnxruntime_and_opencv_of_this_installation_are_fine() -> None:
     assert levels(check_opencv({"opencv-python": "4"}.get)) == [("ok", "OpenCV")]
 
 
+def test_two_packages_of_onnxruntime_are_told() -> None:
+    (finding,) = check_onnxruntime({"onnxruntime": "1", "onnxruntime-gpu": "1"}.get)
+    assert finding.level == Level.WARN and "onnxruntime and onnxruntime-gpu" in finding.text
+
+
 def test_onnxruntime_without_a_cpu_provider_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         doctor_software,
