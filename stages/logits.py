@@ -22,11 +22,13 @@ from stages.entry import run_stage
 def main(half: Literal["dev", "test"], tag: str, model: Path) -> None:
     """Run the teacher TAG, saved in MODEL, over a HALF of the pack."""
     params = Params.load()
-    wanted = Wanted(("test",), params.section("teacher.train.precision", str), "float16")
+    precision = params.section("teacher.train.precision", str)
+    threads = params.section("cpu_threads", int, default=0)
+    wanted = Wanted(("test",), precision, "float16", threads=threads)
     folds = 0
     if half == "dev":
         views = params.section("views", ViewOptions)
-        wanted = Wanted(("train", "val", "calib"), wanted.precision, wanted.dtype, views)
+        wanted = Wanted(("train", "val", "calib"), precision, "float16", views, threads)
         folds = params.section("teacher.folds", int, default=0)
     others = model.parent.parent / "folds" / model.parent.name
     fold_models = [others / str(fold) / "model" for fold in range(folds)]

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from fer_core.base import paths
+from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.logits.forward import Wanted, forward_rows
@@ -18,9 +19,12 @@ from stages.entry import run_stage
 def main(key: str, model: Path) -> None:
     """Run the student KEY, saved in MODEL, over both halves of the pack."""
     settings = load_settings()
+    threads = Params.load().section("cpu_threads", int, default=0)
     for half, covers in (("dev", ("val", "calib")), ("test", ("test",))):
         pack = Pack.open(paths.PACK / half)
-        logits = forward_rows(model, key, pack, Wanted(covers, "fp32", "float32"), settings)
+        logits = forward_rows(
+            model, key, pack, Wanted(covers, "fp32", "float32", threads=threads), settings
+        )
         distributed.on_first(partial(write_logits, paths.LOGITS / key / half, logits))
 
 

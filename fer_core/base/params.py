@@ -24,6 +24,7 @@ __all__ = [
     "Params",
     "Section",
     "Seed",
+    "Threads",
     "each_once",
     "parse_section",
     "read_params",
@@ -32,6 +33,7 @@ __all__ = [
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
     "seed",
+    "cpu_threads",
     "clean",
     "manifest",
     "sets",
@@ -51,8 +53,11 @@ SECTIONS = (
     "deploy",
     "latency",
 )
-OPTIONAL_SECTIONS = ("teacher_b", "targets")
+OPTIONAL_SECTIONS = ("cpu_threads", "teacher_b", "targets")
 """Sections that a file without a use for them leaves out."""
+
+Threads = Annotated[int, Field(strict=True, ge=0, le=1024)]
+"""Of one operation on the CPU; 0 takes the machine's."""
 
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 """A number that every generator takes as it is."""

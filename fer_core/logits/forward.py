@@ -38,12 +38,14 @@ class Wanted:
         precision: "fp32", "bf16" or "fp16".
         dtype: "float16" or "float32", type of the stored logits.
         views: with options, the stored training views of the train rows are run as well.
+        threads: of one operation on the CPU; 0 takes the machine's.
     """
 
     covers: tuple[str, ...]
     precision: str
     dtype: str
     views: ViewOptions | None = None
+    threads: int = 0
 
 
 def forward_rows(
@@ -70,7 +72,7 @@ def forward_rows(
             logit that is not finite, or a device without memory left.
         GroupError: another process of the group has ended.
     """
-    device = prepare_device(settings)
+    device = prepare_device(settings, wanted.threads)
     views, precision = wanted.views, wanted.precision
     rows, train = pack.rows.split(*wanted.covers), pack.rows.split("train")
     card = read_card(model, name)

@@ -25,6 +25,8 @@ _ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", re.M)
 _PLAIN = {
     "seed": "Seed of everything random: splits, initial weights, teachers, the bootstrap. "
     "0 to 4294967295.",
+    "cpu_threads": "Threads of one operation of a network on the CPU. Sums are split among them, "
+    "so another number gives other last bits; 0 takes the machine's, for speed. GPUs ignore it.",
     "student": "The student networks: architecture, methods, seeds, and a section for each method.",
     "student.arch": "Name of the student's architecture: timm's, or resnet9_wN (N channels, 4 to "
     "256), a small dense network for small faces.",

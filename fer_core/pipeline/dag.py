@@ -56,10 +56,13 @@ _SECTIONS = {
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
-    "student": ["student.set", "student.preprocessing", "student.init"],
-    "teacher_a": ["teacher.set", "teacher.votes", "teacher.preprocessing"],
-    "teacher_fold": ["teacher_b"],
-    "logits_dev": ["teacher.folds"],
+    "student": ["cpu_threads", "student.set", "student.preprocessing", "student.init"],
+    "teacher_a": ["cpu_threads", "teacher.set", "teacher.votes", "teacher.preprocessing"],
+    "teacher_b": ["cpu_threads"],
+    "teacher_fold": ["cpu_threads", "teacher_b"],
+    "logits_dev": ["cpu_threads", "teacher.folds"],
+    "logits_test": ["cpu_threads"],
+    "predict": ["cpu_threads"],
     "softlabels": ["targets"],
     "compare": ["student.trials"],
 }

@@ -14,6 +14,7 @@ from fer_core.base.params import (
     SECTIONS,
     Arch,
     Seed,
+    Threads,
     parse_section,
 )
 from fer_core.pipeline.keys import DESCRIPTORS, loss_of, needs_of
@@ -275,6 +276,7 @@ def _optional_models() -> dict[str, Any]:
     options = import_module("fer_core.training.loop.options")
     teaching = import_module("fer_core.evaluation.ensemble.teaching")
     return {
+        "cpu_threads": Threads,
         "teacher_b": options.TeacherBOptions,
         "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,

@@ -24,7 +24,7 @@ __all__ = ["compile_for_training", "compile_network", "device_memory", "prepare_
 log = logging.getLogger(__name__)
 
 
-def prepare_device(settings: Settings) -> torch.device:
+def prepare_device(settings: Settings, threads: int = 0) -> torch.device:
     """Set torch's threads and determinism for this process and return the device to use; under
     torchrun, join the group.
 
@@ -32,12 +32,17 @@ def prepare_device(settings: Settings) -> torch.device:
     bit. On CUDA speed comes first: what is computed in single precision may use TF32, and cuDNN
     takes the fastest of its algorithms; views avoid both (`fer_core/images/augment.py`).
 
+    Args:
+        settings: of the machine.
+        threads: of one operation on the CPU, `cpu_threads` of params.yaml: sums are split among
+            them, so another number gives other last bits; 0 takes the machine's.
+
     Raises:
         ModelError: CUDA is asked for and absent, has no such device, or there are more processes
             than CUDA devices.
         GroupError: the processes that torchrun started cannot find each other.
     """
-    torch.set_num_threads(settings.cpu_threads())
+    torch.set_num_threads(threads or settings.cpu_threads())
     name = settings.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -103,7 +103,7 @@ def open_run(
         train_set=train_set,
         views=params.section("views", ViewOptions),
         settings=settings,
-        device=prepare_device(settings),
+        device=prepare_device(settings, params.section("cpu_threads", int, default=0)),
     )
 
 

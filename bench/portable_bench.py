@@ -1,0 +1,97 @@
+"""Do artifacts follow the processor? Stages run here and on emulated processors, and the hashes of
+what they make are compared.
+
+Run: python -m bench.portable_bench [--processors Haswell,EPYC] [--batches 3] [--free]
+
+Needs `qemu-x86_64` (Debian: qemu-user) and a finished `fer run`. qemu pretends to be another
+processor to every library, so code that chooses by processor chooses otherwise. --free adds rows
+without the variables of `stages.PORTABLE`, to see what they are for. Emulation takes minutes.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+STAGES = {
+    "clean": (["stages.clean", "sample_expw"], "data/clean/sample_expw.arrow"),
+    "init": (["stages.init", "test_resnet"], "data/init/test_resnet"),
+    "student": (
+        [
+            "stages.student",
+            "ce-1",
+            "ce",
+            "1",
+            "data/init/test_resnet",
+            "data/pack/dev/rows.parquet",
+        ],
+        "data/students/ce-1/model",
+    ),
+    "softlabels": (["stages.softlabels"], "data/softlabels"),
+}
+NEEDED = ("data/sources", "data/pack/dev", "data/ensemble", "data/logits", "live.yaml")
+
+
+def main(
+    processors: Annotated[
+        str, typer.Option(help="Models of `qemu-x86_64 -cpu help`.")
+    ] = "Haswell,EPYC",
+    batches: Annotated[int, typer.Option(help="Steps of the training.")] = 3,
+    free: Annotated[bool, typer.Option("--free", help="Also without the variables.")] = False,
+) -> None:
+    """Print the table."""
+    typer.echo("| processor | " + " | ".join(STAGES) + " |\n|---|" + "---|" * len(STAGES))
+    for name in ["here", *processors.split(",")]:
+        for portable in ["1", "0"] if free else ["1"]:
+            with tempfile.TemporaryDirectory() as folder:
+                found = list(_hashes(Path(folder), name, portable, batches))
+            named = _here() if name == "here" else f"{name}, emulated"
+            row = " | ".join(f"`{one}`" for one in found)
+            typer.echo(f"| {named}{'' if portable == '1' else ', free'} | {row} |")
+
+
+def _hashes(folder: Path, processor: str, portable: str, batches: int) -> Iterator[str]:
+    for name in NEEDED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, folder / name)
+    yaml = YAML()
+    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["student"]["train"] |= {"epochs": 1, "max_train_batches": batches, "max_val_batches": 1}
+    with (folder / "params.yaml").open("w", encoding="utf-8") as stream:
+        yaml.dump(params, stream)
+    emulated = [] if processor == "here" else ["qemu-x86_64", "-cpu", processor]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "FER_PORTABLE": portable}
+    for module, made in STAGES.values():
+        command = [*emulated, sys.executable, "-m", *module]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        yield _hash(folder / made) if done.returncode == 0 else f"failed: {done.stderr[-200:]!r}"
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file() and "log" not in file.parts:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _here() -> str:
+    from fer_core.base.machine import cpu_model
+
+    return cpu_model()
+
+
+if __name__ == "__main__":
+    typer.run(main)
