@@ -1,0 +1,108 @@
+"""Do other readers of ONNX answer as onnxruntime does? OpenCV and, where it is installed, OpenVINO.
+
+Run: python -m bench.readers_bench [FILE …] [--faces 700]
+
+Without files, those of the ready network. Faces are drawn. For each reader and file: largest
+difference of a probability, share of faces with the same answer, and time of one face on one
+thread against onnxruntime, in turns. OpenVINO is not among the requirements, because it brings a
+package that reports on use: install it elsewhere, and name that folder with PYTHONPATH.
+"""
+
+import importlib.util
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import cv2
+import numpy as np
+import onnx
+import typer
+
+from fer_core.predict.predictor import Predictor
+from fer_core.predict.ready import ready_model
+from fer_core.sample.portrait import shoot
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+def main(
+    files: Annotated[list[Path] | None, typer.Argument()] = None,
+    faces: int = 700,
+    rounds: int = 200,
+) -> None:
+    """Print the table."""
+    cv2.setNumThreads(1)
+    images = [shoot(5, "readers", i, i % 7, 96, 2, freedom=0.6)[0] for i in range(faces)]
+    typer.echo(
+        "| file | reader | largest difference of a probability | same answer | time |\n"
+        "|---|---|---:|---:|---:|"
+    )
+    for file in files or sorted(ready_model().parent.glob("*.onnx")):
+        predictor = Predictor(file, threads=1)
+        prepared = predictor.prepare(images)
+        expected = _all(own := _onnxruntime(predictor), prepared)
+        for name, make in (("OpenCV", _opencv), ("OpenVINO", _openvino)):
+            if name == "OpenVINO" and importlib.util.find_spec("openvino") is None:
+                continue
+            try:
+                run = make(file)
+                found = _all(run, prepared)
+            except (cv2.error, RuntimeError) as error:
+                typer.echo(f"| {file.name} | {name} | cannot be read: {_short(error)} | | |")
+                continue
+            same = (found.argmax(1) == expected.argmax(1)).mean()
+            worst = np.abs(found - expected).max()
+            ratio = _ratio(run, own, prepared[:1], rounds)
+            typer.echo(f"| {file.name} | {name} | {worst:.1e} | {same:.1%} | {ratio:.2f} × |")
+
+
+def _onnxruntime(predictor: Predictor) -> Run:
+    return lambda batch: predictor.run(batch).probabilities
+
+
+def _opencv(file: Path) -> Run:
+    network = cv2.dnn.readNetFromONNX(str(file))
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        network.setInput(batch.astype(np.float32), "image")
+        return network.forward("probabilities")
+
+    return run
+
+
+def _openvino(file: Path) -> Run:
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(onnx.load(file).SerializeToString())
+    compiled = core.compile_model(
+        model,
+        "CPU",
+        {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"},
+    )
+    return lambda batch: compiled({"image": batch})["probabilities"]
+
+
+def _all(run: Run, prepared: np.ndarray) -> np.ndarray:
+    return np.concatenate([run(prepared[i : i + 1]).copy() for i in range(len(prepared))])
+
+
+def _ratio(run: Run, own: Run, face: np.ndarray, rounds: int) -> float:
+    """Median time of a face against onnxruntime's."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for one, taken in zip((run, own), times, strict=True):
+            start = time.perf_counter()
+            one(face)
+            taken.append(time.perf_counter() - start)
+    return median(times[0]) / median(times[1])
+
+
+def _short(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1][:120].replace("|", "/")
+
+
+if __name__ == "__main__":
+    typer.run(main)
