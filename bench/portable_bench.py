@@ -66,7 +66,11 @@ def _hashes(folder: Path, processor: str, portable: str, batches: int) -> Iterat
         copy(ROOT / name, folder / name)
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["student"]["train"] |= {"epochs": 1, "max_train_batches": batches, "max_val_batches": 1}
+    params["student"]["train"] |= {
+        "epochs": 2,
+        "max_train_batches": batches,
+        "max_val_batches": 1,
+    }
     with (folder / "params.yaml").open("w", encoding="utf-8") as stream:
         yaml.dump(params, stream)
     emulated = [] if processor == "here" else ["qemu-x86_64", "-cpu", processor]
