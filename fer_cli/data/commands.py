@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fer_cli.data.crop import crop
 from fer_cli.data.report import counts_table, list_line, next_steps, size
 from fer_core.base.errors import DataError
 from fer_core.base.params import Params, read_params
@@ -17,6 +18,8 @@ from fer_core.sources.catalogue.registry import reader_for
 __all__ = ["CLEAN", "DESCRIPTORS", "app"]
 
 app = typer.Typer(no_args_is_help=True, help="Add, check and remove raw data sets.")
+
+app.command()(crop)
 
 DESCRIPTORS = Path("data/sources")
 CLEAN = Path("data/clean")
