@@ -1,7 +1,6 @@
 """`fer data crop`, and what `fer data add` says of whole photos."""
 
 import csv
-import os
 from pathlib import Path
 
 import cv2
@@ -115,7 +114,7 @@ def test_nothing_is_written_among_the_photos_or_over_anything(photos, tmp_path):
     with pytest.raises(DataError, match="there already"):
         fer("crop", photos, tmp_path / "full")
     with pytest.raises(DataError, match="no pictures"):
-        os.mkdir(tmp_path / "empty")
+        (tmp_path / "empty").mkdir()
         fer("crop", tmp_path / "empty", tmp_path / "cut")
 
 
