@@ -32,6 +32,7 @@ __all__ = [
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
     "seed",
+    "labels",
     "clean",
     "manifest",
     "sets",
@@ -51,7 +52,7 @@ SECTIONS = (
     "deploy",
     "latency",
 )
-OPTIONAL_SECTIONS = ("teacher_b", "targets")
+OPTIONAL_SECTIONS = ("labels", "teacher_b", "targets")
 """Sections that a file without a use for them leaves out."""
 
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]

@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from fer_core.base.errors import ParamsError
-from fer_core.pipeline.code import code_deps, is_code, stage_module
+from fer_core.pipeline.code import code_deps, code_files, is_code, stage_module
 from fer_core.pipeline.keys import folds_of, keys_of, names_of
 
 __all__ = ["DVC_FILE", "read_pipeline", "synced"]
@@ -72,6 +72,8 @@ _ENTRY = {
 """Training stage -> the teacher's entry, of which it reads the architecture, or all of it where
 some teacher has options of its own.
 """
+_ABSENT = "fer_core/base/absent.py"
+"""A stage whose code asks which classes are absent reads the section `labels`."""
 _WIDTH = 130  # of a list that a person need not read item by item
 _BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
@@ -148,6 +150,10 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
                 f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
             ]
         body["deps"] = fan_in + own + per_item + code_deps(module, root, per_item)
+        if "labels" in params and root / _ABSENT in code_files(module, root, per_item):
+            body["params"] = [*(n for n in body.get("params", []) if n != "labels"), "labels"]
+        elif "labels" in body.get("params", []):
+            body["params"] = [name for name in body["params"] if name != "labels"]
         if stage in _OPTIONAL or stage in _SECTIONS:
             body["params"] = [
                 name for name in body["params"] if not _is_optional(stage, name)

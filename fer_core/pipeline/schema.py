@@ -275,6 +275,7 @@ def _optional_models() -> dict[str, Any]:
     options = import_module("fer_core.training.loop.options")
     teaching = import_module("fer_core.evaluation.ensemble.teaching")
     return {
+        "labels": import_module("fer_core.base.absent").LabelOptions,
         "teacher_b": options.TeacherBOptions,
         "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,

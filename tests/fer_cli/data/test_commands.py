@@ -5,7 +5,9 @@ import json
 import pytest
 
 from fer_core.base.errors import DataError, FerError
+from fer_core.base.params import read_params
 from fer_core.dataset.store.store import FaceStore
+from fer_core.pipeline.comments import with_absent
 from fer_core.sources.catalogue.descriptor import read_descriptor
 from fer_core.sources.catalogue.official_counts import OFFICIAL, OfficialCounts
 from tests.fer_cli.adding import faces, fer, texts
@@ -312,3 +314,17 @@ def test_paths_that_no_system_takes_are_refused(data_project, path):
         fer("add", "mine", path)
     with pytest.raises(DataError, match="no name for a data set"):
         fer("add", "x" * 300, "here")
+
+
+def test_classes_that_nobody_has_are_declared_absent_only_if_that_is_meant(data_project, tmp_path):
+    for number, name in enumerate(["happy", "sad", "angry", "fear", "surprise", "disgust"]):
+        put(tmp_path / f"set/{name}/a.png", number)
+    before = (data_project / "params.yaml").read_text()
+    assert "`labels: {absent: [Neutral]}`" in fer("add", "mine", tmp_path / "set")
+    assert (data_project / "params.yaml").read_text() == before
+    assert "never answered" in fer("add", "mine", tmp_path / "set", "--absent")
+    text = (data_project / "params.yaml").read_text()
+    assert text.startswith(before) and read_params()["labels"] == {"absent": ["Neutral"]}
+    fer("add", "mine", tmp_path / "set", "--absent")
+    assert (data_project / "params.yaml").read_text() == text
+    assert with_absent(text, ()) == before
