@@ -124,9 +124,8 @@ def ran(text: str) -> set[str]:
     return set(re.findall(r"^Running stage '([^']+)'", text, flags=re.M))
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    root = tmp_path_factory.mktemp("project")
+def lay_project(root: Path) -> Project:
+    """A folder with the code, absent data sets, small params and two raw folders."""
     for name in ("stages", "fer_core", "fer_cli", "profiles"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "web", root / "web", ignore=shutil.ignore_patterns("node_modules"))
@@ -152,6 +151,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         write_faces(root / "raw" / name, "test", test, seed + 1)
     made = Project(root)
     made.run("git", "init", "-q", "-b", "main")
+    return made
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = lay_project(tmp_path_factory.mktemp("project"))
     made.fer("data", "add", "custom", "raw/faces")
     made.fer("data", "add", "second", "raw/others")
     made.fer("dag", "sync")

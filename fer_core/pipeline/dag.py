@@ -2,7 +2,8 @@
 
 Four things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly them: the keys of data
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
-those keys, the params that a training stage reads only if they are there, and code deps.
+those keys, the params that a training stage reads only if they are there, and code deps. Stages
+that fuse teachers become comments where there are none, and come back with them.
 """
 
 import io
@@ -48,6 +49,18 @@ _FAN_IN = {
         "data/calibration/{student}",
     ],
 }
+_OF_TEACHERS = {
+    "report": [
+        "data/ensemble",
+        "data/leaderboard",
+        "data/softlabels/ensemble_metrics.json",
+        "data/hard_cases",
+    ],
+}
+"""What a stage reads only where there are teachers."""
+_TEACHER_STAGES = ("ensemble", "leaderboard", "softlabels", "hard_cases")
+_HIDDEN = "#~"
+"""Begins the lines of a stage that is left out: without teachers nothing can be fused."""
 _SECTIONS = {
     "teacher_a": ["teacher"],
     "teacher_b": ["teacher_b"],
@@ -116,7 +129,7 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    document = _document(yaml, text, root)
+    document = _document(yaml, re.sub(f"^{_HIDDEN}", "", text, flags=re.M), root)
     stages = document["stages"]
     names = names_of(params)
     for stage, keys in keys_of(params, names, root).items():
@@ -139,11 +152,15 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             if f"{{{kind}}}" in template
             for name in names[kind]
         ]
+        with_teachers = _OF_TEACHERS.get(stage, [])
         own = [
             dep
             for dep in body["deps"]
-            if not is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))
+            if not is_code(dep)
+            and not _matches(dep, _FAN_IN.get(stage, []))
+            and dep not in with_teachers
         ]
+        own += with_teachers if names["teacher"] else []
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
         if stage == "logits_dev":
             own = [dep for dep in own if not dep.startswith(_FOLD)] + [
@@ -167,7 +184,13 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             _lay_out(outer)
     stream = io.StringIO()
     yaml.dump(document, stream)
-    return _BETWEEN.sub(r"\n\n\1", stream.getvalue())
+    found = _BETWEEN.sub(r"\n\n\1", stream.getvalue())
+    for stage in () if names["teacher"] else _TEACHER_STAGES:
+        block = re.compile(rf"^  {stage}:\n(?:    .*\n)+", re.M)
+        found = block.sub(
+            lambda lines: re.sub("^", _HIDDEN, lines[0].rstrip("\n"), flags=re.M) + "\n", found
+        )
+    return found
 
 
 def _lay_out(outer: Any) -> None:

@@ -43,7 +43,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         _check(params, key, model, path)
     _check_names(params, path)
     known = {"arch", "init", "methods", "preprocessing", "seeds", "set", "train", "trials"}
-    known |= set(student["methods"])
+    known |= set(student["methods"]) | _unlisted_methods(student)
     for name in student:
         if name not in known:
             raise ParamsError(
@@ -128,9 +128,21 @@ def models_of(params: Mapping[str, Any]) -> dict[str, Any]:
     loss_class = import_module("fer_core.training.students.loss").loss_class
     methods = {
         f"student.{name}": loss_class(loss_of(dict(params), name))
-        for name in params["student"]["methods"]
+        for name in {*params["student"]["methods"], *_unlisted_methods(params["student"])}
     }
     return {**_models(), **_optional_models(), **methods}
+
+
+def _unlisted_methods(student: Mapping[str, Any]) -> set[str]:
+    """Sections of methods that are not trained: known by a loss's name, their options unread."""
+    losses = {file.stem for file in (_CODE / "fer_core/training/losses").glob("[!_]*.py")}
+    return {
+        name
+        for name, section in student.items()
+        if isinstance(section, dict)
+        and section.get("method", name) in losses
+        and name not in student["methods"]
+    }
 
 
 def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> Any:
@@ -183,7 +195,14 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
                 found=section,
                 expected="a mapping",
             )
-        needs_of(loss_of(params, method), _CODE)
+        needs = needs_of(loss_of(params, method), _CODE)
+        _refuse(
+            [method] if needs.of_teachers and not params["teachers"] else [],
+            "A method learns from teachers, and there are none.",
+            f"{path}: student.methods",
+            expected="methods of labels alone, such as ce, where `teachers: {}`",
+            remedy="take it off student.methods, or name teachers under `teachers`",
+        )
 
 
 def _check_sets(params: dict[str, Any], path: Path) -> None:

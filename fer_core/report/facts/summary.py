@@ -44,7 +44,7 @@ def summary(facts: RunFacts) -> dict[str, Any]:
     models = {key: model_metrics(model, name) for key, model in facts.models.items()}
     return {
         "data": _data(facts),
-        name: {"ensemble": ensemble_metrics(facts), **models},
+        name: ({"ensemble": ensemble_metrics(facts)} if facts.ensemble else {}) | models,
         "onnx": _onnx(facts),
     }
 
@@ -86,6 +86,7 @@ def ensemble_metrics(facts: RunFacts) -> dict[str, float]:
     """The chosen weighting of the calibrated teachers on `compare_set`, at its fused
     temperature.
     """
+    assert facts.ensemble is not None
     measured = facts.board_row("ensemble", True)["metrics"]
     values = {
         **{name: measured[name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},
