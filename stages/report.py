@@ -16,7 +16,7 @@ from fer_core.base.files import write_json, write_text
 from fer_core.base.params import Params
 from fer_core.evaluation.comparison.report import comparison_frame
 from fer_core.report.facts.collect import collect_facts, read_scope
-from fer_core.report.facts.summary import summary
+from fer_core.report.facts.summary import headline, summary
 from fer_core.report.facts.tables import (
     confusion_points,
     hard_lines,
@@ -60,6 +60,7 @@ def main() -> None:
         PLOTS / "confusion.csv": confusion_points(facts),
         PLOTS / "reliability.csv": reliability_points(facts, scope.deployed),
     }
+    write_json(METRICS / "headline.json", headline(facts))
     write_json(METRICS / "summary.json", summary(facts))
     for path, table in tables.items():
         write_text(path, table.to_csv(index=False, lineterminator="\n"))

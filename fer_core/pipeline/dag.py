@@ -1,9 +1,10 @@
 """dvc.yaml as params.yaml and the code demand it.
 
-Four things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly them: the keys of data
+Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly them: the keys of data
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
-those keys, the params that a training stage reads only if they are there, and code deps. Stages
-that fuse teachers become comments where there are none, and come back with them.
+those keys, the students' val scores among the metrics, the params that a training stage reads only
+if they are there, and code deps. Stages that fuse teachers become comments where there are none,
+and come back with them.
 """
 
 import io
@@ -88,7 +89,7 @@ some teacher has options of its own.
 _ABSENT = "fer_core/base/absent.py"
 """A stage whose code asks which classes are absent reads the section `labels`."""
 _WIDTH = 130  # of a list that a person need not read item by item
-_BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:plots|artifacts):\n)", re.M)
+_BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:metrics|plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
 _FOLD = "data/teachers/${key}/folds/"
 _RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
@@ -179,6 +180,10 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             body["params"] = [
                 name for name in body["params"] if not name.startswith(entry)
             ] + _of_entry(params, stage, entry)
+    document["metrics"] = [
+        "metrics/headline.json",
+        *(f"data/students/{key}/record/val.json" for key in names["student"]),
+    ]
     for outer in stages.values():
         if stage_module(outer.get("do", outer)["cmd"], root) is not None:
             _lay_out(outer)

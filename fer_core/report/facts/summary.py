@@ -1,11 +1,20 @@
-"""The few numbers that `dvc metrics diff` compares between commits and branches."""
+"""A run in numbers: the headline that `dvc metrics diff` compares between commits and branches, and
+the summary that pages compare.
+"""
 
 from typing import Any
 
 from fer_core.base.errors import ParamsError
 from fer_core.report.facts.collect import ModelFacts, RunFacts
 
-__all__ = ["MODEL_METRICS", "ensemble_metrics", "model_metrics", "student_metrics", "summary"]
+__all__ = [
+    "MODEL_METRICS",
+    "ensemble_metrics",
+    "headline",
+    "model_metrics",
+    "student_metrics",
+    "summary",
+]
 
 _DIGITS = 6
 _SPLITS = ("train", "val", "calib", "test", "dropped")
@@ -47,6 +56,13 @@ def summary(facts: RunFacts) -> dict[str, Any]:
         name: ({"ensemble": ensemble_metrics(facts)} if facts.ensemble else {}) | models,
         "onnx": _onnx(facts),
     }
+
+
+def headline(facts: RunFacts) -> dict[str, float]:
+    """The deployed student on `compare_set` in five numbers, for DVC."""
+    values = model_metrics(facts.deployed, facts.scope.compare_set)
+    names = ("macro_f1", "accuracy", "minority_f1", "nll_scaled_nats", "ece_scaled")
+    return {name: values[name] for name in names}
 
 
 def model_metrics(model: ModelFacts, set_name: str) -> dict[str, float]:
