@@ -60,8 +60,12 @@ def main() -> None:
         PLOTS / "confusion.csv": confusion_points(facts),
         PLOTS / "reliability.csv": reliability_points(facts, scope.deployed),
     }
-    write_json(METRICS / "headline.json", headline(facts))
-    write_json(METRICS / "summary.json", summary(facts))
+    numbers = {
+        METRICS / "summary.json": summary(facts),
+        METRICS / "headline.json": headline(facts),
+    }
+    for path, values in numbers.items():
+        write_json(path, values)
     for path, table in tables.items():
         write_text(path, table.to_csv(index=False, lineterminator="\n"))
     publish(PAGE, facts, params, DATA)
