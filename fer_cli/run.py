@@ -13,6 +13,7 @@ from fer_core.base.params import read_params
 from fer_core.base.settings import load_settings
 from fer_core.base.signals import caught_signals, signal_group
 from fer_core.pipeline.ready import check_ready
+from fer_core.pipeline.traps import check_traps
 
 __all__ = ["run"]
 
@@ -49,6 +50,7 @@ def run(
     the other.
     """
     check_ready(read_params())
+    check_traps()
     arguments = stages or []
     if any(argument.startswith("-") for argument in arguments):
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))

@@ -167,6 +167,20 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
             expected="each once",
             remedy="remove one",
         )
+    models = [*params["teachers"], *student["methods"]]
+    for key, names in (
+        ("manifest.sources", params["manifest"]["sources"]),
+        ("teachers and student.methods", models),
+        ("sets", params["sets"]),
+    ):
+        lower = [str(name).lower() for name in names]
+        _refuse(
+            [name for name in names if lower.count(str(name).lower()) > 1],
+            "Names differ only in case.",
+            f"{path}: {key}",
+            expected="names that are files of their own on macOS and Windows too",
+            remedy="rename one",
+        )
     for key, names in (
         ("manifest.sources", params["manifest"]["sources"]),
         ("student.methods", student["methods"]),
