@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fer_cli.data.crop import crop
+from fer_cli.data.forget import forget
 from fer_cli.data.report import counts_table, list_line, next_steps, size
 from fer_core.base.errors import DataError
 from fer_core.base.files import write_text
@@ -23,6 +24,7 @@ __all__ = ["CLEAN", "DESCRIPTORS", "app"]
 app = typer.Typer(no_args_is_help=True, help="Add, check and remove raw data sets.")
 
 app.command()(crop)
+app.command()(forget)
 
 DESCRIPTORS = Path("data/sources")
 CLEAN = Path("data/clean")

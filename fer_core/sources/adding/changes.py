@@ -137,6 +137,8 @@ class Descriptors:
         with linked(name, reached, self.raw) as gone:
             before = replace(before, licence=wishes.licence or before.licence or LICENCE)
             after = scanned(before, self.raw, place.layout, reached.root)
+            gone_for_good = {hash for one in self._all() for hash in one.forgotten}
+            after = replace(after, forgotten=tuple(sorted(gone_for_good)))
             after = replace(after, group_pattern=pattern, corrected=corrected)
             if name == COLLECTION:
                 whole = self.raw / reached.root
