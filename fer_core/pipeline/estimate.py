@@ -210,7 +210,8 @@ def _sizes() -> dict[str, float]:
 
 def _makespan(plan: Plan, seconds: Mapping[str, float], jobs: int) -> float:
     """Seconds until the last stage ends, `jobs` at a time, those first that most wait for."""
-    waiting, done, now = dict(plan.needs), set(), 0.0
+    waiting, now = dict(plan.needs), 0.0
+    done: set[str] = set()
     running: list[tuple[float, str]] = []
     while waiting or running:
         ready = [stage for stage, needs in waiting.items() if needs <= done]
