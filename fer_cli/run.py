@@ -98,8 +98,8 @@ def _told(found: "Estimate") -> str:
     first = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in found.longest[:5])
     guessed = f"; {len(found.guessed)} that never ran here are guessed" if found.guessed else ""
     return (
-        f"{len(found.longest)} stages, about {took}, {found.memory / 1e9:.1f} GB of memory, "
-        f"{found.disk / 1e9:.2f} GB of disk\nlongest: {first}{guessed}"
+        f"at most {len(found.longest)} stages, about {took}, {found.memory / 1e9:.1f} GB of "
+        f"memory, {found.disk / 1e9:.2f} GB of disk\nlongest: {first}{guessed}"
     )
 
 

@@ -34,7 +34,8 @@ _FORWARD_GAIN = 3  # a forward pass is about three times as fast as a training s
 _HEAVY_BYTES, _LIGHT_BYTES = 1.2e9, 0.3e9  # peaks of stages that never ran here, torch and not
 _RAW_COPIES = 3
 _MODEL_BYTES = 30e6
-_STEPS = 3
+_STEPS, _MEASURED = 5, 1.5
+"""Least steps and seconds of a measurement."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def estimate(
     params: Mapping[str, Any],
     machine: Machine,
     wants_torch: Callable[[str], bool],
-    measure: Callable[[str, int, int], float] | None = None,
+    measure: Callable[[str, int, int, int], float] | None = None,
 ) -> Estimate:
     """Estimate a run.
 
@@ -95,22 +96,23 @@ def estimate(
         params: all of params.yaml.
         machine: what may be used.
         wants_torch: whether a stage's code loads torch.
-        measure: images a second of a training step, by architecture, size and batch; measured here
-            if left out.
+        measure: images a second of a training step, by architecture, size, batch and threads;
+            measured here if left out.
     """
     measure = cache(measure or measured_speed)
+    threads = max(1, machine.threads // max(1, machine.jobs))
     known, sizes = _read(TIMES), _sizes()
     seconds, peaks, guessed, disk = {}, {}, [], 0.0
     for stage in plan.needs:
         past = known.get(stage, {})
         images = train_images(stage, params)
         if images is not None:
-            speed = _last_speed(stage) or measure(*_network(stage, params)) / max(machine.jobs, 1)
+            speed = _last_speed(stage) or measure(*_network(stage, params), threads)
             seconds[stage] = _START + images / speed
         elif past:
             seconds[stage] = past["seconds"]
         else:
-            seconds[stage] = _first_time(stage, params, machine, measure)
+            seconds[stage] = _first_time(stage, params, lambda *of: measure(*of, threads))
             guessed.append(stage)
         torch = wants_torch(stage)
         peaks[stage] = past.get("peak") or (_HEAVY_BYTES if torch else _LIGHT_BYTES)
@@ -122,41 +124,49 @@ def estimate(
     return Estimate(_makespan(plan, seconds, machine.jobs), sum(at_once), disk, longest, guessed)
 
 
-def measured_speed(arch: str, size: int, batch: int) -> float:
-    """Images a second of a training step with this network on this machine's device."""
+def measured_speed(arch: str, size: int, batch: int, threads: int) -> float:
+    """Images a second of a training step with this network on this machine's device; the best of a
+    few steps, the first of which choose kernels and take memory.
+    """
     import torch
 
     from fer_core.base.settings import load_settings
     from fer_core.models.devices.device import prepare_device
     from fer_core.models.networks.backbone import build_classifier
 
-    device = prepare_device(load_settings())
+    device, before = prepare_device(load_settings()), torch.get_num_threads()
+    torch.set_num_threads(threads)
     network = build_classifier(arch, size).to(device).train()
     images, labels = torch.randn(batch, 3, size, size), torch.arange(batch) % 7
     images, labels = images.to(device), labels.to(device)
-    optimiser = torch.optim.SGD(network.parameters(), lr=1e-3)
-    began = 0.0
-    for step in range(_STEPS + 1):
-        if step == 1:  # the first one chooses kernels and takes memory
-            began = time.perf_counter()
+    optimiser = torch.optim.AdamW(network.parameters())
+    took: list[float] = []
+    until = time.perf_counter() + _MEASURED
+    while len(took) < _STEPS or time.perf_counter() < until:
+        began = time.perf_counter()
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(network(images), labels).backward()
+        loss = torch.nn.functional.cross_entropy(network(images), labels)
+        loss.backward()
         optimiser.step()
-        float(next(network.parameters()).flatten()[0])  # waits for the device
-    return _STEPS * batch / (time.perf_counter() - began)
+        loss.item()  # waits for the device
+        took.append(time.perf_counter() - began)
+    torch.set_num_threads(before)
+    return batch / min(took)
 
 
 def _first_time(
     stage: str,
     params: Mapping[str, Any],
-    machine: Machine,
     measure: Callable[[str, int, int], float],
 ) -> float:
     """Seconds of a stage that never ran here and is no training."""
     if stage.partition("@")[0] not in _FORWARD:
         return _LIGHT
     views = params["views"]["count"] + 1 if stage.startswith("logits_dev") else 1
-    speed = _FORWARD_GAIN * measure(*_network(stage, params)) / max(machine.jobs, 1)
+    key = stage.partition("@")[2]
+    trained = (f"{kind}@{key}" for kind in ("student", "teacher_b", "teacher_a"))
+    known = next((speed for one in trained if (speed := _last_speed(one))), None)
+    speed = _FORWARD_GAIN * (known or measure(*_network(stage, params)))
     return _START + _train_rows() * views / speed
 
 

@@ -17,6 +17,7 @@ __all__ = ["faces_in", "lacking", "odd_counts", "odd_files", "others_in"]
 _RATIO = 10  # shares of a class in train and test that differ by more are odd
 _ENOUGH = 100  # labelled faces of a split before its shares say anything
 _SHOWN = 5
+_FEW = 8  # faces of a class that no four splits can be made of
 
 
 def faces_in(counts: Announced) -> int:
@@ -51,6 +52,21 @@ def odd_counts(counts: Announced) -> list[str]:
     found = []
     if unlabelled := sum(words.get(UNLABELLED, 0) for words in counts.values()):
         found.append(f"{unlabelled} pictures without labels: they are in no split and no set")
+    total = {
+        name: sum(classes[name] for classes in labelled.values())
+        for name in CLASSES
+        if any(classes[name] for classes in labelled.values())
+    }
+    if len(total) == 1:
+        found.append(
+            f"all faces are {next(iter(total))}: a network needs two classes at least, from this "
+            "data set or another"
+        )
+    if few := {name: count for name, count in total.items() if count < _FEW}:
+        found.append(
+            f"few faces of {', '.join(f'{name} ({count})' for name, count in few.items())}: val, "
+            "calib and test need some of each class too (validate.min_per_class)"
+        )
     if nowhere := lacking(counts):
         found.append(f"no faces of {', '.join(nowhere)}")
     for split, classes in labelled.items():

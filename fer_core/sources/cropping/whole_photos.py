@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 
 from fer_core.base.errors import ArtifactError, DataError
+from fer_core.base.files import sha256_bytes
 from fer_core.predict.detection import YuNet
 from fer_core.predict.fetching import detector_file
 from fer_core.sources.catalogue.options import CleanOptions
@@ -40,16 +41,28 @@ def whole_photos(name: str, tree: RawTree, reader: Reader, options: CleanOptions
             "nobody looked whether these are faces or whole photos, because the face detector "
             f"cannot be used: {error.problem} `fer fetch-detector` fetches it"
         ]
+    same = _same(tree, reader, entries)
     small, seen = _small_faces(tree, reader, entries, detector, options.max_pixels)
     if not seen or len(small) < _MANY * seen:
-        return []
+        return same
     out = shlex.quote(str(tree.place.with_name(f"{tree.place.stem}_faces")))
     table = "" if reader.layout != "csv_labels" else "; their table has to name the cut faces"
     return [
+        *same,
         f"these look like whole photos: of {seen} pictures that were looked at, {len(small)} show "
         f"a small face or several, such as {small[0]}. A network learns from faces that are cut "
         f"out: `fer data crop {shlex.quote(str(tree.place))} {out}` cuts them, then `fer data add "
-        f"{name} {out}`{table}"
+        f"{name} {out}`{table}",
+    ]
+
+
+def _same(tree: RawTree, reader: Reader, entries: Sequence[Entry]) -> list[str]:
+    """That all pictures are one."""
+    if len(entries) < 2 or len({sha256_bytes(reader.picture(tree, one)) for one in entries}) > 1:
+        return []
+    return [
+        f"all {len(entries)} pictures that were looked at are the same one: copies are left out, "
+        "and all of them where their labels differ (manifest.twins); add different pictures"
     ]
 
 
