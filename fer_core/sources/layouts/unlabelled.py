@@ -54,8 +54,8 @@ class _Unlabelled(Reader):
         if len(folders) < 2:
             return []
         return [
-            f"if the folders {', '.join(folders[:3])} are named after expressions, give them the names "
-            f"of the classes: {SPOKEN}"
+            f"if the folders {', '.join(folders[:3])} are named after expressions, give them the "
+            f"names of the classes: {SPOKEN}"
         ]
 
     def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[Entry]:
