@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PAGE := web/dist/sources.sha256
+PLOTS := .dvc/tmp/plots.html
 PAGE_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ PAGE_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) $(PAGE)  ## create .venv, install the hash-pinned requirements, build the page
+setup: $(STAMP) $(PAGE) $(PLOTS)  ## create .venv, install the hash-pinned requirements, build the pages
 
 $(STAMP): requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
@@ -27,7 +28,11 @@ $(PAGE): $(STAMP) $(PAGE_SOURCES)
 	$(BIN)/python -m fer_core.web.build
 	@touch $@
 
-repro: $(STAMP) $(PAGE)  ## run the whole pipeline; only what changed is made again
+# What `dvc plots` fills: DVC's own page loads its scripts from the network.
+$(PLOTS): $(STAMP) fer_core/pipeline/plots_page.py
+	$(BIN)/python -m fer_core.pipeline.plots_page
+
+repro: $(STAMP) $(PAGE) $(PLOTS)  ## run the whole pipeline; only what changed is made again
 	$(BIN)/fer run
 
 test: $(STAMP) $(PAGE)  ## run the tests

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError
 from fer_core.base.params import Params
 
@@ -49,7 +50,9 @@ def compare(
     from fer_core.evaluation.metrics.options import EvaluationOptions
     from fer_core.evaluation.metrics.record import read_evaluation
 
-    options = Params.load().section("evaluation", EvaluationOptions)
+    params = Params.load()
+    declare_absent(params.values)
+    options = params.section("evaluation", EvaluationOptions)
     models = [read_evaluation(_folder(name)) for name in (candidate, baseline)]
     temperatures = (
         (1.0, 1.0) if raw else (fitted_temperature(models[0]), fitted_temperature(models[1]))
@@ -60,7 +63,7 @@ def compare(
         sets,
         options.bins,
         options.bootstrap,
-        Params.load().section("seed", int),
+        params.section("seed", int),
         temperatures,
     )
     results = [judge(gate, compared) for gate in gates or ["regression"]]

@@ -26,6 +26,7 @@ COMMANDS = {
     "tune": "tune.command:app",
     "doctor": "doctor.command:doctor",
     "verify": "verify:verify",
+    "gc": "gc:gc",
     "compare": "compare:compare",
     "predict": "predict.command:predict",
     "live": "live.command:app",

@@ -8,7 +8,7 @@ import typer
 from fer_core.base.errors import ParamsError
 from fer_core.base.files import write_text
 from fer_core.base.params import PARAMS_FILE, read_params
-from fer_core.pipeline.comments import commented
+from fer_core.pipeline.comments import commented, with_absent
 from fer_core.pipeline.dag import DVC_FILE, read_pipeline, synced
 from fer_core.pipeline.schema import check_methods, check_params, check_sources
 
@@ -83,7 +83,7 @@ def comment(
 
 
 def use_profile(name: str, force: bool = False) -> None:
-    """Replace params.yaml and bring dvc.yaml in step.
+    """Replace params.yaml and bring dvc.yaml in step; classes declared absent stay so.
 
     Raises:
         ParamsError: no such profile, the profile is not valid, or params.yaml was edited and would
@@ -100,10 +100,12 @@ def use_profile(name: str, force: bool = False) -> None:
             remedy=remedy,
         )
     present = _present()
+    absent = _absent(present)
     if (
         present
         and not force
-        and all(path.read_text(encoding="utf-8") != present for path in profiles.values())
+        and with_absent(present, ())
+        not in [with_absent(path.read_text(encoding="utf-8"), ()) for path in profiles.values()]
     ):
         raise ParamsError(
             "params.yaml has been edited and no profile holds its text.",
@@ -111,9 +113,18 @@ def use_profile(name: str, force: bool = False) -> None:
             remedy="keep it as profiles/<name>.yaml first, or pass --force to lose it",
         )
     params = read_params(profiles[name])
+    text = profiles[name].read_text(encoding="utf-8")
+    if absent:
+        params["labels"] = {"absent": absent}
+        text = with_absent(text, absent)
     check_params(params, profiles[name])
     check_sources(params, profiles[name])
     dag = synced(read_pipeline(), params)
     check_methods(params, profiles[name])
-    write_text(PARAMS_FILE, profiles[name].read_text(encoding="utf-8"))
+    write_text(PARAMS_FILE, text)
     write_text(DVC_FILE, dag)
+
+
+def _absent(text: str) -> list[str]:
+    """Classes that a parameter file declares absent: a fact of the data, which a profile keeps."""
+    return list((read_params().get("labels") or {}).get("absent", [])) if text else []

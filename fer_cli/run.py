@@ -5,7 +5,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from fer_core.base.params import read_params
 from fer_core.base.settings import load_settings
 from fer_core.base.signals import caught_signals, signal_group
 from fer_core.pipeline.ready import check_ready
+from fer_core.pipeline.traps import check_traps
+
+if TYPE_CHECKING:
+    from fer_core.pipeline.estimate import Estimate
 
 __all__ = ["run"]
 
@@ -38,6 +42,12 @@ def run(
         bool,
         typer.Option("--force", "-f", help="Run the stages though nothing changed."),
     ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate", help="Say what it will take, to about a factor of two, and run nothing."
+        ),
+    ] = False,
     wait: Annotated[
         bool,
         typer.Option(help="Wait while another `fer run` is at work in this checkout."),
@@ -48,11 +58,15 @@ def run(
     With another option of `dvc repro` (such as --dry) that command itself runs, one stage after
     the other.
     """
-    check_ready(read_params())
+    params = read_params()
+    check_ready(params)
+    check_traps()
     arguments = stages or []
     if any(argument.startswith("-") for argument in arguments):
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
 
+    from fer_core.pipeline.estimate import estimate as make_estimate
+    from fer_core.pipeline.estimate import note_times, train_images
     from fer_core.pipeline.plan import make_plan, uses_torch
     from fer_core.pipeline.scheduler import machine_for, run_plan
     from fer_core.pipeline.workspace import open_workspace
@@ -60,10 +74,33 @@ def run(
     with open_workspace(wait) as workspace:
         plan = make_plan(workspace, arguments, force)
         machine = machine_for(load_settings(), jobs)
-        status = run_plan(plan, machine, cache(uses_torch), workspace)
+        if estimate:
+            typer.echo(_told(make_estimate(plan, params, machine, uses_torch)))
+            return
+
+        def remember(taken: dict[str, tuple[float, float]]) -> None:
+            images = {stage: train_images(stage, params) for stage in taken}
+            note_times(taken, {stage: count for stage, count in images.items() if count})
+
+        status = run_plan(plan, machine, cache(uses_torch), workspace, remember)
     if status:
         raise typer.Exit(status)
     typer.echo("Data and pipelines are up to date.")
+
+
+def _told(found: "Estimate") -> str:
+    """An estimate in words."""
+    if not found.longest:
+        return "nothing to run"
+    minutes = found.seconds / 60
+    took = f"{found.seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min"
+    took = took if minutes < 120 else f"{minutes / 60:.1f} h"
+    first = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in found.longest[:5])
+    guessed = f"; {len(found.guessed)} that never ran here are guessed" if found.guessed else ""
+    return (
+        f"at most {len(found.longest)} stages, about {took}, {found.memory / 1e9:.1f} GB of "
+        f"memory, {found.disk / 1e9:.2f} GB of disk\nlongest: {first}{guessed}"
+    )
 
 
 def _dvc_repro(arguments: list[str]) -> int:

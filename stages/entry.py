@@ -14,8 +14,10 @@ from typing import Any
 
 import typer
 
+from fer_core.base.absent import declare_absent
 from fer_core.base.errors import FerError
 from fer_core.base.logs import setup_logging
+from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.processes import place
 from fer_core.base.settings import load_settings
 
@@ -39,6 +41,8 @@ def run_stage(main: Callable[..., Any]) -> None:
             processes = load_settings().processes
             if processes > 1 or _NODES in os.environ:
                 sys.exit(_run_processes(module, processes, sys.argv[1:]))
+        if PARAMS_FILE.is_file():
+            declare_absent(read_params())
         app()
     except FerError as error:
         logging.getLogger(main.__module__).error("%s", error)

@@ -9,6 +9,7 @@ sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`: `studen
 import torch
 
 from fer_core.base import paths
+from fer_core.base.absent import absent_classes
 from fer_core.base.files import new_folder, write_text
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
@@ -47,6 +48,7 @@ def main() -> None:
         card.weights_sha256,
         card.rows_sha256,
         options.licence,
+        absent_classes(),
     )
     single = export_network(network, card.preprocessing.size, options.opset)
     networks = float_networks(

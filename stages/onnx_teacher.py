@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from fer_core.base import paths
+from fer_core.base.absent import absent_classes
 from fer_core.base.files import new_folder
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
@@ -44,6 +45,7 @@ def main(key: str, model: Path) -> None:
         card.weights_sha256,
         card.rows_sha256,
         licence,
+        absent_classes(),
     )
     with new_folder(paths.ONNX_TEACHERS / key) as folder:
         files = export_files(network, metadata, opset, ("fp32",), folder, "teacher")

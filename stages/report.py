@@ -16,7 +16,7 @@ from fer_core.base.files import write_json, write_text
 from fer_core.base.params import Params
 from fer_core.evaluation.comparison.report import comparison_frame
 from fer_core.report.facts.collect import collect_facts, read_scope
-from fer_core.report.facts.summary import summary
+from fer_core.report.facts.summary import headline, summary
 from fer_core.report.facts.tables import (
     confusion_points,
     hard_lines,
@@ -60,7 +60,12 @@ def main() -> None:
         PLOTS / "confusion.csv": confusion_points(facts),
         PLOTS / "reliability.csv": reliability_points(facts, scope.deployed),
     }
-    write_json(METRICS / "summary.json", summary(facts))
+    numbers = {
+        METRICS / "summary.json": summary(facts),
+        METRICS / "headline.json": headline(facts),
+    }
+    for path, values in numbers.items():
+        write_json(path, values)
     for path, table in tables.items():
         write_text(path, table.to_csv(index=False, lineterminator="\n"))
     publish(PAGE, facts, params, DATA)

@@ -124,9 +124,8 @@ def ran(text: str) -> set[str]:
     return set(re.findall(r"^Running stage '([^']+)'", text, flags=re.M))
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    root = tmp_path_factory.mktemp("project")
+def lay_project(root: Path) -> Project:
+    """A folder with the code, absent data sets, small params and two raw folders."""
     for name in ("stages", "fer_core", "fer_cli", "profiles"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "web", root / "web", ignore=shutil.ignore_patterns("node_modules"))
@@ -152,6 +151,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         write_faces(root / "raw" / name, "test", test, seed + 1)
     made = Project(root)
     made.run("git", "init", "-q", "-b", "main")
+    return made
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = lay_project(tmp_path_factory.mktemp("project"))
     made.fer("data", "add", "custom", "raw/faces")
     made.fer("data", "add", "second", "raw/others")
     made.fer("dag", "sync")
@@ -258,6 +263,9 @@ def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_works
     )
     assert ran(text) == {"student@kd-1", "predict@kd-1", "evaluate@kd-1", "calibrate@kd-1"}
     assert "hotter" in project.run("dvc", "exp", "list")
+    record = "data/students/kd-1/record/val.json"
+    changes = json.loads(project.run("dvc", "metrics", "diff", "--json", "HEAD", "hotter"))["diff"]
+    assert {"macro_f1", "nll"} <= changes[record].keys() and changes[record]["nll"]["diff"]
     assert (
         "temperature: 2.0" in (project.root / "params.yaml").read_text()
         and sha256_file(model) == before

@@ -1,22 +1,30 @@
 """`fer data`: say which raw data sets there are and where they lie."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fer_cli.data.crop import crop
+from fer_cli.data.forget import forget
 from fer_cli.data.report import counts_table, list_line, next_steps, size
 from fer_core.base.errors import DataError
-from fer_core.base.params import Params, read_params
+from fer_core.base.files import write_text
+from fer_core.base.params import PARAMS_FILE, Params, read_params
 from fer_core.base.settings import load_settings
+from fer_core.pipeline.comments import with_absent
 from fer_core.sources.adding.changes import LICENCE, Added, Descriptors, Wishes, listed_sources
-from fer_core.sources.adding.findings import faces_in, odd_counts, odd_files
+from fer_core.sources.adding.findings import faces_in, lacking, odd_counts, odd_files
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
 
 __all__ = ["CLEAN", "DESCRIPTORS", "app"]
 
 app = typer.Typer(no_args_is_help=True, help="Add, check and remove raw data sets.")
+
+app.command()(crop)
+app.command()(forget)
 
 DESCRIPTORS = Path("data/sources")
 CLEAN = Path("data/clean")
@@ -49,6 +57,14 @@ def add(
             "'^(.+)_[0-9]+': pictures of one person then stay in one split. '' takes it back."
         ),
     ] = None,
+    absent: Annotated[
+        bool,
+        typer.Option(
+            "--absent",
+            help="Classes without a face here are meant to be missing: params.yaml gets them as "
+            "labels.absent.",
+        ),
+    ] = False,
     force: ForceOption = False,
 ) -> None:
     """Add the data set NAME that lies at PATH: check its layout, count its faces, write its
@@ -71,7 +87,27 @@ def add(
     )
     if done.after.licence == LICENCE:
         typer.echo(f"state its terms of use in {sets.file(name)} (`licence`)")
+    _settle_absent(lacking(done.counts), absent)
     typer.echo("\n".join(next_steps(name, name in _listed())))
+
+
+def _settle_absent(names: list[str], meant: bool) -> None:
+    """Declare classes that nobody has, if that is meant."""
+    text = PARAMS_FILE.read_text(encoding="utf-8")
+    known = (read_params().get("labels") or {}).get("absent", [])
+    new = [name for name in names if name not in known]
+    if not new:
+        return
+    if not meant and sys.stdin.isatty():
+        meant = typer.confirm(f"Nobody here has {', '.join(new)}. Shall a network never answer it?")
+    if not meant:
+        typer.echo(
+            f"if no data set has {', '.join(new)}: `labels: {{absent: [{', '.join(names)}]}}` in "
+            f"{PARAMS_FILE} (or --absent) lets the gate pass"
+        )
+        return
+    write_text(PARAMS_FILE, with_absent(text, [*known, *new]))
+    typer.echo(f"labels.absent of {PARAMS_FILE} now has {', '.join(new)}; never answered")
 
 
 @app.command()

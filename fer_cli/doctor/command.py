@@ -100,6 +100,7 @@ def examine() -> Iterator["Finding"]:
         ("YAML", software.check_yaml),
         ("DVC", software.check_dvc),
         ("git", software.check_git),
+        ("checkout", project.check_machine_traps),
         ("DVC's records", partial(project.check_records, _DVC)),
         ("memory", lambda: machine.check_memory(memory_limit())),
         ("settings", project.check_settings),

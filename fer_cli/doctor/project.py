@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_dag",
     "check_data",
+    "check_machine_traps",
     "check_params_file",
     "check_records",
     "check_settings",
@@ -92,6 +93,17 @@ def check_records(folder: Path) -> Iterator[Finding]:
             yield Finding(Level.FAIL, "DVC's records", f"{name}: {fault}", remedy)
     if not any(faults.values()):
         yield Finding(Level.OK, "DVC's records", "dvc.lock and reservations are in order")
+
+
+def check_machine_traps(root: Path = Path()) -> Iterator[Finding]:
+    """Traps of real machines; see `fer_core/pipeline/traps.py`."""
+    from fer_core.pipeline.traps import traps
+
+    found = list(traps(root))
+    for trap in found:
+        yield Finding(Level.FAIL if trap.fatal else Level.WARN, trap.what, trap.found, trap.remedy)
+    if not found:
+        yield Finding(Level.OK, "checkout", "environment, path and cache fit together")
 
 
 def readable_descriptors(folder: Path) -> tuple[list["Descriptor"], list[Finding]]:

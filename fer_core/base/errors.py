@@ -81,6 +81,10 @@ class ArtifactError(FerError):
     """
 
 
+class MachineError(FerError):
+    """This machine or checkout is not as a run needs it."""
+
+
 class BusyError(FerError):
     """Another process holds what is needed."""
 

@@ -5,9 +5,11 @@ the list and are refused when theirs differs (`check_class_order`).
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from fer_core.base.errors import ArtifactError
+from fer_core.base.translations import TRANSLATIONS
 
 __all__ = ["CLASSES", "INDEX", "N_CLASSES", "UNLABELLED", "check_class_order", "class_index"]
 
@@ -33,6 +35,7 @@ _ALIASES: dict[str, str] = {
     "surprize": "Surprise",
     "neutral": "Neutral",
     "natural": "Neutral",
+    **TRANSLATIONS,
 }
 
 
@@ -40,10 +43,12 @@ def class_index(name: str) -> int | None:
     """Index of the class that a label name means, or None for a name outside the seven (contempt,
     none, …).
 
-    Case, a number before the name and everything that is neither letter nor digit are ignored:
-    "Happiness ", "HAPPY" and "3_happy" are one class.
+    Case, accents, a number before the name and everything that is neither letter nor digit are
+    ignored: "Happiness ", "HAPPY" and "3_happy" are one class, and so are "colère" and "Angry".
     """
-    word = re.sub(r"^\s*[0-9]{1,2}[^a-z0-9]+", "", name.lower())
+    plain = unicodedata.normalize("NFKD", name.lower())
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    word = re.sub(r"^\s*[0-9]{1,2}[^a-z0-9]+", "", plain)
     canonical = _ALIASES.get(re.sub(r"[^a-z0-9]", "", word))
     return None if canonical is None else INDEX[canonical]
 

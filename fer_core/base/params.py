@@ -34,6 +34,7 @@ PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
     "seed",
     "cpu_threads",
+    "labels",
     "clean",
     "manifest",
     "sets",
@@ -53,7 +54,7 @@ SECTIONS = (
     "deploy",
     "latency",
 )
-OPTIONAL_SECTIONS = ("cpu_threads", "teacher_b", "targets")
+OPTIONAL_SECTIONS = ("cpu_threads", "labels", "teacher_b", "targets")
 """Sections that a file without a use for them leaves out."""
 
 Threads = Annotated[int, Field(strict=True, ge=0, le=1024)]

@@ -6,7 +6,7 @@ import inspect
 import io
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -15,12 +15,14 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
 
+from fer_core.base.absent import LabelOptions
 from fer_core.base.errors import ParamsError
 from fer_core.pipeline.schema import models_of
 
-__all__ = ["commented", "left_out"]
+__all__ = ["commented", "left_out", "with_absent"]
 
 _WIDTH = 100
+_LABELS = re.compile(r"\n(?:# .*\n)*labels:(?: .*)?\n(?:[ #].*\n)*")
 _ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", re.M)
 _PLAIN = {
     "seed": "Seed of everything random: splits, initial weights, teachers, the bootstrap. "
@@ -63,6 +65,18 @@ def commented(text: str) -> str:
     for section, node in params.items():
         lines += [*_described(section, node, models, 0), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def with_absent(text: str, absent: Sequence[str]) -> str:
+    """A parameter file whose section `labels` lists these absent classes; without the section where
+    there is none. All else stays as it is.
+    """
+    rest = _LABELS.sub("", text).rstrip("\n") + "\n"
+    if not absent:
+        return rest
+    node = YAML().load(f"[{', '.join(absent)}]")
+    section = _described("labels", {"absent": node}, {"labels": LabelOptions}, 0)
+    return rest + "\n" + "\n".join(section) + "\n"
 
 
 def left_out(params: Mapping[str, Any]) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """dvc.yaml as params.yaml and the code demand it.
 
-Four things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly them: the keys of data
+Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly them: the keys of data
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
-those keys, the params that a training stage reads only if they are there, and code deps.
+those keys, the students' val scores among the metrics, the params that a training stage reads only
+if they are there, and code deps. Stages that fuse teachers become comments where there are none,
+and come back with them.
 """
 
 import io
@@ -16,7 +18,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from fer_core.base.errors import ParamsError
-from fer_core.pipeline.code import code_deps, is_code, stage_module
+from fer_core.pipeline.code import code_deps, code_files, is_code, stage_module
 from fer_core.pipeline.keys import folds_of, keys_of, names_of
 
 __all__ = ["DVC_FILE", "read_pipeline", "synced"]
@@ -48,6 +50,18 @@ _FAN_IN = {
         "data/calibration/{student}",
     ],
 }
+_OF_TEACHERS = {
+    "report": [
+        "data/ensemble",
+        "data/leaderboard",
+        "data/softlabels/ensemble_metrics.json",
+        "data/hard_cases",
+    ],
+}
+"""What a stage reads only where there are teachers."""
+_TEACHER_STAGES = ("ensemble", "leaderboard", "softlabels", "hard_cases")
+_HIDDEN = "#~"
+"""Begins the lines of a stage that is left out: without teachers nothing can be fused."""
 _SECTIONS = {
     "teacher_a": ["teacher"],
     "teacher_b": ["teacher_b"],
@@ -75,8 +89,10 @@ _ENTRY = {
 """Training stage -> the teacher's entry, of which it reads the architecture, or all of it where
 some teacher has options of its own.
 """
+_ABSENT = "fer_core/base/absent.py"
+"""A stage whose code asks which classes are absent reads the section `labels`."""
 _WIDTH = 130  # of a list that a person need not read item by item
-_BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:plots|artifacts):\n)", re.M)
+_BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:metrics|plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
 _FOLD = "data/teachers/${key}/folds/"
 _RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
@@ -117,7 +133,7 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    document = _document(yaml, text, root)
+    document = _document(yaml, re.sub(f"^{_HIDDEN}", "", text, flags=re.M), root)
     stages = document["stages"]
     names = names_of(params)
     for stage, keys in keys_of(params, names, root).items():
@@ -140,17 +156,25 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             if f"{{{kind}}}" in template
             for name in names[kind]
         ]
+        with_teachers = _OF_TEACHERS.get(stage, [])
         own = [
             dep
             for dep in body["deps"]
-            if not is_code(dep) and not _matches(dep, _FAN_IN.get(stage, []))
+            if not is_code(dep)
+            and not _matches(dep, _FAN_IN.get(stage, []))
+            and dep not in with_teachers
         ]
+        own += with_teachers if names["teacher"] else []
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
         if stage == "logits_dev":
             own = [dep for dep in own if not dep.startswith(_FOLD)] + [
                 f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
             ]
         body["deps"] = fan_in + own + per_item + code_deps(module, root, per_item)
+        if "labels" in params and root / _ABSENT in code_files(module, root, per_item):
+            body["params"] = [*(n for n in body.get("params", []) if n != "labels"), "labels"]
+        elif "labels" in body.get("params", []):
+            body["params"] = [name for name in body["params"] if name != "labels"]
         if stage in _OPTIONAL or stage in _SECTIONS:
             body["params"] = [
                 name for name in body["params"] if not _is_optional(stage, name)
@@ -159,12 +183,22 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             body["params"] = [
                 name for name in body["params"] if not name.startswith(entry)
             ] + _of_entry(params, stage, entry)
+    document["metrics"] = [
+        "metrics/headline.json",
+        *(f"data/students/{key}/record/val.json" for key in names["student"]),
+    ]
     for outer in stages.values():
         if stage_module(outer.get("do", outer)["cmd"], root) is not None:
             _lay_out(outer)
     stream = io.StringIO()
     yaml.dump(document, stream)
-    return _BETWEEN.sub(r"\n\n\1", stream.getvalue())
+    found = _BETWEEN.sub(r"\n\n\1", stream.getvalue())
+    for stage in () if names["teacher"] else _TEACHER_STAGES:
+        block = re.compile(rf"^  {stage}:\n(?:    .*\n)+", re.M)
+        found = block.sub(
+            lambda lines: re.sub("^", _HIDDEN, lines[0].rstrip("\n"), flags=re.M) + "\n", found
+        )
+    return found
 
 
 def _lay_out(outer: Any) -> None:

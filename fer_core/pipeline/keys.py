@@ -25,12 +25,21 @@ _COMMON = "max_pixels"  # every data set declares it: the key where a layout has
 _CROPS = "crops"
 
 
+_NEEDED = {
+    "source": ("manifest.sources", "list a data set that `fer data list` shows"),
+    "student": (
+        "student.methods and student.seeds",
+        "`methods: [ce]` with `seeds: [1337]` trains one plain classifier",
+    ),
+}
+
+
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
     """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage), student
-    and arch.
+    and arch; there may be no teacher.
 
     Raises:
-        ParamsError: one of these is not declared.
+        ParamsError: another of these is not declared.
     """
     try:
         student = params["student"]
@@ -51,12 +60,9 @@ def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
             where=f"{PARAMS_FILE}: manifest, teachers, student",
             found=error,
         ) from error
-    for kind, values in names.items():
-        if not values:
-            raise ParamsError(
-                f"There is no {kind}.",
-                where=f"{PARAMS_FILE}: manifest.sources, teachers, student.methods, student.seeds",
-            )
+    for kind, (key, remedy) in _NEEDED.items():
+        if not names[kind]:
+            raise ParamsError(f"There is no {kind}.", where=f"{PARAMS_FILE}: {key}", remedy=remedy)
     return names
 
 
@@ -77,11 +83,8 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     students = {}
     for method in params["student"]["methods"]:
         loss = loss_of(params, method)
-        targets = (
-            "data/softlabels"
-            if needs_of(loss, root).of_teachers or _is_guided(params, method)
-            else "data/pack/dev/rows.parquet"
-        )
+        taught = needs_of(loss, root).of_teachers or _is_guided(params, method)
+        targets = "data/softlabels" if taught else "data/pack/dev/rows.parquet"
         start = _start_of(params, method)
         for seed in params["student"]["seeds"]:
             begin = init if start is None else f"data/students/{start}-{seed}/model"

@@ -114,7 +114,11 @@ class _Running:
 
 
 def run_plan(
-    plan: Plan, machine: Machine, wants_device: Callable[[str], bool], stages: Stages
+    plan: Plan,
+    machine: Machine,
+    wants_device: Callable[[str], bool],
+    stages: Stages,
+    remember: Callable[[dict[str, tuple[float, float]]], None] = lambda _: None,
 ) -> int:
     """Run every stage of the plan as soon as all it needs has ended.
 
@@ -130,6 +134,7 @@ def run_plan(
         machine: what may be used.
         wants_device: whether a stage is to have a device of its own.
         stages: what is around their commands.
+        remember: is told the seconds and the peak bytes of each stage that ended well.
 
     Returns:
         0, or the exit status of the first stage that failed (128 + n after signal n).
@@ -142,6 +147,7 @@ def run_plan(
     failed: dict[str, int] = {}
     stopped: list[int] = []
     times: dict[str, tuple[float, float]] = {}
+    peaks: dict[str, int] = {}
     began = time.monotonic()
 
     def note(number: int) -> None:
@@ -190,6 +196,7 @@ def run_plan(
             failed[stage] = 1
         else:
             done.add(stage)
+            peaks[stage] = process.peak
 
     shares = {stage: _threads(machine, plan.beside[stage], stage) for stage in plan.needs}
     nurseries = Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
@@ -220,6 +227,7 @@ def run_plan(
                 end(stage)
     if times:
         _tell(_times(times, time.monotonic() - began))
+        remember({stage: (times[stage][0], peak) for stage, peak in peaks.items()})
     for stage, status in failed.items():
         log.error("stage %s failed with status %d", stage, status)
     if (failed or stopped) and waiting:

@@ -44,7 +44,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         _check(params, key, model, path)
     _check_names(params, path)
     known = {"arch", "init", "methods", "preprocessing", "seeds", "set", "train", "trials"}
-    known |= set(student["methods"])
+    known |= set(student["methods"]) | _unlisted_methods(student)
     for name in student:
         if name not in known:
             raise ParamsError(
@@ -129,9 +129,21 @@ def models_of(params: Mapping[str, Any]) -> dict[str, Any]:
     loss_class = import_module("fer_core.training.students.loss").loss_class
     methods = {
         f"student.{name}": loss_class(loss_of(dict(params), name))
-        for name in params["student"]["methods"]
+        for name in {*params["student"]["methods"], *_unlisted_methods(params["student"])}
     }
     return {**_models(), **_optional_models(), **methods}
+
+
+def _unlisted_methods(student: Mapping[str, Any]) -> set[str]:
+    """Sections of methods that are not trained: known by a loss's name, their options unread."""
+    losses = {file.stem for file in (_CODE / "fer_core/training/losses").glob("[!_]*.py")}
+    return {
+        name
+        for name, section in student.items()
+        if isinstance(section, dict)
+        and section.get("method", name) in losses
+        and name not in student["methods"]
+    }
 
 
 def _check(params: dict[str, Any], key: str, model: Any, path: Path) -> Any:
@@ -155,6 +167,20 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
             f"{path}: student.{name}",
             expected="each once",
             remedy="remove one",
+        )
+    models = [*params["teachers"], *student["methods"]]
+    for key, names in (
+        ("manifest.sources", params["manifest"]["sources"]),
+        ("teachers and student.methods", models),
+        ("sets", params["sets"]),
+    ):
+        lower = [str(name).lower() for name in names]
+        _refuse(
+            [name for name in names if lower.count(str(name).lower()) > 1],
+            "Names differ only in case.",
+            f"{path}: {key}",
+            expected="names that are files of their own on macOS and Windows too",
+            remedy="rename one",
         )
     for key, names in (
         ("manifest.sources", params["manifest"]["sources"]),
@@ -184,7 +210,14 @@ def _check_names(params: dict[str, Any], path: Path) -> None:
                 found=section,
                 expected="a mapping",
             )
-        needs_of(loss_of(params, method), _CODE)
+        needs = needs_of(loss_of(params, method), _CODE)
+        _refuse(
+            [method] if needs.of_teachers and not params["teachers"] else [],
+            "A method learns from teachers, and there are none.",
+            f"{path}: student.methods",
+            expected="methods of labels alone, such as ce, where `teachers: {}`",
+            remedy="take it off student.methods, or name teachers under `teachers`",
+        )
 
 
 def _check_sets(params: dict[str, Any], path: Path) -> None:
@@ -277,6 +310,7 @@ def _optional_models() -> dict[str, Any]:
     teaching = import_module("fer_core.evaluation.ensemble.teaching")
     return {
         "cpu_threads": Threads,
+        "labels": import_module("fer_core.base.absent").LabelOptions,
         "teacher_b": options.TeacherBOptions,
         "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,

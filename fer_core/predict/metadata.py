@@ -13,9 +13,12 @@ from fer_core.base.files import parse_json
 from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.pixels.preprocessing import Preprocessing
 
-__all__ = ["INPUT", "LOGITS", "PROBABILITIES", "OnnxMetadata"]
+__all__ = ["INPUT", "LOGITS", "NEVER", "PROBABILITIES", "OnnxMetadata"]
 
 INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
+
+NEVER = -1e4
+"""Logit of a class that is never answered: its probability is 0 at any temperature."""
 
 _SCHEMA = "1"
 _KEYS = (
@@ -44,6 +47,7 @@ class OnnxMetadata:
         source_model_sha256: hash of the weights that were exported.
         rows_sha256: hash of the rows those weights were trained on.
         licence: terms of use of the weights.
+        absent: classes that nobody in the training data has: never answered.
     """
 
     arch: str
@@ -53,6 +57,7 @@ class OnnxMetadata:
     source_model_sha256: str
     rows_sha256: str
     licence: str
+    absent: tuple[str, ...] = ()
 
     @property
     def knows_drawn_faces_only(self) -> bool:
@@ -75,6 +80,8 @@ class OnnxMetadata:
             "source_model_sha256": self.source_model_sha256,
             "temperature": repr(float(self.temperature)),
         }
+        if self.absent:
+            props["absent"] = json.dumps(list(self.absent))
         return dict(sorted(props.items()))
 
     @classmethod
@@ -102,6 +109,7 @@ class OnnxMetadata:
             )
         try:
             labels = parse_json(props["labels"])
+            absent = tuple(parse_json(props.get("absent", "[]")))
             preprocessing = _preprocessing(parse_json(props["preprocessing"]))
             temperature = float(props["temperature"])
         except (ValueError, TypeError, ParamsError) as error:
@@ -116,6 +124,10 @@ class OnnxMetadata:
                 expected="a list of names",
             )
         check_class_order(labels, where)
+        if not {*absent} <= {*CLASSES}:
+            raise ModelError(
+                "This ONNX file leaves out a class that there is not.", where=where, found=absent
+            )
         if preprocessing.hash() != props["preprocessing_hash"]:
             raise ModelError(
                 "The preprocessing in this ONNX file is not that of its hash.",
@@ -133,7 +145,7 @@ class OnnxMetadata:
             key: props[key]
             for key in ("arch", "precision", "source_model_sha256", "rows_sha256", "licence")
         }
-        return cls(preprocessing=preprocessing, temperature=temperature, **texts)
+        return cls(preprocessing=preprocessing, temperature=temperature, absent=absent, **texts)
 
 
 def _preprocessing(values: Any) -> Preprocessing:

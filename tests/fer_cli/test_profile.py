@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from fer_cli.profile import app, use_profile
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
+from fer_core.pipeline.comments import commented, with_absent
 from fer_core.pipeline.dag import synced
 from fer_core.pipeline.schema import check_methods, check_params, check_sources
 from tests.shipped import PIPELINE, ROOT, SAMPLE, lay_sample
@@ -166,3 +167,24 @@ def test_faulty_profile_is_refused_by_key_and_changes_nothing(
     with pytest.raises(ParamsError, match=named.replace(".", r"\.")):
         use_profile("broken")
     assert texts(project) == before
+
+
+def test_absent_classes_are_a_fact_of_the_data_and_survive_a_change_of_profile(
+    project: Path,
+) -> None:
+    path = project / "params.yaml"
+    path.write_text(with_absent(path.read_text(), ["Neutral"]))
+    use_profile("custom")
+    params = read_params(path)
+    assert params["labels"] == {"absent": ["Neutral"]}
+    assert params["manifest"]["sources"] == ["custom"]
+    stages = YAML(typ="safe").load((project / "dvc.yaml").read_text())["stages"]
+    reading = {
+        name for name, body in stages.items() if "labels" in body.get("do", body).get("params", [])
+    }
+    assert reading >= {"validate", "student", "evaluate", "leaderboard", "compare", "onnx"}
+    assert not reading & {"clean", "manifest", "init"}
+    assert commented(path.read_text()) == path.read_text()
+    path.write_text(with_absent(path.read_text(), ()))
+    use_profile("sample")
+    assert (project / "dvc.yaml").read_text() == PIPELINE

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from fer_cli import run as run_command
 from fer_cli.main import app
 from fer_core.base.errors import FerError, ParamsError
-from fer_core.pipeline import plan, ready, scheduler, workspace
+from fer_core.pipeline import plan, ready, scheduler, traps, workspace
 from fer_core.pipeline.plan import Plan
 from tests.shipped import ROOT, lay_sample
 
@@ -27,6 +27,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FER_DEVICE", "cpu")
     monkeypatch.setattr(workspace, "open_workspace", lambda wait: nullcontext())
+    monkeypatch.setattr(traps, "_CODE", tmp_path)
     monkeypatch.setattr(plan, "make_plan", lambda *_: Plan({}, {}, {}))
     return tmp_path
 
@@ -169,6 +170,7 @@ def test_what_dvc_refuses_is_an_error_of_ours(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(project)
+    monkeypatch.setattr(traps, "_CODE", project)
     shutil.rmtree(project / ".dvc")
     with pytest.raises(FerError, match=r"DVC cannot read[\s\S]*remedy"):
         fer("run")

@@ -8,7 +8,7 @@ import pytest
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
-from fer_core.pipeline.schema import check_methods, check_params, check_sources
+from fer_core.pipeline.schema import check_methods, check_params, check_sources, models_of
 
 ROOT = Path(__file__).parents[2]
 PATH = Path("params.yaml")
@@ -43,7 +43,11 @@ def params_after(change: Change) -> dict[str, Any]:
             ["student.methods", "k/d", "letters, digits and _"],
         ),
         (lambda p: p["student"].update(kd=3), ["student.kd", "found: 3"]),
-        (lambda p: p["student"].update(nkd={"temperature": 1.0, "gamma": 1.0}), ["student.nkd"]),
+        (lambda p: p["student"].update(nkdd={"temperature": 1.0, "gamma": 1.0}), ["student.nkdd"]),
+        (
+            lambda p: p.update(teachers={}),
+            ["student.methods", "there are none", "`teachers: {}`", "name teachers"],
+        ),
         (lambda p: p.update(teachers={"rn18": "test_resnet"}), ["teachers.rn18", "test_resnet"]),
         (lambda p: p.update(teachers=["test_resnet"]), ["teachers", "test_resnet"]),
         (
@@ -182,3 +186,15 @@ def test_no_value_that_reaches_a_command_line_can_be_more_than_a_name(
     """The keys, architectures and names below stand in `cmd` of dvc.yaml, which a shell reads."""
     with pytest.raises(ParamsError, match=where.replace(".", r"\.")):
         check_params(params_after(lambda params: put(params, value)), PATH)
+
+
+def test_sections_of_methods_that_are_not_trained_are_ignored_and_described() -> None:
+    def change(params: dict[str, Any]) -> None:
+        params["student"]["methods"] = ["ce"]
+        params["deploy"]["student"] = "ce-1337"
+        params["teachers"] = {}
+
+    params = params_after(change)
+    check_params(params, PATH)
+    check_methods(params, PATH)
+    assert "student.kd" in models_of(params)

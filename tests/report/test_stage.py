@@ -25,6 +25,7 @@ from tests.report.conftest import STUDENTS, TEACHERS
 from tests.report.reading import Page
 
 OUTS = (
+    "metrics/headline.json",
     "metrics/summary.json",
     "metrics/leaderboard.csv",
     "metrics/comparison.csv",

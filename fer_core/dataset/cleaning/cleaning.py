@@ -16,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fer_core.base.errors import DataError
-from fer_core.base.files import sha256_file
+from fer_core.base.files import sha256_bytes, sha256_file
 from fer_core.base.logs import progress_off
 from fer_core.base.params import parse_section
 from fer_core.dataset.cleaning.nonfaces import non_face
@@ -38,6 +38,8 @@ __all__ = ["CleanSummary", "clean", "examine"]
 
 log = logging.getLogger(__name__)
 
+FORGOTTEN = "forgotten (`fer data forget`)"
+"""Reason of an exclusion that names nobody."""
 _SHOWN = 20
 _PICTURES = 16  # kept of each reason for an exclusion
 
@@ -113,6 +115,8 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
     with _files(descriptor, raw) as tree:
         announced = _in_order(reader.announce(tree, options, corrected=descriptor.corrected))
         items: Iterable[Face | Exclusion] = reader.scan(tree, descriptor.name, options)
+        if descriptor.forgotten:
+            items = _without(items, descriptor)
         if descriptor.group_pattern:
             items = _grouped(items, descriptor)
         write_store(store, _rows(items, announced, record, options, descriptor.name), complete)
@@ -177,6 +181,18 @@ def _files(descriptor: Descriptor, raw: Path) -> Iterator[RawTree]:
         options = parse_section("sample", descriptor.sample, model, file)
         import_module("fer_core.sample.render").render(descriptor.layout, Path(temporary), options)
         yield open_tree(Path(temporary))
+
+
+def _without(
+    items: Iterable[Face | Exclusion], descriptor: Descriptor
+) -> Iterator[Face | Exclusion]:
+    """The items; of a forgotten picture only that there was one, under no name."""
+    for number, item in enumerate(items):
+        if isinstance(item, Face) and sha256_bytes(item.image) in descriptor.forgotten:
+            nameless = f"{descriptor.name}/forgotten/{number}"
+            yield Exclusion(nameless, FORGOTTEN, "", item.split, word_of(item))
+        else:
+            yield item
 
 
 def _grouped(

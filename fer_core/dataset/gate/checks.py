@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from fer_core.base.absent import absent_classes
 from fer_core.base.errors import DataError
-from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.base.labels import CLASSES, INDEX, N_CLASSES
 from fer_core.base.params import Section
 from fer_core.dataset.assembly.leakage import REASONS, find_leaks
 from fer_core.dataset.assembly.manifest import ManifestOptions
@@ -279,21 +280,29 @@ def leaks(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins) -> list[
 
 
 def minima(manifest: pd.DataFrame, least: MinPerClass) -> list[Fault]:
-    """Classes with too few kept rows in a split."""
-    faults = []
+    """Classes with too few kept rows in a split, and rows of classes that are declared absent."""
+    kept = manifest.loc[manifest["split"] != "dropped", "label"].to_numpy()
+    absent = absent_classes()
+    faults = [
+        Fault("absent", name, f"{(kept == INDEX[name]).sum()} rows, but labels.absent lists it")
+        for name in absent
+        if (kept == INDEX[name]).any()
+    ]
     for split in SPLITS:
         labels = manifest.loc[
             (manifest["split"] == split) & manifest["label"].between(0, N_CLASSES - 1), "label"
         ].to_numpy()
         wanted, share = getattr(least, split), _SHARES.get(split)
         for name, found in zip(CLASSES, np.bincount(labels, minlength=N_CLASSES), strict=True):
-            if found < wanted:
+            if found < wanted and name not in absent:
                 key = f"validate.min_per_class.{split}"
                 remedy = (
                     f"`manifest.{share[0]}: {share[1]}` carves {split} rows from train"
                     if share and not len(labels)
                     else f"`{key}: {found}` lets it pass"
                 )
+                if not (kept == INDEX[name]).any() and len(kept):
+                    remedy = f"`labels: {{absent: [{name}]}}` says that nobody has it"
                 text = f"{found} rows, {key} is {wanted}; {remedy}"
                 faults.append(Fault("minimum", f"{split}/{name}", text))
     return faults

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_core.base.absent import absent_classes
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.base.params import Section
@@ -92,6 +93,7 @@ def validate(
         **original_figures(manifest, stores),
         **data_figures(manifest, eligible, twins, stores),
         "leaks": len(leaks),
+        **({"absent": list(absent_classes())} if absent_classes() else {}),
         "sets": set_rows,
     }
     return Validation(report, faults)

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from fer_core.base.absent import present_classes
 from fer_core.base.artifact import Header, new_artifact, open_artifact, read_values
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_json, write_text
@@ -264,7 +265,7 @@ def oracle(
             for a class without rows).
     """
     y = np.asarray(labels).astype(np.int64)
-    present = np.bincount(y, minlength=N_CLASSES) > 0
+    present, kept = np.bincount(y, minlength=N_CLASSES) > 0, present_classes()
 
     def scores(weights: np.ndarray) -> tuple[float, np.ndarray]:
         rows = np.bincount(y, weights=weights, minlength=N_CLASSES)
@@ -276,8 +277,8 @@ def oracle(
     drawn = []
     for weights in stratified_weights(y, resamples, seed, pictures):
         share, of_class = scores(weights)
-        drawn.append((share, float(of_class.mean())))
-    values = {"accuracy": accuracy, "macro_f1": float(f1.mean())}
+        drawn.append((share, float(of_class[kept].mean())))
+    values = {"accuracy": accuracy, "macro_f1": float(f1[kept].mean())}
     intervals = map(percentile_interval, values.values(), np.array(drawn).T)
     return {
         "metrics": {

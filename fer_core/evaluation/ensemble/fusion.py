@@ -15,6 +15,7 @@ import pandas as pd
 from pydantic import Field, field_validator, model_validator
 from tqdm import tqdm
 
+from fer_core.base.absent import present_classes
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import progress_off
@@ -317,7 +318,7 @@ def _measure(blocks: list[_Block], bins: int) -> dict[str, float]:
         "temperature": round(1 / float(beta), 5),
         "nll": round(nll / count, 6),
         "accuracy": round(float(np.trace(confusion)) / count, 6),
-        "macro_f1": round(float(f1_scores(confusion).mean()), 6),
+        "macro_f1": round(float(f1_scores(confusion)[present_classes()].mean()), 6),
         "ece": round(float(np.abs(surplus).sum()) / count, 6),
     }
 

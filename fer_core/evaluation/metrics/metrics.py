@@ -4,10 +4,10 @@
 into numbers. A bootstrap resample is nothing but such weights, so point values and confidence
 intervals come from one piece of code.
 
-Absent classes: macro-F1 is always the mean over the seven classes, and a class without rows counts
+Classes without rows: macro-F1 is the mean over the seven classes, and a class without rows counts
 as 0 (scikit-learn's `f1_score(labels=range(7), average="macro", zero_division=0)`), so its value on
-such a set is bounded by present / 7. Minority-F1 is the mean of the three lowest F1 among the
-classes that have rows.
+such a set is bounded by present / 7. Classes that are declared absent (section `labels`) are left
+out. Minority-F1 is the mean of the three lowest F1 among the classes that have rows.
 """
 
 from collections.abc import Collection
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from fer_core.base.absent import present_classes
 from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import CLASSES, N_CLASSES
 
@@ -198,7 +199,7 @@ def measure(
     if not {"accuracy", "macro_f1", "minority_f1"}.isdisjoint(names):
         confusion = confusion_of(outcome.cell, counts)
         values["accuracy"] = float(np.trace(confusion)) / total
-        values["macro_f1"] = float(f1_scores(confusion).mean())
+        values["macro_f1"] = float(f1_scores(confusion)[present_classes()].mean())
         values["minority_f1"] = minority_f1(confusion)
     if "nll" in names:
         values["nll"] = float(counts @ outcome.nll) / total
@@ -217,7 +218,7 @@ def measure(
         )
     if "classwise_ece" in names:
         values["classwise_ece"] = float(np.abs(outcome.class_surplus @ counts).sum()) / (
-            N_CLASSES * total
+            len(present_classes()) * total
         )
     return {name: values[name] for name in METRICS if name in names}
 

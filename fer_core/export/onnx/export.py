@@ -21,11 +21,11 @@ from torch import nn
 
 from fer_core.base.errors import ModelError
 from fer_core.base.files import new_file
-from fer_core.base.labels import N_CLASSES
+from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.plain import with_global_pooling, with_plain_pooling
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
+from fer_core.predict.metadata import INPUT, LOGITS, NEVER, PROBABILITIES, OnnxMetadata
 
 __all__ = [
     "assemble",
@@ -150,7 +150,7 @@ def assemble(network: ModelProto, metadata: OnnxMetadata) -> ModelProto:
 
     Input `image` is uint8 RGB [N, size, size, 3]. It becomes (image / 255 - mean) / std, float32
     [N, 3, size, size], computed as image * scale + shift. Outputs are `logits` float32 [N, 7],
-    un-tempered, and `probabilities` = softmax(logits / T).
+    un-tempered, and `probabilities` = softmax(logits / T). The logit of an absent class is `NEVER`.
     """
     size = metadata.preprocessing.size
     scale, shift = _affine(metadata.preprocessing)
@@ -171,6 +171,12 @@ def assemble(network: ModelProto, metadata: OnnxMetadata) -> ModelProto:
             "Softmax", ["tempered"], [PROBABILITIES], name="to_probabilities", axis=-1
         ),
     ]
+    if metadata.absent:
+        network = _renamed(network, LOGITS, "unmasked")
+        constants["answered"] = np.array([name not in metadata.absent for name in CLASSES])
+        constants["never"] = np.array(NEVER, dtype=np.float32)
+        masked = ["answered", "unmasked", "never"]
+        after.insert(0, helper.make_node("Where", masked, [LOGITS], name="leave_out_absent"))
     taken = {name for node in network.graph.node for name in [*node.input, *node.output]} | {
         item.name for item in network.graph.initializer
     }
@@ -205,6 +211,18 @@ def assemble(network: ModelProto, metadata: OnnxMetadata) -> ModelProto:
     )
     helper.set_model_props(model, metadata.to_props())
     return model
+
+
+def _renamed(network: ModelProto, old: str, new: str) -> ModelProto:
+    """A copy in which a value of the graph has another name."""
+    copy = ModelProto()
+    copy.CopyFrom(network)
+    for node in copy.graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name == old:
+                    names[place] = new
+    return copy
 
 
 def save_onnx(model: ModelProto, path: Path) -> None:

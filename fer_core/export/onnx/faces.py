@@ -6,10 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from fer_core.base.absent import absent_classes
+from fer_core.base.labels import INDEX
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.models.networks.inference import logits_of
 from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.metadata import NEVER
 
 __all__ = ["calib_faces", "reference_logits"]
 
@@ -19,9 +22,13 @@ _CPU = torch.device("cpu")
 def reference_logits(
     network: nn.Module, pack: Pack, preprocessing: Preprocessing, threads: int
 ) -> np.ndarray:
-    """Logits of every row of a half of the pack by the network in torch, float32 [N, 7]."""
+    """Logits of every row of a half of the pack by the network in torch, float32 [N, 7]; those of
+    classes that are declared absent are `NEVER`.
+    """
     bank = ImageBank(pack, range(len(pack)), preprocessing, None, threads, _CPU)
-    return logits_of(network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
+    logits = logits_of(network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
+    logits[:, [INDEX[name] for name in absent_classes()]] = NEVER
+    return logits
 
 
 def calib_faces(pack: Pack, preprocessing: Preprocessing, most: int, threads: int) -> np.ndarray:

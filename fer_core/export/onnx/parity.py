@@ -22,6 +22,7 @@ from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.metrics.metrics import log_softmax, measure, outcome_of, softmax
 from fer_core.export.onnx.options import Precision
 from fer_core.pixels.decode import decode_rgb
+from fer_core.predict.metadata import NEVER
 from fer_core.predict.predictor import Predictions, Predictor
 
 __all__ = [
@@ -51,7 +52,7 @@ class Parity:
     Attributes:
         rows: number of faces.
         ties: rows that are too close to call in the reference; they do not count in the agreement.
-        scale: greatest absolute logit of the reference.
+        scale: greatest absolute logit of the reference, absent classes left out.
         maxabsdiff, meanabsdiff: of the logits.
         relative: maxabsdiff / scale.
         agreement: share of rows with the same most probable class.
@@ -215,7 +216,7 @@ def measure_parity(
     """Compare N rows.
 
     Args:
-        reference: the network's logits [N, 7].
+        reference: the network's logits [N, 7]; those of absent classes are `NEVER`.
         temperature: T that the calibration found; the file's own is not used.
         found: the file's answers.
         labels: class indices [N].
@@ -236,7 +237,7 @@ def measure_parity(
         )
     reference = reference.astype(np.float64)
     difference = np.abs(found.logits - reference)
-    scale = max(float(np.abs(reference).max()), float(np.finfo(np.float32).tiny))
+    scale = max(float(np.abs(reference[reference > NEVER]).max()), float(np.finfo(np.float32).tiny))
     second, first = np.sort(reference, axis=1)[:, -2:].T
     decided = first - second > _TIE * scale
     same = (reference.argmax(axis=1) == found.logits.argmax(axis=1))[decided]

@@ -44,6 +44,7 @@ def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         yield from _of_model(facts, key, model)
     for tag in facts.scope.teachers:
         evaluation = facts.models[tag].evaluation
+        assert facts.ensemble is not None
         yield (
             facts.ensemble.model_sha256[tag],
             evaluation.test.model_sha256,
@@ -78,11 +79,13 @@ def _of_run(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
     for split, count in {**rows, "test": len(first.test)}.items():
         what = f"{split} rows of the evaluations and of the gate"
         yield count, facts.validation["rows_by_split"][split], what
-    what = "teachers of the ensemble and of params.yaml"
-    yield facts.ensemble.teachers, facts.scope.teachers, what
-    what = "rows of the hard cases and of the evaluations"
-    yield facts.hard_cases["rows_sha256"], first.dev.rows_sha256, what
-    yield facts.hard_cases["hard_rows"], len(facts.hard_faces), "hard cases counted and listed"
+    if facts.ensemble is not None:
+        what = "teachers of the ensemble and of params.yaml"
+        yield facts.ensemble.teachers, facts.scope.teachers, what
+    if (hard := facts.hard_cases) is not None:
+        what = "rows of the hard cases and of the evaluations"
+        yield hard["rows_sha256"], first.dev.rows_sha256, what
+        yield hard["hard_rows"], len(facts.hard_faces), "hard cases counted and listed"
     yield facts.comparison["set"], name, "set of the comparison and of params.yaml"
     compared = {run["key"]: run["metrics"] for run in facts.comparison["runs"]}
     yield sorted(compared), sorted(facts.models), "runs of the comparison and of params.yaml"

@@ -69,7 +69,7 @@ def changes(before: Mapping[str, Any], facts: RunFacts) -> list[Change]:
     now = summary(facts)
     measured = {
         deployed: facts.deployed.reliability[name]["temperature_scaled"]["metrics"],
-        "ensemble": facts.board_row("ensemble", True)["metrics"],
+        **({"ensemble": facts.board_row("ensemble", True)["metrics"]} if facts.board else {}),
     }
     found = []
     for model, metrics in measured.items():

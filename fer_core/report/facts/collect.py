@@ -30,6 +30,16 @@ from fer_core.report.facts.agreement import REMEDY, agreements, check_one_run
 __all__ = ["ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
 
 
+_WITHOUT_TEACHERS: dict[str, Any] = {
+    "board": [],
+    "oracles": [],
+    "ensemble": None,
+    "targets": None,
+    "hard_cases": None,
+    "hard_faces": pd.DataFrame(),
+}
+
+
 @dataclass(frozen=True)
 class ReportScope:
     """What params.yaml says is to be reported.
@@ -100,9 +110,9 @@ class RunFacts:
         scope: what is reported.
         models: teachers, then students, by key.
         validation: the report of the gate.
-        board: rows of the leaderboard.
+        board: rows of the leaderboard; empty without teachers.
         oracles: of every named set, what a rule that always picks a right teacher would reach.
-        ensemble: of the teachers.
+        ensemble: of the teachers; None without teachers, as what follows from it.
         targets: metrics and sharpness of the soft labels.
         comparison: of the methods.
         exports: one record an ONNX file.
@@ -116,12 +126,12 @@ class RunFacts:
     validation: dict[str, Any]
     board: list[dict[str, Any]]
     oracles: list[dict[str, Any]]
-    ensemble: Ensemble
-    targets: dict[str, Any]
+    ensemble: Ensemble | None
+    targets: dict[str, Any] | None
     comparison: dict[str, Any]
     exports: list[dict[str, Any]]
     parity: dict[str, Any]
-    hard_cases: dict[str, Any]
+    hard_cases: dict[str, Any] | None
     hard_faces: pd.DataFrame
 
     @property
@@ -184,8 +194,6 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
             found=scope.deployed,
             expected=scope.students,
         )
-    hard_faces, hard_summary, hard_rows_sha256 = read_hard_cases(data / "hard_cases")
-    board = read_leaderboard(data / "leaderboard")
     facts = RunFacts(
         scope=scope,
         models={
@@ -193,15 +201,10 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
             for key, record in scope.records(data).items()
         },
         validation=read_validation(data / "validation.json"),
-        board=board.rows,
-        oracles=board.oracles,
-        ensemble=read_ensemble(data / "ensemble"),
-        targets=read_target_metrics(data / "softlabels" / "ensemble_metrics.json"),
         comparison=read_comparison(data / "comparison"),
         exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
         parity=read_parity(data / "onnx" / "onnxparity.json"),
-        hard_cases={**asdict(hard_summary), "rows_sha256": hard_rows_sha256},
-        hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
+        **(_of_teachers(data) if scope.teachers else _WITHOUT_TEACHERS),
     )
     try:
         check_one_run(agreements(facts), data)
@@ -213,6 +216,20 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
             remedy=REMEDY,
         ) from error
     return facts
+
+
+def _of_teachers(data: Path) -> dict[str, Any]:
+    """What there is only with teachers."""
+    hard_faces, hard_summary, hard_rows_sha256 = read_hard_cases(data / "hard_cases")
+    board = read_leaderboard(data / "leaderboard")
+    return {
+        "board": board.rows,
+        "oracles": board.oracles,
+        "ensemble": read_ensemble(data / "ensemble"),
+        "targets": read_target_metrics(data / "softlabels" / "ensemble_metrics.json"),
+        "hard_cases": {**asdict(hard_summary), "rows_sha256": hard_rows_sha256},
+        "hard_faces": hard_faces[hard_faces[list(REASONS)].any(axis=1)],
+    }
 
 
 def _read_model(data: Path, key: str, record: Path, compare_set: str) -> ModelFacts:

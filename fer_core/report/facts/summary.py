@@ -1,11 +1,20 @@
-"""The few numbers that `dvc metrics diff` compares between commits and branches."""
+"""A run in numbers: the headline that `dvc metrics diff` compares between commits and branches, and
+the summary that pages compare.
+"""
 
 from typing import Any
 
 from fer_core.base.errors import ParamsError
 from fer_core.report.facts.collect import ModelFacts, RunFacts
 
-__all__ = ["MODEL_METRICS", "ensemble_metrics", "model_metrics", "student_metrics", "summary"]
+__all__ = [
+    "MODEL_METRICS",
+    "ensemble_metrics",
+    "headline",
+    "model_metrics",
+    "student_metrics",
+    "summary",
+]
 
 _DIGITS = 6
 _SPLITS = ("train", "val", "calib", "test", "dropped")
@@ -44,9 +53,16 @@ def summary(facts: RunFacts) -> dict[str, Any]:
     models = {key: model_metrics(model, name) for key, model in facts.models.items()}
     return {
         "data": _data(facts),
-        name: {"ensemble": ensemble_metrics(facts), **models},
+        name: ({"ensemble": ensemble_metrics(facts)} if facts.ensemble else {}) | models,
         "onnx": _onnx(facts),
     }
+
+
+def headline(facts: RunFacts) -> dict[str, float]:
+    """The deployed student on `compare_set` in five numbers, for DVC."""
+    values = model_metrics(facts.deployed, facts.scope.compare_set)
+    names = ("macro_f1", "accuracy", "minority_f1", "nll_scaled_nats", "ece_scaled")
+    return {name: values[name] for name in names}
 
 
 def model_metrics(model: ModelFacts, set_name: str) -> dict[str, float]:
@@ -86,6 +102,7 @@ def ensemble_metrics(facts: RunFacts) -> dict[str, float]:
     """The chosen weighting of the calibrated teachers on `compare_set`, at its fused
     temperature.
     """
+    assert facts.ensemble is not None
     measured = facts.board_row("ensemble", True)["metrics"]
     values = {
         **{name: measured[name]["value"] for name in ("macro_f1", "accuracy", "minority_f1")},

@@ -120,7 +120,9 @@ def hard_lines(facts: RunFacts) -> list[dict[str, Any]]:
     Only scores of the predicted class: whether a model is calibrated does not change these.
     """
     cases = facts.hard_cases
-    lines = []
+    lines: list[dict[str, Any]] = []
+    if cases is None:
+        return lines
     for key, found in cases["scores"].items():
         kind = (
             "teacher"
@@ -143,7 +145,10 @@ def hard_lines(facts: RunFacts) -> list[dict[str, Any]]:
 def history_points(facts: RunFacts, keys: Sequence[str]) -> pd.DataFrame:
     """Training curves of these models, one line a model and epoch (from 0)."""
     parts = [facts.models[key].history[["epoch", *_HISTORY]].assign(model=key) for key in keys]
-    return pd.concat(parts, ignore_index=True)[["model", "epoch", *_HISTORY]].round(6)
+    columns = ["model", "epoch", *_HISTORY]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns].round(6)
 
 
 def confusion_points(facts: RunFacts) -> pd.DataFrame:

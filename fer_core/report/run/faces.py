@@ -83,6 +83,7 @@ def hard_by_class(facts: RunFacts, dev: Pack) -> list[FaceGrid]:
 def _hard_tiles(
     faces: pd.DataFrame, dev: Pack, facts: RunFacts, why: bool = False
 ) -> list[FaceTile]:
+    assert facts.hard_cases is not None
     _check_rows(dev, facts.hard_cases["rows_sha256"])
     row_of = {sample_id: row for row, sample_id in enumerate(dev.rows.sample_ids)}
     tiles = []

@@ -82,7 +82,7 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         left_out=_left_out(facts.validation),
         mistakes=mistakes(facts, test),
         hard=_hard_board(facts),
-        hard_grids=hard_by_reason(facts, dev),
+        hard_grids=hard_by_reason(facts, dev) if facts.hard_cases else [],
         sheet=SHEET,
         carried=carried_words(facts.deployed.calibration, measured, name),
         latency=_latency(here.latency) if here else None,
@@ -109,9 +109,11 @@ def _class_f1(facts: RunFacts) -> dict[str, dict[str, float | None]]:
     of_models = {
         key: model.evaluation.metrics[name]["per_class_f1"] for key, model in facts.models.items()
     }
-    ensemble = facts.board_row("ensemble", True)["per_class_f1"]
-    order = [*facts.scope.teachers, "ensemble", *facts.scope.students]
-    return {key: ({"ensemble": ensemble} | of_models)[key] for key in order}
+    order = list(facts.scope.students)
+    if facts.ensemble is not None:
+        of_models["ensemble"] = facts.board_row("ensemble", True)["per_class_f1"]
+        order = [*facts.scope.teachers, "ensemble", *order]
+    return {key: of_models[key] for key in order}
 
 
 def _boards(facts: RunFacts) -> dict[str, dict[str, Any]]:
@@ -145,13 +147,16 @@ def _left_out(validation: Mapping[str, Any]) -> list[tuple[str, int]]:
     ]
 
 
-def _hard_board(facts: RunFacts) -> dict[str, Any]:
-    """Model -> its scores on the hard rows and on all, best on the hard ones first."""
+def _hard_board(facts: RunFacts) -> dict[str, Any] | None:
+    """Model -> its scores on the hard rows and on all, best on the hard ones first; None without
+    teachers, who say what is hard.
+    """
+    if (cases := facts.hard_cases) is None:
+        return None
     models: dict[str, dict[str, Any]] = {}
     for line in hard_lines(facts):
         models.setdefault(line["model"], {})[line["rows_of"]] = line
     best = sorted(models.items(), key=lambda item: -item[1]["hard"]["macro_f1"])
-    cases = facts.hard_cases
     return {"models": dict(best), "scores": OF_PREDICTIONS} | {
         part: cases[part] for part in ("hard_rows", "val_rows")
     }

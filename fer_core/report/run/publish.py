@@ -56,7 +56,9 @@ def publish(
     dev, test = (Pack.open(data / "pack" / half) for half in ("dev", "test"))
     shown = {name: params.section(name, Any) for name in _SHOWN}
     context = PageContext(shown, preference_of(facts, params), here)
-    page, sheet = render_page(facts, dev, test, context), render_hard_sheet(facts, dev)
+    page = render_page(facts, dev, test, context)
+    sheet = render_hard_sheet(facts, dev) if facts.hard_cases else None
     with new_folder(folder) as temporary:
         write_text(temporary / "index.html", page)
-        write_text(temporary / SHEET, sheet)
+        if sheet is not None:
+            write_text(temporary / SHEET, sheet)

@@ -27,6 +27,7 @@ from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.official_counts import CorrectedCounts
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import LAYOUTS, reader_for
+from fer_core.sources.cropping.whole_photos import whole_photos
 from fer_core.sources.files.subjects import check_pattern, person_in
 from fer_core.sources.files.tree import open_tree
 
@@ -131,16 +132,19 @@ class Descriptors:
         counts, corrected = self._announced(name, place, force)
         _refuse_another_layout(before, place, force or (layout is not None and not before.present))
         _refuse_without_faces(counts, place.path, force)
+        photos = whole_photos(name, place.tree, reader_for(place.layout), self.options)
         found, reached = place.path, reach(name, place.path, self.raw)
         with linked(name, reached, self.raw) as gone:
             before = replace(before, licence=wishes.licence or before.licence or LICENCE)
             after = scanned(before, self.raw, place.layout, reached.root)
+            gone_for_good = {hash for one in self._all() for hash in one.forgotten}
+            after = replace(after, forgotten=tuple(sorted(gone_for_good)))
             after = replace(after, group_pattern=pattern, corrected=corrected)
             if name == COLLECTION:
                 whole = self.raw / reached.root
                 place = replace(place, path=whole, tree=open_tree(whole))
                 counts = reader_for(place.layout).announce(place.tree, self.options)
-            remarks = _remarks(place, after, self.options)
+            remarks = [*photos, *_remarks(place, after, self.options)]
             write_descriptor(self.folder, after)
         return Added(before, after, found, place, counts, remarks, gone)
 

@@ -12,11 +12,12 @@ from fer_core.sources.catalogue.registry import UNLABELLED
 from fer_core.sources.files.archives import archive_stem
 from fer_core.sources.files.tree import RawTree
 
-__all__ = ["faces_in", "odd_counts", "odd_files", "others_in"]
+__all__ = ["faces_in", "lacking", "odd_counts", "odd_files", "others_in"]
 
 _RATIO = 10  # shares of a class in train and test that differ by more are odd
 _ENOUGH = 100  # labelled faces of a split before its shares say anything
 _SHOWN = 5
+_FEW = 8  # faces of a class that no four splits can be made of
 
 
 def faces_in(counts: Announced) -> int:
@@ -34,6 +35,12 @@ def others_in(counts: Announced) -> list[str]:
     return sorted({word for words in counts.values() for word in words} - {*CLASSES, UNLABELLED})
 
 
+def lacking(counts: Announced) -> list[str]:
+    """Classes of which a labelled data set has no face."""
+    total = {name: sum(words.get(name, 0) for words in counts.values()) for name in CLASSES}
+    return [name for name, count in total.items() if not count] if any(total.values()) else []
+
+
 def odd_counts(counts: Announced) -> list[str]:
     """What is missing or odd in the numbers, each as a sentence without a full stop."""
     labelled = {
@@ -45,17 +52,28 @@ def odd_counts(counts: Announced) -> list[str]:
     found = []
     if unlabelled := sum(words.get(UNLABELLED, 0) for words in counts.values()):
         found.append(f"{unlabelled} pictures without labels: they are in no split and no set")
-    if nowhere := [
-        name
+    total = {
+        name: sum(classes[name] for classes in labelled.values())
         for name in CLASSES
-        if labelled and not any(classes[name] for classes in labelled.values())
-    ]:
+        if any(classes[name] for classes in labelled.values())
+    }
+    if len(total) == 1:
+        found.append(
+            f"all faces are {next(iter(total))}: a network needs two classes at least, from this "
+            "data set or another"
+        )
+    if few := {name: count for name, count in total.items() if count < _FEW}:
+        found.append(
+            f"few faces of {', '.join(f'{name} ({count})' for name, count in few.items())}: val, "
+            "calib and test need some of each class too (validate.min_per_class)"
+        )
+    if nowhere := lacking(counts):
         found.append(f"no faces of {', '.join(nowhere)}")
     for split, classes in labelled.items():
-        if lacking := [
+        if missing := [
             name for name, count in classes.items() if not count and name not in nowhere
         ]:
-            found.append(f"no faces of {', '.join(lacking)} in {split}")
+            found.append(f"no faces of {', '.join(missing)} in {split}")
     if labelled.get("none"):
         found.append(f"{sum(labelled['none'].values())} faces have no split: no set takes them")
     if set(labelled) & {"val", "test"} and "train" not in labelled:

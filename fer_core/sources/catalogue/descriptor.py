@@ -40,6 +40,8 @@ class Descriptor:
         sample: options of the renderer; None for real data.
         group_pattern: regular expression that finds a picture's person in its path; "" for none.
         corrected: its class counts may differ from the official ones.
+        forgotten: sha256 of the pictures that nothing may be made of, sorted. Hashes alone, because
+            a name may be a person's.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Descriptor:
     sample: dict[str, Any] | None = None
     group_pattern: str = ""
     corrected: bool = False
+    forgotten: tuple[str, ...] = ()
 
 
 class _File(Section):
@@ -69,6 +72,7 @@ class _File(Section):
     labels: str | None = None
     group_pattern: str | None = None
     corrected: bool | None = None
+    forgotten: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] | None = None
     licence: str = ""
 
     @model_validator(mode="after")
@@ -139,6 +143,7 @@ def read_descriptor(path: Path) -> Descriptor:
         file.sample,
         file.group_pattern or "",
         file.corrected or False,
+        tuple(file.forgotten or ()),
     )
 
 
@@ -157,6 +162,7 @@ def write_descriptor(folder: Path, descriptor: Descriptor) -> Path:
         licence=descriptor.licence,
         group_pattern=descriptor.group_pattern or None,
         corrected=descriptor.corrected or None,
+        forgotten=sorted(descriptor.forgotten) or None,
         **of_tree,
     )
     path = folder / f"{descriptor.name}.json"

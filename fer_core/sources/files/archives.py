@@ -28,6 +28,7 @@ DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFE
 _SUFFIXES = (".tar.gz", ".tgz", ".zip", ".tar")
 _MOST_COMPRESSED = 64
 _DEEPEST = 64
+_TOLD = 300  # characters
 _DAMAGE = (*DAMAGE, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -200,6 +201,7 @@ def _unsafe(archive: Path, name: str, what: str) -> DataError:
 
 
 def _damaged(path: Path, error: object) -> DataError:
+    error = str(error)[:_TOLD]  # zipfile quotes the whole of a name that it cannot read
     return DataError(
         "An archive is damaged or encrypted.",
         where=path,

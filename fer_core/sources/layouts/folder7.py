@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES, UNLABELLED, class_index
+from fer_core.base.translations import SPOKEN
 from fer_core.pixels.picture_files import is_image
 from fer_core.sources.catalogue.faces import Announced
 from fer_core.sources.catalogue.options import CleanOptions
@@ -72,7 +73,7 @@ class _Folder7(Reader):
                 where=tree.place,
                 found=", ".join(folder for folder, _ in collections[:8]) or "no folders",
                 expected=f"{{train,val,test}}/{{{','.join(CLASSES)}}}/ or {{{','.join(CLASSES)}}}/",
-                remedy="name the folders after the classes",
+                remedy=f"name the folders after the classes; {SPOKEN}",
             )
         for folder, form in collections:
             yield from _entries_of(tree, folder, form or "unknown")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import class_index
+from fer_core.base.translations import SPOKEN
 from fer_core.pixels.picture_files import IMAGE_SUFFIXES, is_image, suffix_of
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.tree import RawTree
@@ -47,6 +48,15 @@ class _Unlabelled(Reader):
 
     def files(self, tree: RawTree) -> list[str]:
         return [""]
+
+    def remarks(self, tree: RawTree, options: CleanOptions) -> list[str]:
+        folders = tree.folders()
+        if len(folders) < 2:
+            return []
+        return [
+            f"if the folders {', '.join(folders[:3])} are named after expressions, give them the "
+            f"names of the classes: {SPOKEN}"
+        ]
 
     def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[Entry]:
         images = others = 0

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_core.base.absent import present_classes
 from fer_core.base.errors import TrainingError
-from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.base.labels import CLASSES
 from fer_core.images.bank import ImageBank
 from fer_core.training.loop.options import TrainOptions
 
@@ -83,7 +84,8 @@ def shuffled_batches(rows: np.ndarray, batch: int, seed: int, epoch: int) -> lis
 def balanced_batches(
     rows: np.ndarray, labels: np.ndarray, batch: int, seed: int, epoch: int
 ) -> list[np.ndarray]:
-    """Batches with at least two rows of each class; the other places draw a class uniformly.
+    """Batches with at least two rows of each class that is not declared absent; the other places
+    draw a class uniformly.
 
     Within a class rows come from reshuffled passes, so that a large class is walked through instead
     of drawn with replacement. There are as many steps as with plain shuffling.
@@ -97,19 +99,19 @@ def balanced_batches(
         TrainingError: a class has no row.
     """
     random = np.random.default_rng([seed, epoch])
-    pools = [rows[labels == index] for index in range(N_CLASSES)]
-    for name, pool in zip(CLASSES, pools, strict=True):
+    pools = [rows[labels == index] for index in present_classes()]
+    for index, pool in zip(present_classes(), pools, strict=True):
         if not len(pool):
             raise TrainingError(
                 "Balanced batches need every class.",
                 where="train rows",
-                found=f"no {name}",
+                found=f"no {CLASSES[index]}",
                 remedy="balance: none or weights",
             )
     steps = max(1, round(len(rows) / batch))
-    slots = np.tile(np.repeat(np.arange(N_CLASSES), _LEAST_PER_CLASS), (steps, 1))
+    slots = np.tile(np.repeat(np.arange(len(pools)), _LEAST_PER_CLASS), (steps, 1))
     slots = np.concatenate(
-        [slots, random.integers(N_CLASSES, size=(steps, batch - slots.shape[1]))], axis=1
+        [slots, random.integers(len(pools), size=(steps, batch - slots.shape[1]))], axis=1
     )
     chosen = np.empty_like(slots)
     for index, pool in enumerate(pools):

@@ -1,8 +1,9 @@
 """The record of a training run: facts about it that people read and no later result depends on.
 
-The out `record/` is the same for the same run: `history.csv`, `summary.json` with what was
-selected, `compare.json` (stage B) with how the model does beside the one it began as, `sweep.json`
-(with `keep_checkpoints`) with the epochs that were scored only at the end.
+The out `record/` is the same for the same run: `val.json` with the val scores of the selected
+epoch, which are metrics of DVC, `history.csv`, `summary.json` with what was selected,
+`compare.json` (stage B) with how the model does beside the one it began as, `sweep.json` (with
+`keep_checkpoints`) with the epochs that were scored only at the end.
 
 The folder `log/` beside it is no out, for it differs from run to run: `timing.csv` says how fast it
 went, `environment.json` on what and with what.
@@ -76,7 +77,10 @@ def write_record(
         pd.DataFrame(timing).to_csv(temporary / "timing.csv", index=False)
         speed = {"seconds": seconds, "images_per_second": images / seconds}
         write_json(temporary / "environment.json", speed | ran_on)
+    chosen = result.history[result.selected_epoch]
+    val = {name[4:]: value for name, value in chosen.items() if name.startswith("val_")}
     with new_folder(folder / "record") as temporary:
+        write_json(temporary / "val.json", val)
         pd.DataFrame(result.history).to_csv(temporary / "history.csv", index=False)
         write_json(
             temporary / "summary.json",
@@ -85,11 +89,7 @@ def write_record(
                 "selected_epoch": result.selected_epoch,
                 "epochs": len(result.history),
                 "optimiser_steps": result.steps,
-                "val": {
-                    name[4:]: value
-                    for name, value in result.history[result.selected_epoch].items()
-                    if name.startswith("val_")
-                },
+                "val": val,
                 "distinct_share": result.history[-1]["seen_share"],
             },
         )

@@ -5,6 +5,7 @@ training run.
 import numpy as np
 import torch
 
+from fer_core.base.absent import present_classes
 from fer_core.base.errors import TrainingError
 from fer_core.base.labels import N_CLASSES
 from fer_core.models.devices import distributed
@@ -59,12 +60,13 @@ def val_scores(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]
         truth: int [N], 0 to C - 1.
     """
     classes = probabilities.shape[1]
+    kept = present_classes() if classes == N_CLASSES else slice(None)
     predicted = probabilities.argmax(axis=1)
     right = np.bincount(truth[predicted == truth], minlength=classes)
     either = np.bincount(truth, minlength=classes) + np.bincount(predicted, minlength=classes)
     of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
     return {
         "accuracy": float(right.sum() / len(truth)),
-        "macro_f1": float(np.mean(2 * right / np.maximum(either, 1))),
+        "macro_f1": float(np.mean((2 * right / np.maximum(either, 1))[kept])),
         "nll": float(-np.log(np.maximum(of_truth, np.finfo(np.float64).eps)).mean()),
     }

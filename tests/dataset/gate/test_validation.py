@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.dataset.assembly.leakage import TwinOptions
 from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
-from fer_core.dataset.gate.checks import MinPerClass
+from fer_core.dataset.gate.checks import Fault, MinPerClass
 from fer_core.dataset.gate.validation import (
     ValidateOptions,
     Validation,
@@ -254,6 +255,34 @@ def test_an_empty_split_is_told_with_the_key_that_carves_it(tmp_path: Path) -> N
     assert all("`manifest.missing_test_fraction: 0.2` carves" in fault.found for fault in faults)
     carved = options.model_copy(update={"missing_test_fraction": 0.2})
     assert not validate(build_manifest(stores, carved, 1), stores, carved, least, {}).faults
+
+
+def test_a_class_that_nobody_has_passes_where_it_is_declared_absent_and_has_no_row(
+    tmp_path: Path,
+) -> None:
+    faces = [face for face in many("a", "train", 140) if face.label != 6]
+    store(tmp_path, "a", faces)
+    options = OPTIONS.model_copy(
+        update={"sources": ["a"], "test_fraction": {}, "missing_test_fraction": 0.2}
+    )
+    least = ValidateOptions(min_per_class=MinPerClass(train=1, val=1, calib=1, test=1))
+    stores = open_stores(tmp_path, ["a"])
+
+    def faults_with(*absent: str) -> list[Fault]:
+        declare_absent({"labels": {"absent": absent}})
+        try:
+            return validate(build_manifest(stores, options, 1), stores, options, least, {}).faults
+        finally:
+            declare_absent({})
+
+    faults = faults_with()
+    assert {fault.where for fault in faults} == {
+        f"{split}/Neutral" for split in ("train", "val", "calib", "test")
+    }
+    assert all("`labels: {absent: [Neutral]}`" in fault.found for fault in faults)
+    assert faults_with("Neutral") == []
+    (contradiction,) = faults_with("Neutral", "Happy")
+    assert contradiction.check == "absent" and contradiction.where == "Happy"
 
 
 def test_an_empty_or_misspelt_set_is_seen(clean: Path) -> None:

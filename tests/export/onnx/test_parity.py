@@ -11,10 +11,12 @@ from scipy.special import softmax
 from scipy.stats import entropy
 from sklearn.metrics import f1_score
 
+from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError, ModelError
 from fer_core.base.files import read_json, write_json
 from fer_core.dataset.pack.pack import Pack
-from fer_core.export.onnx.export import save_onnx
+from fer_core.export.onnx.export import export_files, save_onnx
+from fer_core.export.onnx.faces import reference_logits
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.parity import (
     GATES,
@@ -27,6 +29,7 @@ from fer_core.export.onnx.parity import (
 )
 from fer_core.images.bank import ImageBank
 from fer_core.models.networks.inference import logits_of
+from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.predictor import Predictions, Predictor
 from tests.exports import PREPROCESSING, TEMPERATURE, Exported
 
@@ -254,3 +257,26 @@ def test_eight_bit_file_that_fails_is_deleted_and_recorded_while_others_stay(
         record["refused"]["int8"]["reasons"] == faults
         and record["refused"]["int8"]["pass"] is False
     )
+
+
+def test_an_absent_class_is_never_answered_and_a_file_that_would_is_refused(
+    exported: Exported, pack: Pack, tmp_path: Path
+) -> None:
+    metadata = OnnxMetadata(
+        *("small", "fp32", PREPROCESSING, TEMPERATURE, "a" * 64, "b" * 64, "for tests"),
+        absent=("Fear", "Neutral"),
+    )
+    files = export_files(exported.network, metadata, 18, ("fp32", "fp16"), tmp_path, "student")
+    declare_absent({"labels": {"absent": ["Fear", "Neutral"]}})
+    try:
+        masked = reference_logits(exported.network, pack, PREPROCESSING, 1)
+    finally:
+        declare_absent({})
+    assert check_parity(masked, TEMPERATURE, pack, files, 1)["fp32"].scale < 1e3
+    predictor = Predictor(files["fp32"], logit_bias=[0, 0, 50, 0, 0, 0, 50])
+    found = predict_pack(predictor, pack)
+    assert predictor.metadata.absent == ("Fear", "Neutral")
+    assert not found.probabilities[:, [2, 6]].any()
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-6)
+    with pytest.raises(ModelError, match="does not give"):
+        check_parity(masked, TEMPERATURE, pack, {"fp32": exported.files["fp32"]}, 1)

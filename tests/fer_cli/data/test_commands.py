@@ -5,7 +5,9 @@ import json
 import pytest
 
 from fer_core.base.errors import DataError, FerError
+from fer_core.base.params import read_params
 from fer_core.dataset.store.store import FaceStore
+from fer_core.pipeline.comments import with_absent
 from fer_core.sources.catalogue.descriptor import read_descriptor
 from fer_core.sources.catalogue.official_counts import OFFICIAL, OfficialCounts
 from tests.fer_cli.adding import faces, fer, texts
@@ -312,3 +314,55 @@ def test_paths_that_no_system_takes_are_refused(data_project, path):
         fer("add", "mine", path)
     with pytest.raises(DataError, match="no name for a data set"):
         fer("add", "x" * 300, "here")
+
+
+def test_classes_that_nobody_has_are_declared_absent_only_if_that_is_meant(data_project, tmp_path):
+    for number, name in enumerate(["happy", "sad", "angry", "fear", "surprise", "disgust"]):
+        put(tmp_path / f"set/{name}/a.png", number)
+    before = (data_project / "params.yaml").read_text()
+    assert "`labels: {absent: [Neutral]}`" in fer("add", "mine", tmp_path / "set")
+    assert (data_project / "params.yaml").read_text() == before
+    assert "never answered" in fer("add", "mine", tmp_path / "set", "--absent")
+    text = (data_project / "params.yaml").read_text()
+    assert text.startswith(before) and read_params()["labels"] == {"absent": ["Neutral"]}
+    fer("add", "mine", tmp_path / "set", "--absent")
+    assert (data_project / "params.yaml").read_text() == text
+    assert with_absent(text, ()) == before
+
+
+def test_one_photo_a_class_is_told_to_be_few(data_project, tmp_path):
+    for number, name in enumerate(("happy", "sad")):
+        put(tmp_path / f"set/{name}/a.png", number)
+    text = fer("add", "mine", tmp_path / "set")
+    assert "few faces of Happy (1), Sad (1)" in text and "validate.min_per_class" in text
+
+
+def test_one_class_alone_is_told(data_project, tmp_path):
+    for number in range(9):
+        put(tmp_path / f"set/happy/{number}.png", number)
+    text = fer("add", "mine", tmp_path / "set")
+    assert "all faces are Happy: a network needs two classes" in text and "few faces" not in text
+
+
+def test_a_folder_where_every_photo_is_the_same_is_told(data_project, tmp_path):
+    for name in ("happy/a", "happy/b", "sad/c"):
+        put(tmp_path / f"set/{name}.png", 5)
+    text = fer("add", "mine", tmp_path / "set")
+    assert "all 3 pictures that were looked at are the same one" in text
+
+
+def test_labels_of_six_other_languages_are_read_and_of_others_told(data_project, tmp_path):
+    for number, name in enumerate(["Wütend", "dégoût", "miedo", "gioia", "tristeza", "verrast"]):
+        put(tmp_path / f"set/{name}/a.png", number)
+    fer("add", "mine", tmp_path / "set")
+    assert faces(data_project, "mine") == 6
+    put(tmp_path / "other/радость/a.png", 1)
+    put(tmp_path / "other/sad/a.png", 2)
+    assert "радость 1" in fer("add", "other", tmp_path / "other")
+    (tmp_path / "other/sad/a.png").unlink()
+    (tmp_path / "other/sad").rmdir()
+    put(tmp_path / "other/грусть/a.png", 3)
+    with pytest.raises(DataError, match=r"радость[\s\S]*name the folders"):
+        fer("add", "third", tmp_path / "other", "--layout", "folder7")
+    text = fer("add", "third", tmp_path / "other")
+    assert "грусть, радость are named after expressions" in text and "English, German" in text

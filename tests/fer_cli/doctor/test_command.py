@@ -17,6 +17,7 @@ from fer_cli.doctor import project as doctor_project
 from fer_cli.doctor import software as doctor_software
 from fer_cli.doctor.command import doctor
 from fer_core.base.params import read_params
+from fer_core.pipeline import traps
 from fer_core.pipeline.dag import synced
 from fer_core.sources.catalogue.descriptor import Descriptor, write_descriptor
 
@@ -53,6 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("FER_RAW", "FER_DEVICE", "FER_THREADS", "FER_WEIGHTS", "FER_RUNS", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(traps, "_CODE", tmp_path)
     for module in (doctor_software, doctor_project):
         monkeypatch.setattr(module, "probe", lambda code: ANSWER)
     return tmp_path

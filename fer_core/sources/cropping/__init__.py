@@ -1,0 +1,1 @@
+"""Whole photos before they are a data set: are they photos, and faces cut out of them."""

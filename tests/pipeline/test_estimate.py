@@ -1,0 +1,86 @@
+"""`fer run --estimate`: what stages took before, what images take at a known speed, and a guess."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.base.files import write_json
+from fer_core.base.params import read_params
+from fer_core.pipeline.estimate import TIMES, estimate, measured_speed, note_times, train_images
+from fer_core.pipeline.plan import Plan, plan_of
+from fer_core.pipeline.scheduler import Machine
+from tests.shipped import SAMPLE
+
+UPSTREAM: dict[str, set[str]] = {
+    "pack": set(),
+    "student@ce-1337": {"pack"},
+    "student@kd-1337": {"pack"},
+    "predict@kd-1337": {"student@kd-1337"},
+    "report": {"student@ce-1337", "predict@kd-1337"},
+}
+ONE, TWO = Machine(1, 2, ()), Machine(2, 2, ())
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    write_json(Path("data/validation.json"), {"rows_by_split": {"train": 1000}})
+    return read_params(SAMPLE)
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return plan_of(UPSTREAM, UPSTREAM, UPSTREAM)
+
+
+def test_images_of_a_training_are_its_rows_times_its_epochs(params: dict[str, Any]) -> None:
+    params["teachers"]["rn18"]["a"] = {"train": {"epochs": 3}}
+    assert train_images("student@ce-1337", params) == 10_000
+    assert train_images("teacher_a@b3", params) == 14_000
+    assert train_images("teacher_a@rn18", params) == 3_000
+    assert train_images("pack", params) is None
+
+
+def test_trainings_go_at_their_last_speed_and_other_stages_take_what_they_took(
+    params: dict[str, Any], plan: Plan
+) -> None:
+    for key, speed in (("ce-1337", 100), ("kd-1337", 200)):
+        log = {"images_per_second": speed, "seconds": 1}
+        write_json(Path(f"data/students/{key}/log/environment.json"), log)
+    taken = dict.fromkeys(("pack", "report", "predict@kd-1337"), (10.0, 500000000.0))
+    note_times(taken, {})
+    lock = "stages:\n  pack:\n    outs:\n    - {path: data/pack, size: 7000}\n"
+    Path("dvc.lock").write_text(lock)
+    found = estimate(plan, params, ONE, lambda _: True)
+    assert dict(found.longest)["student@ce-1337"] == pytest.approx(108)
+    assert dict(found.longest)["student@kd-1337"] == pytest.approx(58)
+    assert found.seconds == pytest.approx(10 + 108 + 58 + 10 + 10) and not found.guessed
+    both = estimate(plan, params, TWO, lambda _: True)
+    assert both.seconds == pytest.approx(10 + 108 + 10)
+    assert both.memory == pytest.approx(1.2e9 * 2) and both.disk >= 7000
+
+
+def test_without_a_history_the_network_is_measured_once_and_the_rest_is_guessed(
+    params: dict[str, Any], plan: Plan
+) -> None:
+    asked = []
+
+    def measure(*of: Any) -> float:
+        asked.append(of)
+        return 50.0
+
+    found = estimate(plan, params, TWO, lambda _: True, measure)
+    assert asked == [("test_resnet", 40, 32, 1)]
+    assert dict(found.longest)["student@ce-1337"] == pytest.approx(208)
+    assert set(found.guessed) == {"pack", "report", "predict@kd-1337"}
+
+
+def test_a_network_is_measured_in_a_moment(params: dict[str, Any]) -> None:
+    assert measured_speed("test_resnet", 32, 8, 1) > 1
+
+
+def test_a_damaged_history_is_no_history(params: dict[str, Any], plan: Plan) -> None:
+    TIMES.write_text("{")
+    assert estimate(plan, params, ONE, lambda _: False, lambda *_: 1e3).guessed
