@@ -1,5 +1,5 @@
 """Stage `onnx`: the chosen student as ONNX files, measured against the trained network on every
-test face.
+test face; whether int8 is handed out is decided on val and calib faces.
 
 Reads `data/students/<key>/model`, `data/calibration/<key>`, both halves of the pack and the data
 sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`,
@@ -39,6 +39,8 @@ def main() -> None:
     calibration = read_calibration(calibrated, card.weights_sha256)
     dev, test = Pack.open(paths.PACK / "dev"), Pack.open(paths.PACK / "test")
     reference = reference_logits(network, test, card.preprocessing, threads)
+    held_out = dev.rows.split("val", "calib")
+    chosen_on = reference_logits(network, dev, card.preprocessing, threads, held_out)
     metadata = OnnxMetadata(
         card.arch,
         "fp32",
@@ -64,11 +66,9 @@ def main() -> None:
     sources = sorted({*dev.rows.frame["source"], *test.rows.frame["source"]})
     with new_folder(paths.ONNX) as folder:
         files = save_networks(networks, metadata, folder, "student")
-        parity = check_parity(reference, metadata.temperature, test, files, threads)
+        parity = check_parity(reference, metadata.temperature, files, threads, chosen_on)
         shipped = drop_refused(files, parity)
-        write_parity(
-            folder / "onnxparity.json", parity, metadata.temperature, test.rows.sha256, len(test)
-        )
+        write_parity(folder / "onnxparity.json", parity, metadata.temperature, test.rows)
         write_export_report(
             folder / "onnxexportreport.json",
             shipped,

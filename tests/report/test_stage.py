@@ -184,7 +184,7 @@ def test_the_tables_hold_everybody(project: Path) -> None:
         assert spread["mean"] == pytest.approx(np.mean(values), abs=1e-6)
         assert spread["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
         assert (spread["min"], spread["max"], spread["seeds"]) == (min(values), max(values), 2)
-        for metric in ("brier", "ace"):
+        for metric in ("brier", "ece_equal_mass"):
             for stage, suffix in (("raw", ""), ("temperature_scaled", "_scaled")):
                 values = [one[stage]["metrics"][metric]["value"] for one in calibrated]
                 assert seeds.loc[(name, "kd", metric + suffix), "mean"] == pytest.approx(
