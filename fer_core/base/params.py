@@ -48,6 +48,7 @@ SECTIONS = (
     "student",
     "evaluation",
     "hard_cases",
+    "trust",
     "deploy",
     "latency",
 )

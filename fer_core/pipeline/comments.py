@@ -25,6 +25,7 @@ _ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", re.M)
 _PLAIN = {
     "seed": "Seed of everything random: splits, initial weights, teachers, the bootstrap. "
     "0 to 4294967295.",
+    "trust": "How far to trust the deployed student: what is tried, and when it has numbers.",
     "student": "The student networks: architecture, methods, seeds, and a section for each method.",
     "student.arch": "Name of the student's architecture: timm's, or resnet9_wN (N channels, 4 to "
     "256), a small dense network for small faces.",

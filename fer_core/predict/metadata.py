@@ -5,7 +5,7 @@ by the predictor.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_core.base.errors import ModelError, ParamsError
@@ -13,7 +13,7 @@ from fer_core.base.files import parse_json
 from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.pixels.preprocessing import Preprocessing
 
-__all__ = ["INPUT", "LOGITS", "PROBABILITIES", "OnnxMetadata"]
+__all__ = ["INPUT", "LOGITS", "PROBABILITIES", "OnnxMetadata", "Thresholds"]
 
 INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
 
@@ -33,6 +33,42 @@ _KEYS = (
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """When the network had better abstain, fitted on calib rows.
+
+    Attributes:
+        risk: share of wrong answers, among those given, that is aimed at.
+        confidence: below which no label is given for that; None where no threshold reaches it.
+        miss: share of faces whose label may be missing from the classes that are kept.
+        classes: class -> least probability at which it is kept; 0 for always.
+    """
+
+    risk: float
+    confidence: float | None
+    miss: float
+    classes: Mapping[str, float]
+
+    @classmethod
+    def from_json(cls, text: str) -> "Thresholds":
+        """From the text of the metadata.
+
+        Raises:
+            ValueError: not these values.
+        """
+        values = parse_json(text)
+        if not isinstance(values, dict) or set(values) != {"risk", "confidence", "miss", "classes"}:
+            raise ValueError("thresholds are risk, confidence, miss and classes")
+        of_classes = values["classes"]
+        if not isinstance(of_classes, dict) or set(of_classes) != set(CLASSES):
+            raise ValueError("thresholds of other classes")
+        numbers = [values["risk"], values["miss"], *of_classes.values()]
+        numbers += [] if values["confidence"] is None else [values["confidence"]]
+        if not all(type(one) in (int, float) and 0 <= one <= 1 for one in numbers):
+            raise ValueError("a threshold is no number from 0 to 1")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
 class OnnxMetadata:
     """Facts embedded in an exported file.
 
@@ -44,6 +80,7 @@ class OnnxMetadata:
         source_model_sha256: hash of the weights that were exported.
         rows_sha256: hash of the rows those weights were trained on.
         licence: terms of use of the weights.
+        thresholds: of abstention; None in a file without them.
     """
 
     arch: str
@@ -53,6 +90,7 @@ class OnnxMetadata:
     source_model_sha256: str
     rows_sha256: str
     licence: str
+    thresholds: Thresholds | None = None
 
     @property
     def knows_drawn_faces_only(self) -> bool:
@@ -75,6 +113,8 @@ class OnnxMetadata:
             "source_model_sha256": self.source_model_sha256,
             "temperature": repr(float(self.temperature)),
         }
+        if self.thresholds is not None:
+            props["thresholds"] = json.dumps(asdict(self.thresholds), sort_keys=True)
         return dict(sorted(props.items()))
 
     @classmethod
@@ -104,6 +144,8 @@ class OnnxMetadata:
             labels = parse_json(props["labels"])
             preprocessing = _preprocessing(parse_json(props["preprocessing"]))
             temperature = float(props["temperature"])
+            text = props.get("thresholds")
+            thresholds = None if text is None else Thresholds.from_json(text)
         except (ValueError, TypeError, ParamsError) as error:
             raise ModelError(
                 "The metadata of this ONNX file cannot be read.", where=where, found=error
@@ -133,7 +175,9 @@ class OnnxMetadata:
             key: props[key]
             for key in ("arch", "precision", "source_model_sha256", "rows_sha256", "licence")
         }
-        return cls(preprocessing=preprocessing, temperature=temperature, **texts)
+        return cls(
+            preprocessing=preprocessing, temperature=temperature, thresholds=thresholds, **texts
+        )
 
 
 def _preprocessing(values: Any) -> Preprocessing:

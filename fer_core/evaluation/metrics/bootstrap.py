@@ -7,7 +7,7 @@ weight for each row. The same seed, labels and clusters give the same resamples,
 measured on the same rows are always compared row by row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from fer_core.evaluation.metrics.metrics import METRICS, Outcome, measure
 __all__ = [
     "Interval",
     "confidence_intervals",
+    "interval_of",
     "paired_differences",
     "percentile_interval",
     "stratified_weights",
@@ -108,6 +109,21 @@ def confidence_intervals(
             found = replace(found, low=max(found.low - bias, 0.0), high=max(found.high - bias, 0.0))
         intervals[name] = found
     return intervals
+
+
+def interval_of(
+    statistic: Callable[[np.ndarray], float], weights: Sequence[np.ndarray]
+) -> Interval:
+    """A statistic of weighted rows with its interval.
+
+    Args:
+        statistic: of weights int64 [N] how often each row counts; nan where they leave nothing.
+        weights: resamples, of `stratified_weights`; two statistics of the same ones are compared
+            row by row.
+    """
+    drawn = np.array([statistic(one) for one in weights])
+    value = statistic(np.ones_like(weights[0]))
+    return percentile_interval(value, drawn[np.isfinite(drawn)])
 
 
 def paired_differences(
