@@ -99,6 +99,24 @@ class OnnxMetadata:
         """
         return "synthetic sample" in self.licence
 
+    def auto_threshold(self, where: object) -> float:
+        """Confidence below which the file had better give no label.
+
+        Raises:
+            ModelError: the file has no threshold, or calib rows promise its risk at none.
+        """
+        found = self.thresholds
+        if found is None or found.confidence is None:
+            raise ModelError(
+                "This file has no threshold of its own.",
+                where=where,
+                found="thresholds fitted to nothing"
+                if found is None
+                else f"calib rows promise a risk of {found.risk:g} at no threshold",
+                remedy="give a number, or export again with another trust.selective.auto",
+            )
+        return found.confidence
+
     def to_props(self) -> dict[str, str]:
         """Keys and texts for `metadata_props`, in the order of their names."""
         props = {

@@ -30,6 +30,10 @@ from fer_core.report.facts.agreement import REMEDY, agreements, check_one_run
 __all__ = ["ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
 
 
+TRUST = ("selective", "ambiguity", "fairness", "robustness")
+"""Records of `metrics/` that say how far to trust the deployed student."""
+
+
 @dataclass(frozen=True)
 class ReportScope:
     """What params.yaml says is to be reported.
@@ -109,6 +113,7 @@ class RunFacts:
         parity: of the ONNX files.
         hard_cases: the summary of the hard val rows.
         hard_faces: the hard val rows.
+        trust: selective, ambiguity, fairness and robustness of the deployed student.
     """
 
     scope: ReportScope
@@ -123,6 +128,7 @@ class RunFacts:
     parity: dict[str, Any]
     hard_cases: dict[str, Any]
     hard_faces: pd.DataFrame
+    trust: dict[str, dict[str, Any]]
 
     @property
     def deployed(self) -> ModelFacts:
@@ -170,7 +176,8 @@ def read_scope() -> ReportScope:
 
 
 def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
-    """Read every artifact under the data folder, and verify that they belong together.
+    """Read every artifact under the data folder and the records beside it; verify that they belong
+    together.
 
     Raises:
         ParamsError: `deploy.student` is no student.
@@ -202,6 +209,7 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
         parity=read_parity(data / "onnx" / "onnxparity.json"),
         hard_cases={**asdict(hard_summary), "rows_sha256": hard_rows_sha256},
         hard_faces=hard_faces[hard_faces[list(REASONS)].any(axis=1)],
+        trust={name: read_json(data.parent / "metrics" / f"{name}.json") for name in TRUST},
     )
     try:
         check_one_run(agreements(facts), data)

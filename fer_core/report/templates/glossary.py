@@ -16,6 +16,14 @@ TERMS = {
     "ECE": "Expected calibration error: the mean gap between how sure the model is and how often "
     "it is right, over bins of confidence. 0 is perfect, but few faces alone make a gap.",
     "equal-mass ECE": "ECE of the top answer over bins that hold equally many faces.",
+    "mCE": "Mean corruption error: the share of wrong answers, mean over all corruptions and "
+    "strengths; not divided by another model's.",
+    "AURC": "Area under the risk-coverage curve: the mean share of wrong answers as more and more "
+    "faces are answered, surest first. Lower is better.",
+    "coverage": "Share of faces that get an answer.",
+    "TPR gap": "How far the shares of a class's faces that are found lie apart between subgroups; "
+    "mean over classes.",
+    "present macro-F1": "Macro-F1 over the classes that have faces in the set.",
     "calibration": "Making probabilities honest: of the answers given with 70 % confidence, 70 % "
     "should be right.",
     "temperature": "One number by which all logits are divided before softmax. Above 1 it makes "
