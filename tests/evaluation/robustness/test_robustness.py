@@ -126,7 +126,7 @@ def grey_faces(count: int = 70) -> Faces:
 
 def test_errors_are_those_of_the_network_on_corrupted_faces() -> None:
     faces = grey_faces()
-    options = RobustnessOptions(rows=70, corruptions=("gamma", "rotation"), strengths=(1, 5))
+    options = RobustnessOptions(rows=70, corruptions=("mask", "rotation"), strengths=(1, 5))
     found = measure_robustness(faces, by_brightness, options, 1.0, 15, (100, 1))
     assert found["clean"]["accuracy"]["value"] == 1
     errors = {
@@ -148,8 +148,8 @@ def test_errors_are_those_of_the_network_on_corrupted_faces() -> None:
     assert found["mce"]["value"] == pytest.approx(np.mean([*errors.values()]), abs=1e-6)
     assert found["mce_excess"] == found["mce"]
     assert found["mce"]["low"] < found["mce"]["value"] < found["mce"]["high"]
-    assert found["mce_by_corruption"]["gamma"]["value"] > 0.3
-    assert found["corruptions"]["gamma"]["5"]["ece"]["value"] > found["clean"]["ece"]["value"]
+    assert found["mce_by_corruption"]["mask"]["value"] > 0.3
+    assert found["corruptions"]["mask"]["5"]["ece"]["value"] > found["clean"]["ece"]["value"]
 
 
 def test_a_corruption_that_leaves_no_face_is_named_and_the_others_have_their_numbers() -> None:

@@ -20,7 +20,7 @@ from tests.arrange_logits import noisy_logits
 
 def answers(count: int, seed: int, labels: np.ndarray | None = None) -> Answers:
     labels = np.random.default_rng(seed).integers(0, 7, count) if labels is None else labels
-    p = softmax(noisy_logits(labels, seed, skill=1.3))
+    p = softmax(noisy_logits(labels, seed, skill=1.6))
     return Answers([f"a/{i}" for i in range(len(labels))], labels, p, np.arange(len(labels)))
 
 
