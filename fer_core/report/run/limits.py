@@ -12,10 +12,10 @@ _SMALL = 230
 _MEASURES = {"accuracy": "accuracy", "ece": "calibration error"}
 _SIDES = ["below the others", "above the others", "no difference shown"]
 _VOTES = (
-    ("accuracy", "student: is its answer the label?", "student"),
-    ("soft_accuracy", "student: share of votes for its answer", "student"),
-    ("annotator", "one more annotator: of the majority's mind?", "ceiling"),
-    ("soft_accuracy_most", "who knows all votes: share of votes", "ceiling"),
+    ("accuracy", "student, by label", "student"),
+    ("annotator", "one more annotator", "ceiling"),
+    ("soft_accuracy", "student, votes", "student"),
+    ("soft_accuracy_most", "most votes", "ceiling"),
 )
 
 
