@@ -15,11 +15,11 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated
 
-import cv2
 import numpy as np
 import onnx
 import typer
 
+from fer_core.pixels.opencv import cv2
 from fer_core.predict.predictor import Predictor
 from fer_core.predict.ready import ready_model
 from fer_core.sample.portrait import shoot

@@ -1,7 +1,7 @@
 """Stage `evaluate`: every metric of one student or teacher on val, calib and every named test set,
 with intervals.
 
-Reads its stored logits, the model's card and, for which rows show one picture, the manifest; writes
+Reads its stored logits, the model's card and, for which rows belong together, the manifest; writes
 `data/evaluation/<key>/`.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fer_core.base import paths
 from fer_core.base.params import Params
-from fer_core.dataset.manifest.table import read_duplicates
+from fer_core.dataset.manifest.table import read_clusters
 from fer_core.dataset.pack.named_sets import SetFilter, evaluated_sets, select
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.metrics.options import EvaluationOptions
@@ -33,7 +33,7 @@ def main(key: str, model: Path) -> None:
         sets={name: select(test_rows.frame, chosen, name) for name, chosen in filters.items()},
         metrics={},
         budget=card.budget,
-        duplicate_of=read_duplicates(paths.MANIFEST, [*dev_rows.sample_ids, *test_rows.sample_ids]),
+        cluster_of=read_clusters(paths.MANIFEST, [*dev_rows.sample_ids, *test_rows.sample_ids]),
     )
     options = params.section("evaluation", EvaluationOptions)
     out = paths.EVALUATION / key

@@ -37,16 +37,17 @@ def main() -> None:
     cases = find_hard_cases(dev, ensemble, options)
     val = {tag: logits.only("val") for tag, logits in dev.items()}
     students = [f"{method}-{seed}" for method in methods for seed in seeds]
-    val |= {key: read_evaluation(paths.EVALUATION / key).dev.only("val") for key in students}
+    evaluations = {key: read_evaluation(paths.EVALUATION / key) for key in students}
+    val |= {key: found.dev.only("val") for key, found in evaluations.items()}
     models = {
         name: (logits.sample_ids, logits.eval.astype(float), logits.labels)
         for name, logits in val.items()
     }
     fused = ensemble.fused({tag: val[tag].eval for tag in teachers})
     models["ensemble"] = (cases.table["sample_id"].tolist(), fused, cases.table["label"].to_numpy())
-    write_hard_cases(
-        paths.HARD_CASES, cases, scores_on(cases, models, evaluation, params.section("seed", int))
-    )
+    seed, cluster_of = params.section("seed", int), evaluations[students[0]].cluster_of
+    scores = scores_on(cases, models, evaluation, seed, cluster_of)
+    write_hard_cases(paths.HARD_CASES, cases, scores)
 
 
 if __name__ == "__main__":

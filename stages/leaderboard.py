@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_core.base import paths
 from fer_core.base.params import Params
-from fer_core.dataset.manifest.table import read_duplicates
+from fer_core.dataset.manifest.table import read_clusters
 from fer_core.dataset.pack.named_sets import NamedSets, evaluated_sets, select
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.boards.leaderboard import leaderboard, write_leaderboard
@@ -36,7 +36,7 @@ def main() -> None:
         options,
         params.section("seed", int),
         rows.frame["source"].to_numpy(),
-        read_duplicates(paths.MANIFEST, rows.sample_ids),
+        read_clusters(paths.MANIFEST, rows.sample_ids),
     )
     write_leaderboard(paths.LEADERBOARD, board, rows.sha256)
 

@@ -1,9 +1,9 @@
 """Stage `onnx`: the chosen student as ONNX files, measured against the trained network on every
-test face.
+test face; whether int8 is handed out is decided on val and calib faces.
 
-Reads `data/students/<key>/model`, `data/calibration/<key>`, both halves of the pack and the data
-sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`,
-`onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
+Reads `data/students/<key>/model`, `data/calibration/<key>`, `data/selective`, both halves of the
+pack and the data sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`:
+`student.<precision>.onnx`, `onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
 """
 
 import torch
@@ -16,6 +16,7 @@ from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
+from fer_core.evaluation.selective.report import Fitted, read_fitted
 from fer_core.export.card.licence import read_licence
 from fer_core.export.card.model_card import CardFacts, model_card
 from fer_core.export.onnx.export import export_network, float_networks, save_networks
@@ -25,7 +26,7 @@ from fer_core.export.onnx.parity import check_parity, drop_refused, write_parity
 from fer_core.export.onnx.quantise import quantise
 from fer_core.export.onnx.report import write_export_report
 from fer_core.models.networks.saved import load_model
-from fer_core.predict.metadata import OnnxMetadata
+from fer_core.predict.metadata import OnnxMetadata, Thresholds
 from stages.entry import run_stage
 
 
@@ -40,6 +41,8 @@ def main() -> None:
     calibration = read_calibration(calibrated, card.weights_sha256)
     dev, test = Pack.open(paths.PACK / "dev"), Pack.open(paths.PACK / "test")
     reference = reference_logits(network, test, card.preprocessing, threads)
+    held_out = dev.rows.split("val", "calib")
+    chosen_on = reference_logits(network, dev, card.preprocessing, threads, held_out)
     metadata = OnnxMetadata(
         card.arch,
         "fp32",
@@ -49,6 +52,7 @@ def main() -> None:
         card.rows_sha256,
         options.licence,
         absent_classes(),
+        _thresholds(read_fitted(paths.SELECTIVE, card.weights_sha256)),
     )
     single = export_network(network, card.preprocessing.size, options.opset)
     networks = float_networks(
@@ -66,11 +70,9 @@ def main() -> None:
     sources = sorted({*dev.rows.frame["source"], *test.rows.frame["source"]})
     with new_folder(paths.ONNX) as folder:
         files = save_networks(networks, metadata, folder, "student")
-        parity = check_parity(reference, metadata.temperature, test, files, threads)
+        parity = check_parity(reference, metadata.temperature, files, threads, chosen_on)
         shipped = drop_refused(files, parity)
-        write_parity(
-            folder / "onnxparity.json", parity, metadata.temperature, test.rows.sha256, len(test)
-        )
+        write_parity(folder / "onnxparity.json", parity, metadata.temperature, test.rows)
         write_export_report(
             folder / "onnxexportreport.json",
             shipped,
@@ -94,6 +96,11 @@ def main() -> None:
             quantisation=quantisation,
         )
         write_text(folder / "MODEL_CARD.md", model_card(facts))
+
+
+def _thresholds(fitted: Fitted) -> Thresholds:
+    classes = {name: value or 0.0 for name, value in fitted.classes.items()}
+    return Thresholds(fitted.risk, fitted.auto, fitted.miss, classes)
 
 
 if __name__ == "__main__":

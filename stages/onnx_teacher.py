@@ -35,8 +35,7 @@ def main(key: str, model: Path) -> None:
     torch.set_num_threads(threads)
     network, card = load_model(model)
     temperature = read_calibration(paths.CALIBRATION / key, card.weights_sha256).temperature
-    pack = Pack.open(paths.TEST)
-    reference = reference_logits(network, pack, card.preprocessing, threads)
+    reference = reference_logits(network, Pack.open(paths.TEST), card.preprocessing, threads)
     metadata = OnnxMetadata(
         card.arch,
         "fp32",
@@ -49,9 +48,9 @@ def main(key: str, model: Path) -> None:
     )
     with new_folder(paths.ONNX_TEACHERS / key) as folder:
         files = export_files(network, metadata, opset, ("fp32",), folder, "teacher")
-        parity = check_parity(reference, temperature, pack, files, threads)
+        parity = check_parity(reference, temperature, files, threads)
         shipped = drop_refused(files, parity)
-        write_parity(folder / "onnxparity.json", parity, temperature, pack.rows.sha256, len(pack))
+        write_parity(folder / "onnxparity.json", parity, temperature, reference.pack.rows)
         write_export_report(folder / "onnxexportreport.json", shipped, parity, metadata, key, opset)
 
 

@@ -13,7 +13,15 @@ from fer_core.pipeline.code import is_code
 from tests.shipped import PIPELINE, ROOT
 
 TRAININGS = {"teacher_a", "teacher_b", "teacher_fold", "student"}
-NETWORKS = {*TRAININGS, "logits_dev", "logits_test", "predict", "onnx", "onnx_teacher"}
+NETWORKS = {
+    *TRAININGS,
+    "logits_dev",
+    "logits_test",
+    "predict",
+    "onnx",
+    "onnx_teacher",
+    "robustness",
+}
 """Stages that run a network on pictures, or train one."""
 REPORTING = {"report", "datasheet"}
 
@@ -62,6 +70,11 @@ def test_a_reader_cleans_data_sets_of_its_layout_alone() -> None:
         ("fer_core/training/students/terms.py", {"student"}),
         ("fer_core/dataset/cleaning/nonfaces.py", {"clean"}),
         ("stages/evaluate.py", {"evaluate"}),
+        ("fer_core/evaluation/robustness/corruptions.py", {"robustness"}),
+        ("fer_core/evaluation/fairness/fairness.py", {"fairness"}),
+        ("fer_core/evaluation/ambiguity/ambiguity.py", {"ambiguity"}),
+        # its thresholds go into the exported file
+        ("fer_core/evaluation/selective/curve.py", {"selective", "onnx"}),
     ],
 )
 def test_exactly_these_stages_run_again(changed: str, expected: set[str]) -> None:
@@ -92,9 +105,11 @@ def test_nothing_is_trained_again(changed: str) -> None:
 
 
 def test_a_metric_runs_no_network() -> None:
-    """`onnx` and `onnx_teacher` compare the exported files by metrics, so they do."""
+    """`onnx` and `onnx_teacher` compare the exported files by metrics, and `robustness` measures
+    one, so they do.
+    """
     found = reruns("fer_core/evaluation/metrics/metrics.py")
-    assert found & NETWORKS <= {"onnx", "onnx_teacher"}
+    assert found & NETWORKS <= {"onnx", "onnx_teacher", "robustness"}
 
 
 def test_what_trainings_share_trains_again() -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
@@ -29,9 +29,12 @@ from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.predict.predictor import Predictor, read_logit_bias
 from fer_core.predict.ready import default_model
 
-__all__ = ["fetch", "predict"]
+__all__ = ["fetch", "least_confidence", "parse_threshold", "predict"]
 
 log = logging.getLogger(__name__)
+
+
+AUTO = "auto"
 
 
 class Provider(StrEnum):
@@ -42,6 +45,36 @@ class Provider(StrEnum):
 
 
 _PROVIDERS = {Provider.cpu: "CPUExecutionProvider", Provider.cuda: "CUDAExecutionProvider"}
+
+
+def parse_threshold(text: str) -> float | str:
+    """A number from 0 to 1, or "auto".
+
+    Raises:
+        BadParameter: neither.
+    """
+    if text == AUTO:
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise typer.BadParameter(f"{text} is neither a number from 0 to 1 nor {AUTO}")
+    return value
+
+
+def least_confidence(threshold: float | str, predictor: Predictor, model: Path) -> float:
+    """The threshold as a number; "auto" is the model's own.
+
+    Raises:
+        ModelError: it has none.
+    """
+    if threshold != AUTO:
+        return float(threshold)
+    found = predictor.metadata.auto_threshold(model)
+    log.info("labels are given from a confidence of %.3f on", found)
+    return found
 
 
 def predict(
@@ -69,8 +102,14 @@ def predict(
         ),
     ] = 1,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Give no label below this confidence.")
-    ] = 0.0,
+        Any,
+        typer.Option(
+            parser=parse_threshold,
+            metavar="<0 to 1|auto>",
+            help="Give no label below this confidence; auto: the model's own threshold, fitted so "
+            "that few of the labels given are wrong.",
+        ),
+    ] = "0",
     batch: Annotated[int, typer.Option(min=1, help="Faces in one call of the network.")] = 32,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all cores.")] = 0,
     provider: Annotated[
@@ -135,7 +174,8 @@ def predict(
     tell_of_network(predictor, model)
     yunet = YuNet(detector or detector_file()) if detect else None
     reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
-    answering = Answering(predictor, batch, threshold, top)
+    least = least_confidence(threshold, predictor, model)
+    answering = Answering(predictor, batch, least, top)
     of_videos = Videos(reader, answering, every, video_copies)
     bar = tqdm(
         items, desc="predict", unit="file", leave=False, disable=progress_off() or len(items) == 1
@@ -146,7 +186,7 @@ def predict(
         answers = iter(list(answers))
         _write_copies(copies, of_images, max_pixels)
     width = max((len(in_text(str(item.file))) for item in items), default=0)
-    pieces = rendered(answers, output, width, video=bool(videos), others=top > 1 or threshold > 0)
+    pieces = rendered(answers, output, width, video=bool(videos), others=top > 1 or least > 0)
     for piece in pieces:
         typer.echo(piece, nl=False)
     if videos:

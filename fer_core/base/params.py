@@ -51,6 +51,7 @@ SECTIONS = (
     "student",
     "evaluation",
     "hard_cases",
+    "trust",
     "deploy",
     "latency",
 )

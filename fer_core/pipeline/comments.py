@@ -29,6 +29,7 @@ _PLAIN = {
     "0 to 4294967295.",
     "cpu_threads": "Threads of one operation of a network on the CPU. Sums are split among them, "
     "so another number gives other last bits; 0 takes the machine's, for speed. GPUs ignore it.",
+    "trust": "How far to trust the deployed student: what is tried, and when it has numbers.",
     "student": "The student networks: architecture, methods, seeds, and a section for each method.",
     "student.arch": "Name of the student's architecture: timm's, or resnet9_wN (N channels, 4 to "
     "256), a small dense network for small faces.",

@@ -40,6 +40,7 @@ _FAN_IN = {
         "data/calibration/{teacher}",
         "data/students/{student}/record",
     ],
+    "fairness": ["data/clean/{source}.arrow"],
     "onnx": ["data/sources/{source}.json"],
     "report": [
         "data/teachers/{final}/record",

@@ -5,7 +5,7 @@ by the predictor.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_core.base.errors import ModelError, ParamsError
@@ -13,7 +13,7 @@ from fer_core.base.files import parse_json
 from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.pixels.preprocessing import Preprocessing
 
-__all__ = ["INPUT", "LOGITS", "NEVER", "PROBABILITIES", "OnnxMetadata"]
+__all__ = ["INPUT", "LOGITS", "NEVER", "PROBABILITIES", "OnnxMetadata", "Thresholds"]
 
 INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
 
@@ -36,6 +36,42 @@ _KEYS = (
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """When the network had better abstain, fitted on calib rows.
+
+    Attributes:
+        risk: share of wrong answers, among those given, that is aimed at.
+        confidence: below which no label is given for that; None where no threshold reaches it.
+        miss: share of faces whose label may be missing from the classes that are kept.
+        classes: class -> least probability at which it is kept; 0 for always.
+    """
+
+    risk: float
+    confidence: float | None
+    miss: float
+    classes: Mapping[str, float]
+
+    @classmethod
+    def from_json(cls, text: str) -> "Thresholds":
+        """From the text of the metadata.
+
+        Raises:
+            ValueError: not these values.
+        """
+        values = parse_json(text)
+        if not isinstance(values, dict) or set(values) != {"risk", "confidence", "miss", "classes"}:
+            raise ValueError("thresholds are risk, confidence, miss and classes")
+        of_classes = values["classes"]
+        if not isinstance(of_classes, dict) or set(of_classes) != set(CLASSES):
+            raise ValueError("thresholds of other classes")
+        numbers = [values["risk"], values["miss"], *of_classes.values()]
+        numbers += [] if values["confidence"] is None else [values["confidence"]]
+        if not all(type(one) in (int, float) and 0 <= one <= 1 for one in numbers):
+            raise ValueError("a threshold is no number from 0 to 1")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
 class OnnxMetadata:
     """Facts embedded in an exported file.
 
@@ -48,6 +84,7 @@ class OnnxMetadata:
         rows_sha256: hash of the rows those weights were trained on.
         licence: terms of use of the weights.
         absent: classes that nobody in the training data has: never answered.
+        thresholds: of abstention; None in a file without them.
     """
 
     arch: str
@@ -58,6 +95,7 @@ class OnnxMetadata:
     rows_sha256: str
     licence: str
     absent: tuple[str, ...] = ()
+    thresholds: Thresholds | None = None
 
     @property
     def knows_drawn_faces_only(self) -> bool:
@@ -65,6 +103,24 @@ class OnnxMetadata:
         little. The licence, which follows the training data, says so.
         """
         return "synthetic sample" in self.licence
+
+    def auto_threshold(self, where: object) -> float:
+        """Confidence below which the file had better give no label.
+
+        Raises:
+            ModelError: the file has no threshold, or calib rows promise its risk at none.
+        """
+        found = self.thresholds
+        if found is None or found.confidence is None:
+            raise ModelError(
+                "This file has no threshold of its own.",
+                where=where,
+                found="thresholds fitted to nothing"
+                if found is None
+                else f"calib rows promise a risk of {found.risk:g} at no threshold",
+                remedy="give a number, or export again with another trust.selective.auto",
+            )
+        return found.confidence
 
     def to_props(self) -> dict[str, str]:
         """Keys and texts for `metadata_props`, in the order of their names."""
@@ -82,6 +138,8 @@ class OnnxMetadata:
         }
         if self.absent:
             props["absent"] = json.dumps(list(self.absent))
+        if self.thresholds is not None:
+            props["thresholds"] = json.dumps(asdict(self.thresholds), sort_keys=True)
         return dict(sorted(props.items()))
 
     @classmethod
@@ -112,6 +170,8 @@ class OnnxMetadata:
             absent = tuple(parse_json(props.get("absent", "[]")))
             preprocessing = _preprocessing(parse_json(props["preprocessing"]))
             temperature = float(props["temperature"])
+            text = props.get("thresholds")
+            thresholds = None if text is None else Thresholds.from_json(text)
         except (ValueError, TypeError, ParamsError) as error:
             raise ModelError(
                 "The metadata of this ONNX file cannot be read.", where=where, found=error
@@ -145,7 +205,13 @@ class OnnxMetadata:
             key: props[key]
             for key in ("arch", "precision", "source_model_sha256", "rows_sha256", "licence")
         }
-        return cls(preprocessing=preprocessing, temperature=temperature, absent=absent, **texts)
+        return cls(
+            preprocessing=preprocessing,
+            temperature=temperature,
+            absent=absent,
+            thresholds=thresholds,
+            **texts,
+        )
 
 
 def _preprocessing(values: Any) -> Preprocessing:

@@ -13,14 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.base.files import read_json, write_text
+from fer_core.base.files import read_json, write_json, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.gate.validation import Validation, write_validation
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.pack.rows import read_rows
+from fer_core.dataset.store.store import write_store
+from fer_core.evaluation.metrics.deployed import provenance
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import Evaluation, record_evaluation
+from fer_core.evaluation.metrics.record import Evaluation, read_evaluation, record_evaluation
+from fer_core.evaluation.robustness.robustness import Faces, RobustnessOptions, measure_robustness
 from fer_core.export.latency.records import COLUMNS, Promotion, write_latency, write_promotions
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.parity import Parity, write_parity
@@ -30,8 +33,19 @@ from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.metadata import OnnxMetadata
 from fer_core.training.loop.loop import TrainingResult
 from fer_core.training.loop.record import write_record
-from stages import calibrate, compare, ensemble, hard_cases, leaderboard, softlabels
+from stages import (
+    ambiguity,
+    calibrate,
+    compare,
+    ensemble,
+    fairness,
+    hard_cases,
+    leaderboard,
+    selective,
+    softlabels,
+)
 from tests.arrange_logits import DEV, TEST, frame, logits_set, manifest_of
+from tests.dataset.tiny_stores import face, picture
 
 PARAMS = """
 seed: 1337
@@ -50,6 +64,11 @@ ensemble:
 hard_cases: {share: 0.2, pairs: 2}
 student: {arch: tiny, methods: [ce, kd], seeds: [1, 2]}
 evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
+trust:
+  robustness: {rows: 70, corruptions: [blur, mask], strengths: [1, 5]}
+  fairness: {rows: 60, rows_of_class: 5}
+  ambiguity: {share: 0.3}
+  selective: {risks: [0.05, 0.1], auto: 0.1}
 deploy:
   {student: kd-1, opset: 18, precisions: [fp32, fp16], licence: "<script>none</script> & free"}
 """
@@ -91,6 +110,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ):
             _record(Path(record).parent, place)
         compare.main()
+        _trust(Path("data"))
         _validation(Path("data/validation.json"))
         _onnx(Path("data/onnx"))
         _latency(Path("metrics"))
@@ -225,6 +245,32 @@ def _validation(path: Path) -> None:
     write_validation(path, Validation(report, []), manifest, path.with_name("clean"))
 
 
+def _trust(data: Path) -> None:
+    """What the stages write that say how far to trust the student; the network under corruptions is
+    one that knows every third face.
+    """
+    rows = read_rows(data / "pack" / "test")
+    ages = ["age=20-39", "age=40-69", "age=70+", ""]
+    people = [
+        face(sample_id, "test", int(label), number, subgroups=ages[min(number % 5, 3) % 4])
+        for number, (sample_id, label) in enumerate(zip(rows.sample_ids, rows.labels, strict=True))
+    ]
+    write_store(data / "clean" / "rafdb_basic.arrow", people, {"source": "rafdb_basic"})
+    for stage in (selective, ambiguity, fairness):
+        stage.main()
+    evaluation = read_evaluation(data / "evaluation" / "kd-1")
+    faces = Faces(
+        [np.dstack([picture(i)] * 3) for i in range(70)],
+        rows.sample_ids[:70],
+        rows.labels[:70].astype(np.int64),
+        np.arange(70),
+    )
+    known = np.eye(7)[faces.labels] * (np.arange(70) % 3 == 0)[:, None]
+    options = RobustnessOptions(rows=70, corruptions=("blur", "mask"), strengths=(1, 5))
+    found = measure_robustness(faces, lambda images: known[: len(images)], options, 1, 15, (100, 1))
+    write_json(Path("metrics/robustness.json"), provenance(evaluation, "everything") | found)
+
+
 def _onnx(folder: Path) -> None:
     """The records of the onnx stage; the files are only named, for the report must not need
     them.
@@ -238,9 +284,15 @@ def _onnx(folder: Path) -> None:
         "agreement": 1.0,
         "macro_f1_reference": 0.612345,
         "macro_f1": 0.612345,
+        "accuracy_reference": 0.7,
+        "accuracy": 0.7,
     }
     single = Parity(
-        **(dict.fromkeys([field.name for field in dataclasses.fields(Parity)], 1e-7) | known)
+        **(
+            dict.fromkeys([field.name for field in dataclasses.fields(Parity)], 1e-7)
+            | known
+            | {"chosen_on": None}
+        )
     )  # type: ignore[arg-type]
     parity: dict[Precision, Parity] = {
         "fp32": single,
@@ -255,7 +307,7 @@ def _onnx(folder: Path) -> None:
     metadata = OnnxMetadata(
         "mobilenet", "fp32", preprocessing, temperature, "weights of kd-1", rows_sha256, "free"
     )
-    write_parity(folder / "onnxparity.json", parity, temperature, rows_sha256, 210)
+    write_parity(folder / "onnxparity.json", parity, temperature, read_rows(Path("data/pack/test")))
     write_export_report(folder / "onnxexportreport.json", files, parity, metadata, "kd-1", 18)
     for file in files.values():
         file.unlink()

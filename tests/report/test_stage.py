@@ -19,6 +19,7 @@ from fer_core.base.errors import ArtifactError, FerError, ParamsError
 from fer_core.base.files import read_json, write_json, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.logits.store import read_recorded_logits
+from fer_core.report.facts.collect import TRUST
 from stages import report
 from tests.artifacts import reseal, rewrite
 from tests.report.conftest import STUDENTS, TEACHERS
@@ -185,7 +186,7 @@ def test_the_tables_hold_everybody(project: Path) -> None:
         assert spread["mean"] == pytest.approx(np.mean(values), abs=1e-6)
         assert spread["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
         assert (spread["min"], spread["max"], spread["seeds"]) == (min(values), max(values), 2)
-        for metric in ("brier", "ace"):
+        for metric in ("brier", "ece_equal_mass"):
             for stage, suffix in (("raw", ""), ("temperature_scaled", "_scaled")):
                 values = [one[stage]["metrics"][metric]["value"] for one in calibrated]
                 assert seeds.loc[(name, "kd", metric + suffix), "mean"] == pytest.approx(
@@ -269,7 +270,8 @@ def test_a_second_run_writes_the_same_bytes_and_times_have_no_say(project: Path)
     found = {
         str(path) for top in ("metrics", "plots", "data/report") for path in Path(top).iterdir()
     }
-    assert found - {"metrics/latencybenchmarks.csv", "metrics/onnxpromotion.json"} == set(OUTS)
+    of_others = {f"metrics/{name}.json" for name in ("onnxpromotion", *TRUST)}
+    assert found - of_others - {"metrics/latencybenchmarks.csv"} == set(OUTS)
     text = b"".join(before.values())
     assert str(project).encode() not in text
     assert b"98.76" not in text

@@ -14,11 +14,13 @@ import torch
 
 from fer_core.base.errors import ArtifactError, DataError, ModelError
 from fer_core.base.files import read_json, write_json
+from fer_core.base.labels import CLASSES
 from fer_core.evaluation.calibration.calibrators import Temperature
 from fer_core.evaluation.calibration.choice import CalibrationChoice, FittedMethod
 from fer_core.evaluation.calibration.report import Calibration, CalibrationReport, write_calibration
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
+from fer_core.evaluation.selective.report import Fitted, write_fitted
 from fer_core.export.latency.records import read_latency, read_promotions
 from fer_core.export.onnx.parity import GATES, read_parity
 from fer_core.export.onnx.report import read_export_report
@@ -62,6 +64,8 @@ def lay_out(params: str) -> Calibration:
     write_json(
         Path("data/sources/tiny.json"), {"name": "tiny", "licence": "drawn for tests | free"}
     )
+    fitted = Fitted(0.1, 0.8, 0.1, dict.fromkeys(CLASSES, 0.1), {"0.1": 0.8}, 28)
+    write_fitted(Path("data/selective"), fitted, card.weights_sha256)
     return write_reliable("kd-1", card.weights_sha256)
 
 
@@ -112,6 +116,7 @@ def test_student_is_exported_proved_and_timed(
             TEMPERATURE,
             project.model_sha256,
         )
+        assert metadata.auto_threshold(record["file"]) == 0.8
         assert record["checkpoint_hash"] == project.model_sha256 and record["paritycheck"]["pass"]
     assert read_json(Path("data/onnx/onnxexportreport.json"))["quantisation"]["faces"] == ROWS, (
         "calib rows alone"

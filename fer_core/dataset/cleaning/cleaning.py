@@ -5,7 +5,7 @@ is dropped without a word.
 import base64
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -119,6 +119,8 @@ def clean(descriptor_file: Path, store: Path, options: CleanOptions, raw: Path) 
             items = _without(items, descriptor)
         if descriptor.group_pattern:
             items = _grouped(items, descriptor)
+        if known := reader.subgroups(tree):
+            items = _described(items, descriptor, known)
         write_store(store, _rows(items, announced, record, options, descriptor.name), complete)
     _report(descriptor.name, record.summary())
     return record.summary()
@@ -165,6 +167,7 @@ def _decoded(item: Face, max_pixels: int) -> tuple[Face | Exclusion, StoreRow | 
         bbox_bottom=bottom,
         bbox_right=right,
         flag=non_face(image),
+        subgroups=item.subgroups,
     )
 
 
@@ -207,6 +210,16 @@ def _grouped(
             if person and isinstance(item, Face)
             else item
         )
+
+
+def _described(
+    items: Iterable[Face | Exclusion], descriptor: Descriptor, known: Mapping[str, str]
+) -> Iterator[Face | Exclusion]:
+    """The items, faces with the subgroups that the data set records for them."""
+    above = f"{descriptor.name}/"
+    for item in items:
+        found = known.get(item.sample_id.removeprefix(above), "")
+        yield replace(item, subgroups=found) if isinstance(item, Face) else item
 
 
 def _rows(

@@ -1,8 +1,9 @@
-"""The manifest as a file: its columns, its one writer and reader, and which of its rows show one
-picture.
+"""The manifest as a file: its columns, its one writer and reader, and which of its rows belong to
+one cluster.
 
-Twins that stayed, such as a test face that two data sets hold, show one picture. Their rows are not
-independent of each other, so whatever draws rows at random must draw whole pictures.
+Twins that stayed, such as a test face that two data sets hold, show one picture; faces of one
+photo, subject or session are of one group. Such rows are not independent of each other, so whatever
+draws rows at random must draw whole clusters: what is connected by pictures and groups.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from fer_core.base.errors import ArtifactError
 from fer_core.dataset.pack.tables import read_table, write_table
 
 __all__ = [
     "MANIFEST_SCHEMA",
-    "picture_codes",
-    "read_duplicates",
+    "cluster_codes",
+    "read_clusters",
     "read_manifest",
     "write_manifest",
 ]
@@ -72,21 +75,21 @@ def read_manifest(path: Path) -> pd.DataFrame:
     return read_table(path, MANIFEST_SCHEMA, _KIND)
 
 
-def read_duplicates(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]:
-    """Which of these rows repeat the picture of an earlier one.
+def read_clusters(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]:
+    """Which of these rows belong together with an earlier one, by picture or by group.
 
     Args:
         manifest: `manifest.parquet`.
         sample_ids: kept rows.
 
     Returns:
-        sample_id -> sample_id of the first row with the same picture, for rows that are not that
-            first one.
+        sample_id -> sample_id of the first row of its cluster, for rows that are not that first
+            one.
 
     Raises:
         ArtifactError: the manifest is missing or damaged, or does not hold one of the rows.
     """
-    of_row = read_manifest(manifest).set_index("sample_id")["duplicate_of"]
+    of_row = read_manifest(manifest).set_index("sample_id")[["duplicate_of", "group"]]
     if len(unknown := pd.Index(sample_ids).difference(of_row.index)):
         raise ArtifactError(
             "The manifest does not hold a row.",
@@ -94,17 +97,31 @@ def read_duplicates(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]
             expected=unknown[0],
             remedy="run `fer run` from the manifest on",
         )
-    of_row = of_row.loc[list(sample_ids)]
-    return {str(key): str(first) for key, first in of_row[of_row != ""].items()}
+    found = of_row.loc[list(sample_ids)].reset_index()
+    shown = found["duplicate_of"].where(found["duplicate_of"] != "", found["sample_id"])
+    cluster = _connected(shown, found["group"].where(found["group"] != "", found["sample_id"]))
+    first = found["sample_id"].to_numpy()[np.unique(cluster, return_index=True)[1]][cluster]
+    return {
+        str(key): str(of) for key, of in zip(found["sample_id"], first, strict=True) if key != of
+    }
 
 
-def picture_codes(sample_ids: Sequence[str], duplicate_of: Mapping[str, str]) -> np.ndarray:
-    """Numbers of the rows' pictures in order of appearance, int64 [N]: equal numbers mean one
-    picture.
+def cluster_codes(sample_ids: Sequence[str], cluster_of: Mapping[str, str]) -> np.ndarray:
+    """Numbers of the rows' clusters in order of appearance, int64 [N]: equal numbers mean one
+    cluster.
 
     Args:
         sample_ids: the rows.
-        duplicate_of: of `read_duplicates`; rows that it does not name are pictures of their own.
+        cluster_of: of `read_clusters`; rows that it does not name are clusters of their own.
     """
-    names = np.array([duplicate_of.get(key, key) for key in sample_ids], dtype=object)
+    names = np.array([cluster_of.get(key, key) for key in sample_ids], dtype=object)
     return pd.factorize(names)[0].astype(np.int64)
+
+
+def _connected(pictures: pd.Series, groups: pd.Series) -> np.ndarray:
+    """Number of each row's component where rows of one picture or of one group are connected."""
+    picture, group = (pd.factorize(values)[0] for values in (pictures, groups))
+    shift, links = int(picture.max(initial=-1)) + 1, np.ones(len(picture), dtype=np.int8)
+    nodes = shift + int(group.max(initial=-1)) + 1
+    graph = coo_array((links, (picture, shift + group)), shape=(nodes, nodes))
+    return np.asarray(connected_components(graph, directed=False)[1])[picture]

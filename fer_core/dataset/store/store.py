@@ -24,7 +24,7 @@ from fer_core.pixels.parallel import chunks
 
 __all__ = ["STORE_SCHEMA", "FaceStore", "StoreRow", "write_store"]
 
-_KIND = "face store/3"
+_KIND = "face store/4"
 _BATCH, _BATCH_BYTES = 1000, 1 << 26
 _BYTES = ("image", "thumbnail")
 
@@ -50,6 +50,7 @@ STORE_SCHEMA = pa.schema(
         pa.field("bbox_bottom", pa.int32()),
         pa.field("bbox_right", pa.int32()),
         pa.field("flag", pa.string(), nullable=False),
+        pa.field("subgroups", pa.string(), nullable=False),
     ]
 )
 
@@ -64,7 +65,8 @@ _PARTS = {
 class StoreRow:
     """One row; the fields are the columns of `STORE_SCHEMA` in its order.
 
-    `phash` is unsigned, `thumbnail` holds 32 x 32 grey pixels, `flag` is "" for a face.
+    `phash` is unsigned, `thumbnail` holds 32 x 32 grey pixels, `flag` is "" for a face;
+    `subgroups` is what people recorded of the person, "age=20-39;gender=female", or "".
     """
 
     sample_id: str
@@ -87,6 +89,7 @@ class StoreRow:
     bbox_bottom: int | None = None
     bbox_right: int | None = None
     flag: str = ""
+    subgroups: str = ""
 
 
 def write_store(

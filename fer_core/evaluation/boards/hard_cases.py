@@ -33,6 +33,7 @@ from fer_core.base.artifact import (
 from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.params import Section
+from fer_core.dataset.manifest.table import cluster_codes
 from fer_core.dataset.pack.tables import read_table, write_table
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
 from fer_core.evaluation.metrics.metrics import confusion_of, softmax
@@ -179,6 +180,7 @@ def scores_on(
     models: Mapping[str, tuple[list[str], np.ndarray, np.ndarray]],
     options: EvaluationOptions,
     seed: int,
+    cluster_of: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Metrics of models, with their 95 % intervals, on the hard val rows and on all of them.
 
@@ -187,6 +189,7 @@ def scores_on(
         models: name -> sample_ids, logits [N, 7] and labels [N] of its val rows.
         options: section `evaluation`.
         seed: of the bootstrap.
+        cluster_of: of `read_clusters`; None where each row is a cluster of its own.
 
     Returns:
         name -> {"hard": …, "all": …}, each as `evaluate_logits` gives it.
@@ -195,6 +198,8 @@ def scores_on(
         ArtifactError: a model has other val rows.
     """
     ids = cases.table["sample_id"].tolist()
+    clusters = cluster_codes(ids, cluster_of or {})
+    every = np.ones(len(ids), dtype=bool)
     result = {}
     for name, (sample_ids, logits, labels) in models.items():
         if sample_ids != ids:
@@ -205,8 +210,10 @@ def scores_on(
                 expected=len(ids),
             )
         result[name] = {
-            "hard": evaluate_logits(logits[cases.hard], labels[cases.hard], options, seed),
-            "all": evaluate_logits(logits, labels, options, seed),
+            part: evaluate_logits(
+                logits[rows], labels[rows], options, seed, clusters=clusters[rows]
+            )
+            for part, rows in (("hard", cases.hard), ("all", every))
         }
     return result
 

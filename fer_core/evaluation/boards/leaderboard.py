@@ -26,7 +26,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_json, write_text
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.logs import progress_off
-from fer_core.dataset.manifest.table import picture_codes
+from fer_core.dataset.manifest.table import cluster_codes
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
 from fer_core.evaluation.metrics.bootstrap import percentile_interval, stratified_weights
 from fer_core.evaluation.metrics.options import EvaluationOptions
@@ -70,7 +70,7 @@ def leaderboard(
     options: EvaluationOptions,
     seed: int,
     sources: Sequence[str] | np.ndarray = (),
-    duplicate_of: Mapping[str, str] | None = None,
+    cluster_of: Mapping[str, str] | None = None,
 ) -> Board:
     """Measure every entry on every set.
 
@@ -81,7 +81,7 @@ def leaderboard(
         options: section `evaluation`.
         seed: of the bootstrap.
         sources: of each test row; only weights by source need them.
-        duplicate_of: of `read_duplicates`; None where each row is a picture of its own.
+        cluster_of: of `read_clusters`; None where each row is a cluster of its own.
 
     Returns:
         Entries: each teacher raw and temperature scaled; best_single, uniform and ensemble; given
@@ -114,7 +114,7 @@ def leaderboard(
                 expected=expected,
             )
     entries = list(_entries({tag: logits.eval for tag, logits in test.items()}, ensemble, sources))
-    pictures = picture_codes(first.sample_ids, duplicate_of or {})
+    clusters = cluster_codes(first.sample_ids, cluster_of or {})
     board, oracles = [], []
     bar = tqdm(
         total=len(entries) * len(sets), desc="leaderboard", leave=False, disable=progress_off()
@@ -123,7 +123,7 @@ def leaderboard(
         rows: list[dict[str, Any]] = []
         for entry in entries:
             result = evaluate_logits(
-                entry.logits[mask], first.labels[mask], options, seed, pictures=pictures[mask]
+                entry.logits[mask], first.labels[mask], options, seed, clusters=clusters[mask]
             )
             rows.append(
                 {
@@ -147,7 +147,7 @@ def leaderboard(
             ],
             axis=0,
         )
-        bound = oracle(hits, first.labels[mask], options.bootstrap, seed, pictures[mask])
+        bound = oracle(hits, first.labels[mask], options.bootstrap, seed, clusters[mask])
         oracles.append(
             {
                 "set": name,
@@ -251,14 +251,14 @@ def oracle(
     labels: np.ndarray,
     resamples: int,
     seed: int,
-    pictures: np.ndarray | None = None,
+    clusters: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Accuracy and macro-F1 of the oracle with 95 % intervals.
 
     Args:
         hits: bool [N], whether any teacher is right.
         labels: [N].
-        resamples, seed, pictures: of the bootstrap (`stratified_weights`).
+        resamples, seed, clusters: of the bootstrap (`stratified_weights`).
 
     Returns:
         Plain values for JSON: metrics {accuracy, macro_f1: {value, low, high}}, per_class_f1 (None
@@ -275,7 +275,7 @@ def oracle(
 
     accuracy, f1 = scores(np.ones(len(y)))
     drawn = []
-    for weights in stratified_weights(y, resamples, seed, pictures):
+    for weights in stratified_weights(y, resamples, seed, clusters):
         share, of_class = scores(weights)
         drawn.append((share, float(of_class[kept].mean())))
     values = {"accuracy": accuracy, "macro_f1": float(f1[kept].mean())}

@@ -7,6 +7,7 @@ few rows, not a failure: such a network keeps T = 1 and says so.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "TemperatureFit",
     "Undetermined",
     "calibration_floor",
+    "debiased",
     "fit_temperature",
     "interior_temperature",
     "reliability_table",
@@ -154,7 +156,8 @@ def calibration_floor(logits: np.ndarray, bins: int, seed: int) -> dict[str, dic
     measures the gaps as `metrics` does.
 
     Returns:
-        ece, ace and classwise_ece, of each the mean and p95 (95th percentile) over the simulations.
+        ece, ece_equal_mass and classwise_ece, of each the mean and p95 (95th percentile) over the
+            simulations.
     """
     p = softmax(logits)
     count, classes = p.shape
@@ -180,8 +183,15 @@ def calibration_floor(logits: np.ndarray, bins: int, seed: int) -> dict[str, dic
             "mean": round(float(found.mean()), 6),
             "p95": round(float(np.quantile(found, 0.95)), 6),
         }
-        for name, found in zip(("ece", "ace", "classwise_ece"), simulated.T, strict=True)
+        for name, found in zip(("ece", "ece_equal_mass", "classwise_ece"), simulated.T, strict=True)
     }
+
+
+def debiased(ece: Mapping[str, float], floor: float) -> dict[str, float]:
+    """ECE and its interval with the floor of a perfectly calibrated model subtracted; about 0, and
+    as often below as above, for such a model.
+    """
+    return {name: round(value - floor, 6) for name, value in ece.items()}
 
 
 def reliability_table(

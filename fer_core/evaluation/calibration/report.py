@@ -22,6 +22,7 @@ from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.calibration.calibration import (
     LOG_BOUNDS,
     calibration_floor,
+    debiased,
     reliability_table,
     settled_temperature,
     short,
@@ -104,8 +105,8 @@ class CalibrationReport:
     Attributes:
         calibration: of the network.
         metrics: set -> rows; raw, temperature_scaled and every other method fitted {metrics, floor,
-            …}; ece_floor, the one of temperature_scaled. A floor is what a perfectly calibrated
-            model with these probabilities would show (`calibration_floor`).
+            ece_debiased, …}; ece_floor, the one of temperature_scaled. A floor is what a perfectly
+            calibrated model with these probabilities would show (`calibration_floor`).
         reliability: set, stage (raw, scaled for temperature, or another method), bin, confidence,
             accuracy, count.
     """
@@ -158,12 +159,14 @@ def calibrate(
     ):
         metrics[name] = {"rows": len(labels)}
         sources = [source_of(i) for i in evaluation.sample_ids(name)]
-        pictures = evaluation.pictures(name)
+        clusters = evaluation.clusters(name)
         for key, stage, calibrated in _stages(calibration, logits, sources):
-            measured = evaluate_logits(calibrated, labels, options, seed, pictures=pictures)
+            measured = evaluate_logits(calibrated, labels, options, seed, clusters=clusters)
+            floor = calibration_floor(calibrated, options.bins, seed)
             metrics[name][key] = {
                 **measured,
-                "floor": calibration_floor(calibrated, options.bins, seed),
+                "ece_debiased": debiased(measured["metrics"]["ece"], floor["ece"]["mean"]),
+                "floor": floor,
             }
             table = reliability_table(calibrated, labels, options.bins)
             table.insert(0, "set", name)

@@ -1,10 +1,11 @@
 """Comparing training methods on named test sets, row by row.
 
 A method is its runs, one a seed. Differences are of the mean over seeds; their intervals are over
-the choice of test pictures, and beside them are the difference of each seed and an interval that
-allows for other seeds too. Two methods are compared only if, seed by seed, they were given the same
-budget (initial weights, rows, steps, batch, …) and plain cross-entropy had no fewer trials of its
-settings, else the pair is refused; unless params allow it, and then the words say so.
+the choice of test clusters (rows that one picture or group connects), and beside them are the
+difference of each seed and an interval that allows for other seeds too. Two methods are compared
+only if, seed by seed, they were given the same budget (initial weights, rows, steps, batch, …) and
+plain cross-entropy had no fewer trials of its settings, else the pair is refused; unless params
+allow it, and then the words say so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +16,12 @@ import numpy as np
 
 from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.comparison.significance import (
-    discordant_pictures,
-    exact_mcnemar,
+    cluster_leads,
     holm,
+    macro_f1_p,
     median_p,
     over_seeds,
+    sign_flip_p,
 )
 from fer_core.evaluation.metrics.bootstrap import Interval, paired_differences
 from fer_core.evaluation.metrics.metrics import Outcome, measure, outcome_of
@@ -66,9 +68,9 @@ class Difference:
 
     Attributes:
         over_rows: difference of the mean over seeds, with its 95 % interval over the choice of test
-            pictures.
+            clusters.
         by_seed: of each seed.
-        over_seeds: the same difference with an interval over pictures and seeds; None for one seed.
+        over_seeds: the same difference with an interval over clusters and seeds; None for one seed.
     """
 
     over_rows: Interval
@@ -76,7 +78,7 @@ class Difference:
 
     @property
     def over_seeds(self) -> Interval | None:
-        """Interval over pictures and seeds; None for one seed."""
+        """Interval over clusters and seeds; None for one seed."""
         return over_seeds(self.over_rows, self.by_seed)
 
 
@@ -86,10 +88,9 @@ class SeedPair:
 
     Attributes:
         seed: of both.
-        only_a, only_b: pictures of which a, b alone is right; of a picture of several rows, in more
-            of them.
+        only_a, only_b: clusters of which a, b classifies more rows right than the other.
         disagree: rows on which the predictions differ.
-        p: exact McNemar of only_a and only_b.
+        p: of no difference in accuracy (`sign_flip_p`).
     """
 
     seed: int
@@ -107,11 +108,13 @@ class MethodPair:
         set_name: the test set.
         a, b: methods; differences are a − b.
         n: test rows.
-        pictures: distinct pictures among them.
+        clusters: distinct clusters among them.
         differences: of each of `DIFFERENCES`.
         seeds: the runs in pairs.
-        p: of all seeds together (`median_p`).
+        p: of no difference in accuracy, all seeds together (`median_p`).
         holm_p: adjusted for all pairs compared, on all sets.
+        macro_f1_p: of no difference in macro-F1 (`significance.macro_f1_p`).
+        macro_f1_holm_p: adjusted for the same pairs.
         family: how many these are.
         unequal: what their budgets differ in, by name; empty where they are equal.
         trials: settings tried of a and of b; None where that is not recorded.
@@ -122,15 +125,24 @@ class MethodPair:
     a: str
     b: str
     n: int
-    pictures: int
+    clusters: int
     differences: Mapping[str, Difference]
     seeds: tuple[SeedPair, ...]
     p: float
     holm_p: float
+    macro_f1_p: float
+    macro_f1_holm_p: float
     family: int = 1
     unequal: tuple[str, ...] = ()
     trials: tuple[int, int] | None = None
     rising: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> bool:
+        """Whether a difference in macro-F1 is shown, all comparisons allowed for: its interval
+        excludes 0 and Holm's p is below 0.05.
+        """
+        return self.differences["macro_f1"].over_rows.excludes_zero and self.macro_f1_holm_p < 0.05
 
 
 @dataclass(frozen=True)
@@ -203,8 +215,13 @@ def compare_methods(
         for pair in _measure_set(runs, name, allowed, options, conditions, seed)
     ]
     pairs = [
-        replace(pair, holm_p=adjusted, family=len(measured))
-        for pair, adjusted in zip(measured, holm([pair.p for pair in measured]), strict=True)
+        replace(pair, holm_p=of_accuracy, macro_f1_holm_p=of_macro_f1, family=len(measured))
+        for pair, of_accuracy, of_macro_f1 in zip(
+            measured,
+            holm([pair.p for pair in measured]),
+            holm([pair.macro_f1_p for pair in measured]),
+            strict=True,
+        )
     ]
     return pairs, refused
 
@@ -228,27 +245,30 @@ def _measure_set(
             scaled[method][s] = outcome_of(
                 logits, labels, options.bins, conditions.temperatures[run.key]
             )
-    pictures = next(iter(next(iter(runs.values())).values())).pictures(name)
+    clusters = next(iter(next(iter(runs.values())).values())).clusters(name)
     found = []
     for a, b, unequal in allowed:
-        differences = _differences(raw[a], raw[b], _RAW, options, seed, pictures)
+        differences = _differences(raw[a], raw[b], _RAW, options, seed, clusters)
         differences["nll_scaled"] = _differences(
-            scaled[a], scaled[b], ("nll",), options, seed, pictures
+            scaled[a], scaled[b], ("nll",), options, seed, clusters
         )["nll"]
-        seeds = tuple(_seed_pair(s, raw[a][s], raw[b][s], pictures) for s in raw[a])
+        seeds = tuple(_seed_pair(s, raw[a][s], raw[b][s], clusters) for s in raw[a])
         p = median_p([pair.p for pair in seeds])
+        of_f1 = macro_f1_p([*raw[a].values()], [raw[b][s] for s in raw[a]], clusters, seed)
         trials = conditions.trials
         found.append(
             MethodPair(
                 set_name=name,
                 a=a,
                 b=b,
-                n=len(pictures),
-                pictures=len(np.unique(pictures)),
+                n=len(clusters),
+                clusters=len(np.unique(clusters)),
                 differences=differences,
                 seeds=seeds,
                 p=p,
                 holm_p=p,
+                macro_f1_p=of_f1,
+                macro_f1_holm_p=of_f1,
                 unequal=unequal,
                 trials=(trials.get(a, 0), trials.get(b, 0)) if trials else None,
                 rising=tuple(
@@ -265,10 +285,10 @@ def _differences(
     names: Sequence[str],
     options: EvaluationOptions,
     seed: int,
-    pictures: np.ndarray,
+    clusters: np.ndarray,
 ) -> dict[str, Difference]:
     intervals = paired_differences(
-        list(a.values()), [b[s] for s in a], names, options.bootstrap, seed, pictures
+        list(a.values()), [b[s] for s in a], names, options.bootstrap, seed, clusters
     )
     each = [(measure(a[s], names=names), measure(b[s], names=names)) for s in a]
     return {
@@ -277,16 +297,14 @@ def _differences(
     }
 
 
-def _seed_pair(seed: int, a: Outcome, b: Outcome, pictures: np.ndarray) -> SeedPair:
-    only_a, only_b = discordant_pictures(
-        a.predictions == a.labels, b.predictions == b.labels, pictures
-    )
+def _seed_pair(seed: int, a: Outcome, b: Outcome, clusters: np.ndarray) -> SeedPair:
+    leads = cluster_leads(a.predictions == a.labels, b.predictions == b.labels, clusters)
     return SeedPair(
         seed,
-        only_a,
-        only_b,
+        int((leads > 0).sum()),
+        int((leads < 0).sum()),
         int((a.predictions != b.predictions).sum()),
-        exact_mcnemar(only_a, only_b),
+        sign_flip_p(leads),
     )
 
 

@@ -206,7 +206,7 @@ def compare_sets(
             for model, t in zip((candidate, baseline), temperatures, strict=True)
         )
         differences = paired_differences(
-            [a], [b], _NAMES, resamples, seed, candidate.pictures(name)
+            [a], [b], _NAMES, resamples, seed, candidate.clusters(name)
         )
         compared.append(SetComparison(name, len(a), measure(b, names=_NAMES), differences))
     return compared

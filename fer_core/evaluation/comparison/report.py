@@ -16,7 +16,14 @@ from fer_core.evaluation.metrics.record import Evaluation
 
 __all__ = ["comparison_frame", "read_comparison", "run_summary", "verdict", "write_comparison"]
 
-_KIND = "comparison/3"
+_KIND = "comparison/4"
+_TESTS = {
+    "accuracy_p": "p",
+    "accuracy_p_holm": "holm_p",
+    "macro_f1_p": "macro_f1_p",
+    "macro_f1_p_holm": "macro_f1_holm_p",
+}
+"""Key in the artifact and field of the pair."""
 _SHOWN = {
     "accuracy": ("metrics", "accuracy"),
     "macro_f1": ("metrics", "macro_f1"),
@@ -100,10 +107,10 @@ def comparison_frame(values: Mapping[str, Any]) -> pd.DataFrame:
     Returns:
         set, a, b; of each difference its value, `_low` and `_high` (95 % interval over test rows),
         `_seeds_low` and `_seeds_high` (over seeds too; empty for one seed) and `_by_seed`;
-        mcnemar_p, holm_p, n_disagree, n, pictures, verdict.
+        accuracy_p and macro_f1_p, each with `_holm`; shown, n_disagree, n, clusters, verdict.
     """
     names = [f"delta_{name}" for name in DIFFERENCES]
-    plain = ["mcnemar_p", "holm_p", "n_disagree", "n", "pictures", "verdict"]
+    plain = [*_TESTS, "shown", "n_disagree", "n", "clusters", "verdict"]
     ends = ("", "_low", "_high", "_seeds_low", "_seeds_high", "_by_seed")
     lines = []
     for pair in values["pairs"]:
@@ -139,11 +146,11 @@ def _plain(pair: MethodPair) -> dict[str, Any]:
             found.over_seeds.to_dict() if found.over_seeds else None
         )
     values |= {
-        "mcnemar_p": float(f"{pair.p:.6g}"),
-        "holm_p": float(f"{pair.holm_p:.6g}"),
+        **{name: float(f"{getattr(pair, field):.6g}") for name, field in _TESTS.items()},
+        "shown": pair.shown,
         "n_disagree": round(sum(seed.disagree for seed in pair.seeds) / len(pair.seeds), 1),
         "n": pair.n,
-        "pictures": pair.pictures,
+        "clusters": pair.clusters,
         "trials": {pair.a: pair.trials[0], pair.b: pair.trials[1]} if pair.trials else None,
         "seeds": [
             {
@@ -155,7 +162,7 @@ def _plain(pair: MethodPair) -> dict[str, Any]:
                 "only_a_right": s.only_a,
                 "only_b_right": s.only_b,
                 "n_disagree": s.disagree,
-                "mcnemar_p": float(f"{s.p:.6g}"),
+                "accuracy_p": float(f"{s.p:.6g}"),
             }
             for i, s in enumerate(pair.seeds)
         ],

@@ -32,7 +32,7 @@ _TOLD = (
     "nll",
     "brier",
     "ece",
-    "ace",
+    "ece_equal_mass",
     "classwise_ece",
     "per_class_f1",
     "confusion",

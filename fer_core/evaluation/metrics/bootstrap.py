@@ -1,12 +1,13 @@
 """Confidence intervals by the stratified percentile bootstrap (Efron & Tibshirani 1993).
 
-A resample draws, within each label, as many pictures as there are, with replacement, and takes all
-rows of a picture that it draws (Davison & Hinkley 1997, 3.8); where each picture occurs once,
-pictures are rows. It is kept as a weight for each row. The same seed, labels and pictures give the
-same resamples, so two models measured on the same rows are always compared row by row.
+A resample draws, within each label, as many clusters as there are, with replacement, and takes all
+rows of a cluster that it draws (Davison & Hinkley 1997, 3.8). A cluster is what one picture, photo,
+subject or session connects; where each row is alone, clusters are rows. A resample is kept as a
+weight for each row. The same seed, labels and clusters give the same resamples, so two models
+measured on the same rows are always compared row by row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,13 +21,14 @@ from fer_core.evaluation.metrics.metrics import METRICS, Outcome, measure
 __all__ = [
     "Interval",
     "confidence_intervals",
+    "interval_of",
     "paired_differences",
     "percentile_interval",
     "stratified_weights",
 ]
 
 _LEVEL = 0.95
-_BIASED = ("ece", "ace", "classwise_ece")
+_BIASED = ("ece", "ece_equal_mass", "classwise_ece")
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,24 @@ class Interval:
 
 
 def stratified_weights(
-    labels: np.ndarray, resamples: int, seed: int, pictures: np.ndarray | None = None
+    labels: np.ndarray, resamples: int, seed: int, clusters: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
     """Yield `resamples` times int64 [N]: how often each row is drawn.
 
     Args:
-        labels: [N]; where the rows of a picture have different ones, it is drawn among those of its
+        labels: [N]; where the rows of a cluster have different ones, it is drawn among those of its
             first row's.
         resamples: how many.
         seed: of the draws.
-        pictures: int [N], equal numbers for rows of one picture; None where each row is a picture
+        clusters: int [N], equal numbers for rows of one cluster; None where each row is a cluster
             of its own. Then the weights of a label's rows sum to their number; else this holds of
-            pictures.
+            clusters.
     """
     rng = np.random.default_rng(seed)
-    picture_of_row = (
-        np.arange(len(labels)) if pictures is None else pd.factorize(np.asarray(pictures))[0]
+    cluster_of_row = (
+        np.arange(len(labels)) if clusters is None else pd.factorize(np.asarray(clusters))[0]
     )
-    labels = np.asarray(labels)[np.unique(picture_of_row, return_index=True)[1]]
+    labels = np.asarray(labels)[np.unique(cluster_of_row, return_index=True)[1]]
     by_label = np.argsort(labels, kind="stable")
     _, start, size = np.unique(labels[by_label], return_index=True, return_counts=True)
     start, size = np.repeat(start, size), np.repeat(size, size)
@@ -79,7 +81,7 @@ def stratified_weights(
     for _ in range(resamples):
         drawn = start + (rng.random(len(by_label)) * size).astype(np.int64)
         weights[by_label] = np.bincount(drawn, minlength=len(by_label))
-        yield weights[picture_of_row]
+        yield weights[cluster_of_row]
 
 
 def confidence_intervals(
@@ -87,17 +89,17 @@ def confidence_intervals(
     resamples: int,
     seed: int,
     names: Sequence[str] = METRICS,
-    pictures: np.ndarray | None = None,
+    clusters: np.ndarray | None = None,
 ) -> dict[str, Interval]:
-    """Metrics of one model with their intervals over the choice of test pictures (see
+    """Metrics of one model with their intervals over the choice of test clusters (see
     `stratified_weights`).
 
     A resample repeats rows and so always shows a greater calibration gap than the sample itself;
-    the intervals of ece, ace and classwise_ece are shifted down by that bias (mean of the resamples
-    minus the value) and end at 0.
+    the intervals of ece, ece_equal_mass and classwise_ece are shifted down by that bias (mean of
+    the resamples minus the value) and end at 0.
     """
     value = measure(outcome, names=names)
-    resampled = stratified_weights(outcome.labels, resamples, seed, pictures)
+    resampled = stratified_weights(outcome.labels, resamples, seed, clusters)
     drawn = np.array([list(measure(outcome, weights, names).values()) for weights in resampled])
     intervals = {}
     for column, name in enumerate(value):
@@ -109,16 +111,31 @@ def confidence_intervals(
     return intervals
 
 
+def interval_of(
+    statistic: Callable[[np.ndarray], float], weights: Sequence[np.ndarray]
+) -> Interval:
+    """A statistic of weighted rows with its interval.
+
+    Args:
+        statistic: of weights int64 [N] how often each row counts; nan where they leave nothing.
+        weights: resamples, of `stratified_weights`; two statistics of the same ones are compared
+            row by row.
+    """
+    drawn = np.array([statistic(one) for one in weights])
+    value = statistic(np.ones_like(weights[0]))
+    return percentile_interval(value, drawn[np.isfinite(drawn)])
+
+
 def paired_differences(
     a: Sequence[Outcome],
     b: Sequence[Outcome],
     names: Sequence[str],
     resamples: int,
     seed: int,
-    pictures: np.ndarray | None = None,
+    clusters: np.ndarray | None = None,
 ) -> dict[str, Interval]:
     """Difference a − b of the mean over each method's seeds, with intervals over the choice of test
-    pictures.
+    clusters.
 
     Every resample takes the same rows for all runs. The seeds are taken as given: the interval says
     nothing of other seeds (for these see `significance.over_seeds`).
@@ -142,7 +159,7 @@ def paired_differences(
         return list(np.mean(sides[0], axis=0) - np.mean(sides[1], axis=0))
 
     value = difference(None)
-    resampled = stratified_weights(labels, resamples, seed, pictures)
+    resampled = stratified_weights(labels, resamples, seed, clusters)
     bar = tqdm(resampled, total=resamples, desc="bootstrap", leave=False, disable=progress_off())
     drawn = np.array([difference(weights) for weights in bar])
     ordered = [name for name in METRICS if name in names]

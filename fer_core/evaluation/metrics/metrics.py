@@ -7,7 +7,9 @@ intervals come from one piece of code.
 Classes without rows: macro-F1 is the mean over the seven classes, and a class without rows counts
 as 0 (scikit-learn's `f1_score(labels=range(7), average="macro", zero_division=0)`), so its value on
 such a set is bounded by present / 7. Classes that are declared absent (section `labels`) are left
-out. Minority-F1 is the mean of the three lowest F1 among the classes that have rows.
+out. Beside it stands the mean over the classes that have rows (`macro_f1_present`), which is 1 for
+a perfect predictor on any set. Minority-F1 is the mean of the three lowest F1 among the classes
+that have rows, too.
 """
 
 from collections.abc import Collection
@@ -29,6 +31,7 @@ __all__ = [
     "confusion_of",
     "f1_scores",
     "log_softmax",
+    "macro_f1_present",
     "measure",
     "minority_f1",
     "outcome_of",
@@ -36,7 +39,8 @@ __all__ = [
     "width_bins",
 ]
 
-METRICS = ("accuracy", "macro_f1", "minority_f1", "nll", "brier", "ece", "ace", "classwise_ece")
+_OF_CONFUSION = ("accuracy", "macro_f1", "macro_f1_present", "minority_f1")
+METRICS = (*_OF_CONFUSION, "nll", "brier", "ece", "ece_equal_mass", "classwise_ece")
 _MINORITY = 3
 
 
@@ -165,6 +169,11 @@ def f1_scores(confusion: np.ndarray) -> np.ndarray:
     return np.divide(2.0 * hits, both, out=np.zeros(len(hits)), where=both > 0)
 
 
+def macro_f1_present(confusion: np.ndarray) -> float:
+    """Mean F1 of the classes that have rows."""
+    return float(f1_scores(confusion)[confusion.sum(axis=1) > 0].mean())
+
+
 def minority_f1(confusion: np.ndarray) -> float:
     """Mean of the three lowest F1 among the classes that have rows (of all of them where there are
     fewer).
@@ -184,10 +193,11 @@ def measure(
         names: which of `METRICS` to compute.
 
     Returns:
-        accuracy, macro_f1, minority_f1 (see the module), nll (mean −log p), brier (mean multiclass
-        sum, Brier 1950), ece (equal-width bins, Guo et al. 2017), ace (equal-mass bins, Nixon et
-        al. 2019: a row's bin is floor(bins × share of rows with lower confidence), so equal
-        confidences share a bin and row order plays no part), classwise_ece (the static calibration
+        accuracy, macro_f1, macro_f1_present, minority_f1 (see the module), nll (mean −log p), brier
+        (mean multiclass sum, Brier 1950), ece (equal-width bins, Guo et al. 2017), ece_equal_mass
+        (the same gap of the top label over bins of equal mass, Nguyen & O'Connor 2015: a row's bin
+        is floor(bins × share of rows with lower confidence), so equal confidences share a bin and
+        row order plays no part), classwise_ece (the static calibration
         error of Nixon et al. 2019, "Measuring Calibration in Deep Learning": the gap between the
         probabilities of a class and how often it is the label, in equal-width bins of that
         probability, mean over the seven classes).
@@ -196,10 +206,11 @@ def measure(
         weights = np.ones(len(outcome), dtype=np.int64)
     total, counts = int(weights.sum()), weights.astype(np.float64)
     values: dict[str, float] = {}
-    if not {"accuracy", "macro_f1", "minority_f1"}.isdisjoint(names):
+    if not set(_OF_CONFUSION).isdisjoint(names):
         confusion = confusion_of(outcome.cell, counts)
         values["accuracy"] = float(np.trace(confusion)) / total
         values["macro_f1"] = float(f1_scores(confusion)[present_classes()].mean())
+        values["macro_f1_present"] = macro_f1_present(confusion)
         values["minority_f1"] = minority_f1(confusion)
     if "nll" in names:
         values["nll"] = float(counts @ outcome.nll) / total
@@ -207,10 +218,10 @@ def measure(
         values["brier"] = float(counts @ outcome.brier) / total
     if "ece" in names:
         values["ece"] = _gap(outcome.width_bin, counts * outcome.surplus, outcome.bins) / total
-    if "ace" in names:
+    if "ece_equal_mass" in names:
         ranked = weights[outcome.order]
         lower = (np.cumsum(ranked) - ranked)[outcome.first]
-        values["ace"] = (
+        values["ece_equal_mass"] = (
             _gap(
                 lower * outcome.bins // total, ranked * outcome.surplus[outcome.order], outcome.bins
             )

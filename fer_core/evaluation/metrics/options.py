@@ -34,7 +34,7 @@ class EvaluationOptions(Section):
 
     Attributes:
         bootstrap: resamples behind each confidence interval.
-        bins: confidence bins of ece, ace, classwise_ece and the reliability diagram.
+        bins: confidence bins of ece, ece_equal_mass, classwise_ece and the reliability diagram.
         compare_set: the named test set on which methods are compared, or several; the first is the
             main one, which numbers are of where no other is named.
         calibration: how networks are calibrated.

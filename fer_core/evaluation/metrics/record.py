@@ -1,9 +1,9 @@
 """The evaluation of one network: its logits and every metric with its interval, as an artifact.
 
 `data/evaluation/<key>/` holds `dev/` and `test/` (logits of the val and calib rows, and of the test
-rows), `sets.parquet` (which test row belongs to which named test set), `pictures.parquet` (which
-rows repeat the picture of another) and `metrics.json`. Calibration and comparison need nothing
-else.
+rows), `sets.parquet` (which test row belongs to which named test set), `clusters.parquet` (which
+rows belong together with another, by picture or group) and `metrics.json`. Calibration and
+comparison need nothing else.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.logs import progress_off
-from fer_core.dataset.manifest.table import picture_codes
+from fer_core.dataset.manifest.table import cluster_codes
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals
@@ -30,7 +30,7 @@ from fer_core.logits.store import LogitsSet, read_recorded_logits, write_logits
 
 __all__ = ["Evaluation", "evaluate_logits", "read_evaluation", "record_evaluation"]
 
-_KIND = "evaluation/3"
+_KIND = "evaluation/4"
 _SETS_KIND = "evaluation_sets/1"
 _SETS = pa.schema(
     [
@@ -38,9 +38,9 @@ _SETS = pa.schema(
         pa.field("sets", pa.list_(pa.string()), nullable=False),
     ]
 )
-_PICTURES_KIND = "evaluation_pictures/1"
-_PICTURES = pa.schema(
-    [pa.field(name, pa.string(), nullable=False) for name in ("sample_id", "duplicate_of")]
+_CLUSTERS_KIND = "evaluation_clusters/1"
+_CLUSTERS = pa.schema(
+    [pa.field(name, pa.string(), nullable=False) for name in ("sample_id", "cluster_of")]
 )
 _DEV = ("val", "calib")
 
@@ -55,11 +55,11 @@ class Evaluation:
         dev: logits of the val and calib rows.
         test: logits of the test rows.
         sets: named test set -> bool [N_test].
-        metrics: set -> rows_expected, rows_used, pictures (distinct ones), metrics, per_class_f1,
+        metrics: set -> rows_expected, rows_used, clusters (distinct ones), metrics, per_class_f1,
             confusion.
         budget: what was spent on training, for fair comparisons.
-        duplicate_of: row -> first row with the same picture, for rows that repeat one; all others
-            are pictures of their own.
+        cluster_of: row -> first row of its cluster, for rows that are not that one (see
+            `read_clusters`); all others are clusters of their own.
     """
 
     key: str
@@ -69,7 +69,7 @@ class Evaluation:
     sets: dict[str, np.ndarray]
     metrics: dict[str, Any]
     budget: dict[str, Any]
-    duplicate_of: dict[str, str] = field(default_factory=dict)
+    cluster_of: dict[str, str] = field(default_factory=dict)
 
     def each_set(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Name, logits [n, 7] and labels [n] of val, calib and every named test set."""
@@ -84,9 +84,9 @@ class Evaluation:
         )
         return [half.sample_ids[i] for i in rows]
 
-    def pictures(self, name: str) -> np.ndarray:
-        """Equal numbers for rows of one picture, int64 [n], in the order of `each_set`."""
-        return picture_codes(self.sample_ids(name), self.duplicate_of)
+    def clusters(self, name: str) -> np.ndarray:
+        """Equal numbers for rows of one cluster, int64 [n], in the order of `each_set`."""
+        return cluster_codes(self.sample_ids(name), self.cluster_of)
 
 
 def evaluate_logits(
@@ -95,9 +95,9 @@ def evaluate_logits(
     options: EvaluationOptions,
     seed: int,
     temperature: float = 1.0,
-    pictures: np.ndarray | None = None,
+    clusters: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Every metric of one set with its 95 % interval over the choice of pictures (see
+    """Every metric of one set with its 95 % interval over the choice of clusters (see
     `stratified_weights`).
 
     Returns:
@@ -105,7 +105,7 @@ def evaluate_logits(
             `metrics`).
     """
     outcome = outcome_of(logits, labels, options.bins, temperature)
-    intervals = confidence_intervals(outcome, options.bootstrap, seed, pictures=pictures)
+    intervals = confidence_intervals(outcome, options.bootstrap, seed, clusters=clusters)
     return {
         "metrics": {name: interval.to_dict() for name, interval in intervals.items()},
         **class_details(outcome),
@@ -148,8 +148,8 @@ def record_evaluation(
             )
     _check_sets(sets, len(test_rows), key)
     used = [*dev.sample_ids, *test.sample_ids]
-    repeated = {i: network.duplicate_of[i] for i in used if i in network.duplicate_of}
-    evaluation = replace(network, dev=dev, duplicate_of=repeated)
+    joined = {i: network.cluster_of[i] for i in used if i in network.cluster_of}
+    evaluation = replace(network, dev=dev, cluster_of=joined)
     expected = {
         **{name: len(dev_rows.split(name)) for name in _DEV},
         **{name: int(mask.sum()) for name, mask in sets.items()},
@@ -167,15 +167,15 @@ def record_evaluation(
             raise ArtifactError(
                 f"The set {name} lost rows.", where=key, found=len(labels), expected=expected[name]
             )
-        pictures = evaluation.pictures(name)
+        clusters = evaluation.clusters(name)
         counts = {
             "rows_expected": expected[name],
             "rows_used": len(labels),
-            "pictures": len(set(pictures.tolist())),
+            "clusters": len(set(clusters.tolist())),
         }
         measured[name] = {
             **counts,
-            **evaluate_logits(logits, labels, options, seed, pictures=pictures),
+            **evaluate_logits(logits, labels, options, seed, clusters=clusters),
         }
     header = Header(
         _KIND,
@@ -197,8 +197,8 @@ def record_evaluation(
             _SETS,
             _SETS_KIND,
         )
-        table = pd.DataFrame({"sample_id": list(repeated), "duplicate_of": list(repeated.values())})
-        write_table(temporary / "pictures.parquet", table, _PICTURES, _PICTURES_KIND)
+        table = pd.DataFrame({"sample_id": list(joined), "cluster_of": list(joined.values())})
+        write_table(temporary / "clusters.parquet", table, _CLUSTERS, _CLUSTERS_KIND)
         write_json(
             temporary / "metrics.json",
             {
@@ -222,10 +222,8 @@ def read_evaluation(folder: Path) -> Evaluation:
     values = read_json(file)
     dev, test = read_recorded_logits(folder / "dev"), read_recorded_logits(folder / "test")
     table = read_table(folder / "sets.parquet", _SETS, _SETS_KIND)
-    pictures = read_table(folder / "pictures.parquet", _PICTURES, _PICTURES_KIND)
-    repeated = dict(
-        zip(pictures["sample_id"].tolist(), pictures["duplicate_of"].tolist(), strict=True)
-    )
+    clusters = read_table(folder / "clusters.parquet", _CLUSTERS, _CLUSTERS_KIND)
+    joined = dict(zip(clusters["sample_id"].tolist(), clusters["cluster_of"].tolist(), strict=True))
     try:
         measured, made_from = values["sets"], header.made_from
         for half, logits in (("dev", dev), ("test", test)):
@@ -249,7 +247,7 @@ def read_evaluation(folder: Path) -> Evaluation:
             if name not in _DEV
         }
         evaluation = Evaluation(
-            header.key, values["kind"], dev, test, sets, measured, values["budget"], repeated
+            header.key, values["kind"], dev, test, sets, measured, values["budget"], joined
         )
         for name, logits_of_set, _ in evaluation.each_set():
             counts = {

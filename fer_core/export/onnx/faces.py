@@ -9,6 +9,7 @@ from torch import nn
 from fer_core.base.absent import absent_classes
 from fer_core.base.labels import INDEX
 from fer_core.dataset.pack.pack import Pack
+from fer_core.export.onnx.parity import Reference
 from fer_core.images.bank import ImageBank
 from fer_core.models.networks.inference import logits_of
 from fer_core.pixels.preprocessing import Preprocessing
@@ -20,15 +21,20 @@ _CPU = torch.device("cpu")
 
 
 def reference_logits(
-    network: nn.Module, pack: Pack, preprocessing: Preprocessing, threads: int
-) -> np.ndarray:
-    """Logits of every row of a half of the pack by the network in torch, float32 [N, 7]; those of
-    classes that are declared absent are `NEVER`.
+    network: nn.Module,
+    pack: Pack,
+    preprocessing: Preprocessing,
+    threads: int,
+    rows: np.ndarray | None = None,
+) -> Reference:
+    """What the network in torch says of rows of a half of the pack; of all where none are given.
+    Logits of classes that are declared absent are `NEVER`.
     """
-    bank = ImageBank(pack, range(len(pack)), preprocessing, None, threads, _CPU)
-    logits = logits_of(network, bank, np.arange(len(pack)), range(1), "fp32")[:, 0]
+    rows = np.arange(len(pack)) if rows is None else rows
+    bank = ImageBank(pack, rows, preprocessing, None, threads, _CPU)
+    logits = logits_of(network, bank, rows, range(1), "fp32")[:, 0]
     logits[:, [INDEX[name] for name in absent_classes()]] = NEVER
-    return logits
+    return Reference(pack, rows, logits)
 
 
 def calib_faces(pack: Pack, preprocessing: Preprocessing, most: int, threads: int) -> np.ndarray:

@@ -7,7 +7,7 @@ preprocessing, weights, precision or temperature shows.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from fer_core.base.errors import ArtifactError, ModelError
 from fer_core.base.files import write_json
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.pack import Pack
+from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.metrics.metrics import log_softmax, measure, outcome_of, softmax
 from fer_core.export.onnx.options import Precision
 from fer_core.pixels.decode import decode_rgb
@@ -29,6 +30,7 @@ __all__ = [
     "GATES",
     "Gate",
     "Parity",
+    "Reference",
     "check_parity",
     "drop_refused",
     "measure_parity",
@@ -40,6 +42,10 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _CHUNK = 256
+_BINS = 15
+_SCORES = tuple(
+    f"{name}{of}" for name in ("macro_f1", "accuracy", "ece") for of in ("_reference", "")
+)
 # A row whose two greatest reference logits lie closer than this share of the logit scale has no
 # decided class: rounding may turn it.
 _TIE = 1e-5
@@ -61,7 +67,9 @@ class Parity:
         max_softmax_error: greatest absolute difference between a probability of the file and
             softmax(its own logits / T): the part that single precision computes in every file, so
             it is near zero unless the temperature is wrong.
-        macro_f1_reference, macro_f1: of both on the labels.
+        macro_f1_reference, macro_f1, accuracy_reference, accuracy: of both on the labels.
+        ece_reference, ece: of both, calibrated.
+        chosen_on: the same of val and calib rows, which decide where test rows must not; else None.
     """
 
     rows: int
@@ -77,25 +85,31 @@ class Parity:
     max_softmax_error: float
     macro_f1_reference: float
     macro_f1: float
+    accuracy_reference: float
+    accuracy: float
+    ece_reference: float
+    ece: float
+    chosen_on: "Parity | None" = None
 
     @property
     def macro_f1_drop(self) -> float:
         """What the file loses of the network's macro-F1; below 0 where it gains."""
         return self.macro_f1_reference - self.macro_f1
 
-    def to_dict(self) -> dict[str, float | int]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, three significant digits of each difference, six decimals of each
         score.
         """
+        values = {name: getattr(self, name) for name in _PLAIN}
         rounded = {
             name: float(f"{value:.2e}") if isinstance(value, float) else value
-            for name, value in asdict(self).items()
+            for name, value in values.items()
         }
         exact = {
-            name: round(getattr(self, name), 6)
-            for name in ("agreement", "macro_f1_reference", "macro_f1", "macro_f1_drop")
+            name: round(getattr(self, name), 6) for name in ("agreement", *_SCORES, "macro_f1_drop")
         }
-        return rounded | exact
+        chosen_on = {} if self.chosen_on is None else {"chosen_on": self.chosen_on.to_dict()}
+        return rounded | exact | chosen_on
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,7 @@ class Gate:
     not asked for.
 
     A file that breaks a `binding` gate is an error: something is wrong with the export. Else it is
-    just not handed out.
+    just not handed out, and that is decided on val and calib rows: test rows choose nothing.
     """
 
     relative: float | None
@@ -114,9 +128,12 @@ class Gate:
     softmax: float
     macro_f1: float
     binding: bool
+    accuracy: float | None = None
+    ece: float | None = None
 
     def broken_by(self, parity: Parity) -> list[str]:
-        """Sentences for every bound that is not kept."""
+        """Sentences for every bound that is not kept, on the rows that decide."""
+        parity = parity.chosen_on or parity
         bounds = [
             ("largest logit difference over the logit scale", parity.relative, self.relative),
             (
@@ -132,6 +149,8 @@ class Gate:
                 self.softmax,
             ),
             ("drop of macro-F1", parity.macro_f1_drop, self.macro_f1),
+            ("drop of accuracy", parity.accuracy_reference - parity.accuracy, self.accuracy),
+            ("rise of ECE", parity.ece - parity.ece_reference, self.ece),
         ]
         return [
             f"{name} is {value:.3g}, allowed {bound:.3g}"
@@ -140,15 +159,13 @@ class Gate:
         ]
 
 
-_FIGURES = {
-    **dict.fromkeys([field.name for field in fields(Parity)], float),
-    "macro_f1_drop": float,
-}
+_PLAIN = [field.name for field in fields(Parity) if field.name != "chosen_on"]
+_FIGURES = {**dict.fromkeys(_PLAIN, float), "macro_f1_drop": float}
 _PASSED = object_with({**_FIGURES, "gate": dict[str, Any], "pass": bool})
 _REFUSED = object_with({**_FIGURES, "gate": dict[str, Any], "pass": bool, "reasons": list[str]})
 _RECORD = object_with(
     {
-        "schema": Literal[2],
+        "schema": Literal[3],
         "kind": Literal["onnxparity"],
         "rows_sha256": str,
         "rows_expected": int,
@@ -180,30 +197,37 @@ GATES: dict[Precision, Gate] = {
     ),
     "int8": Gate(
         relative=None,
-        agreement=None,
+        agreement=0.975,
         kl=None,
         probability=None,
         softmax=1e-5,
         macro_f1=0.01,
         binding=False,
+        accuracy=0.005,
+        ece=0.01,
     ),
 }
 
 
-def predict_pack(predictor: Predictor, pack: Pack) -> Predictions:
-    """What the predictor says of every face of a half of the pack, decoded and prepared by
-    itself.
+def predict_pack(predictor: Predictor, pack: Pack, rows: np.ndarray | None = None) -> Predictions:
+    """What the predictor says of faces of a half of the pack, decoded and prepared by itself.
+
+    Args:
+        predictor: an exported file.
+        pack: the half.
+        rows: numbers of the faces, int64 [N]; None for all.
     """
-    parts = []
-    for start in tqdm(
-        range(0, len(pack), _CHUNK), desc="onnx", unit="batch", leave=False, disable=progress_off()
-    ):
-        rows = range(start, min(start + _CHUNK, len(pack)))
-        parts.append(
-            predictor.predict(
-                [decode_rgb(pack.image(row), where=pack.rows.sample_ids[row]) for row in rows]
-            )
+    rows = np.arange(len(pack)) if rows is None else rows
+    starts = range(0, len(rows), _CHUNK)
+    parts = [
+        predictor.predict(
+            [
+                decode_rgb(pack.image(row), where=pack.rows.sample_ids[row])
+                for row in rows[start : start + _CHUNK].tolist()
+            ]
         )
+        for start in tqdm(starts, desc="onnx", unit="batch", leave=False, disable=progress_off())
+    ]
     return Predictions(
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.logits for part in parts]),
@@ -244,6 +268,7 @@ def measure_parity(
     log_p = log_softmax(reference, temperature)
     apart = np.abs(np.exp(log_p) - found.probabilities)
     log_q = np.log(np.maximum(found.probabilities.astype(np.float64), np.finfo(np.float64).tiny))
+    before, after = (_scores(z, labels, temperature) for z in (reference, found.logits))
     return Parity(
         rows=len(labels),
         ties=int((~decided).sum()),
@@ -258,19 +283,51 @@ def measure_parity(
         max_softmax_error=float(
             np.abs(softmax(found.logits, temperature) - found.probabilities).max()
         ),
-        macro_f1_reference=_macro_f1(reference, labels),
-        macro_f1=_macro_f1(found.logits, labels),
+        macro_f1_reference=before["macro_f1"],
+        macro_f1=after["macro_f1"],
+        accuracy_reference=before["accuracy"],
+        accuracy=after["accuracy"],
+        ece_reference=before["ece"],
+        ece=after["ece"],
     )
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What the trained network says of some faces.
+
+    Attributes:
+        pack: the half that they are in.
+        rows: their numbers there, int64 [N].
+        logits: [N, 7].
+    """
+
+    pack: Pack
+    rows: np.ndarray
+    logits: np.ndarray
+
+    def parity(self, predictor: Predictor, temperature: float) -> Parity:
+        """`measure_parity` of an exported file on these faces."""
+        found = predict_pack(predictor, self.pack, self.rows)
+        return measure_parity(self.logits, temperature, found, self.pack.rows.labels[self.rows])
+
+
 def check_parity(
-    reference: np.ndarray,
+    test: Reference,
     temperature: float,
-    pack: Pack,
     files: Mapping[Precision, Path],
     threads: int,
+    chosen_on: Reference | None = None,
 ) -> dict[Precision, Parity]:
-    """Measure each file on a half of the pack and hold it against the gate of its precision.
+    """Measure each file on test rows and hold it against the gate of its precision.
+
+    Args:
+        test: the rows that are reported.
+        temperature: T that the calibration found.
+        files: of each precision.
+        threads: of the predictor.
+        chosen_on: val and calib rows: whether a file without a binding gate is handed out is
+            decided on them, so that test rows choose nothing.
 
     Returns:
         The figures of each file, of one that breaks a gate which is not binding too.
@@ -280,10 +337,13 @@ def check_parity(
     """
     results: dict[Precision, Parity] = {}
     for precision, path in files.items():
-        found = predict_pack(Predictor(path, threads=threads), pack)
-        results[precision] = measure_parity(reference, temperature, found, pack.rows.labels)
-        faults = GATES[precision].broken_by(results[precision])
-        if faults and GATES[precision].binding:
+        predictor, gate = Predictor(path, threads=threads), GATES[precision]
+        parity = test.parity(predictor, temperature)
+        if not gate.binding and chosen_on is not None:
+            parity = replace(parity, chosen_on=chosen_on.parity(predictor, temperature))
+        results[precision] = parity
+        faults = gate.broken_by(parity)
+        if faults and gate.binding:
             raise ModelError(
                 "The exported file does not give what the trained network gives.",
                 where=path.name,
@@ -320,11 +380,11 @@ def write_parity(
     path: Path,
     results: Mapping[Precision, Parity],
     temperature: float,
-    rows_sha256: str,
-    rows_expected: int,
+    rows: Rows,
 ) -> None:
-    """Write `onnxparity.json`: figures, gate and verdict of each precision; those not handed out
-    apart, with the reasons.
+    """Write `onnxparity.json`: figures on the test rows, gate and verdict of each precision; those
+    not handed out apart, with the reasons. What was decided on val and calib rows has their figures
+    under "chosen_on".
     """
     passed: dict[str, Any] = {}
     refused: dict[str, Any] = {}
@@ -338,10 +398,10 @@ def write_parity(
     write_json(
         path,
         {
-            "schema": 2,
+            "schema": 3,
             "kind": "onnxparity",
-            "rows_sha256": rows_sha256,
-            "rows_expected": rows_expected,
+            "rows_sha256": rows.sha256,
+            "rows_expected": len(rows),
             "rows_used": min(parity.rows for parity in results.values()),
             "temperature": temperature,
             "precisions": passed,
@@ -369,5 +429,6 @@ def read_parity(path: Path) -> dict[str, Any]:
     return values
 
 
-def _macro_f1(logits: np.ndarray, labels: np.ndarray) -> float:
-    return measure(outcome_of(logits, labels, bins=1), names=("macro_f1",))["macro_f1"]
+def _scores(logits: np.ndarray, labels: np.ndarray, temperature: float) -> dict[str, float]:
+    outcome = outcome_of(logits, labels, _BINS, temperature)
+    return measure(outcome, names=("macro_f1", "accuracy", "ece"))

@@ -54,6 +54,11 @@ def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         measured = evaluation.metrics[facts.scope.compare_set]["metrics"]
         yield board, measured, f"leaderboard and {tag}"
     yield from _of_run(facts)
+    for part, found in facts.trust.items():
+        test, scope = facts.deployed.evaluation.test, facts.scope
+        whose = (found["model"], found["set"], found["model_sha256"], found["rows_sha256"])
+        expected = (scope.deployed, scope.compare_set, test.model_sha256, test.rows_sha256)
+        yield whose, expected, f"student, set, weights and rows of {part}"
     yield from _of_export(facts)
 
 

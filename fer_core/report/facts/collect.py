@@ -38,6 +38,8 @@ _WITHOUT_TEACHERS: dict[str, Any] = {
     "hard_cases": None,
     "hard_faces": pd.DataFrame(),
 }
+TRUST = ("selective", "ambiguity", "fairness", "robustness")
+"""Records of `metrics/` that say how far to trust the deployed student."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class RunFacts:
         parity: of the ONNX files.
         hard_cases: the summary of the hard val rows.
         hard_faces: the hard val rows.
+        trust: selective, ambiguity, fairness and robustness of the deployed student.
     """
 
     scope: ReportScope
@@ -133,6 +136,7 @@ class RunFacts:
     parity: dict[str, Any]
     hard_cases: dict[str, Any] | None
     hard_faces: pd.DataFrame
+    trust: dict[str, dict[str, Any]]
 
     @property
     def deployed(self) -> ModelFacts:
@@ -180,7 +184,8 @@ def read_scope() -> ReportScope:
 
 
 def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
-    """Read every artifact under the data folder, and verify that they belong together.
+    """Read every artifact under the data folder and the records beside it; verify that they belong
+    together.
 
     Raises:
         ParamsError: `deploy.student` is no student.
@@ -204,6 +209,7 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
         comparison=read_comparison(data / "comparison"),
         exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
         parity=read_parity(data / "onnx" / "onnxparity.json"),
+        trust={name: read_json(data.parent / "metrics" / f"{name}.json") for name in TRUST},
         **(_of_teachers(data) if scope.teachers else _WITHOUT_TEACHERS),
     )
     try:

@@ -85,7 +85,12 @@ def val_preference(
     lead = None
     if preferred != deployed:
         lead = paired_differences(
-            [outcomes[preferred]], [outcomes[deployed]], (_METRIC,), options.bootstrap, seed
+            [outcomes[preferred]],
+            [outcomes[deployed]],
+            (_METRIC,),
+            options.bootstrap,
+            seed,
+            students[deployed].clusters("val"),
         )[_METRIC]
     ranked = dict(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
     return Preference(deployed, preferred, len(outcomes[deployed].labels), ranked, lead)

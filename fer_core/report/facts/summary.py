@@ -82,7 +82,7 @@ def model_metrics(model: ModelFacts, set_name: str) -> dict[str, float]:
 
 
 def student_metrics(model: ModelFacts, set_name: str) -> dict[str, float | None]:
-    """`MODEL_METRICS` of one model on a set, Brier score and adaptive ECE (ace) raw and scaled, and
+    """`MODEL_METRICS` of one model on a set, Brier score and equal-mass ECE raw and scaled, and
     F1 of each class.
 
     F1 is called f1_<class>; None for a class without rows in the set.
@@ -90,7 +90,7 @@ def student_metrics(model: ModelFacts, set_name: str) -> dict[str, float | None]
     measured = model.reliability[set_name]
     raw, scaled = (measured[stage]["metrics"] for stage in ("raw", "temperature_scaled"))
     values: dict[str, float | None] = dict(model_metrics(model, set_name))
-    for name in ("brier", "ace"):
+    for name in ("brier", "ece_equal_mass"):
         values |= {
             name: round(raw[name]["value"], _DIGITS),
             f"{name}_scaled": round(scaled[name]["value"], _DIGITS),

@@ -1,6 +1,7 @@
 """How far a reader may trust the numbers: what was checked, and what to be careful about."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from fer_core.evaluation.comparison.histories import unfinished
 from fer_core.report.facts.collect import RunFacts
@@ -8,6 +9,7 @@ from fer_core.report.facts.preference import Preference
 
 __all__ = ["Check", "trust_checks", "unfinished_methods"]
 
+_LOST = 0.1
 _NARROW = 0.03
 """Half of a 95 % interval of macro-F1 that still tells models apart."""
 
@@ -47,7 +49,7 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
     seeds = len(facts.scope.seeds)
     sources = facts.validation["counts"]["by_source"]
     synthetic = all(name.startswith("sample_") for name in sources)
-    checks = [
+    checks: list[Check | None] = [
         Check(
             not synthetic,
             "Drawn faces" if synthetic else "Real faces",
@@ -85,6 +87,8 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
             f"Calibration error {ece:.3f}; on so few faces a perfectly calibrated model would show "
             f"about {floor['mean']:.3f}, and in 95 % of cases less than {floor['p95']:.3f}.",
         ),
+        _subgroups(facts.trust["fairness"]),
+        _corruptions(facts.trust["robustness"]),
         Check(
             not refused,
             f"{len(refused)} file(s) refused" if refused else "Files answer like the network",
@@ -97,4 +101,38 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
             "The gate has passed: no picture of a test face, nor a near copy, is in another split.",
         ),
     ]
-    return sorted(checks, key=lambda check: check.good)
+    return sorted(filter(None, checks), key=lambda check: check.good)
+
+
+def _subgroups(found: dict[str, Any]) -> Check | None:
+    """Whether a subgroup is served worse than all others; None where none has numbers."""
+    groups = {
+        f"{attribute} {name}": group
+        for attribute, parts in found["attributes"].items()
+        for name, group in parts["groups"].items()
+        if "difference" in group
+    }
+    if not groups:
+        return None
+    worse = [n for n, one in groups.items() if one["shown"] and one["difference"]["value"] < 0]
+    lost = ", ".join(f"{name} {groups[name]['difference']['value']:+.3f}" for name in worse)
+    return Check(
+        not worse,
+        "Some people are read worse" if worse else "No subgroup is shown to be read worse",
+        f"Accuracy less that of all others: {lost}."
+        if worse
+        else f"{len(groups)} subgroups have enough faces for numbers.",
+    )
+
+
+def _corruptions(found: dict[str, Any]) -> Check | None:
+    """How much accuracy corrupted pictures cost."""
+    if "mce_excess" not in found:
+        return None
+    lost = found["mce_excess"]["value"]
+    return Check(
+        lost <= _LOST,
+        "Worse pictures cost much" if lost > _LOST else "Worse pictures cost little",
+        f"Corrupted test faces lose {lost:.3f} of accuracy on average; calibration error there is "
+        f"{found['ece_mean']:.3f}.",
+    )

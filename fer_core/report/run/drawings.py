@@ -32,7 +32,8 @@ def difference_chart(facts: RunFacts, set_name: str) -> Markup | None:
     rows = []
     for pair in facts.comparison["pairs"]:
         if pair["set"] == set_name and (found := pair["delta_macro_f1"]):
-            kind = "better" if found["low"] > 0 else "worse" if found["high"] < 0 else "not shown"
+            ahead = "better" if found["value"] > 0 else "worse"
+            kind = ahead if pair["shown"] else "not shown"
             label = f"{found['value']:+.3f}"
             rows.append(
                 {"name": f"{pair['a']} − {pair['b']}", "kind": kind, "label": label, **found}

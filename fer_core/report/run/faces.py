@@ -16,7 +16,7 @@ from fer_core.pixels.decode import decode_rgb
 from fer_core.report.facts.collect import RunFacts
 from fer_core.report.templates.pictures import FaceGrid, FaceTile, picture_address
 
-__all__ = ["HARD_TITLES", "hard_by_class", "hard_by_reason", "mistakes"]
+__all__ = ["HARD_TITLES", "hard_by_class", "hard_by_reason", "mistakes", "shared"]
 
 HARD_TITLES = {
     "low_margin": "Two classes nearly as probable",
@@ -53,6 +53,23 @@ def mistakes(facts: RunFacts, test: Pack) -> list[FaceGrid]:
         title = f"{actual}: {len(wrong):,} of {int((labels == label).sum()):,} wrong"
         grids.append(FaceGrid(title, tiles))
     return grids
+
+
+def shared(facts: RunFacts, test: Pack) -> FaceGrid:
+    """Wrong answers that annotators gave, too: below each the label and the answer, with their
+    shares of the votes.
+    """
+    row_of = {sample_id: row for row, sample_id in enumerate(test.rows.sample_ids)}
+    faces = facts.trust["ambiguity"].get("mistakes", {}).get("faces", [])
+    tiles = [
+        _tile(
+            test,
+            row_of[face["sample_id"]],
+            f"{face['label']} {face['label_votes']:.0%}, said {face['said']} {face['votes']:.0%}",
+        )
+        for face in faces
+    ]
+    return FaceGrid("Mistakes that annotators share", tiles)
 
 
 def hard_by_reason(facts: RunFacts, dev: Pack) -> list[FaceGrid]:

@@ -25,8 +25,8 @@ from fer_core.report.facts.tables import (
     students_lines,
 )
 from fer_core.report.facts.trust import trust_checks
-from fer_core.report.run import drawings
-from fer_core.report.run.faces import HARD_TITLES, hard_by_class, hard_by_reason, mistakes
+from fer_core.report.run import drawings, limits
+from fer_core.report.run.faces import HARD_TITLES, hard_by_class, hard_by_reason, mistakes, shared
 from fer_core.report.templates.load import page_environment
 
 __all__ = ["SHEET", "PageContext", "render_hard_sheet", "render_page"]
@@ -81,6 +81,8 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         sources=_by_source(facts),
         left_out=_left_out(facts.validation),
         mistakes=mistakes(facts, test),
+        shared_mistakes=shared(facts, test),
+        limits=limits,
         hard=_hard_board(facts),
         hard_grids=hard_by_reason(facts, dev) if facts.hard_cases else [],
         sheet=SHEET,

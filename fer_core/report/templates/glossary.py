@@ -15,7 +15,15 @@ TERMS = {
     "Brier": "Mean squared distance between probabilities and the label. Lower is better.",
     "ECE": "Expected calibration error: the mean gap between how sure the model is and how often "
     "it is right, over bins of confidence. 0 is perfect, but few faces alone make a gap.",
-    "ACE": "Like ECE, over bins that hold equally many faces.",
+    "equal-mass ECE": "ECE of the top answer over bins that hold equally many faces.",
+    "mCE": "Mean corruption error: the share of wrong answers, mean over all corruptions and "
+    "strengths; not divided by another model's.",
+    "AURC": "Area under the risk-coverage curve: the mean share of wrong answers as more and more "
+    "faces are answered, surest first. Lower is better.",
+    "coverage": "Share of faces that get an answer.",
+    "TPR gap": "How far the shares of a class's faces that are found lie apart between subgroups; "
+    "mean over classes.",
+    "present macro-F1": "Macro-F1 over the classes that have faces in the set.",
     "calibration": "Making probabilities honest: of the answers given with 70 % confidence, 70 % "
     "should be right.",
     "temperature": "One number by which all logits are divided before softmax. Above 1 it makes "
@@ -38,8 +46,11 @@ TERMS = {
     "per_source": "An ensemble with a weight for each teacher and data set.",
     "best_single": "The one teacher that does best on calib faces.",
     "uniform": "An ensemble in which all teachers have the same weight.",
-    "McNemar": "A test of whether two models are right equally often, from the faces on which only "
-    "one of them is right.",
+    "sign-flip test": "A test of whether two models are right equally often, from the pictures, "
+    "photos or persons on which one of them is right more often. Where each is one face it is "
+    "McNemar's test.",
+    "permutation test": "A test of whether two models differ in macro-F1: how often a difference "
+    "as large comes about if their answers are swapped at random.",
     "Holm": "A correction of p-values for having made several comparisons.",
     "confusion": "How often faces of one class are taken for another.",
     "twins": "Pictures that are the same, or nearly so. A test picture has none elsewhere.",

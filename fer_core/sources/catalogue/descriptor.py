@@ -182,7 +182,7 @@ def scanned(descriptor: Descriptor, raw: Path, layout: str, root: str) -> Descri
         layout=layout,
         present=True,
         root=root,
-        tree=tree.fingerprint(reader_for(layout).files(tree)),
+        tree=tree.fingerprint(reader_for(layout).covered(tree)),
     )
 
 
@@ -205,7 +205,7 @@ def checked_tree(descriptor: Descriptor, raw: Path) -> RawTree:
             remedy=_add(descriptor.name),
         )
     tree = _existing(descriptor.name, raw, descriptor.root)
-    now = tree.fingerprint(reader_for(descriptor.layout).files(tree))
+    now = tree.fingerprint(reader_for(descriptor.layout).covered(tree))
     if not descriptor.tree.fits(now):
         raise DataError(
             "The raw files are no longer those that the descriptor describes.",

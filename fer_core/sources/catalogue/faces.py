@@ -37,6 +37,7 @@ class Face:
         face_id: number of the face in its photo.
         box: top, left, bottom, right in pixels of the photo, as the label file gives them.
         note: what had to be done to read it ("box clipped to the photo"); counted, not an error.
+        subgroups: what people recorded of the person ("age=20-39;gender=female"), or "".
     """
 
     sample_id: str
@@ -51,6 +52,7 @@ class Face:
     face_id: int | None = None
     box: tuple[int, int, int, int] | None = None
     note: str = ""
+    subgroups: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ _LARGEST = 1 << 28  # bytes of a file that is read whole
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".lst", ".txt", ".parquet")
 """Endings of label tables that can be given by themselves."""
 
+SUBGROUPS = "subgroups.csv"
+"""Table that may lie beside any data set and lists none of its faces (see `subgroups`)."""
 _LABELS = (*TABLES, ".yaml", ".yml", ".json", ".npy")
 _LONGEST_LABELS = 1 << 29  # bytes
 
@@ -112,14 +114,14 @@ class RawTree:
         ]
 
     def walk(self, start: str = "") -> Iterator[str]:
-        """Every file under `start`, sorted by name within each folder, with its path from the data
-        set's root.
+        """Every file under `start` but the table of subgroups, sorted by name within each folder,
+        with its path from the data set's root.
 
         Raises:
             DataError: a link leads out of the data set, nowhere or in a circle, a name is not
                 UTF-8, an archive is damaged.
         """
-        yield from walk(self._node(start), start)
+        yield from (path for path in walk(self._node(start), start) if path != SUBGROUPS)
 
     def open(self, name: str) -> IO[bytes]:
         """A stream of a file's bytes.

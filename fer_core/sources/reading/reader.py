@@ -4,7 +4,7 @@ A layout's class says where its files are and what its label files list; the res
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -21,6 +21,7 @@ from fer_core.sources.catalogue.faces import UNDECODABLE, Announced, Exclusion, 
 from fer_core.sources.catalogue.official_counts import CorrectedCounts, check_official_counts
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.files.label_files import Line
+from fer_core.sources.files.subgroups import SUBGROUPS, read_subgroups
 from fer_core.sources.files.tree import RawTree
 
 __all__ = [
@@ -141,6 +142,18 @@ class Reader(ABC):
             DataError: more pictures are missing than `clean.allow_undecodable` allows.
         """
         return entries
+
+    def covered(self, tree: RawTree) -> list[str]:
+        """What the descriptor's fingerprint covers: `files`, and the table of subgroups."""
+        return [*self.files(tree), *([SUBGROUPS] if tree.is_file(SUBGROUPS) else [])]
+
+    def subgroups(self, tree: RawTree) -> Mapping[str, str]:
+        """Key of a face -> its subgroups, as people recorded them; nothing is guessed.
+
+        Raises:
+            DataError: a faulty table.
+        """
+        return read_subgroups(tree)
 
     def remarks(self, tree: RawTree, options: CleanOptions) -> list[str]:
         """What a user should know when the data set is added, each as a sentence without a full

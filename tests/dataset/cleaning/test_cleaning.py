@@ -68,7 +68,7 @@ def test_every_image_is_decoded_and_recorded(tmp_path):
     assert (store.meta["source"], store.meta["layout"], store.meta["adapter_version"]) == (
         "set",
         "rafdb_basic",
-        2,
+        3,
     )
 
 

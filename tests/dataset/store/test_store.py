@@ -149,7 +149,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(ArtifactError, match="another kind"):
         FaceStore.open(path)
     write_store(
-        path, [row(1)], META | {"header": {"kind": "face store/3", "classes": CLASSES[::-1]}}
+        path, [row(1)], META | {"header": {"kind": "face store/4", "classes": CLASSES[::-1]}}
     )
     with pytest.raises(ArtifactError, match="class order"):
         FaceStore.open(path)

@@ -9,11 +9,13 @@ from sklearn.linear_model import LogisticRegression
 from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.calibration.calibration import (
     calibration_floor,
+    debiased,
     fit_temperature,
     interior_temperature,
     reliability_table,
     settled_temperature,
 )
+from fer_core.evaluation.metrics.bootstrap import confidence_intervals
 from fer_core.evaluation.metrics.metrics import measure, outcome_of, softmax
 from tests.arrange_logits import noisy_logits
 
@@ -111,7 +113,7 @@ def test_optimum_at_a_bound_is_flagged_and_refused(logits, says):
         interior_temperature(logits, np.arange(7), "rn18")
 
 
-GAPS = ["ece", "ace", "classwise_ece"]
+GAPS = ["ece", "ece_equal_mass", "classwise_ece"]
 
 
 @pytest.mark.parametrize("count", [400, 4000])
@@ -174,3 +176,26 @@ def test_rows_that_determine_no_temperature_leave_it_at_one_and_say_why(logits, 
     assert fit.temperature == 1 and fit.nll_after == fit.nll_before
     assert why is not None and "of 7 calibration rows" in why
     assert "kd-1" in caplog.text and "not determined" in caplog.text
+
+
+def test_debiased_ece_of_a_calibrated_model_is_about_zero_and_its_interval_covers_it():
+    """ECE itself says so in no case; the interval holds 0 about as often as it promises."""
+    rng, values, hits = np.random.default_rng(0), [], 0
+    for trial in range(60):
+        labels = rng.integers(0, 7, 400)
+        logits = noisy_logits(labels, trial, skill=1.2)  # calibrated at scale 1
+        ece = confidence_intervals(outcome_of(logits, labels, 15), 200, trial, ["ece"])["ece"]
+        floor = calibration_floor(logits, 15, trial)["ece"]["mean"]
+        found = debiased(ece.to_dict(), floor)
+        values.append(found["value"])
+        hits += found["low"] <= 0 <= found["high"]
+        assert ece.value > 0.02
+    assert abs(np.mean(values)) < 0.006 and hits >= 54
+
+
+def test_debiased_ece_of_an_overconfident_model_stays_large():
+    labels = np.random.default_rng(0).integers(0, 7, 2000)
+    logits = noisy_logits(labels, 1, skill=1.0, scale=3.0)
+    ece = confidence_intervals(outcome_of(logits, labels, 15), 200, 1, ["ece"])["ece"].to_dict()
+    found = debiased(ece, calibration_floor(logits, 15, 1)["ece"]["mean"])
+    assert 0.1 < found["low"] < found["value"] < ece["value"]

@@ -208,6 +208,7 @@ def test_runs_without_a_budget_are_refused():
 def test_holm_family_is_the_pairs_compared():
     pairs, _ = compare_methods(runs(ce=1.0, kd=1.2, dkd=1.3), "everything", OPTIONS, seed=1)
     assert [pair.holm_p for pair in pairs] == holm([pair.p for pair in pairs])
+    assert [one.macro_f1_holm_p for one in pairs] == holm([one.macro_f1_p for one in pairs])
     assert len(pairs) == 3
 
 
@@ -232,28 +233,36 @@ def test_other_test_rows_another_set_or_other_seeds_are_errors():
 
 
 def pair_of(**intervals: Interval) -> MethodPair:
-    """kd against ce on 50 rows of 50 pictures, one seed; what is not given shows no difference."""
+    """kd against ce on 50 rows, one seed; what is not given shows no difference."""
     none = Interval(0.0, -0.1, 0.1)
     differences = {
         name: Difference(found := intervals.get(name, none), (found.value,)) for name in DIFFERENCES
     }
-    return MethodPair(
-        "rafdb_test", "kd", "ce", 50, 50, differences, (SeedPair(1, 1, 9, 12, 0.02),), 0.02, 0.06
-    )
+    seeds = (SeedPair(1, 1, 9, 12, 0.02),)
+    p = {"p": 0.02, "holm_p": 0.06, "macro_f1_p": 0.01, "macro_f1_holm_p": 0.03}
+    return MethodPair("rafdb_test", "kd", "ce", 50, 50, differences, seeds, **p)
 
 
 def test_a_worse_method_is_called_worse():
     text = verdict(pair_of(macro_f1=Interval(-0.02, -0.03, -0.01), nll=Interval(0.1, 0.05, 0.2)))
     assert (
-        "On rafdb_test, kd has a lower macro-F1 than ce (-0.0200, 95 % CI -0.0300 to -0.0100)"
-        in text
+        "On rafdb_test, kd has a lower macro-F1 than ce (-0.0200, 95 % CI -0.0300 to -0.0100; "
+        "permutation p = 0.01, 0.03 after Holm)" in text
     )
     assert "Its NLL is higher (worse)" in text
     assert "after temperature scaling none is shown" in text
     assert "not shown to differ" in text
-    assert "(McNemar p = 0.02, 0.06 after Holm)" in text.replace(
+    assert "(sign-flip p = 0.02, 0.06 after Holm)" in text.replace(
         "+0.0000, 95 % CI -0.1000 to +0.1000; ", ""
     )
+
+
+def test_a_macro_f1_is_called_higher_only_where_holm_allows_it():
+    ahead = pair_of(macro_f1=Interval(0.02, 0.01, 0.03))
+    assert ahead.shown and "kd has a higher macro-F1" in verdict(ahead)
+    by_chance = dataclasses.replace(ahead, macro_f1_holm_p=0.09)
+    assert not by_chance.shown
+    assert "no difference in macro-F1 between kd and ce is shown" in verdict(by_chance)
 
 
 def test_what_the_seeds_do_not_bear_out_is_said_of_these_seeds_only():
@@ -303,12 +312,12 @@ def test_rows_of_one_picture_are_drawn_and_tested_as_one():
     ids = TEST_ROWS.sample_ids
     once = dict(zip(ids[7:14], ids[:7], strict=True))  # same labels, so each picture stands twice
     paired = {
-        m: {s: dataclasses.replace(r, duplicate_of=once) for s, r in by_seed.items()}
+        m: {s: dataclasses.replace(r, cluster_of=once) for s, r in by_seed.items()}
         for m, by_seed in by_method.items()
     }
     (apart,), _ = compare_methods(by_method, "everything", OPTIONS, seed=1)
     (together,), _ = compare_methods(paired, "everything", OPTIONS, seed=1)
-    assert (apart.n, apart.pictures, together.n, together.pictures) == (210, 210, 210, 203)
+    assert (apart.n, apart.clusters, together.n, together.clusters) == (210, 210, 210, 203)
     for name in DIFFERENCES:
         one, other = (pair.differences[name].over_rows for pair in (apart, together))
         assert one.value == other.value and one != other
@@ -316,7 +325,7 @@ def test_rows_of_one_picture_are_drawn_and_tested_as_one():
         sum(together.seeds[0].__dict__[name] for name in ("only_a", "only_b"))
         <= apart.seeds[0].only_a + apart.seeds[0].only_b
     )
-    assert "n = 210 rows of 203 pictures" in verdict(together) and "n = 210 rows;" in verdict(apart)
+    assert "n = 210 rows in 203 clusters" in verdict(together) and "n = 210 rows;" in verdict(apart)
 
 
 def test_a_method_tried_more_often_than_ce_is_refused_and_the_trials_are_told():

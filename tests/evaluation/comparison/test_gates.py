@@ -131,7 +131,7 @@ def test_calibration_is_judged_at_the_temperatures_given():
 def test_rows_of_one_picture_are_drawn_together():
     a, b = evaluation("a", 1.5), evaluation("b", 1.2)
     ids = a.test.sample_ids
-    together = dataclasses.replace(a, duplicate_of=dict(zip(ids[7:14], ids[:7], strict=True)))
+    together = dataclasses.replace(a, cluster_of=dict(zip(ids[7:14], ids[:7], strict=True)))
     (one,), (other,) = (
         compare_sets(model, b, ["everything"], 15, 100, 1) for model in (a, together)
     )

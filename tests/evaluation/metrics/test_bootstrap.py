@@ -8,6 +8,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.metrics.bootstrap import (
     confidence_intervals,
     paired_differences,
+    percentile_interval,
     stratified_weights,
 )
 from fer_core.evaluation.metrics.metrics import METRICS, measure, outcome_of
@@ -34,12 +35,12 @@ def test_rows_are_drawn_evenly_and_the_seed_decides():
     assert not np.array_equal(drawn[0], next(stratified_weights(labels, 1, seed=2)))
 
 
-def test_a_picture_is_drawn_with_all_its_rows_and_single_pictures_change_nothing():
+def test_a_cluster_is_drawn_with_all_its_rows_and_single_rows_change_nothing():
     labels = labels_of(60)
-    pictures = np.r_[
+    clusters = np.r_[
         np.arange(50), np.arange(10)
     ]  # the last ten rows repeat the first ten, some with another label
-    drawn = np.array(list(stratified_weights(labels, 2000, 1, pictures)))
+    drawn = np.array(list(stratified_weights(labels, 2000, 1, clusters)))
     np.testing.assert_array_equal(drawn[:, :10], drawn[:, 50:])
     np.testing.assert_array_equal(
         [np.bincount(labels[:50], one[:50], 7) for one in drawn[:9]],
@@ -100,6 +101,21 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
         )["accuracy"]
         hits += found.low <= truth <= found.high
     assert 88 <= hits <= 100
+
+
+def test_rows_alone_cover_too_seldom_and_groups_as_often_as_they_say():
+    """A hundred groups of three frames that agree in nine of ten cases."""
+    rng, groups, truth = np.random.default_rng(0), np.repeat(np.arange(100), 3), 0.7
+    labels, hits = np.zeros(300, dtype=int), {"rows": 0, "groups": 0}
+    for trial in range(300):
+        of_group, own = rng.random(100) < truth, rng.random(300) < truth
+        right = np.where(rng.random(300) < 0.9, of_group[groups], own)
+        for name, clusters in (("rows", None), ("groups", groups)):
+            drawn = [w @ right / 300 for w in stratified_weights(labels, 200, trial, clusters)]
+            found = percentile_interval(right.mean(), np.array(drawn))
+            hits[name] += found.low <= truth <= found.high
+    assert 0.67 < hits["rows"] / 300 < 0.83
+    assert 0.91 < hits["groups"] / 300 < 0.98
 
 
 def test_pairing_narrows_the_difference_of_similar_models():

@@ -108,13 +108,15 @@ def test_classwise_ece_sees_what_top_label_ece_cannot():
     assert found["classwise_ece"] == pytest.approx((0.5 + 0.5) / 7, abs=1e-5)
 
 
-def test_adaptive_ece_has_bins_of_equal_mass(case):
+def test_equal_mass_ece_of_the_top_label_is_the_mean_gap_of_equal_bins(case):
     logits, labels = case[0][:1995], case[1][:1995]  # 15 bins of 133
     p = softmax(logits)
     order = np.argsort(p.max(1))
     correct = (p.argmax(1) == labels)[order].reshape(15, -1)
     reference = np.abs(correct.mean(1) - p.max(1)[order].reshape(15, -1).mean(1)).mean()
-    assert measure(outcome_of(logits, labels, 15))["ace"] == pytest.approx(reference, abs=1e-12)
+    assert measure(outcome_of(logits, labels, 15))["ece_equal_mass"] == pytest.approx(
+        reference, abs=1e-12
+    )
 
 
 def test_class_without_rows_counts_as_zero_in_macro_f1_and_is_left_out_of_minority_f1(case):
@@ -130,6 +132,24 @@ def test_class_without_rows_counts_as_zero_in_macro_f1_and_is_left_out_of_minori
     assert found["per_class_f1"]["Disgust"] is None
     present = [value for value in found["per_class_f1"].values() if value is not None]
     assert found["minority_f1"] == pytest.approx(np.sort(present)[:3].mean(), abs=1e-5)
+
+
+def test_a_perfect_predictor_on_a_set_without_a_class_is_seen_as_perfect():
+    labels = np.array([0, 2, 3, 4, 5] * 4)  # no Disgust, no Surprise
+    found = measure(outcome_of(50.0 * np.eye(7)[labels], labels, 15))
+    assert found["macro_f1"] == pytest.approx(5 / 7)
+    assert found["macro_f1_present"] == found["minority_f1"] == found["accuracy"] == 1
+
+
+def test_present_class_macro_f1_equals_scikit_learn_on_the_classes_that_have_rows(case):
+    logits, labels = case
+    kept = ~np.isin(labels, [1, 5])
+    logits, labels = logits[kept], labels[kept]
+    present = sorted(set(labels.tolist()))
+    reference = f1_score(labels, logits.argmax(1), labels=present, average="macro")
+    found = measure(outcome_of(logits, labels, 15))
+    assert found["macro_f1_present"] == pytest.approx(reference, rel=1e-12)
+    assert found["macro_f1"] < found["macro_f1_present"]
 
 
 def test_class_predicted_but_absent_has_f1_zero():
@@ -169,7 +189,7 @@ def test_perfect_and_sure_is_perfect():
     labels = np.arange(7)
     found = measure(outcome_of(100.0 * np.eye(7), labels, 15))
     assert found == pytest.approx(
-        dict(zip(METRICS, [1, 1, 1, 0, 0, 0, 0, 0], strict=True)), abs=1e-12
+        dict(zip(METRICS, [1, 1, 1, 1, 0, 0, 0, 0, 0], strict=True)), abs=1e-12
     )
 
 

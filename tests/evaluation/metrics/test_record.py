@@ -49,7 +49,7 @@ def record(out: Path, **changes: object) -> None:
         *(values.pop(name) for name in ("dev", "test", "sets")),
         metrics={},
         budget=values.pop("budget"),
-        duplicate_of=values.pop("duplicate_of", {}),
+        cluster_of=values.pop("cluster_of", {}),
     )
     record_evaluation(out, network, **values)
 
@@ -78,14 +78,14 @@ def test_rows_of_one_picture_are_remembered_and_drawn_together(tmp_path):
     record(tmp_path / "apart" / "kd-1")
     record(
         tmp_path / "together" / "kd-1",
-        duplicate_of={large[1]: large[0], "of another half": large[0]},
+        cluster_of={large[1]: large[0], "of another half": large[0]},
     )
     apart, together = (read_evaluation(tmp_path / name / "kd-1") for name in ("apart", "together"))
-    assert together.duplicate_of == {large[1]: large[0]}
-    assert together.pictures("large")[:3].tolist() == [0, 0, 1] and apart.pictures("large")[
+    assert together.cluster_of == {large[1]: large[0]}
+    assert together.clusters("large")[:3].tolist() == [0, 0, 1] and apart.clusters("large")[
         :3
     ].tolist() == [0, 1, 2]
-    assert (together.metrics["large"]["rows_used"], together.metrics["large"]["pictures"]) == (
+    assert (together.metrics["large"]["rows_used"], together.metrics["large"]["clusters"]) == (
         105,
         104,
     )

@@ -19,7 +19,7 @@ def test_report_describes_the_files_and_refuses_another_file(
         precision: Path(shutil.copy(path, tmp_path)) for precision, path in exported.files.items()
     }
     good, bad = (
-        Parity(28, 0, 4.0, share * 4, 1e-6, share, 1.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5)
+        Parity(28, 0, 4.0, share * 4, 1e-6, share, 1.0, 0.0, 0.0, 0.0, 0.0, *[0.5] * 6)
         for share in (1e-6, 0.5)
     )
     report = tmp_path / "onnxexportreport.json"
@@ -47,7 +47,7 @@ def test_precision_that_is_not_handed_out_has_no_record_but_a_reason(
     tmp_path: Path, exported: Exported
 ) -> None:
     files: dict[Precision, Path] = {"fp32": Path(shutil.copy(exported.files["fp32"], tmp_path))}
-    good = Parity(28, 0, 4.0, 1e-6, 1e-6, 1e-6, 1.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5)
+    good = Parity(28, 0, 4.0, 1e-6, 1e-6, 1e-6, 1.0, 0.0, 0.0, 0.0, 0.0, *[0.5] * 6)
     report = tmp_path / "onnxexportreport.json"
     parity: dict[Precision, Parity] = {"fp32": good, "int8": replace(good, macro_f1=0.48)}
     write_export_report(report, files, parity, exported.metadata, "kd-1", 18, {"faces": 64})

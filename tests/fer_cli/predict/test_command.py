@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from fer_core.base.errors import ArtifactError, DataError, ModelError, ParamsError
@@ -51,6 +52,22 @@ def test_label_below_the_threshold_is_not_given(exported: Exported, folder: Path
         run(exported, folder / "a.png", "--format", "json", "--threshold", 1).stdout
     )
     assert answers[0]["label"] is None and answers[0]["confidence"] < 1
+
+
+def test_the_models_own_threshold_is_taken_where_it_has_one(
+    exported: Exported, folder: Path, tmp_path: Path
+) -> None:
+    arguments = (folder / "a.png", "--format", "json", "--threshold", "auto")
+    assert isinstance(run(exported, *arguments).exception, ModelError)
+    model = onnx.load(exported.files["fp32"])
+    entry = model.metadata_props.add()
+    values = {"risk": 0.1, "confidence": 1.0, "miss": 0.1, "classes": dict.fromkeys(CLASSES, 0.1)}
+    entry.key, entry.value = "thresholds", json.dumps(values)
+    onnx.save(model, tmp_path / "carrying.onnx")
+    carrying = replace(exported, files={"fp32": tmp_path / "carrying.onnx"})
+    answers = json.loads(run(carrying, *arguments).stdout)
+    assert answers[0]["label"] is None and answers[0]["confidence"] < 1
+    assert run(exported, *arguments[:-1], "most").exit_code == 2
 
 
 def test_faults_are_told_as_errors_of_the_project(

@@ -142,7 +142,7 @@ def test_nothing_is_lost_or_counted_twice(rows: list[tuple[str, int, str, int, i
         }
     )
     stores = {
-        name: FaceStore(Path(name), [], Header("face store/3", name), {"exclusions": []})
+        name: FaceStore(Path(name), [], Header("face store/4", name), {"exclusions": []})
         for name in "abc"
     }
     found = count_faces(faces, stores, "")

@@ -1,0 +1,1 @@
+"""How the model does against the votes of annotators."""

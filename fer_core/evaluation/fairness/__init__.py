@@ -1,0 +1,1 @@
+"""How the model does on subgroups that people recorded."""

@@ -1,0 +1,82 @@
+"""The deployed student's calibrated answers to a set of rows: what the stages start from that say
+how far to trust it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fer_core.evaluation.metrics.bootstrap import stratified_weights
+from fer_core.evaluation.metrics.metrics import softmax
+from fer_core.evaluation.metrics.record import Evaluation
+
+__all__ = ["Answers", "answers_of", "provenance", "refused"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Calibrated answers to N rows.
+
+    Attributes:
+        sample_ids: of the rows.
+        labels: int64 [N].
+        p: float64 [N, 7], at the temperature of the exported file.
+        clusters: int64 [N], equal numbers for rows of one picture or group.
+    """
+
+    sample_ids: list[str]
+    labels: np.ndarray
+    p: np.ndarray
+    clusters: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the most probable class is the label, bool [N]."""
+        return np.asarray(self.p.argmax(axis=1) == self.labels)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Greatest probability, float64 [N]."""
+        return np.asarray(self.p.max(axis=1))
+
+    def of(self, rows: np.ndarray) -> "Answers":
+        """Those of some rows, by a mask or by numbers."""
+        ids = np.array(self.sample_ids, dtype=object)[rows].tolist()
+        return Answers(ids, self.labels[rows], self.p[rows], self.clusters[rows])
+
+    def weights(self, resamples: int, seed: int) -> list[np.ndarray]:
+        """Resamples of whole clusters (`stratified_weights`)."""
+        return list(stratified_weights(self.labels, resamples, seed, self.clusters))
+
+
+def answers_of(evaluation: Evaluation, name: str, temperature: float) -> Answers:
+    """The answers to val, calib or a named test set."""
+    logits, labels = next(
+        (logits, labels) for found, logits, labels in evaluation.each_set() if found == name
+    )
+    return Answers(
+        evaluation.sample_ids(name),
+        labels.astype(np.int64),
+        softmax(logits, temperature),
+        evaluation.clusters(name),
+    )
+
+
+def provenance(evaluation: Evaluation, name: str) -> dict[str, Any]:
+    """What a record is of: model, set and hashes, for the check that a report is of one run."""
+    return {
+        "model": evaluation.key,
+        "set": name,
+        "model_sha256": evaluation.test.model_sha256,
+        "rows_sha256": evaluation.test.rows_sha256,
+    }
+
+
+def refused(n: int, reason: str) -> Mapping[str, Any]:
+    """What stands in the place of a number that cannot be given."""
+    return {"n": n, "reason": reason}

@@ -1,0 +1,179 @@
+"""The exported student on corrupted test faces: how fast it gets worse, and whether it knows."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+from tqdm import tqdm
+
+from fer_core.base.logs import progress_off
+from fer_core.base.params import Section, each_once
+from fer_core.evaluation.metrics.bootstrap import (
+    confidence_intervals,
+    interval_of,
+    stratified_weights,
+)
+from fer_core.evaluation.metrics.deployed import refused
+from fer_core.evaluation.metrics.metrics import outcome_of
+from fer_core.evaluation.robustness.corruptions import (
+    CORRUPTIONS,
+    STRENGTHS,
+    Corruption,
+    corrupt,
+    shows_nothing,
+)
+from fer_core.pixels.parallel import ordered_map
+
+__all__ = ["Faces", "RobustnessOptions", "choose_rows", "measure_robustness"]
+
+_NAMES = ("accuracy", "macro_f1", "ece")
+_LEAST = 0.5
+"""Share of the faces that must still show something for a corruption to have numbers."""
+
+
+class RobustnessOptions(Section):
+    """What the student is tried on.
+
+    Attributes:
+        rows: test faces, drawn by class in their shares; all of them where there are fewer.
+        corruptions: which.
+        strengths: which of 1 to 5.
+    """
+
+    rows: Annotated[int, Field(ge=14)] = 400
+    corruptions: Annotated[tuple[Corruption, ...], Field(min_length=1), each_once()] = CORRUPTIONS
+    strengths: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=5)], ...], Field(min_length=1), each_once()
+    ] = STRENGTHS
+
+
+class Faces:
+    """Decoded faces to corrupt.
+
+    Args:
+        images: RGB, uint8 [H, W, 3] each.
+        sample_ids: of the faces.
+        labels: int64 [N].
+        clusters: int64 [N], equal numbers for faces of one picture or group.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        sample_ids: Sequence[str],
+        labels: np.ndarray,
+        clusters: np.ndarray,
+    ) -> None:
+        self.images, self.sample_ids = images, sample_ids
+        self.labels, self.clusters = labels, clusters
+
+    def corrupted(self, corruption: Corruption, strength: int, seed: int) -> list[np.ndarray]:
+        """All faces, in order."""
+        made = ordered_map(
+            lambda i: corrupt(self.images[i], corruption, strength, seed, self.sample_ids[i]),
+            range(len(self.images)),
+            chunk=32,
+            cost=lambda i: int(self.images[i].nbytes),
+        )
+        return list(made)
+
+
+def choose_rows(sample_ids: Sequence[str], labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Numbers of `count` rows, in rising order: of each class its share, at least one. The choice
+    depends on seed and sample_ids, not on the order of rows.
+    """
+    if count >= len(labels):
+        return np.arange(len(labels))
+    rank = np.array([hashlib.sha256(f"{seed} {i}".encode()).hexdigest() for i in sample_ids])
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * count / len(labels)
+    quota = np.maximum(np.floor(exact).astype(int), 1)
+    for place in np.argsort(np.floor(exact) - exact, kind="stable")[: max(0, count - quota.sum())]:
+        quota[place] += 1
+    chosen = [
+        mine[np.argsort(rank[mine], kind="stable")[:n]]
+        for label, n in zip(classes, quota.tolist(), strict=True)
+        for mine in [np.flatnonzero(labels == label)]
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def measure_robustness(
+    faces: Faces,
+    logits_of: Callable[[list[np.ndarray]], np.ndarray],
+    options: RobustnessOptions,
+    temperature: float,
+    bins: int,
+    drawing: tuple[int, int],
+) -> dict[str, Any]:
+    """Every corruption at every strength.
+
+    Args:
+        faces: to corrupt.
+        logits_of: the network: RGB faces to logits [n, 7].
+        options: section `trust.robustness`.
+        temperature: of the calibrated probabilities.
+        bins: of the calibration error.
+        drawing: resamples and seed.
+
+    Returns:
+        Plain values for JSON: clean, mce (mean error over corruptions and strengths), mce_excess
+        (less the error on clean faces), mce_by_corruption, ece_mean, corruptions. A corruption that
+        leaves too few faces to see has a reason in the place of numbers.
+    """
+
+    def cell(images: list[np.ndarray]) -> tuple[dict[str, Any], np.ndarray | None]:
+        seen = np.array([not shows_nothing(image) for image in images])
+        if seen.mean() < _LEAST:
+            reason = "so many faces cannot be seen in what is left of the picture"
+            return dict(refused(int((~seen).sum()), reason)), None
+        logits = logits_of([image for image, shown in zip(images, seen, strict=True) if shown])
+        outcome = outcome_of(logits, faces.labels[seen], bins, temperature)
+        found = confidence_intervals(outcome, *drawing, _NAMES, faces.clusters[seen])
+        values: dict[str, Any] = {name: found[name].to_dict() for name in _NAMES}
+        if not seen.all():
+            values["unseen"] = refused(int((~seen).sum()), "no face to be seen: left out")
+        wrong = np.full(len(seen), np.nan)
+        wrong[seen] = outcome.predictions != outcome.labels
+        return values, wrong
+
+    clean, wrong_clean = cell(list(faces.images))
+    corruptions: dict[str, dict[str, Any]] = {}
+    wrong: dict[str, list[np.ndarray]] = {}
+    pairs = [(name, strength) for name in options.corruptions for strength in options.strengths]
+    for name, strength in tqdm(pairs, desc="robustness", leave=False, disable=progress_off()):
+        values, errors = cell(faces.corrupted(name, strength, drawing[1]))
+        corruptions.setdefault(name, {})[str(strength)] = values
+        if errors is not None:
+            wrong.setdefault(name, []).append(errors)
+    if wrong_clean is None or not wrong:
+        return {"rows": len(faces.images), "clean": clean, "corruptions": corruptions}
+    weights = list(stratified_weights(faces.labels, *drawing, faces.clusters))
+    by_name = {name: _mean(np.stack(errors)) for name, errors in wrong.items()}
+    every = _mean(np.stack(list(by_name.values())))
+
+    def mean(values: np.ndarray) -> dict[str, float]:
+        there = np.isfinite(values)
+        filled = np.where(there, values, 0.0)
+        return interval_of(lambda w: float(w @ filled / (w @ there)), weights).to_dict()
+
+    measured = [v for found in corruptions.values() for v in found.values() if "ece" in v]
+    return {
+        "rows": len(faces.images),
+        "clusters": len(np.unique(faces.clusters)),
+        "clean": clean,
+        "mce": mean(every),
+        "mce_excess": mean(every - wrong_clean),
+        "mce_by_corruption": {name: mean(values) for name, values in by_name.items()},
+        "ece_mean": round(float(np.mean([value["ece"]["value"] for value in measured])), 6),
+        "corruptions": corruptions,
+    }
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is there; nan where nothing is."""
+    there = np.isfinite(values).sum(axis=0)
+    total = np.nansum(values, axis=0)
+    return np.divide(total, there, out=np.full(total.shape, np.nan), where=there > 0)

@@ -1,0 +1,93 @@
+"""The rows behind the charts that say how far to trust the deployed student."""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from fer_core.report.charts.render import draw, draw_both
+
+__all__ = ["corruption_charts", "risk_chart", "subgroup_chart", "votes_chart"]
+
+_SMALL = 230
+_MEASURES = {"accuracy": "accuracy", "ece": "calibration error"}
+_SIDES = ["below the others", "above the others", "no difference shown"]
+_VOTES = (
+    ("accuracy", "student, by label", "student"),
+    ("annotator", "one more annotator", "ceiling"),
+    ("soft_accuracy", "student, votes", "student"),
+    ("soft_accuracy_most", "most votes", "ceiling"),
+)
+
+
+def corruption_charts(found: dict[str, Any]) -> list[tuple[str, Markup]]:
+    """For each corruption a small chart of accuracy and calibration error over its strength;
+    strength 0 is the face as it is.
+    """
+    charts = []
+    for place, (name, strengths) in enumerate(found["corruptions"].items()):
+        cells = {"0": found["clean"], **strengths}
+        rows = [
+            {"strength": int(strength), "kind": kind, **values[measure]}
+            for measure, kind in _MEASURES.items()
+            for strength, values in cells.items()
+            if measure in values
+        ]
+        title = f"Accuracy and calibration error under {name.replace('_', ' ')}"
+        charts.append((name, _bands(rows, title, "strength", key=place == 0)))
+    return charts
+
+
+def risk_chart(found: dict[str, Any]) -> Markup:
+    """Share of wrong answers over the share of faces that get one."""
+    rows = [{**point, "value": point["risk"], "kind": "wrong"} for point in found["curve"]]
+    top = min(1.0, 1.05 * max(point["high"] for point in found["curve"]))
+    title = "Share of wrong answers over the share of faces that are answered"
+    fills = {"x": "coverage", "x_label": "share of faces answered", "x_step": 0.2, "key": None}
+    return draw_both(
+        "bands", rows, title, kinds=["wrong"], y_domain=[0, top], points=False, **fills
+    )
+
+
+def subgroup_chart(found: dict[str, Any]) -> Markup | None:
+    """Accuracy of each subgroup with its interval; None where none has numbers."""
+    rows = []
+    for attribute, parts in found["attributes"].items():
+        for name, group in parts["groups"].items():
+            apart = group["difference"]["value"] < 0 if group.get("shown") else None
+            kind = _SIDES[2] if apart is None else _SIDES[0] if apart else _SIDES[1]
+            label = f"{group['accuracy']['value']:.3f} of {group['n']:,}"
+            rows.append(
+                {"name": f"{attribute}: {name}", "kind": kind, "label": label, **group["accuracy"]}
+            )
+    return _intervals(rows, "Accuracy of each subgroup", _SIDES, "accuracy") if rows else None
+
+
+def votes_chart(found: dict[str, Any]) -> Markup:
+    """The student beside the ceilings that annotators leave."""
+    rows = [
+        {"name": name, "kind": kind, "label": f"{found[key]['value']:.3f}", **found[key]}
+        for key, name, kind in _VOTES
+        if "value" in found[key]
+    ]
+    return _intervals(rows, "The student beside annotators", ["student", "ceiling"], "share")
+
+
+def _bands(rows: list[dict[str, Any]], title: str, x: str, key: bool) -> Markup:
+    legend = {"orient": "top"} if key else None
+    fills = {"x": x, "x_label": x, "x_step": 1, "y_domain": [0, 1], "points": {"size": 14}}
+    return draw(
+        "bands",
+        rows,
+        title,
+        _SMALL,
+        plot_height=110,
+        kinds=[*_MEASURES.values()],
+        key=legend,
+        **fills,
+    )
+
+
+def _intervals(rows: list[dict[str, Any]], title: str, kinds: list[str], label: str) -> Markup:
+    return draw_both(
+        "intervals", rows, title, kinds=kinds, x_label=label, reference=[], from_zero=False
+    )
