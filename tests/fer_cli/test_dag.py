@@ -53,7 +53,7 @@ def test_another_teacher_adds_its_stages_and_its_initial_weights() -> None:
 
 def with_stage_b() -> dict:  # type: ignore[type-arg]
     params = deepcopy(PARAMS)
-    params["teachers"]["rn18"]["stage"] = "b"
+    params["teachers"]["tiny_resnet"]["stage"] = "b"
     params["teacher_b"] = {"set": "large"}
     return params
 
@@ -66,15 +66,21 @@ def test_without_a_teacher_of_stage_b_there_is_none_to_run() -> None:
 def test_stage_b_stands_between_stage_a_and_all_that_uses_the_teacher() -> None:
     text = synced(TEXT, with_stage_b(), ROOT)
     found = stages(text)
-    assert found["teacher_b"]["foreach"] == {"rn18": {"a": "data/teachers/rn18/a/model"}}
-    assert "rn18" in found["teacher_a"]["foreach"]
+    assert found["teacher_b"]["foreach"] == {
+        "tiny_resnet": {"a": "data/teachers/tiny_resnet/a/model"}
+    }
+    assert "tiny_resnet" in found["teacher_a"]["foreach"]
     for stage in ("logits_dev", "logits_test", "evaluate"):
-        assert found[stage]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"
-        assert found[stage]["foreach"]["b3"]["model"] == "data/teachers/b3/a/model"
-    assert {"data/teachers/rn18/b/record", "data/teachers/b3/a/record"} <= set(
+        assert (
+            found[stage]["foreach"]["tiny_resnet"]["model"] == "data/teachers/tiny_resnet/b/model"
+        )
+        assert (
+            found[stage]["foreach"]["tiny_effnet"]["model"] == "data/teachers/tiny_effnet/a/model"
+        )
+    assert {"data/teachers/tiny_resnet/b/record", "data/teachers/tiny_effnet/a/record"} <= set(
         found["report"]["deps"]
     )
-    assert "data/teachers/rn18/a/record" not in found["report"]["deps"]
+    assert "data/teachers/tiny_resnet/a/record" not in found["report"]["deps"]
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
@@ -108,8 +114,8 @@ def with_folds(params: dict, folds: int) -> dict:  # type: ignore[type-arg]
 
 def test_without_folds_a_teacher_s_own_logits_of_its_train_rows_are_taken() -> None:
     assert synced(TEXT, with_folds(deepcopy(PARAMS), 0), ROOT) == TEXT.replace(
-        "params: [views, teacher.train.precision]",
-        "params: [views, teacher.train.precision, teacher.folds]",
+        "params: [views, teacher.train.precision, cpu_threads]",
+        "params: [views, teacher.train.precision, cpu_threads, teacher.folds]",
     )
     assert not any("folds/" in dep for dep in stages(TEXT)["logits_dev"]["do"]["deps"])
 
@@ -135,27 +141,27 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
     text = synced(TEXT, with_folds(with_stage_b(), 2), ROOT)
     found, plain = stages(text), stages(synced(TEXT, with_stage_b(), ROOT))
     assert list(found["teacher_fold"]["foreach"]) == [
-        "rn18-a-0",
-        "rn18-b-0",
-        "rn18-a-1",
-        "rn18-b-1",
-        "b3-a-0",
-        "b3-a-1",
-        "cnxt-a-0",
-        "cnxt-a-1",
+        "tiny_resnet-a-0",
+        "tiny_resnet-b-0",
+        "tiny_resnet-a-1",
+        "tiny_resnet-b-1",
+        "tiny_effnet-a-0",
+        "tiny_effnet-a-1",
+        "tiny_convnext-a-0",
+        "tiny_convnext-a-1",
     ]
-    assert found["teacher_fold"]["foreach"]["rn18-b-1"] == {
-        "teacher": "rn18",
+    assert found["teacher_fold"]["foreach"]["tiny_resnet-b-1"] == {
+        "teacher": "tiny_resnet",
         "stage": "b",
         "fold": 1,
-        "start": "data/teachers/rn18/folds/a/1/model",
+        "start": "data/teachers/tiny_resnet/folds/a/1/model",
     }
     assert (
-        found["teacher_fold"]["foreach"]["b3-a-0"]["start"]
-        == plain["teacher_a"]["foreach"]["b3"]["init"]
+        found["teacher_fold"]["foreach"]["tiny_effnet-a-0"]["start"]
+        == plain["teacher_a"]["foreach"]["tiny_effnet"]["init"]
     )
     assert {"teacher_b", "sets.large"} <= set(found["teacher_fold"]["do"]["params"])
-    assert found["logits_dev"]["foreach"]["rn18"]["stage"] == "b"
+    assert found["logits_dev"]["foreach"]["tiny_resnet"]["stage"] == "b"
     deps = [dep for dep in found["logits_dev"]["do"]["deps"] if "/folds/" in dep]
     assert deps == [f"data/teachers/${{key}}/folds/${{item.stage}}/{fold}/model" for fold in (0, 1)]
     assert "teacher.folds" in found["logits_dev"]["do"]["params"]
@@ -166,7 +172,7 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
 
 def test_options_of_a_teachers_own_make_its_trainings_depend_on_its_entry() -> None:
     params = with_stage_b()
-    params["teachers"]["b3"]["a"] = {"train": {"epochs": 60}}
+    params["teachers"]["tiny_effnet"]["a"] = {"train": {"epochs": 60}}
     params["teacher"]["votes"] = 0.5
     params["teacher"]["preprocessing"] = {"size": 48}
     text = synced(TEXT, params, ROOT)
@@ -210,29 +216,31 @@ def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
 def test_no_teacher_is_exported_until_params_ask_for_it() -> None:
     assert stages(TEXT)["onnx_teacher"]["foreach"] == {}
     params = deepcopy(PARAMS)
-    params["deploy"]["teachers"] = ["cnxt", "rn18"]
+    params["deploy"]["teachers"] = ["tiny_convnext", "tiny_resnet"]
     text = synced(TEXT, params, ROOT)
     assert stages(text)["onnx_teacher"]["foreach"] == {
-        "cnxt": {"model": "data/teachers/cnxt/a/model"},
-        "rn18": {"model": "data/teachers/rn18/a/model"},
+        "tiny_convnext": {"model": "data/teachers/tiny_convnext/a/model"},
+        "tiny_resnet": {"model": "data/teachers/tiny_resnet/a/model"},
     }
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
 def test_the_exported_teacher_is_the_one_whose_logits_are_used() -> None:
     params = with_stage_b()
-    params["deploy"]["teachers"] = ["rn18"]
+    params["deploy"]["teachers"] = ["tiny_resnet"]
     found = stages(synced(TEXT, params, ROOT))
-    used = found["logits_test"]["foreach"]["rn18"]
+    used = found["logits_test"]["foreach"]["tiny_resnet"]
     assert (
-        found["onnx_teacher"]["foreach"]["rn18"] == used == {"model": "data/teachers/rn18/b/model"}
+        found["onnx_teacher"]["foreach"]["tiny_resnet"]
+        == used
+        == {"model": "data/teachers/tiny_resnet/b/model"}
     )
 
 
 def test_export_of_an_unknown_teacher_is_refused() -> None:
     params = deepcopy(PARAMS)
-    params["deploy"]["teachers"] = ["rn81"]
-    with pytest.raises(ParamsError, match=r"deploy\.teachers[\s\S]*rn81[\s\S]*rn18"):
+    params["deploy"]["teachers"] = ["tiny_resent"]
+    with pytest.raises(ParamsError, match=r"deploy\.teachers[\s\S]*tiny_resent[\s\S]*tiny_resnet"):
         synced(TEXT, params, ROOT)
 
 

@@ -144,9 +144,9 @@ def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("rn18: {arch: test_resnet}", "rn18: test_resnet", "teachers.rn18"),
+        ("tiny_resnet: {arch: test_resnet}", "tiny_resnet: test_resnet", "teachers.tiny_resnet"),
         (
-            "  rn18: {arch: test_resnet}\n  b3: {arch: test_efficientnet}\n  cnxt: {arch: "
+            "  tiny_resnet: {arch: test_resnet}\n  tiny_effnet: {arch: test_efficientnet}\n  tiny_convnext: {arch: "
             "test_convnext2}",
             "  [test_resnet]",
             "teachers",

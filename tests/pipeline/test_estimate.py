@@ -36,10 +36,10 @@ def plan() -> Plan:
 
 
 def test_images_of_a_training_are_its_rows_times_its_epochs(params: dict[str, Any]) -> None:
-    params["teachers"]["rn18"]["a"] = {"train": {"epochs": 3}}
+    params["teachers"]["tiny_resnet"]["a"] = {"train": {"epochs": 3}}
     assert train_images("student@ce-1337", params) == 10_000
-    assert train_images("teacher_a@b3", params) == 14_000
-    assert train_images("teacher_a@rn18", params) == 3_000
+    assert train_images("teacher_a@tiny_effnet", params) == 14_000
+    assert train_images("teacher_a@tiny_resnet", params) == 3_000
     assert train_images("pack", params) is None
 
 

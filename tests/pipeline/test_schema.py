@@ -48,11 +48,14 @@ def params_after(change: Change) -> dict[str, Any]:
             lambda p: p.update(teachers={}),
             ["student.methods", "there are none", "`teachers: {}`", "name teachers"],
         ),
-        (lambda p: p.update(teachers={"rn18": "test_resnet"}), ["teachers.rn18", "test_resnet"]),
+        (
+            lambda p: p.update(teachers={"tiny_resnet": "test_resnet"}),
+            ["teachers.tiny_resnet", "test_resnet"],
+        ),
         (lambda p: p.update(teachers=["test_resnet"]), ["teachers", "test_resnet"]),
         (
-            lambda p: p.update(teachers={"../rn18": {"arch": "test_resnet"}}),
-            ["teachers", "../rn18", "letters, digits and _"],
+            lambda p: p.update(teachers={"../tiny_resnet": {"arch": "test_resnet"}}),
+            ["teachers", "../tiny_resnet", "letters, digits and _"],
         ),
         (
             lambda p: p.update(teachers={"kd-1337": {"arch": "test_resnet"}}),
@@ -65,15 +68,21 @@ def params_after(change: Change) -> dict[str, Any]:
         (lambda p: p["teacher"].update(folds="two"), ["teacher.folds", "two"]),
         (lambda p: p["teacher"].update(votes=1.5), ["teacher.votes", "1.5"]),
         (
-            lambda p: p["teachers"]["rn18"].update(a={"train": {"epochs": 0}}),
-            ["teachers.rn18.a", "epochs", "0"],
+            lambda p: p["teachers"]["tiny_resnet"].update(a={"train": {"epochs": 0}}),
+            ["teachers.tiny_resnet.a", "epochs", "0"],
         ),
         (
-            lambda p: p["teachers"]["rn18"].update(b={"train": {"epochs": 3}}),
-            ["teachers.rn18", "stage: b"],
+            lambda p: p["teachers"]["tiny_resnet"].update(b={"train": {"epochs": 3}}),
+            ["teachers.tiny_resnet", "stage: b"],
         ),
-        (lambda p: p["teachers"]["rn18"].update(a={"folds": 2}), ["teachers.rn18", "folds"]),
-        (lambda p: p.update(targets={"weights": "nobody"}), ["targets.weights", "nobody", "rn18"]),
+        (
+            lambda p: p["teachers"]["tiny_resnet"].update(a={"folds": 2}),
+            ["teachers.tiny_resnet", "folds"],
+        ),
+        (
+            lambda p: p.update(targets={"weights": "nobody"}),
+            ["targets.weights", "nobody", "tiny_resnet"],
+        ),
         (
             lambda p: (
                 p["ensemble"].update(kinds=["global"]),
@@ -106,7 +115,10 @@ def params_after(change: Change) -> dict[str, Any]:
             lambda p: p["deploy"].update(student="kd-1"),
             ["deploy.student", "kd-1", "kd-1337", "student.seeds"],
         ),
-        (lambda p: p["deploy"].update(teachers=["rn81"]), ["deploy.teachers", "rn81", "rn18"]),
+        (
+            lambda p: p["deploy"].update(teachers=["tiny_resent"]),
+            ["deploy.teachers", "tiny_resent", "tiny_resnet"],
+        ),
         (
             lambda p: p["preprocessing"].update(size=0),
             ["preprocessing.size", "found: 0", "16 to 1024", "remedy"],
@@ -170,7 +182,7 @@ HOSTILE = ("x; touch y #", "$(id)", "`id`", "a b", "../x", "a\nb", "-x", "${seed
     ("where", "put"),
     [
         ("student.arch", lambda p, v: p["student"].update(arch=v)),
-        ("teachers.rn18.arch", lambda p, v: p["teachers"]["rn18"].update(arch=v)),
+        ("teachers.tiny_resnet.arch", lambda p, v: p["teachers"]["tiny_resnet"].update(arch=v)),
         ("teachers", lambda p, v: p["teachers"].update({v: {"arch": "test_resnet"}})),
         ("student.methods", lambda p, v: p["student"]["methods"].append(v)),
         ("student.seeds", lambda p, v: p["student"]["seeds"].append(v)),

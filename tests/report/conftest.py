@@ -57,7 +57,7 @@ preprocessing: {size: 48}
 views: {count: 2}
 init: {pretrained: none}
 teacher: {train: {epochs: 3}}
-teachers: {rn18: {arch: resnet18}, b3: {arch: efficientnet_b3}}
+teachers: {tiny_resnet: {arch: resnet18}, tiny_effnet: {arch: efficientnet_b3}}
 ensemble:
   {spaces: [prob, logit], step: 0.5, objective: nll, kinds: [global, per_class],
    fixed_temperatures: [1.2]}
@@ -79,8 +79,15 @@ BUDGET = {
     "tuned": {"lr": 0.004},
     "optimiser_steps": 10,
 }
-TEACHERS, STUDENTS = ("rn18", "b3"), ("ce-1", "ce-2", "kd-1", "kd-2")
-SKILLS = {"rn18": 1.4, "b3": 1.7, "ce-1": 0.9, "ce-2": 0.95, "kd-1": 1.5, "kd-2": 1.45}
+TEACHERS, STUDENTS = ("tiny_resnet", "tiny_effnet"), ("ce-1", "ce-2", "kd-1", "kd-2")
+SKILLS = {
+    "tiny_resnet": 1.4,
+    "tiny_effnet": 1.7,
+    "ce-1": 0.9,
+    "ce-2": 0.95,
+    "kd-1": 1.5,
+    "kd-2": 1.45,
+}
 
 
 @pytest.fixture(scope="session")

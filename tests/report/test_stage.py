@@ -123,15 +123,17 @@ def test_the_summary_says_what_the_artifacts_say(project: Path) -> None:
 
 
 def test_a_teacher_of_two_stages_is_shown_by_the_record_of_its_second(project: Path) -> None:
-    replaced("params.yaml", "rn18: {arch: resnet18}", "rn18: {arch: resnet18, stage: b}")()
-    with pytest.raises(ArtifactError, match="rn18/b/record"):
+    replaced(
+        "params.yaml", "tiny_resnet: {arch: resnet18}", "tiny_resnet: {arch: resnet18, stage: b}"
+    )()
+    with pytest.raises(ArtifactError, match="tiny_resnet/b/record"):
         report.main()
-    shutil.copytree("data/teachers/rn18/a", "data/teachers/rn18/b")
-    replaced("data/teachers/rn18/b/record/history.csv", "2.0123456789", "1.5")()
+    shutil.copytree("data/teachers/tiny_resnet/a", "data/teachers/tiny_resnet/b")
+    replaced("data/teachers/tiny_resnet/b/record/history.csv", "2.0123456789", "1.5")()
     a = {"size": 224, "macro_f1": 0.61234, "accuracy": 0.65, "nll": 1.1}
     b = {"size": 384, "macro_f1": 0.64567, "accuracy": 0.66, "nll": 1.0}
     write_text(
-        Path("data/teachers/rn18/b/record/compare.json"),
+        Path("data/teachers/tiny_resnet/b/record/compare.json"),
         json.dumps({"a": a, "b": b, "right_only_in": {"a": 31, "b": 47}}),
     )
     report.main()
@@ -140,10 +142,10 @@ def test_a_teacher_of_two_stages_is_shown_by_the_record_of_its_second(project: P
         ("A", ["224", "0.612", "0.650", "1.100", "31"]),
         ("B", ["384", "0.646", "0.660", "1.000", "47"]),
     ):
-        row = page.row("Both stages of a teacher", f"rn18, stage {stage}")
+        row = page.row("Both stages of a teacher", f"tiny_resnet, stage {stage}")
         assert list(row.values())[1:] == cells
     curves = pd.read_csv("plots/history_teachers.csv").set_index(["model", "epoch"])
-    assert curves.loc[("rn18", 0), "train_loss"] == 1.5
+    assert curves.loc[("tiny_resnet", 0), "train_loss"] == 1.5
 
 
 def test_the_tables_hold_everybody(project: Path) -> None:
@@ -215,8 +217,8 @@ def test_f1_by_data_set_and_class_and_scores_on_hard_rows_are_published(project:
     report.main()
     table = pd.read_csv("metrics/per_source_f1.csv")
     assert set(table["model"]) == {*TEACHERS, *STUDENTS} and set(table["source"]) == {"rafdb_basic"}
-    mine = table[table["model"] == "rn18"].set_index("class")
-    test = read_recorded_logits(Path("data/evaluation/rn18/test"))
+    mine = table[table["model"] == "tiny_resnet"].set_index("class")
+    test = read_recorded_logits(Path("data/evaluation/tiny_resnet/test"))
     expected = f1_score(test.labels, test.eval.argmax(axis=1), average=None)
     np.testing.assert_allclose(mine.loc[list(CLASSES), "f1"], expected, atol=1e-6)
     assert mine["faces"].sum() == 210
@@ -281,9 +283,9 @@ def test_a_second_run_writes_the_same_bytes_and_times_have_no_say(project: Path)
     "gone",
     [
         "data/validation.json",
-        "data/teachers/b3/a/record/history.csv",
+        "data/teachers/tiny_effnet/a/record/history.csv",
         "data/students/ce-2/record/history.csv",
-        "data/evaluation/rn18/metrics.json",
+        "data/evaluation/tiny_resnet/metrics.json",
         "data/evaluation/kd-2/metrics.json",
         "data/evaluation/kd-2/test/eval.npy",
         "data/calibration/ce-1/calibration.json",
@@ -343,8 +345,10 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
         "calib rows",
     ),
     "teacher trained again": (
-        edited("data/ensemble/ensemble.json", lambda v: v["model_sha256"].update(b3="new")),
-        "weights of b3",
+        edited(
+            "data/ensemble/ensemble.json", lambda v: v["model_sha256"].update(tiny_effnet="new")
+        ),
+        "weights of tiny_effnet",
     ),
     "temperature of other weights": (
         lambda: reseal(Path("data/calibration/kd-1"), made_from={"model": "new"}),
@@ -390,7 +394,7 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
             "data/leaderboard/leaderboard.json",
             lambda v: [row["metrics"]["ece"].update(value=0.0) for row in v["rows"]],
         ),
-        "leaderboard and rn18",
+        "leaderboard and tiny_resnet",
     ),
     "leaderboard without the ensemble": (
         edited(
@@ -440,7 +444,7 @@ def test_artifacts_of_different_runs_are_refused(
         ("student: kd-1", "student: dkd-1", ParamsError),
         ("compare_set: everything", "compare_set: small", ArtifactError),
         ("seeds: [1, 2]", "seeds: [1, 2, 3]", ArtifactError),
-        ("teachers: {rn18: {arch: resnet18}, ", "teachers: {", ArtifactError),
+        ("teachers: {tiny_resnet: {arch: resnet18}, ", "teachers: {", ArtifactError),
     ],
 )
 def test_params_that_ask_for_what_was_not_run_are_refused(

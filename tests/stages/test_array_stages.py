@@ -34,7 +34,7 @@ sets:
   everything: {}
   large: {min_side: 64}
   large_train: {split: [train], min_side: 64}
-teachers: {rn18: {arch: resnet18}, b3: {arch: efficientnet_b3}}
+teachers: {tiny_resnet: {arch: resnet18}, tiny_effnet: {arch: efficientnet_b3}}
 ensemble: {spaces: [prob, logit], step: 0.5, objective: nll}
 student: {methods: [ce, kd], seeds: [1, 2]}
 evaluation: {bootstrap: 100, bins: 15, compare_set: everything}
@@ -51,7 +51,7 @@ def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Rows, Rows]
         write_rows(Path(f"data/pack/{half}/rows.parquet"), frame(splits))
     dev, test = read_rows(Path("data/pack/dev")), read_rows(Path("data/pack/test"))
     write_manifest(Path("data/manifest.parquet"), manifest_of(dev.frame, test.frame))
-    for seed, tag in enumerate(("rn18", "b3")):
+    for seed, tag in enumerate(("tiny_resnet", "tiny_effnet")):
         write_logits(
             Path(f"data/logits/{tag}/dev"),
             logits_set(dev, ("train", "val", "calib"), seed, model=tag, views=True, scale=6),
@@ -87,7 +87,7 @@ def test_teachers_are_fused_ranked_and_turned_into_targets(halves):
     dev, _ = halves
     ensemble.main()
     chosen = read_ensemble(Path("data/ensemble"))
-    assert chosen.teachers == ("rn18", "b3")
+    assert chosen.teachers == ("tiny_resnet", "tiny_effnet")
     assert len(pd.read_csv("data/ensemble/search.csv")) == 6
 
     leaderboard.main()
@@ -108,9 +108,12 @@ def test_teachers_are_fused_ranked_and_turned_into_targets(halves):
         tag: read_logits(Path(f"data/logits/{tag}/dev"), dev).views[:, 0] for tag in chosen.teachers
     }
     np.testing.assert_array_equal(targets.logits[:, 1], chosen.fused(logits).astype(np.float16))
-    assert targets.teachers == ("rn18", "b3")
+    assert targets.teachers == ("tiny_resnet", "tiny_effnet")
     np.testing.assert_allclose(
-        targets.of_teachers[:, 1, 1], logits["b3"] / chosen.temperatures["b3"], rtol=2e-3, atol=1e-4
+        targets.of_teachers[:, 1, 1],
+        logits["tiny_effnet"] / chosen.temperatures["tiny_effnet"],
+        rtol=2e-3,
+        atol=1e-4,
     )
 
 
@@ -132,8 +135,8 @@ def test_everything_that_can_be_asked_of_an_ensemble_reaches_the_leaderboard_and
         "ensemble T=1.2",
         "uniform T=1.2",
         "best_single T=1.2",
-        "rn18 T=1.2",
-        "b3 T=1.2",
+        "tiny_resnet T=1.2",
+        "tiny_effnet T=1.2",
     }
     assert [row["set"] for row in read_leaderboard(Path("data/leaderboard")).oracles] == [
         "everything",
@@ -172,9 +175,11 @@ def test_weights_that_sum_to_0_stop_every_stage_that_fuses_and_leave_no_out(halv
     file = Path("data/ensemble/ensemble.json")
     text = file.read_text()
     for key, change in {
-        "chosen.weights": lambda values: values["chosen"].update(weights={"rn18": 0.0, "b3": 0.0}),
+        "chosen.weights": lambda values: values["chosen"].update(
+            weights={"tiny_resnet": 0.0, "tiny_effnet": 0.0}
+        ),
         "best_single.weights": lambda values: values["best_single"].update(
-            weights={"rn18": -1.0, "b3": 2.0}
+            weights={"tiny_resnet": -1.0, "tiny_effnet": 2.0}
         ),
     }.items():
         values = json.loads(text)
@@ -192,7 +197,7 @@ def test_weights_that_sum_to_0_stop_every_stage_that_fuses_and_leave_no_out(halv
 
 def test_teachers_that_know_their_train_rows_by_heart_are_warned_of(halves, caplog):
     dev, _ = halves
-    folder = Path("data/logits/b3/dev")
+    folder = Path("data/logits/tiny_effnet/dev")
     logits = read_logits(folder, dev)
     by_heart = (
         logits.views
@@ -202,9 +207,9 @@ def test_teachers_that_know_their_train_rows_by_heart_are_warned_of(halves, capl
     ensemble.main()
     softlabels.main()
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert any("b3 has learnt train rows by heart" in text for text in warned)
+    assert any("tiny_effnet has learnt train rows by heart" in text for text in warned)
     table = read_json(Path("data/softlabels/ensemble_metrics.json"))["memorisation"]
-    assert [row["model"] for row in table] == ["rn18", "b3", "ensemble"]
+    assert [row["model"] for row in table] == ["tiny_resnet", "tiny_effnet", "ensemble"]
     assert table[1]["train_to_calib"] < 0.5 < table[0]["train_to_calib"]
 
 
@@ -247,13 +252,13 @@ def test_networks_are_calibrated_and_methods_compared(halves):
     for seed in (1, 2):
         record(halves, f"ce-{seed}", "student", seed, skill=0.9)
         record(halves, f"kd-{seed}", "student", seed, skill=1.5)
-    for seed, tag in enumerate(("rn18", "b3")):
+    for seed, tag in enumerate(("tiny_resnet", "tiny_effnet")):
         record(halves, tag, "teacher", seed, skill=1.5)
     for seed in (1, 2):
         for method in ("ce", "kd"):
             Path(f"data/students/{method}-{seed}/record").mkdir(parents=True)
             Path(f"data/students/{method}-{seed}/record/history.csv").write_text(HISTORY)
-    for key in ("ce-1", "ce-2", "kd-1", "kd-2", "rn18", "b3"):
+    for key in ("ce-1", "ce-2", "kd-1", "kd-2", "tiny_resnet", "tiny_effnet"):
         calibrate.main(key)
     assert read_calibration(Path("data/calibration/kd-2"), "weights of kd-2").n == 280
     compare.main()
@@ -272,17 +277,24 @@ def test_networks_are_calibrated_and_methods_compared(halves):
         "Settings tried on val rows: 2 of kd, 3 of ce."
         in read_comparison(Path("data/comparison"))["pairs"][0]["verdict"]
     )
-    scaled = read_json(Path("data/calibration/rn18/reliabilitymetrics.json"))["everything"][
+    scaled = read_json(Path("data/calibration/tiny_resnet/reliabilitymetrics.json"))["everything"][
         "temperature_scaled"
     ]["metrics"]
     assert found["runs"][4]["scaled"] == scaled
-    assert [run["key"] for run in found["runs"]] == ["ce-1", "ce-2", "kd-1", "kd-2", "rn18", "b3"]
+    assert [run["key"] for run in found["runs"]] == [
+        "ce-1",
+        "ce-2",
+        "kd-1",
+        "kd-2",
+        "tiny_resnet",
+        "tiny_effnet",
+    ]
 
 
 def test_logits_of_a_newer_teacher_leave_no_soft_labels(halves):
     ensemble.main()
     dev, _ = halves
-    folder = Path("data/logits/b3/dev")
+    folder = Path("data/logits/tiny_effnet/dev")
     write_logits(folder, dataclasses.replace(read_logits(folder, dev), model_sha256="newer"))
     with pytest.raises(ArtifactError, match="other teachers"):
         softlabels.main()

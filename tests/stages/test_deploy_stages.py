@@ -241,7 +241,7 @@ def test_temperature_of_other_weights_is_refused(project: Calibration) -> None:
 def test_teacher_gives_scaled_cosines_and_calibrated_probabilities(project: Calibration) -> None:
     torch.manual_seed(0)
     network = ArcFaceNetwork(ARCH, PREPROCESSING.size, 16, 0.4, 30.0).eval()
-    model = Path("data/teachers/rn18/a/model")
+    model = Path("data/teachers/tiny_resnet/a/model")
     card = save_model(
         model,
         network,
@@ -261,9 +261,9 @@ def test_teacher_gives_scaled_cosines_and_calibrated_probabilities(project: Cali
             {},
         ),
     )
-    write_reliable("rn18", card.weights_sha256)
-    onnx_teacher.main("rn18", model)
-    out = Path("data/onnx_teachers/rn18")
+    write_reliable("tiny_resnet", card.weights_sha256)
+    onnx_teacher.main("tiny_resnet", model)
+    out = Path("data/onnx_teachers/tiny_resnet")
     assert {path.name for path in out.iterdir()} == {
         "teacher.fp32.onnx",
         "onnxexportreport.json",
@@ -271,7 +271,7 @@ def test_teacher_gives_scaled_cosines_and_calibrated_probabilities(project: Cali
     }
     (record,) = read_export_report(out / "onnxexportreport.json")
     assert (record["modelname"], record["precision"], record["paritycheck"]["pass"]) == (
-        "rn18",
+        "tiny_resnet",
         "fp32",
         True,
     )
