@@ -48,6 +48,14 @@ def run(
             "--estimate", help="Say what it will take, to about a factor of two, and run nothing."
         ),
     ] = False,
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke",
+            help="Run every stage for a few steps in a throw-away copy, to find what would stop a "
+            "long run late.",
+        ),
+    ] = False,
     wait: Annotated[
         bool,
         typer.Option(help="Wait while another `fer run` is at work in this checkout."),
@@ -61,6 +69,13 @@ def run(
     params = read_params()
     check_ready(params)
     check_traps()
+    if smoke:
+        from fer_core.pipeline.smoke import run_smoke
+
+        if status := run_smoke(Path()):
+            raise typer.Exit(status)
+        typer.echo("Every stage ran for a few steps. Its numbers mean nothing.")
+        return
     arguments = stages or []
     if any(argument.startswith("-") for argument in arguments):
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))

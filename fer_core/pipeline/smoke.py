@@ -1,0 +1,128 @@
+"""A smoke run: every stage for a few steps, in a throw-away copy of the checkout.
+
+It finds what would stop a long run late: options that do not fit each other, a network that refuses
+its size, a missing package or file. Its numbers mean nothing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from fer_core.base.errors import ParamsError
+from fer_core.base.params import PARAMS_FILE
+from fer_core.base.settings import load_settings, project_root
+from fer_core.base.signals import caught_signals, signal_group
+
+__all__ = ["run_smoke", "smoke_params"]
+
+_STEPS, _VAL_ROWS = 2, 1
+
+
+def run_smoke(root: Path) -> int:
+    """Run the pipeline on smoke parameters beside the checkout, which stays as it is.
+
+    Data stages are taken from DVC's cache where they have run; otherwise they run in full.
+
+    Args:
+        root: of the checkout.
+
+    Returns:
+        The status of `fer run` there.
+
+    Raises:
+        ParamsError: no git.
+    """
+    with _copy_of(root) as copy:
+        yaml = YAML()
+        text = (root / PARAMS_FILE).read_text(encoding="utf-8")
+        with (copy / PARAMS_FILE).open("w", encoding="utf-8") as stream:
+            yaml.dump(smoke_params(yaml.load(text)), stream)
+        command = [sys.executable, "-c", "from fer_cli.main import main; main()", "run"]
+        settings = load_settings()
+        environment = os.environ | {
+            "PYTHONPATH": str(copy),
+            "FER_RAW": str(settings.raw),
+            "FER_RUNS": str(copy / "runs"),
+        }
+        if settings.weights is not None:
+            environment["FER_WEIGHTS"] = str(settings.weights)
+        process = subprocess.Popen(command, cwd=copy, env=environment, start_new_session=True)
+        with caught_signals(lambda number: signal_group(process, number)):
+            return process.wait()
+
+
+def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of the same stages, with trainings of two epochs of two steps, and little of all
+    that is repeated. The argument is changed.
+    """
+    for section in _trainings(params):
+        section |= {"max_train_batches": _STEPS, "max_val_batches": _VAL_ROWS}
+        if "epochs" in section:
+            section |= {"epochs": 2, "lr_warmup_epochs": 0}
+        for key in ("eval_every", "checkpoint_every", "keep_checkpoints"):
+            section.pop(key, None)
+    for margin in _margins(params):
+        margin |= {"warmup_epochs": 0, "ramp_end": min(1, margin.get("ramp_end", 0))}
+    params["evaluation"]["bootstrap"] = 100
+    params["latency"] |= {"rounds": 1, "calls": 5, "warm_up": 1, "batches": [1], "threads": [1]}
+    if "trust" in params:
+        params["trust"]["robustness"]["rows"] = 50
+    return params
+
+
+def _trainings(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Sections of options of a training."""
+    for name in ("teacher", "teacher_b", "student"):
+        if "train" in params.get(name, {}):
+            yield params[name]["train"]
+    for entry in params["teachers"].values():
+        for stage in "ab":
+            if "train" in entry.get(stage, {}):
+                yield entry[stage]["train"]
+
+
+def _margins(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Sections of options of a margin that grows over epochs."""
+    for name in ("teacher", "teacher_b"):
+        if "arcface" in params.get(name, {}):
+            yield params[name]["arcface"]
+    for entry in params["teachers"].values():
+        for stage in "ab":
+            if "arcface" in entry.get(stage, {}):
+                yield entry[stage]["arcface"]
+
+
+@contextmanager
+def _copy_of(root: Path) -> Iterator[Path]:
+    """A folder with the files that git knows, as they are now, and with the checkout's cache."""
+    done = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ParamsError("git cannot list this project's files.", found=done.stderr.strip())
+    from dvc.config import Config
+
+    cache = Path(Config.from_cwd()["cache"].get("dir") or root / ".dvc" / "cache").absolute()
+    with TemporaryDirectory(prefix="fer-smoke-") as folder:
+        copy = Path(folder)
+        for name in filter(None, done.stdout.split("\0")):
+            if (root / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(root / name, copy / name)
+        local = "[core]\n    no_scm = true\n[cache]\n" + f"    dir = {cache}\n"
+        (copy / ".dvc" / "config.local").write_text(local, encoding="utf-8")
+        if (page := project_root() / "web" / "dist").is_dir():
+            shutil.copytree(page, copy / "web" / "dist")
+        yield copy
