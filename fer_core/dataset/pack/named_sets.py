@@ -32,17 +32,22 @@ class SetFilter(Section):
     Attributes:
         split: final splits; null means test.
         sources: data sets.
+        without: data sets that are left out.
         usage: the source's own words, such as "PrivateTest".
         min_side: least length of the shorter side, in pixels.
         min_confidence: least confidence of the face detector; rows that carry none pass.
+        most_per_class: of each data set and class at most so many rows, the largest first, then
+            those of which the detector is surest.
         rows: how many rows the set must have; the gate closes on any other number.
     """
 
     split: list[Literal["train", "val", "calib", "test"]] | None = Field(None, min_length=1)
     sources: list[str] | None = Field(None, min_length=1)
+    without: list[str] | None = Field(None, min_length=1)
     usage: list[str] | None = Field(None, min_length=1)
     min_side: Annotated[int, Field(ge=1)] | None = None
     min_confidence: float | None = None
+    most_per_class: Annotated[int, Field(ge=1)] | None = None
     rows: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
@@ -70,7 +75,7 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
     """Which rows belong to a set.
 
     Args:
-        frame: columns `split`, `source`, `usage`, `min_side`, `confidence`.
+        frame: columns `sample_id`, `split`, `source`, `label`, `usage`, `min_side`, `confidence`.
         chosen: the filter.
         name: of the set, for the error text.
 
@@ -81,7 +86,12 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
         DataError: a source or usage that no row of these splits has, or a set without rows.
     """
     mask = frame["split"].isin(chosen.splits)
-    for column, wanted in (("source", chosen.sources), ("usage", chosen.usage)):
+    filters = (
+        ("source", chosen.sources, True),
+        ("source", chosen.without, False),
+        ("usage", chosen.usage, True),
+    )
+    for column, wanted, keep in filters:
         if wanted is None:
             continue
         present = set(frame.loc[mask, column])
@@ -93,11 +103,13 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
                 expected=f"some of {sorted(present)}",
                 remedy="correct the name, or add the data set to manifest.sources",
             )
-        mask &= frame[column].isin(wanted)
+        mask &= frame[column].isin(wanted) == keep
     if chosen.min_side is not None:
         mask &= frame["min_side"] >= chosen.min_side
     if chosen.min_confidence is not None:
         mask &= ~(frame["confidence"] < chosen.min_confidence)
+    if chosen.most_per_class is not None:
+        mask &= _best(frame[mask], chosen.most_per_class).reindex(frame.index, fill_value=False)
     if not mask.any():
         raise DataError(
             f"The set {name} is empty.",
@@ -106,6 +118,14 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
             remedy="widen it",
         )
     return mask.to_numpy(dtype=bool)
+
+
+def _best(frame: pd.DataFrame, most: int) -> pd.Series:
+    """Whether a row is among the best of its data set and class, bool; ties go by sample_id."""
+    ordered = frame.sort_values(
+        ["min_side", "confidence", "sample_id"], ascending=[False, False, True], na_position="last"
+    )
+    return ordered.groupby(["source", "label"]).cumcount() < most
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from fer_core.dataset.pack.named_sets import (
 def rows() -> pd.DataFrame:
     return pd.DataFrame(
         {
+            "sample_id": ["r/1", "r/2", "f/1", "f/2", "e/1"],
+            "label": [0, 0, 3, 3, 3],
             "split": ["train", "val", "test", "test", "test"],
             "source": ["rafdb", "rafdb", "fer2013", "fer2013", "expw"],
             "usage": ["train", "train", "PrivateTest", "PublicTest", ""],
@@ -33,6 +35,9 @@ def rows() -> pd.DataFrame:
         ({}, [2, 3, 4]),
         ({"split": ["train", "val"]}, [0, 1]),
         ({"sources": ["fer2013"]}, [2, 3]),
+        ({"without": ["fer2013"]}, [4]),
+        ({"most_per_class": 1}, [2, 4]),
+        ({"most_per_class": 2}, [2, 3, 4]),
         ({"usage": ["PrivateTest"]}, [2]),
         ({"min_side": 100}, [4]),
         ({"min_confidence": 60}, [2, 3]),
@@ -51,6 +56,35 @@ def test_a_source_without_rows_is_an_error_that_names_it() -> None:
 def test_a_source_that_only_trains_is_no_source_of_a_test_set() -> None:
     with pytest.raises(DataError, match="rafdb"):
         select(rows(), SetFilter(sources=["fer2013", "rafdb"]))
+
+
+def test_an_exclusion_of_nothing_known_and_one_of_everything_are_errors() -> None:
+    with pytest.raises(DataError, match="expw_hq"):
+        select(rows(), SetFilter(without=["expw_hq"]))
+    with pytest.raises(DataError, match="empty"):
+        select(rows(), SetFilter(without=["fer2013", "expw"]))
+
+
+def test_the_best_rows_are_the_largest_then_the_surest_then_the_first() -> None:
+    frame = pd.DataFrame(
+        {
+            "sample_id": ["c", "a", "b", "d", "e"],
+            "label": [1, 1, 1, 1, 2],
+            "split": "train",
+            "source": "expw",
+            "usage": "",
+            "min_side": [50, 50, 50, 60, 10],
+            "confidence": [30.0, 90.0, 90.0, None, None],
+        }
+    )
+    for most, expected in ((1, ["d", "e"]), (2, ["a", "d", "e"]), (3, ["a", "b", "d", "e"])):
+        chosen = SetFilter(split=["train"], most_per_class=most)
+        assert sorted(frame["sample_id"][select(frame, chosen)]) == expected
+
+
+def test_a_cap_of_zero_is_refused() -> None:
+    with pytest.raises(ValidationError, match="most_per_class"):
+        SetFilter(most_per_class=0)
 
 
 def test_an_empty_set_is_an_error() -> None:
