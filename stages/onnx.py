@@ -25,6 +25,7 @@ from fer_core.export.onnx.options import DeployOptions
 from fer_core.export.onnx.parity import check_parity, drop_refused, write_parity
 from fer_core.export.onnx.quantise import quantise
 from fer_core.export.onnx.report import write_export_report
+from fer_core.logits.mirrored import Mirrored
 from fer_core.models.networks.saved import load_model
 from fer_core.predict.metadata import OnnxMetadata, Thresholds
 from stages.entry import run_stage
@@ -37,6 +38,9 @@ def main() -> None:
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
     network, card = load_model(paths.STUDENTS / options.student / "model")
+    mirror = params.section("student.mirror", bool, default=False)
+    if mirror:
+        network = Mirrored(network, card.preprocessing.size)
     calibrated = paths.CALIBRATION / options.student
     calibration = read_calibration(calibrated, card.weights_sha256)
     dev, test = Pack.open(paths.PACK / "dev"), Pack.open(paths.PACK / "test")
@@ -94,6 +98,8 @@ def main() -> None:
             files=shipped,
             parity=parity,
             quantisation=quantisation,
+            taught=_taught(params, options.student),
+            mirror=mirror,
         )
         write_text(folder / "MODEL_CARD.md", model_card(facts))
 
@@ -101,6 +107,12 @@ def main() -> None:
 def _thresholds(fitted: Fitted) -> Thresholds:
     classes = {name: value or 0.0 for name, value in fitted.classes.items()}
     return Thresholds(fitted.risk, fitted.auto, fitted.miss, classes)
+
+
+def _taught(params: Params, student: str) -> str:
+    method = student.rpartition("-")[0]
+    loss = params.section(f"student.{method}.method", str, default=method)
+    return "labels and annotators' votes" if loss == "votes" else "labels alone"
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from stages.entry import run_stage
 def main(key: str, model: Path) -> None:
     """Run the student KEY, saved in MODEL, over both halves of the pack."""
     settings = load_settings()
-    threads = Params.load().section("cpu_threads", int, default=0)
+    params = Params.load()
+    threads = params.section("cpu_threads", int, default=0)
+    mirror = params.section("student.mirror", bool, default=False)
     for half, covers in (("dev", ("val", "calib")), ("test", ("test",))):
         pack = Pack.open(paths.PACK / half)
         logits = forward_rows(
-            model, key, pack, Wanted(covers, "fp32", "float32", threads=threads), settings
+            model, key, pack, Wanted(covers, "fp32", "float32", None, threads, mirror), settings
         )
         distributed.on_first(partial(write_logits, paths.LOGITS / key / half, logits))
 

@@ -19,6 +19,7 @@ from fer_core.dataset.pack.folds import train_folds
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
+from fer_core.logits.mirrored import Mirrored
 from fer_core.logits.store import LogitsSet, Origin, logits_of_rows
 from fer_core.models.devices import distributed
 from fer_core.models.devices.device import compile_network, device_memory, prepare_device
@@ -39,6 +40,7 @@ class Wanted:
         dtype: "float16" or "float32", type of the stored logits.
         views: with options, the stored training views of the train rows are run as well.
         threads: of one operation on the CPU; 0 takes the machine's.
+        mirror: logits of a face and its mirror image, averaged.
     """
 
     covers: tuple[str, ...]
@@ -46,6 +48,7 @@ class Wanted:
     dtype: str
     views: ViewOptions | None = None
     threads: int = 0
+    mirror: bool = False
 
 
 def forward_rows(
@@ -87,6 +90,8 @@ def forward_rows(
     seen = None if views is None else np.empty((len(train), views.count, N_CLASSES), wanted.dtype)
     for folder, some in jobs:
         network = load_model(folder)[0]
+        if wanted.mirror:
+            network = Mirrored(network, card.preprocessing.size)
         if settings.compile:
             compile_network(network)
         some_train = np.intersect1d(some, train) if views is not None else train[:0]

@@ -39,6 +39,8 @@ _PLAIN = {
     "all train rows.",
     "student.init": "Folder of a saved student of this architecture and preprocessing, with "
     "model.safetensors and model.json, that all students start from instead of initial weights.",
+    "student.mirror": "Whether students answer for a face and its mirror image, averaged: better, "
+    "at twice the cost. Measured and exported so; trainings do not change.",
     "student.trials": "Number of settings that were tried for each method; written by "
     "`fer tune apply`.",
 }

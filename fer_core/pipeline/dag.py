@@ -77,7 +77,8 @@ _OPTIONAL = {
     "teacher_fold": ["cpu_threads", "teacher_b"],
     "logits_dev": ["cpu_threads", "teacher.folds"],
     "logits_test": ["cpu_threads"],
-    "predict": ["cpu_threads"],
+    "predict": ["cpu_threads", "student.mirror"],
+    "onnx": ["student.mirror"],
     "softlabels": ["targets"],
     "compare": ["student.trials"],
 }

@@ -43,7 +43,17 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     for key, model in _models().items():
         _check(params, key, model, path)
     _check_names(params, path)
-    known = {"arch", "init", "methods", "preprocessing", "seeds", "set", "train", "trials"}
+    known = {
+        "arch",
+        "init",
+        "methods",
+        "mirror",
+        "preprocessing",
+        "seeds",
+        "set",
+        "train",
+        "trials",
+    }
     known |= set(student["methods"]) | _unlisted_methods(student)
     for name in student:
         if name not in known:
@@ -319,6 +329,7 @@ def _optional_models() -> dict[str, Any]:
         "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,
         "student.init": options.SavedStudent,
+        "student.mirror": bool,
         "student.trials": dict[str, int],
     }
 

@@ -42,7 +42,9 @@ def test_every_profile_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_profile_for_own_folders_is_the_sample_s_but_for_its_data() -> None:
     """So a change of the sample's sizes reaches it too."""
-    own, sample = (read_params(ROOT / "profiles" / f"{name}.yaml") for name in ("custom_scratch", "sample"))
+    own, sample = (
+        read_params(ROOT / "profiles" / f"{name}.yaml") for name in ("custom_scratch", "sample")
+    )
     assert own["manifest"]["sources"] == ["custom"]
     assert own["manifest"].pop("missing_test_fraction") == 0.2
     assert sample.pop("cpu_threads") == 1  # the same result everywhere goes before speed

@@ -41,6 +41,8 @@ class CardFacts:
         files: handed out, of each precision.
         parity: of each precision, those not handed out too.
         quantisation: how the int8 network came to be; None where there is none.
+        taught: what it was trained on, where that is no soft labels.
+        mirror: whether it averages over mirror images.
     """
 
     name: str
@@ -54,6 +56,8 @@ class CardFacts:
     files: Mapping[Precision, Path]
     parity: Mapping[Precision, Parity]
     quantisation: Mapping[str, Any] | None
+    taught: str = "labels alone"
+    mirror: bool = False
 
 
 def model_card(facts: CardFacts) -> str:

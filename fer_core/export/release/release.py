@@ -79,7 +79,7 @@ def write_release(
     with new_folder(folder) as new:
         for file in files.values():
             shutil.copyfile(file, new / file.name)
-        shutil.copytree(model, new / MODEL)
+        shutil.copytree(model, new / MODEL, copy_function=shutil.copyfile)
         card_text = (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
         write_text(new / "MODEL_CARD.md", card_text)
         write_text(new / LICENCE, _licence(metadata["fp32"].licence, folder.name))

@@ -1,0 +1,49 @@
+"""A network that answers for a face and its mirror image, averaged: the classic flip averaging, as
+one network that can be measured and exported as such.
+"""
+
+import copy
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Mirrored"]
+
+
+class Mirrored(nn.Module):
+    """The mean of a network's logits for images and for their mirror images.
+
+    The mirror is a lookup of columns and not `flip`, which is exported as a slice with a negative
+    step that not every reader of ONNX knows.
+
+    Args:
+        network: in evaluation mode; it is copied, with its batch norms folded into convolutions.
+        size: side of the images.
+    """
+
+    columns: Tensor
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        super().__init__()
+        self.network = _folded(copy.deepcopy(network).eval())
+        self.register_buffer("columns", torch.arange(size - 1, -1, -1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N, classes] of images [N, 3, size, size]."""
+        mirror = torch.index_select(images, 3, self.columns)
+        return (self.network(images) + self.network(mirror)) / 2
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    """Fold each batch norm into the convolution just before it in the same sequence."""
+    for sequence in network.modules():
+        if not isinstance(sequence, nn.Sequential):
+            continue
+        names = list(sequence._modules)
+        for first, second in pairwise(names):
+            convolution, norm = sequence._modules[first], sequence._modules[second]
+            if type(convolution) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
+                fused = nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)
+                sequence._modules[first], sequence._modules[second] = fused, nn.Identity()
+    return network
