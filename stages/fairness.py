@@ -35,7 +35,7 @@ def main() -> None:
         for source in params.section("manifest.sources", list[str])
     ]
     faces = pd.concat([table[["sample_id", "subgroups"]] for table in stores])
-    recorded = faces[faces["sample_id"].str.partition("/")[0].isin(_recording(faces))]
+    recorded = faces[faces["sample_id"].str.split("/").str[0].isin(_recording(faces))]
     texts = recorded.set_index("sample_id")["subgroups"].reindex(answers.sample_ids)
     mine = texts.notna().to_numpy()
     measured = measure_fairness(
@@ -52,7 +52,7 @@ def main() -> None:
 def _recording(faces: pd.DataFrame) -> set[str]:
     """Data sets that record a subgroup of some face; rows of others are not unknown ones."""
     found = faces["sample_id"][faces["subgroups"] != ""]
-    return set(found.str.partition("/")[0])
+    return set(found.str.split("/").str[0])
 
 
 if __name__ == "__main__":
