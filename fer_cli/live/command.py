@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from fer_cli.live import table
 from fer_cli.live.drawing import drawn
-from fer_cli.live.replaying import ReplaySource, replayed_labels
+from fer_core.live.replaying import ReplaySource, replayed_labels
 from fer_cli.live.serving import serve
 from fer_cli.live.setting import new_folder_for, prepare, read_rules
 from fer_cli.predict.telling import tell_of_network, tell_the_law
