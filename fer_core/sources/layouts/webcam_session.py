@@ -60,7 +60,7 @@ class _Frame(NamedTuple):
     """What a row says of a frame; the label is -1 and the box None where there is none."""
 
     line: Line
-    index: int
+    number: int
     time: float
     label: int
     box: FaceBox | None
@@ -101,7 +101,7 @@ class _WebcamSession(Reader):
         sessions = list(_sessions(tree))
         if not sessions:
             raise DataError(
-                "No sessions here.",
+                "The sessions are missing.",
                 where=tree.place,
                 expected=f"folders with {_ROWS} and {_FACTS}, as `fer live --record` writes them",
             )
@@ -212,7 +212,7 @@ def _entries_of(
         yield replace(whole, reason="webcam session without labels")
     else:
         first, last = (facts.get(name) for name in ("first_frame", "last_frame"))
-        numbers = {frame.index: place for place, frame in enumerate(frames)}
+        numbers = {frame.number: place for place, frame in enumerate(frames)}
         if not isinstance(first, int) or first not in numbers:
             raise DataError(
                 "The video does not belong to the frames of this session.",
@@ -221,13 +221,13 @@ def _entries_of(
                 expected=f"one of the frames in {_ROWS}",
                 remedy="take back what was changed by hand",
             )
-        end = last if isinstance(last, int) else frames[-1].index
+        end = last if isinstance(last, int) else frames[-1].number
         reasons = _reasons(frames, range(first, end + 1), options)
         for place, reason in reasons.items():
             frame = frames[place]
             yield replace(
                 whole,
-                key=f"{session.name}#{frame.index}",
+                key=f"{session.name}#{frame.number}",
                 label=frame.label,
                 word=CLASSES[frame.label],
                 reason=f"webcam session: {reason}" if reason else "",
@@ -254,12 +254,12 @@ def _reasons(
                 reasons[place] = "near the begin or end of its label"
             elif frame.box is None:
                 reasons[place] = "no face in the frame"
-            elif frame.index not in recorded:
+            elif frame.number not in recorded:
                 reasons[place] = "frame that was not recorded"
-            elif frame.index - before < options.min_gap:
+            elif frame.number - before < options.min_gap:
                 reasons[place] = "soon after another frame"
             else:
-                reasons[place], before = "", frame.index
+                reasons[place], before = "", frame.number
                 sound[label].append(place)
     most = options.max_per_class
     for of_label in sound.values():
@@ -298,9 +298,9 @@ def _frames(tree: RawTree, session: _Session, killed: bool) -> Iterator[_Frame]:
             raise
         frame, face = _frame(line, [cells[place] for place in places])
         if face <= 1:
-            if not (frame.index > before[0] and frame.time >= before[1]):
+            if not (frame.number > before[0] and frame.time >= before[1]):
                 raise line.error("Frames are not in order of time.")
-            before = (frame.index, frame.time)
+            before = (frame.number, frame.time)
             yield frame
         line = following
 
@@ -320,7 +320,8 @@ def _frame(line: Line, cells: list[str]) -> tuple[_Frame, int]:
         raise line.error("A number is out of range.", f"at most {_LARGEST}", remedy)
     if face and min(sides[2:]) < 1:
         raise line.error("A box has no area.", "w and h of at least 1", remedy)
-    return _Frame(line, index, time, label, FaceBox(*sides, 1.0) if face else None), face
+    box = FaceBox(sides[0], sides[1], sides[2], sides[3], 1.0) if face else None
+    return _Frame(line, index, time, label, box), face
 
 
 @contextmanager
