@@ -135,7 +135,7 @@ def _metrics(
     both = ("before", "after")
     sessions = found and {
         "macro_f1_present": {key: found["macro_f1_present"][key] for key in both},
-        "flips_per_min": {key: found["flips_per_min"][key]["all"] for key in both},
+        "flips_per_min": {key: found["flips_per_min"][key]["scored"] for key in both},
     }
     return {
         "promoted": int(all(result.passed for result in results)),

@@ -106,8 +106,7 @@ class WebcamSessionOptions(Section):
     """Layout `webcam_session`.
 
     Attributes:
-        min_gap: a frame is taken only so many frames after the one before, because neighbours
-            hardly differ.
+        min_gap: frames from one face to the next at least, because neighbours hardly differ.
         max_per_class: faces of a class that one session gives at most.
         exclusion_s: frames nearer to the first or last frame of their label are left out: nobody
             changes face and label in the same moment.

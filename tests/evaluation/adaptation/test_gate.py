@@ -28,7 +28,7 @@ class Blind(ActingPredictor):
 
 def comparison(low: float, before: float, after: float) -> dict[str, Any]:
     score = {"before": 0.5, "after": 0.6, "difference": 0.1, "interval": [low, 0.2]}
-    flips = {"before": {"all": before}, "after": {"all": after}}
+    flips = {"before": {"scored": before}, "after": {"scored": after}}
     return {"macro_f1_present": score, "flips_per_min": flips}
 
 
@@ -59,7 +59,7 @@ def test_without_sessions_or_intervals_nothing_is_promoted_and_the_words_say_so(
     assert "fewer than two segments" in verdict([judge_sessions(none)])
     timeless = judge_sessions(
         comparison(0.1, 1.0, 1.0)
-        | {"flips_per_min": {"before": {"all": None}, "after": {"all": None}}}
+        | {"flips_per_min": {"before": {"scored": None}, "after": {"scored": None}}}
     )
     assert not timeless.passed
 
