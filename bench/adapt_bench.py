@@ -1,7 +1,7 @@
 """Adaptation to a camera: a student before and after, on sessions of faces that it has not learnt
 from, shown as a poor camera shows them.
 
-Run: python -m bench.adapt_bench --model data/students/dkd-1337/model [--fer2013 FOLDER]
+Run: python -m bench.adapt_bench [--fer2013 FOLDER --fer2013-model FOLDER] [--out PAGE]
 
 - Faces: drawn ones, the test half of `data/pack` and the train rows of `data/pack/dev`; or FER2013:
   sessions and offline faces from PublicTest, replayed ones from Training.
@@ -26,6 +26,7 @@ import typer
 
 from bench.peers_bench import read_faces
 from fer_cli.live.setting import prepare
+from fer_core.base.files import write_text
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import setup_logging
 from fer_core.base.settings import load_settings
@@ -62,6 +63,18 @@ log = logging.getLogger("bench.adapt")
 RATE, SECONDS, SEED, SIDE = 15, 45, 1337, (320, 240)
 SESSIONS = {"train": 6, "val": 2, "test": 8}
 SHARE = sum(SESSIONS.values())
+_PAGE = """# Adaptation to a camera
+
+What `python -m bench.adapt_bench --out docs/results/live.md` found: a student before and after
+adaptation, on faces that it has not learnt from, shown dark, blurred, noisy and with a colour cast,
+in a compressed video. Differences are after less before, with 95 % intervals (over segments of the
+sessions, over faces offline). A promotion needs both gates
+([live](../live.md#adapting-to-a-camera)).
+"""
+_HEAD = (
+    "| mode | macro-F1 of held-out sessions | flips a minute | macro-F1 offline | verdict |",
+    "|---|---|---|---|---|",
+)
 NAMES = ("macro_f1", "minority_f1")
 VIEWS = ViewOptions(
     count=4,
@@ -97,17 +110,28 @@ class World:
 
 
 def main(
-    model: Annotated[Path, typer.Option(help="folder of a saved student")],
+    model: Annotated[
+        Path, typer.Option(help="folder of a student of the sample, whose data are in data/")
+    ] = Path("data/students/dkd-1337/model"),
     fer2013: Annotated[Path | None, typer.Option(help="folder of the official table")] = None,
-    epochs: int = 10,
-    lr: float = 0.002,
-    proximity: float = 0.01,
+    fer2013_model: Annotated[Path | None, typer.Option(help="folder of its student")] = None,
+    out: Annotated[Path | None, typer.Option(help="page to write")] = None,
 ) -> None:
-    """Print the table."""
+    """Adapt on drawn faces and, if they are given, on FER2013's; print the page."""
     setup_logging()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    world = _drawn() if fer2013 is None else _of_fer2013(fer2013)
+    parts = [_PAGE, _section("Drawn faces", model, _drawn())]
+    if fer2013 is not None and fer2013_model is not None:
+        parts.append(_section("FER2013", fer2013_model, _of_fer2013(fer2013)))
+    page = "\n".join(parts)
+    print(page)
+    if out is not None:
+        write_text(out, page)
+
+
+def _section(title: str, model: Path, world: World) -> str:
+    """The part of the page that is about one student."""
     with TemporaryDirectory() as name:
         root = Path(name)
         base = _exported(model, world, root / "base")
@@ -117,23 +141,27 @@ def main(
         held_out = sorted((root / "sessions/test").iterdir())
         lines = []
         for mode in ("head", "norms"):
-            options = _options(mode, epochs, lr, proximity)
-            _adapt(model, root, mode, options)
+            _adapt(model, root, mode, _options(mode))
             adapted = _exported(root / mode / "model", world, root / mode)
             lines.append(_judged(mode, world, base, adapted, held_out))
-    pictures = len(world.shown.labels)
     learnt = sum(face.split == "train" for face in faces)
-    print(f"{pictures} pictures in {SHARE} sessions of {SECONDS} s; {learnt} faces learnt from")
-    print("\n| | macro-F1, sessions | flips a minute | macro-F1, offline | verdict |")
-    print("|---|---|---|---|---|")
-    print("\n".join(lines))
+    counts = ", ".join(f"{count} {split}" for split, count in SESSIONS.items())
+    table = "\n".join([*_HEAD, *lines])
+    return f"""## {title}
+
+{load_model(model)[1].arch}; {len(world.shown.labels)} pictures in sessions of {SECONDS} s
+({counts}); {learnt} faces learnt from, with two replayed ones for each;
+{len(world.offline.labels)} faces offline, which no session shows.
+
+{table}
+"""
 
 
-def _options(mode: str, epochs: int, lr: float, proximity: float) -> AdaptOptions:
+def _options(mode: str) -> AdaptOptions:
     train = StudentTrainOptions(
-        epochs=epochs,
+        epochs=10,
         batch=32,
-        lr=lr,
+        lr=0.002,
         min_lr=1e-5,
         weight_decay=0.0,
         lr_warmup_epochs=1,
@@ -146,7 +174,7 @@ def _options(mode: str, epochs: int, lr: float, proximity: float) -> AdaptOption
             "sources": ["webcam"],
             "mode": mode,
             "replay": 2.0,
-            "proximity": proximity,
+            "proximity": 0.01,
             "train": train,
         }
     )

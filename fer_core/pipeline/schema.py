@@ -130,7 +130,7 @@ def models_of(params: Mapping[str, Any]) -> dict[str, Any]:
     loss_class = import_module("fer_core.training.students.loss").loss_class
     methods = {
         f"student.{name}": loss_class(loss_of(dict(params), name))
-        for name in {*params["student"]["methods"], *_unlisted_methods(params["student"])}
+        for name in sorted({*params["student"]["methods"], *_unlisted_methods(params["student"])})
     }
     return {**_models(), **_optional_models(), **methods}
 

@@ -146,7 +146,11 @@ def test_a_student_that_is_better_before_the_camera_is_promoted_as_a_file() -> N
     exported = Predictor(paths.ADAPTATION / "student.fp32.onnx", threads=1)
     assert exported.metadata.source_model_sha256 == found["adapted"]["model_sha256"]
     told = read_json(Path("metrics/adaptation.json"))
-    assert told["promoted"] == 1 and set(told["macro_f1_change"]) == {"everything", "tiny", "webcam"}
+    assert told["promoted"] == 1 and set(told["macro_f1_change"]) == {
+        "everything",
+        "tiny",
+        "webcam",
+    }
     assert (
         told["sessions"]["macro_f1_present"]["after"]
         > told["sessions"]["macro_f1_present"]["before"]
