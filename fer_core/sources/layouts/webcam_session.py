@@ -229,7 +229,7 @@ def _entries_of(
                 whole,
                 key=f"{session.name}#{frame.number}",
                 label=frame.label,
-                word=CLASSES[frame.label],
+                word=reason or CLASSES[frame.label],
                 reason=f"webcam session: {reason}" if reason else "",
                 group=session.name,
                 line=frame.line,
