@@ -17,7 +17,7 @@ class AdaptOptions(Section):
         sources: data sets of sessions, whose train rows are learnt from.
         mode: what learns: "head" (the classifier) or "norms" (scale and shift of the layers of
             normalisation); running statistics stay in both.
-        replay: rows of the other data sets for each row of a session, drawn anew by the seed.
+        replay: rows of the other data sets for each row of a session, drawn by the seed.
         proximity: weight of half the squared distance to the weights that the student had.
         sets: named test sets that must not become worse; null takes all.
         train: optimisation; `trainable` is left out, because `mode` decides.
