@@ -3,8 +3,8 @@ from, shown as a poor camera shows them.
 
 Run: python -m bench.adapt_bench [--fer2013 FOLDER --fer2013-model FOLDER] [--out PAGE]
 
-- Faces: drawn ones, the test half of `data/pack` and the train rows of `data/pack/dev`; or FER2013:
-  sessions and offline faces from PublicTest, replayed ones from Training.
+- Faces: drawn ones, with the sample's rows to replay and to measure offline; or FER2013: those of
+  the sessions, val and offline faces are different parts of PublicTest, replayed ones of Training.
 - Camera: darker, a colour cast, blur, noise, places and sizes that change, and a compressed video.
   A picture is in one session at most, and sessions are for learning, selection or judging.
 - Everything else is what the stages do: the sessions are written, read by `webcam_session`, mixed
@@ -206,15 +206,11 @@ def _of_fer2013(table: Path) -> World:
     public, training = (read_faces(table, usage) for usage in ("PublicTest", "Training"))
     rng = np.random.default_rng(SEED)
     order = rng.permutation(len(public.labels))
-    half = SHARE * 42
-    known = rng.permutation(len(training.labels))
+    ends = np.cumsum([SHARE * 42, 900])
+    shown, val, offline = np.split(order, ends)
+    known = rng.permutation(len(training.labels))[:4000]
     tested, learnt = (Pictures(faces.images, faces.labels) for faces in (public, training))
-    return World(
-        tested.of(order[:half]),
-        learnt.of(known[:4000]),
-        learnt.of(known[4000:5000]),
-        tested.of(order[half:]),
-    )
+    return World(tested.of(shown), learnt.of(known), tested.of(val), tested.of(offline))
 
 
 class _Camera(Source):
