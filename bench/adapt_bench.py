@@ -32,7 +32,7 @@ from fer_core.base.logs import setup_logging
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack, PackOptions, write_pack
 from fer_core.dataset.pack.rows import ROWS_SCHEMA
-from fer_core.evaluation.adaptation.gate import judge_sessions, replay_both, verdict
+from fer_core.evaluation.adaptation.gate import judge_sessions, verdict
 from fer_core.evaluation.calibration.calibration import short_temperature
 from fer_core.evaluation.comparison.gates import SetComparison, judge
 from fer_core.evaluation.metrics.bootstrap import paired_differences
@@ -40,6 +40,8 @@ from fer_core.evaluation.metrics.metrics import measure, outcome_of
 from fer_core.export.onnx.export import export_files
 from fer_core.images.views import ViewOptions
 from fer_core.live.frames import Frame, Source
+from fer_core.live.recorded import RecordedSession, compare_sessions, read_session
+from fer_core.live.replaying import replayed
 from fer_core.live.specification import Specification
 from fer_core.models.networks.saved import load_model
 from fer_core.pixels.decode import decode_rgb
@@ -60,8 +62,8 @@ from fer_core.training.loop.run import Start, TrainingRun
 
 log = logging.getLogger("bench.adapt")
 
-RATE, SECONDS, SEED, SIDE = 15, 45, 1337, (320, 240)
-SESSIONS = {"train": 6, "val": 2, "test": 8}
+RATE, SECONDS, PICTURES, SEED, SIDE = 10, 24, 24, 1337, (320, 240)
+SESSIONS = {"train": 4, "val": 2, "test": 6}
 SHARE = sum(SESSIONS.values())
 _PAGE = """# Adaptation to a camera
 
@@ -138,20 +140,21 @@ def _section(title: str, model: Path, world: World) -> str:
         _record(world.shown, base, root / "sessions")
         faces = _faces_of(root / "sessions")
         _write_dev(root / "dev", world, faces)
-        held_out = sorted((root / "sessions/test").iterdir())
-        lines = []
+        held_out = [read_session(path) for path in sorted((root / "sessions/test").iterdir())]
+        before, lines = _replayed(held_out, base), []
         for mode in ("head", "norms"):
             _adapt(model, root, mode, _options(mode))
             adapted = _exported(root / mode / "model", world, root / mode)
-            lines.append(_judged(mode, world, base, adapted, held_out))
+            found = compare_sessions(before, _replayed(held_out, adapted))
+            lines.append(_judged(mode, _offline(world.offline, base, adapted), found))
     learnt = sum(face.split == "train" for face in faces)
     counts = ", ".join(f"{count} {split}" for split, count in SESSIONS.items())
     table = "\n".join([*_HEAD, *lines])
     return f"""## {title}
 
-{load_model(model)[1].arch}; {len(world.shown.labels)} pictures in sessions of {SECONDS} s
-({counts}); {learnt} faces learnt from, with two replayed ones for each;
-{len(world.offline.labels)} faces offline, which no session shows.
+{load_model(model)[1].arch}; sessions of {SECONDS} s ({counts}), of which none shows a picture of
+another; {learnt} faces learnt from, with two replayed ones for each; {found["segments"]} segments
+held out; {len(world.offline.labels)} faces offline, which no session shows.
 
 {table}
 """
@@ -182,7 +185,7 @@ def _options(mode: str) -> AdaptOptions:
 
 def _drawn() -> World:
     images, labels = [], []
-    for number in range(SHARE * 42):
+    for number in range(SHARE * PICTURES):
         label = number % N_CLASSES
         bgr, _ = shoot(7, "adapt", number, label, 120, 2, freedom=0.3)
         images.append(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
@@ -206,7 +209,7 @@ def _of_fer2013(table: Path) -> World:
     public, training = (read_faces(table, usage) for usage in ("PublicTest", "Training"))
     rng = np.random.default_rng(SEED)
     order = rng.permutation(len(public.labels))
-    ends = np.cumsum([SHARE * 42, 900])
+    ends = np.cumsum([SHARE * PICTURES, 900])
     shown, val, offline = np.split(order, ends)
     known = rng.permutation(len(training.labels))[:4000]
     tested, learnt = (Pictures(faces.images, faces.labels) for faces in (public, training))
@@ -339,23 +342,24 @@ def _logits(file: Path, pictures: Pictures) -> np.ndarray:
     return Predictor(file, threads=1).predict(pictures.images, batch=64).logits
 
 
-def _judged(mode: str, world: World, base: Path, adapted: Path, held_out: list[Path]) -> str:
-    """A line of the table: before and after, and what both gates say."""
-    labels = world.offline.labels
-    a, b = (outcome_of(_logits(file, world.offline), labels, 15, 1.0) for file in (adapted, base))
+def _replayed(sessions: list[RecordedSession], model: Path) -> list[RecordedSession]:
+    predictor, yunet = Predictor(model, threads=1), YuNet(detector_file())
+    return [replayed(session, predictor, yunet) for session in sessions]
+
+
+def _offline(faces: Pictures, base: Path, adapted: Path) -> SetComparison:
+    """Both networks on faces that no session shows."""
+    a, b = (outcome_of(_logits(file, faces), faces.labels, 15, 1.0) for file in (adapted, base))
     change = paired_differences([a], [b], NAMES, 1000, SEED)
-    offline = SetComparison("offline", len(a), measure(b, names=NAMES), change)
-    yunet = detector_file()
-    found = replay_both(
-        held_out,
-        Predictor(base, threads=1),
-        Predictor(adapted, threads=1),
-        lambda rules: YuNet(yunet, rules.detect.score, rules.detect.overlap),
-    )
+    return SetComparison("offline", len(a), measure(b, names=NAMES), change)
+
+
+def _judged(mode: str, offline: SetComparison, found: dict[str, Any]) -> str:
+    """A line of the table: before and after, and what both gates say."""
     score, flips = found["macro_f1_present"], found["flips_per_min"]
     low, high = score["interval"]
     results = [judge("regression", [offline]), judge_sessions(found)]
-    f1 = change["macro_f1"]
+    f1 = offline.difference["macro_f1"]
     cells = [
         f"`{mode}`",
         f"{score['before']:.3f} → {score['after']:.3f}: {score['difference']:+.3f} "
