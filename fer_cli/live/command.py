@@ -11,7 +11,6 @@ from typer.core import TyperGroup
 
 from fer_cli.live import table
 from fer_cli.live.drawing import drawn
-from fer_cli.live.replaying import ReplaySource, replayed_labels
 from fer_cli.live.serving import serve
 from fer_cli.live.setting import new_folder_for, prepare, read_rules
 from fer_cli.predict.telling import tell_of_network, tell_the_law
@@ -22,6 +21,7 @@ from fer_core.base.logs import progress_off
 from fer_core.base.signals import caught_signals
 from fer_core.live.engine import Analysed
 from fer_core.live.recorded import compare_sessions, read_session, score_session
+from fer_core.live.replaying import ReplaySource, replayed_labels
 from fer_core.live.sources import PacedSource, open_source
 from fer_core.live.watching import Watch
 from fer_core.predict.ready import default_model
@@ -192,7 +192,7 @@ def replay(
     for _ in _progress(watched):
         pass
     after = read_session(folder)
-    found = compare_sessions(before.of(after.numbers), after)
+    found = compare_sessions([before.of(after.numbers)], [after])
     write_json(folder / "score_results.json", score_session(after))
     write_json(
         folder / "comparison.json", {"before": str(before.folder), "after": str(folder)} | found

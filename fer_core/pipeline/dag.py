@@ -4,7 +4,7 @@ Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly the
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
 those keys, the students' val scores among the metrics, the params that a training stage reads only
 if they are there, and code deps. Stages that fuse teachers become comments where there are none,
-and come back with them.
+and come back with them; so do those of adaptation with the section `adapt`.
 """
 
 import io
@@ -41,6 +41,7 @@ _FAN_IN = {
         "data/students/{student}/record",
     ],
     "fairness": ["data/clean/{source}.arrow"],
+    "adapt_gate": ["data/sources/{session}.json"],
     "onnx": ["data/sources/{source}.json"],
     "report": [
         "data/teachers/{final}/record",
@@ -60,7 +61,11 @@ _OF_TEACHERS = {
     ],
 }
 """What a stage reads only where there are teachers."""
-_TEACHER_STAGES = ("ensemble", "leaderboard", "softlabels", "hard_cases")
+_NEEDING = {
+    "teacher": ("ensemble", "leaderboard", "softlabels", "hard_cases"),
+    "session": ("adapt", "adapt_gate"),
+}
+"""Kind of name -> the stages that are left out where there is none of it."""
 _HIDDEN = "#~"
 """Begins the lines of a stage that is left out: without teachers nothing can be fused."""
 _SECTIONS = {
@@ -72,6 +77,7 @@ _SECTIONS = {
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
     "student": ["cpu_threads", "student.set", "student.preprocessing", "student.init"],
+    "adapt": ["cpu_threads", "student.preprocessing"],
     "teacher_a": ["cpu_threads", "teacher.set", "teacher.votes", "teacher.preprocessing"],
     "teacher_b": ["cpu_threads"],
     "teacher_fold": ["cpu_threads", "teacher_b"],
@@ -195,7 +201,7 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     stream = io.StringIO()
     yaml.dump(document, stream)
     found = _BETWEEN.sub(r"\n\n\1", stream.getvalue())
-    for stage in () if names["teacher"] else _TEACHER_STAGES:
+    for stage in (one for kind, some in _NEEDING.items() if not names[kind] for one in some):
         block = re.compile(rf"^  {stage}:\n(?:    .*\n)+", re.M)
         found = block.sub(
             lambda lines: re.sub("^", _HIDDEN, lines[0].rstrip("\n"), flags=re.M) + "\n", found

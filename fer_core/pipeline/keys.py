@@ -14,6 +14,7 @@ from typing import Any
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
 from fer_core.base.params import PARAMS_FILE
+from fer_core.base.paths import ADAPTED
 from fer_core.training.students.needs import Needs
 
 __all__ = ["clean_keys", "folds_of", "keys_of", "loss_of", "names_of", "needs_of", "sections_read"]
@@ -35,8 +36,8 @@ _NEEDED = {
 
 
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
-    """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage), student
-    and arch; there may be no teacher.
+    """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage),
+    student, session (a data set to adapt to) and arch; there may be no teacher and no session.
 
     Raises:
         ParamsError: another of these is not declared.
@@ -50,6 +51,7 @@ def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
             "student": [
                 f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]
             ],
+            "session": list((params.get("adapt") or {}).get("sources", [])),
             "arch": sorted(
                 {student["arch"], *(entry["arch"] for entry in params["teachers"].values())}
             ),
@@ -95,7 +97,8 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
                 "init": begin,
                 "targets": targets,
             }
-    trained = {key: f"data/students/{key}/model" for key in names["student"]}
+    keys = [*names["student"], *([ADAPTED] if names["session"] else [])]
+    trained = {key: f"data/students/{key}/model" for key in keys}
     return {
         "clean": clean_keys(names["source"], params, root),
         "init": names["arch"],
@@ -114,9 +117,9 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         },
         "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
         "student": students,
-        "predict": names["student"],
+        "predict": keys,
         "evaluate": {key: {"model": model} for key, model in (teachers | trained).items()},
-        "calibrate": [*teachers, *names["student"]],
+        "calibrate": [*teachers, *keys],
         "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
     }
 

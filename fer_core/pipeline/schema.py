@@ -66,6 +66,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         if name in (params[section] if section else params) or (key == "teacher_b" and of_b):
             _check(params, key, model, path)
     _check_sets(params, path)
+    _check_adapt(params, path)
     of_stage = import_module("fer_core.training.loop.options").stage_options
     for tag, entry in teachers.items():
         for stage in "ab" if entry.get("stage") == "b" else "a":
@@ -139,7 +140,7 @@ def models_of(params: Mapping[str, Any]) -> dict[str, Any]:
     loss_class = import_module("fer_core.training.students.loss").loss_class
     methods = {
         f"student.{name}": loss_class(loss_of(dict(params), name))
-        for name in {*params["student"]["methods"], *_unlisted_methods(params["student"])}
+        for name in sorted({*params["student"]["methods"], *_unlisted_methods(params["student"])})
     }
     return {**_models(), **_optional_models(), **methods}
 
@@ -266,6 +267,26 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
             module.train_set_of(name, sets)
 
 
+def _check_adapt(params: dict[str, Any], path: Path) -> None:
+    """Adaptation learns from listed data sets and is judged on sets of test rows."""
+    adapt = params.get("adapt")
+    if adapt is None:
+        return
+    named_sets = import_module("fer_core.dataset.pack.named_sets")
+    sets = parse_section("sets", params["sets"], named_sets.NamedSets, path)
+    for name, asked, known in (
+        ("sources", adapt["sources"], params["manifest"]["sources"]),
+        ("sets", adapt.get("sets") or [], named_sets.evaluated_sets(sets)),
+    ):
+        _refuse(
+            sorted(set(asked) - set(known)),
+            "Adaptation names something that is not there.",
+            f"{path}: adapt.{name}",
+            expected=", ".join(known),
+            remedy="correct the name, or declare it under manifest.sources or sets",
+        )
+
+
 def _check_changed(params: dict[str, Any], path: Path) -> None:
     """Each method's own learning rate and epochs must go with the rest of `student.train`."""
     options = import_module("fer_core.training.loop.options").StudentTrainOptions
@@ -326,6 +347,7 @@ def _optional_models() -> dict[str, Any]:
         "cpu_threads": Threads,
         "labels": import_module("fer_core.base.absent").LabelOptions,
         "teacher_b": options.TeacherBOptions,
+        "adapt": import_module("fer_core.training.adaptation.options").AdaptOptions,
         "targets": teaching.TargetOptions,
         "student.preprocessing": options.Resolution,
         "student.init": options.SavedStudent,

@@ -84,6 +84,21 @@ def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Pa
     assert "sets.hq_train" in stages["student"]["do"]["params"]
 
 
+def test_adaptation_brings_its_stages_and_a_key_of_its_own_and_takes_them_away(
+    project: Path,
+) -> None:
+    use_profile("webcam")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    assert stages["predict"]["foreach"][-1] == stages["calibrate"]["foreach"][-1] == "adapted"
+    assert stages["evaluate"]["foreach"]["adapted"] == {"model": "data/students/adapted/model"}
+    assert "data/sources/webcam.json" in stages["adapt_gate"]["deps"]
+    assert "adapt" in stages["adapt"]["params"] and "cpu_threads" in stages["adapt"]["params"]
+    use_profile("sample")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    assert not {"adapt", "adapt_gate"} & set(stages)
+    assert "adapted" not in stages["predict"]["foreach"]
+
+
 def test_edited_params_are_not_lost(project: Path) -> None:
     (project / "params.yaml").write_text(
         (project / "params.yaml").read_text().replace("seed: 1337", "seed: 7")

@@ -222,12 +222,12 @@ def test_what_is_no_session_is_named(tmp_path: Path) -> None:
 
 def test_two_sessions_are_compared_on_the_same_frames_only(tmp_path: Path) -> None:
     before, after = (read_session(played(tmp_path / name)) for name in "ab")
-    found = compare_sessions(before, after)
+    found = compare_sessions([before], [after])
     assert found["accuracy"]["difference"] == 0 and found["segments"] == 2
     other = read_session(played(tmp_path / "c", SHOWN[:-1]))
     with pytest.raises(DataError, match="same frames and labels"):
-        compare_sessions(before, other)
-    assert compare_sessions(before.of(other.numbers), other)["segments"] == 2
+        compare_sessions([before], [other])
+    assert compare_sessions([before.of(other.numbers)], [other])["segments"] == 2
 
 
 def test_timing_is_of_the_steps_that_were_done(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from fer_core.base.errors import DataError
-from fer_core.live import captures
 from fer_core.live.cameras import CameraSource
 from fer_core.live.sources import FolderSource, PacedSource, VideoSource, open_source
+from fer_core.pixels import captures
 from tests.live.acting import Clip, grey, write_clip
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "ExpwOptions",
     "FerplusOptions",
     "RafCompoundOptions",
+    "WebcamSessionOptions",
 ]
 
 EXCLUDE = "exclude"
@@ -101,6 +102,21 @@ class RafCompoundOptions(Section):
         return mapping
 
 
+class WebcamSessionOptions(Section):
+    """Layout `webcam_session`.
+
+    Attributes:
+        min_gap: frames from one face to the next at least, because neighbours hardly differ.
+        max_per_class: faces of a class that one session gives at most.
+        exclusion_s: frames nearer to the first or last frame of their label are left out: nobody
+            changes face and label in the same moment.
+    """
+
+    min_gap: Annotated[int, Field(ge=1)] = 10
+    max_per_class: Annotated[int, Field(ge=1)] = 300
+    exclusion_s: Annotated[float, Field(ge=0)] = 0.25
+
+
 class CleanOptions(Section):
     """How raw data become faces.
 
@@ -112,6 +128,7 @@ class CleanOptions(Section):
         expw: options of that layout.
         affectnet: options of that layout and of `affectnet_yolo`.
         rafdb_compound: options of that layout.
+        webcam_session: options of that layout.
     """
 
     allow_undecodable: int = Field(ge=0)
@@ -121,3 +138,4 @@ class CleanOptions(Section):
     expw: ExpwOptions = ExpwOptions()
     affectnet: AffectnetOptions = AffectnetOptions()
     rafdb_compound: RafCompoundOptions = RafCompoundOptions()
+    webcam_session: WebcamSessionOptions = WebcamSessionOptions()

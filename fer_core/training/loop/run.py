@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import timm
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,6 @@ from fer_core.base import paths
 from fer_core.base.errors import TrainingError
 from fer_core.base.params import Params
 from fer_core.base.settings import Settings, load_settings
-from fer_core.dataset.pack.folds import OutOfFold
-from fer_core.dataset.pack.named_sets import TrainSet
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
@@ -41,6 +40,16 @@ log = logging.getLogger(__name__)
 _NLL_MARGIN = 0.02
 
 
+class TrainRows(Protocol):
+    """The rows that a run learns from, where they are not all train rows."""
+
+    def rows(self, frame: pd.DataFrame) -> np.ndarray:
+        """Their numbers in the dev half, int64, ascending."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What decides them, as plain values."""
+
+
 @dataclass(frozen=True)
 class TrainingRun:
     """One run of a training stage: its name, the rows it learns from, and the machine's part.
@@ -58,7 +67,7 @@ class TrainingRun:
     name: str
     seed: int
     pack: Pack
-    train_set: TrainSet | OutOfFold | None
+    train_set: TrainRows | None
     views: ViewOptions
     settings: Settings
     device: torch.device
@@ -81,9 +90,7 @@ class Start:
     sha256: str
 
 
-def open_run(
-    params: Params, name: str, seed: int, train_set: TrainSet | OutOfFold | None
-) -> TrainingRun:
+def open_run(params: Params, name: str, seed: int, train_set: TrainRows | None) -> TrainingRun:
     """Prepare the device and open what every training stage reads.
 
     Args:

@@ -1,14 +1,19 @@
-"""A recorded session as a source: its frames with the times and labels that they had."""
+"""A recorded session as a source: its frames with the times and labels that they had, and the
+session that another network makes of it.
+"""
 
 from collections.abc import Callable, Iterator
 
 from fer_core.base.errors import DataError
+from fer_core.live.engine import Detector, Engine
 from fer_core.live.frames import Frame, Source
 from fer_core.live.recorded import RecordedSession
+from fer_core.live.scoring import Scored
 from fer_core.live.session import SessionWriter
 from fer_core.live.sources import VideoSource
+from fer_core.predict.predictor import Predictor
 
-__all__ = ["ReplaySource", "replayed_labels"]
+__all__ = ["ReplaySource", "replayed", "replayed_labels"]
 
 
 class ReplaySource(Source):
@@ -62,3 +67,25 @@ def replayed_labels(session: RecordedSession, writer: SessionWriter) -> Callable
         writer.label(None if label < 0 else label)
 
     return give
+
+
+def replayed(session: RecordedSession, predictor: Predictor, detector: Detector) -> RecordedSession:
+    """The session as a network would have answered it, by the rules that it had; nothing is
+    written.
+
+    Raises:
+        DataError: as `ReplaySource`.
+    """
+    labels = dict(zip(session.numbers, (frame.manual for frame in session.frames), strict=True))
+    engine = Engine(predictor, detector, session.rules)
+    found = RecordedSession(session.folder, session.facts, session.rules)
+    for frame in ReplaySource(session).frames():
+        main, manual = engine.analyse(frame).main, labels[frame.index]
+        found.numbers.append(frame.index)
+        if main is None:
+            found.frames.append(Scored(frame.time, manual, -1, -1))
+            continue
+        shown = -1 if main.label is None else main.label
+        answers = (tuple(map(float, row)) for row in (main.probabilities, main.smoothed))
+        found.frames.append(Scored(frame.time, manual, main.raw, shown, *answers))
+    return found

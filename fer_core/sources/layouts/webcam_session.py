@@ -1,0 +1,360 @@
+"""Sessions of `fer live` that a person labelled: each folder with `per_frame.csv`, `session.json`
+and the clean video is one; sessions may lie in folders of splits, else all are train.
+
+Frames of the main face become faces, cut as `fer predict` cuts them. The label is the person's
+alone: what the network answered is not read. All frames of a session are one group.
+"""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from pathlib import PurePosixPath
+from tempfile import NamedTemporaryFile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fer_core.base.errors import DataError
+from fer_core.base.files import parse_json
+from fer_core.base.labels import CLASSES, INDEX, UNLABELLED
+from fer_core.pixels.captures import is_picture, opened
+from fer_core.pixels.framing import FaceBox, crop_face
+from fer_core.pixels.opencv import cv2
+from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
+from fer_core.sources.catalogue.options import CleanOptions, WebcamSessionOptions
+from fer_core.sources.files.label_files import Line, read_lines, read_whole
+from fer_core.sources.files.names import looks_like_split, split_of
+from fer_core.sources.files.tree import RawTree
+from fer_core.sources.images.crops import encode_crop
+from fer_core.sources.reading.reader import Entry, Reader, excluded
+
+__all__ = ["READER"]
+
+_ROWS, _FACTS = "per_frame.csv", "session.json"
+_COLUMNS = ("frame_index", "time_sec", "manual_label", "face", "x", "y", "w", "h")
+_LARGEST = 1_000_000_000  # of any number: more is a slip
+_LARGEST_FACTS = 1 << 22  # bytes
+_MOST_OF_FRAME = 1.5  # that a face may be longer than the frame
+_SESSION = "(session)"
+
+
+class _Session(NamedTuple):
+    """A folder with a session, and the split that its name or the folder above it means."""
+
+    folder: str
+    split: str
+    usage: str
+
+    @property
+    def name(self) -> str:
+        return self.folder or "session"
+
+    def file(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
+
+
+class _Frame(NamedTuple):
+    """What a row says of a frame; the label is -1 and the box None where there is none."""
+
+    line: Line
+    number: int
+    time: float
+    label: int
+    box: FaceBox | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FrameEntry(Entry):
+    """A labelled frame: its number in the video, from 0, and the box of the main face."""
+
+    place: int = -1
+    box: FaceBox | None = None
+
+
+class _WebcamSession(Reader):
+    layout = "webcam_session"
+
+    def recognise(self, tree: RawTree) -> bool:
+        return any(True for _ in _sessions(tree))
+
+    def files(self, tree: RawTree) -> list[str]:
+        found = [session.file(name) for session in _sessions(tree) for name in (_ROWS, _FACTS)]
+        videos = (_video_of(_facts(tree, session), session) for session in _sessions(tree))
+        return [*(found or [""]), *(name for name in videos if tree.is_file(name))]
+
+    def remarks(self, tree: RawTree, options: CleanOptions) -> list[str]:
+        return [
+            "each session stays in one split; if several show one person, --group-pattern keeps "
+            "them together"
+        ]
+
+    def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[_FrameEntry]:
+        """Every labelled frame, and each session that has no video or no label.
+
+        Raises:
+            DataError: no session, a folder that speaks of a split without saying which, or a table
+                that was edited and does not hold what it must; names file and line.
+        """
+        sessions = list(_sessions(tree))
+        if not sessions:
+            raise DataError(
+                "The sessions are missing.",
+                where=tree.place,
+                expected=f"folders with {_ROWS} and {_FACTS}, as `fer live --record` writes them",
+            )
+        for session in sessions:
+            yield from _entries_of(tree, session, options.webcam_session)
+
+    def scan(self, tree: RawTree, source: str, options: CleanOptions) -> Iterator[Face | Exclusion]:
+        """Every video is read once from its beginning: seeking is not exact."""
+        entries = self.entries(tree, options)
+        for video, of_video in groupby(entries, key=lambda entry: entry.path):
+            with _pictures(tree, video, options.max_pixels) as pictures:
+                at = -1
+                for entry in of_video:
+                    if entry.reason:
+                        detail = entry.detail or entry.key
+                        yield excluded(source, entry, entry.reason, detail, None)
+                        continue
+                    image = next(islice(pictures, entry.place - at - 1, None), None)
+                    at = entry.place
+                    yield _face(entry, image, source, options)
+
+
+def _face(
+    entry: _FrameEntry, image: np.ndarray | None, source: str, options: CleanOptions
+) -> Face | Exclusion:
+    if image is None:
+        detail = f"{entry.path} cannot be read, or ends before frame {entry.place}"
+        return excluded(source, entry, UNDECODABLE, detail, None)
+    box = entry.box
+    assert box is not None, entry.key
+    if not _is_inside(box, image):
+        reason = "webcam session: box outside the frame"
+        return excluded(source, entry, reason, box, None)
+    return Face(
+        f"{source}/{entry.key}",
+        encode_crop(crop_face(image, box), options.crops, entry.key),
+        entry.label,
+        entry.split,
+        entry.usage,
+        f"{source}/{entry.group}",
+        orig_image=entry.path,
+        box=(box.top, box.left, box.top + box.height, box.left + box.width),
+    )
+
+
+def _is_inside(box: FaceBox, image: np.ndarray) -> bool:
+    """Whether a box may be a detector's: its centre in the frame, and not much larger than it."""
+    height, width = image.shape[:2]
+    return (
+        0 <= box.left + box.width / 2 <= width
+        and 0 <= box.top + box.height / 2 <= height
+        and max(box.width, box.height) <= _MOST_OF_FRAME * max(height, width)
+    )
+
+
+def _sessions(tree: RawTree) -> Iterator[_Session]:
+    """The folders with sessions: the data set itself, those in it, and those in these."""
+    tops = tree.folders()
+    inner = [f"{top}/{name}" for top in tops for name in tree.folders(top)]
+    for folder in ("", *sorted([*tops, *inner])):
+        base = f"{folder}/" if folder else ""
+        if not (tree.is_file(f"{base}{_ROWS}") and tree.is_file(f"{base}{_FACTS}")):
+            continue
+        top = folder.partition("/")[0]
+        split = split_of(top)
+        if split is None and looks_like_split(top):
+            raise DataError(
+                "The name of a folder speaks of a split, and which one it means is not clear.",
+                where=tree.where(top),
+                expected="train, val or test, or a name without such words",
+                remedy="rename the folder",
+            )
+        yield _Session(folder, split or "train", top if split else "")
+
+
+def _facts(tree: RawTree, session: _Session) -> dict[str, Any]:
+    """What `session.json` says of the recording; nothing where none was made."""
+    name = session.file(_FACTS)
+    try:
+        facts = parse_json(read_whole(tree, name, _LARGEST_FACTS).decode())
+    except ValueError as error:
+        raise DataError("This file is damaged.", where=tree.where(name), found=error) from error
+    recorded = facts.get("recorded") if isinstance(facts, dict) else None
+    return (recorded if isinstance(recorded, dict) else {}) | {
+        "killed": not (isinstance(facts, dict) and facts.get("ended"))
+    }
+
+
+def _video_of(facts: dict[str, Any], session: _Session) -> str:
+    """The clean video; "" where the session has none. The page's video has frames of its own."""
+    name = facts.get("video")
+    plain = isinstance(name, str) and "\0" not in name and PurePosixPath(name).name == name
+    return session.file(name) if isinstance(name, str) and plain else ""
+
+
+def _entries_of(
+    tree: RawTree, session: _Session, options: WebcamSessionOptions
+) -> Iterator[_FrameEntry]:
+    facts = _facts(tree, session)
+    video = _video_of(facts, session)
+    frames = list(_frames(tree, session, facts["killed"]))
+    whole = _FrameEntry(
+        key=session.name, split=session.split, usage=session.usage, word=_SESSION, path=video
+    )
+    if not tree.is_file(video):
+        yield replace(whole, reason="webcam session without a clean video (`fer live --record`)")
+    elif all(frame.label < 0 for frame in frames):
+        yield replace(whole, reason="webcam session without labels")
+    else:
+        first, last = (facts.get(name) for name in ("first_frame", "last_frame"))
+        numbers = {frame.number: place for place, frame in enumerate(frames)}
+        if not isinstance(first, int) or first not in numbers:
+            raise DataError(
+                "The video does not belong to the frames of this session.",
+                where=tree.where(session.file(_FACTS)),
+                found=f"a video from frame {first}",
+                expected=f"one of the frames in {_ROWS}",
+                remedy="take back what was changed by hand",
+            )
+        end = last if isinstance(last, int) else frames[-1].number
+        reasons = _reasons(frames, range(first, end + 1), options)
+        for place, reason in reasons.items():
+            frame = frames[place]
+            yield replace(
+                whole,
+                key=f"{session.name}#{frame.number}",
+                label=frame.label,
+                word=reason or CLASSES[frame.label],
+                reason=f"webcam session: {reason}" if reason else "",
+                group=session.name,
+                line=frame.line,
+                place=place - numbers[first],
+                box=frame.box,
+            )
+
+
+def _reasons(
+    frames: list[_Frame], recorded: range, options: WebcamSessionOptions
+) -> dict[int, str]:
+    """Place of every labelled frame -> why it is left out, or ""."""
+    reasons: dict[int, str] = {}
+    sound: dict[int, list[int]] = defaultdict(list)
+    before = -options.min_gap
+    for label, places in groupby(range(len(frames)), key=lambda place: frames[place].label):
+        run = list(places)
+        begin, end = frames[run[0]].time, frames[run[-1]].time
+        for place in run if label >= 0 else ():
+            frame = frames[place]
+            if min(frame.time - begin, end - frame.time) < options.exclusion_s:
+                reasons[place] = "near the begin or end of its label"
+            elif frame.box is None:
+                reasons[place] = "no face in the frame"
+            elif frame.number not in recorded:
+                reasons[place] = "frame that was not recorded"
+            elif frame.number - before < options.min_gap:
+                reasons[place] = "soon after another frame"
+            else:
+                reasons[place], before = "", frame.number
+                sound[label].append(place)
+    most = options.max_per_class
+    for of_label in sound.values():
+        if len(of_label) > most:  # those that stay are spread over the session
+            stay = {of_label[number * len(of_label) // most] for number in range(most)}
+            reasons |= {
+                place: "more frames of its class than wanted"
+                for place in of_label
+                if place not in stay
+            }
+    return reasons
+
+
+def _frames(tree: RawTree, session: _Session, killed: bool) -> Iterator[_Frame]:
+    """One a frame, of the main face.
+
+    Args:
+        killed: the last row may have been cut off, and is left out then.
+    """
+    lines = read_lines(tree, session.file(_ROWS))
+    head = next(lines)
+    names = [name.strip() for name in head.text.split(",")]
+    meaning = ", ".join(_COLUMNS)
+    if len(set(names)) != len(names) or not set(_COLUMNS) <= set(names):
+        raise head.error("Columns are missing in the table of frames.", meaning)
+    places = [names.index(name) for name in _COLUMNS]
+    before = (-1, -1.0)
+    line = next(lines, None)
+    while line is not None:
+        following = next(lines, None)
+        try:
+            cells = line.cells(len(names), "as many as the head has")
+        except DataError:
+            if killed and following is None:
+                return
+            raise
+        frame, face = _frame(line, [cells[place] for place in places])
+        if face <= 1:
+            if not (frame.number > before[0] and frame.time >= before[1]):
+                raise line.error("Frames are not in order of time.")
+            before = (frame.number, frame.time)
+            yield frame
+        line = following
+
+
+def _frame(line: Line, cells: list[str]) -> tuple[_Frame, int]:
+    """What a row says, and the place of its face: 1 is the main one, 0 means none."""
+    remedy = "take back what was changed by hand"
+    label = UNLABELLED
+    if cells[2]:
+        label = line.look_up(cells[2], INDEX, "label", ", ".join(CLASSES))
+    try:
+        index, face, time = int(cells[0]), int(cells[3]), float(cells[1])
+        sides = [int(cell) for cell in cells[4:]] if face else []
+    except ValueError as error:
+        raise line.error("A cell is not a number.", ", ".join(_COLUMNS), remedy) from error
+    if face < 0 or not all(abs(value) <= _LARGEST for value in (index, face, time, *sides)):
+        raise line.error("A number is out of range.", f"at most {_LARGEST}", remedy)
+    if face and min(sides[2:]) < 1:
+        raise line.error("A box has no area.", "w and h of at least 1", remedy)
+    box = FaceBox(sides[0], sides[1], sides[2], sides[3], 1.0) if face else None
+    return _Frame(line, index, time, label, box), face
+
+
+@contextmanager
+def _pictures(tree: RawTree, video: str, max_pixels: int) -> Iterator[Iterator[np.ndarray]]:
+    """The frames of a video in order, RGB; none of one that cannot be read."""
+    if not tree.is_file(video):
+        yield iter(())
+    elif (path := tree.where(video)).is_file():
+        yield _decoded(str(path), max_pixels)
+    else:  # in an archive
+        with NamedTemporaryFile(suffix=PurePosixPath(video).suffix) as copy:
+            with tree.open(video) as stream:
+                shutil.copyfileobj(stream, copy)
+            copy.flush()
+            yield _decoded(copy.name, max_pixels)
+
+
+def _decoded(path: str, max_pixels: int) -> Iterator[np.ndarray]:
+    capture = opened(path, file=True)
+    if capture is None:
+        return
+    try:
+        sides = [
+            capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        ]
+        while sides[0] * sides[1] <= max_pixels:
+            there, image = capture.read()
+            if not there:
+                break
+            if is_picture(image):
+                yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    finally:
+        capture.release()
+
+
+READER = _WebcamSession()
