@@ -48,6 +48,19 @@ def run(
             "--estimate", help="Say what it will take, to about a factor of two, and run nothing."
         ),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="Where stages run: local, ray, slurm, or processes (workers on this machine); "
+            "fer.local.toml says it if left out."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", "--partition", help="Address of Ray's head, or partition of Slurm."
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option(help="Wait while another `fer run` is at work in this checkout."),
@@ -58,6 +71,8 @@ def run(
     With another option of `dvc repro` (such as --dry) that command itself runs, one stage after
     the other.
     """
+    told = {"on": on, "address": address}
+    settings = load_settings(**{name: value for name, value in told.items() if value is not None})
     params = read_params()
     check_ready(params)
     check_traps()
@@ -65,6 +80,7 @@ def run(
     if any(argument.startswith("-") for argument in arguments):
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
 
+    from fer_core.cluster.executor import open_cluster
     from fer_core.pipeline.estimate import estimate as make_estimate
     from fer_core.pipeline.estimate import note_times, train_images
     from fer_core.pipeline.plan import make_plan, uses_torch
@@ -73,7 +89,7 @@ def run(
 
     with open_workspace(wait) as workspace:
         plan = make_plan(workspace, arguments, force)
-        machine = machine_for(load_settings(), jobs)
+        machine = machine_for(settings, jobs)
         if estimate:
             typer.echo(_told(make_estimate(plan, params, machine, uses_torch)))
             return
@@ -82,7 +98,8 @@ def run(
             images = {stage: train_images(stage, params) for stage in taken}
             note_times(taken, {stage: count for stage, count in images.items() if count})
 
-        status = run_plan(plan, machine, cache(uses_torch), workspace, remember)
+        executor = open_cluster(workspace, settings) if settings.on != "local" else None
+        status = run_plan(plan, machine, cache(uses_torch), workspace, remember, executor)
     if status:
         raise typer.Exit(status)
     typer.echo("Data and pipelines are up to date.")

@@ -1,0 +1,222 @@
+"""Workers as tasks of Ray.
+
+Nodes need the same Python packages and nothing of the project: the code travels with the task. What
+a worker prints comes back as a stream. Ray's usage statistics and dashboard are off.
+"""
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fer_core.base.errors import MachineError, ParamsError
+from fer_core.cluster.order import NodeLost, Order, Result, Wants
+
+__all__ = ["Ray"]
+
+_INSTALL = (
+    "`.venv/bin/uv pip install --require-hashes -r requirements-ray.lock` (see docs/scaling.md)"
+)
+_PATIENCE = 5.0  # seconds
+_WAITS = 20.0  # seconds after which a stage that has not begun says what it waits for
+
+
+class Ray:
+    """See the module.
+
+    Args:
+        address: `HOST:PORT` of the head; "" starts a Ray of this machine for the run.
+
+    Raises:
+        MachineError: Ray is not installed, nobody answers, or versions differ.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        try:
+            import ray
+        except ImportError as error:
+            raise MachineError("Ray is not installed.", found=error, remedy=_INSTALL) from error
+        self._ray, self._snapshots = ray, dict[str, Any]()
+        if address:
+            _check_answers(address)
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            versions = "ersion" in str(error)
+            raise MachineError(
+                "The Ray of the cluster is of another version."
+                if versions
+                else "Ray does not start.",
+                where=address or "this machine",
+                found=error,
+                remedy=f"give all nodes one Python and the same packages: {_INSTALL}"
+                if versions
+                else "`ray status --address HOST:PORT` says how the cluster is",
+            ) from error
+        ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_work"]))
+
+    def submit(self, order: Order, file: Path) -> "_Job":
+        """Hand a task over."""
+        if order.digest not in self._snapshots:
+            self._snapshots[order.digest] = self._ray.put(Path(order.snapshot).read_bytes())
+        wants = order.wants
+        task = self._ray.remote(_work).options(
+            num_cpus=wants.cpus,
+            num_gpus=wants.gpus,
+            memory=int(wants.memory_gb * 1e9) or None,
+            max_retries=0,
+            num_returns="streaming",
+            name=f"fer-{order.stage}",
+        )
+        text = file.read_text(encoding="utf-8")
+        stream = task.remote(text, self._snapshots[order.digest], order.digest)
+        return _Job(self._ray, stream, order)
+
+    def close(self) -> None:
+        """Leave the cluster, or stop the Ray that was started for this run."""
+        self._ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise ParamsError(
+            "This is no address of a Ray cluster.",
+            where="--address, FER_ADDRESS or fer.local.toml: address",
+            found=address,
+            expected="HOST:PORT, such as node0:6379",
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except OSError as error:
+        raise MachineError(
+            "No Ray answers at this address.",
+            where=address,
+            found=error,
+            remedy="start its head there: `ray start --head --port=6379 --include-dashboard=false "
+            "--disable-usage-stats`",
+        ) from error
+
+
+def _work(text: str, snapshot: bytes, digest: str) -> Iterator[str]:
+    """Runs on the node, and by value: this module need not be there.
+
+    Yields:
+        What the worker prints, and last its answer after a NUL; nothing after it where the worker
+        was killed.
+    """
+    import hashlib
+    import json
+    import signal
+    import subprocess
+    import sys
+    import tarfile
+    import tempfile
+    from pathlib import Path
+
+    order = json.loads(text)
+    with tempfile.TemporaryDirectory(prefix="fer-order-") as folder:
+        place = Path(folder)
+        (place / "code.tar").write_bytes(snapshot)
+        with tarfile.open(place / "code.tar") as archive:
+            archive.extractall(place / "code", filter="tar")
+        order |= {"snapshot": str(place / "code.tar"), "result": str(place / "result.json")}
+        (place / "order.json").touch(mode=0o600)
+        (place / "order.json").write_text(json.dumps(order))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fer_core.cluster.worker", str(place / "order.json")],
+            cwd=place / "code",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        assert process.stdout is not None
+        try:
+            yield from process.stdout
+        except BaseException:  # cancelled: the command ends where nothing is half done
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+        status = process.wait()
+        answer = place / "result.json"
+        yield "\0" + (answer.read_text() if answer.exists() else f"status {status}")
+
+
+class _Job:
+    def __init__(self, ray: Any, stream: Any, order: Order) -> None:
+        self._ray, self._stream, self._order = ray, stream, order
+        self._answer: str | None = None
+        self._lost = ""
+        self._stopped = False
+
+    def lines(self) -> Iterator[str]:
+        """What the worker prints, and why it waits."""
+        errors = self._ray.exceptions
+        began, told = time.monotonic(), False
+        try:
+            while True:
+                ready, _ = self._ray.wait([self._stream], timeout=_PATIENCE, fetch_local=False)
+                if not ready:
+                    if not told and time.monotonic() > began + _WAITS:
+                        told = True
+                        yield f"waits for a node with {_words(self._order.wants)}\n"
+                    continue
+                told = True
+                line = self._ray.get(next(self._stream))
+                if line.startswith("\0"):
+                    self._answer = line[1:]
+                else:
+                    yield line
+        except StopIteration:
+            return
+        except errors.OutOfMemoryError as error:
+            raise MachineError(
+                "Ray ended a stage: its node has no memory left.",
+                where=f"stage {self._order.stage}",
+                found=str(error).splitlines()[0],
+                remedy="set `job_memory_gb` in fer.local.toml, so that fewer stages share a node, "
+                "or `memory_gb` for decoded images; `fer run` goes on from the last epoch",
+            ) from error
+        except (errors.TaskCancelledError, errors.RayTaskError) as error:
+            if not self._stopped:
+                raise MachineError(
+                    "A node cannot start a worker.",
+                    where=f"stage {self._order.stage}",
+                    found=str(error).strip().splitlines()[-1],
+                    remedy="look at the node's disk and Python (`fer doctor` there)",
+                ) from error
+            self._lost = "stopped"
+        except errors.RayError as error:
+            self._lost = type(error).__name__
+
+    def result(self) -> Result:
+        """See `order.Job`."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "result.json"
+            if self._answer is not None and self._answer.startswith("{"):
+                file.write_text(self._answer, encoding="utf-8")
+            if (found := Result.read(file)) is None:
+                raise NodeLost(self._lost or self._answer or "the worker said nothing")
+            return found
+
+    def signal(self, number: int) -> None:
+        """See `order.Job`; Ray knows one way to stop a task."""
+        self._stopped = True
+        self._ray.cancel(self._stream, force=False)
+
+
+def _words(wants: Wants) -> str:
+    gpus = f", {wants.gpus} GPUs" if wants.gpus else ""
+    memory = f", {wants.memory_gb:g} GB" if wants.memory_gb else ""
+    return f"{wants.cpus} CPUs{gpus}{memory} (`ray status` shows what there is)"
