@@ -1,8 +1,8 @@
 """Stages of `fer run` on other machines.
 
-The coordinator alone writes `dvc.lock`: it sends what a stage reads to the store, has an engine start
-a worker, and puts what the worker made into its own checkout, where it is recorded as if the stage
-had run there.
+The coordinator alone writes `dvc.lock`: it sends what a stage reads to the store, has an engine
+start a worker, and puts what the worker made into its own checkout, where it is recorded as if the
+stage had run there.
 """
 
 import logging

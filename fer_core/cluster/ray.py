@@ -114,7 +114,6 @@ def _work(text: str, snapshot: bytes, digest: str) -> Iterator[str]:
         What the worker prints, and last its answer after a NUL; nothing after it where the worker
         was killed.
     """
-    import hashlib
     import json
     import signal
     import subprocess

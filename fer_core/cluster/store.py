@@ -102,13 +102,16 @@ class Store:
             MachineError: it cannot be written.
             LostError: the cache lacks an object.
         """
+        from dvc_data.hashfile.db import get_index
+
         if self._remote and items:
             with _told("The store cannot be written.", self._remote):
                 other = self._repo.cloud.get_remote_odb(self._remote)
-                if again:
-                    _index(other).clear()
+                index = get_index(other)
+                if again:  # DVC believes that a folder whose list is there is there
+                    index.clear()
                 hashes = {_hash(item) for item in items}
-                options = {"dest_index": _index(other), "shallow": False}
+                options = {"dest_index": None if again else index, "shallow": False}
                 self._move(self._cache, other, hashes, options)
 
     def fetch(self, items: Collection[Item]) -> None:
@@ -189,12 +192,6 @@ def _hash(item: Item) -> Any:
     from dvc_data.hashfile.hash_info import HashInfo
 
     return HashInfo("md5", item.hash)
-
-
-def _index(remote: Any) -> Any:
-    from dvc_data.hashfile.db import get_index
-
-    return get_index(remote)
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
     python -m fer_core.cluster.worker ORDER.json
 
-Whatever starts it (a process of this machine, Ray or Slurm), it does the same: unpacks the snapshot,
-fetches the stage's deps by hash, runs the command, stores what it made, and writes its answer. It
-never writes `dvc.lock`; the coordinator does. What the command prints is passed on. It ends with
-status 0 if there is an answer, whatever that says.
+Whatever starts it (a process of this machine, Ray or Slurm), it does the same: unpacks the
+snapshot, fetches the stage's deps by hash, runs the command, stores what it made, and writes its
+answer. It never writes `dvc.lock`; the coordinator does. What the command prints is passed on. It
+ends with status 0 if there is an answer, whatever that says.
 """
 
 import os

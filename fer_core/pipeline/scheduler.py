@@ -27,7 +27,7 @@ from fer_core.pipeline.nursery import Nurseries
 from fer_core.pipeline.plan import Plan
 from fer_core.pipeline.workspace import Command
 
-__all__ = ["Executor", "Machine", "Started", "Stages", "machine_for", "run_plan", "visible_gpus"]
+__all__ = ["Executor", "Machine", "Stages", "Started", "machine_for", "run_plan", "visible_gpus"]
 
 log = logging.getLogger(__name__)
 

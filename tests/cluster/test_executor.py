@@ -9,18 +9,12 @@ import os
 import platform
 import shutil
 import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from fer_core.base.errors import MachineError
-from fer_core.base.settings import Settings
 from fer_core.cluster import executor, order, processes, snapshot
 from fer_core.cluster.executor import Cluster, open_cluster
 from fer_core.cluster.order import Job, Order
@@ -29,52 +23,10 @@ from fer_core.pipeline import scheduler
 from fer_core.pipeline.plan import make_plan
 from fer_core.pipeline.scheduler import machine_for, run_plan
 from fer_core.pipeline.workspace import open_workspace
-from tests.pipeline.checkouts import PARAMS, lay_checkout, ran, run
+from tests.cluster.away import epochs, ran, recorded, run_away, settings, when, workers
+from tests.pipeline.checkouts import PARAMS, run
 
 ALL = ["a", "b", "fact", "joined"]
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with a commit and a remote in a folder; nodes keep their files beside it."""
-    root = lay_checkout(tmp_path / "checkout")
-    monkeypatch.chdir(root)
-    (root / ".gitignore").write_text("/made\n/joined\n/ran.log\n")
-    for command in (["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qmx"]):
-        subprocess.run(["git", *command], check=True)
-    lines = f"['remote \"store\"']\n    url = {tmp_path / 'store'}\n"
-    (root / ".dvc/config.local").write_text(lines)
-    monkeypatch.setenv("RAN", str(tmp_path / "ran.log"))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    for name in ("FER_DEVICE", "FER_JOBS"):
-        monkeypatch.delenv(name, raising=False)
-    return root
-
-
-def settings(root: Path, **values: object) -> Settings:
-    given = {"on": "processes", "threads": 1, "node_folder": str(root.parent / "node")}
-    return Settings(**given | values)  # type: ignore[arg-type]
-
-
-def run_away(root: Path, *targets: str, heavy: bool = False, **values: object) -> int:
-    """The status of a run whose stages are with workers."""
-    told = settings(root, **values)
-    with open_workspace() as workspace:
-        return run_plan(
-            make_plan(workspace, targets),
-            machine_for(told, 2),
-            lambda _: heavy,
-            workspace,
-            executor=open_cluster(workspace, told),
-        )
-
-
-def recorded(root: Path) -> dict[str, bytes]:
-    """The lock, the run cache's entries, and what the stages made."""
-    files = [root / "dvc.lock", root / "word.txt"]
-    for folder in (".dvc/cache/runs", "made", "joined", "fact"):
-        files += [file for file in (root / folder).rglob("*") if file.is_file()]
-    return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
 
 
 @pytest.mark.parametrize("store", ["", "store"])
@@ -103,61 +55,6 @@ def test_records_are_byte_for_byte_those_of_a_run_here(
     kept = {path.name for path in (tmp_path / "node").iterdir()}
     assert kept == ({"cache"} if store else set()), "no checkout is left on the node"
     assert (tmp_path / "store").exists() == bool(store)
-
-
-LONG = """\
-import os, sys, time
-from pathlib import Path
-scratch = Path(os.environ["FER_RUNS"]); scratch.mkdir(exist_ok=True)
-done = scratch / "epochs"
-epochs = int(done.read_text()) if done.exists() else 0
-print("from epoch", epochs, flush=True)
-while epochs < 4:
-    time.sleep(0.4)
-    epochs += 1
-    done.write_text(str(epochs))
-    print("epoch", epochs, flush=True)
-Path("trained").write_text("weights\\n")
-"""
-
-
-@pytest.fixture
-def training(checkout: Path) -> Path:
-    """A checkout whose only stage goes on from its last epoch."""
-    (checkout / "stage.py").write_text(LONG)
-    (checkout / "dvc.yaml").write_text(
-        "stages:\n  train: {cmd: python stage.py, deps: [stage.py], outs: [trained]}\n"
-    )
-    return checkout
-
-
-def when(ready: Callable[[], object], act: Callable[[], object]) -> threading.Thread:
-    """Does something as soon as something is so."""
-
-    def wait() -> None:
-        until = time.monotonic() + 30
-        while not ready() and time.monotonic() < until:
-            time.sleep(0.05)
-        act()
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
-
-
-def workers(root: Path) -> list[int]:
-    """Processes that carry out orders of a checkout."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if "fer_core.cluster.worker" in words and str(root) in words[-1]:
-            found.append(process.pid)
-    return found
-
-
-def epochs(root: Path) -> int:
-    file = root / "runs/epochs"
-    return int(file.read_text() or 0) if file.exists() else 0
 
 
 def test_a_worker_that_is_killed_is_started_again_and_goes_on_from_its_last_epoch(
@@ -263,16 +160,14 @@ def test_a_store_without_write_access_is_told(
     checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], whose: str
 ) -> None:
     """A file where a folder should be: root may write to every folder."""
-    if whose == "worker":
-        assert run_away(checkout, "make", store="store") == 0
-        (checkout / "params.yaml").write_text(PARAMS.replace("[1, 2]", "[1, 3]"))
-        shutil.rmtree(tmp_path / "store")
-    else:
-        run("make")
+    stage = "join" if whose == "coordinator" else "make@a"  # what `make` reads is in the snapshot
+    run("make")
     (tmp_path / "store").write_text("in the way")
-    assert run_away(checkout, *(["make"] if whose == "worker" else []), store="store") in (0, 1)
     (checkout / "stage.py").open("a").write("# changed\n")
-    assert run_away(checkout, *(["make"] if whose == "worker" else []), store="store") == 1
+    (checkout / "added.txt").open("a").write("changed\n")
+    if whose == "coordinator":
+        run("make")
+    assert run_away(checkout, stage, store="store") == 1
     told = capsys.readouterr().out
     assert "The store cannot be written" in told and "dvc push -r NAME" in told
     assert ("node: " in told) == (whose == "worker")
@@ -286,8 +181,6 @@ def test_a_remote_that_does_not_exist_is_told_before_anything_runs(checkout: Pat
 
 
 def test_secrets_of_a_remote_stay_with_the_coordinator(checkout: Path) -> None:
-    with (checkout / ".dvc/config.local").open("a") as config:
-        config.write("    password = hush\n    timeout = 30\n")
     with open_workspace() as workspace:
         workspace.repo.config["remote"]["store"] |= {"password": "hush", "timeout": 30}
         found = remote_settings(workspace.repo, "store")
