@@ -1,7 +1,7 @@
-"""Workers as tasks of Ray.
+"""Workers as actors of Ray.
 
-Nodes need the same Python packages and nothing of the project: the code travels with the task. What
-a worker prints comes back as a stream. Ray's usage statistics and dashboard are off.
+Nodes need the same Python packages and nothing of the project: the code travels with the order.
+What a worker prints comes back as a stream. Ray's usage statistics and dashboard are off.
 """
 
 import os
@@ -62,24 +62,28 @@ class Ray:
                 if versions
                 else "`ray status --address HOST:PORT` says how the cluster is",
             ) from error
-        ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_work"]))
+        ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_Worker"]))
 
     def submit(self, order: Order, file: Path) -> "_Job":
-        """Hand a task over."""
+        """Hand an order over."""
         if order.digest not in self._snapshots:
             self._snapshots[order.digest] = self._ray.put(Path(order.snapshot).read_bytes())
         wants = order.wants
-        task = self._ray.remote(_work).options(
-            num_cpus=wants.cpus,
-            num_gpus=wants.gpus,
-            memory=int(wants.memory_gb * 1e9) or None,
-            max_retries=0,
-            num_returns="streaming",
-            name=f"fer-{order.stage}",
+        actor = (
+            self._ray.remote(_Worker)
+            .options(
+                num_cpus=wants.cpus,
+                num_gpus=wants.gpus,
+                memory=int(wants.memory_gb * 1e9) or None,
+                max_restarts=0,
+                max_concurrency=2,
+            )
+            .remote()
         )
         text = file.read_text(encoding="utf-8")
-        stream = task.remote(text, self._snapshots[order.digest], order.digest)
-        return _Job(self._ray, stream, order)
+        work = actor.work.options(num_returns="streaming", name=f"fer-{order.stage}")
+        stream = work.remote(text, self._snapshots[order.digest])
+        return _Job(self._ray, actor, stream, order)
 
     def close(self) -> None:
         """Leave the cluster, or stop the Ray that was started for this run."""
@@ -107,57 +111,67 @@ def _check_answers(address: str) -> None:
         ) from error
 
 
-def _work(text: str, snapshot: bytes, digest: str) -> Iterator[str]:
-    """Runs on the node, and by value: this module need not be there.
+class _Worker:
+    """An actor on the node; it travels by value, so this module need not be there."""
 
-    Yields:
-        What the worker prints, and last its answer after a NUL; nothing after it where the worker
-        was killed.
-    """
-    import json
-    import signal
-    import subprocess
-    import sys
-    import tarfile
-    import tempfile
-    from pathlib import Path
+    def __init__(self) -> None:
+        self._process: Any = None
+        self._stopped: list[int] = []
 
-    order = json.loads(text)
-    with tempfile.TemporaryDirectory(prefix="fer-order-") as folder:
-        place = Path(folder)
-        (place / "code.tar").write_bytes(snapshot)
-        with tarfile.open(place / "code.tar") as archive:
-            archive.extractall(place / "code", filter="tar")
-        order |= {"snapshot": str(place / "code.tar"), "result": str(place / "result.json")}
-        (place / "order.json").touch(mode=0o600)
-        (place / "order.json").write_text(json.dumps(order))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fer_core.cluster.worker", str(place / "order.json")],
-            cwd=place / "code",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        assert process.stdout is not None
-        try:
-            yield from process.stdout
-        except BaseException:  # cancelled: the command ends where nothing is half done
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
-        status = process.wait()
-        answer = place / "result.json"
-        yield "\0" + (answer.read_text() if answer.exists() else f"status {status}")
+    def stop(self, number: int) -> None:
+        """Pass a signal on to the worker, while `work` is at it."""
+        self._stopped.append(number)
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def work(self, text: str, snapshot: bytes) -> Iterator[str]:
+        """Carry out an order.
+
+        Yields:
+            "" at the start, what the worker prints, and last its answer after a NUL.
+        """
+        import json
+        import subprocess
+        import sys
+        import tarfile
+        import tempfile
+        from pathlib import Path
+
+        yield ""
+        order = json.loads(text)
+        with tempfile.TemporaryDirectory(prefix="fer-order-") as folder:
+            place = Path(folder)
+            (place / "code.tar").write_bytes(snapshot)
+            with tarfile.open(place / "code.tar") as archive:
+                archive.extractall(place / "code", filter="tar")
+            order |= {"snapshot": str(place / "code.tar"), "result": str(place / "result.json")}
+            (place / "order.json").touch(mode=0o600)
+            (place / "order.json").write_text(json.dumps(order))
+            process = self._process = subprocess.Popen(
+                [sys.executable, "-m", "fer_core.cluster.worker", str(place / "order.json")],
+                cwd=place / "code",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+            for number in self._stopped:
+                process.send_signal(number)
+            assert process.stdout is not None
+            for line in process.stdout:  # noqa: UP028 - Ray wants a generator's own methods
+                yield line
+            status = process.wait()
+            answer = place / "result.json"
+            yield "\0" + (answer.read_text() if answer.exists() else f"status {status}")
 
 
 class _Job:
-    def __init__(self, ray: Any, stream: Any, order: Order) -> None:
-        self._ray, self._stream, self._order = ray, stream, order
+    def __init__(self, ray: Any, actor: Any, stream: Any, order: Order) -> None:
+        self._ray, self._actor, self._stream, self._order = ray, actor, stream, order
+        self._begun = False
         self._answer: str | None = None
         self._lost = ""
-        self._stopped = False
 
     def lines(self) -> Iterator[str]:
         """What the worker prints, and why it waits."""
@@ -171,7 +185,7 @@ class _Job:
                         told = True
                         yield f"waits for a node with {_words(self._order.wants)}\n"
                     continue
-                told = True
+                self._begun = told = True
                 line = self._ray.get(next(self._stream))
                 if line.startswith("\0"):
                     self._answer = line[1:]
@@ -187,15 +201,13 @@ class _Job:
                 remedy="set `job_memory_gb` in fer.local.toml, so that fewer stages share a node, "
                 "or `memory_gb` for decoded images; `fer run` goes on from the last epoch",
             ) from error
-        except (errors.TaskCancelledError, errors.RayTaskError) as error:
-            if not self._stopped:
-                raise MachineError(
-                    "A node cannot start a worker.",
-                    where=f"stage {self._order.stage}",
-                    found=str(error).strip().splitlines()[-1],
-                    remedy="look at the node's disk and Python (`fer doctor` there)",
-                ) from error
-            self._lost = "stopped"
+        except errors.RayTaskError as error:
+            raise MachineError(
+                "A node cannot start a worker.",
+                where=f"stage {self._order.stage}",
+                found=str(error).strip().splitlines()[-1],
+                remedy="look at the node's disk and Python (`fer doctor` there)",
+            ) from error
         except errors.RayError as error:
             self._lost = type(error).__name__
 
@@ -210,9 +222,11 @@ class _Job:
             return found
 
     def signal(self, number: int) -> None:
-        """See `order.Job`; Ray knows one way to stop a task."""
-        self._stopped = True
-        self._ray.cancel(self._stream, force=False)
+        """See `order.Job`; one that has not begun is taken back."""
+        if self._begun:
+            self._actor.stop.remote(number)
+        else:
+            self._ray.kill(self._actor)
 
 
 def _words(wants: Wants) -> str:

@@ -9,6 +9,7 @@ import logging
 import math
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 1.0  # seconds between questions to Slurm, and between looks at a log
 _GRACE = 10.0  # seconds until a file that a node has written is seen here
+_LONG = 60.0  # seconds after its answer in which a job ends
 _UNDER_WAY = frozenset(
     ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "REQUEUED")
     + ("RESIZING", "SIGNALING", "STAGE_OUT", "REQUEUE_HOLD", "SPECIAL_EXIT")
@@ -161,10 +163,10 @@ class Slurm:
             )
         return done.stdout
 
-    def cancel(self, number: str, signal: int) -> None:
+    def cancel(self, number: str, sent: int) -> None:
         """Stop a job: the worker of one that runs gets the signal, and then Slurm's own."""
         if self.state(number).name == "RUNNING":
-            self._cancel(f"--signal={signal}", "--full", number)
+            self._cancel(f"--signal={sent}", "--full", number)
         else:
             self._cancel(number)
 
@@ -191,6 +193,10 @@ class _Job:
                 if ended:
                     break
                 self._state = self._slurm.state(self._number)
+                if self._has_answered_long_ago():
+                    self._slurm.cancel(self._number, signal.SIGKILL)
+                    ended = True
+                    continue
                 why = f"job {self._number} waits: {self._state.reason}"
                 if self._state.name == "PENDING" and self._state.reason and why != told:
                     told = why
@@ -202,6 +208,13 @@ class _Job:
         if text:
             yield text
         self._slurm.forget(self._number)
+
+    def _has_answered_long_ago(self) -> bool:
+        """Whether the worker is done though Slurm has not noticed: its guardian was killed."""
+        try:
+            return time.time() > Path(self._order.result).stat().st_mtime + _LONG
+        except FileNotFoundError:
+            return False
 
     def _await_answer(self) -> None:
         """Give a shared disk some time to show what the node has written."""

@@ -33,6 +33,8 @@ from fer_core.pipeline.workspace import Command, link_outs
 __all__ = ["main", "work"]
 
 _PATIENCE = 0.5  # seconds
+_DEVICES = ("/proc/driver/nvidia/gpus", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+"""One of these is there where a GPU is, whatever CUDA_VISIBLE_DEVICES promises."""
 
 
 def main() -> None:
@@ -40,6 +42,8 @@ def main() -> None:
     order = Order.read(Path(sys.argv[1]))
     stopped: list[int] = []
     node = platform.node()
+    asked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, asked)  # Ray's processes block the first
     with caught_signals(stopped.append):
         try:
             result = work(order, stopped)
@@ -69,7 +73,7 @@ def work(order: Order, stopped: list[int]) -> Result:
     """
     node = platform.node()
     check_versions(order.versions, f"node {node}")
-    gpus = visible_gpus()
+    gpus = visible_gpus() if any(Path(device).exists() for device in _DEVICES) else 0
     if gpus < order.wants.gpus:
         raise MachineError(
             "The node does not have the GPUs that it promised.",

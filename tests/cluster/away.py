@@ -1,8 +1,10 @@
 """Runs whose stages are with workers, and what is looked at after them."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -57,13 +59,16 @@ def when(ready: Callable[[], object], act: Callable[[], object]) -> threading.Th
     return thread
 
 
-def workers(root: Path, below: str = "") -> list[int]:
-    """Processes that carry out orders of a checkout, or those whose orders are below a folder."""
+def workers(root: Path) -> list[int]:
+    """Processes that carry out orders of a checkout."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "fer_core.cluster.worker" in words and (below or str(root)) in words[-1]:
-            found.append(process.pid)
+        if "fer_core.cluster.worker" in words:
+            with suppress(OSError, ValueError):
+                order = json.loads(Path(words[-1]).read_text())
+                if order["node_folder"] == str(root.parent / "node"):
+                    found.append(process.pid)
     return found
 
 
