@@ -62,6 +62,9 @@ class Slurm:
         partition: "" takes Slurm's default.
         python: of the nodes; "" takes this one.
 
+    Attributes:
+        silent: whether Slurm has not answered the last question.
+
     Raises:
         MachineError: Slurm's commands are not here, or its controller does not answer.
         ParamsError: there is no such partition.
@@ -72,6 +75,7 @@ class Slurm:
         self._states: dict[str, _State] = {}
         self._asked, self._lock = 0.0, threading.Lock()
         self._jobs: list[str] = []
+        self.silent = False
         known = self._ask("sinfo", "--noheader", "--format=%R").split()
         if partition and partition not in known:
             raise ParamsError(
@@ -132,8 +136,11 @@ class Slurm:
             [*command, f"--user={getpass.getuser()}"], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            log.warning("Slurm does not answer (%s); asking again", done.stderr.strip())
+            if not self.silent:
+                log.warning("Slurm does not answer (%s); asking again", done.stderr.strip())
+            self.silent = True
             return
+        self.silent = False
         rows = [line.split("|") for line in done.stdout.splitlines()]
         found = {row[0]: _State(*row[1:4]) for row in rows if len(row) >= 4}
         for number in self._jobs:  # one that Slurm has forgotten has ended
@@ -201,6 +208,8 @@ class _Job:
                 if self._state.name == "PENDING" and self._state.reason and why != told:
                     told = why
                     yield why + "\n"
+                if self._slurm.silent and self._asked_to_stop:
+                    break
                 if ended := self._state.name not in _UNDER_WAY:
                     self._await_answer()
                 else:
