@@ -80,12 +80,12 @@ def run(
     if any(argument.startswith("-") for argument in arguments):
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
 
-    from fer_core.cluster.executor import open_cluster
     from fer_core.pipeline.estimate import estimate as make_estimate
     from fer_core.pipeline.estimate import note_times, train_images
     from fer_core.pipeline.plan import make_plan, uses_torch
     from fer_core.pipeline.scheduler import machine_for, run_plan
     from fer_core.pipeline.workspace import open_workspace
+    from fer_core.workers.executor import open_workers
 
     with open_workspace(wait) as workspace:
         plan = make_plan(workspace, arguments, force)
@@ -98,7 +98,7 @@ def run(
             images = {stage: train_images(stage, params) for stage in taken}
             note_times(taken, {stage: count for stage, count in images.items() if count})
 
-        executor = open_cluster(workspace, settings) if settings.on != "local" else None
+        executor = open_workers(workspace, settings) if settings.on != "local" else None
         status = run_plan(plan, machine, cache(uses_torch), workspace, remember, executor)
     if status:
         raise typer.Exit(status)

@@ -145,7 +145,7 @@ def examine() -> Iterator["Finding"]:
         )
         return
     yield from guarded("data sets", partial(project.check_data, descriptors, settings.raw, listed))
-    yield from guarded("stages elsewhere", partial(elsewhere.check_cluster, settings, _DVC))
+    yield from guarded("stages elsewhere", partial(elsewhere.check_workers, settings, _DVC))
     yield from guarded("CPU threads", partial(machine.check_threads, settings))
     yield from guarded("device", partial(software.check_device, settings))
 

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 from fer_cli.doctor.finding import Finding, Level
 from fer_core.base.settings import Settings
 
-__all__ = ["check_cluster"]
+__all__ = ["check_workers"]
 
 _WHAT = "stages elsewhere"
 _EXTRA = "`.venv/bin/uv pip install --require-hashes -r requirements-ray.lock` (docs/scaling.md)"
 _SCHEMES = {"ssh": "dvc-ssh", "s3": "dvc-s3"}
 
 
-def check_cluster(settings: Settings, dvc: Path) -> Iterator[Finding]:
+def check_workers(settings: Settings, dvc: Path) -> Iterator[Finding]:
     """Whether Ray and Slurm are here, and whether the store can be reached by its kind.
 
     Args:

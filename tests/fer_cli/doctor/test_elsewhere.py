@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fer_cli.doctor import elsewhere
-from fer_cli.doctor.elsewhere import check_cluster
+from fer_cli.doctor.elsewhere import check_workers
 from fer_cli.doctor.finding import Finding, Level
 from fer_core.base.settings import Settings
 
@@ -15,7 +15,7 @@ def look(tmp_path: Path, **values: object) -> list[Finding]:
         "['remote \"far\"']\n    url = ssh://u@h/p\n['remote \"near\"']\n    url = /mnt/store\n"
     )
     (tmp_path / "config").write_text(config)
-    return list(check_cluster(Settings(**values), tmp_path))  # type: ignore[arg-type]
+    return list(check_workers(Settings(**values), tmp_path))  # type: ignore[arg-type]
 
 
 def test_what_is_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.errors import MachineError, ParamsError
-from fer_core.cluster import slurm as on_slurm
-from fer_core.cluster.slurm import Slurm
-from tests.cluster.away import epochs, ran, recorded, run_away, when, workers
+from fer_core.workers import slurm as on_slurm
+from fer_core.workers.slurm import Slurm
 from tests.pipeline.checkouts import run
+from tests.workers.away import epochs, ran, recorded, run_away, when, workers
 
 PROGRAM = """#!{python}
 import json, os, signal, subprocess, sys

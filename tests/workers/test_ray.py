@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from fer_core.base.errors import MachineError, ParamsError
-from fer_core.cluster import ray as on_ray
-from tests.cluster.away import epochs, ran, recorded, run_away, when, workers
+from fer_core.workers import ray as on_ray
 from tests.pipeline.checkouts import run
+from tests.workers.away import epochs, ran, recorded, run_away, when, workers
 
 HOW = "ray is not installed: `uv pip install --require-hashes -r requirements-ray.lock`"
 

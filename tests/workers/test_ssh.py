@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.away import ran, recorded, run_away
 from tests.pipeline.checkouts import dvc, run
+from tests.workers.away import ran, recorded, run_away
 
 SSHD = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
 pytestmark = [

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 
 from fer_core.base.settings import Settings
-from fer_core.cluster.executor import open_cluster
 from fer_core.pipeline.plan import make_plan
 from fer_core.pipeline.scheduler import machine_for, run_plan
 from fer_core.pipeline.workspace import open_workspace
+from fer_core.workers.executor import open_workers
 from tests.pipeline.checkouts import ran
 
 __all__ = ["epochs", "ran", "recorded", "run_away", "settings", "when", "workers"]
@@ -33,7 +33,7 @@ def run_away(root: Path, *targets: str, heavy: bool = False, **values: object) -
             machine_for(told, 2),
             lambda _: heavy,
             workspace,
-            executor=open_cluster(workspace, told),
+            executor=open_workers(workspace, told),
         )
 
 
@@ -64,7 +64,7 @@ def workers(root: Path) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "fer_core.cluster.worker" in words:
+        if "fer_core.workers.worker" in words:
             with suppress(OSError, ValueError):
                 order = json.loads(Path(words[-1]).read_text())
                 if order["node_folder"] == str(root.parent / "node"):

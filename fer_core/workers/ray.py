@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.base.errors import MachineError, ParamsError
-from fer_core.cluster.order import NodeLost, Order, Result, Wants
+from fer_core.workers.order import NodeLost, Order, Result, Wants
 
 __all__ = ["Ray"]
 
@@ -148,7 +148,7 @@ class _Worker:
             (place / "order.json").touch(mode=0o600)
             (place / "order.json").write_text(json.dumps(order))
             process = self._process = subprocess.Popen(
-                [sys.executable, "-m", "fer_core.cluster.worker", str(place / "order.json")],
+                [sys.executable, "-m", "fer_core.workers.worker", str(place / "order.json")],
                 cwd=place / "code",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

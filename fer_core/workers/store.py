@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from fer_core.base.errors import ArtifactError, MachineError
-from fer_core.cluster.order import Item
+from fer_core.workers.order import Item
 
 if TYPE_CHECKING:
     from dvc.repo import Repo

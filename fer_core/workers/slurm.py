@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_core.base.errors import MachineError, ParamsError
-from fer_core.cluster.order import NodeLost, Order, Result
-from fer_core.cluster.processes import worker_command
+from fer_core.workers.order import NodeLost, Order, Result
+from fer_core.workers.processes import worker_command
 
 __all__ = ["Slurm"]
 

@@ -1,6 +1,6 @@
 """The worker: runs one stage in a checkout of its own.
 
-    python -m fer_core.cluster.worker ORDER.json
+    python -m fer_core.workers.worker ORDER.json
 
 Whatever starts it (a process of this machine, Ray or Slurm), it does the same: unpacks the
 snapshot, fetches the stage's deps by hash, runs the command, stores what it made, and writes its
@@ -24,11 +24,11 @@ from pathlib import Path
 from fer_core.base.errors import FerError, MachineError
 from fer_core.base.processes import RUN_PROCESS
 from fer_core.base.signals import caught_signals
-from fer_core.cluster.order import Order, Result, check_versions, explained
-from fer_core.cluster.store import LostError, Store
 from fer_core.pipeline.nursery import start_process
 from fer_core.pipeline.scheduler import visible_gpus
 from fer_core.pipeline.workspace import Command, link_outs
+from fer_core.workers.order import Order, Result, check_versions, explained
+from fer_core.workers.store import LostError, Store
 
 __all__ = ["main", "work"]
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_core.base.signals import signal_group
-from fer_core.cluster.order import NodeLost, Order, Result
+from fer_core.workers.order import NodeLost, Order, Result
 
 __all__ = ["Processes", "worker_command"]
 
 
 def worker_command(python: str, file: Path) -> list[str]:
     """What starts a worker; the working folder is an unpacked snapshot."""
-    return [python, "-m", "fer_core.cluster.worker", str(file)]
+    return [python, "-m", "fer_core.workers.worker", str(file)]
 
 
 class Processes:

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 from fer_core.base.errors import FerError, MachineError
 from fer_core.base.processes import RUN_PROCESS
 from fer_core.base.settings import Settings
-from fer_core.cluster.order import Engine, Item, Job, NodeLost, Order, Result, Wants, versions
-from fer_core.cluster.snapshot import Snapshot, Snapshots
-from fer_core.cluster.store import Store, remote_settings
 from fer_core.pipeline.workspace import Command, Workspace
+from fer_core.workers.order import Engine, Item, Job, NodeLost, Order, Result, Wants, versions
+from fer_core.workers.snapshot import Snapshot, Snapshots
+from fer_core.workers.store import Store, remote_settings
 
 if TYPE_CHECKING:
     from dvc.output import Output
 
-__all__ = ["Cluster", "open_cluster"]
+__all__ = ["Workers", "open_workers"]
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class _Remote:
             job.signal(number)
 
 
-class Cluster:
+class Workers:
     """An executor (see `scheduler.Executor`) whose stages run where an engine starts them.
 
     Args:
@@ -262,23 +262,23 @@ class Cluster:
         return full.relative_to(self._root).as_posix() if full.is_relative_to(self._root) else None
 
 
-def open_cluster(workspace: Workspace, settings: Settings) -> Cluster:
+def open_workers(workspace: Workspace, settings: Settings) -> Workers:
     """The executor that the settings name.
 
     Raises:
         MachineError: the engine is not there, or does not answer.
         ParamsError: its address or partition does not exist.
     """
-    from fer_core.cluster.processes import Processes
-    from fer_core.cluster.slurm import Slurm
+    from fer_core.workers.processes import Processes
+    from fer_core.workers.slurm import Slurm
 
     engine: Engine
     if settings.on == "slurm":
         engine = Slurm(settings.address, settings.python)
     elif settings.on == "ray":
-        from fer_core.cluster.ray import Ray
+        from fer_core.workers.ray import Ray
 
         engine = Ray(settings.address)
     else:
         engine = Processes()
-    return Cluster(workspace, engine, settings)
+    return Workers(workspace, engine, settings)

@@ -15,16 +15,16 @@ import psutil
 import pytest
 
 from fer_core.base.errors import MachineError
-from fer_core.cluster import executor, order, processes, snapshot
-from fer_core.cluster.executor import Cluster, open_cluster
-from fer_core.cluster.order import Job, Order
-from fer_core.cluster.store import remote_settings
 from fer_core.pipeline import scheduler
 from fer_core.pipeline.plan import make_plan
 from fer_core.pipeline.scheduler import machine_for, run_plan
 from fer_core.pipeline.workspace import open_workspace
-from tests.cluster.away import epochs, ran, recorded, run_away, settings, when, workers
+from fer_core.workers import executor, order, processes, snapshot
+from fer_core.workers.executor import Workers, open_workers
+from fer_core.workers.order import Job, Order
+from fer_core.workers.store import remote_settings
 from tests.pipeline.checkouts import PARAMS, run
+from tests.workers.away import epochs, ran, recorded, run_away, settings, when, workers
 
 ALL = ["a", "b", "fact", "joined"]
 
@@ -148,7 +148,7 @@ def test_an_object_that_nobody_has_is_an_error_that_names_it(
     assert run_away(checkout, "make", store="store") == 0
     told = settings(checkout, store="store")
     with open_workspace() as workspace:
-        away = Cluster(workspace, Forgetful(), told)
+        away = Workers(workspace, Forgetful(), told)
         plan = make_plan(workspace, ["join"])
         assert run_plan(plan, machine_for(told, 1), lambda _: False, workspace, executor=away) == 1
     told_text = capsys.readouterr().out
@@ -252,7 +252,7 @@ def test_a_checkout_outside_git_is_told(
     with open_workspace() as workspace:
         monkeypatch.setattr(snapshot.subprocess, "run", broken)
         with pytest.raises(MachineError, match="git checkout"):
-            open_cluster(workspace, settings(checkout)).start(
+            open_workers(workspace, settings(checkout)).start(
                 workspace.begin("make@a"),
                 {"FER_THREADS": "1"},
                 False,  # type: ignore[arg-type]
