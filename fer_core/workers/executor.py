@@ -106,9 +106,8 @@ class Workers:
         order = self._order(command, environment, heavy)
         order = replace(order, outs=[str(self._relative(out.fs_path)) for out in outs])
         copies = [str(self._relative(out.fs_path)) for out in outs if not out.use_cache]
-        snapshot = self._snapshots.take()
         found: list[_Remote] = []
-        lines = self._work(order, deps, snapshot, found)
+        lines = self._work(order, deps, found)
         found.append(_Remote(command.stage, closing(lines), [], self._store, copies))
         return found[0]
 
@@ -160,12 +159,11 @@ class Workers:
             result="",
         )
 
-    def _work(
-        self, order: Order, deps: list["Output"], snapshot: Snapshot, found: list[_Remote]
-    ) -> Lines:
+    def _work(self, order: Order, deps: list["Output"], found: list[_Remote]) -> Lines:
         """What a stage prints; retries it where a node was lost."""
         remote, sent_again = found[0], False
         try:
+            snapshot = self._snapshots.take()  # after the deps were hashed: never older than they
             items = [item for dep in deps if (item := self._item(dep, snapshot)) is not None]
             inside = [item for item in items if item.hash]
             order = replace(

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,15 @@ class Snapshots:
     Args:
         root: of the checkout.
         outs: paths of what stages make, relative to the root; they travel by hash.
-        into: folder that they are kept in.
+        into: folder that they are kept in; what earlier runs have left there is removed.
     """
 
     def __init__(self, root: Path, outs: Collection[str], into: Path) -> None:
         self._root, self._into = root, into
-        self._outs = tuple(outs)
+        self._outs = (*outs, "dvc.lock")  # the coordinator's own
+        self._lock = threading.Lock()
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir(parents=True)
         self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
 
     def take(self) -> Snapshot:
@@ -54,6 +58,10 @@ class Snapshots:
         Raises:
             MachineError: this is no git checkout.
         """
+        with self._lock:
+            return self._take()
+
+    def _take(self) -> Snapshot:
         head, files = self._head(), self._files()
         digest = hashlib.sha256(head.encode())
         for name in files:
@@ -96,7 +104,6 @@ class Snapshots:
             return ""
 
     def _pack(self, folder: Path, tar: Path, files: list[str], head: str) -> None:
-        self._into.mkdir(parents=True, exist_ok=True)
         with new_folder(folder) as unpacked:
             for name in files:
                 (unpacked / name).parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ own. Only the objects that are asked for move, never a whole cache.
 
 import copy
 import logging
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,7 @@ class Store:
         self._repo, self._remote = repo, remote
         self._cache = repo.cache.local
         self._root = Path(repo.root_dir)
+        self._lock = threading.RLock()  # DVC's transfers are parallel in themselves
         self._copies = copy.copy(self._cache)
         self._copies.cache_types = ["copy"]
 
@@ -84,7 +86,7 @@ class Store:
         from dvc_data.hashfile.transfer import transfer
 
         full = str(self._root / path)
-        with _told("What a stage reads or makes cannot be put into the cache.", path):
+        with self._lock, _told("What a stage reads or makes cannot be put into the cache.", path):
             staging, _, found = build(
                 self._cache, full, localfs, "md5", ignore=self._repo.dvcignore
             )
@@ -105,7 +107,7 @@ class Store:
         from dvc_data.hashfile.db import get_index
 
         if self._remote and items:
-            with _told("The store cannot be written.", self._remote):
+            with self._lock, _told("The store cannot be written.", self._remote):
                 other = self._repo.cloud.get_remote_odb(self._remote)
                 index = get_index(other)
                 if again:  # DVC believes that a folder whose list is there is there
@@ -122,7 +124,7 @@ class Store:
             LostError: an object is not there, or not what its name says.
         """
         if self._remote and items:
-            with _told("The store cannot be read.", self._remote):
+            with self._lock, _told("The store cannot be read.", self._remote):
                 other = self._repo.cloud.get_remote_odb(self._remote)
                 hashes = {_hash(item) for item in items}
                 self._move(other, self._cache, hashes, {"verify": True})
@@ -148,7 +150,7 @@ class Store:
             full = self._root / item.path
             full.parent.mkdir(parents=True, exist_ok=True)
             cache = self._copies if item.path in copies else self._cache
-            with _told("The store has lost an object.", item, LostError):
+            with self._lock, _told("The store has lost an object.", item.path, LostError):
                 found = load(cache, _hash(item))
                 checkout(str(full), localfs, found, cache, force=True, state=self._repo.state)
 
