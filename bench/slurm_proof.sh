@@ -74,14 +74,14 @@ lay killed
 echo "== Slurm, and a training's job is killed with SIGKILL"
 fer run --on slurm --partition short "${stages[@]}" > "$PLACE/killed.log" 2>&1 &
 run=$!
-until ls runs/*/*/*.safetensors runs/*/*/*.pt 2> /dev/null | grep -q . || ! kill -0 $run 2> /dev/null; do
+until ls runs/*/*/*/state.pt 2> /dev/null | grep -q . || ! kill -0 $run 2> /dev/null; do
   sleep 0.1
 done
 scancel --signal=KILL --full --user=root || true
 wait $run
-grep -E "is lost|goes on|resum|stages ran" "$PLACE/killed.log" || true
+grep -E "is lost|going on|goes on|stages ran" "$PLACE/killed.log" || true
 cmp "$PLACE/alone/dvc.lock" dvc.lock && echo "dvc.lock is equal, byte for byte"
 
 echo "== errors"
 fer run --on slurm --partition long 2>&1 | head -n 5 || true
-FER_THREADS=64 fer run --on slurm --force init 2>&1 | grep -A 5 refuses | head -n 6 || true
+FER_THREADS=64 fer run --on slurm --force init 2>&1 | grep -A 5 "No node" | head -n 6 || true

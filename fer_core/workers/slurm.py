@@ -45,6 +45,14 @@ _REASONS = {
     "CANCELLED": ("A stage's job was cancelled.", "ask who has cancelled it"),
 }
 _REASONS["DEADLINE"] = _REASONS["TIMEOUT"]
+_HOPELESS = frozenset(
+    ("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints")
+    + ("InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed")
+)
+_ASK = (
+    "ask for what a node has: `gpus`, `threads`, `job_memory_gb` and `job_hours` in "
+    "fer.local.toml; `sinfo` shows the nodes"
+)
 _ON = "; `fer run` goes on from the last epoch"
 
 
@@ -163,10 +171,7 @@ class Slurm:
                 "Slurm refuses a job." if stage else "Slurm does not answer.",
                 where=f"{program}, for stage {stage}" if stage else program,
                 found=done.stderr.strip(),
-                remedy="ask for what a node has: `gpus`, `threads`, `job_memory_gb` and "
-                "`job_hours` in fer.local.toml; `sinfo` shows the nodes"
-                if stage
-                else "look whether slurmctld runs (`scontrol ping`)",
+                remedy=_ASK if stage else "look whether slurmctld runs (`scontrol ping`)",
             )
         return done.stdout
 
@@ -187,6 +192,7 @@ class _Job:
         self._slurm, self._number, self._order, self._output = slurm, number, order, output
         self._state = _State("PENDING")
         self._asked_to_stop = False
+        self._hopeless_since = time.monotonic()
 
     def lines(self) -> Iterator[str]:
         """What the job has written to its log, and why it waits."""
@@ -204,6 +210,7 @@ class _Job:
                     self._slurm.cancel(self._number, signal.SIGKILL)
                     ended = True
                     continue
+                self._give_up_if_hopeless()
                 why = f"job {self._number} waits: {self._state.reason}"
                 if self._state.name == "PENDING" and self._state.reason and why != told:
                     told = why
@@ -217,6 +224,23 @@ class _Job:
         if text:
             yield text
         self._slurm.forget(self._number)
+
+    def _give_up_if_hopeless(self) -> None:
+        """Slurm queues jobs that can never run, unless EnforcePartLimits is set.
+
+        Raises:
+            MachineError: this is one.
+        """
+        if self._state.name != "PENDING" or self._state.reason not in _HOPELESS:
+            self._hopeless_since = time.monotonic()
+        elif time.monotonic() > self._hopeless_since + _GRACE:
+            self._slurm.cancel(self._number, signal.SIGTERM)
+            raise MachineError(
+                "No node of Slurm has what a stage asks for.",
+                where=f"stage {self._order.stage}, job {self._number}",
+                found=f"{self._order.wants}: {self._state.reason}",
+                remedy=_ASK,
+            )
 
     def _has_answered_long_ago(self) -> bool:
         """Whether the worker is done though Slurm has not noticed: its guardian was killed."""

@@ -45,6 +45,9 @@ elif name == "squeue":
         except FileNotFoundError:
             alive = False
         ended = told.read_text() if told.exists() else "COMPLETED"
+        if ended == "PENDING":
+            print(f"{{number}}|PENDING|PartitionConfig|")
+            continue
         print(f"{{number}}|{{'RUNNING' if alive else ended}}|None|node7")
 elif name == "scancel":
     job = jobs[words[-1]]
@@ -146,6 +149,21 @@ def test_a_job_that_slurm_refuses_is_told(
     assert run_away(checkout, "make@a", on="slurm") == 1
     told = capsys.readouterr().out
     assert "Slurm refuses a job" in told and "stage make@a" in told and "node configuration" in told
+
+
+def test_a_job_that_can_never_run_is_taken_back_and_told(
+    checkout: Path,
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Slurm does with more CPUs than any node has."""
+    monkeypatch.setattr(on_slurm, "_GRACE", 1.0)
+    (place / "state").write_text("PENDING")
+    assert run_away(checkout, "make@a", on="slurm", threads=64) == 1
+    told = capsys.readouterr().out
+    assert "No node of Slurm has what a stage asks for" in told and "cpus=64" in told
+    assert "waits: PartitionConfig" in told and calls(place, "scancel") == [["100"]]
 
 
 def test_a_partition_that_does_not_exist_is_told(place: Path) -> None:
