@@ -79,7 +79,7 @@ until ls runs/*/*/*/state.pt 2> /dev/null | grep -q . || ! kill -0 $run 2> /dev/
 done
 scancel --signal=KILL --full --user=root || true
 wait $run
-grep -E "is lost|going on|goes on|stages ran" "$PLACE/killed.log" || true
+grep -E "is lost|resumed after|goes on|stages ran" "$PLACE/killed.log" || true
 cmp "$PLACE/alone/dvc.lock" dvc.lock && echo "dvc.lock is equal, byte for byte"
 
 echo "== errors"
