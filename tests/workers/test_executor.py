@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -241,6 +242,22 @@ def test_files_that_git_ignores_and_files_outside_travel_or_are_asked_for(
     )
     assert run_away(checkout, store="store") == 0
     assert (checkout / "copied").read_text() == "facex"
+
+
+def test_a_worker_s_checkout_has_the_commit_and_the_uncommitted_code(checkout: Path) -> None:
+    command = "git rev-parse HEAD > seen && git status --porcelain -- stage.py tool.sh >> seen"
+    (checkout / "dvc.yaml").write_text(
+        f"stages:\n  look: {{cmd: '{command} && ./tool.sh', deps: [tool.sh], outs: [seen]}}\n"
+    )
+    (checkout / "tool.sh").write_text("#!/bin/sh\ncat link >> seen\n")
+    (checkout / "tool.sh").chmod(0o755)
+    (checkout / "link").symlink_to("added.txt")
+    with (checkout / "stage.py").open("a") as code:
+        code.write("# edited\n")
+    assert run_away(checkout) == 0
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    expected = [head.stdout.strip(), " M stage.py", "?? tool.sh", "by hand"]
+    assert (checkout / "seen").read_text().splitlines() == expected
 
 
 def test_a_checkout_outside_git_is_told(
