@@ -54,9 +54,11 @@ wheel: $(STAMP) $(PAGE)  ## build/wheel: `pip install 'FILE[live]'` gives `fer p
 
 # A new version of every package; with `make lock UPGRADE=` only what pyproject.toml asks for anew.
 UPGRADE ?= --upgrade
-lock: $(STAMP)  ## resolve pyproject.toml anew into the two lock files
+lock: $(STAMP)  ## resolve pyproject.toml anew into the three lock files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra train --extra dev --python-version 3.11 $(UPGRADE) \
 	  --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra train --extra ray --extra ssh --extra s3 --constraint requirements.lock --python-version 3.11 $(UPGRADE) \
+	  --output-file requirements-ray.lock pyproject.toml
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $(UPGRADE) \
 	  --output-file requirements-uv.lock -
 

@@ -56,6 +56,19 @@ def run(
             "long run late.",
         ),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="Where stages run: local, ray, slurm, or processes (workers on this machine); "
+            "fer.local.toml says it if left out."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", "--partition", help="Address of Ray's head, or partition of Slurm."
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option(help="Wait while another `fer run` is at work in this checkout."),
@@ -66,6 +79,8 @@ def run(
     With another option of `dvc repro` (such as --dry) that command itself runs, one stage after
     the other.
     """
+    told = {"on": on, "address": address}
+    settings = load_settings(**{name: value for name, value in told.items() if value is not None})
     params = read_params()
     check_ready(params)
     check_traps()
@@ -85,10 +100,11 @@ def run(
     from fer_core.pipeline.plan import make_plan, uses_torch
     from fer_core.pipeline.scheduler import machine_for, run_plan
     from fer_core.pipeline.workspace import open_workspace
+    from fer_core.workers.executor import open_workers
 
     with open_workspace(wait) as workspace:
         plan = make_plan(workspace, arguments, force)
-        machine = machine_for(load_settings(), jobs)
+        machine = machine_for(settings, jobs)
         if estimate:
             typer.echo(_told(make_estimate(plan, params, machine, uses_torch)))
             return
@@ -97,7 +113,8 @@ def run(
             images = {stage: train_images(stage, params) for stage in taken}
             note_times(taken, {stage: count for stage, count in images.items() if count})
 
-        status = run_plan(plan, machine, cache(uses_torch), workspace, remember)
+        executor = open_workers(workspace, settings) if settings.on != "local" else None
+        status = run_plan(plan, machine, cache(uses_torch), workspace, remember, executor)
     if status:
         raise typer.Exit(status)
     typer.echo("Data and pipelines are up to date.")

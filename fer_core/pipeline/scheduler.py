@@ -10,8 +10,8 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,12 +22,12 @@ from fer_core.base.errors import BusyError, FerError
 from fer_core.base.logs import progress_off
 from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
 from fer_core.base.settings import Settings
-from fer_core.base.signals import caught_signals, signal_group
-from fer_core.pipeline.nursery import Nurseries, Process
+from fer_core.base.signals import caught_signals
+from fer_core.pipeline.nursery import Nurseries
 from fer_core.pipeline.plan import Plan
 from fer_core.pipeline.workspace import Command
 
-__all__ = ["Machine", "Stages", "machine_for", "run_plan"]
+__all__ = ["Executor", "Machine", "Stages", "Started", "machine_for", "run_plan", "visible_gpus"]
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,40 @@ class Stages(Protocol):
         """The command failed."""
 
 
+class Started(Protocol):
+    """A stage that was started: a `Process` of this machine, or one elsewhere."""
+
+    cpu: float
+    peak: int
+    started: float
+
+    @property
+    def stdout(self) -> AbstractContextManager[Iterable[str]]:
+        """What it prints; ends when the stage has ended."""
+
+    def wait(self) -> int:
+        """The status, negative after a signal."""
+
+    def signal(self, number: int) -> None:
+        """Pass a signal on to it."""
+
+
+class Executor(Protocol):
+    """What starts stages: `Nurseries` on this machine, or a cluster."""
+
+    def start(self, command: Command, environment: Mapping[str, str], heavy: bool) -> Started:
+        """Start a stage.
+
+        Args:
+            command: of the stage.
+            environment: all variables that it gets.
+            heavy: whether its code uses torch.
+        """
+
+    def close(self) -> None:
+        """No stage is started after this."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """What may be used.
@@ -65,17 +99,22 @@ class Machine:
         devices: each serves one stage at a time that wants one; empty where the CPU is the device.
             A stage that is spread over processes takes all devices, so with these there is one
             entry, such as "auto", for all.
+        apart: whether every stage has a place of its own in a cluster, with all `threads`.
     """
 
     jobs: int
     threads: int
     devices: tuple[str, ...]
+    apart: bool = False
 
 
 def machine_for(settings: Settings, jobs: int | None) -> Machine:
     """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it
-    has cores, four at most.
+    has cores, four at most. In a cluster a stage has `threads` threads, whatever runs beside it.
     """
+    if settings.on != "local":
+        threads = settings.machine_threads()
+        return Machine(jobs or settings.jobs or _MOST_JOBS, threads, (), apart=True)
     if settings.processes > 1:
         return Machine(
             jobs or settings.jobs or min(_MOST_JOBS, settings.machine_threads()),
@@ -84,7 +123,7 @@ def machine_for(settings: Settings, jobs: int | None) -> Machine:
         )
     devices = settings.devices
     if not devices and settings.device == "auto":
-        devices = tuple(f"cuda:{number}" for number in range(_gpus()))
+        devices = tuple(f"cuda:{number}" for number in range(visible_gpus()))
     elif not devices and settings.device != "cpu":
         devices = (settings.device,)
     if devices == ("cpu",):
@@ -95,7 +134,8 @@ def machine_for(settings: Settings, jobs: int | None) -> Machine:
     )
 
 
-def _gpus() -> int:
+def visible_gpus() -> int:
+    """Number of GPUs that this process may use."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
@@ -109,7 +149,7 @@ _Event = tuple[str | None, str | None]
 @dataclass
 class _Running:
     stage: str
-    process: Process
+    process: Started
     device: str | None
 
 
@@ -119,6 +159,7 @@ def run_plan(
     wants_device: Callable[[str], bool],
     stages: Stages,
     remember: Callable[[dict[str, tuple[float, float]]], None] = lambda _: None,
+    executor: Executor | None = None,
 ) -> int:
     """Run every stage of the plan as soon as all it needs has ended.
 
@@ -135,6 +176,7 @@ def run_plan(
         wants_device: whether a stage is to have a device of its own.
         stages: what is around their commands.
         remember: is told the seconds and the peak bytes of each stage that ended well.
+        executor: starts the stages; None takes processes of this machine.
 
     Returns:
         0, or the exit status of the first stage that failed (128 + n after signal n).
@@ -176,7 +218,7 @@ def run_plan(
             return
         _tell(f"Running stage '{stage}'")
         own = _environment(device, machine, plan.beside[stage], stage)
-        process = nurseries.start(command, command.environment | own, wants_device(stage))
+        process = starter.start(command, command.environment | own, wants_device(stage))
         _listen(stage, process, events)
         running[stage] = _Running(stage, process, device)
 
@@ -199,9 +241,9 @@ def run_plan(
             peaks[stage] = process.peak
 
     shares = {stage: _threads(machine, plan.beside[stage], stage) for stage in plan.needs}
-    nurseries = Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
+    starter = executor or Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
     with (
-        closing(nurseries),
+        closing(starter),
         caught_signals(note),
         tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar,
     ):
@@ -270,7 +312,8 @@ def _startable(
 
 def _together(machine: Machine, beside: int, stage: str) -> int:
     """How many stages may run while this one runs, itself included."""
-    return 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
+    alone = machine.apart or stage.partition("@")[0] in ALONE
+    return 1 if alone else min(machine.jobs, 1 + beside)
 
 
 def _threads(machine: Machine, beside: int, stage: str) -> str:
@@ -286,14 +329,16 @@ def _environment(device: str | None, machine: Machine, beside: int, stage: str) 
     return environment if device is None else environment | {"FER_DEVICE": device}
 
 
-def _listen(stage: str, process: Process, events: "queue.SimpleQueue[_Event]") -> None:
+def _listen(stage: str, process: Started, events: "queue.SimpleQueue[_Event]") -> None:
     """Turn what a stage prints, and its end, into events."""
 
     def listen() -> None:
-        with process.stdout as lines:
-            for line in lines:
-                events.put((stage, line))
-        events.put((stage, None))
+        try:
+            with process.stdout as lines:
+                for line in lines:
+                    events.put((stage, line))
+        finally:
+            events.put((stage, None))
 
     threading.Thread(target=listen, daemon=True).start()
 
@@ -320,4 +365,4 @@ def _times(times: Mapping[str, tuple[float, float]], whole: float) -> str:
 def _pass_on(number: int, running: dict[str, _Running]) -> None:
     """Send a signal to every stage's process group."""
     for job in running.values():
-        signal_group(job.process, number)
+        job.process.signal(number)
