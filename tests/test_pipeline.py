@@ -144,7 +144,7 @@ def lay_project(root: Path) -> Project:
         (root / "data" / "sources" / path.name).write_text(
             json.dumps(descriptor | {"present": False})
         )
-    shutil.copy(ROOT / "profiles" / "custom.yaml", root / "params.yaml")
+    shutil.copy(ROOT / "profiles" / "custom_scratch.yaml", root / "params.yaml")
     change_params(root / "params.yaml", make_small)
     for name, seed, train, test in (("faces", 1, 280, 42), ("others", 3, 140, 28)):
         write_faces(root / "raw" / name, "train", train, seed)

@@ -34,6 +34,8 @@ YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 
 _SCORE, _OVERLAP, _CANDIDATES = 0.7, 0.3, 5000
 _LARGEST, _SMALLEST = 2560, 480
+_LEAST_SIDE = 12
+"""Shorter side in pixels of an image that may hold a face: on less YuNet answers at random."""
 _MOST_OF_IMAGE = 1.5
 
 
@@ -78,6 +80,8 @@ class YuNet:
             DataError: the image is not uint8 [H, W, 3].
         """
         image = check_rgb(image)
+        if min(image.shape[:2]) < _LEAST_SIDE:
+            return []
         levels = _levels(image) if longest_side is None else [shrunk_to(image, longest_side)]
         found = np.concatenate([self._boxes(level, image.shape) for level in levels])
         corners, scores = found[:, :4], found[:, 4]

@@ -82,7 +82,7 @@ def test_records_are_byte_for_byte_those_of_a_run_here(checkout: Path, place: Pa
     away = recorded(checkout)
     ran(checkout)
     asked = calls(place, "sbatch")
-    assert len(asked) == 4
+    assert len({words[0] for words in asked}) == 4
     for words in asked:
         assert {"--partition=short", "--cpus-per-task=1", "--mem=3815M", "--time=90"} <= {*words}
         assert not any(word.startswith("--gpus") for word in words), "no stage here uses torch"

@@ -238,30 +238,28 @@ def _entries_of(
             )
 
 
-def _reasons(
-    frames: list[_Frame], recorded: range, options: WebcamSessionOptions
-) -> dict[int, str]:
+def _reasons(frames: list[_Frame], recorded: range, limits: WebcamSessionOptions) -> dict[int, str]:
     """Place of every labelled frame -> why it is left out, or ""."""
     reasons: dict[int, str] = {}
     sound: dict[int, list[int]] = defaultdict(list)
-    before = -options.min_gap
+    before = -limits.min_gap
     for label, places in groupby(range(len(frames)), key=lambda place: frames[place].label):
         run = list(places)
         begin, end = frames[run[0]].time, frames[run[-1]].time
         for place in run if label >= 0 else ():
             frame = frames[place]
-            if min(frame.time - begin, end - frame.time) < options.exclusion_s:
+            if min(frame.time - begin, end - frame.time) < limits.exclusion_s:
                 reasons[place] = "near the begin or end of its label"
             elif frame.box is None:
                 reasons[place] = "no face in the frame"
             elif frame.number not in recorded:
                 reasons[place] = "frame that was not recorded"
-            elif frame.number - before < options.min_gap:
+            elif frame.number - before < limits.min_gap:
                 reasons[place] = "soon after another frame"
             else:
                 reasons[place], before = "", frame.number
                 sound[label].append(place)
-    most = options.max_per_class
+    most = limits.max_per_class
     for of_label in sound.values():
         if len(of_label) > most:  # those that stay are spread over the session
             stay = {of_label[number * len(of_label) // most] for number in range(most)}

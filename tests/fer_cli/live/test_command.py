@@ -199,7 +199,7 @@ def test_faults_are_told_before_anything_is_written(
     assert "no such source" in failed(DataError, "gone.mp4", *model)
     (tmp_path / "empty.mp4").write_bytes(b"")
     assert "cannot be read as a video" in failed(DataError, "empty.mp4", *model)
-    assert "no such ONNX file" in failed(ModelError, clip, "--headless")
+    assert "no such ONNX file" in failed(ModelError, clip, "--headless", "--model", "gone.onnx")
     assert "not the detector" in failed(ArtifactError, clip, *model, "--detector", clip)
     assert "no detector file" in failed(ArtifactError, clip, *model, "--detector", "gone.onnx")
     assert "no folder of a live session" in failed(DataError, "score", tmp_path)
