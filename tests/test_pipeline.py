@@ -129,6 +129,7 @@ def lay_project(root: Path) -> Project:
     for name in ("stages", "fer_core", "fer_cli", "profiles"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "web", root / "web", ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(ROOT / "models", root / "models")
     lay_sample(root)
     for name in (".gitignore", ".dvcignore", "live.yaml"):
         shutil.copy(ROOT / name, root)
