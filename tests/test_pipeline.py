@@ -267,7 +267,7 @@ def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_works
     record = "data/students/kd-1/record/val.json"
     found = json.loads(project.run("dvc", "metrics", "diff", "--json", "HEAD", "hotter"))
     changes = found.get("diff", found)  # DVC puts errors of other metrics beside it
-    assert {"macro_f1", "nll"} <= changes[record].keys() and changes[record]["nll"]["diff"]
+    assert changes[record]["nll"]["diff"]  # scores that did not change are not listed
     assert (
         "temperature: 2.0" in (project.root / "params.yaml").read_text()
         and sha256_file(model) == before
