@@ -246,6 +246,9 @@ def test_an_out_that_was_deleted_or_changed_is_brought_back_as_it_was(project: P
     assert project.rerun() == set()
 
 
+TRUST = {"ambiguity", "fairness", "robustness", "selective"}
+
+
 def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_workspace(
     project: Project,
 ) -> None:
@@ -282,6 +285,7 @@ def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project)
         "predict@kd-1",
         "evaluate@kd-1",
         "calibrate@kd-1",
+        *TRUST,
         "hard_cases",
         "compare",
         "onnx",
