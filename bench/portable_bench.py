@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from ruamel.yaml import YAML
+import yaml
+
+from fer_core.base.reading import read_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = {
@@ -64,15 +66,14 @@ def _hashes(folder: Path, processor: str, portable: str, batches: int) -> Iterat
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / name, folder / name)
-    yaml = YAML()
-    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = read_yaml(ROOT / "params.yaml")
     params["student"]["train"] |= {
         "epochs": 2,
         "max_train_batches": batches,
         "max_val_batches": 1,
     }
     with (folder / "params.yaml").open("w", encoding="utf-8") as stream:
-        yaml.dump(params, stream)
+        yaml.safe_dump(params, stream)
     emulated = [] if processor == "here" else ["qemu-x86_64", "-cpu", processor]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "FER_PORTABLE": portable}
     for module, made in STAGES.values():

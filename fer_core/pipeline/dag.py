@@ -9,6 +9,7 @@ and come back with them; so do those of adaptation with the section `adapt`.
 
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,8 @@ _ABSENT = "fer_core/base/absent.py"
 _WIDTH = 130  # of a list that a person need not read item by item
 _BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:metrics|plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
+_DEPS = re.compile(r"^( +)deps:\n((?:\1  - .*\n)+)", re.M)
+"""A stage's deps as ruamel writes them, one on a line."""
 _FOLD = "data/teachers/${key}/folds/"
 _RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
 
@@ -138,10 +141,10 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         ParamsError: params name no teacher, method, seed or architecture, the text is no pipeline,
             or it lacks a stage that params need.
     """
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = _document(yaml, re.sub(f"^{_HIDDEN}", "", text, flags=re.M), root)
+    round_trip = YAML(typ="rt")  # keeps comments; builds plain values only
+    round_trip.width = 4096
+    round_trip.indent(mapping=2, sequence=4, offset=2)
+    document = _document(round_trip, re.sub(f"^{_HIDDEN}", "", text, flags=re.M), root)
     stages = document["stages"]
     names = names_of(params)
     for stage, keys in keys_of(params, names, root).items():
@@ -195,17 +198,24 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         "metrics/headline.json",
         *(f"data/students/{key}/record/val.json" for key in names["student"]),
     ]
-    for outer in stages.values():
-        if stage_module(outer.get("do", outer)["cmd"], root) is not None:
-            _lay_out(outer)
+    ours = [
+        stage
+        for stage, outer in stages.items()
+        if stage_module(outer.get("do", outer)["cmd"], root) is not None
+    ]
+    for stage in ours:
+        _lay_out(stages[stage])
     stream = io.StringIO()
-    yaml.dump(document, stream)
+    round_trip.dump(document, stream)
     found = _BETWEEN.sub(r"\n\n\1", stream.getvalue())
-    for stage in (one for kind, some in _NEEDING.items() if not names[kind] for one in some):
-        block = re.compile(rf"^  {stage}:\n(?:    .*\n)+", re.M)
-        found = block.sub(
-            lambda lines: re.sub("^", _HIDDEN, lines[0].rstrip("\n"), flags=re.M) + "\n", found
-        )
+    hidden = {one for kind, some in _NEEDING.items() if not names[kind] for one in some}
+    for stage in ours:
+
+        def rewritten(block: re.Match[str], hides: bool = stage in hidden) -> str:
+            lines = _DEPS.sub(_in_paragraphs, block[0])
+            return re.sub("^(?=.)", _HIDDEN, lines, flags=re.M) if hides else lines
+
+        found = re.sub(rf"^  {stage}:\n(?:    .*\n)+", rewritten, found, flags=re.M)
     return found
 
 
@@ -232,6 +242,23 @@ def _lay_out(outer: Any) -> None:
                 body[name] = list(entries)
 
 
+def _in_paragraphs(block: re.Match[str]) -> str:
+    """A list of deps as lines of data and lines of code, so that a stage fits on half a screen."""
+    inside, entries = f"{block[1]}  ", re.findall(r"- (.*)\n", block[2])
+    entries = [f"'{entry}'" if "${" in entry and entry[0] != "'" else entry for entry in entries]
+    data = [entry for entry in entries if not is_code(entry.strip("'"))]
+    code = [entry for entry in entries if is_code(entry.strip("'"))]
+    lines = [
+        line
+        for some in (data, code)
+        for line in textwrap.wrap(
+            ", ".join(some), _WIDTH - len(inside), break_long_words=False, break_on_hyphens=False
+        )
+    ]
+    joined = "\n".join(f"{inside}{line.rstrip(',')}," for line in lines).rstrip(",")
+    return f"{block[1]}deps: [\n{joined}]\n"
+
+
 def _fits(name: str, entries: Sequence[str]) -> bool:
     return len(f"      {name}: [{', '.join(entries)}]") <= _WIDTH
 
@@ -243,7 +270,7 @@ def _on_one_line(values: Any) -> Any:
     return found
 
 
-def _document(yaml: YAML, text: str, root: Path) -> Any:
+def _document(round_trip: YAML, text: str, root: Path) -> Any:
     """What the text of dvc.yaml holds.
 
     Raises:
@@ -251,7 +278,7 @@ def _document(yaml: YAML, text: str, root: Path) -> Any:
             here.
     """
     try:
-        document = yaml.load(text)
+        document = round_trip.load(text)
     except YAMLError as error:
         raise ParamsError(
             "The pipeline's file is not valid YAML.", where=DVC_FILE, found=error, remedy=_RESTORE
