@@ -16,7 +16,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fer_core.base.errors import ParamsError
+from fer_core.base.git import project_files
 from fer_core.base.params import PARAMS_FILE
 from fer_core.base.settings import load_settings, project_root
 from fer_core.base.signals import caught_signals, signal_group
@@ -38,7 +38,7 @@ def run_smoke(root: Path) -> int:
         The status of `fer run` there.
 
     Raises:
-        ParamsError: no git.
+        MachineError: this is no git checkout.
     """
     with _copy_of(root) as copy:
         yaml = YAML()
@@ -103,21 +103,13 @@ def _margins(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @contextmanager
 def _copy_of(root: Path) -> Iterator[Path]:
     """A folder with the files that git knows, as they are now, and with the checkout's cache."""
-    done = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ParamsError("git cannot list this project's files.", found=done.stderr.strip())
+    files = project_files(root)
     from dvc.config import Config
 
     cache = Path(Config.from_cwd()["cache"].get("dir") or root / ".dvc" / "cache").absolute()
     with TemporaryDirectory(prefix="fer-smoke-") as folder:
         copy = Path(folder)
-        for name in filter(None, done.stdout.split("\0")):
+        for name in files:
             if (root / name).is_file():
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / name, copy / name)

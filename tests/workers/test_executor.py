@@ -20,7 +20,7 @@ from fer_core.pipeline import scheduler
 from fer_core.pipeline.plan import make_plan
 from fer_core.pipeline.scheduler import machine_for, run_plan
 from fer_core.pipeline.workspace import open_workspace
-from fer_core.workers import executor, order, processes, snapshot
+from fer_core.workers import executor, order, processes
 from fer_core.workers.executor import Workers, open_workers
 from fer_core.workers.order import Job, Order
 from fer_core.workers.store import remote_settings
@@ -263,13 +263,13 @@ def test_a_worker_s_checkout_has_the_commit_and_the_uncommitted_code(checkout: P
 def test_a_checkout_outside_git_is_told(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = snapshot.subprocess.run
+    real = subprocess.run
 
     def broken(command: list[str], **options: object) -> object:
         return real(["false"] if command[0] == "git" else command, **options)  # type: ignore[call-overload]
 
     with open_workspace() as workspace:
-        monkeypatch.setattr(snapshot.subprocess, "run", broken)
+        monkeypatch.setattr(subprocess, "run", broken)
         stage = open_workers(workspace, settings(checkout)).start(
             workspace.begin("make@a"),  # type: ignore[arg-type]
             {"FER_THREADS": "1"},
