@@ -1,7 +1,6 @@
 """`fer run`: the pipeline, with stages that do not wait for each other side by side."""
 
 import os
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fer_core.base.params import read_params
+from fer_core.base.processes import own_path
 from fer_core.base.settings import load_settings
-from fer_core.base.signals import caught_signals, signal_group
+from fer_core.base.signals import run_in_group
 from fer_core.pipeline.ready import check_ready
 from fer_core.pipeline.traps import check_traps
 
@@ -137,11 +137,7 @@ def _told(found: "Estimate") -> str:
 
 def _dvc_repro(arguments: list[str]) -> int:
     """The status of `dvc repro` with these arguments."""
-    here = Path(sys.executable).parent
-    command = [str(here / "dvc"), "--wait-for-lock", "repro", *arguments]
-    path = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = os.environ | {"PATH": path}
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    with caught_signals(lambda number: signal_group(process, number)):
-        status = process.wait()
+    dvc = str(Path(sys.executable).parent / "dvc")
+    command = [dvc, "--wait-for-lock", "repro", *arguments]
+    status = run_in_group(command, os.environ | {"PATH": own_path()})
     return 1 if status == _FAILED else 128 - status if status < 0 else status

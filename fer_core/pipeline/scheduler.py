@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from fer_core.base.errors import BusyError, FerError
 from fer_core.base.logs import progress_off
-from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
+from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE, own_path
 from fer_core.base.settings import Settings
 from fer_core.base.signals import caught_signals
 from fer_core.pipeline.nursery import Nurseries
@@ -322,8 +322,7 @@ def _threads(machine: Machine, beside: int, stage: str) -> str:
 
 def _environment(device: str | None, machine: Machine, beside: int, stage: str) -> dict[str, str]:
     threads = _threads(machine, beside, stage)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = {"FER_THREADS": threads, "OMP_NUM_THREADS": threads, "PATH": path}
+    environment = {"FER_THREADS": threads, "OMP_NUM_THREADS": threads, "PATH": own_path()}
     environment[SIDE_BY_SIDE] = str(_together(machine, beside, stage))
     environment[RUN_PROCESS] = str(os.getpid())
     return environment if device is None else environment | {"FER_DEVICE": device}
