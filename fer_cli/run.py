@@ -97,8 +97,9 @@ def run(
 
     from fer_core.pipeline.estimate import estimate as make_estimate
     from fer_core.pipeline.estimate import note_times, train_images
+    from fer_core.pipeline.machine import machine_for
     from fer_core.pipeline.plan import make_plan, uses_torch
-    from fer_core.pipeline.scheduler import machine_for, run_plan
+    from fer_core.pipeline.scheduler import run_plan
     from fer_core.pipeline.workspace import open_workspace
     from fer_core.workers.executor import open_workers
 

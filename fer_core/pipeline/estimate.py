@@ -18,8 +18,8 @@ from fer_core.base import paths
 from fer_core.base.errors import FerError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.reading import read_yaml
+from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import Plan
-from fer_core.pipeline.scheduler import Machine
 
 __all__ = ["TIMES", "Estimate", "estimate", "note_times", "train_images"]
 

@@ -8,8 +8,8 @@ import pytest
 from fer_core.base.files import write_json
 from fer_core.base.params import read_params
 from fer_core.pipeline.estimate import TIMES, estimate, measured_speed, note_times, train_images
+from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import Plan, plan_of
-from fer_core.pipeline.scheduler import Machine
 from tests.shipped import SAMPLE
 
 UPSTREAM: dict[str, set[str]] = {

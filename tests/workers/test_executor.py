@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from fer_core.base.errors import MachineError
-from fer_core.pipeline import scheduler
+from fer_core.pipeline.machine import machine_for, stage_threads
 from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.scheduler import machine_for, run_plan
+from fer_core.pipeline.scheduler import run_plan
 from fer_core.pipeline.workspace import open_workspace
 from fer_core.workers import executor, order, processes
 from fer_core.workers.executor import Workers, open_workers
@@ -283,4 +283,4 @@ def test_a_checkout_outside_git_is_told(
 def test_the_machine_of_a_cluster_gives_every_stage_all_its_threads(checkout: Path) -> None:
     machine = machine_for(settings(checkout, threads=3, jobs=20), None)
     assert machine.jobs == 20 and machine.devices == () and machine.apart
-    assert scheduler._threads(machine, beside=7, stage="any") == "3"
+    assert stage_threads(machine, beside=7, stage="any") == "3"
