@@ -19,6 +19,7 @@ from fer_core.base.git import project_files
 from fer_core.base.params import PARAMS_FILE
 from fer_core.base.settings import load_settings, project_root
 from fer_core.base.signals import run_in_group
+from fer_core.pipeline.cache import cache_settings
 
 __all__ = ["run_smoke", "smoke_params"]
 
@@ -86,9 +87,7 @@ def _sections(params: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
 def _copy_of(root: Path) -> Iterator[Path]:
     """A folder with the files that git knows, as they are now, and with the checkout's cache."""
     files = project_files(root)
-    from dvc.config import Config
-
-    cache = Path(Config.from_cwd()["cache"].get("dir") or root / ".dvc" / "cache").absolute()
+    cache = cache_settings(root / ".dvc")["dir"].absolute()
     with TemporaryDirectory(prefix="fer-smoke-") as folder:
         copy = Path(folder)
         for name in files:
