@@ -2,7 +2,7 @@
 
 import os
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +96,7 @@ def run(
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
 
     from fer_core.pipeline.estimate import estimate as make_estimate
-    from fer_core.pipeline.estimate import note_times, train_images
+    from fer_core.pipeline.estimate import note_times
     from fer_core.pipeline.machine import machine_for
     from fer_core.pipeline.plan import make_plan, uses_torch
     from fer_core.pipeline.scheduler import run_plan
@@ -109,11 +109,7 @@ def run(
         if estimate:
             typer.echo(_told(make_estimate(plan, params, machine, uses_torch)))
             return
-
-        def remember(taken: dict[str, tuple[float, float]]) -> None:
-            images = {stage: train_images(stage, params) for stage in taken}
-            note_times(taken, {stage: count for stage, count in images.items() if count})
-
+        remember = partial(note_times, params)
         executor = open_workers(workspace, settings) if settings.on != "local" else None
         status = run_plan(plan, machine, cache(uses_torch), workspace, remember, executor)
     if status:
