@@ -23,6 +23,8 @@ import yaml
 
 from fer_core.base.reading import read_yaml
 
+from fer_core.base.machine import cpu_model
+
 ROOT = Path(__file__).parents[1]
 STAGES = {
     "clean": (["stages.clean", "sample_expw"], "data/clean/sample_expw.arrow"),
@@ -56,7 +58,7 @@ def main(
         for portable in ["1", "0"] if free else ["1"]:
             with tempfile.TemporaryDirectory() as folder:
                 found = list(_hashes(Path(folder), name, portable, batches))
-            named = _here() if name == "here" else f"{name}, emulated"
+            named = cpu_model() if name == "here" else f"{name}, emulated"
             row = " | ".join(f"`{one}`" for one in found)
             typer.echo(f"| {named}{'' if portable == '1' else ', free'} | {row} |")
 
@@ -90,12 +92,6 @@ def _hash(path: Path) -> str:
         if file.is_file() and "log" not in file.parts:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _here() -> str:
-    from fer_core.base.machine import cpu_model
-
-    return cpu_model()
 
 
 if __name__ == "__main__":

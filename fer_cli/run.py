@@ -1,17 +1,17 @@
 """`fer run`: the pipeline, with stages that do not wait for each other side by side."""
 
 import os
-import subprocess
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_core.base.params import read_params
+from fer_core.base.processes import own_path
 from fer_core.base.settings import load_settings
-from fer_core.base.signals import caught_signals, signal_group
+from fer_core.base.signals import run_in_group
 from fer_core.pipeline.ready import check_ready
 from fer_core.pipeline.traps import check_traps
 
@@ -96,9 +96,10 @@ def run(
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
 
     from fer_core.pipeline.estimate import estimate as make_estimate
-    from fer_core.pipeline.estimate import note_times, train_images
+    from fer_core.pipeline.estimate import note_times
+    from fer_core.pipeline.machine import machine_for
     from fer_core.pipeline.plan import make_plan, uses_torch
-    from fer_core.pipeline.scheduler import machine_for, run_plan
+    from fer_core.pipeline.scheduler import run_plan
     from fer_core.pipeline.workspace import open_workspace
     from fer_core.workers.executor import open_workers
 
@@ -108,11 +109,7 @@ def run(
         if estimate:
             typer.echo(_told(make_estimate(plan, params, machine, uses_torch)))
             return
-
-        def remember(taken: dict[str, tuple[float, float]]) -> None:
-            images = {stage: train_images(stage, params) for stage in taken}
-            note_times(taken, {stage: count for stage, count in images.items() if count})
-
+        remember = partial(note_times, params)
         executor = open_workers(workspace, settings) if settings.on != "local" else None
         status = run_plan(plan, machine, cache(uses_torch), workspace, remember, executor)
     if status:
@@ -137,11 +134,7 @@ def _told(found: "Estimate") -> str:
 
 def _dvc_repro(arguments: list[str]) -> int:
     """The status of `dvc repro` with these arguments."""
-    here = Path(sys.executable).parent
-    command = [str(here / "dvc"), "--wait-for-lock", "repro", *arguments]
-    path = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = os.environ | {"PATH": path}
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    with caught_signals(lambda number: signal_group(process, number)):
-        status = process.wait()
+    dvc = str(Path(sys.executable).parent / "dvc")
+    command = [dvc, "--wait-for-lock", "repro", *arguments]
+    status = run_in_group(command, os.environ | {"PATH": own_path()})
     return 1 if status == _FAILED else 128 - status if status < 0 else status

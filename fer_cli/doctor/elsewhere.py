@@ -3,11 +3,11 @@
 import configparser
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from fer_cli.doctor.finding import Finding, Level
+from fer_cli.doctor.software import installed_version
 from fer_core.base.settings import Settings
 
 __all__ = ["check_workers"]
@@ -24,7 +24,7 @@ def check_workers(settings: Settings, dvc: Path) -> Iterator[Finding]:
         settings: of the machine; what they name and is not here is FAIL.
         dvc: the folder `.dvc`.
     """
-    ray, slurm = _version("ray"), shutil.which("sbatch") is not None
+    ray, slurm = installed_version("ray"), shutil.which("sbatch") is not None
     known = (
         f"Ray {ray or 'is not installed'}; Slurm's commands are {'' if slurm else 'not '}here; "
         f"`fer run` runs stages on: {settings.on}"
@@ -49,7 +49,7 @@ def _check_store(name: str, remotes: dict[str, str]) -> Finding:
         )
     scheme = urlsplit(remotes[name]).scheme
     package = _SCHEMES.get(scheme)
-    if package and _version(package) is None:
+    if package and installed_version(package) is None:
         text = f"the store {name} is at {scheme}://…, and {package} is not installed"
         return Finding(Level.FAIL, _WHAT, text, _EXTRA)
     return Finding(Level.OK, _WHAT, f"the store is the remote {name}")
@@ -64,10 +64,3 @@ def _remotes(dvc: Path) -> dict[str, str]:
         for section in parser.sections()
         if section.startswith("'remote ")
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

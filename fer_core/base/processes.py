@@ -1,13 +1,16 @@
 """This process among others: of one stage under torchrun, of one `fer run`, of this machine."""
 
 import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "RUN_PROCESS",
     "SIDE_BY_SIDE",
     "Place",
     "alive",
+    "own_path",
     "place",
     "run_has_ended",
     "side_by_side",
@@ -49,6 +52,11 @@ def place() -> Place:
             for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         )
     )
+
+
+def own_path() -> str:
+    """PATH with the programs of this Python first: `python` and `dvc` are then its own."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def side_by_side() -> int:

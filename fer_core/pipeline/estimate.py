@@ -18,8 +18,8 @@ from fer_core.base import paths
 from fer_core.base.errors import FerError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.reading import read_yaml
+from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import Plan
-from fer_core.pipeline.scheduler import Machine
 
 __all__ = ["TIMES", "Estimate", "estimate", "note_times", "train_images"]
 
@@ -57,13 +57,19 @@ class Estimate:
     guessed: list[str]
 
 
-def note_times(taken: Mapping[str, tuple[float, float]], images: Mapping[str, int]) -> None:
-    """Remember what stages took: seconds and peak bytes of each, and images of trainings."""
+def note_times(params: Mapping[str, Any], taken: Mapping[str, tuple[float, float]]) -> None:
+    """Remember what stages took.
+
+    Args:
+        params: all of params.yaml, for the images of trainings.
+        taken: stage -> seconds and peak bytes.
+    """
     if not TIMES.parent.is_dir():
         return
     known = _read(TIMES)
     for stage, (seconds, peak) in taken.items():
-        known[stage] = {"seconds": round(seconds, 2), "peak": peak, "images": images.get(stage)}
+        images = train_images(stage, params) or None
+        known[stage] = {"seconds": round(seconds, 2), "peak": peak, "images": images}
     write_json(TIMES, known)
 
 

@@ -5,7 +5,6 @@ done by one object, a `Workspace`, in this process and one stage at a time.
 """
 
 import logging
-import os
 import queue
 import sys
 import threading
@@ -13,29 +12,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from tqdm import tqdm
 
 from fer_core.base.errors import BusyError, FerError
 from fer_core.base.logs import progress_off
-from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
-from fer_core.base.settings import Settings
 from fer_core.base.signals import caught_signals
+from fer_core.pipeline.machine import ALONE, Machine, stage_environment, stage_threads
 from fer_core.pipeline.nursery import Nurseries
 from fer_core.pipeline.plan import Plan
 from fer_core.pipeline.workspace import Command
 
-__all__ = ["Executor", "Machine", "Stages", "Started", "machine_for", "run_plan", "visible_gpus"]
+__all__ = ["Executor", "Stages", "Started", "run_plan"]
 
 log = logging.getLogger(__name__)
 
-ALONE = frozenset({"latency"})
-"""Stages that time what they do: nothing runs beside them."""
-
-_GPUS = Path("/proc/driver/nvidia/gpus")
-_MOST_JOBS = 4
 _LONGEST = 5
 _PATIENCE = 1.0  # seconds until a stage whose files are in use is tried again
 
@@ -87,59 +79,6 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """No stage is started after this."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What may be used.
-
-    Attributes:
-        jobs: stages at a time.
-        threads: CPU threads of the machine, shared out among the stages that may run at a time.
-        devices: each serves one stage at a time that wants one; empty where the CPU is the device.
-            A stage that is spread over processes takes all devices, so with these there is one
-            entry, such as "auto", for all.
-        apart: whether every stage has a place of its own in a cluster, with all `threads`.
-    """
-
-    jobs: int
-    threads: int
-    devices: tuple[str, ...]
-    apart: bool = False
-
-
-def machine_for(settings: Settings, jobs: int | None) -> Machine:
-    """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it
-    has cores, four at most. In a cluster a stage has `threads` threads, whatever runs beside it.
-    """
-    if settings.on != "local":
-        threads = settings.machine_threads()
-        return Machine(jobs or settings.jobs or _MOST_JOBS, threads, (), apart=True)
-    if settings.processes > 1:
-        return Machine(
-            jobs or settings.jobs or min(_MOST_JOBS, settings.machine_threads()),
-            settings.machine_threads(),
-            (settings.device,),
-        )
-    devices = settings.devices
-    if not devices and settings.device == "auto":
-        devices = tuple(f"cuda:{number}" for number in range(visible_gpus()))
-    elif not devices and settings.device != "cpu":
-        devices = (settings.device,)
-    if devices == ("cpu",):
-        devices = ()
-    threads = settings.machine_threads()
-    return Machine(
-        jobs or settings.jobs or max(len(devices), min(_MOST_JOBS, threads)), threads, devices
-    )
-
-
-def visible_gpus() -> int:
-    """Number of GPUs that this process may use."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    return len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
 
 
 _Event = tuple[str | None, str | None]
@@ -217,7 +156,7 @@ def run_plan(
             bar.update()
             return
         _tell(f"Running stage '{stage}'")
-        own = _environment(device, machine, plan.beside[stage], stage)
+        own = stage_environment(device, machine, plan.beside[stage], stage)
         process = starter.start(command, command.environment | own, wants_device(stage))
         _listen(stage, process, events)
         running[stage] = _Running(stage, process, device)
@@ -240,7 +179,7 @@ def run_plan(
             done.add(stage)
             peaks[stage] = process.peak
 
-    shares = {stage: _threads(machine, plan.beside[stage], stage) for stage in plan.needs}
+    shares = {stage: stage_threads(machine, plan.beside[stage], stage) for stage in plan.needs}
     starter = executor or Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
     with (
         closing(starter),
@@ -308,25 +247,6 @@ def _startable(
         yield stage, device
     if not running and not others and ready:
         yield ready[0], machine.devices[0] if machine.devices else None
-
-
-def _together(machine: Machine, beside: int, stage: str) -> int:
-    """How many stages may run while this one runs, itself included."""
-    alone = machine.apart or stage.partition("@")[0] in ALONE
-    return 1 if alone else min(machine.jobs, 1 + beside)
-
-
-def _threads(machine: Machine, beside: int, stage: str) -> str:
-    return str(max(1, machine.threads // _together(machine, beside, stage)))
-
-
-def _environment(device: str | None, machine: Machine, beside: int, stage: str) -> dict[str, str]:
-    threads = _threads(machine, beside, stage)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = {"FER_THREADS": threads, "OMP_NUM_THREADS": threads, "PATH": path}
-    environment[SIDE_BY_SIDE] = str(_together(machine, beside, stage))
-    environment[RUN_PROCESS] = str(os.getpid())
-    return environment if device is None else environment | {"FER_DEVICE": device}
 
 
 def _listen(stage: str, process: Started, events: "queue.SimpleQueue[_Event]") -> None:

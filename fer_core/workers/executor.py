@@ -5,6 +5,7 @@ start a worker, and puts what the worker made into its own checkout, where it is
 stage had run there.
 """
 
+import itertools
 import logging
 import os
 import signal
@@ -36,6 +37,8 @@ _ATTEMPTS = 4
 _ORDERS = "orders"
 _TRAVELS = ("raw", "runs", "weights", "compile", "memory_gb")
 """Settings of the coordinator that its workers get."""
+_STAYS = (RUN_PROCESS, "FER_ON")
+"""Facts of this process; a worker has its own."""
 
 
 @dataclass
@@ -43,16 +46,20 @@ class _Remote:
     """A stage that runs elsewhere; as `Process`.
 
     Attributes:
+        store: where its worker puts what it makes.
+        copies: outs that must be files of their own, and no links.
         stdout: what it prints; reading it does all the work.
+        result: the worker's answer; None where there is none, or no good one.
+        job: the last that was submitted.
+        stopped: signals that have come.
         cpu, peak: as the worker measured them.
     """
 
-    stage: str
-    stdout: closing[Lines]
-    results: list[Result]
     store: Store
     copies: list[str]
-    job: list[Job] = field(default_factory=list)
+    stdout: closing[Lines] = field(init=False)
+    result: Result | None = None
+    job: Job | None = None
     stopped: list[int] = field(default_factory=list)
     cpu: float = 0.0
     peak: int = 0
@@ -60,9 +67,8 @@ class _Remote:
 
     def wait(self) -> int:
         """Put what the stage made into the checkout, and tell its status."""
-        if not self.results:
+        if (result := self.result) is None:
             return -self.stopped[0] if self.stopped else 1
-        result = self.results[-1]
         self.cpu, self.peak = result.cpu, result.peak
         try:
             if result.status == 0:
@@ -75,8 +81,8 @@ class _Remote:
     def signal(self, number: int) -> None:
         """Ask the worker to stop; nothing is started again after it."""
         self.stopped.append(number)
-        for job in self.job[-1:]:
-            job.signal(number)
+        if self.job is not None:
+            self.job.signal(number)
 
 
 class Workers:
@@ -98,24 +104,25 @@ class Workers:
         made = [self._relative(out.fs_path) for out in repo.index.outs]
         self._snapshots = Snapshots(self._root, [path for path in made if path], self._folder)
         self._versions = versions()
-        self._count = 0
+        self._numbers = itertools.count()
 
     def start(self, command: Command, environment: Mapping[str, str], heavy: bool) -> _Remote:
         """Prepare a stage; it is sent off when its output is read."""
         deps, outs = self._workspace.files(command.stage)
-        order = self._order(command, environment, heavy)
-        order = replace(order, outs=[str(self._relative(out.fs_path)) for out in outs])
-        copies = [str(self._relative(out.fs_path)) for out in outs if not out.use_cache]
-        found: list[_Remote] = []
-        lines = self._work(order, deps, found)
-        found.append(_Remote(command.stage, closing(lines), [], self._store, copies))
-        return found[0]
+        paths = {str(self._relative(out.fs_path)): out for out in outs}
+        order = self._order(command, environment, heavy, list(paths))
+        copies = [path for path, out in paths.items() if not out.use_cache]
+        remote = _Remote(self._store, copies)
+        remote.stdout = closing(self._work(order, deps, remote))
+        return remote
 
     def close(self) -> None:
         """Let go of the engine."""
         self._engine.close()
 
-    def _order(self, command: Command, environment: Mapping[str, str], heavy: bool) -> Order:
+    def _order(
+        self, command: Command, environment: Mapping[str, str], heavy: bool, outs: list[str]
+    ) -> Order:
         settings = self._settings
         wants = Wants(
             int(environment["FER_THREADS"]),
@@ -131,53 +138,41 @@ class Workers:
         own = {
             name: value
             for name, value in environment.items()
-            if name in ("OMP_NUM_THREADS", "DVC_STAGE") or name.startswith("FER_")
+            if name in ("OMP_NUM_THREADS", "DVC_STAGE")
+            or (name.startswith("FER_") and name not in _STAYS)
         }
         gpus = (
             {"FER_DEVICE": "cuda", "FER_PROCESSES": str(wants.gpus)}
             if wants.gpus
             else {"FER_DEVICE": "cpu", "FER_PROCESSES": "1"}
         )
-        own = {**own, **travels, **gpus}
-        for name in (RUN_PROCESS, "FER_ON"):  # facts of this process; a worker has its own
-            own.pop(name, None)
-        self._count += 1
         return Order(
             stage=command.stage,
             text=command.text,
             folder=os.path.relpath(command.folder, self._root),
-            environment=own,
-            deps=[],
-            outs=[],
-            snapshot="",
-            digest="",
+            environment=own | travels | gpus,
+            outs=outs,
             cache="" if self._settings.store else str(self._workspace.repo.cache.local_cache_dir),
             remote=self._remote,
             node_folder=self._settings.node_folder,
             versions=self._versions,
             wants=wants,
-            result="",
         )
 
-    def _work(self, order: Order, deps: list["Output"], found: list[_Remote]) -> Lines:
+    def _work(self, order: Order, deps: list["Output"], remote: _Remote) -> Lines:
         """What a stage prints; retries it where a node was lost."""
-        remote, sent_again = found[0], False
+        sent_again = False
         try:
             snapshot = self._snapshots.take()  # after the deps were hashed: never older than they
             items = [item for dep in deps if (item := self._item(dep, snapshot)) is not None]
             inside = [item for item in items if item.hash]
-            order = replace(
-                order,
-                deps=items,
-                snapshot=str(snapshot.tar),
-                digest=snapshot.digest,
-            )
+            order = replace(order, deps=items, snapshot=str(snapshot.tar), digest=snapshot.digest)
             self._store.send(inside)
             for attempt in range(1, _ATTEMPTS + 1):
                 if remote.stopped:
                     return
                 try:
-                    yield from self._once(order, attempt, remote)
+                    result = yield from self._once(order, remote)
                 except NodeLost as error:
                     if remote.stopped:
                         return
@@ -190,35 +185,32 @@ class Workers:
                         ) from error
                     yield f"the node is lost ({error}); the stage is started again\n"
                     continue
-                result = remote.results[-1]
                 if result.lost and not sent_again:
                     sent_again = True
                     yield "the store has lost objects; they are sent again\n"
                     self._store.send(inside, again=True)
-                    remote.results.clear()
                     continue
                 self._judge(order, remote, result)
                 if result.status == 0:
                     self._store.fetch(result.outs)
                 elif result.error:
                     yield result.error + "\n"
+                remote.result = result
                 return
         except FerError as error:
-            remote.results.clear()
             yield f"{error}\n"
 
-    def _once(self, order: Order, attempt: int, remote: _Remote) -> Lines:
-        self._count += 1
-        file = self._folder / f"{os.getpid()}-{self._count}-{attempt}.json"
+    def _once(self, order: Order, remote: _Remote) -> Generator[str, None, Result]:
+        """What one worker prints, and then its answer."""
+        file = self._folder / f"{os.getpid()}-{next(self._numbers)}.json"
         order = replace(order, result=str(file.with_suffix(".result")))
         order.write(file)
         try:
-            job = self._engine.submit(order, file)
-            remote.job.append(job)
+            remote.job = job = self._engine.submit(order, file)
             if remote.stopped:  # it came while the job was handed over
                 job.signal(remote.stopped[-1])
             yield from job.lines()
-            remote.results.append(job.result())
+            return job.result()
         finally:
             for left in (file, file.with_suffix(".result"), file.with_suffix(".log")):
                 left.unlink(missing_ok=True)

@@ -68,15 +68,15 @@ class Order:
         text: its command.
         folder: where the command runs, relative to the root.
         environment: variables that the command gets beside those of the node.
-        deps: what is to be fetched before.
         outs: paths that the command makes, relative to the root.
-        snapshot: tar file with the code and parameters.
-        digest: of the snapshot's content.
         cache: folder of a DVC cache that all nodes share; "" where a remote is used.
         remote: settings of the DVC remote, without secrets; empty where the cache is shared.
         node_folder: where the node keeps checkouts and its cache; "" takes a temporary folder.
         versions: of Python and the packages that the worker must have, too.
         wants: what the engine was asked for.
+        deps: what is to be fetched before.
+        snapshot: tar file with the code and parameters.
+        digest: of the snapshot's content.
         result: file that the worker writes its answer to.
     """
 
@@ -84,16 +84,16 @@ class Order:
     text: str
     folder: str
     environment: dict[str, str]
-    deps: list[Item]
     outs: list[str]
-    snapshot: str
-    digest: str
     cache: str
     remote: dict[str, Any]
     node_folder: str
     versions: dict[str, str]
     wants: Wants
-    result: str
+    deps: list[Item] = field(default_factory=list)
+    snapshot: str = ""
+    digest: str = ""
+    result: str = ""
 
     def write(self, path: Path) -> None:
         """Write it where only the owner can read it."""
@@ -138,10 +138,12 @@ class Result:
     @classmethod
     def read(cls, path: Path) -> "Result | None":
         """The answer in a file; None where there is none."""
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
+        return cls.parse(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    @classmethod
+    def parse(cls, text: str) -> "Result":
+        """The answer in the text of such a file."""
+        found = json.loads(text)
         found["outs"] = [Item(**item) for item in found["outs"]]
         return cls(**found)
 

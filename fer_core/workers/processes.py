@@ -31,7 +31,7 @@ class Processes:
 class _Job:
     def __init__(self, order: Order, file: Path) -> None:
         self._result = Path(order.result)
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             worker_command(sys.executable, file),
             cwd=Path(order.snapshot).with_suffix(""),
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -43,20 +43,16 @@ class _Job:
             start_new_session=True,
         )
 
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
     def lines(self) -> Iterator[str]:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
             yield from lines
 
     def result(self) -> Result:
-        status = self.process.wait()
+        status = self._process.wait()
         if (found := Result.read(self._result)) is None:
             raise NodeLost(f"the worker ended with status {status}")
         return found
 
     def signal(self, number: int) -> None:
-        signal_group(self.process, number)
+        signal_group(self._process, number)

@@ -5,7 +5,6 @@ without what stages make, and the last commit.
 import hashlib
 import os
 import shutil
-import subprocess
 import tarfile
 import threading
 from collections.abc import Collection
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from fer_core.base.errors import MachineError
 from fer_core.base.files import new_file, new_folder
+from fer_core.base.git import git, project_files
 
 __all__ = ["Snapshot", "Snapshots"]
 
@@ -58,8 +58,17 @@ class Snapshots:
         Raises:
             MachineError: this is no git checkout.
         """
-        with self._lock:
-            return self._take()
+        try:
+            with self._lock:
+                return self._take()
+        except MachineError as error:
+            raise MachineError(
+                "The code cannot be packed for other machines.",
+                where=self._root,
+                found=error.found,
+                remedy="stages run elsewhere only from a git checkout; `fer run` without --on "
+                "needs none",
+            ) from error
 
     def _take(self) -> Snapshot:
         head, files = self._head(), self._files()
@@ -73,11 +82,9 @@ class Snapshots:
         return Snapshot(found, tar, folder, frozenset(files))
 
     def _files(self) -> list[str]:
-        listed = self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--")
-        names = set(listed.split("\0")) - {""}
         return sorted(
             name
-            for name in names
+            for name in project_files(self._root)
             if os.path.lexists(self._root / name)
             and not (self._root / name).is_dir()
             and not any(name == out or name.startswith(f"{out}/") for out in self._outs)
@@ -96,10 +103,10 @@ class Snapshots:
 
     def _head(self) -> str:
         """The last commit; "" where there is none, or the project is a part of a repository."""
-        if self._git("rev-parse", "--show-prefix"):
+        if git(self._root, "rev-parse", "--show-prefix"):
             return ""
         try:
-            return self._git("rev-parse", "--verify", "--quiet", "HEAD")
+            return git(self._root, "rev-parse", "--verify", "--quiet", "HEAD")
         except MachineError:
             return ""
 
@@ -116,20 +123,6 @@ class Snapshots:
                 if not clone.exists():
                     with new_folder(clone) as made:
                         url = self._root.as_uri()
-                        self._git("clone", "--quiet", "--no-checkout", "--depth=1", url, str(made))
+                        options = ("--quiet", "--no-checkout", "--depth=1")
+                        git(self._root, "clone", *options, url, str(made))
                 archive.add(clone / ".git", ".git")
-
-    def _git(self, *arguments: str) -> str:
-        try:
-            done = subprocess.run(
-                ["git", *arguments], cwd=self._root, capture_output=True, text=True, check=True
-            )
-        except (FileNotFoundError, subprocess.CalledProcessError) as error:
-            raise MachineError(
-                "The code cannot be packed for other machines.",
-                where=self._root,
-                found=getattr(error, "stderr", "") or error,
-                remedy="stages run elsewhere only from a git checkout; `fer run` without --on "
-                "needs none",
-            ) from error
-        return done.stdout.strip()

@@ -22,10 +22,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fer_core.base.errors import FerError, MachineError
-from fer_core.base.processes import RUN_PROCESS
+from fer_core.base.processes import RUN_PROCESS, own_path
 from fer_core.base.signals import caught_signals
+from fer_core.pipeline.machine import visible_gpus
 from fer_core.pipeline.nursery import start_process
-from fer_core.pipeline.scheduler import visible_gpus
 from fer_core.pipeline.workspace import Command, link_outs
 from fer_core.workers.order import Order, Result, check_versions, explained
 from fer_core.workers.store import LostError, Store
@@ -148,8 +148,7 @@ def _run(place: Path, order: Order, stopped: list[int]) -> Result:
     """Run the command, and pass on what it prints and the signals that come."""
     from dvc.stage.run import _make_cmd, get_executable
 
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    own = {"PATH": path, "DVC_ROOT": str(place), RUN_PROCESS: str(os.getpid())}
+    own = {"PATH": own_path(), "DVC_ROOT": str(place), RUN_PROCESS: str(os.getpid())}
     ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     folder = place / order.folder
     folder.mkdir(parents=True, exist_ok=True)

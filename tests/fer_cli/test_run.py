@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fer_cli import run as run_command
 from fer_cli.main import app
 from fer_core.base.errors import FerError, ParamsError
 from fer_core.base.settings import Settings
@@ -130,7 +129,7 @@ def test_options_of_dvc_repro_reach_it_in_their_order(
 
         send_signal = wait = lambda self, *_: status
 
-    monkeypatch.setattr(run_command.subprocess, "Popen", Process)
+    monkeypatch.setattr("subprocess.Popen", Process)
     assert fer("run", "--force", "--dry", "--single-item", "student@ce-1") == expected
     options = ["--force", "--dry", "--single-item", "student@ce-1"]
     assert started == [["--wait-for-lock", "repro", *options]]

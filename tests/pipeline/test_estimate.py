@@ -8,8 +8,8 @@ import pytest
 from fer_core.base.files import write_json
 from fer_core.base.params import read_params
 from fer_core.pipeline.estimate import TIMES, estimate, measured_speed, note_times, train_images
+from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import Plan, plan_of
-from fer_core.pipeline.scheduler import Machine
 from tests.shipped import SAMPLE
 
 UPSTREAM: dict[str, set[str]] = {
@@ -50,7 +50,7 @@ def test_trainings_go_at_their_last_speed_and_other_stages_take_what_they_took(
         log = {"images_per_second": speed, "seconds": 1}
         write_json(Path(f"data/students/{key}/log/environment.json"), log)
     taken = dict.fromkeys(("pack", "report", "predict@kd-1337"), (10.0, 500000000.0))
-    note_times(taken, {})
+    note_times(params, taken)
     lock = "stages:\n  pack:\n    outs:\n    - {path: data/pack, size: 7000}\n"
     Path("dvc.lock").write_text(lock)
     found = estimate(plan, params, ONE, lambda _: True)

@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from fer_core.base.errors import MachineError
-from fer_core.pipeline import scheduler
+from fer_core.pipeline.machine import machine_for, stage_threads
 from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.scheduler import machine_for, run_plan
+from fer_core.pipeline.scheduler import run_plan
 from fer_core.pipeline.workspace import open_workspace
-from fer_core.workers import executor, order, processes, snapshot
+from fer_core.workers import executor, order, processes
 from fer_core.workers.executor import Workers, open_workers
 from fer_core.workers.order import Job, Order
 from fer_core.workers.store import remote_settings
@@ -263,13 +263,13 @@ def test_a_worker_s_checkout_has_the_commit_and_the_uncommitted_code(checkout: P
 def test_a_checkout_outside_git_is_told(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = snapshot.subprocess.run
+    real = subprocess.run
 
     def broken(command: list[str], **options: object) -> object:
         return real(["false"] if command[0] == "git" else command, **options)  # type: ignore[call-overload]
 
     with open_workspace() as workspace:
-        monkeypatch.setattr(snapshot.subprocess, "run", broken)
+        monkeypatch.setattr(subprocess, "run", broken)
         stage = open_workers(workspace, settings(checkout)).start(
             workspace.begin("make@a"),  # type: ignore[arg-type]
             {"FER_THREADS": "1"},
@@ -283,4 +283,4 @@ def test_a_checkout_outside_git_is_told(
 def test_the_machine_of_a_cluster_gives_every_stage_all_its_threads(checkout: Path) -> None:
     machine = machine_for(settings(checkout, threads=3, jobs=20), None)
     assert machine.jobs == 20 and machine.devices == () and machine.apart
-    assert scheduler._threads(machine, beside=7, stage="any") == "3"
+    assert stage_threads(machine, beside=7, stage="any") == "3"

@@ -19,7 +19,7 @@ def look(tmp_path: Path, **values: object) -> list[Finding]:
 
 
 def test_what_is_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elsewhere, "_version", lambda name: "2.60.0")
+    monkeypatch.setattr(elsewhere, "installed_version", lambda name: "2.60.0")
     (found,) = look(tmp_path)
     assert found.level == Level.OK and "Ray 2.60.0" in found.text and "local" in found.text
 
@@ -28,7 +28,7 @@ def test_what_is_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_an_engine_that_is_not_here_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: str, remedy: str
 ) -> None:
-    monkeypatch.setattr(elsewhere, "_version", lambda name: None)
+    monkeypatch.setattr(elsewhere, "installed_version", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     (found,) = look(tmp_path, on=on)
     assert found.level == Level.FAIL and remedy in found.remedy
@@ -45,6 +45,6 @@ def test_an_engine_that_is_not_here_fails(
 def test_a_store_that_cannot_be_reached_by_its_kind_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str, level: Level, told: str
 ) -> None:
-    monkeypatch.setattr(elsewhere, "_version", lambda name: None)
+    monkeypatch.setattr(elsewhere, "installed_version", lambda name: None)
     found = look(tmp_path, store=store)[-1]
     assert found.level == level and told in found.text
