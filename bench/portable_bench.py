@@ -21,9 +21,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from fer_core.base.reading import read_yaml
-
 from fer_core.base.machine import cpu_model
+from fer_core.base.reading import read_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = {
