@@ -16,7 +16,6 @@ from fer_core.base.labels import CLASSES
 from fer_core.base.params import Section
 from fer_core.evaluation.metrics.bootstrap import Interval, confidence_intervals, interval_of
 from fer_core.evaluation.metrics.deployed import Answers, refused
-from fer_core.evaluation.metrics.metrics import outcome_of
 
 __all__ = ["AmbiguityOptions", "measure_ambiguity", "tenth_annotator"]
 
@@ -72,10 +71,9 @@ def measure_ambiguity(
     weights = answers.weights(resamples, seed)
     rows, said = np.arange(len(answers)), answers.p.argmax(axis=1)
     agreeing = shares[rows, said]
-    log_p = np.log(np.maximum(answers.p, np.finfo(np.float64).tiny))
     outcome = replace(
-        outcome_of(log_p, answers.labels, bins),
-        nll=-(shares * log_p).sum(axis=1),
+        answers.outcome(bins),
+        nll=-(shares * answers.log_p).sum(axis=1),
         surplus=agreeing - answers.confidence,
     )
     fit = confidence_intervals(outcome, resamples, seed, ("nll", "ece"), answers.clusters)

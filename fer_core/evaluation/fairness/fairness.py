@@ -16,7 +16,6 @@ from fer_core.base.params import Section
 from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals, interval_of
 from fer_core.evaluation.metrics.deployed import Answers, refused
-from fer_core.evaluation.metrics.metrics import outcome_of
 
 __all__ = ["FairnessOptions", "measure_fairness", "parse_subgroups"]
 
@@ -119,9 +118,7 @@ def _group(
 ) -> dict[str, Any]:
     """Metrics of one group, and how far its accuracy is from that of all other rows."""
     part, right = answers.of(mine), answers.right
-    log_p = np.log(np.maximum(part.p, np.finfo(np.float64).tiny))
-    outcome = outcome_of(log_p, part.labels, bins)
-    intervals = confidence_intervals(outcome, *drawing, _SHOWN, part.clusters)
+    intervals = confidence_intervals(part.outcome(bins), *drawing, _SHOWN, part.clusters)
     found: dict[str, Any] = {
         "n": len(part),
         "clusters": len(np.unique(part.clusters)),

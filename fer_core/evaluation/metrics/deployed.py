@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.evaluation.metrics.bootstrap import stratified_weights
-from fer_core.evaluation.metrics.metrics import softmax
+from fer_core.evaluation.metrics.metrics import Outcome, outcome_of, softmax
 from fer_core.evaluation.metrics.record import Evaluation
 
 __all__ = ["Answers", "answers_of", "provenance", "refused"]
@@ -48,6 +48,15 @@ class Answers:
         """Those of some rows, by a mask or by numbers."""
         ids = np.array(self.sample_ids, dtype=object)[rows].tolist()
         return Answers(ids, self.labels[rows], self.p[rows], self.clusters[rows])
+
+    @property
+    def log_p(self) -> np.ndarray:
+        """Logarithms of the probabilities, finite, float64 [N, 7]."""
+        return np.asarray(np.log(np.maximum(self.p, np.finfo(np.float64).tiny)))
+
+    def outcome(self, bins: int) -> Outcome:
+        """What metrics are made of (`outcome_of`)."""
+        return outcome_of(self.log_p, self.labels, bins)
 
     def weights(self, resamples: int, seed: int) -> list[np.ndarray]:
         """Resamples of whole clusters (`stratified_weights`)."""
