@@ -16,6 +16,7 @@ from fer_core.base.labels import CLASSES
 from fer_core.base.params import Section
 from fer_core.evaluation.metrics.bootstrap import Interval, confidence_intervals, interval_of
 from fer_core.evaluation.metrics.deployed import Answers, refused
+from fer_core.evaluation.metrics.options import EvaluationOptions
 
 __all__ = ["AmbiguityOptions", "measure_ambiguity", "tenth_annotator"]
 
@@ -38,8 +39,7 @@ def measure_ambiguity(
     answers: Answers,
     votes: np.ndarray,
     options: AmbiguityOptions,
-    bins: int,
-    resamples: int,
+    evaluation: EvaluationOptions,
     seed: int,
 ) -> dict[str, Any]:
     """The student and its ceilings on rows with votes.
@@ -48,8 +48,8 @@ def measure_ambiguity(
         answers: to N rows.
         votes: float64 [N, 7], for each class; nan where a row has none.
         options: section `trust.ambiguity`.
-        bins: of the calibration error.
-        resamples, seed: of the bootstrap.
+        evaluation: section `evaluation`.
+        seed: of the bootstrap.
 
     Returns:
         Plain values for JSON. Rows without votes, or whose votes do not sum to more than 0, are
@@ -68,15 +68,17 @@ def measure_ambiguity(
         return {**refused(0, "no test row has votes"), "left_out": left_out}
     answers, votes = answers.of(sound), votes[sound]
     shares = votes / votes.sum(axis=1, keepdims=True)
-    weights = answers.weights(resamples, seed)
+    weights = answers.weights(evaluation.bootstrap, seed)
     rows, said = np.arange(len(answers)), answers.p.argmax(axis=1)
     agreeing = shares[rows, said]
     outcome = replace(
-        answers.outcome(bins),
+        answers.outcome(evaluation.bins),
         nll=-(shares * answers.log_p).sum(axis=1),
         surplus=agreeing - answers.confidence,
     )
-    fit = confidence_intervals(outcome, resamples, seed, ("nll", "ece"), answers.clusters)
+    fit = confidence_intervals(
+        outcome, evaluation.bootstrap, seed, ("nll", "ece"), answers.clusters
+    )
 
     def mean(values: np.ndarray) -> Interval:
         return interval_of(lambda w: float(w @ values / w.sum()), weights)
