@@ -19,19 +19,29 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from timm.utils import reparameterize_model  # type: ignore[attr-defined]
 from torch import nn
 
+from fer_core.base.absent import absent_classes
 from fer_core.base.errors import ModelError
 from fer_core.base.files import new_file
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.plain import with_global_pooling, with_plain_pooling
+from fer_core.models.networks.card import ModelCard
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.predict.metadata import INPUT, LOGITS, NEVER, PROBABILITIES, OnnxMetadata
+from fer_core.predict.metadata import (
+    INPUT,
+    LOGITS,
+    NEVER,
+    PROBABILITIES,
+    OnnxMetadata,
+    Thresholds,
+)
 
 __all__ = [
     "assemble",
     "export_files",
     "export_network",
     "float_networks",
+    "metadata_of",
     "save_networks",
     "save_onnx",
     "to_half",
@@ -40,6 +50,30 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _NORMALISED = "normalised"
+
+
+def metadata_of(
+    card: ModelCard, temperature: float, licence: str, thresholds: Thresholds | None = None
+) -> OnnxMetadata:
+    """What is embedded in the single-precision file of a saved network.
+
+    Args:
+        card: of the network.
+        temperature: that its calibration found.
+        licence: terms of use of the weights.
+        thresholds: of abstention, where some were fitted.
+    """
+    return OnnxMetadata(
+        card.arch,
+        "fp32",
+        card.preprocessing,
+        temperature,
+        card.weights_sha256,
+        card.rows_sha256,
+        licence,
+        absent_classes(),
+        thresholds,
+    )
 
 
 def export_files(
