@@ -77,7 +77,7 @@ def answers_of(evaluation: Evaluation, name: str, temperature: float) -> Answers
 
 
 def provenance(evaluation: Evaluation, name: str) -> dict[str, Any]:
-    """What a record is of: model, set and hashes, for the check that a report is of one run."""
+    """What a record is of: model, set and hashes. They tell the report that it is of one run."""
     return {
         "model": evaluation.key,
         "set": name,
@@ -87,5 +87,5 @@ def provenance(evaluation: Evaluation, name: str) -> dict[str, Any]:
 
 
 def refused(n: int, reason: str) -> Mapping[str, Any]:
-    """What stands in the place of a number that cannot be given."""
+    """What is given in the place of a number that cannot be: of how many rows, and why."""
     return {"n": n, "reason": reason}
