@@ -35,9 +35,14 @@ class Answers:
         return len(self.labels)
 
     @property
+    def said(self) -> np.ndarray:
+        """Most probable class, int64 [N]."""
+        return np.asarray(self.p.argmax(axis=1))
+
+    @property
     def right(self) -> np.ndarray:
         """Whether the most probable class is the label, bool [N]."""
-        return np.asarray(self.p.argmax(axis=1) == self.labels)
+        return np.asarray(self.said == self.labels)
 
     @property
     def confidence(self) -> np.ndarray:

@@ -5,7 +5,7 @@ rows.
 what they and the risk-coverage curve are worth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from fer_core.evaluation.metrics.deployed import Answers, refused
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.selective.conformal import class_sets, class_thresholds
 from fer_core.evaluation.selective.curve import (
+    Curve,
     aurc,
     coverage_at,
     risk_coverage,
@@ -102,7 +103,7 @@ def measure_selective(
     weights = test.weights(evaluation.bootstrap, seed)
     sure, right = test.confidence, test.right
 
-    def interval(statistic: Any) -> dict[str, float]:
+    def interval(statistic: Callable[[Curve], float]) -> dict[str, float]:
         return interval_of(lambda w: statistic(risk_coverage(sure, right, w)), weights).to_dict()
 
     best = aurc(risk_coverage(right.astype(np.float64), right))
