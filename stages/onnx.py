@@ -20,8 +20,9 @@ from fer_core.export.card.licence import read_licence
 from fer_core.export.card.model_card import CardFacts, model_card
 from fer_core.export.onnx.export import export_network, float_networks, metadata_of, save_networks
 from fer_core.export.onnx.faces import calib_faces, reference_logits
+from fer_core.export.onnx.gates import write_parity
 from fer_core.export.onnx.options import DeployOptions
-from fer_core.export.onnx.parity import check_parity, drop_refused, write_parity
+from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.quantise import quantise
 from fer_core.export.onnx.report import write_export_report
 from fer_core.logits.mirrored import Mirrored

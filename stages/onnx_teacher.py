@@ -18,7 +18,8 @@ from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.export.onnx.export import export_files, metadata_of
 from fer_core.export.onnx.faces import reference_logits
-from fer_core.export.onnx.parity import check_parity, drop_refused, write_parity
+from fer_core.export.onnx.gates import write_parity
+from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.report import write_export_report
 from fer_core.models.networks.saved import load_model
 from stages.entry import run_stage
