@@ -34,7 +34,8 @@ from fer_core.evaluation.calibration.calibration import short_temperature
 from fer_core.evaluation.comparison.gates import SetComparison, judge
 from fer_core.evaluation.metrics.bootstrap import paired_differences
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
-from fer_core.export.onnx.export import export_network, float_networks, metadata_of, save_networks
+from fer_core.export.onnx.assembly import metadata_of
+from fer_core.export.onnx.export import export_network, float_networks, save_networks
 from fer_core.images.views import ViewOptions
 from fer_core.live.recorded import RecordedSession, compare_sessions, read_session
 from fer_core.live.replaying import replayed

@@ -28,7 +28,8 @@ from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.gates import GateResult, SetComparison, compare_sets, judge
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import read_evaluation
-from fer_core.export.onnx.export import export_files, metadata_of
+from fer_core.export.onnx.assembly import metadata_of
+from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import DeployOptions
 from fer_core.models.networks.saved import load_model
 from fer_core.predict.detection import YuNet

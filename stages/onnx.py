@@ -18,7 +18,8 @@ from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.evaluation.selective.report import Fitted, read_fitted
 from fer_core.export.card.licence import read_licence
 from fer_core.export.card.model_card import CardFacts, model_card
-from fer_core.export.onnx.export import export_network, float_networks, metadata_of, save_networks
+from fer_core.export.onnx.assembly import metadata_of
+from fer_core.export.onnx.export import export_network, float_networks, save_networks
 from fer_core.export.onnx.faces import calib_faces, reference_logits
 from fer_core.export.onnx.gates import write_parity
 from fer_core.export.onnx.options import DeployOptions

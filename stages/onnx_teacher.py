@@ -16,7 +16,8 @@ from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
-from fer_core.export.onnx.export import export_files, metadata_of
+from fer_core.export.onnx.assembly import metadata_of
+from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.faces import reference_logits
 from fer_core.export.onnx.gates import write_parity
 from fer_core.export.onnx.parity import check_parity, drop_refused
