@@ -11,10 +11,7 @@ Run: python -m bench.adapt_bench [--fer2013 FOLDER --fer2013-model FOLDER] [--ou
   with replayed rows, learnt from, and the held-out ones are replayed through both networks.
 """
 
-import logging
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -25,7 +22,7 @@ import torch
 import typer
 
 from bench.peers_bench import read_faces
-from fer_cli.live.setting import prepare
+from bench.poor_camera import SECONDS, SEED, SESSIONS, SHARE, Pictures, record
 from fer_core.base.files import write_text
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import setup_logging
@@ -37,18 +34,16 @@ from fer_core.evaluation.calibration.calibration import short_temperature
 from fer_core.evaluation.comparison.gates import SetComparison, judge
 from fer_core.evaluation.metrics.bootstrap import paired_differences
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
-from fer_core.export.onnx.export import export_files
+from fer_core.export.onnx.assembly import metadata_of
+from fer_core.export.onnx.export import export_network, float_networks, save_networks
 from fer_core.images.views import ViewOptions
-from fer_core.live.frames import Frame, Source
 from fer_core.live.recorded import RecordedSession, compare_sessions, read_session
 from fer_core.live.replaying import replayed
-from fer_core.live.specification import Specification
 from fer_core.models.networks.saved import load_model
 from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import YuNet
 from fer_core.predict.fetching import detector_file
-from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.predictor import Predictor
 from fer_core.sample.portrait import shoot
 from fer_core.sources.catalogue.faces import Face
@@ -60,11 +55,8 @@ from fer_core.training.adaptation.options import AdaptOptions
 from fer_core.training.loop.options import StudentTrainOptions
 from fer_core.training.loop.run import Start, TrainingRun
 
-log = logging.getLogger("bench.adapt")
-
-RATE, SECONDS, PICTURES, SEED, SIDE = 10, 24, 24, 1337, (320, 240)
-SESSIONS = {"train": 4, "val": 2, "test": 6}
-SHARE = sum(SESSIONS.values())
+PICTURES = 24
+"""Of a session."""
 _PAGE = """# Adaptation to a camera
 
 What `python -m bench.adapt_bench --out docs/results/live.md` found: a student before and after
@@ -88,17 +80,6 @@ VIEWS = ViewOptions(
     saturation=0.05,
     hue=0.0,
 )
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Faces, RGB, with their labels."""
-
-    images: list[np.ndarray]
-    labels: np.ndarray
-
-    def of(self, places: np.ndarray) -> "Pictures":
-        return Pictures([self.images[place] for place in places], self.labels[places])
 
 
 @dataclass(frozen=True)
@@ -137,7 +118,7 @@ def _section(title: str, model: Path, world: World) -> str:
     with TemporaryDirectory() as name:
         root = Path(name)
         base = _exported(model, world, root / "base")
-        _record(world.shown, base, root / "sessions")
+        record(world.shown, base, root / "sessions")
         faces = _faces_of(root / "sessions")
         _write_dev(root / "dev", world, faces)
         held_out = [read_session(path) for path in sorted((root / "sessions/test").iterdir())]
@@ -216,64 +197,6 @@ def _of_fer2013(table: Path) -> World:
     return World(tested.of(shown), learnt.of(known), tested.of(val), tested.of(offline))
 
 
-class _Camera(Source):
-    """Each face for 1 to 2.5 s, as a poor camera in a dark room shows it.
-
-    Attributes:
-        labels: of the frames so far.
-    """
-
-    kind, name, waits, rate = "clip", "scripted", True, float(RATE)
-
-    def __init__(self, pictures: Pictures, seed: int) -> None:
-        self._pictures, self._rng = pictures, np.random.default_rng(seed)
-        self.labels: list[int] = []
-
-    def frames(self) -> Iterator[Frame]:
-        rng, index = self._rng, 0
-        for picture, label in zip(self._pictures.images, self._pictures.labels, strict=True):
-            face, place = cv2.resize(picture, (150, 150)), np.zeros(3)
-            for _ in range(int(RATE * rng.uniform(1, 2.5))):
-                if index >= RATE * SECONDS:
-                    return
-                place = 0.9 * place + rng.normal(0, (1.5, 1.5, 1.0))
-                self.labels.append(int(label))
-                yield Frame(index, index / RATE, _seen(face, place, rng))
-                index += 1
-
-    def close(self) -> None:
-        """It holds nothing."""
-
-
-def _seen(face: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    zoom = 1 + place[2] / 60
-    moved = np.array([[zoom, 0, 85 + place[0]], [0, zoom, 45 + place[1]]], np.float32)
-    image = cv2.warpAffine(
-        face, moved, SIDE, borderMode=cv2.BORDER_CONSTANT, borderValue=(110,) * 3
-    )
-    image = cv2.GaussianBlur(image, (0, 0), 2.0).astype(np.float64)
-    image = 255 * (image / 255) ** 1.6 * [0.75, 0.6, 0.45] + rng.normal(0, 10, image.shape)
-    return np.clip(image, 0, 255).astype(np.uint8)
-
-
-def _record(shown: Pictures, model: Path, root: Path) -> None:
-    """Sessions of pictures that no other session shows."""
-    parts = np.array_split(np.random.default_rng(SEED).permutation(len(shown.labels)), SHARE)
-    setting, number = prepare(model, Specification()), 0
-    for split, count in SESSIONS.items():
-        for _ in range(count):
-            source = _Camera(shown.of(parts[number]), number)
-            watch = setting.watch(source, root / split / f"s{number:02d}")
-            watch.writer.record(True)
-            watch.before = _labelling(source, watch.writer)
-            deque(watch.results(), maxlen=0)
-            number += 1
-
-
-def _labelling(source: _Camera, writer: Any) -> Any:
-    return lambda index: writer.label(source.labels[index])
-
-
 def _faces_of(root: Path) -> list[Face]:
     options = CleanOptions(
         allow_undecodable=0,
@@ -286,7 +209,8 @@ def _faces_of(root: Path) -> list[Face]:
 
 def _write_dev(folder: Path, world: World, faces: list[Face]) -> None:
     """Replayed train and val rows, and those of the sessions."""
-    records, images = [], []
+    records: list[dict[str, Any]] = []
+    images = []
     for split, pictures in (("train", world.replayed), ("val", world.val)):
         for image, label in zip(pictures.images, pictures.labels, strict=True):
             done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -321,21 +245,15 @@ def _adapt(model: Path, root: Path, mode: str, options: AdaptOptions) -> None:
 def _exported(model: Path, world: World, folder: Path) -> Path:
     """The student as ONNX, with the temperature that val faces ask for."""
     network, card = load_model(model)
-    metadata = OnnxMetadata(
-        card.arch,
-        "fp32",
-        card.preprocessing,
-        1.0,
-        card.weights_sha256,
-        card.rows_sha256,
-        "measured only",
-    )
     folder.mkdir(exist_ok=True)
-    file = export_files(network, metadata, 18, ("fp32",), folder, "student")["fp32"]
-    logits = _logits(file, world.val)
-    found = short_temperature(logits, world.val.labels, where=model)
-    fitted = replace(metadata, temperature=found)
-    return export_files(load_model(model)[0], fitted, 18, ("fp32",), folder, "student")["fp32"]
+    networks = float_networks(export_network(network, card.preprocessing.size, 18), ("fp32",))
+
+    def save(temperature: float) -> Path:
+        metadata = metadata_of(card, temperature, "measured only")
+        return save_networks(networks, metadata, folder, "student")["fp32"]
+
+    logits = _logits(save(1.0), world.val)
+    return save(short_temperature(logits, world.val.labels, where=model))
 
 
 def _logits(file: Path, pictures: Pictures) -> np.ndarray:

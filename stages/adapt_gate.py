@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fer_core.base import paths
-from fer_core.base.absent import absent_classes
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import new_folder, write_json
 from fer_core.base.params import Params
@@ -29,12 +28,12 @@ from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.gates import GateResult, SetComparison, compare_sets, judge
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import read_evaluation
+from fer_core.export.onnx.assembly import metadata_of
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import DeployOptions
 from fer_core.models.networks.saved import load_model
 from fer_core.predict.detection import YuNet
 from fer_core.predict.fetching import detector_file
-from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.predictor import Predictor
 from fer_core.sources.catalogue.descriptor import checked_tree, read_descriptor
 from fer_core.training.adaptation.options import AdaptOptions
@@ -95,16 +94,7 @@ def _exported(folder: Path, deploy: DeployOptions) -> Path:
     """The adapted student as ONNX."""
     network, card = load_model(paths.STUDENTS / paths.ADAPTED / "model")
     calibration = read_calibration(paths.CALIBRATION / paths.ADAPTED, card.weights_sha256)
-    metadata = OnnxMetadata(
-        card.arch,
-        "fp32",
-        card.preprocessing,
-        calibration.temperature,
-        card.weights_sha256,
-        card.rows_sha256,
-        deploy.licence,
-        absent_classes(),
-    )
+    metadata = metadata_of(card, calibration.temperature, deploy.licence)
     return export_files(network, metadata, deploy.opset, ("fp32",), folder, "student")["fp32"]
 
 

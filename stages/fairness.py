@@ -42,8 +42,7 @@ def main() -> None:
         answers.of(mine),
         parse_subgroups(texts[mine].tolist()),
         params.section("trust.fairness", FairnessOptions),
-        evaluation.bins,
-        evaluation.bootstrap,
+        evaluation,
         params.section("seed", int),
     )
     write_json(paths.METRICS / "fairness.json", provenance(found, name) | measured)

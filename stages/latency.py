@@ -18,8 +18,8 @@ from fer_core.export.latency.latency import (
     usable_providers,
 )
 from fer_core.export.latency.records import judge, write_latency, write_promotions
+from fer_core.export.onnx.gates import read_parity
 from fer_core.export.onnx.options import LatencyOptions
-from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_report
 from fer_core.predict.predictor import Predictor
 from stages.entry import run_stage

@@ -58,9 +58,7 @@ class ReplaySource(Source):
 
 def replayed_labels(session: RecordedSession, writer: SessionWriter) -> Callable[[int], None]:
     """What gives a writer the label that each frame had."""
-    labels = {
-        number: frame.manual for number, frame in zip(session.numbers, session.frames, strict=True)
-    }
+    labels = _labels(session)
 
     def give(index: int) -> None:
         label = labels[index]
@@ -76,8 +74,7 @@ def replayed(session: RecordedSession, predictor: Predictor, detector: Detector)
     Raises:
         DataError: as `ReplaySource`.
     """
-    labels = dict(zip(session.numbers, (frame.manual for frame in session.frames), strict=True))
-    engine = Engine(predictor, detector, session.rules)
+    labels, engine = _labels(session), Engine(predictor, detector, session.rules)
     found = RecordedSession(session.folder, session.facts, session.rules)
     for frame in ReplaySource(session).frames():
         main, manual = engine.analyse(frame).main, labels[frame.index]
@@ -89,3 +86,10 @@ def replayed(session: RecordedSession, predictor: Predictor, detector: Detector)
         answers = (tuple(map(float, row)) for row in (main.probabilities, main.smoothed))
         found.frames.append(Scored(frame.time, manual, main.raw, shown, *answers))
     return found
+
+
+def _labels(session: RecordedSession) -> dict[int, int]:
+    """Label that a person gave each frame, by its number; -1 for none."""
+    return {
+        number: frame.manual for number, frame in zip(session.numbers, session.frames, strict=True)
+    }

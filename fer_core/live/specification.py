@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.labels import CLASSES
-from fer_core.predict.detection import MARGIN
+from fer_core.pixels.framing import MARGIN
 
 __all__ = ["Detect", "Score", "Smooth", "Specification", "Track"]
 

@@ -22,7 +22,7 @@ from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
 from fer_core.evaluation.selective.report import Fitted, write_fitted
 from fer_core.export.latency.records import read_latency, read_promotions
-from fer_core.export.onnx.parity import GATES, read_parity
+from fer_core.export.onnx.gates import GATES, read_parity
 from fer_core.export.onnx.report import read_export_report
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.card import ModelCard

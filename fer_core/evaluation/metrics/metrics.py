@@ -7,9 +7,8 @@ intervals come from one piece of code.
 Classes without rows: macro-F1 is the mean over the seven classes, and a class without rows counts
 as 0 (scikit-learn's `f1_score(labels=range(7), average="macro", zero_division=0)`), so its value on
 such a set is bounded by present / 7. Classes that are declared absent (section `labels`) are left
-out. Beside it stands the mean over the classes that have rows (`macro_f1_present`), which is 1 for
-a perfect predictor on any set. Minority-F1 is the mean of the three lowest F1 among the classes
-that have rows, too.
+out. The mean over the classes that have rows (`macro_f1_present`) is 1 for a perfect predictor on
+any set. Minority-F1 is the mean of the three lowest F1 among the classes that have rows, too.
 """
 
 from collections.abc import Collection
@@ -197,10 +196,10 @@ def measure(
         (mean multiclass sum, Brier 1950), ece (equal-width bins, Guo et al. 2017), ece_equal_mass
         (the same gap of the top label over bins of equal mass, Nguyen & O'Connor 2015: a row's bin
         is floor(bins × share of rows with lower confidence), so equal confidences share a bin and
-        row order plays no part), classwise_ece (the static calibration
-        error of Nixon et al. 2019, "Measuring Calibration in Deep Learning": the gap between the
-        probabilities of a class and how often it is the label, in equal-width bins of that
-        probability, mean over the seven classes).
+        row order plays no part), classwise_ece (the static calibration error of Nixon et al. 2019,
+        "Measuring Calibration in Deep Learning": the gap between the probabilities of a class and
+        how often it is the label, in equal-width bins of that probability, mean over the seven
+        classes, those that are declared absent left out).
     """
     if weights is None:
         weights = np.ones(len(outcome), dtype=np.int64)

@@ -17,8 +17,8 @@ from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import SPLITS, Rows
 from fer_core.evaluation.calibration.report import Calibration
 from fer_core.export.card.carried import carried_words
+from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
-from fer_core.export.onnx.parity import GATES, Parity
 from fer_core.models.networks.card import ModelCard
 from fer_core.predict.metadata import OnnxMetadata
 

@@ -23,7 +23,7 @@ from fer_core.evaluation.metrics.readers import (
     read_validation,
 )
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
-from fer_core.export.onnx.parity import read_parity
+from fer_core.export.onnx.gates import read_parity
 from fer_core.export.onnx.report import read_export_records
 from fer_core.report.facts.agreement import REMEDY, agreements, check_one_run
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from fer_core.base.errors import DataError
 from fer_core.base.files import harmless_cell, write_text
+from fer_core.pixels.framing import MARGIN, FaceBox, crop_face
 from fer_core.pixels.opencv import cv2
 from fer_core.pixels.picture_files import is_image
-from fer_core.predict.detection import MARGIN, FaceBox, YuNet, crop_face, shrunk_to
+from fer_core.predict.detection import YuNet, shrunk_to
 from fer_core.sources.files.subjects import SUBJECTS, read_subjects
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.images.photos import decode_photo, upright

@@ -13,57 +13,34 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import PurePosixPath
 from tempfile import NamedTemporaryFile
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from fer_core.base.errors import DataError
-from fer_core.base.files import parse_json
-from fer_core.base.labels import CLASSES, INDEX, UNLABELLED
+from fer_core.base.labels import CLASSES
 from fer_core.pixels.captures import is_picture, opened
 from fer_core.pixels.framing import FaceBox, crop_face
 from fer_core.pixels.opencv import cv2
 from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
 from fer_core.sources.catalogue.options import CleanOptions, WebcamSessionOptions
-from fer_core.sources.files.label_files import Line, read_lines, read_whole
-from fer_core.sources.files.names import looks_like_split, split_of
+from fer_core.sources.files.sessions import (
+    FACTS,
+    ROWS,
+    Session,
+    SessionFrame,
+    read_facts,
+    read_frames,
+    sessions_in,
+    video_of,
+)
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.images.crops import encode_crop
 from fer_core.sources.reading.reader import Entry, Reader, excluded
 
 __all__ = ["READER"]
 
-_ROWS, _FACTS = "per_frame.csv", "session.json"
-_COLUMNS = ("frame_index", "time_sec", "manual_label", "face", "x", "y", "w", "h")
-_LARGEST = 1_000_000_000  # of any number: more is a slip
-_LARGEST_FACTS = 1 << 22  # bytes
 _MOST_OF_FRAME = 1.5  # that a face may be longer than the frame
 _SESSION = "(session)"
-
-
-class _Session(NamedTuple):
-    """A folder with a session, and the split that its name or the folder above it means."""
-
-    folder: str
-    split: str
-    usage: str
-
-    @property
-    def name(self) -> str:
-        return self.folder or "session"
-
-    def file(self, name: str) -> str:
-        return f"{self.folder}/{name}" if self.folder else name
-
-
-class _Frame(NamedTuple):
-    """What a row says of a frame; the label is -1 and the box None where there is none."""
-
-    line: Line
-    number: int
-    time: float
-    label: int
-    box: FaceBox | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +55,11 @@ class _WebcamSession(Reader):
     layout = "webcam_session"
 
     def recognise(self, tree: RawTree) -> bool:
-        return any(True for _ in _sessions(tree))
+        return any(True for _ in sessions_in(tree))
 
     def files(self, tree: RawTree) -> list[str]:
-        found = [session.file(name) for session in _sessions(tree) for name in (_ROWS, _FACTS)]
-        videos = (_video_of(_facts(tree, session), session) for session in _sessions(tree))
+        found = [session.file(name) for session in sessions_in(tree) for name in (ROWS, FACTS)]
+        videos = (video_of(read_facts(tree, session), session) for session in sessions_in(tree))
         return [*(found or [""]), *(name for name in videos if tree.is_file(name))]
 
     def remarks(self, tree: RawTree, options: CleanOptions) -> list[str]:
@@ -98,12 +75,12 @@ class _WebcamSession(Reader):
             DataError: no session, a folder that speaks of a split without saying which, or a table
                 that was edited and does not hold what it must; names file and line.
         """
-        sessions = list(_sessions(tree))
+        sessions = list(sessions_in(tree))
         if not sessions:
             raise DataError(
                 "The sessions are missing.",
                 where=tree.place,
-                expected=f"folders with {_ROWS} and {_FACTS}, as `fer live --record` writes them",
+                expected=f"folders with {ROWS} and {FACTS}, as `fer live --record` writes them",
             )
         for session in sessions:
             yield from _entries_of(tree, session, options.webcam_session)
@@ -157,52 +134,12 @@ def _is_inside(box: FaceBox, image: np.ndarray) -> bool:
     )
 
 
-def _sessions(tree: RawTree) -> Iterator[_Session]:
-    """The folders with sessions: the data set itself, those in it, and those in these."""
-    tops = tree.folders()
-    inner = [f"{top}/{name}" for top in tops for name in tree.folders(top)]
-    for folder in ("", *sorted([*tops, *inner])):
-        base = f"{folder}/" if folder else ""
-        if not (tree.is_file(f"{base}{_ROWS}") and tree.is_file(f"{base}{_FACTS}")):
-            continue
-        top = folder.partition("/")[0]
-        split = split_of(top)
-        if split is None and looks_like_split(top):
-            raise DataError(
-                "The name of a folder speaks of a split, and which one it means is not clear.",
-                where=tree.where(top),
-                expected="train, val or test, or a name without such words",
-                remedy="rename the folder",
-            )
-        yield _Session(folder, split or "train", top if split else "")
-
-
-def _facts(tree: RawTree, session: _Session) -> dict[str, Any]:
-    """What `session.json` says of the recording; nothing where none was made."""
-    name = session.file(_FACTS)
-    try:
-        facts = parse_json(read_whole(tree, name, _LARGEST_FACTS).decode())
-    except ValueError as error:
-        raise DataError("This file is damaged.", where=tree.where(name), found=error) from error
-    recorded = facts.get("recorded") if isinstance(facts, dict) else None
-    return (recorded if isinstance(recorded, dict) else {}) | {
-        "killed": not (isinstance(facts, dict) and facts.get("ended"))
-    }
-
-
-def _video_of(facts: dict[str, Any], session: _Session) -> str:
-    """The clean video; "" where the session has none. The page's video has frames of its own."""
-    name = facts.get("video")
-    plain = isinstance(name, str) and "\0" not in name and PurePosixPath(name).name == name
-    return session.file(name) if isinstance(name, str) and plain else ""
-
-
 def _entries_of(
-    tree: RawTree, session: _Session, options: WebcamSessionOptions
+    tree: RawTree, session: Session, options: WebcamSessionOptions
 ) -> Iterator[_FrameEntry]:
-    facts = _facts(tree, session)
-    video = _video_of(facts, session)
-    frames = list(_frames(tree, session, facts["killed"]))
+    facts = read_facts(tree, session)
+    video = video_of(facts, session)
+    frames = list(read_frames(tree, session, facts["killed"]))
     whole = _FrameEntry(
         key=session.name, split=session.split, usage=session.usage, word=_SESSION, path=video
     )
@@ -216,9 +153,9 @@ def _entries_of(
         if not isinstance(first, int) or first not in numbers:
             raise DataError(
                 "The video does not belong to the frames of this session.",
-                where=tree.where(session.file(_FACTS)),
+                where=tree.where(session.file(FACTS)),
                 found=f"a video from frame {first}",
-                expected=f"one of the frames in {_ROWS}",
+                expected=f"one of the frames in {ROWS}",
                 remedy="take back what was changed by hand",
             )
         end = last if isinstance(last, int) else frames[-1].number
@@ -238,7 +175,9 @@ def _entries_of(
             )
 
 
-def _reasons(frames: list[_Frame], recorded: range, limits: WebcamSessionOptions) -> dict[int, str]:
+def _reasons(
+    frames: list[SessionFrame], recorded: range, limits: WebcamSessionOptions
+) -> dict[int, str]:
     """Place of every labelled frame -> why it is left out, or ""."""
     reasons: dict[int, str] = {}
     sound: dict[int, list[int]] = defaultdict(list)
@@ -269,57 +208,6 @@ def _reasons(frames: list[_Frame], recorded: range, limits: WebcamSessionOptions
                 if place not in stay
             }
     return reasons
-
-
-def _frames(tree: RawTree, session: _Session, killed: bool) -> Iterator[_Frame]:
-    """One a frame, of the main face.
-
-    Args:
-        killed: the last row may have been cut off, and is left out then.
-    """
-    lines = read_lines(tree, session.file(_ROWS))
-    head = next(lines)
-    names = [name.strip() for name in head.text.split(",")]
-    meaning = ", ".join(_COLUMNS)
-    if len(set(names)) != len(names) or not set(_COLUMNS) <= set(names):
-        raise head.error("Columns are missing in the table of frames.", meaning)
-    places = [names.index(name) for name in _COLUMNS]
-    before = (-1, -1.0)
-    line = next(lines, None)
-    while line is not None:
-        following = next(lines, None)
-        try:
-            cells = line.cells(len(names), "as many as the head has")
-        except DataError:
-            if killed and following is None:
-                return
-            raise
-        frame, face = _frame(line, [cells[place] for place in places])
-        if face <= 1:
-            if not (frame.number > before[0] and frame.time >= before[1]):
-                raise line.error("Frames are not in order of time.")
-            before = (frame.number, frame.time)
-            yield frame
-        line = following
-
-
-def _frame(line: Line, cells: list[str]) -> tuple[_Frame, int]:
-    """What a row says, and the place of its face: 1 is the main one, 0 means none."""
-    remedy = "take back what was changed by hand"
-    label = UNLABELLED
-    if cells[2]:
-        label = line.look_up(cells[2], INDEX, "label", ", ".join(CLASSES))
-    try:
-        index, face, time = int(cells[0]), int(cells[3]), float(cells[1])
-        sides = [int(cell) for cell in cells[4:]] if face else []
-    except ValueError as error:
-        raise line.error("A cell is not a number.", ", ".join(_COLUMNS), remedy) from error
-    if face < 0 or not all(abs(value) <= _LARGEST for value in (index, face, time, *sides)):
-        raise line.error("A number is out of range.", f"at most {_LARGEST}", remedy)
-    if face and min(sides[2:]) < 1:
-        raise line.error("A box has no area.", "w and h of at least 1", remedy)
-    box = FaceBox(sides[0], sides[1], sides[2], sides[3], 1.0) if face else None
-    return _Frame(line, index, time, label, box), face
 
 
 @contextmanager

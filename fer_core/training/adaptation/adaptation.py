@@ -81,7 +81,7 @@ class AdaptationTask(Task):
 
     Args:
         network: with the weights to start from, on `device`'s or any other memory.
-        proximity: weight of the distance; only of what learns, for the rest does not move.
+        proximity: weight of the distance; only of what learns, because the rest does not move.
         views: stored views of a row.
         device: of the training.
     """
@@ -97,7 +97,7 @@ class AdaptationTask(Task):
 
     @property
     def mixable(self) -> bool:
-        """Not: sessions are few, and what is mixed is no face that a camera shows."""
+        """False: sessions are few, and no camera shows a mixture of faces."""
         return False
 
     def phase(self, epoch: int) -> str:

@@ -22,7 +22,7 @@ from fer_core.training.adaptation.adaptation import AdaptationTask, SessionRows
 from fer_core.training.adaptation.options import AdaptOptions
 from fer_core.training.loop.passes import Batch
 from stages import adapt
-from tests.models.networks.test_saved import CARD
+from tests.models.networks.test_saved import CARDS
 from tests.stages.training import edit_params, enter
 from tests.tiny import (
     ARCH,
@@ -98,16 +98,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     edit_params(adapt=ADAPT)
     params = Params.load()
     torch.manual_seed(1)
-    card = replace(
-        CARD,
-        kind="student",
-        arch=ARCH,
-        head="linear",
-        embed_dim=None,
-        dropout=None,
-        scale=None,
-        preprocessing=params.section("preprocessing", Preprocessing),
-    )
+    preprocessing = params.section("preprocessing", Preprocessing)
+    card = replace(CARDS["linear"], preprocessing=preprocessing)
     save_model(BASE, build_classifier(ARCH, SIDE).eval(), card)
     return tmp_path
 
