@@ -31,7 +31,7 @@ from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.export.onnx.assembly import metadata_of
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import DeployOptions
-from fer_core.models.networks.saved import load_model
+from fer_core.logits.mirrored import load_answering
 from fer_core.predict.detection import YuNet
 from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
@@ -65,7 +65,8 @@ def main() -> None:
         params.section("seed", int),
     )
     with TemporaryDirectory() as folder:
-        file = _exported(Path(folder), deploy)
+        mirror = params.section("student.mirror", bool, default=False)
+        file = _exported(Path(folder), deploy, mirror)
         found, names = _replayed(file, options.sources)
         results = [judge("regression", compared), judge_sessions(found)]
         promoted = all(result.passed for result in results)
@@ -90,9 +91,9 @@ def main() -> None:
     log.info("%s: %s", adapted.key, words)
 
 
-def _exported(folder: Path, deploy: DeployOptions) -> Path:
-    """The adapted student as ONNX."""
-    network, card = load_model(paths.STUDENTS / paths.ADAPTED / "model")
+def _exported(folder: Path, deploy: DeployOptions, mirror: bool) -> Path:
+    """The adapted student as ONNX, as stage `predict` ran it."""
+    network, card = load_answering(paths.STUDENTS / paths.ADAPTED / "model", mirror)
     calibration = read_calibration(paths.CALIBRATION / paths.ADAPTED, card.weights_sha256)
     metadata = metadata_of(card, calibration.temperature, deploy.licence)
     return export_files(network, metadata, deploy.opset, ("fp32",), folder, "student")["fp32"]

@@ -26,8 +26,7 @@ from fer_core.export.onnx.options import DeployOptions
 from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.quantise import quantise
 from fer_core.export.onnx.report import write_export_report
-from fer_core.logits.mirrored import Mirrored
-from fer_core.models.networks.saved import load_model
+from fer_core.logits.mirrored import load_answering
 from fer_core.predict.metadata import Thresholds
 from stages.entry import run_stage
 
@@ -38,10 +37,8 @@ def main() -> None:
     options = params.section("deploy", DeployOptions)
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
-    network, card = load_model(paths.STUDENTS / options.student / "model")
     mirror = params.section("student.mirror", bool, default=False)
-    if mirror:
-        network = Mirrored(network, card.preprocessing.size)
+    network, card = load_answering(paths.STUDENTS / options.student / "model", mirror)
     calibrated = paths.CALIBRATION / options.student
     calibration = read_calibration(calibrated, card.weights_sha256)
     dev, test = Pack.open(paths.PACK / "dev"), Pack.open(paths.PACK / "test")

@@ -86,6 +86,7 @@ _OPTIONAL = {
     "logits_test": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
     "onnx": ["student.mirror"],
+    "adapt_gate": ["student.mirror"],
     "softlabels": ["targets"],
     "compare": ["student.trials"],
 }

@@ -39,6 +39,8 @@ _TRAVELS = ("raw", "runs", "weights", "compile", "memory_gb")
 """Settings of the coordinator that its workers get."""
 _STAYS = (RUN_PROCESS, "FER_ON")
 """Facts of this process; a worker has its own."""
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""Bash becomes its last command, other shells wait for it and tell of its end."""
 
 
 @dataclass
@@ -222,7 +224,7 @@ class Workers:
         Raises:
             MachineError: the command was killed.
         """
-        if result.status == -signal.SIGKILL and not remote.stopped:
+        if result.status in _KILLED and not remote.stopped:
             raise MachineError(
                 "A stage was killed, most often for memory.",
                 where=f"stage {order.stage} on node {result.node}",

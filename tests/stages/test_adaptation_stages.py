@@ -12,10 +12,12 @@ import pytest
 
 from fer_core.base import paths
 from fer_core.base.files import read_json
+from fer_core.base.params import Params
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.export.onnx.export import export_files
+from fer_core.export.onnx.options import DeployOptions
 from fer_core.live.frames import Frame
 from fer_core.models.initial.initial import make_initial
 from fer_core.models.initial.options import InitOptions
@@ -155,6 +157,17 @@ def test_a_student_that_is_better_before_the_camera_is_promoted_as_a_file() -> N
         told["sessions"]["macro_f1_present"]["after"]
         > told["sessions"]["macro_f1_present"]["before"]
     )
+
+
+def test_the_adapted_file_answers_for_mirror_images_where_students_do(tmp_path: Path) -> None:
+    judged()
+    deploy = Params.load().section("deploy", DeployOptions)
+    image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    both = [image, np.ascontiguousarray(image[:, ::-1])]
+    for mirror in (False, True):
+        file = adapt_gate._exported(tmp_path, deploy, mirror)
+        one, other = Predictor(file, threads=1).predict(both).logits
+        assert np.allclose(one, other, atol=1e-4) == mirror
 
 
 def test_a_student_that_did_not_move_is_refused_in_words_and_no_file_is_left() -> None:

@@ -42,7 +42,8 @@ def recorded(root: Path) -> dict[str, bytes]:
     """The lock, the run cache's entries, and what the stages made."""
     files = [root / "dvc.lock", root / "word.txt"]
     for folder in (".dvc/cache/runs", "made", "joined", "fact"):
-        files += [file for file in (root / folder).rglob("*") if file.is_file()]
+        found = (root / folder).rglob("*")
+        files += [file for file in found if file.is_file() and file.name != ".gitignore"]
     return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
 
 

@@ -102,9 +102,16 @@ def test_a_node_that_is_lost_again_and_again_is_told(
     assert "A stage lost its node 4 times" in told and "stage train" in told and "goes on" in told
 
 
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
 def test_a_stage_that_is_killed_for_memory_is_told_with_its_node(
-    training: Path, capsys: pytest.CaptureFixture[str]
+    training: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    shell: str,
 ) -> None:
+    if not Path(shell).exists():
+        pytest.skip(f"{shell} is not here")
+    monkeypatch.setenv("SHELL", shell)
     (training / "stage.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
     assert run_away(training) == 1
     told = capsys.readouterr().out

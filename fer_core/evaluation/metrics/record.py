@@ -20,10 +20,10 @@ from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.logs import progress_off
-from fer_core.dataset.manifest.table import cluster_codes
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals
+from fer_core.evaluation.metrics.clusters import cluster_codes
 from fer_core.evaluation.metrics.metrics import class_details, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import LogitsSet, read_recorded_logits, write_logits
