@@ -193,7 +193,7 @@ def needs_of(loss: str, root: Path) -> Needs:
 def _is_guided(params: dict[str, Any], method: str) -> bool:
     """Whether a further term of a method asks a teacher, as `Loss.guided` says."""
     negl = (params["student"].get(method) or {}).get("negl") or {}
-    return str(negl.get("negatives", "uniform")) != "uniform"
+    return negl.get("negatives") in ("teacher", "confusion")
 
 
 def _stage(entry: dict[str, Any]) -> str:

@@ -93,7 +93,7 @@ class Loss(Section):
     @property
     def guided(self) -> bool:
         """Whether a term asks a teacher, so that even a loss of labels alone needs targets."""
-        return self.negl is not None and self.negl.negatives != "uniform"
+        return self.negl is not None and self.negl.guided
 
     @property
     def mixable(self) -> bool:

@@ -214,7 +214,7 @@ def train_student(run: TrainingRun, out: Path, start: Start, method: Method) -> 
     card = describe(run, start, data, options, own, sha256)
     terms = None
     if loss.has_auxiliary:
-        terms = Auxiliary(loss, network, data.labels, data.train, targets, run.seed)
+        terms = Auxiliary(loss, network, data.labels, data.train, targets, run.seed, options.epochs)
     views = run.views.count
     task = StudentTask(network, loss, targets, lambda epoch: student_view(epoch, views), terms)
     run_training(run, out, task, card, data, options)

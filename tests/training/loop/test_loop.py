@@ -319,7 +319,7 @@ def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
     options = CE(
         label_smoothing=0.0,
         proto={"weight": 0.5},
-        negl={"weight": 0.2, "min_entropy": 0.0},
+        negl={"weight": 0.2, "min_entropy": 0.0, "gate": "learnt"},
         lp={"weight": 0.01},
     )
     return StudentTask(
@@ -327,7 +327,7 @@ def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
         options,
         None,
         view_of,
-        Auxiliary(options, network, data.labels, data.train, None, seed=1),
+        Auxiliary(options, network, data.labels, data.train, None, seed=1, epochs=4),
     )
 
 
