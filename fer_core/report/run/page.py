@@ -167,7 +167,10 @@ def _hard_board(facts: RunFacts) -> dict[str, Any] | None:
 def _latency(timed: pd.DataFrame) -> dict[str, Any]:
     """The smallest batch and the larger ones, in the order of scope, batch and threads."""
     keys = ["scope", "batch", "threads"]
-    timed = timed.sort_values(keys, ascending=[False, True, True], kind="stable")
+    search = timed[timed["scope"] == "photo"].sort_values("threads")
+    timed = timed[timed["scope"] != "photo"].sort_values(
+        keys, ascending=[False, True, True], kind="stable"
+    )
     least = timed["batch"].min()
     small, large = timed[timed["batch"] == least], timed[timed["batch"] > least]
     spans = {}
@@ -180,6 +183,7 @@ def _latency(timed: pd.DataFrame) -> dict[str, Any]:
         "several": timed["provider"].nunique() > 1,
         "small": small.to_dict("records"),
         "large": large.to_dict("records"),
+        "search": search.to_dict("records"),
         "sizes": ", ".join(map(str, sorted(large["batch"].unique()))),
         "chart": drawings.latency_chart(small),
         **spans,

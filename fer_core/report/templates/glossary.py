@@ -59,7 +59,7 @@ TERMS = {
     "KL": "Kullback-Leibler divergence, in nats: how far two sets of probabilities lie apart. 0 "
     "where they are the same.",
     "p50": "Half of all calls were at least this fast.",
-    "p90": "Nine of ten calls were at least this fast.",
+    "p95": "95 of 100 calls were at least this fast.",
     "p99": "99 of 100 calls were at least this fast.",
     "ONNX": "A file format for networks that many runtimes can read.",
     "fp32": "Single precision: the network as it was trained.",

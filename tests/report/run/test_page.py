@@ -245,7 +245,11 @@ def test_the_file_to_use_is_the_promoted_one_or_fp32_and_the_words_say_why(proje
 
 def test_latency_is_shown_with_machine_protocol_and_verdict(page: Page) -> None:
     shown = page.section("latency")
-    for text in ("int8 is not promoted: drop of macro-F1", "1,000 calls in 10 rounds"):
+    for text in (
+        "int8 is not promoted: drop of macro-F1",
+        "1,000 calls in 10 rounds",
+        "640 × 480 pixels takes 7.5 ms on 1 thread (p95 8.5)",
+    ):
         assert text in words(shown)
     rows = page.table("Batches of 1", shown)
     alone = [row["file"] for row in rows if row["what"] == "network alone"]
@@ -257,6 +261,8 @@ def test_latency_is_shown_with_machine_protocol_and_verdict(page: Page) -> None:
         "1.00",
         "1.00",
         "1,562",
+        "1.0",
+        "1",
         "0.31",
         "1.25",
     ]
