@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "verify:verify",
     "gc": "gc:gc",
     "compare": "compare:compare",
+    "softlabels": "softlabels:app",
     "predict": "predict.command:predict",
     "live": "live.command:app",
     "fetch-detector": "predict.command:fetch",
