@@ -9,6 +9,7 @@ import typer
 from fer_cli.data.crop import crop
 from fer_cli.data.forget import forget
 from fer_cli.data.report import counts_table, list_line, next_steps, size
+from fer_cli.data.yolo import yolo
 from fer_core.base.errors import DataError
 from fer_core.base.files import write_text
 from fer_core.base.params import PARAMS_FILE, Params, read_params
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Add, check and remove raw data set
 
 app.command()(crop)
 app.command()(forget)
+app.command()(yolo)
 
 DESCRIPTORS = Path("data/sources")
 CLEAN = Path("data/clean")

@@ -1,5 +1,6 @@
 """Soft labels of any split are those that the run's own weights give."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -101,10 +102,10 @@ def test_sharpness_is_numpys_and_scipys(project: tuple[Rows, Rows]) -> None:
 def test_a_teacher_of_another_run_and_a_temperature_of_zero_are_refused(
     project: tuple[Rows, Rows],
 ) -> None:
-    write_logits(
-        Path("data/logits/tiny_resnet/test"),
-        logits_set(project[1], ("test",), 0, model="other", scale=6),
+    other = dataclasses.replace(
+        logits_set(project[1], ("test",), 0, model="tiny_resnet", scale=6), model_sha256="0" * 64
     )
+    write_logits(Path("data/logits/tiny_resnet/test"), other)
     with pytest.raises(ArtifactError, match="chosen with other teachers"):
         fused_split(Params.load(), "test")
     done = CliRunner().invoke(app, ["softlabels", "inspect", "--temperature", "0"])
