@@ -119,6 +119,8 @@ def run(
 
 def _told(found: "Estimate") -> str:
     """An estimate in words."""
+    from fer_core.base.machine import available_memory
+
     if not found.longest:
         return "nothing to run"
     minutes = found.seconds / 60
@@ -126,9 +128,11 @@ def _told(found: "Estimate") -> str:
     took = took if minutes < 120 else f"{minutes / 60:.1f} h"
     first = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in found.longest[:5])
     guessed = f"; {len(found.guessed)} that never ran here are guessed" if found.guessed else ""
+    free = available_memory()
+    short = f" (only {free / 1e9:.1f} GB are free)" if found.memory > free else ""
     return (
         f"at most {len(found.longest)} stages, about {took}, {found.memory / 1e9:.1f} GB of "
-        f"memory, {found.disk / 1e9:.2f} GB of disk\nlongest: {first}{guessed}"
+        f"memory{short}, {found.disk / 1e9:.2f} GB of disk\nlongest: {first}{guessed}"
     )
 
 

@@ -26,6 +26,7 @@ from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import TrainingData, check_rows
+from fer_core.training.loop.footprint import check_memory
 from fer_core.training.loop.interruption import code_hash, open_scratch
 from fer_core.training.loop.loop import TrainingResult, train
 from fer_core.training.loop.options import TrainOptions
@@ -208,10 +209,11 @@ def run_training(
 
     Raises:
         TrainingError: as `train`; or the model read back is not the selected epoch's.
-        ModelError: the device has no memory left.
+        ModelError: the device has not enough memory, or none left.
         GroupError: as `train`; or the processes have other params, code or data.
     """
     device = run.device
+    check_memory(task.network, card.preprocessing.size, options, device)
     compiled = run.settings.compile and compile_for_training(task.network, options.batch_norm_group)
     identity = _identity(card, run.seed, f"{device.type}, compiled" if compiled else device.type)
     distributed.check_alike("params, code or data", identity)
