@@ -5,6 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 __all__ = [
     "RUN_PROCESS",
     "SIDE_BY_SIDE",
@@ -75,10 +77,4 @@ def run_has_ended() -> bool:
 
 def alive(process: int) -> bool:
     """Whether there is a process of this number on this machine."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return psutil.pid_exists(process)

@@ -6,7 +6,6 @@ scratch folder is left over once no process holds it and nobody touched it for s
 the same training may go on from it.
 """
 
-import fcntl
 import re
 import shutil
 import subprocess
@@ -14,6 +13,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from fer_core.base.errors import ArtifactError
 
@@ -106,9 +107,8 @@ def _is_held(lock: Path) -> bool:
     """Whether a training holds its scratch folder."""
     if not lock.is_file():
         return False
-    with lock.open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    try:
+        with FileLock(lock, blocking=False):
+            return False
+    except Timeout:
+        return True

@@ -8,7 +8,6 @@ stage had run there.
 import itertools
 import logging
 import os
-import signal
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
@@ -39,7 +38,8 @@ _TRAVELS = ("raw", "runs", "weights", "compile", "memory_gb")
 """Settings of the coordinator that its workers get."""
 _STAYS = (RUN_PROCESS, "FER_ON")
 """Facts of this process; a worker has its own."""
-_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+_SIGKILL = 9  # Windows has no name for it
+_KILLED = (-_SIGKILL, 128 + _SIGKILL)
 """Bash becomes its last command, other shells wait for it and tell of its end."""
 
 

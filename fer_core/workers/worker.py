@@ -8,6 +8,7 @@ answer. It never writes `dvc.lock`; the coordinator does. What the command print
 ends with status 0 if there is an answer, whatever that says.
 """
 
+import getpass
 import os
 import platform
 import re
@@ -91,7 +92,7 @@ def work(order: Order, stopped: list[int]) -> Result:
 
 
 def _node_folder(told: str) -> Path:
-    base = Path(told) if told else Path(tempfile.gettempdir()) / f"fer-{os.getuid()}"
+    base = Path(told) if told else Path(tempfile.gettempdir()) / f"fer-{getpass.getuser()}"
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     return base
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fer_core.base.errors import ModelError
 from fer_core.base.machine import available_memory
+from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.training.loop.options import TrainOptions
 
 __all__ = ["check_memory", "training_bytes"]
@@ -39,9 +40,10 @@ def training_bytes(network: nn.Module, size: int, options: TrainOptions) -> floa
             kept[storage._cdata] = storage
         return tensor
 
+    forward = traced.embed if isinstance(traced, ArcFaceNetwork) else traced  # its heads are small
     images = torch.zeros(_TRACED, 3, size, size, device="meta")
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        traced(images)
+        forward(images)
     activations = sum(storage.nbytes() for storage in kept.values()) / _TRACED
     if options.precision != "fp32":
         activations *= _HALF / _FLOAT

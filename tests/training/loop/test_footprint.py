@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fer_core.base.errors import ModelError
+from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.training.loop import footprint
 from fer_core.training.loop.footprint import check_memory, training_bytes
@@ -64,6 +65,13 @@ def test_parts_of_a_batch_precision_and_a_frozen_network_take_less() -> None:
     assert all(torch.equal(state[name], tensor) for name, tensor in network.state_dict().items())
     network.requires_grad_(False)
     assert training_bytes(network, 40, OPTIONS) < whole
+
+
+def test_a_teacher_takes_what_its_backbone_does_and_a_little_more() -> None:
+    network = build_classifier("test_resnet", 40)
+    teacher = ArcFaceNetwork("test_resnet", 40, 16, 0.2, 16.0)
+    plain, angular = (training_bytes(one, 40, OPTIONS) for one in (network, teacher))
+    assert plain < angular < 1.5 * plain
 
 
 def test_a_network_that_does_not_fit_is_refused_with_what_would(
