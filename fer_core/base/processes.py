@@ -5,8 +5,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 __all__ = [
     "RUN_PROCESS",
     "SIDE_BY_SIDE",
@@ -77,4 +75,6 @@ def run_has_ended() -> bool:
 
 def alive(process: int) -> bool:
     """Whether there is a process of this number on this machine."""
+    import psutil  # not loaded where a network only answers
+
     return psutil.pid_exists(process)
