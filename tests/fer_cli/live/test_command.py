@@ -19,7 +19,8 @@ from fer_cli.main import app
 from fer_core.base.errors import ArtifactError, DataError, FerError, ModelError, ParamsError
 from fer_core.live.recorded import read_session
 from fer_core.live.sources import VideoSource
-from tests.exports import Exported, exported
+from fer_core.predict.intended_use import EU_LAW_IN_SHORT, INTENDED_USE
+from tests.exports import Exported, carrying_threshold, exported
 from tests.live.acting import ActingDetector, write_clip
 
 __all__ = ["exported"]
@@ -124,6 +125,32 @@ def test_rules_and_bias_are_followed_and_kept(exported: Exported, acting: None, 
     done(
         clip, "--headless", "--out", "t", "--model", exported.files["fp32"], "--spec", "other.yaml"
     )
+
+
+def test_a_threshold_is_that_of_the_option_or_the_networks_own(
+    exported: Exported, acting: None, clip: Path
+) -> None:
+    arguments = (clip, "--headless", "--model", exported.files["fp32"], "--threshold")
+    done(*arguments, 0.9, "--out", "s")
+    smooth = read_session(Path("s")).rules.smooth
+    assert smooth.enter == 0.9 and smooth.leave == pytest.approx(0.75)
+    done(*arguments, 0.05, "--out", "r")
+    assert read_session(Path("r")).rules.smooth.leave == 0
+    assert "no threshold of its own" in failed(ModelError, *arguments, "auto")
+    model = carrying_threshold(exported.files["fp32"], Path("own.onnx"), 1.0)
+    done(clip, "--headless", "--model", model, "--threshold", "auto", "--out", "t")
+    assert {frame.smoothed for frame in read_session(Path("t")).frames} == {-1}
+    Path("live.yaml").write_text("smooth: {mode: original}\n")
+    assert "know no threshold" in failed(ParamsError, *arguments, 0.9)
+    assert live(*arguments, "most").exit_code == 2
+
+
+def test_intended_use_and_law_are_told(
+    exported: Exported, acting: None, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        done(clip, "--headless", "--out", "s", "--model", exported.files["fp32"])
+    assert INTENDED_USE in caplog.text and EU_LAW_IN_SHORT in caplog.text
 
 
 def test_scores_are_printed_and_written(exported: Exported, acting: None, clip: Path) -> None:
