@@ -81,6 +81,17 @@ def test_a_video_becomes_a_session(exported: Exported, acting: None, clip: Path)
     assert not Path("sessions").exists()
 
 
+def test_files_have_a_progress_bar(
+    exported: Exported, acting: None, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (clip, "--headless", "--model", exported.files["fp32"], "--out")
+    assert "30/30" not in live(*arguments, "s").stderr
+    monkeypatch.setattr("fer_cli.live.command.progress_off", lambda: False)
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    told = live(*arguments, "t").stderr
+    assert "live:" in told and "/30" in told
+
+
 def test_the_same_video_gives_the_same_answers_again(
     exported: Exported, acting: None, clip: Path
 ) -> None:
@@ -222,11 +233,12 @@ def test_faults_are_told_before_anything_is_written(
     exported: Exported, clip: Path, tmp_path: Path
 ) -> None:
     model = ["--headless", "--model", exported.files["fp32"]]
-    assert "no such camera" in failed(DataError, 93, *model).lower()
+    assert "another program holds it" in failed(DataError, 93, *model)
     assert "no such source" in failed(DataError, "gone.mp4", *model)
     (tmp_path / "empty.mp4").write_bytes(b"")
     assert "cannot be read as a video" in failed(DataError, "empty.mp4", *model)
     assert "no such ONNX file" in failed(ModelError, clip, "--headless", "--model", "gone.onnx")
+    assert "gone.onnx" not in failed(ModelError, clip, "--headless", "--model", clip)
     assert "not the detector" in failed(ArtifactError, clip, *model, "--detector", clip)
     assert "no detector file" in failed(ArtifactError, clip, *model, "--detector", "gone.onnx")
     assert "no folder of a live session" in failed(DataError, "score", tmp_path)

@@ -244,6 +244,19 @@ def test_video_of_another_session_is_refused(tmp_path):
         everything(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["../other/video.mkv", "/tmp/video.mkv", "a\0b", 7])
+def test_a_video_outside_the_session_s_folder_is_not_opened(tmp_path, name):
+    session(tmp_path / "data/anna", SHOWN)
+    session(tmp_path / "data/other", SHOWN)
+    file = tmp_path / "data/anna/session.json"
+    facts = json.loads(file.read_text())
+    facts["recorded"]["video"] = name
+    file.write_text(json.dumps(facts))
+    faces, exclusions = everything(tmp_path / "data")
+    assert {face.group for face in faces} == {"webcam/other"}
+    assert "without a clean video" in next(e.reason for e in exclusions if "anna" in e.sample_id)
+
+
 def test_no_video_is_read_to_count(tmp_path):
     folder = session(tmp_path / "anna", SHOWN)
     (folder / "video.mkv").write_bytes(b"")
