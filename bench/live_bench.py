@@ -7,6 +7,7 @@ Run: python -m bench.live_bench --model student.fp32.onnx [--fer2013 fer2013.csv
   and of a bare loop (YuNet at 320 pixels, crop, prepare, one call of the network; nothing is
   tracked, smoothed or written) take turns in one run; the ratio is that of the medians of CPU time
   a frame.
+- Memory: resident bytes of a recorded session at its 200th and at its last frame.
 - Rules: labelled faces shown for 1 to 3 s each with jitter, zoom, changing light and noise, cut and
   answered as in a session; drawn faces, or PublicTest pictures of FER2013.
 """
@@ -15,18 +16,20 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import psutil
 import typer
 
 from bench.peers_bench import read_faces
 from fer_cli.live.setting import prepare
 from fer_cli.predict.video_file import VideoOut
 from fer_core.base.logs import setup_logging
+from fer_core.live.frames import Frame, Source
 from fer_core.live.scoring import Scored, score
 from fer_core.live.smoothing import Smoother
 from fer_core.live.sources import open_source
@@ -61,12 +64,14 @@ def main(
     fer2013: Annotated[Path | None, typer.Option(help="the official table")] = None,
     seconds: Annotated[int, typer.Option(help="of the clip for speed")] = 20,
     clips: Annotated[int, typer.Option(help="scripted clips of 90 s")] = 4,
+    frames: Annotated[int, typer.Option(help="of the session for memory")] = 3000,
 ) -> None:
-    """Measure speed, then rules."""
+    """Measure speed and memory, then rules."""
     setup_logging()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         _speed(model, Path(folder), seconds)
+        _memory(model, Path(folder), frames)
     faces = _drawn if fer2013 is None else _of_fer2013(fer2013)
     predictor = Predictor(model, threads=1)
     _rules([_scripted(seed, faces, predictor) for seed in range(clips)])
@@ -93,6 +98,31 @@ def _speed(model: Path, folder: Path, seconds: int) -> None:
         print(f"| {name} | {value:.2f} | {1000 / value:.0f} | {wall:.2f} |")
     ratio = middle["bare loop"] / middle["engine"]
     print(f"\nengine at {ratio:.3f} of the bare loop, median of {ROUNDS} rounds each")
+
+
+class _Photos(Source):
+    """Frames that are drawn when they are asked for."""
+
+    kind, name, waits = "photos", "photos", True
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(self.count or 0):
+            yield Frame(index, index / RATE, _photo(index))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _memory(model: Path, folder: Path, frames: int) -> None:
+    session = prepare(model, Specification()).watch(_Photos(frames), folder / "long")
+    session.writer.record(True)
+    for result in session.results():
+        if result.frame.index + 1 in (200, frames):
+            megabytes = psutil.Process().memory_info().rss / 1e6
+            print(f"recorded session at frame {result.frame.index + 1}: {megabytes:.0f} MB")
 
 
 def _photo(index: int) -> np.ndarray:
