@@ -47,10 +47,11 @@ RULES = {
     "raw": Smooth(tau_s=0, hold_s=0, enter=0.0, leave=0.0, floor=1e-6),
     "default": Smooth(),
     "tau .35, enter .55, leave .40": Smooth(tau_s=0.35, enter=0.55, leave=0.40),
-    "tau .15": replace(Smooth(), tau_s=0.15),
-    "tau .25": replace(Smooth(), tau_s=0.25),
+    "tau .20, enter .50, leave .35": Smooth(tau_s=0.2, enter=0.5, leave=0.35),
+    "tau .10": replace(Smooth(), tau_s=0.1),
+    "tau .20": replace(Smooth(), tau_s=0.2),
+    "enter .35": replace(Smooth(), enter=0.35),
     "enter .45": replace(Smooth(), enter=0.45),
-    "enter .55": replace(Smooth(), enter=0.55),
     "original": Smooth(mode="original"),
 }
 

@@ -57,7 +57,7 @@ def test_camera_to_download_and_nothing_leaves_the_origin(
     assert seen["picture"] == [480, 360] and seen["painted"] > 50
     assert seen["rate"] > 0
     assert seen["drawn"] and seen["unnamed"] == []
-    assert seen["tau"] == "0.25 s"
+    assert seen["tau"] == "0.20 s"
     assert max(seen["beyond"]) <= 0
     assert seen["grounds"][0] < 60 and seen["grounds"][1] > 200
     assert (seen["hidden"], seen["again"]) == ("Paused", True)
@@ -82,7 +82,7 @@ def check_session(folder: Path) -> None:
     session = read_session(folder / "session")
     assert {frame.manual for frame in session.frames} >= {CLASSES.index("Happy"), 4}
     assert session.facts["model"]["classes"] == list(CLASSES)
-    assert session.rules.smooth.tau_s == 0.25
+    assert session.rules.smooth.tau_s == 0.2
     theirs = json.loads((folder / "session" / "score_results.json").read_text())
     ours = score_session(session)
     assert theirs["scored"]["scored_frames"] == ours["scored"]["scored_frames"] > 0

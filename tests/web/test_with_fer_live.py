@@ -57,5 +57,5 @@ def test_page_shows_and_steers_what_python_sees(exported: Exported, tmp_path: Pa
 
     session = read_session(tmp_path / "session")
     assert 3 in {found.manual for found in session.frames}
-    assert session.rules.smooth.tau_s == 0.25
+    assert session.rules.smooth.tau_s == 0.2
     assert session.video.is_file()
