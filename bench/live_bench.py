@@ -120,10 +120,12 @@ class _Photos(Source):
 def _memory(model: Path, folder: Path, frames: int) -> None:
     session = prepare(model, Specification()).watch(_Photos(frames), folder / "long")
     session.writer.record(True)
-    for result in session.results():
-        if result.frame.index + 1 in (200, frames):
-            megabytes = psutil.Process().memory_info().rss / 1e6
-            print(f"recorded session at frame {result.frame.index + 1}: {megabytes:.0f} MB")
+    resident = [
+        psutil.Process().memory_info().rss / 1e6
+        for result in session.results()
+        if result.frame.index + 1 in (200, frames)
+    ]
+    print(f"recorded session from frame 200 to {frames}: {resident[-1] - resident[0]:+.1f} MB")
 
 
 def _photo(index: int) -> np.ndarray:
