@@ -57,7 +57,8 @@ from fer_core.training.loop.run import Start, TrainingRun
 
 PICTURES = 24
 """Of a session."""
-_PAGE = """# Adaptation to a camera
+_TITLE = "## Adaptation to a camera"
+_PAGE = f"""{_TITLE}
 
 What `python -m bench.adapt_bench --out docs/results/live.md` found: a student before and after
 adaptation, on faces that it has not learnt from, shown dark, blurred, noisy and with a colour cast,
@@ -109,8 +110,9 @@ def main(
         parts.append(_section("FER2013", fer2013_model, _of_fer2013(fer2013)))
     page = "\n".join(parts)
     print(page)
-    if out is not None:
-        write_text(out, page)
+    if out is not None:  # the page has other parts before this one
+        before = out.read_text(encoding="utf-8").partition(_TITLE)[0] if out.is_file() else ""
+        write_text(out, before + page)
 
 
 def _section(title: str, model: Path, world: World) -> str:
@@ -131,7 +133,7 @@ def _section(title: str, model: Path, world: World) -> str:
     learnt = sum(face.split == "train" for face in faces)
     counts = ", ".join(f"{count} {split}" for split, count in SESSIONS.items())
     table = "\n".join([*_HEAD, *lines])
-    return f"""## {title}
+    return f"""### {title}
 
 {load_model(model)[1].arch}; sessions of {SECONDS} s ({counts}), of which none shows a picture of
 another; {learnt} faces learnt from, with two replayed ones for each; {found["segments"]} segments

@@ -12,8 +12,9 @@ from typer.core import TyperGroup
 from fer_cli.live import table
 from fer_cli.live.drawing import drawn
 from fer_cli.live.serving import serve
-from fer_cli.live.setting import new_folder_for, prepare, read_rules
+from fer_cli.live.setting import new_folder_for, prepare, read_rules, with_threshold
 from fer_cli.predict.telling import tell_of_network, tell_the_law
+from fer_cli.predict.threshold import Threshold
 from fer_cli.predict.video_file import VideoOut
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file, write_json
@@ -90,6 +91,7 @@ def watch(
     model: Model = None,
     detector: DetectorFile = None,
     logit_bias: Bias = None,
+    threshold: Threshold = None,
     spec: Rules = None,
     threads: Threads = 1,
     port: Annotated[
@@ -103,6 +105,7 @@ def watch(
     """Watch a source: faces tracked, answers smoothed, a session written."""
     model = model or default_model()
     setting = prepare(model, read_rules(spec), detector, logit_bias, threads)
+    setting = with_threshold(setting, threshold, model)
     tell_of_network(setting.predictor, model)
     tell_the_law()
     folder = new_folder_for(out)
@@ -126,13 +129,16 @@ def annotate(
     model: Model = None,
     detector: DetectorFile = None,
     logit_bias: Bias = None,
+    threshold: Threshold = None,
     spec: Rules = None,
     threads: Threads = 1,
 ) -> None:
     """Write a session and, in it, `annotated.mp4`: the video with boxes, labels and bars."""
     model = model or default_model()
     setting = prepare(model, read_rules(spec), detector, logit_bias, threads)
+    setting = with_threshold(setting, threshold, model)
     tell_of_network(setting.predictor, model)
+    tell_the_law()
     folder, source = new_folder_for(out), open_source(video)
     if not source.waits:
         raise DataError("Only files can be annotated.", where=video)

@@ -270,7 +270,14 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
 def _check_adapt(params: dict[str, Any], path: Path) -> None:
     """Adaptation learns from listed data sets and is judged on sets of test rows."""
     adapt = params.get("adapt")
+    own_labels = (params["clean"].get("webcam_session") or {}).get("self_label")
     if adapt is None:
+        _refuse(
+            ["no section adapt"] if own_labels else [],
+            "Self-labelled faces are for adaptation alone.",
+            f"{path}: clean.webcam_session.self_label",
+            remedy="add the section adapt, or take self_label out",
+        )
         return
     named_sets = import_module("fer_core.dataset.pack.named_sets")
     sets = parse_section("sets", params["sets"], named_sets.NamedSets, path)
@@ -284,6 +291,17 @@ def _check_adapt(params: dict[str, Any], path: Path) -> None:
             f"{path}: adapt.{name}",
             expected=", ".join(known),
             remedy="correct the name, or declare it under manifest.sources or sets",
+        )
+    for section in ("teacher", "teacher_b", "student"):
+        if not own_labels or section not in params:
+            continue
+        chosen = sets.get(params[section].get("set"), named_sets.SetFilter())
+        _refuse(
+            [source for source in adapt["sources"] if chosen.may_hold(source)],
+            "Self-labelled faces would be learnt from as if people had labelled them.",
+            f"{path}: {section}.set",
+            expected="a named set of train rows without these data sets",
+            remedy="declare one under sets, or take clean.webcam_session.self_label out",
         )
 
 

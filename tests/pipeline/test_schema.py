@@ -101,6 +101,21 @@ def params_after(change: Change) -> dict[str, Any]:
         ),
         (lambda p: p.update(adapt=ADAPT | {"mode": "all"}), ["adapt.mode", "all"]),
         (
+            lambda p: (
+                p.update(adapt=ADAPT | {"sources": ["sample_expw"]}),
+                p["clean"].update(webcam_session={"self_label": {"sure": 0.8}}),
+            ),
+            ["Self-labelled", "sample_expw", "teacher.set"],
+        ),
+        (
+            lambda p: p["clean"].update(webcam_session={"self_label": {"sure": 0.8}}),
+            ["self_label", "no section adapt"],
+        ),
+        (
+            lambda p: p["clean"].update(webcam_session={"self_label": {"sure": 0.4}}),
+            ["clean.webcam_session.self_label", "unsure must be at most sure"],
+        ),
+        (
             lambda p: p.update(adapt=ADAPT | {"train": ADAPT["train"] | {"trainable": "last"}}),
             ["adapt.train", "adapt.mode"],
         ),

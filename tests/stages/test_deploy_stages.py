@@ -27,6 +27,7 @@ from fer_core.export.onnx.report import read_export_report
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import save_model
+from fer_core.predict.intended_use import EU_LAW, INTENDED_USE, NOT_FOR
 from fer_core.predict.predictor import Predictor
 from stages import latency, onnx, onnx_teacher
 from tests.exports import (
@@ -174,6 +175,7 @@ def test_eight_bits_that_lose_too_much_are_not_handed_out_and_stop_nothing(
 def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     onnx.main()
     text = Path("data/onnx/MODEL_CARD.md").read_text()
+    assert all(words in text for words in (INTENDED_USE, NOT_FOR, EU_LAW))
     measured = read_json(Path("data/calibration/kd-1/reliabilitymetrics.json"))["everything"]
     accuracy = measured["raw"]["metrics"]["accuracy"]
     assert (

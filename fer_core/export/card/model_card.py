@@ -20,6 +20,7 @@ from fer_core.export.card.carried import carried_words
 from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.models.networks.card import ModelCard
+from fer_core.predict import intended_use
 from fer_core.predict.metadata import OnnxMetadata
 
 __all__ = ["CardFacts", "model_card"]
@@ -74,6 +75,7 @@ def model_card(facts: CardFacts) -> str:
     first = next(iter(sets))
     return environment.get_template("model_card.md.j2").render(
         facts=facts,
+        use=intended_use,
         classes=CLASSES,
         sets=sets,
         rows=_rows_of_sources(facts),

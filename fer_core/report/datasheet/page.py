@@ -30,6 +30,7 @@ REASON_WORDS = {
     "unlabelled": "the source gives no label",
     "no_split": "the source puts it in none of train, val and test",
     "eval_only": "a train or val row of a source of which only test rows are used",
+    "self_labelled": "a network gave the label: outside train, or the same picture is labelled",
     "non_face": "a blank frame, text or a sign, outside test",
     "twin_in_test": "the same picture is in test",
     "group_in_test": "a face of the same photo or person is in test",

@@ -1,7 +1,7 @@
 """The files of a session that `fer live` recorded: which folders hold one, what `session.json`
 says of the video, and the frames that `per_frame.csv` lists.
 
-What the network answered is not read: the label is the person's alone.
+What the network answered is read only where it is asked for: the label is the person's alone.
 """
 
 from collections.abc import Iterator
@@ -29,6 +29,7 @@ __all__ = [
 
 ROWS, FACTS = "per_frame.csv", "session.json"
 _COLUMNS = ("frame_index", "time_sec", "manual_label", "face", "x", "y", "w", "h")
+_ANSWERS = tuple(f"prob_{name}" for name in CLASSES)
 _LARGEST = 1_000_000_000  # of any number: more is a slip
 _LARGEST_FACTS = 1 << 22  # bytes
 
@@ -51,13 +52,16 @@ class Session(NamedTuple):
 
 
 class SessionFrame(NamedTuple):
-    """What a row says of a frame; the label is -1 and the box None where there is none."""
+    """What a row says of a frame; the label is -1, box and probabilities None where there is
+    none.
+    """
 
     line: Line
     number: int
     time: float
     label: int
     box: FaceBox | None
+    p: tuple[float, ...] | None = None
 
 
 def sessions_in(tree: RawTree) -> Iterator[Session]:
@@ -109,13 +113,16 @@ def video_of(facts: dict[str, Any], session: Session) -> str:
     return session.file(name) if isinstance(name, str) and plain else ""
 
 
-def read_frames(tree: RawTree, session: Session, killed: bool) -> Iterator[SessionFrame]:
+def read_frames(
+    tree: RawTree, session: Session, killed: bool, *, answers: bool = False
+) -> Iterator[SessionFrame]:
     """One a frame, of the main face.
 
     Args:
         tree: the data set.
         session: one of it.
         killed: the last row may have been cut off, and is left out then.
+        answers: read the network's probabilities too.
 
     Raises:
         DataError: a column is missing, or a row does not hold what it must; names file and line.
@@ -123,10 +130,10 @@ def read_frames(tree: RawTree, session: Session, killed: bool) -> Iterator[Sessi
     lines = read_lines(tree, session.file(ROWS))
     head = next(lines)
     names = [name.strip() for name in head.text.split(",")]
-    meaning = ", ".join(_COLUMNS)
-    if len(set(names)) != len(names) or not set(_COLUMNS) <= set(names):
-        raise head.error("Columns are missing in the table of frames.", meaning)
-    places = [names.index(name) for name in _COLUMNS]
+    wanted = (*_COLUMNS, *(_ANSWERS if answers else ()))
+    if len(set(names)) != len(names) or not set(wanted) <= set(names):
+        raise head.error("Columns are missing in the table of frames.", ", ".join(wanted))
+    places = [names.index(name) for name in wanted]
     before = (-1, -1.0)
     line = next(lines, None)
     while line is not None:
@@ -154,12 +161,15 @@ def _frame(line: Line, cells: list[str]) -> tuple[SessionFrame, int]:
         label = line.look_up(cells[2], INDEX, "label", ", ".join(CLASSES))
     try:
         index, face, time = int(cells[0]), int(cells[3]), float(cells[1])
-        sides = [int(cell) for cell in cells[4:]] if face else []
+        sides = [int(cell) for cell in cells[4 : len(_COLUMNS)]] if face else []
+        p = tuple(float(cell) for cell in cells[len(_COLUMNS) :]) if face else ()
     except ValueError as error:
         raise line.error("A cell is not a number.", ", ".join(_COLUMNS), remedy) from error
     if face < 0 or not all(abs(value) <= _LARGEST for value in (index, face, time, *sides)):
         raise line.error("A number is out of range.", f"at most {_LARGEST}", remedy)
     if face and min(sides[2:]) < 1:
         raise line.error("A box has no area.", "w and h of at least 1", remedy)
+    if not all(0 <= value <= 1 for value in p):
+        raise line.error("A probability is out of range.", "0 to 1", remedy)
     box = FaceBox(sides[0], sides[1], sides[2], sides[3], 1.0) if face else None
-    return SessionFrame(line, index, time, label, box), face
+    return SessionFrame(line, index, time, label, box, p or None), face

@@ -2,7 +2,11 @@
 and the clean video is one; sessions may lie in folders of splits, else all are train.
 
 Frames of the main face become faces, cut as `fer predict` cuts them. The label is the person's
-alone: what the network answered is not read. All frames of a session are one group.
+alone: what the network answered is read only with `self_label`, for frames that nobody labelled in
+sessions of the train split. All frames of a session are one group.
+
+A self-labelled face of which only some classes are ruled out has as votes 1 for every other class;
+its label, the network's answer, is what it is counted under.
 """
 
 import shutil
@@ -17,12 +21,16 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 
 from fer_core.base.errors import DataError
-from fer_core.base.labels import CLASSES
+from fer_core.base.labels import CLASSES, SELF_LABELLED, UNLABELLED
 from fer_core.pixels.captures import is_picture, opened
 from fer_core.pixels.framing import FaceBox, crop_face
 from fer_core.pixels.opencv import cv2
 from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
-from fer_core.sources.catalogue.options import CleanOptions, WebcamSessionOptions
+from fer_core.sources.catalogue.options import (
+    CleanOptions,
+    SelfLabelOptions,
+    WebcamSessionOptions,
+)
 from fer_core.sources.files.sessions import (
     FACTS,
     ROWS,
@@ -119,6 +127,7 @@ def _face(
         entry.split,
         entry.usage,
         f"{source}/{entry.group}",
+        votes=entry.votes,
         orig_image=entry.path,
         box=(box.top, box.left, box.top + box.height, box.left + box.width),
     )
@@ -139,13 +148,14 @@ def _entries_of(
 ) -> Iterator[_FrameEntry]:
     facts = read_facts(tree, session)
     video = video_of(facts, session)
-    frames = list(read_frames(tree, session, facts["killed"]))
+    own = options.self_label if session.split == "train" else None
+    frames = list(read_frames(tree, session, facts["killed"], answers=own is not None))
     whole = _FrameEntry(
         key=session.name, split=session.split, usage=session.usage, word=_SESSION, path=video
     )
     if not tree.is_file(video):
         yield replace(whole, reason="webcam session without a clean video (`fer live --record`)")
-    elif all(frame.label < 0 for frame in frames):
+    elif own is None and all(frame.label < 0 for frame in frames):
         yield replace(whole, reason="webcam session without labels")
     else:
         first, last = (facts.get(name) for name in ("first_frame", "last_frame"))
@@ -159,9 +169,14 @@ def _entries_of(
                 remedy="take back what was changed by hand",
             )
         end = last if isinstance(last, int) else frames[-1].number
-        reasons = _reasons(frames, range(first, end + 1), options)
+        reasons = _reasons(frames, range(first, end + 1), options, own)
         for place, reason in reasons.items():
             frame = frames[place]
+            if frame.label < 0 and own is not None:
+                frame = frame._replace(label=_answer(frame))
+                whole = replace(whole, usage=SELF_LABELLED, votes=_possible(frame, own))
+            else:
+                whole = replace(whole, usage=session.usage, votes=None)
             yield replace(
                 whole,
                 key=f"{session.name}#{frame.number}",
@@ -175,17 +190,37 @@ def _entries_of(
             )
 
 
+def _answer(frame: SessionFrame) -> int:
+    """The network's answer for a frame; -1 without a face."""
+    return UNLABELLED if frame.p is None else int(np.argmax(frame.p))
+
+
+def _possible(frame: SessionFrame, own: SelfLabelOptions) -> tuple[float, ...] | None:
+    """1 for the classes that an unsure answer leaves, 0 for those it rules out; None where the
+    answer is sure, or there is none.
+    """
+    if frame.p is None or max(frame.p) >= own.sure:
+        return None
+    least = np.argsort(frame.p, kind="stable")[: own.ruled_out]
+    return tuple(float(index not in least) for index in range(len(CLASSES)))
+
+
 def _reasons(
-    frames: list[SessionFrame], recorded: range, limits: WebcamSessionOptions
+    frames: list[SessionFrame],
+    recorded: range,
+    limits: WebcamSessionOptions,
+    own: SelfLabelOptions | None,
 ) -> dict[int, str]:
-    """Place of every labelled frame -> why it is left out, or ""."""
+    """Place of every frame that has a label, or may get one of the network's own -> why it is left
+    out, or "".
+    """
     reasons: dict[int, str] = {}
-    sound: dict[int, list[int]] = defaultdict(list)
+    sound: dict[tuple[bool, int], list[int]] = defaultdict(list)
     before = -limits.min_gap
     for label, places in groupby(range(len(frames)), key=lambda place: frames[place].label):
         run = list(places)
         begin, end = frames[run[0]].time, frames[run[-1]].time
-        for place in run if label >= 0 else ():
+        for place in run if label >= 0 or own is not None else ():
             frame = frames[place]
             if min(frame.time - begin, end - frame.time) < limits.exclusion_s:
                 reasons[place] = "near the begin or end of its label"
@@ -193,11 +228,13 @@ def _reasons(
                 reasons[place] = "no face in the frame"
             elif frame.number not in recorded:
                 reasons[place] = "frame that was not recorded"
+            elif label < 0 and own is not None and max(frame.p or (0,)) < own.unsure:
+                reasons[place] = "nobody labelled it, and the network is not sure"
             elif frame.number - before < limits.min_gap:
                 reasons[place] = "soon after another frame"
             else:
                 reasons[place], before = "", frame.number
-                sound[label].append(place)
+                sound[label >= 0, label if label >= 0 else _answer(frame)].append(place)
     most = limits.max_per_class
     for of_label in sound.values():
         if len(of_label) > most:  # those that stay are spread over the session

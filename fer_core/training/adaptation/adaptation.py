@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fer_core.base.errors import DataError
+from fer_core.base.labels import N_CLASSES, SELF_LABELLED
+from fer_core.images.memory import on_device
 from fer_core.images.views import student_view
 from fer_core.training.adaptation.options import AdaptOptions
 from fer_core.training.loop.passes import Batch
@@ -24,8 +26,9 @@ from fer_core.training.loop.run import (
     run_training,
 )
 from fer_core.training.loop.task import Task
+from fer_core.training.students.negl import excluded_loss
 
-__all__ = ["AdaptationTask", "SessionRows", "adapt"]
+__all__ = ["AdaptationTask", "SessionRows", "adapt", "ruled_out"]
 
 _STREAM = {"train": 0x7265706C, "val": 0x7265706D}
 
@@ -76,21 +79,44 @@ class SessionRows:
         return {"sessions": list(self.sources), "replay": self.replay, "seed": self.seed}
 
 
+def ruled_out(frame: pd.DataFrame) -> np.ndarray | None:
+    """The classes that self-labelled rows do not show, bool [N, 7]; False for rows whose label is
+    learnt. None where there are only such.
+
+    Args:
+        frame: rows of the dev half.
+    """
+    unsure = np.flatnonzero((frame["usage"] == SELF_LABELLED) & frame["votes"].notna())
+    if not len(unsure):
+        return None
+    table = np.zeros((len(frame), N_CLASSES), dtype=bool)
+    table[unsure] = np.stack(frame["votes"].iloc[unsure].to_list()) == 0
+    return table
+
+
 class AdaptationTask(Task):
-    """Cross-entropy with the labels, and half the squared distance to the weights at the start.
+    """Cross-entropy with the labels, or, where only some classes are ruled out, -log(1 - p) of
+    these together; and half the squared distance to the weights at the start.
 
     Args:
         network: with the weights to start from, on `device`'s or any other memory.
         proximity: weight of the distance; only of what learns, because the rest does not move.
         views: stored views of a row.
         device: of the training.
+        excluded: of `ruled_out`.
     """
 
     def __init__(
-        self, network: nn.Module, proximity: float, views: int, device: torch.device
+        self,
+        network: nn.Module,
+        proximity: float,
+        views: int,
+        device: torch.device,
+        excluded: np.ndarray | None = None,
     ) -> None:
         super().__init__(network, lambda epoch: student_view(epoch, views))
         self._proximity = proximity
+        self._excluded = None if excluded is None else torch.from_numpy(excluded).to(device)
         self._start = {
             name: weight.detach().clone().to(device) for name, weight in network.named_parameters()
         }
@@ -110,8 +136,16 @@ class AdaptationTask(Task):
         return logits
 
     def loss(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy and the weighted distance."""
-        loss = functional.cross_entropy(outputs, batch.labels)
+        """Mean loss of the rows and the weighted distance."""
+        if self._excluded is None:
+            loss = functional.cross_entropy(outputs, batch.labels)
+        else:
+            excluded = self._excluded[on_device(batch.rows, outputs.device)]
+            loss = torch.where(
+                excluded.any(dim=1),
+                excluded_loss(outputs, excluded),
+                functional.cross_entropy(outputs, batch.labels, reduction="none"),
+            ).mean()
         return loss + self._proximity * self.distance(), outputs
 
     def distance(self) -> Tensor:
@@ -147,5 +181,6 @@ def adapt(run: TrainingRun, out: Path, start: Start, options: AdaptOptions) -> N
     data = replace(data, val=held_out[np.isin(held_out, data.val)])
     own = {"adapt": options.model_dump(mode="json", exclude={"train", "sets"})}
     card = describe(run, start, data, training, own)
-    task = AdaptationTask(start.network, options.proximity, run.views.count, run.device)
+    excluded = ruled_out(run.pack.rows.frame)
+    task = AdaptationTask(start.network, options.proximity, run.views.count, run.device, excluded)
     run_training(run, out, task, card, data, training)

@@ -20,6 +20,7 @@ __all__ = [
     "NegLOptions",
     "confusion",
     "draw_negatives",
+    "excluded_loss",
     "least_probable",
     "negative_loss",
     "normalised_entropy",
@@ -85,9 +86,12 @@ class NegLOptions(Section):
 
 def negative_loss(logits: Tensor, negatives: Tensor) -> Tensor:
     """-log(1 - p) of one class a row, in nats, [N]; exact where p is close to 1."""
-    others = logits.masked_fill(
-        torch.nn.functional.one_hot(negatives, logits.shape[1]).bool(), -torch.inf
-    )
+    return excluded_loss(logits, torch.nn.functional.one_hot(negatives, logits.shape[1]).bool())
+
+
+def excluded_loss(logits: Tensor, excluded: Tensor) -> Tensor:
+    """The same of several classes together: -log(1 - their probability), bool [N, C]."""
+    others = logits.masked_fill(excluded, -torch.inf)
     return logits.logsumexp(dim=1) - others.logsumexp(dim=1)
 
 

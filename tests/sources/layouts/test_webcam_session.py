@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.errors import DataError
+from fer_core.base.labels import CLASSES, SELF_LABELLED
 from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.catalogue.faces import UNDECODABLE, Exclusion, Face
 from fer_core.sources.catalogue.registry import recognise
@@ -105,6 +106,59 @@ def test_the_network_s_answers_do_not_count(tmp_path):
     assert everything(tmp_path)[0] == before
 
 
+def answered(folder: Path, rows: dict[int, list[float]]) -> None:
+    """Write the network's probabilities into frames of a session."""
+    table = folder / "per_frame.csv"
+    lines = table.read_text().splitlines()
+    places = [lines[0].split(",").index(f"prob_{name}") for name in CLASSES]
+    for number, p in rows.items():
+        cells = lines[number + 1].split(",")
+        for place, value in zip(places, p, strict=True):
+            cells[place] = str(value)
+        lines[number + 1] = ",".join(cells)
+    table.write_text("\n".join(lines) + "\n")
+
+
+SURE, UNSURE, VAGUE = (
+    [0.0, 0.0, 0.0, 0.0, 0.95, 0.05, 0.0],
+    [0.01, 0.2, 0.05, 0.6, 0.06, 0.0, 0.08],
+    [0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1],
+)
+
+
+def test_the_network_labels_frames_of_train_sessions_that_nobody_labelled(tmp_path):
+    """A sure answer is the label; of an unsure one, the least probable classes are ruled out."""
+    for name in ("train/anna", "test/ben"):
+        folder = session(tmp_path / name, [3] * 20 + [-1] * 60)
+        answered(folder, {**dict.fromkeys(range(20, 45), SURE), 53: UNSURE})
+        answered(folder, dict.fromkeys([*range(45, 53), *range(54, 80)], VAGUE))
+    people, _ = everything(tmp_path)
+    faces, exclusions = everything(tmp_path, self_label={})
+    assert [face for face in faces if face.usage != SELF_LABELLED] == people
+    own = [face for face in faces if face.usage == SELF_LABELLED]
+    assert [(face.sample_id, face.label, face.votes) for face in own] == [
+        ("webcam/train/anna#23", 4, None),
+        ("webcam/train/anna#33", 4, None),
+        ("webcam/train/anna#43", 4, None),
+        ("webcam/train/anna#53", 3, (0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)),
+    ]
+    assert {(face.split, face.group) for face in own} == {("train", "webcam/train/anna")}
+    assert why(exclusions)["nobody labelled it, and the network is not sure"] == 31
+    faces, _ = everything(tmp_path, self_label={"sure": 0.6})
+    assert [face.votes for face in faces if face.usage == SELF_LABELLED] == [None] * 4
+
+
+def test_a_session_without_labels_is_read_where_the_network_may_label(tmp_path):
+    folder = session(tmp_path / "mute", [-1] * 20)
+    answered(folder, dict.fromkeys(range(20), SURE))
+    assert not everything(tmp_path)[0]
+    assert [face.label for face in everything(tmp_path, self_label={})[0]] == [4, 4]
+    answered(folder, {9: [1.5, *SURE[1:]]})
+    with pytest.raises(DataError, match=r"(?s)probability is out of range.*line 11"):
+        everything(tmp_path, self_label={})
+    everything(tmp_path)
+
+
 def test_frames_without_a_face_and_frames_that_were_not_recorded_are_counted(tmp_path):
     folder = session(tmp_path / "anna", [3] * 40)
     table = folder / "per_frame.csv"
@@ -188,6 +242,19 @@ def test_video_of_another_session_is_refused(tmp_path):
     (folder / "session.json").write_text("[")
     with pytest.raises(DataError, match=r"(?s)damaged.*session\.json"):
         everything(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../other/video.mkv", "/tmp/video.mkv", "a\0b", 7])
+def test_a_video_outside_the_session_s_folder_is_not_opened(tmp_path, name):
+    session(tmp_path / "data/anna", SHOWN)
+    session(tmp_path / "data/other", SHOWN)
+    file = tmp_path / "data/anna/session.json"
+    facts = json.loads(file.read_text())
+    facts["recorded"]["video"] = name
+    file.write_text(json.dumps(facts))
+    faces, exclusions = everything(tmp_path / "data")
+    assert {face.group for face in faces} == {"webcam/other"}
+    assert "without a clean video" in next(e.reason for e in exclusions if "anna" in e.sample_id)
 
 
 def test_no_video_is_read_to_count(tmp_path):

@@ -12,13 +12,14 @@ import torch
 from pydantic import ValidationError
 
 from fer_core.base.errors import DataError, ModelError
+from fer_core.base.labels import SELF_LABELLED
 from fer_core.base.params import Params
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.models.networks.card import read_card
 from fer_core.models.networks.saved import load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.sources.catalogue.faces import Face
-from fer_core.training.adaptation.adaptation import AdaptationTask, SessionRows
+from fer_core.training.adaptation.adaptation import AdaptationTask, SessionRows, ruled_out
 from fer_core.training.adaptation.options import AdaptOptions
 from fer_core.training.loop.passes import Batch
 from stages import adapt
@@ -76,6 +77,28 @@ def test_distance_pulls_back_to_the_weights_at_the_start() -> None:
     far.backward()
     grad = network.get_parameter("fc.bias").grad
     assert grad is not None and grad.tolist() == pytest.approx([2.0 * 0.5] * 7)
+
+
+def test_classes_that_are_ruled_out_become_less_probable_and_the_label_does_not_count() -> None:
+    rows = pd.DataFrame(
+        {
+            "usage": ["", SELF_LABELLED, SELF_LABELLED],
+            "votes": [[0.0] * 7, None, [1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]],
+        }
+    )
+    assert ruled_out(rows[:2]) is None
+    excluded = ruled_out(rows)
+    assert excluded is not None and excluded.sum(axis=1).tolist() == [0, 0, 2]
+    task = AdaptationTask(build_classifier(ARCH, SIDE), 0.0, 1, torch.device("cpu"), excluded)
+    outputs = torch.zeros(3, 7, requires_grad=True)
+    labels = torch.tensor([0, 1, 3])
+    loss, _ = task.loss(outputs, Batch(np.arange(3), labels, 0, 0))
+    assert loss.item() == pytest.approx((2 * np.log(7) - np.log(5 / 7)) / 3)
+    loss.backward()
+    assert outputs.grad is not None
+    after = (outputs.detach() - outputs.grad).softmax(dim=1)
+    assert after[0, 0] > 1 / 7 and after[1, 1] > 1 / 7
+    assert (after[2, 1:3] < 1 / 7).all() and after[2, 3] == pytest.approx(after[2, 0].item())
 
 
 def test_mode_decides_what_is_trainable() -> None:
