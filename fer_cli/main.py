@@ -29,6 +29,7 @@ COMMANDS = {
     "gc": "gc:gc",
     "compare": "compare:compare",
     "softlabels": "softlabels:app",
+    "tta": "tta:tta",
     "predict": "predict.command:predict",
     "live": "live.command:app",
     "fetch-detector": "predict.command:fetch",
