@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from fer_core.base.logs import progress_off
 from fer_core.base.machine import cpu_model, load_average, usable_cores
-from fer_core.export.latency.memory import memory_of
+from fer_core.export.latency.alone import Alone, measure_alone
 from fer_core.export.latency.records import COLUMNS
 from fer_core.export.latency.subjects import CPU, Network, Subject
 from fer_core.export.onnx.options import LatencyOptions
@@ -115,9 +115,9 @@ def measure_latency(
                     cases += _cases(network, crops, batch, about)
     if detector is not None:
         cases += [_search(detector, count) for count in threads]
-    times, busy = _timed_rounds(cases, options)
-    grown = {
-        (subject.model, subject.precision): memory_of(subject.file)
+    times = _timed_rounds(cases, options)
+    alone = {
+        (subject.model, subject.precision): measure_alone(subject.file, threads)
         for subject in subjects
         if subject.file is not None
     }
@@ -125,8 +125,8 @@ def measure_latency(
         facts
         | case.facts
         | _statistics(values, case.facts["batch"])
-        | {"cores_busy": cores, "memory_mb": grown.get(case.work[:2], float("nan"))}
-        for case, values, cores in zip(cases, times, busy, strict=True)
+        | _taken(alone.get(case.work[:2]), case.facts["threads"])
+        for case, values in zip(cases, times, strict=True)
     ]
     table = pd.DataFrame(rows).assign(ratio_to_fp32=_paired_ratios(cases, times), pinned=_CAN_PIN)
     return _with_ratio(table)[list(COLUMNS)]
@@ -187,31 +187,28 @@ def _search(detector: YuNet, threads: int) -> Case:
     return Case(about | sizes, lambda: detector.detect(photo), 1 / _FEWER)
 
 
-def _timed_rounds(
-    cases: Sequence[Case], options: LatencyOptions
-) -> tuple[list[np.ndarray], list[float]]:
-    """Milliseconds [rounds, calls] of each case, and its processor time over wall time; untimed
-    calls before each batch of timed ones.
-    """
+def _taken(alone: Alone | None, threads: int) -> dict[str, float]:
+    if alone is None:
+        return {"cores_busy": float("nan"), "memory_mb": float("nan")}
+    return {"cores_busy": alone.cores_busy[threads], "memory_mb": alone.memory_mb}
+
+
+def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.ndarray]:
+    """Milliseconds [rounds, calls] of each case; untimed calls before each batch of timed ones."""
     counts = [max(round(options.calls * case.share), 1) for case in cases]
     times = [np.empty((options.rounds, count)) for count in counts]
-    spent = np.zeros(len(cases))
     for number in tqdm(
         range(options.rounds), desc="latency", unit="round", leave=False, disable=progress_off()
     ):
-        for place, (case, values) in enumerate(zip(cases, times, strict=True)):
+        for case, values in zip(cases, times, strict=True):
             with held_to(case.facts["threads"]):
                 for _ in range(options.warm_up):
                     case.call()
-                before = time.process_time()
                 for index in range(values.shape[1]):
                     start = time.perf_counter_ns()
                     case.call()
                     values[number, index] = (time.perf_counter_ns() - start) / 1e6
-                spent[place] += time.process_time() - before
-    return times, [
-        1000 * float(used / values.sum()) for used, values in zip(spent, times, strict=True)
-    ]
+    return times
 
 
 def _paired_ratios(cases: Sequence[Case], times: Sequence[np.ndarray]) -> list[float]:

@@ -8,8 +8,8 @@ import pytest
 
 from fer_core.base.errors import ArtifactError, MachineError
 from fer_core.export.latency import latency, subjects
+from fer_core.export.latency.alone import measure_alone
 from fer_core.export.latency.latency import Case, held_to, measure_latency
-from fer_core.export.latency.memory import memory_of
 from fer_core.export.latency.records import read_latency, write_latency
 from fer_core.export.latency.subjects import CPU, Subject, file_subject, usable_providers
 from fer_core.export.onnx.options import LatencyOptions
@@ -86,7 +86,7 @@ def test_statistics_are_of_the_timed_calls_and_rounds_take_turns(
 
     monkeypatch.setattr(latency.time, "perf_counter_ns", lambda: clock[0])
     cases = [Case({"threads": 1}, work("a", 2_000_000)), Case({"threads": 1}, work("b", 5_000_000))]
-    times, _ = latency._timed_rounds(
+    times = latency._timed_rounds(
         cases, LatencyOptions(rounds=3, calls=4, batches=(1,), threads=(1,), warm_up=3)
     )
     np.testing.assert_array_equal(times[0], np.full((3, 4), 2.0))
@@ -222,17 +222,6 @@ def test_a_network_is_held_against_the_reference_of_its_own_size() -> None:
     assert np.isnan(table.at[("b", 9), "ratio_to_reference"])
 
 
-def test_cores_busy_are_processor_time_over_wall_time() -> None:
-    options = LatencyOptions(rounds=2, calls=3, batches=(1,), threads=(1,), warm_up=0)
-    work = np.random.default_rng(0).random(1_000_000)
-    cases = [
-        Case({"threads": 1}, lambda: np.sort(work)),
-        Case({"threads": 1}, lambda: latency.time.sleep(0.02)),
-    ]
-    _, (busy, asleep) = latency._timed_rounds(cases, options)
-    assert 0.2 < busy < 1.3 and asleep < 0.5 * busy
-
-
 def test_a_search_for_faces_is_timed_beside_the_networks(exported: Exported) -> None:
     subject = file_subject("kd-1", "fp32", exported.files["fp32"])
     options = LatencyOptions(rounds=1, calls=20, batches=(1,), threads=(1,), warm_up=0)
@@ -243,13 +232,14 @@ def test_a_search_for_faces_is_timed_beside_the_networks(exported: Exported) -> 
     assert np.isnan(search["memory_mb"]) and table["memory_mb"].max() > 0
 
 
-def test_memory_is_that_of_a_process_of_its_own(exported: Exported, tmp_path: Path) -> None:
-    found = memory_of(exported.files["fp32"])
-    assert exported.files["fp32"].stat().st_size / 1e6 < found < 500
+def test_what_it_takes_is_that_of_a_process_of_its_own(exported: Exported, tmp_path: Path) -> None:
+    found = measure_alone(exported.files["fp32"], [1, 2])
+    assert exported.files["fp32"].stat().st_size / 1e6 < found.memory_mb < 500
+    assert set(found.cores_busy) == {1, 2} and 0 < found.cores_busy[1] < 1.1
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no network")
-    with pytest.raises(MachineError, match="memory of a network could not be measured"):
-        memory_of(broken)
+    with pytest.raises(MachineError, match="network takes could not be measured"):
+        measure_alone(broken, [1])
 
 
 def test_providers_that_onnxruntime_offers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:

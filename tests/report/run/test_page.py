@@ -256,7 +256,6 @@ def test_latency_is_shown_with_machine_protocol_and_verdict(page: Page) -> None:
     assert alone == ["reference", "kd-1 fp32", "kd-1 fp16"]
     assert list(rows[2].values())[2:] == [
         "1",
-        "1",
         "0.64",
         "1.00",
         "1.00",
