@@ -53,29 +53,39 @@ def main(
     work: Annotated[Path, typer.Option(help="folder that is made anew")],
     out: Annotated[Path | None, typer.Option(help="write the page here")] = None,
     share: Annotated[float, typer.Option(help="of the official numbers")] = 1.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="only write a finished run's page")
+    ] = False,
 ) -> None:
     """Draw the trees, run the data stages, and write the page."""
-    shutil.rmtree(work, ignore_errors=True)
-    raw, project = work / "raw", work / "project"
-    faces = render_trees(raw, share)
-    subprocess.run(["git", "clone", "--quiet", "--local", ROOT, project], check=True)
-    fer = str(Path(sys.executable).parent / "fer")
-    run(project, raw, [fer, "profile", "use", "protocol"])
-    readers = {}
-    for name in tqdm(SOURCES, desc="fer data add"):
-        run(project, raw, [fer, "data", "add", name, str((raw / name).resolve())])
-        readers[name] = read_json(project / f"data/sources/{name}.json")["layout"]
-    if share != 1:
-        _ask_for_less(project / "params.yaml")
-    dvc(project, raw, "repro", "pack")
+    project = work / "project"
+    if not again:
+        make(work, project, share)
     manifest = pd.read_parquet(project / "data/manifest.parquet")
-    if len(manifest) != faces:
-        raise SystemExit(f"{faces} faces were drawn, and {len(manifest)} are in the manifest")
-    page = written(manifest, read_yaml(project / "params.yaml"), readers, share)
+    readers = {name: read_json(project / f"data/sources/{name}.json")["layout"] for name in SOURCES}
+    page = written(manifest, project, readers, share)
     if out is None:
         print(page)
     else:
         write_text(out, page)
+
+
+def make(work: Path, project: Path, share: float) -> None:
+    """The trees, and a clone with the profile in which the data stages have run."""
+    shutil.rmtree(work, ignore_errors=True)
+    raw = work / "raw"
+    faces = render_trees(raw, share)
+    subprocess.run(["git", "clone", "--quiet", "--local", ROOT, project], check=True)
+    fer = str(Path(sys.executable).parent / "fer")
+    run(project, raw, [fer, "profile", "use", "protocol"])
+    for name in tqdm(SOURCES, desc="fer data add"):
+        run(project, raw, [fer, "data", "add", name, str((raw / name).resolve())])
+    if share != 1:
+        _ask_for_less(project / "params.yaml")
+    dvc(project, raw, "repro", "pack")
+    found = len(pd.read_parquet(project / "data/manifest.parquet", columns=["sample_id"]))
+    if found != faces:
+        raise SystemExit(f"{faces} faces were drawn, and {found} are in the manifest")
 
 
 def _ask_for_less(file: Path) -> None:
@@ -87,12 +97,11 @@ def _ask_for_less(file: Path) -> None:
     file.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
-def written(
-    manifest: pd.DataFrame, params: dict[str, object], readers: dict[str, str], share: float
-) -> str:
+def written(manifest: pd.DataFrame, project: Path, readers: dict[str, str], share: float) -> str:
     """The page."""
+    params = read_yaml(project / "params.yaml")
     commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=True
     ).stdout.strip()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
