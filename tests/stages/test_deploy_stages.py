@@ -198,6 +198,14 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))
 
 
+def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:
+    edit_params(crossval={"folds": 5})
+    write_json(Path("metrics/crossval.json"), {"n": 28, "reason": "all faces are of one person"})
+    onnx.main()
+    text = Path("data/onnx/MODEL_CARD.md").read_text()
+    assert "No cross-validation of these 28 faces: all faces are of one person." in text
+
+
 def test_code_in_the_card_gives_what_the_predictor_gives(
     project: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import SPLITS, Rows
 from fer_core.evaluation.calibration.report import Calibration
+from fer_core.evaluation.crossval.crossval import crossval_words
 from fer_core.export.card.carried import carried_words
 from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
@@ -43,6 +44,7 @@ class CardFacts:
         quantisation: how the int8 network came to be; None where there is none.
         taught: what it was trained on, where that is no soft labels.
         mirror: whether it averages over mirror images.
+        crossval: the record of its cross-validation; None without.
     """
 
     name: str
@@ -58,6 +60,7 @@ class CardFacts:
     quantisation: Mapping[str, Any] | None
     taught: str = "labels alone"
     mirror: bool = False
+    crossval: Mapping[str, Any] | None = None
 
 
 def model_card(facts: CardFacts) -> str:
@@ -81,6 +84,7 @@ def model_card(facts: CardFacts) -> str:
         sides=facts.test.frame["min_side"],
         carried=carried_words(facts.calibration, sets[first], first),
         gates=GATES,
+        crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
 
 
