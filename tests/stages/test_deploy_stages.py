@@ -199,7 +199,7 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
 
 
 def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:
-    edit_params(crossval={"folds": 5})
+    Path("params.yaml").write_text(PARAMS + "crossval: {folds: 5}\n")
     write_json(Path("metrics/crossval.json"), {"n": 28, "reason": "all faces are of one person"})
     onnx.main()
     text = Path("data/onnx/MODEL_CARD.md").read_text()
