@@ -92,6 +92,7 @@ def main() -> None:
             quantisation=quantisation,
             taught=_taught(params, options.student),
             mirror=mirror,
+            start=params.section("student.init", str | None, default=None),
             crossval=read_json(paths.METRICS / "crossval.json") if crossed else None,
         )
         write_text(folder / "MODEL_CARD.md", model_card(facts))

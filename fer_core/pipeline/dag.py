@@ -91,7 +91,7 @@ _OPTIONAL = {
     "logits_dev": ["cpu_threads", "teacher.folds"],
     "logits_test": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
-    "onnx": ["student.mirror", "crossval"],
+    "onnx": ["student.init", "student.mirror", "crossval"],
     "report": ["crossval"],
     "crossval": ["cpu_threads"],
     "adapt_gate": ["student.mirror"],

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from fer_core.base.labels import CLASSES
 from fer_core.base.params import Section
 from fer_core.evaluation.metrics.bootstrap import Interval, interval_of
 from fer_core.evaluation.metrics.deployed import Answers
@@ -86,8 +87,20 @@ def crossval_words(found: Mapping[str, Any]) -> str:
         f"trained in the same way on the other parts, {share['value']:.0%} of the faces are named "
         f"right. With other photos of this kind the figure could be anywhere between "
         f"{share['low']:.0%} and {share['high']:.0%} (macro-F1 {found['macro_f1']['value']:.2f}, "
-        f"between {found['macro_f1']['low']:.2f} and {found['macro_f1']['high']:.2f})."
+        f"between {found['macro_f1']['low']:.2f} and {found['macro_f1']['high']:.2f}). Least often "
+        f"right: {_weakest(found['confusion'])}."
     )
+
+
+def _weakest(confusion: list[list[int]]) -> str:
+    """The class of which the least share of faces is named right, with its counts."""
+    counts = {
+        name: (row[i], sum(row))
+        for i, (name, row) in enumerate(zip(CLASSES, confusion, strict=True))
+    }
+    right = {name: hits / of for name, (hits, of) in counts.items() if of}
+    name = min(right, key=lambda name: right[name])
+    return f"{name}, {counts[name][0]} of {counts[name][1]}"
 
 
 def _widened(found: Interval, folds: int, groups: int) -> Interval:

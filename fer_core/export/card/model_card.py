@@ -45,6 +45,8 @@ class CardFacts:
         taught: what it was trained on, where that is no soft labels.
         mirror: whether it averages over mirror images.
         crossval: the record of its cross-validation; None without.
+        start: folder of the saved student that its training started from; None where it started
+            from initial weights.
     """
 
     name: str
@@ -61,6 +63,7 @@ class CardFacts:
     taught: str = "labels alone"
     mirror: bool = False
     crossval: Mapping[str, Any] | None = None
+    start: str | None = None
 
 
 def model_card(facts: CardFacts) -> str:

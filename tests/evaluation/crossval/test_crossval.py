@@ -86,6 +86,8 @@ def test_one_person_with_many_faces_counts_once() -> None:
 def test_its_words_name_faces_people_and_both_ends(groups: int, words: str) -> None:
     share = {"value": 0.5, "low": 0.3125, "high": 0.6875}
     found = {"rows": 84, "groups": groups, "folds": 5, "accuracy": share, "macro_f1": share}
-    text = crossval_words(found)
+    confusion = np.diag([4, 1, 0, 4, 4, 4, 4]) + np.eye(7, k=1, dtype=int)
+    text = crossval_words(found | {"confusion": confusion.tolist()})
+    assert text.endswith("Least often right: Fear, 0 of 1.")
     assert words in text and "anywhere between 31% and 69%" in text
     assert crossval_words({"n": 9, "reason": "why"}) == "No cross-validation of these 9 faces: why."
