@@ -50,7 +50,7 @@ def main(key: str, init: Path) -> None:
         answers = Answers(done.sample_ids, done.labels, softmax(done.logits), clusters)
         found = measure_crossval(answers, done.fold_of, evaluation, seed)
     except TrainingError as error:
-        reason = " ".join(filter(None, (error.problem, error.found and str(error.found))))
+        reason = f"{error.problem} {error.found or ''}".strip()
         found = dict(refused(len(dev) + len(test), reason))
     of = {"model": key, "methods": list(recipe.methods)}
     rows = {"dev_rows_sha256": dev.rows.sha256, "test_rows_sha256": test.rows.sha256}

@@ -28,7 +28,7 @@ __all__ = ["DVC_FILE", "read_pipeline", "synced"]
 DVC_FILE = Path("dvc.yaml")
 _FAN_IN = {
     "manifest": ["data/clean/{source}.arrow"],
-    "datasheet": ["data/clean/{source}.arrow"],
+    "datasheet": ["data/clean/{source}.arrow", "data/sources/{source}.json"],
     "validate": ["data/clean/{source}.arrow"],
     "pack": ["data/clean/{source}.arrow"],
     "ensemble": ["data/logits/{teacher}/dev"],

@@ -188,6 +188,8 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
         f"weights sha256 `{project.model_sha256}`" in text
         and "licence of the weights: for tests" in text
     )
+    assert "never trained: contempt" in text and "fine-tuned from" not in text
+    assert "## Words" in text and "\n- **ECE**: " in text
     assert f"softmax(logits / {TEMPERATURE:g})" in text and PREPROCESSING.hash() in text
     parity = read_parity(Path("data/onnx/onnxparity.json"))["precisions"]["int8"]
     assert (
@@ -199,10 +201,12 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
 
 
 def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:
-    Path("params.yaml").write_text(PARAMS + "crossval: {folds: 5}\n")
+    start = "student: {init: models/fer2013/model}\n"
+    Path("params.yaml").write_text(f"{PARAMS}{start}crossval: {{folds: 5}}\n")
     write_json(Path("metrics/crossval.json"), {"n": 28, "reason": "all faces are of one person"})
     onnx.main()
     text = Path("data/onnx/MODEL_CARD.md").read_text()
+    assert "fine-tuned from the saved student `models/fer2013/model`" in text
     assert "No cross-validation of these 28 faces: all faces are of one person." in text
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fer_core.base.glossary import words_section
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import SPLITS, Rows
 from fer_core.evaluation.calibration.report import Calibration
@@ -78,7 +79,7 @@ def model_card(facts: CardFacts) -> str:
     )
     sets = {name: found for name, found in facts.reliability.items() if name != "val"}
     first = next(iter(sets))
-    return environment.get_template("model_card.md.j2").render(
+    text = environment.get_template("model_card.md.j2").render(
         facts=facts,
         classes=CLASSES,
         sets=sets,
@@ -89,6 +90,7 @@ def model_card(facts: CardFacts) -> str:
         gates=GATES,
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
+    return text + words_section(text)
 
 
 def _rows_of_sources(facts: CardFacts) -> dict[str, Counter[str]]:

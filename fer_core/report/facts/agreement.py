@@ -61,9 +61,9 @@ def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         yield whose, expected, f"student, set, weights and rows of {part}"
     if (crossed := facts.crossval) is not None:
         evaluation = facts.deployed.evaluation
-        whose = (crossed["model"], crossed["dev_rows_sha256"], crossed["test_rows_sha256"])
-        expected = (evaluation.key, evaluation.dev.rows_sha256, evaluation.test.rows_sha256)
-        yield whose, expected, "student and rows of the cross-validation"
+        of = [crossed[name] for name in ("model", "dev_rows_sha256", "test_rows_sha256")]
+        own = [evaluation.key, evaluation.dev.rows_sha256, evaluation.test.rows_sha256]
+        yield of, own, "student and rows of the cross-validation"
     yield from _of_export(facts)
 
 
