@@ -10,7 +10,9 @@ export GIT_AUTHOR_NAME=walker GIT_AUTHOR_EMAIL=w@localhost
 export GIT_COMMITTER_NAME=walker GIT_COMMITTER_EMAIL=w@localhost
 unset FER_RAW FER_RUNS DVC_ROOT PYTHONPATH VIRTUAL_ENV
 mkdir -p "$HOME"
-exec > >(sed -u "s#$HOME#~#g; s#$work#…#g; s#$project#…/original#g") 2>&1
+# Paths of this machine are shortened, and lines of single epochs and of ONNX's exporter left out.
+exec > >(sed -u "s#$HOME#~#g; s#$work#…#g; s#$project#…/original#g
+/ epoch [0-9]*\/[0-9]* /d; /Created a copy of bias/d") 2>&1
 
 fer_of() { PYTHONPATH=$1 "$WALK_PYTHON" -c 'from fer_cli.main import main; main()' "${@:2}"; }
 if reduced=${WALK_PYTHON:+yes}; [ "$reduced" ]; then
