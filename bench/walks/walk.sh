@@ -14,7 +14,7 @@ mkdir -p "$HOME"
 exec > >(sed -u "s#$HOME#~#g; s#$work#…#g; s#$project#…/original#g
 / epoch [0-9]*\/[0-9]* /d; /Created a copy of bias/d") 2>&1
 
-fer_of() { PYTHONPATH=$1 "$WALK_PYTHON" -c 'from fer_cli.main import main; main()' "${@:2}"; }
+fer_of() { PYTHONPATH=$1 "$WALK_PYTHON" -P -c 'from fer_cli.main import main; main()' "${@:2}"; }
 if reduced=${WALK_PYTHON:+yes}; [ "$reduced" ]; then
   PATH=$(dirname "$WALK_PYTHON"):$PATH
   fer() { fer_of "$PWD" "$@"; }
