@@ -12,6 +12,12 @@ else
   PYTHONPATH=$project "${WALK_PYTHON:-$project/.venv/bin/python}" -m bench.walks.drawn ~/photos
 fi
 
+if [ "$reduced" ]; then  # to the exported network and its card: every further stage takes its start
+  fer() {
+    case $* in run) fer_of "$PWD" run onnx ;; report | 'run --estimate') ;; *) fer_of "$PWD" "$@" ;; esac
+  }
+fi
+
 step 'make setup'
 step '. .venv/bin/activate'
 step 'fer doctor'
