@@ -14,7 +14,7 @@ fi
 
 if [ "$reduced" ]; then  # to the exported network and its card: every further stage takes its start
   fer() {
-    case $* in run) fer_of "$PWD" run onnx ;; report | 'run --estimate') ;; *) fer_of "$PWD" "$@" ;; esac
+    case $* in run) fer_of "$PWD" run onnx ;; report | 'run --estimate' | *csv) ;; *) fer_of "$PWD" "$@" ;; esac
   }
 fi
 
