@@ -2,18 +2,20 @@
 test face; whether int8 is handed out is decided on val and calib faces.
 
 Reads `data/students/<key>/model`, `data/calibration/<key>`, `data/selective`, both halves of the
-pack and the data sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`:
-`student.<precision>.onnx`, `onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
+pack, the data sets' descriptors and, where there is one, `metrics/crossval.json`; <key> is
+`deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json`,
+`onnxparity.json` and `MODEL_CARD.md`.
 """
 
 import torch
 
 from fer_core.base import paths
-from fer_core.base.files import new_folder, write_text
+from fer_core.base.files import new_folder, read_json, write_text
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.crossval.crossval import CrossvalOptions
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.evaluation.selective.report import Fitted, read_fitted
 from fer_core.export.card.licence import read_licence
@@ -35,6 +37,7 @@ def main() -> None:
     """Export the student that section `deploy` names."""
     params = Params.load()
     options = params.section("deploy", DeployOptions)
+    crossed = params.section("crossval", CrossvalOptions | None, default=None)
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
     mirror = params.section("student.mirror", bool, default=False)
@@ -89,6 +92,8 @@ def main() -> None:
             quantisation=quantisation,
             taught=_taught(params, options.student),
             mirror=mirror,
+            start=params.section("student.init", str | None, default=None),
+            crossval=read_json(paths.METRICS / "crossval.json") if crossed else None,
         )
         write_text(folder / "MODEL_CARD.md", model_card(facts))
 

@@ -11,8 +11,8 @@ from fer_core.pipeline.code import code_deps, stage_module
 from fer_core.pipeline.dag import synced
 
 ROOT = Path(__file__).parents[1]
-TRUST = {"selective", "ambiguity", "fairness", "robustness", "adapt_gate"}
-"""Stages of a few seconds whose numbers live in git."""
+TRUST = {"selective", "ambiguity", "fairness", "robustness", "adapt_gate", "crossval"}
+"""Stages of a few seconds, on few faces also of a minute, whose numbers live in git."""
 
 
 def imports(path: Path) -> set[str]:

@@ -4,7 +4,8 @@ Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly the
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
 those keys, the students' val scores among the metrics, the params that a training stage reads only
 if they are there, and code deps. Stages that fuse teachers become comments where there are none,
-and come back with them; so do those of adaptation with the section `adapt`.
+and come back with them; so do those of adaptation and cross-validation with the sections `adapt`
+and `crossval`.
 """
 
 import io
@@ -27,7 +28,7 @@ __all__ = ["DVC_FILE", "read_pipeline", "synced"]
 DVC_FILE = Path("dvc.yaml")
 _FAN_IN = {
     "manifest": ["data/clean/{source}.arrow"],
-    "datasheet": ["data/clean/{source}.arrow"],
+    "datasheet": ["data/clean/{source}.arrow", "data/sources/{source}.json"],
     "validate": ["data/clean/{source}.arrow"],
     "pack": ["data/clean/{source}.arrow"],
     "ensemble": ["data/logits/{teacher}/dev"],
@@ -53,18 +54,22 @@ _FAN_IN = {
         "data/calibration/{student}",
     ],
 }
-_OF_TEACHERS = {
-    "report": [
-        "data/ensemble",
-        "data/leaderboard",
-        "data/softlabels/ensemble_metrics.json",
-        "data/hard_cases",
-    ],
+_ONLY_WITH = {
+    "teacher": {
+        "report": [
+            "data/ensemble",
+            "data/leaderboard",
+            "data/softlabels/ensemble_metrics.json",
+            "data/hard_cases",
+        ]
+    },
+    "crossval": {"report": ["metrics/crossval.json"], "onnx": ["metrics/crossval.json"]},
 }
-"""What a stage reads only where there are teachers."""
+"""Kind of name -> stage -> what it reads only where there is one of it."""
 _NEEDING = {
     "teacher": ("ensemble", "leaderboard", "softlabels", "hard_cases"),
     "session": ("adapt", "adapt_gate"),
+    "crossval": ("crossval",),
 }
 """Kind of name -> the stages that are left out where there is none of it."""
 _HIDDEN = "#~"
@@ -74,6 +79,7 @@ _SECTIONS = {
     "teacher_b": ["teacher_b"],
     "teacher_fold": ["teacher", "teacher_b"],
     "student": ["student"],
+    "crossval": ["student"],
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
@@ -85,7 +91,9 @@ _OPTIONAL = {
     "logits_dev": ["cpu_threads", "teacher.folds"],
     "logits_test": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
-    "onnx": ["student.mirror"],
+    "onnx": ["student.init", "student.mirror", "crossval"],
+    "report": ["crossval"],
+    "crossval": ["cpu_threads"],
     "adapt_gate": ["student.mirror"],
     "softlabels": ["targets"],
     "compare": ["student.trials"],
@@ -168,15 +176,15 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             if f"{{{kind}}}" in template
             for name in names[kind]
         ]
-        with_teachers = _OF_TEACHERS.get(stage, [])
+        at_times = {kind: some.get(stage, []) for kind, some in _ONLY_WITH.items()}
         own = [
             dep
             for dep in body["deps"]
             if not is_code(dep)
             and not _matches(dep, _FAN_IN.get(stage, []))
-            and dep not in with_teachers
+            and not any(dep in some for some in at_times.values())
         ]
-        own += with_teachers if names["teacher"] else []
+        own += [dep for kind, some in at_times.items() if names[kind] for dep in some]
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
         if stage == "logits_dev":
             own = [dep for dep in own if not dep.startswith(_FOLD)] + [

@@ -210,7 +210,11 @@ def _first_time(
     params: Mapping[str, Any],
     measure: Callable[[str, int, int], float],
 ) -> float:
-    """Seconds of a stage that never ran here and is no training."""
+    """Seconds of a stage that never ran here and is no training of one student."""
+    if stage.startswith("crossval@"):
+        images = _train_rows() * params["student"]["train"]["epochs"]
+        trainings = params["crossval"]["folds"] * len(params["student"]["methods"])
+        return _START + trainings * images / measure(*_network(stage, params))
     if stage.partition("@")[0] not in _FORWARD:
         return _LIGHT
     views = params["views"]["count"] + 1 if stage.startswith("logits_dev") else 1

@@ -37,7 +37,8 @@ _NEEDED = {
 
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
     """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage),
-    student, session (a data set to adapt to) and arch; there may be no teacher and no session.
+    student, session (a data set to adapt to), crossval (a student) and arch; there may be no
+    teacher, session and crossval.
 
     Raises:
         ParamsError: another of these is not declared.
@@ -52,6 +53,7 @@ def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
                 f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]
             ],
             "session": list((params.get("adapt") or {}).get("sources", [])),
+            "crossval": [params["deploy"]["student"]] if params.get("crossval") else [],
             "arch": sorted(
                 {student["arch"], *(entry["arch"] for entry in params["teachers"].values())}
             ),
@@ -117,6 +119,10 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         },
         "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
         "student": students,
+        "crossval": {
+            key: {"init": init, "loss": loss_of(params, key.rpartition("-")[0])}
+            for key in names["crossval"]
+        },
         "predict": keys,
         "evaluate": {key: {"model": model} for key, model in (teachers | trained).items()},
         "calibrate": [*teachers, *keys],

@@ -67,6 +67,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
             _check(params, key, model, path)
     _check_sets(params, path)
     _check_adapt(params, path)
+    _check_crossval(params, path)
     of_stage = import_module("fer_core.training.loop.options").stage_options
     for tag, entry in teachers.items():
         for stage in "ab" if entry.get("stage") == "b" else "a":
@@ -305,6 +306,26 @@ def _check_adapt(params: dict[str, Any], path: Path) -> None:
         )
 
 
+def _check_crossval(params: dict[str, Any], path: Path) -> None:
+    """Cross-validation repeats trainings on labels alone: the teachers that are there have seen the
+    faces that it holds out.
+    """
+    if params.get("crossval") is None:
+        return
+    method = params["deploy"]["student"].rpartition("-")[0]
+    chain = [method]
+    while (start := (params["student"].get(chain[-1]) or {}).get("start")) not in (None, *chain):
+        chain.append(start)
+    _refuse(
+        [name for name in chain if needs_of(loss_of(params, name), _CODE).of_teachers],
+        "The deployed student cannot be cross-validated: a method of its chain learns from "
+        "teachers.",
+        f"{path}: crossval",
+        expected="a student of methods of labels alone, such as ce, under deploy.student",
+        remedy="remove the section crossval, or deploy another student",
+    )
+
+
 def _check_changed(params: dict[str, Any], path: Path) -> None:
     """Each method's own learning rate and epochs must go with the rest of `student.train`."""
     options = import_module("fer_core.training.loop.options").StudentTrainOptions
@@ -367,6 +388,7 @@ def _optional_models() -> dict[str, Any]:
         "teacher_b": options.TeacherBOptions,
         "adapt": import_module("fer_core.training.adaptation.options").AdaptOptions,
         "targets": teaching.TargetOptions,
+        "crossval": import_module("fer_core.evaluation.crossval.crossval").CrossvalOptions,
         "student.preprocessing": options.Resolution,
         "student.init": options.SavedStudent,
         "student.mirror": bool,

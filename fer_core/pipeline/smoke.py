@@ -71,6 +71,8 @@ def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
         margin |= {"warmup_epochs": 0, "ramp_end": min(1, margin.get("ramp_end", 0))}
     params["evaluation"]["bootstrap"] = 100
     params["latency"] |= {"rounds": 1, "calls": 5, "warm_up": 1, "batches": [1], "threads": [1]}
+    if "crossval" in params:
+        params["crossval"]["folds"] = 2
     if "trust" in params:
         params["trust"]["robustness"]["rows"] = 50
     return params

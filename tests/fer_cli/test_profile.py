@@ -99,6 +99,20 @@ def test_adaptation_brings_its_stages_and_a_key_of_its_own_and_takes_them_away(
     assert "adapted" not in stages["predict"]["foreach"]
 
 
+def test_cross_validation_comes_and_goes_with_the_profile_of_few_faces(project: Path) -> None:
+    use_profile("custom")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    item = {"init": "models/fer2013/model", "loss": "ce"}
+    assert stages["crossval"]["foreach"] == {"whole-1337": item}
+    for stage in ("report", "onnx"):
+        assert "metrics/crossval.json" in stages[stage]["deps"]
+        assert "crossval" in stages[stage]["params"]
+    use_profile("sample")
+    text = texts(project)[1]
+    assert "crossval" not in YAML(typ="safe").load(text)["stages"]
+    assert text.count("metrics/crossval.json") == 1  # the comment that the stage is now
+
+
 def test_edited_params_are_not_lost(project: Path) -> None:
     (project / "params.yaml").write_text(
         (project / "params.yaml").read_text().replace("seed: 1337", "seed: 7")

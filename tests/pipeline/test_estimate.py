@@ -102,6 +102,15 @@ def test_without_a_history_the_network_is_measured_once_and_the_rest_is_guessed(
     assert set(found.guessed) == {"pack", "report", "predict@kd-1337"}
 
 
+def test_a_cross_validation_is_a_training_for_each_part_and_method(params: dict[str, Any]) -> None:
+    params["crossval"] = {"folds": 4}
+    params["student"]["methods"] = ["ce", "whole"]
+    graph: dict[str, set[str]] = {"crossval@ce-1337": set()}
+    plan = plan_of(graph, graph, graph)
+    found = estimate(plan, params, ONE, lambda _: True, lambda *_: 100.0)
+    assert found.seconds == pytest.approx(8 + 4 * 2 * 1000 * 10 / 100)
+
+
 def test_a_network_is_measured_in_a_moment(params: dict[str, Any]) -> None:
     assert measured_speed("test_resnet", 32, 8, 1) > 1
 

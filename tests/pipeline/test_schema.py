@@ -119,6 +119,8 @@ def params_after(change: Change) -> dict[str, Any]:
             lambda p: p.update(adapt=ADAPT | {"train": ADAPT["train"] | {"trainable": "last"}}),
             ["adapt.train", "adapt.mode"],
         ),
+        (lambda p: p.update(crossval={"folds": 1}), ["crossval.folds", "1"]),
+        (lambda p: p.update(crossval={"folds": 5}), ["crossval", "kd", "teachers", "deploy"]),
         (lambda p: p["student"].update(init="../models; rm"), ["student.init", "rm"]),
         (lambda p: p["views"].update(rotation=120), ["views.rotation", "120"]),
         (lambda p: p["teacher"]["train"].update(optimizer="lion"), ["teacher.train.optimizer"]),

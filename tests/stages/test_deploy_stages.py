@@ -191,6 +191,8 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
         f"weights sha256 `{project.model_sha256}`" in text
         and "licence of the weights: for tests" in text
     )
+    assert "never trained: contempt" in text and "fine-tuned from" not in text
+    assert "## Words" in text and "\n- **ECE**: " in text
     assert f"softmax(logits / {TEMPERATURE:g})" in text and PREPROCESSING.hash() in text
     parity = read_parity(Path("data/onnx/onnxparity.json"))["precisions"]["int8"]
     assert (
@@ -199,6 +201,16 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     )
     assert "\n| val |" not in text, "val rows chose the epoch"
     assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))
+
+
+def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:
+    start = "student: {init: models/fer2013/model}\n"
+    Path("params.yaml").write_text(f"{PARAMS}{start}crossval: {{folds: 5}}\n")
+    write_json(Path("metrics/crossval.json"), {"n": 28, "reason": "all faces are of one person"})
+    onnx.main()
+    text = Path("data/onnx/MODEL_CARD.md").read_text()
+    assert "fine-tuned from the saved student `models/fer2013/model`" in text
+    assert "No cross-validation of these 28 faces: all faces are of one person." in text
 
 
 def test_code_in_the_card_gives_what_the_predictor_gives(

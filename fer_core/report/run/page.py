@@ -12,6 +12,7 @@ import yaml
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.boards.hard_cases import REASONS
+from fer_core.evaluation.crossval.crossval import crossval_words
 from fer_core.export.card.carried import carried_words
 from fer_core.report.facts.change import changes
 from fer_core.report.facts.collect import RunFacts
@@ -92,6 +93,7 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         params=yaml.safe_dump(dict(context.params), sort_keys=False, default_flow_style=None),
         draw=drawings,
         few=drawings.FEW,
+        crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
 
 
