@@ -90,9 +90,10 @@ def find_clips(given: Iterable[Path]) -> Clips:
 
 def _videos(path: Path, found: Clips) -> Iterable[tuple[Path, Sequence[str]]]:
     """The videos at a path, each with the folders above it that may mean something."""
-    path = path.expanduser().absolute()
+    path = path.expanduser()
+    above = path.absolute().parts
     if path.is_file():
-        return [(path, path.parts[-3:-1])]
+        return [(path, above[-3:-1])]
     if not path.is_dir():
         raise DataError("There is no such file or folder.", where=path, expected="a video")
     inside = [
@@ -109,7 +110,7 @@ def _videos(path: Path, found: Clips) -> Iterable[tuple[Path, Sequence[str]]]:
             expected=", ".join(sorted(VIDEO_SUFFIXES)),
         )
     found.passed_over += [file for file in inside if file not in {*videos}]
-    return [(file, (*path.parts[-2:], *file.relative_to(path).parts[:-1])) for file in videos]
+    return [(file, (*above[-2:], *file.relative_to(path).parts[:-1])) for file in videos]
 
 
 def _kept(file: Path, folders: Sequence[str]) -> str:
