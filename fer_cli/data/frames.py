@@ -2,6 +2,7 @@
 
 import csv
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,7 @@ from fer_cli.data.cutting import (
     first_of,
     refuse_out,
 )
+from fer_cli.predict.inputs import files_below
 from fer_cli.predict.video_file import shown_frames
 from fer_core.base.errors import DataError
 from fer_core.base.files import new_folder, write_text
@@ -65,7 +67,7 @@ def frames(
     for each video (`info.csv`); and a page that shows what was found (`sheet.html`).
     """
     refuse_out(videos, out, "videos")
-    clips = find_clips(videos)
+    clips = find_clips(videos, files_below)
     yunet = YuNet(detector or detector_file())
     found = []
     with new_folder(out.expanduser().absolute()) as folder:
@@ -117,6 +119,9 @@ def _report(found: Sequence[VideoFaces], clips: Clips, several: Several, out: Pa
     """Say what became of the videos, with counts and the first names."""
     total, looked_at = (sum(getattr(one, name) for one in found) for name in ("cut", "looked_at"))
     typer.echo(f"{total} faces of {looked_at} frames of {len(found)} videos, in {out}")
+    labels = Counter(one.clip.folder.rpartition("/")[0] for one in found)
+    known = [f"{count} of {label}" for label, count in sorted(labels.items()) if label]
+    typer.echo(f"       labels by folder: {', '.join(known) or 'none, so the set is unlabelled'}")
     by_words = {
         "with a face": [one for one in found if one.found],
         "without a face": [one for one in found if one.looked_at and not one.found],

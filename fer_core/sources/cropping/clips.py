@@ -4,13 +4,13 @@ Folders named after classes and splits are kept, as layout `folder7` reads them.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import class_index
-from fer_core.pixels.picture_files import VIDEO_SUFFIXES, is_litter
+from fer_core.pixels.picture_files import VIDEO_SUFFIXES
 from fer_core.sources.files.names import is_split_or_class, split_of
 
 __all__ = ["Clip", "Clips", "find_clips"]
@@ -55,11 +55,15 @@ class Clips:
     passed_over: list[Path] = field(default_factory=list)
 
 
-def find_clips(given: Iterable[Path]) -> Clips:
+def find_clips(given: Iterable[Path], files_below: Callable[[Path], Iterable[Path]]) -> Clips:
     """The videos of paths to videos and to folders of videos, in that order.
 
     A folder named after a class above a video, and one of a split above that, are kept: for a file
     the last two folders are looked at, for one in a given folder also those below it.
+
+    Args:
+        given: the paths.
+        files_below: lists the files of a folder and of those below it.
 
     Raises:
         DataError: a path is not there, a folder holds no video, a video lies in folders of two
@@ -68,7 +72,7 @@ def find_clips(given: Iterable[Path]) -> Clips:
     found = Clips()
     seen: set[Path] = set()
     taken: set[str] = set()
-    for file, folders in (one for path in given for one in _videos(path, found)):
+    for file, folders in (one for path in given for one in _videos(path, files_below, found)):
         if file.resolve() in seen:
             found.repeated.append(file)
             continue
@@ -88,7 +92,9 @@ def find_clips(given: Iterable[Path]) -> Clips:
     return found
 
 
-def _videos(path: Path, found: Clips) -> Iterable[tuple[Path, Sequence[str]]]:
+def _videos(
+    path: Path, files_below: Callable[[Path], Iterable[Path]], found: Clips
+) -> Iterable[tuple[Path, Sequence[str]]]:
     """The videos at a path, each with the folders above it that may mean something."""
     path = path.expanduser()
     above = path.absolute().parts
@@ -96,11 +102,7 @@ def _videos(path: Path, found: Clips) -> Iterable[tuple[Path, Sequence[str]]]:
         return [(path, above[-3:-1])]
     if not path.is_dir():
         raise DataError("There is no such file or folder.", where=path, expected="a video")
-    inside = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and not any(map(is_litter, file.relative_to(path).parts))
-    ]
+    inside = sorted(files_below(path))
     videos = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         raise DataError(
@@ -109,7 +111,7 @@ def _videos(path: Path, found: Clips) -> Iterable[tuple[Path, Sequence[str]]]:
             found=f"{len(inside)} other files",
             expected=", ".join(sorted(VIDEO_SUFFIXES)),
         )
-    found.passed_over += [file for file in inside if file not in {*videos}]
+    found.passed_over += sorted({*inside} - {*videos})
     return [(file, (*above[-2:], *file.relative_to(path).parts[:-1])) for file in videos]
 
 

@@ -59,6 +59,7 @@ def test_faces_of_a_video_are_one_group_of_an_unlabelled_set(acting, data_projec
         *("info.csv", "sheet.html", "subjects.csv"),
     ]
     assert "6 faces of 6 frames of 2 videos" in text and "2 with a face" in text
+    assert "labels by folder: none, so the set is unlabelled" in text
     assert f"fer data add NAME {tmp_path / 'out'}" in text
     page = (tmp_path / "out/sheet.html").read_text()
     assert page.count("<img") == 6 and "http" not in page
@@ -76,7 +77,7 @@ def test_class_folders_above_the_videos_become_labels(acting, data_project, tmp_
     for place, name in enumerate(("happy/clip.mp4", "sad/clip.mp4")):
         clip(tmp_path / "films" / name, [place, place + 3] * 3)
     text = fer("frames", tmp_path / "out", tmp_path / "films", "--every", "1.5")
-    assert "another name" not in text
+    assert "another name" not in text and "labels by folder: 1 of happy, 1 of sad" in text
     text = fer("add", "films", tmp_path / "out")
     assert "layout folder7, 4 faces" in text and "persons" not in text.lower()
     found = groups(data_project, "films")
@@ -215,3 +216,16 @@ def test_the_real_detector_finds_and_frames_a_face_as_crop_does(tmp_path):
     assert of_video.shape[0] == pytest.approx(of_photo.shape[0], abs=4)
     smaller = cv2.resize(of_video, of_photo.shape[1::-1])
     assert cv2.absdiff(smaller, of_photo).mean() < 12
+
+
+def test_splits_of_the_source_are_kept(acting, data_project, tmp_path):
+    for split in ("train", "test"):
+        clip(tmp_path / f"films/{split}/happy/clip.mp4")
+    fer("frames", tmp_path / "out", tmp_path / "films", "--every", "2")
+    assert "4 faces" in fer("add", "films", tmp_path / "out")
+    store = data_project / "data/clean/films.arrow"
+    assert len(groups(data_project, "films")) == 4
+    rows = FaceStore.open(store).table_without_images()
+    assert dict(zip(rows["group"], rows["split"], strict=True)) == {
+        f"films/subjects.csv/{split}-happy-clip": split for split in ("train", "test")
+    }

@@ -1,11 +1,14 @@
 """Which videos there are, and the folders that they get."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from fer_cli.predict.inputs import files_below
 from fer_core.base.errors import DataError
-from fer_core.sources.cropping.clips import find_clips
+from fer_core.sources.cropping.clips import Clips
+from fer_core.sources.cropping.clips import find_clips as find_clips_by
 
 
 def made(root: Path, *names: str) -> list[Path]:
@@ -13,6 +16,10 @@ def made(root: Path, *names: str) -> list[Path]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     return [root / name for name in names]
+
+
+def find_clips(given: Sequence[Path]) -> Clips:
+    return find_clips_by(given, files_below)
 
 
 def folders(*given: Path) -> list[str]:
@@ -60,6 +67,13 @@ def test_a_video_that_is_given_twice_is_read_once(tmp_path):
     found = find_clips([tmp_path / "films", file, tmp_path / "link.mp4"])
     assert [clip.file for clip in found.clips] == [file]
     assert found.repeated == [file, tmp_path / "link.mp4"]
+
+
+def test_folders_that_are_linked_are_read_and_circles_end(tmp_path):
+    made(tmp_path, "far/a.mp4", "films/b.mp4")
+    (tmp_path / "films/link").symlink_to(tmp_path / "far")
+    (tmp_path / "far/back").symlink_to(tmp_path / "films")
+    assert sorted(folders(tmp_path / "films")) == ["a", "b"]
 
 
 def test_other_files_of_a_folder_are_named_and_litter_is_not(tmp_path):
