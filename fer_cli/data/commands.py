@@ -8,6 +8,7 @@ import typer
 
 from fer_cli.data.crop import crop
 from fer_cli.data.forget import forget
+from fer_cli.data.frames import frames
 from fer_cli.data.report import counts_table, list_line, next_steps, size
 from fer_cli.data.yolo import yolo
 from fer_core.base.errors import DataError
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Add, check and remove raw data set
 
 app.command()(crop)
 app.command()(forget)
+app.command()(frames)
 app.command()(yolo)
 
 DESCRIPTORS = Path("data/sources")
