@@ -125,7 +125,7 @@ def main(arguments: list[str]) -> None:
 
 def _install() -> None:
     try:
-        venv.create(VENV, with_pip=True)
+        create_venv(VENV)
     except subprocess.CalledProcessError:
         sys.exit("The venv module is incomplete. On Debian or Ubuntu: apt-get install python3-venv")
     pip = ("-m", "pip", "install", "--quiet", "--require-hashes")
@@ -135,6 +135,11 @@ def _install() -> None:
     _run("uv", "pip", "sync", *uv, *sync)
     _run("uv", "pip", "install", *uv, "--no-deps", "--no-build-isolation", "--editable", ".")
     STAMP.touch()
+
+
+def create_venv(folder: Path, with_pip: bool = True) -> None:
+    """Make a virtual environment, or make one anew where there is one, as `python -m venv` does."""
+    venv.create(folder, symlinks=os.name != "nt", with_pip=with_pip)
 
 
 def _page_sources() -> Iterator[Path]:

@@ -90,6 +90,13 @@ def test_nothing_is_done_twice_and_what_changed_is_done_again(
     assert done == []
 
 
+def test_an_environment_is_made_anew_where_there_is_one(tmp_path: Path) -> None:
+    for _ in range(2):
+        make.create_venv(tmp_path / "venv", with_pip=False)
+    done = subprocess.run([tmp_path / "venv/bin/python", "-c", "import sys"], check=False)
+    assert done.returncode == 0
+
+
 def test_every_stage_that_trains_has_its_scratch_folders_deleted() -> None:
     stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     assert set(make.TRAININGS) == {
