@@ -33,7 +33,10 @@ def tta(
     declare_absent(params.values)
     options = params.section("evaluation", EvaluationOptions)
     seed = params.section("seed", int)
-    places = [paths.STUDENTS / key / "model", *(paths.TEACHERS / key / s / "model" for s in "ba")]
+    places = [
+        paths.STUDENTS / key / "model",
+        *(paths.TEACHERS / key / s / "model" for s in ("b", "a")),
+    ]
     model = next((place for place in places if place.is_dir()), None)
     if model is None:
         raise ArtifactError(
