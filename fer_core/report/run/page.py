@@ -39,6 +39,9 @@ _FACTS = ("commit", "python", "system", "processor", "cores", "threads", "proces
 _PACKAGES = ("torch", "timm", "numpy", "pandas", "opencv-python-headless", "onnx")
 _MADE_WITH = (*_FACTS, "cuda", "cudnn", *_PACKAGES, "onnxruntime-gpu", "onnxruntime", "dvc")
 
+_TOLD = ("accuracy", "macro_f1", "nll", "ece")
+"""Scores by which two entries of a board are known to be one."""
+
 
 @dataclass(frozen=True)
 class PageContext:
@@ -121,13 +124,25 @@ def _class_f1(facts: RunFacts) -> dict[str, dict[str, float | None]]:
 
 
 def _boards(facts: RunFacts) -> dict[str, dict[str, Any]]:
-    """Set -> its lines, and of each entry the lines before and after calibration."""
+    """Set -> its lines, and of each entry the lines before and after calibration; an entry that is
+    another's, such as the best single teacher, stands in its row (`same`).
+    """
     frame = pd.DataFrame({"line": leaderboard_lines(facts)})
     boards: dict[str, dict[str, Any]] = {}
     for line in frame["line"]:
         board = boards.setdefault(line["set"], {"lines": [], "entries": {}})
         board["lines"].append(line)
         board["entries"].setdefault(line["entry"], {})[line["calibrated"]] = line
+    for board in boards.values():
+        alike: dict[tuple[float, ...], list[str]] = {}
+        for entry, stages in board["entries"].items():
+            line = stages.get(True) or stages[False]
+            alike.setdefault(tuple(line[name] for name in _TOLD), []).append(entry)
+        chosen = {line["entry"] for line in board["lines"] if line["chosen"]}
+        groups = [sorted(names, key=lambda name: name not in chosen) for names in alike.values()]
+        board["same"] = {names[0]: names[1:] for names in groups}
+        board["entries"] = {first: board["entries"][first] for first in board["same"]}
+        board["lines"] = [line for line in board["lines"] if line["entry"] in board["same"]]
     return boards
 
 

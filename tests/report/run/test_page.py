@@ -407,3 +407,12 @@ def test_a_cross_validation_of_other_faces_is_refused(project: Path) -> None:
     crossed("0" * 64)
     with pytest.raises(ArtifactError, match="rows of the cross-validation"):
         tracked()
+
+
+def test_an_entry_of_the_board_that_is_another_s_stands_in_its_row(page: Page) -> None:
+    shown = page.section("leaderboard")
+    rows = page.table("everything: 210 faces", shown)
+    names = [row["model"] for row in rows]
+    assert any(" = " in name for name in names), names
+    scores = [tuple(list(row.values())[2:]) for row in rows]
+    assert len(set(scores)) == len(scores)
