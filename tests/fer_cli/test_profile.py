@@ -142,7 +142,7 @@ def test_outside_a_project_there_are_no_profiles(
 
 
 def test_unknown_profile_names_those_there_are(project: Path) -> None:
-    with pytest.raises(ParamsError, match="fer2013, protocol, sample"):
+    with pytest.raises(ParamsError, match="fer2013, protocol-cpu, protocol, sample"):
         use_profile("ferr2013")
 
 

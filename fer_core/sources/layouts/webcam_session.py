@@ -144,11 +144,11 @@ def _is_inside(box: FaceBox, image: np.ndarray) -> bool:
 
 
 def _entries_of(
-    tree: RawTree, session: Session, options: WebcamSessionOptions
+    tree: RawTree, session: Session, limits: WebcamSessionOptions
 ) -> Iterator[_FrameEntry]:
     facts = read_facts(tree, session)
     video = video_of(facts, session)
-    own = options.self_label if session.split == "train" else None
+    own = limits.self_label if session.split == "train" else None
     frames = list(read_frames(tree, session, facts["killed"], answers=own is not None))
     whole = _FrameEntry(
         key=session.name, split=session.split, usage=session.usage, word=_SESSION, path=video
@@ -169,7 +169,7 @@ def _entries_of(
                 remedy="take back what was changed by hand",
             )
         end = last if isinstance(last, int) else frames[-1].number
-        reasons = _reasons(frames, range(first, end + 1), options, own)
+        reasons = _reasons(frames, range(first, end + 1), limits, own)
         for place, reason in reasons.items():
             frame = frames[place]
             if frame.label < 0 and own is not None:
