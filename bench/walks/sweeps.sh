@@ -11,10 +11,10 @@ step 'fer run'
 step 'fer results'
 step 'dvc dag --collapse-foreach-matrix student'
 step 'dvc exp run --temp -n hotter -S student.kd.temperature=4 student@kd-1337'
-step 'dvc exp show --only-changed --no-pager'
+step "dvc exp show --only-changed --md --drop 'data/(?!.*val.json).*|fer_core/.*|State|Executor'"
 step 'dvc exp run --queue -S student.kd.temperature=2,3 student@kd-1337'
 step 'dvc exp run --run-all'
-step 'dvc exp show --only-changed --no-pager'
+step "dvc exp show --only-changed --md --drop 'data/(?!.*val.json).*|fer_core/.*|State|Executor'"
 step 'dvc exp apply hotter'
 step 'fer run'
 step 'dvc metrics diff'
