@@ -17,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RUN = """
 from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.scheduler import Machine, run_plan
+from fer_core.pipeline.machine import Machine
+from fer_core.pipeline.scheduler import run_plan
 from fer_core.pipeline.workspace import open_workspace
 with open_workspace() as workspace:
     plan = make_plan(workspace)

@@ -26,7 +26,7 @@ import typer
 from bench.peers import PEERS, PeerNetwork
 from bench.peers_bench import answers_of, read_faces
 from fer_core.base.logs import setup_logging
-from fer_core.export.latency.latency import Network
+from fer_core.export.latency.subjects import Network
 from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import FaceBox, YuNet, crop_face, read_detector

@@ -7,6 +7,7 @@ Run: python -m bench.live_bench --model student.fp32.onnx [--fer2013 fer2013.csv
   and of a bare loop (YuNet at 320 pixels, crop, prepare, one call of the network; nothing is
   tracked, smoothed or written) take turns in one run; the ratio is that of the medians of CPU time
   a frame.
+- Memory: resident bytes of a recorded session at its 200th and at its last frame.
 - Rules: labelled faces shown for 1 to 3 s each with jitter, zoom, changing light and noise, cut and
   answered as in a session; drawn faces, or PublicTest pictures of FER2013.
 """
@@ -15,18 +16,20 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import psutil
 import typer
 
 from bench.peers_bench import read_faces
 from fer_cli.live.setting import prepare
 from fer_cli.predict.video_file import VideoOut
 from fer_core.base.logs import setup_logging
+from fer_core.live.frames import Frame, Source
 from fer_core.live.scoring import Scored, score
 from fer_core.live.smoothing import Smoother
 from fer_core.live.sources import open_source
@@ -44,10 +47,11 @@ RULES = {
     "raw": Smooth(tau_s=0, hold_s=0, enter=0.0, leave=0.0, floor=1e-6),
     "default": Smooth(),
     "tau .35, enter .55, leave .40": Smooth(tau_s=0.35, enter=0.55, leave=0.40),
-    "tau .15": replace(Smooth(), tau_s=0.15),
-    "tau .25": replace(Smooth(), tau_s=0.25),
+    "tau .20, enter .50, leave .35": Smooth(tau_s=0.2, enter=0.5, leave=0.35),
+    "tau .10": replace(Smooth(), tau_s=0.1),
+    "tau .20": replace(Smooth(), tau_s=0.2),
+    "enter .35": replace(Smooth(), enter=0.35),
     "enter .45": replace(Smooth(), enter=0.45),
-    "enter .55": replace(Smooth(), enter=0.55),
     "original": Smooth(mode="original"),
 }
 
@@ -61,12 +65,14 @@ def main(
     fer2013: Annotated[Path | None, typer.Option(help="the official table")] = None,
     seconds: Annotated[int, typer.Option(help="of the clip for speed")] = 20,
     clips: Annotated[int, typer.Option(help="scripted clips of 90 s")] = 4,
+    frames: Annotated[int, typer.Option(help="of the session for memory")] = 3000,
 ) -> None:
-    """Measure speed, then rules."""
+    """Measure speed and memory, then rules."""
     setup_logging()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         _speed(model, Path(folder), seconds)
+        _memory(model, Path(folder), frames)
     faces = _drawn if fer2013 is None else _of_fer2013(fer2013)
     predictor = Predictor(model, threads=1)
     _rules([_scripted(seed, faces, predictor) for seed in range(clips)])
@@ -93,6 +99,33 @@ def _speed(model: Path, folder: Path, seconds: int) -> None:
         print(f"| {name} | {value:.2f} | {1000 / value:.0f} | {wall:.2f} |")
     ratio = middle["bare loop"] / middle["engine"]
     print(f"\nengine at {ratio:.3f} of the bare loop, median of {ROUNDS} rounds each")
+
+
+class _Photos(Source):
+    """Frames that are drawn when they are asked for."""
+
+    kind, name, waits = "photos", "photos", True
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(self.count or 0):
+            yield Frame(index, index / RATE, _photo(index))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _memory(model: Path, folder: Path, frames: int) -> None:
+    session = prepare(model, Specification()).watch(_Photos(frames), folder / "long")
+    session.writer.record(True)
+    resident = [
+        psutil.Process().memory_info().rss / 1e6
+        for result in session.results()
+        if result.frame.index + 1 in (200, frames)
+    ]
+    print(f"recorded session from frame 200 to {frames}: {resident[-1] - resident[0]:+.1f} MB")
 
 
 def _photo(index: int) -> np.ndarray:

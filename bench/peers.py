@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_core.base.labels import INDEX
-from fer_core.export.latency.latency import Subject
+from fer_core.export.latency.subjects import Subject
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.onnx_runtime import onnxruntime
 

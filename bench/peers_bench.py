@@ -34,12 +34,12 @@ from fer_core.base.files import write_text
 from fer_core.base.logs import progress_off, setup_logging
 from fer_core.base.settings import load_settings
 from fer_core.evaluation.metrics.metrics import all_metrics
-from fer_core.export.latency.latency import (
+from fer_core.export.latency.latency import measure_latency
+from fer_core.export.latency.subjects import (
     Network,
     Subject,
     export_reference,
     file_subject,
-    measure_latency,
     usable_providers,
 )
 from fer_core.export.onnx.options import LatencyOptions

@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from ruamel.yaml import YAML
+import yaml
+
+from fer_core.base.machine import cpu_model
+from fer_core.base.reading import read_yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = {
@@ -54,7 +57,7 @@ def main(
         for portable in ["1", "0"] if free else ["1"]:
             with tempfile.TemporaryDirectory() as folder:
                 found = list(_hashes(Path(folder), name, portable, batches))
-            named = _here() if name == "here" else f"{name}, emulated"
+            named = cpu_model() if name == "here" else f"{name}, emulated"
             row = " | ".join(f"`{one}`" for one in found)
             typer.echo(f"| {named}{'' if portable == '1' else ', free'} | {row} |")
 
@@ -64,15 +67,14 @@ def _hashes(folder: Path, processor: str, portable: str, batches: int) -> Iterat
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / name, folder / name)
-    yaml = YAML()
-    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = read_yaml(ROOT / "params.yaml")
     params["student"]["train"] |= {
         "epochs": 2,
         "max_train_batches": batches,
         "max_val_batches": 1,
     }
     with (folder / "params.yaml").open("w", encoding="utf-8") as stream:
-        yaml.dump(params, stream)
+        yaml.safe_dump(params, stream)
     emulated = [] if processor == "here" else ["qemu-x86_64", "-cpu", processor]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "FER_PORTABLE": portable}
     for module, made in STAGES.values():
@@ -89,12 +91,6 @@ def _hash(path: Path) -> str:
         if file.is_file() and "log" not in file.parts:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _here() -> str:
-    from fer_core.base.machine import cpu_model
-
-    return cpu_model()
 
 
 if __name__ == "__main__":

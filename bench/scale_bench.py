@@ -27,10 +27,11 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import psutil
 import typer
-from ruamel.yaml import YAML
+import yaml
 from tqdm import tqdm
 
 from fer_core.base.labels import CLASSES
+from fer_core.base.reading import read_yaml
 from fer_core.dataset.pack.pack import Pack
 from fer_core.pixels.opencv import cv2
 from fer_core.sources.catalogue.descriptor import Descriptor, scanned, write_descriptor
@@ -145,11 +146,11 @@ def prepare(project: Path, raw: Path) -> None:
     dvc.yaml.
     """
     subprocess.run(["git", "clone", "--quiet", "--local", ROOT, project], check=True)
-    yaml = YAML()
-    params = yaml.load(project / "params.yaml")
+    params = read_yaml(project / "params.yaml")
     params["manifest"] |= {"sources": list(SOURCES), "test_fraction": {}}
     params["sets"] = {"test_all_sources": {}}
-    yaml.dump(params, project / "params.yaml")
+    text = yaml.safe_dump(params, sort_keys=False)
+    (project / "params.yaml").write_text(text, encoding="utf-8")
     for name in SOURCES:
         write_descriptor(
             project / "data/sources",

@@ -16,7 +16,6 @@ has it.
 import argparse
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +57,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
     device = prepare_device(
-        replace(load_settings(), device=options.device, threads=torch.get_num_threads())
+        load_settings().model_copy(
+            update={"device": options.device, "threads": torch.get_num_threads()}
+        )
     )
     cv2.setNumThreads(1)
     where = (
@@ -73,7 +74,7 @@ def main() -> None:
     )
     print(
         "| network | training: ours | timm alone | ratio | logits: ours | timm alone | ratio "
-        "|\n|---|---|---|---|---|---|---|"
+        "| peak GB |\n|---|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as folder:
         pack = _pack(Path(folder) / "pack", _files(Path(folder), options.steps * options.batch))
@@ -91,12 +92,13 @@ def main() -> None:
                 options,
                 device,
             )
+            peak = _peak(_our_steps(arch, bank, options, device), device)
             cells = [
                 cell
                 for ours, bare in (trained, logits)
                 for cell in (f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}")
             ]
-            print(f"| {arch} | {' | '.join(cells)} |", flush=True)
+            print(f"| {arch} | {' | '.join(cells)} | {peak} |", flush=True)
 
 
 def _rates(
@@ -115,6 +117,16 @@ def _rates(
     ours, bare = best_seconds(whole, options.rounds)
     images = options.steps * options.batch
     return images / ours, images / bare
+
+
+def _peak(steps: Callable[[], None], device: torch.device) -> str:
+    """Memory of a GPU that our training takes at most; nothing is told of a CPU."""
+    if device.type != "cuda":
+        return "–"
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    steps()
+    return f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f}"
 
 
 def _wait(device: torch.device) -> None:

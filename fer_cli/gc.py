@@ -23,16 +23,15 @@ def gc(
     """Show unused cache, scratch folders of trainings that stopped and what experiments left; with
     --yes remove them. What the workspace, any branch, tag or experiment needs always stays.
     """
-    from dvc.config import Config
-
+    from fer_core.pipeline.cache import cache_settings
     from fer_core.pipeline.leftovers import leftovers, remove, unused_cache
     from fer_core.pipeline.reservations import only_run
 
     tmp = (_DVC / "tmp").absolute()
     tmp.mkdir(parents=True, exist_ok=True)
     with only_run(tmp, "fer gc", wait=False):
-        cache = Config(dvc_dir=str(_DVC))["cache"].get("dir")
-        if cache is not None and not Path(cache).is_relative_to(_DVC.absolute().parent):
+        cache = cache_settings(_DVC)["dir"].absolute()
+        if not cache.is_relative_to(_DVC.absolute().parent):
             typer.echo(
                 f"cache: {cache} may serve other projects too, and is left alone; `dvc gc "
                 "--projects FOLDER …` names them all"

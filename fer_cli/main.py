@@ -28,6 +28,8 @@ COMMANDS = {
     "verify": "verify:verify",
     "gc": "gc:gc",
     "compare": "compare:compare",
+    "softlabels": "softlabels:app",
+    "tta": "tta:tta",
     "predict": "predict.command:predict",
     "live": "live.command:app",
     "fetch-detector": "predict.command:fetch",

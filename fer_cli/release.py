@@ -1,17 +1,19 @@
 """`fer release`: the deployed student as a folder in `models/`, for git."""
 
-import json
-import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fer_core.base import paths
-from fer_core.base.errors import DataError
-from fer_core.base.files import sha256_file
+from fer_core.base.errors import DataError, MachineError
+from fer_core.base.files import read_json, sha256_file
+from fer_core.base.git import git
 from fer_core.base.params import Params
-from fer_core.base.reading import read_yaml
+
+if TYPE_CHECKING:
+    from fer_core.export.release.release import ReleaseFacts
 
 __all__ = ["release"]
 
@@ -46,7 +48,8 @@ def release(
         raise DataError(
             "A release needs a name of letters and digits.", found=name, remedy="`fer release NAME`"
         )
-    student = Params.load().section("deploy.student", str)
+    params = Params.load()
+    student = params.section("deploy.student", str)
     commit = _committed()
     _up_to_date()
     folder = _MODELS / name
@@ -55,20 +58,19 @@ def release(
         paths.ONNX,
         paths.STUDENTS / student / "model",
         paths.CALIBRATION / student,
-        _facts(student, commit),
+        _facts(student, commit, params.values),
     )
     check_release(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"wrote {folder}: {student}, {size / 1e6:.1f} MB; commit it with git")
 
 
-def _facts(student: str, commit: str) -> Any:
+def _facts(student: str, commit: str, params: Mapping[str, Any]) -> "ReleaseFacts":
     from fer_core.export.release.release import ReleaseFacts
 
     log = paths.STUDENTS / student / "log" / "environment.json"
-    surroundings = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
+    surroundings = read_json(log) if log.is_file() else {}
     machine = {key: surroundings[key] for key in _MACHINE if key in surroundings}
-    params = read_yaml(Path("params.yaml"), "file of parameters")
     return ReleaseFacts(student, commit, params, sha256_file(Path("dvc.lock")), machine)
 
 
@@ -79,19 +81,18 @@ def _committed() -> str:
         DataError: no git, or code, parameters or dvc.lock differ from the last commit.
     """
 
-    def git(*arguments: str) -> str:
-        done = subprocess.run(("git", *arguments), capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise DataError("A release is of a commit.", found=done.stderr.strip())
-        return done.stdout.strip()
-
-    if changed := git("status", "--porcelain", "--", *_COMMITTED):
+    try:
+        changed = git(Path(), "status", "--porcelain", "--", *_COMMITTED)
+        commit = git(Path(), "rev-parse", "HEAD")
+    except MachineError as error:
+        raise DataError("A release is of a commit.", found=error.found) from error
+    if changed:
         raise DataError(
             "A release is of a committed run.",
             found=changed.replace("\n", "; "),
             remedy="`git commit` these files first",
         )
-    return git("rev-parse", "HEAD")
+    return commit
 
 
 def _up_to_date() -> None:

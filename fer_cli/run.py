@@ -1,17 +1,17 @@
 """`fer run`: the pipeline, with stages that do not wait for each other side by side."""
 
 import os
-import subprocess
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_core.base.params import read_params
+from fer_core.base.processes import own_path
 from fer_core.base.settings import load_settings
-from fer_core.base.signals import caught_signals, signal_group
+from fer_core.base.signals import run_in_group
 from fer_core.pipeline.ready import check_ready
 from fer_core.pipeline.traps import check_traps
 
@@ -56,6 +56,19 @@ def run(
             "long run late.",
         ),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="Where stages run: local, ray, slurm, or processes (workers on this machine); "
+            "fer.local.toml says it if left out."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", "--partition", help="Address of Ray's head, or partition of Slurm."
+        ),
+    ] = None,
     wait: Annotated[
         bool,
         typer.Option(help="Wait while another `fer run` is at work in this checkout."),
@@ -66,6 +79,8 @@ def run(
     With another option of `dvc repro` (such as --dry) that command itself runs, one stage after
     the other.
     """
+    told = {"on": on, "address": address}
+    settings = load_settings(**{name: value for name, value in told.items() if value is not None})
     params = read_params()
     check_ready(params)
     check_traps()
@@ -81,23 +96,22 @@ def run(
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
 
     from fer_core.pipeline.estimate import estimate as make_estimate
-    from fer_core.pipeline.estimate import note_times, train_images
+    from fer_core.pipeline.estimate import note_times
+    from fer_core.pipeline.machine import machine_for
     from fer_core.pipeline.plan import make_plan, uses_torch
-    from fer_core.pipeline.scheduler import machine_for, run_plan
+    from fer_core.pipeline.scheduler import run_plan
     from fer_core.pipeline.workspace import open_workspace
+    from fer_core.workers.executor import open_workers
 
     with open_workspace(wait) as workspace:
         plan = make_plan(workspace, arguments, force)
-        machine = machine_for(load_settings(), jobs)
+        machine = machine_for(settings, jobs)
         if estimate:
             typer.echo(_told(make_estimate(plan, params, machine, uses_torch)))
             return
-
-        def remember(taken: dict[str, tuple[float, float]]) -> None:
-            images = {stage: train_images(stage, params) for stage in taken}
-            note_times(taken, {stage: count for stage, count in images.items() if count})
-
-        status = run_plan(plan, machine, cache(uses_torch), workspace, remember)
+        remember = partial(note_times, params)
+        executor = open_workers(workspace, settings) if settings.on != "local" else None
+        status = run_plan(plan, machine, cache(uses_torch), workspace, remember, executor)
     if status:
         raise typer.Exit(status)
     typer.echo("Data and pipelines are up to date.")
@@ -105,6 +119,8 @@ def run(
 
 def _told(found: "Estimate") -> str:
     """An estimate in words."""
+    from fer_core.base.machine import available_memory
+
     if not found.longest:
         return "nothing to run"
     minutes = found.seconds / 60
@@ -112,19 +128,17 @@ def _told(found: "Estimate") -> str:
     took = took if minutes < 120 else f"{minutes / 60:.1f} h"
     first = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in found.longest[:5])
     guessed = f"; {len(found.guessed)} that never ran here are guessed" if found.guessed else ""
+    free = available_memory()
+    short = f" (only {free / 1e9:.1f} GB are free)" if found.memory > free else ""
     return (
         f"at most {len(found.longest)} stages, about {took}, {found.memory / 1e9:.1f} GB of "
-        f"memory, {found.disk / 1e9:.2f} GB of disk\nlongest: {first}{guessed}"
+        f"memory{short}, {found.disk / 1e9:.2f} GB of disk\nlongest: {first}{guessed}"
     )
 
 
 def _dvc_repro(arguments: list[str]) -> int:
     """The status of `dvc repro` with these arguments."""
-    here = Path(sys.executable).parent
-    command = [str(here / "dvc"), "--wait-for-lock", "repro", *arguments]
-    path = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = os.environ | {"PATH": path}
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    with caught_signals(lambda number: signal_group(process, number)):
-        status = process.wait()
+    dvc = str(Path(sys.executable).parent / "dvc")
+    command = [dvc, "--wait-for-lock", "repro", *arguments]
+    status = run_in_group(command, os.environ | {"PATH": own_path()})
     return 1 if status == _FAILED else 128 - status if status < 0 else status

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fer_core.pipeline.cache import cache_settings
 from fer_core.pipeline.verify import verify_outs
 
 __all__ = ["verify"]
@@ -20,11 +21,8 @@ def verify(
 
     Ends with status 1 when anything is missing or was changed.
     """
-    from dvc.config import Config
-
-    cache = Path(Config.from_cwd()["cache"].get("dir") or Path(".dvc") / "cache")
     found = 0
-    for damage in verify_outs(cache, deep):
+    for damage in verify_outs(cache_settings(Path(".dvc"))["dir"], deep):
         found += 1
         typer.echo(f"{damage.where}: {damage.what}\n  remedy: {damage.remedy}")
     typer.echo(f"{found} faults" if found else "everything is as it was recorded")

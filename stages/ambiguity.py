@@ -33,8 +33,7 @@ def main() -> None:
         answers_of(found, name, temperature),
         np.array(votes, dtype=np.float64).reshape(-1, N_CLASSES),
         params.section("trust.ambiguity", AmbiguityOptions),
-        evaluation.bins,
-        evaluation.bootstrap,
+        evaluation,
         params.section("seed", int),
     )
     write_json(paths.METRICS / "ambiguity.json", provenance(found, name) | measured)

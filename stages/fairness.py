@@ -35,15 +35,14 @@ def main() -> None:
         for source in params.section("manifest.sources", list[str])
     ]
     faces = pd.concat([table[["sample_id", "subgroups"]] for table in stores])
-    recorded = faces[faces["sample_id"].str.partition("/")[0].isin(_recording(faces))]
+    recorded = faces[faces["sample_id"].str.split("/").str[0].isin(_recording(faces))]
     texts = recorded.set_index("sample_id")["subgroups"].reindex(answers.sample_ids)
     mine = texts.notna().to_numpy()
     measured = measure_fairness(
         answers.of(mine),
         parse_subgroups(texts[mine].tolist()),
         params.section("trust.fairness", FairnessOptions),
-        evaluation.bins,
-        evaluation.bootstrap,
+        evaluation,
         params.section("seed", int),
     )
     write_json(paths.METRICS / "fairness.json", provenance(found, name) | measured)
@@ -52,7 +51,7 @@ def main() -> None:
 def _recording(faces: pd.DataFrame) -> set[str]:
     """Data sets that record a subgroup of some face; rows of others are not unknown ones."""
     found = faces["sample_id"][faces["subgroups"] != ""]
-    return set(found.str.partition("/")[0])
+    return set(found.str.split("/").str[0])
 
 
 if __name__ == "__main__":

@@ -11,16 +11,14 @@ from pathlib import Path
 from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
-from fer_core.export.latency.latency import (
-    export_reference,
-    file_subject,
-    measure_latency,
-    usable_providers,
-)
+from fer_core.export.latency.latency import measure_latency
 from fer_core.export.latency.records import judge, write_latency, write_promotions
+from fer_core.export.latency.subjects import export_reference, file_subject, usable_providers
+from fer_core.export.onnx.gates import read_parity
 from fer_core.export.onnx.options import LatencyOptions
-from fer_core.export.onnx.parity import read_parity
 from fer_core.export.onnx.report import read_export_report
+from fer_core.predict.detection import YuNet
+from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
 from stages.entry import run_stage
 
@@ -43,7 +41,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         reference = export_reference(Path(folder), preprocessing, records[0]["opset"])
         table = measure_latency(
-            [reference, *subjects], usable_providers(), options, load_settings().cpu_threads()
+            [reference, *subjects],
+            usable_providers(),
+            options,
+            load_settings().cpu_threads(),
+            detector=YuNet(detector_file()),
         )
     promotions = judge(read_parity(paths.ONNX / "onnxparity.json"), table)
     write_latency(OUT, table)

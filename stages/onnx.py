@@ -2,32 +2,34 @@
 test face; whether int8 is handed out is decided on val and calib faces.
 
 Reads `data/students/<key>/model`, `data/calibration/<key>`, `data/selective`, both halves of the
-pack and the data sets' descriptors, where <key> is `deploy.student`. Writes `data/onnx/`:
-`student.<precision>.onnx`, `onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
+pack, the data sets' descriptors and, where there is one, `metrics/crossval.json`; <key> is
+`deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json`,
+`onnxparity.json` and `MODEL_CARD.md`.
 """
 
 import torch
 
 from fer_core.base import paths
-from fer_core.base.absent import absent_classes
-from fer_core.base.files import new_folder, write_text
+from fer_core.base.files import new_folder, read_json, write_text
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.crossval.crossval import CrossvalOptions
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.evaluation.selective.report import Fitted, read_fitted
 from fer_core.export.card.licence import read_licence
 from fer_core.export.card.model_card import CardFacts, model_card
+from fer_core.export.onnx.assembly import metadata_of
 from fer_core.export.onnx.export import export_network, float_networks, save_networks
 from fer_core.export.onnx.faces import calib_faces, reference_logits
+from fer_core.export.onnx.gates import write_parity
 from fer_core.export.onnx.options import DeployOptions
-from fer_core.export.onnx.parity import check_parity, drop_refused, write_parity
+from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.quantise import quantise
 from fer_core.export.onnx.report import write_export_report
-from fer_core.logits.mirrored import Mirrored
-from fer_core.models.networks.saved import load_model
-from fer_core.predict.metadata import OnnxMetadata, Thresholds
+from fer_core.logits.mirrored import load_answering
+from fer_core.predict.metadata import Thresholds
 from stages.entry import run_stage
 
 
@@ -35,29 +37,19 @@ def main() -> None:
     """Export the student that section `deploy` names."""
     params = Params.load()
     options = params.section("deploy", DeployOptions)
+    crossed = params.section("crossval", CrossvalOptions | None, default=None)
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
-    network, card = load_model(paths.STUDENTS / options.student / "model")
     mirror = params.section("student.mirror", bool, default=False)
-    if mirror:
-        network = Mirrored(network, card.preprocessing.size)
+    network, card = load_answering(paths.STUDENTS / options.student / "model", mirror)
     calibrated = paths.CALIBRATION / options.student
     calibration = read_calibration(calibrated, card.weights_sha256)
     dev, test = Pack.open(paths.PACK / "dev"), Pack.open(paths.PACK / "test")
     reference = reference_logits(network, test, card.preprocessing, threads)
     held_out = dev.rows.split("val", "calib")
     chosen_on = reference_logits(network, dev, card.preprocessing, threads, held_out)
-    metadata = OnnxMetadata(
-        card.arch,
-        "fp32",
-        card.preprocessing,
-        calibration.temperature,
-        card.weights_sha256,
-        card.rows_sha256,
-        options.licence,
-        absent_classes(),
-        _thresholds(read_fitted(paths.SELECTIVE, card.weights_sha256)),
-    )
+    thresholds = _thresholds(read_fitted(paths.SELECTIVE, card.weights_sha256))
+    metadata = metadata_of(card, calibration.temperature, options.licence, thresholds)
     single = export_network(network, card.preprocessing.size, options.opset)
     networks = float_networks(
         single, [precision for precision in options.precisions if precision != "int8"]
@@ -100,6 +92,8 @@ def main() -> None:
             quantisation=quantisation,
             taught=_taught(params, options.student),
             mirror=mirror,
+            start=params.section("student.init", str | None, default=None),
+            crossval=read_json(paths.METRICS / "crossval.json") if crossed else None,
         )
         write_text(folder / "MODEL_CARD.md", model_card(facts))
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import torch
 
 from fer_core.base import paths
-from fer_core.base.absent import absent_classes
 from fer_core.base.files import new_folder
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.export.onnx.assembly import metadata_of
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.faces import reference_logits
-from fer_core.export.onnx.parity import check_parity, drop_refused, write_parity
+from fer_core.export.onnx.gates import write_parity
+from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.report import write_export_report
 from fer_core.models.networks.saved import load_model
-from fer_core.predict.metadata import OnnxMetadata
 from stages.entry import run_stage
 
 
@@ -36,16 +36,7 @@ def main(key: str, model: Path) -> None:
     network, card = load_model(model)
     temperature = read_calibration(paths.CALIBRATION / key, card.weights_sha256).temperature
     reference = reference_logits(network, Pack.open(paths.TEST), card.preprocessing, threads)
-    metadata = OnnxMetadata(
-        card.arch,
-        "fp32",
-        card.preprocessing,
-        temperature,
-        card.weights_sha256,
-        card.rows_sha256,
-        licence,
-        absent_classes(),
-    )
+    metadata = metadata_of(card, temperature, licence)
     with new_folder(paths.ONNX_TEACHERS / key) as folder:
         files = export_files(network, metadata, opset, ("fp32",), folder, "teacher")
         parity = check_parity(reference, temperature, files, threads)

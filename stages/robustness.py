@@ -53,8 +53,8 @@ def main() -> None:
         lambda images: predictor.predict(images, batch=128).logits,
         options,
         predictor.metadata.temperature,
-        evaluation.bins,
-        (evaluation.bootstrap, seed),
+        evaluation,
+        seed,
     )
     write_json(paths.METRICS / "robustness.json", provenance(found, name) | measured)
 

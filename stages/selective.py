@@ -31,8 +31,8 @@ def main() -> None:
     temperature = read_calibration(paths.CALIBRATION / key, sha256).temperature
     calib, test = (answers_of(found, rows, temperature) for rows in ("calib", name))
     fitted = fit(calib, options)
-    drawing = (evaluation.bootstrap, params.section("seed", int))
-    measured = measure_selective(test, calib, fitted, options, drawing)
+    seed = params.section("seed", int)
+    measured = measure_selective(test, calib, fitted, options, evaluation, seed)
     write_fitted(paths.SELECTIVE, fitted, sha256)
     write_json(paths.METRICS / "selective.json", provenance(found, name) | measured)
     log.info("%s abstains below %s for a risk of %g", key, fitted.auto, fitted.risk)

@@ -1,15 +1,18 @@
 """One tiny student, exported once for all tests of this folder."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.pack import Pack, PackOptions, write_pack
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import Precision
@@ -17,7 +20,7 @@ from fer_core.models.networks.backbone import build_classifier
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.predict.metadata import OnnxMetadata
+from fer_core.predict.metadata import OnnxMetadata, Thresholds
 
 ARCH = "test_resnet"
 PREPROCESSING = Preprocessing(
@@ -141,6 +144,16 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         metadata,
         export_files(network, metadata, 18, ("fp32", "fp16"), folder, "student"),
     )
+
+
+def carrying_threshold(file: Path, copy: Path, confidence: float) -> Path:
+    """A copy of an exported file that carries a threshold of its own."""
+    model = onnx.load(file)
+    entry = model.metadata_props.add()
+    values = Thresholds(0.1, confidence, 0.1, dict.fromkeys(CLASSES, 0.1))
+    entry.key, entry.value = "thresholds", json.dumps(asdict(values))
+    onnx.save(model, copy)
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 network.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,19 @@ def test_release_is_as_it_was_made(folder: Path) -> None:
 
 def test_the_ready_network_is_a_release() -> None:
     assert ready_model().parent.relative_to(Path.cwd()) in FOLDERS
+
+
+def test_the_readme_tells_the_release_s_own_figures() -> None:
+    results = json.loads(Path("models/fer2013/results.json").read_text(encoding="utf-8"))
+    readme = Path("README.md").read_text(encoding="utf-8")
+    for name, words in {
+        "fer2013_publictest": "FER2013 PublicTest",
+        "ferplus_publictest": "FERPlus majority on the same faces",
+    }.items():
+        metrics = results[name]["calibrated"]["metrics"]
+        accuracy, macro_f1 = (
+            f"{one['value']:.3f} ({one['low']:.3f}–{one['high']:.3f})"
+            for one in (metrics["accuracy"], metrics["macro_f1"])
+        )
+        rows, ece = f"{results[name]['rows']:,}", f"{metrics['ece']['value']:.3f}"
+        assert f"| {words}, {rows} | {accuracy} | {macro_f1} | {ece} |" in readme

@@ -27,7 +27,7 @@ def make_plain(params: dict[str, Any]) -> None:
 
 def test_it_runs_to_the_end_and_never_answers_the_class_that_nobody_has(tmp_path: Path) -> None:
     project = lay_project(tmp_path / "project")
-    shutil.copy(project.root / "profiles/custom.yaml", project.root / "params.yaml")
+    shutil.copy(project.root / "profiles/custom_scratch.yaml", project.root / "params.yaml")
     change_params(project.root / "params.yaml", make_plain)
     for split in ("train", "test"):
         shutil.rmtree(project.root / "raw/faces" / split / "Neutral")

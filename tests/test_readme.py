@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+import make
 from fer_cli.main import COMMANDS
 from fer_cli.results.command import with_table
 from fer_cli.results.tables import compare_sets, model_table
@@ -60,9 +61,9 @@ def test_every_link_into_the_project_leads_somewhere() -> None:
 
 
 def test_every_make_target_it_names_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    names = {command.__name__ for command in make.COMMANDS}
     for target in re.findall(r"^make (\w+)", README, flags=re.M):
-        assert re.search(rf"^{target}:", makefile, flags=re.M), target
+        assert target in names, target
 
 
 def test_the_drawing_of_the_pipeline_names_every_stage_that_the_shipped_profile_has() -> None:

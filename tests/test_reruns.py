@@ -63,6 +63,9 @@ def test_a_reader_cleans_data_sets_of_its_layout_alone() -> None:
         ("fer_core/pipeline/plan.py", set()),  # how stages are run
         ("fer_core/base/errors.py", set()),  # a message
         ("fer_core/dataset/export/exporting.py", set()),  # an export of faces
+        ("fer_core/training/adaptation/adaptation.py", set()),  # only with a section `adapt`
+        ("fer_core/evaluation/adaptation/gate.py", set()),
+        ("fer_core/training/crossval/crossval.py", set()),  # only with a section `crossval`
         ("fer_core/sample/render.py", set()),  # only for embedded samples, by item
         ("fer_core/report/templates/style.css", REPORTING),
         ("fer_core/export/latency/latency.py", {"latency", "report"}),

@@ -2,6 +2,7 @@
 class, and its params.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,10 +14,13 @@ from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.pack.rows import ROWS_SCHEMA
 from fer_core.images.views import ViewOptions
 from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.sources.catalogue.faces import Face
 from fer_core.training.loop.options import TrainOptions
 
 ARCH = "test_resnet"
 SIDE = 32
+COLOURS = np.random.default_rng(7).integers(30, 226, (7, 3))
+"""Mean colour of each class."""
 PREPROCESSING = Preprocessing(SIDE, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 VIEWS = ViewOptions(
     count=2,
@@ -48,12 +52,14 @@ def write_half(
     source: str = "tiny",
     min_side: list[int] | None = None,
     votes: np.ndarray | None = None,
+    faces: Sequence[Face] = (),
 ) -> None:
     """A half of the pack with one PNG of 32 px per entry of `splits`; classes take turns.
-    `min_side` is what the rows say of their size, `votes` [rows, 7] how people voted.
+    `min_side` is what the rows say of their size, `votes` [rows, 7] how people voted; `faces` of a
+    reader follow, whose names are greater than `source`.
     """
     random = np.random.default_rng(seed)
-    colours = np.random.default_rng(7).integers(30, 226, (7, 3))
+    colours = COLOURS
     images, records = [], []
     for number, split in enumerate(splits):
         label = number % 7
@@ -66,6 +72,17 @@ def write_half(
                 "label": label,
                 "split": split,
                 "usage": split,
+            }
+        )
+    for face in sorted(faces, key=lambda face: face.sample_id):
+        images.append(face.image)
+        records.append(
+            {
+                "sample_id": face.sample_id,
+                "source": face.sample_id.partition("/")[0],
+                "label": face.label,
+                "split": face.split,
+                "usage": face.usage,
             }
         )
     frame = pd.DataFrame(records).assign(

@@ -8,9 +8,12 @@ import typer
 
 from fer_cli.data.crop import crop
 from fer_cli.data.forget import forget
+from fer_cli.data.frames import frames
 from fer_cli.data.report import counts_table, list_line, next_steps, size
+from fer_cli.data.yolo import yolo
 from fer_core.base.errors import DataError
 from fer_core.base.files import write_text
+from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, Params, read_params
 from fer_core.base.settings import load_settings
 from fer_core.pipeline.comments import with_absent
@@ -25,6 +28,8 @@ app = typer.Typer(no_args_is_help=True, help="Add, check and remove raw data set
 
 app.command()(crop)
 app.command()(forget)
+app.command()(frames)
+app.command()(yolo)
 
 DESCRIPTORS = Path("data/sources")
 CLEAN = Path("data/clean")
@@ -96,8 +101,8 @@ def _settle_absent(names: list[str], meant: bool) -> None:
     text = PARAMS_FILE.read_text(encoding="utf-8")
     known = (read_params().get("labels") or {}).get("absent", [])
     new = [name for name in names if name not in known]
-    if not new:
-        return
+    if not new or len(known) + len(new) > len(CLASSES) - 2:
+        return  # one class alone, which `odd_counts` tells of, is nothing to choose from
     if not meant and sys.stdin.isatty():
         meant = typer.confirm(f"Nobody here has {', '.join(new)}. Shall a network never answer it?")
     if not meant:

@@ -1,6 +1,5 @@
 """`fer data crop`: the faces of whole photos, as a data set to be added."""
 
-import base64
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,17 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from fer_cli.data.cutting import (
+    SHEET,
+    DetectorOption,
+    Grid,
+    MarginOption,
+    Page,
+    SeveralOption,
+    SideOption,
+    first_of,
+    refuse_out,
+)
 from fer_core.base.errors import DataError
 from fer_core.base.files import new_folder, write_text
 from fer_core.base.logs import progress_off
@@ -28,8 +38,8 @@ from fer_core.sources.files.tree import open_tree
 
 __all__ = ["crop"]
 
-_NAMES, _TILES = 5, 400
-_FACES, _LOG, _SHEET = "faces", "log.csv", "sheet.html"
+_FACES, _LOG = "faces", "log.csv"
+_NOTE = "log.csv beside this page lists all of them. Photos without a cut face are shown whole."
 _SAME_PHOTO = r"--group-pattern '^(.+?)(\.face\d+)?\.png$'"
 
 
@@ -38,32 +48,10 @@ def crop(
         Path, typer.Argument(help="Folder of photos, such as one folder a class; or an archive.")
     ],
     out: Annotated[Path, typer.Argument(help="New folder for the faces, a log and a sheet.")],
-    several: Annotated[
-        Several,
-        typer.Option(
-            "--faces",
-            help="Of several faces in one photo: the largest one, all, or skip the photo.",
-        ),
-    ] = Several.largest,
-    margin: Annotated[
-        float,
-        typer.Option(
-            min=-0.4,
-            max=1,
-            help="Added to each side of a face, as a share of the longer side of its box; as "
-            "`fer predict --detect` has it.",
-        ),
-    ] = MARGIN,
-    side: Annotated[
-        int, typer.Option(min=32, help="Larger crops are shrunk to so many pixels a side.")
-    ] = CropWishes.side,
-    detector: Annotated[
-        Path | None,
-        typer.Option(
-            help="YuNet file; default: the one that came with the requirements.",
-            envvar="FER_DETECTOR",
-        ),
-    ] = None,
+    several: SeveralOption = Several.largest,
+    margin: MarginOption = MARGIN,
+    side: SideOption = CropWishes.side,
+    detector: DetectorOption = None,
     max_pixels: Annotated[
         int, typer.Option(min=1, max=2**30, help="Photos of more pixels are not read.")
     ] = CropWishes.max_pixels,
@@ -73,7 +61,7 @@ def crop(
     OUT gets the faces (PNG, in `faces/`), a log of every face (`log.csv`) and a page that shows
     what was found and what was not (`sheet.html`). PHOTOS is only read.
     """
-    _refuse_out(photos, out)
+    refuse_out([photos], out, "photos")
     tree = open_tree(photos.expanduser().absolute())
     names = photos_in(tree)
     yunet = YuNet(detector or detector_file())
@@ -85,47 +73,26 @@ def crop(
         found = list(bar)
         tables = write_subjects(tree, folder / _FACES, found)
         write_log(folder / _LOG, found)
-        write_text(folder / _SHEET, _sheet(photos, found))
+        faces = sum(len(one.files) for one in found)
+        page = Page(photos, faces, f"{len(found):,} photos", _NOTE)
+        write_text(folder / SHEET, page.html(_grids(found)))
     _report(found, several, out)
     if not any(one.files for one in found):
         raise DataError(
             "No face was cut out of any photo.",
             where=photos,
-            found=f"{len(found)} photos; {out / _SHEET} shows them",
+            found=f"{len(found)} photos; {out / SHEET} shows them",
             remedy="`--faces largest` takes photos of several people"
             if any(one.boxes for one in found)
             else "use photos in which faces are seen from the front and are 10 pixels or larger; "
             "faces that are cut out already need no `fer data crop`",
         )
     pattern = "" if several is not Several.all or tables else f" {_SAME_PHOTO}"
-    typer.echo(f"look at {out / _SHEET}; then `fer data add NAME {_quoted(out)}{pattern}`")
+    typer.echo(f"look at {out / SHEET}; then `fer data add NAME {_quoted(out)}{pattern}`")
 
 
 def _quoted(out: Path) -> str:
     return shlex.quote(str(out / _FACES))
-
-
-def _refuse_out(photos: Path, out: Path) -> None:
-    """Refuse to write into the photos, or over anything.
-
-    Raises:
-        DataError: OUT lies in PHOTOS, is a file, or holds something.
-    """
-    here, there = out.expanduser().resolve(), photos.expanduser().resolve()
-    if here == there or there in here.parents:
-        raise DataError(
-            "The faces would be written among the photos.",
-            where=out,
-            remedy=f"name a folder beside them, such as {there.with_name(there.stem + '_faces')}",
-        )
-    if here.exists() and (not here.is_dir() or any(here.iterdir())):
-        raise DataError(
-            "This is there already.",
-            where=out,
-            found="a folder with something in it" if here.is_dir() else "a file",
-            expected="a new or empty folder",
-            remedy="name another folder, or remove this one",
-        )
 
 
 def _report(found: Sequence[PhotoFaces], several: Several, out: Path) -> None:
@@ -144,41 +111,21 @@ def _report(found: Sequence[PhotoFaces], several: Several, out: Path) -> None:
     typer.echo(f"{sum(len(one.files) for one in found)} faces of {len(found)} photos, in {out}")
     for outcome, text in words.items():
         names = [one.photo for one in found if one.outcome is outcome]
-        shown = ", ".join(names[:_NAMES]) if outcome is not Outcome.one else ""
-        more = f" and {len(names) - _NAMES} more, in {_LOG}" if len(names) > _NAMES else ""
         if names:
-            typer.echo(f"{len(names):6} {text}{f': {shown}{more}' if shown else ''}")
+            shown = "" if outcome is Outcome.one else f": {first_of(names, _LOG)}"
+            typer.echo(f"{len(names):6} {text}{shown}")
 
 
-def _sheet(photos: Path, found: Sequence[PhotoFaces]) -> str:
-    """The page of what was found and what was not."""
-    # every `fer` command would wait for it
-    from fer_core.report.templates.load import page_environment
-    from fer_core.report.templates.pictures import FaceGrid, FaceTile
-
-    grids = []
+def _grids(found: Sequence[PhotoFaces]) -> list[Grid]:
+    """What is shown of each outcome."""
+    grids: list[Grid] = []
     for outcome in reversed(Outcome):
         some = [one for one in found if one.outcome is outcome]
         tiles = [
-            FaceTile(one.photo, _address(tile), one.photo if not one.files else "")
+            (one.photo, tile, one.photo if not one.files else "")
             for one in some
             for tile in one.tiles
         ]
         if some and outcome is not Outcome.unread:
-            shown = f"{min(len(tiles), _TILES):,} of {len(tiles):,} shown"
-            title = f"{outcome.capitalize()}: {len(some):,} photos"
-            grids.append(FaceGrid(title, tiles[:_TILES], shown))
-    return (
-        page_environment(Path(__file__).parent)
-        .get_template("crop.html.j2")
-        .render(
-            folder=photos,
-            faces=sum(len(one.files) for one in found),
-            photos=len(found),
-            grids=grids,
-        )
-    )
-
-
-def _address(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+            grids.append((f"{outcome.capitalize()}: {len(some):,} photos", tiles, len(tiles)))
+    return grids

@@ -79,7 +79,7 @@ def _repair() -> None:
 
 def examine() -> Iterator["Finding"]:
     """All findings about the project in the working folder, as they are made."""
-    from fer_cli.doctor import answering, machine, project, software
+    from fer_cli.doctor import answering, elsewhere, machine, project, software
     from fer_cli.doctor.finding import Finding, Level, guarded, of_error
 
     answers = (
@@ -145,6 +145,7 @@ def examine() -> Iterator["Finding"]:
         )
         return
     yield from guarded("data sets", partial(project.check_data, descriptors, settings.raw, listed))
+    yield from guarded("stages elsewhere", partial(elsewhere.check_workers, settings, _DVC))
     yield from guarded("CPU threads", partial(machine.check_threads, settings))
     yield from guarded("device", partial(software.check_device, settings))
 

@@ -37,13 +37,15 @@ def cache_of(dvc: Path) -> tuple[Path, list[str]]:
     Raises:
         ProbeError: they cannot be read.
     """
-    from dvc.config import Config, ConfigError
+    from dvc.config import ConfigError
+
+    from fer_core.pipeline.cache import cache_settings
 
     try:
-        cache = Config(dvc_dir=str(dvc))["cache"]
+        cache = cache_settings(dvc)
     except ConfigError as error:
         raise ProbeError(f"DVC's configuration cannot be read: {error}") from error
-    return Path(cache.get("dir") or dvc / "cache"), list(cache.get("type") or ["reflink", "copy"])
+    return cache["dir"], list(cache.get("type") or ["reflink", "copy"])
 
 
 def check_cache(cache: Path, kinds: Sequence[str], root: Path = Path()) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ __all__ = [
     "check_packages",
     "check_python",
     "check_yaml",
+    "installed_version",
 ]
 
 _INSTALL = "`make setup` installs what the lock names"
@@ -82,7 +83,8 @@ def check_python(pyproject: Path, version: str = platform.python_version()) -> I
         yield Finding(Level.OK, "Python", where)
 
 
-def _installed(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Version of a package; None where it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -90,7 +92,7 @@ def _installed(name: str) -> str | None:
 
 
 def check_packages(
-    lock: Path, pyproject: Path, installed: Callable[[str], str | None] = _installed
+    lock: Path, pyproject: Path, installed: Callable[[str], str | None] = installed_version
 ) -> Iterator[Finding]:
     """Installed versions against the pins of the lock, as far as they are meant for this machine.
 
@@ -218,7 +220,7 @@ def check_device(
 
 
 def check_onnxruntime(
-    installed: Callable[[str], str | None] = _installed,
+    installed: Callable[[str], str | None] = installed_version,
 ) -> Iterator[Finding]:
     """Whether ONNX Runtime loads, what it can run on, and whether only one is installed."""
     try:
@@ -245,7 +247,7 @@ def check_onnxruntime(
         yield Finding(Level.OK, "ONNX Runtime", f"{found['version']}: {providers}")
 
 
-def check_opencv(installed: Callable[[str], str | None] = _installed) -> Iterator[Finding]:
+def check_opencv(installed: Callable[[str], str | None] = installed_version) -> Iterator[Finding]:
     """Whether OpenCV loads and decodes every format that data sets come in, and whether only one is
     installed.
     """
@@ -297,7 +299,7 @@ def check_dvc(
     """Whether the dvc that `fer run` starts is there, and this is the root of a project of its
     own.
     """
-    version = _installed("dvc")
+    version = installed_version("dvc")
     if version is None or shutil.which("dvc", path=str(bin_folder)) is None:
         yield Finding(Level.FAIL, "DVC", f"no dvc beside {sys.executable}", _INSTALL)
     elif not (root / ".dvc").is_dir():

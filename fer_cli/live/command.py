@@ -11,10 +11,10 @@ from typer.core import TyperGroup
 
 from fer_cli.live import table
 from fer_cli.live.drawing import drawn
-from fer_cli.live.replaying import ReplaySource, replayed_labels
 from fer_cli.live.serving import serve
-from fer_cli.live.setting import new_folder_for, prepare, read_rules
+from fer_cli.live.setting import new_folder_for, prepare, read_rules, with_threshold
 from fer_cli.predict.telling import tell_of_network, tell_the_law
+from fer_cli.predict.threshold import Threshold
 from fer_cli.predict.video_file import VideoOut
 from fer_core.base.errors import DataError
 from fer_core.base.files import sha256_file, write_json
@@ -22,6 +22,7 @@ from fer_core.base.logs import progress_off
 from fer_core.base.signals import caught_signals
 from fer_core.live.engine import Analysed
 from fer_core.live.recorded import compare_sessions, read_session, score_session
+from fer_core.live.replaying import ReplaySource, replayed_labels
 from fer_core.live.sources import PacedSource, open_source
 from fer_core.live.watching import Watch
 from fer_core.predict.ready import default_model
@@ -90,6 +91,7 @@ def watch(
     model: Model = None,
     detector: DetectorFile = None,
     logit_bias: Bias = None,
+    threshold: Threshold = None,
     spec: Rules = None,
     threads: Threads = 1,
     port: Annotated[
@@ -103,6 +105,7 @@ def watch(
     """Watch a source: faces tracked, answers smoothed, a session written."""
     model = model or default_model()
     setting = prepare(model, read_rules(spec), detector, logit_bias, threads)
+    setting = with_threshold(setting, threshold, model)
     tell_of_network(setting.predictor, model)
     tell_the_law()
     folder = new_folder_for(out)
@@ -126,13 +129,16 @@ def annotate(
     model: Model = None,
     detector: DetectorFile = None,
     logit_bias: Bias = None,
+    threshold: Threshold = None,
     spec: Rules = None,
     threads: Threads = 1,
 ) -> None:
     """Write a session and, in it, `annotated.mp4`: the video with boxes, labels and bars."""
     model = model or default_model()
     setting = prepare(model, read_rules(spec), detector, logit_bias, threads)
+    setting = with_threshold(setting, threshold, model)
     tell_of_network(setting.predictor, model)
+    tell_the_law()
     folder, source = new_folder_for(out), open_source(video)
     if not source.waits:
         raise DataError("Only files can be annotated.", where=video)
@@ -192,7 +198,7 @@ def replay(
     for _ in _progress(watched):
         pass
     after = read_session(folder)
-    found = compare_sessions(before.of(after.numbers), after)
+    found = compare_sessions([before.of(after.numbers)], [after])
     write_json(folder / "score_results.json", score_session(after))
     write_json(
         folder / "comparison.json", {"before": str(before.folder), "after": str(folder)} | found

@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.base.errors import DataError
+from fer_cli.predict.threshold import least_confidence
+from fer_core.base.errors import DataError, ParamsError
 from fer_core.base.files import sha256_file
 from fer_core.base.labels import CLASSES
 from fer_core.base.machine import cpu_model, usable_cores
@@ -24,7 +25,7 @@ from fer_core.predict.detection import YUNET_SHA256, YuNet
 from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor, read_logit_bias
 
-__all__ = ["Setting", "new_folder_for", "prepare", "read_rules"]
+__all__ = ["Setting", "new_folder_for", "prepare", "read_rules", "with_threshold"]
 
 _RULES = Path("live.yaml")
 _PACKAGES = ("fer-dag", "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu")
@@ -88,6 +89,36 @@ def prepare(
     predictor = Predictor(model, threads=threads, logit_bias=bias)
     yunet = YuNet(detector or detector_file(), rules.detect.score, rules.detect.overlap)
     return Setting(predictor, yunet, rules, _facts(model, predictor, bias))
+
+
+def with_threshold(setting: Setting, threshold: float | str | None, model: Path) -> Setting:
+    """Labels given from a confidence on, whatever their class, and taken back as far below it as
+    the rules have it.
+
+    Args:
+        setting: with the rules.
+        threshold: the confidence; "auto" is the model's own, None changes nothing.
+        model: its file.
+
+    Raises:
+        ModelError: it has no threshold of its own.
+        ParamsError: the rules know no confidence.
+    """
+    if threshold is None:
+        return setting
+    smooth = setting.rules.smooth
+    if smooth.mode != "time":
+        raise ParamsError(
+            "Frames that vote know no threshold.",
+            where="--threshold",
+            found=f"smooth.mode: {smooth.mode}",
+            expected="smooth.mode: time",
+            remedy="leave --threshold out, or take rules of mode time",
+        )
+    least = least_confidence(threshold, setting.predictor, model)
+    leave = max(0.0, least - (smooth.enter - smooth.leave))
+    changes = {"smooth": {"enter": least, "enter_of": {}, "leave": leave}}
+    return replace(setting, rules=setting.rules.changed(changes))
 
 
 def _facts(model: Path, predictor: Predictor, bias: np.ndarray | None) -> dict[str, Any]:

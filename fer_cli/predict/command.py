@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from tqdm import tqdm
@@ -18,6 +18,7 @@ from fer_cli.predict.faces import FaceReader
 from fer_cli.predict.inputs import MAX_PIXELS, Item, image_files, read_photo
 from fer_cli.predict.output import Answer, OutputFormat, in_text, rendered
 from fer_cli.predict.telling import tell_of_network
+from fer_cli.predict.threshold import Threshold, least_confidence
 from fer_cli.predict.videos import Videos, annotated_videos
 from fer_core.base.files import new_file
 from fer_core.base.labels import CLASSES
@@ -29,12 +30,9 @@ from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.predict.predictor import Predictor, read_logit_bias
 from fer_core.predict.ready import default_model
 
-__all__ = ["fetch", "least_confidence", "parse_threshold", "predict"]
+__all__ = ["fetch", "predict"]
 
 log = logging.getLogger(__name__)
-
-
-AUTO = "auto"
 
 
 class Provider(StrEnum):
@@ -45,36 +43,6 @@ class Provider(StrEnum):
 
 
 _PROVIDERS = {Provider.cpu: "CPUExecutionProvider", Provider.cuda: "CUDAExecutionProvider"}
-
-
-def parse_threshold(text: str) -> float | str:
-    """A number from 0 to 1, or "auto".
-
-    Raises:
-        BadParameter: neither.
-    """
-    if text == AUTO:
-        return text
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise typer.BadParameter(f"{text} is neither a number from 0 to 1 nor {AUTO}")
-    return value
-
-
-def least_confidence(threshold: float | str, predictor: Predictor, model: Path) -> float:
-    """The threshold as a number; "auto" is the model's own.
-
-    Raises:
-        ModelError: it has none.
-    """
-    if threshold != AUTO:
-        return float(threshold)
-    found = predictor.metadata.auto_threshold(model)
-    log.info("labels are given from a confidence of %.3f on", found)
-    return found
 
 
 def predict(
@@ -101,15 +69,7 @@ def predict(
             min=1, max=len(CLASSES), help="How many classes to name for a face in table and JSON."
         ),
     ] = 1,
-    threshold: Annotated[
-        Any,
-        typer.Option(
-            parser=parse_threshold,
-            metavar="<0 to 1|auto>",
-            help="Give no label below this confidence; auto: the model's own threshold, fitted so "
-            "that few of the labels given are wrong.",
-        ),
-    ] = "0",
+    threshold: Threshold = "0",
     batch: Annotated[int, typer.Option(min=1, help="Faces in one call of the network.")] = 32,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 means all cores.")] = 0,
     provider: Annotated[

@@ -28,7 +28,7 @@ from fer_core.pixels.picture_files import (
     is_litter,
 )
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "Item", "image_files", "read_photo"]
+__all__ = ["MAX_PIXELS", "SUFFIXES", "Item", "files_below", "image_files", "read_photo"]
 
 MAX_PIXELS = 200_000_000
 """Of the largest phone cameras; decoding takes about six bytes a pixel."""
@@ -187,7 +187,7 @@ def _checked(item: Item) -> Item:
     return item
 
 
-def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+def files_below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
     """Files below a folder, through links too, each folder once on a way; what systems leave behind
     is passed over.
     """
@@ -198,13 +198,13 @@ def _files(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
         if is_litter(entry.name):
             continue
         if entry.is_dir():
-            yield from _files(entry, (*above, real))
+            yield from files_below(entry, (*above, real))
         elif entry.is_file():
             yield entry
 
 
 def _of_folder(folder: Path) -> list[Path]:
-    files = sorted(_files(folder))
+    files = sorted(files_below(folder))
     images = [file for file in files if file.suffix.lower() in SUFFIXES]
     others = Counter(
         in_text(file.suffix.lower()) or "without a suffix"

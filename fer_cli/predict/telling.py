@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from fer_core.predict.intended_use import EU_LAW_IN_SHORT, INTENDED_USE
 from fer_core.predict.predictor import Predictor
 
 __all__ = ["tell_of_network", "tell_the_law"]
@@ -24,7 +25,7 @@ def tell_of_network(predictor: Predictor, path: Path) -> None:
 def tell_the_law() -> None:
     """Say what live answers are for and what is forbidden."""
     log.info(
-        "answers are guesses about shown expressions, not feelings; tell the people in view. In "
-        "the EU, use at work and in education is prohibited (AI Act, Art. 5(1)(f)), and exposed "
-        "people must be told (Art. 50(3))"
+        "answers are guesses about shown expressions, not feelings. Intended use: %s %s",
+        INTENDED_USE,
+        EU_LAW_IN_SHORT,
     )

@@ -1,14 +1,35 @@
-"""A video file that is written frame by frame."""
+"""Video files: read with a progress bar, and written frame by frame."""
 
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from tqdm import tqdm
 
 from fer_core.base.errors import WriteError
+from fer_core.base.logs import progress_off
+from fer_core.live.frames import Frame
+from fer_core.live.sources import VideoSource
 from fer_core.pixels.opencv import cv2
 
-__all__ = ["VideoOut"]
+__all__ = ["VideoOut", "shown_frames"]
+
+
+def shown_frames(source: VideoSource, name: str) -> Generator[Frame]:
+    """Every frame of a video, with a progress bar; where the length is not known it counts.
+
+    Raises:
+        DataError: the video has no frame that can be read.
+    """
+    yield from tqdm(
+        source.frames(),
+        total=source.count,
+        desc=name,
+        unit="frame",
+        leave=False,
+        disable=progress_off(),
+    )
 
 
 class VideoOut:

@@ -5,15 +5,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from fer_cli.predict.answering import Answering
 from fer_cli.predict.drawing import annotated
 from fer_cli.predict.faces import FaceReader
 from fer_cli.predict.output import Answer
-from fer_cli.predict.video_file import VideoOut
+from fer_cli.predict.video_file import VideoOut, shown_frames
 from fer_core.base.errors import DataError
-from fer_core.base.logs import progress_off
 from fer_core.live.sources import VideoSource
 
 __all__ = ["Videos", "annotated_videos"]
@@ -47,15 +44,7 @@ class Videos:
             copy = self.copies.get(video.resolve())
             rate = (source.rate or 30.0) / self.every
             with nullcontext() if copy is None else VideoOut(copy, rate) as drawn:
-                bar = tqdm(
-                    source.frames(),
-                    total=source.count,
-                    desc=video.name,
-                    unit="frame",
-                    leave=False,
-                    disable=progress_off(),
-                )
-                for frame in bar:
+                for frame in shown_frames(source, video.name):
                     if frame.index % self.every:
                         continue
                     faces = [

@@ -11,6 +11,7 @@ from fer_cli.results.pages import distillation_page, results_page
 from fer_cli.results.tables import compare_sets, model_table
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_text
+from fer_core.base.glossary import TERMS
 from fer_core.base.params import read_params
 
 __all__ = ["glossary_section", "results", "with_table"]
@@ -62,8 +63,6 @@ def results(
 
 def glossary_section() -> str:
     """The terms that pages explain, as Markdown."""
-    from fer_core.report.templates.glossary import TERMS
-
     terms = sorted(TERMS.items(), key=lambda item: item[0].lower())
     return "\n" + "\n".join(f"- **{term}**: {meaning}" for term, meaning in terms) + "\n"
 

@@ -10,6 +10,7 @@ from fer_cli.results.goals import BASELINE, GAIN, HIGHEST_ECE, goals, val_mean
 from fer_cli.results.tables import compare_sets, read_metrics, templates
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, sha256_file
+from fer_core.base.glossary import words_section
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import project_root
@@ -93,7 +94,7 @@ def _page(name: str, title: str, facts: "RunFacts", **more: Any) -> str:
     from fer_core.report.facts.trust import unfinished_methods
 
     lines, sets = leaderboard_lines(facts), list(facts.deployed.evaluation.sets)
-    return (
+    text: str = (
         templates()
         .get_template(f"{name}.md.j2")
         .render(
@@ -106,6 +107,7 @@ def _page(name: str, title: str, facts: "RunFacts", **more: Any) -> str:
             **more,
         )
     )
+    return text + words_section(text)
 
 
 def _provenance(facts: "RunFacts") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.base.errors import ArtifactError
+from fer_core.base.glossary import words_section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,8 @@ def model_table(set_name: str) -> str:
             found=set_name,
             remedy=_REMEDY,
         )
-    return _table("models", lines)
+    table = _table("models", lines)
+    return table + "\n" + words_section(table).replace("## Words", "In these rows:")
 
 
 def method_table(lines: Sequence[dict[str, Any]]) -> str:

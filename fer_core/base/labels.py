@@ -11,12 +11,22 @@ from collections.abc import Sequence
 from fer_core.base.errors import ArtifactError
 from fer_core.base.translations import TRANSLATIONS
 
-__all__ = ["CLASSES", "INDEX", "N_CLASSES", "UNLABELLED", "check_class_order", "class_index"]
+__all__ = [
+    "CLASSES",
+    "INDEX",
+    "N_CLASSES",
+    "SELF_LABELLED",
+    "UNLABELLED",
+    "check_class_order",
+    "class_index",
+]
 
 CLASSES: tuple[str, ...] = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 N_CLASSES = len(CLASSES)
 INDEX: dict[str, int] = {name: index for index, name in enumerate(CLASSES)}
 UNLABELLED = -1
+SELF_LABELLED = "self-labelled"
+"""`usage` of faces whose label a network gave: they are learnt from in adaptation alone."""
 
 _ALIASES: dict[str, str] = {
     "angry": "Angry",

@@ -52,10 +52,12 @@ SECTIONS = (
     "evaluation",
     "hard_cases",
     "trust",
+    "crossval",
+    "adapt",
     "deploy",
     "latency",
 )
-OPTIONAL_SECTIONS = ("cpu_threads", "labels", "teacher_b", "targets")
+OPTIONAL_SECTIONS = ("cpu_threads", "labels", "teacher_b", "targets", "crossval", "adapt")
 """Sections that a file without a use for them leaves out."""
 
 Threads = Annotated[int, Field(strict=True, ge=0, le=1024)]

@@ -3,11 +3,12 @@ nor folder is named.
 """
 
 import platform
-import subprocess
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from fer_core.base.errors import MachineError
+from fer_core.base.git import git
 from fer_core.base.machine import usable_cores
 
 __all__ = ["surroundings"]
@@ -32,19 +33,9 @@ def surroundings(root: Path) -> dict[str, Any]:
 
 
 def _commit(root: Path) -> str | None:
-    head, changed = (
-        _git(root, "rev-parse", "HEAD"),
-        _git(root, "status", "--porcelain", "--", *_CODE),
-    )
-    return None if head is None else head + ("+" if changed else "")
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """What git answers; None where there is no git, or no repository."""
     try:
-        done = subprocess.run(
-            ("git", *arguments), cwd=root, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
+        head = git(root, "rev-parse", "HEAD")
+        changed = git(root, "status", "--porcelain", "--", *_CODE)
+    except MachineError:
         return None
-    return None if done.returncode else done.stdout.strip()
+    return head + ("+" if changed else "")

@@ -14,7 +14,7 @@ import yaml
 
 from fer_core.base.errors import FerError, ParamsError
 
-__all__ = ["parse_yaml", "read_toml", "read_yaml"]
+__all__ = ["parse_yaml", "plain_values", "read_toml", "read_yaml"]
 
 _LARGEST = 10_000_000
 _DEEPEST = 50
@@ -96,6 +96,19 @@ def read_yaml(
     return parse_yaml(_text(path, what, remedy, error), path, what, error)
 
 
+def plain_values(text: str, loader: type[yaml.CSafeLoader] = yaml.CSafeLoader) -> Any:
+    """What YAML holds, by one of PyYAML's safe loaders in C: plain values, never other objects.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    reader = loader(text)
+    try:
+        return reader.get_single_data()
+    finally:
+        reader.dispose()
+
+
 def parse_yaml(
     text: str, where: object, what: str = "text", error: type[FerError] = ParamsError
 ) -> Any:
@@ -106,7 +119,7 @@ def parse_yaml(
     """
     try:
         _check_bounds(text)
-        return yaml.load(text, _Loader)
+        return plain_values(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         raise error(
             f"This {what} is not valid YAML.",

@@ -9,7 +9,7 @@ copies are elsewhere.
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -53,6 +53,7 @@ def _names(value: Any) -> Any:
 
 Folder = Annotated[Path, BeforeValidator(_in_root)]
 Count = Annotated[int, Field(ge=0), BeforeValidator(_no_switch)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_switch)]
 
 
 class Settings(BaseSettings):
@@ -72,6 +73,17 @@ class Settings(BaseSettings):
         weights: folder of pretrained weight files, or one such file.
         compile: whether networks are compiled (`torch.compile`): faster steps after a minute of
             compiling, and results that differ by rounding.
+        on: where `fer run` runs stages: "local", "processes" (workers on this machine, to try a
+            store out), "ray" or "slurm".
+        address: of Ray's head (`HOST:6379`), or Slurm's partition; empty takes a Ray of this
+            machine, or the default partition.
+        store: name of the DVC remote by which workers share files; empty where every node sees
+            DVC's cache at the same place.
+        gpus: GPUs that a worker asks for when its stage uses torch.
+        job_memory_gb: 10^9 bytes that a worker asks for; 0 asks for none.
+        job_hours: time that a worker asks for; 0 asks for none.
+        node_folder: where nodes keep checkouts and their cache; empty takes a temporary folder.
+        python: of the nodes; empty takes the coordinator's, at the same place.
     """
 
     model_config = SettingsConfigDict(
@@ -84,10 +96,18 @@ class Settings(BaseSettings):
     raw: Folder = Field(default="raw", validate_default=True)
     runs: Folder = Field(default="runs", validate_default=True)
     threads: Count = 0
-    memory_gb: Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_switch)] = 0.0
+    memory_gb: Amount = 0.0
     processes: Count = 1
     weights: Folder | None = None
     compile: bool = False
+    on: Literal["local", "processes", "ray", "slurm"] = "local"
+    address: str = ""
+    store: str = ""
+    gpus: Count = 0
+    job_memory_gb: Amount = 0.0
+    job_hours: Amount = 0.0
+    node_folder: str = ""
+    python: str = ""
 
     @classmethod
     def settings_customise_sources(
@@ -120,15 +140,18 @@ class Settings(BaseSettings):
         return self.threads or usable_cores()
 
 
-def load_settings() -> Settings:
+def load_settings(**told: Any) -> Settings:
     """Read the machine's settings.
+
+    Args:
+        told: settings that the command line gives; they come first.
 
     Raises:
         ParamsError: `fer.local.toml` is not TOML, or a setting is unknown or of the wrong type.
     """
     file = project_root() / LOCAL_FILE
     try:
-        return Settings()
+        return Settings(**told)
     except tomllib.TOMLDecodeError as error:
         raise ParamsError(
             "The machine's settings are not valid TOML.",

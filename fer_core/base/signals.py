@@ -2,12 +2,14 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-__all__ = ["caught_signals", "signal_group"]
+__all__ = ["caught_signals", "run_in_group", "signal_group"]
 
 
 @contextmanager
@@ -47,3 +49,17 @@ def signal_group(process: _Process, number: int) -> None:
         os.killpg(process.pid, number)
     else:
         os.kill(process.pid, number)
+
+
+def run_in_group(
+    command: list[str], environment: Mapping[str, str], folder: Path | None = None
+) -> int:
+    """Run a command in a session of its own; SIGINT, SIGTERM and SIGHUP are passed on to it and to
+    all it has started.
+
+    Returns:
+        Its status, negative after a signal.
+    """
+    process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
+    with caught_signals(lambda number: signal_group(process, number)):
+        return process.wait()

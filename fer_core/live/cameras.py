@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fer_core.base.errors import DataError
-from fer_core.live.captures import is_picture
 from fer_core.live.frames import Frame, Source
+from fer_core.pixels.captures import is_picture
 from fer_core.pixels.opencv import cv2
 
 __all__ = ["CameraSource"]

@@ -13,7 +13,7 @@ from fer_core.live.frames import Frame
 from fer_core.live.smoothing import Smoother
 from fer_core.live.specification import Specification
 from fer_core.live.tracking import Tracker
-from fer_core.predict.detection import FaceBox, crop_face
+from fer_core.pixels.framing import FaceBox, crop_face
 from fer_core.predict.predictor import Predictor
 
 __all__ = ["Analysed", "Detector", "Engine", "Face"]
@@ -133,7 +133,7 @@ class Engine:
             ModelError: the network fails or gives no finite answer.
         """
         start = time.perf_counter()
-        # a face that is only followed must not be forgotten for want of a search
+        # without a search, a face that is only followed would be forgotten
         late = frame.time - self._searched_at >= self.rules.track.keep_s / 2
         searched = self._until_search <= 0 or late
         if searched:

@@ -223,22 +223,26 @@ def _percentiles(values: Sequence[float]) -> dict[str, float] | None:
     return dict(zip(("p50", "p90", "p99"), found.tolist(), strict=True))
 
 
-def compare_sessions(before: RecordedSession, after: RecordedSession) -> dict[str, Any]:
-    """An A/B of two sessions with the same frames and labels: differences of what was shown, after
+def compare_sessions(
+    before: Sequence[RecordedSession], after: Sequence[RecordedSession]
+) -> dict[str, Any]:
+    """An A/B of sessions with the same frames and labels: differences of what was shown, after
     minus before, with intervals from drawing segments with replacement.
 
     Raises:
         DataError: other frames, times or labels.
     """
-    ones, others = (
-        [(frame.time, frame.manual) for frame in session.frames] for session in (before, after)
-    )
-    if ones != others:
-        raise DataError(
-            "Two sessions can only be compared on the same frames and labels.",
-            where=after.folder,
-            found=f"{len(others)} frames",
-            expected=f"the {len(ones)} frames of {before.folder} with their times and labels",
-            remedy="`fer live replay SESSION --model OTHER` makes such a session",
+    for one, other in zip(before, after, strict=True):
+        mine, others = (
+            [(frame.time, frame.manual) for frame in session.frames] for session in (one, other)
         )
-    return difference(before.frames, after.frames, before.rules.score)
+        if mine != others:
+            raise DataError(
+                "Two sessions can only be compared on the same frames and labels.",
+                where=other.folder,
+                found=f"{len(others)} frames",
+                expected=f"the {len(mine)} frames of {one.folder} with their times and labels",
+                remedy="`fer live replay SESSION --model OTHER` makes such a session",
+            )
+    shown, instead = ([one.frames for one in sessions] for sessions in (before, after))
+    return difference(shown, instead, [session.rules.score for session in before])

@@ -8,7 +8,7 @@ One policy holds throughout: *uncertain* is an answer that is wrong, in accuracy
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -227,14 +227,27 @@ def _intervals(
     return dict(zip(("raw", "smoothed", "difference"), found, strict=True)) if found else None
 
 
-def difference(before: Sequence[Scored], after: Sequence[Scored], rules: Score) -> dict[str, Any]:
-    """What was shown after against before, on the same frames and labels: `accuracy` and
-    `macro_f1_present` as differences with 95 % intervals, and flips a minute of both.
+def difference(
+    before: Sequence[Sequence[Scored]], after: Sequence[Sequence[Scored]], rules: Sequence[Score]
+) -> dict[str, Any]:
+    """What was shown after against before, on the same frames and labels of one or several
+    sessions: `accuracy` and `macro_f1_present` as differences with 95 % intervals over all their
+    segments, and flips a minute of both.
+
+    Args:
+        before, after: the frames of each session.
+        rules: of each session; the first says how many resamples are drawn.
     """
-    kept = [part for part in segments(before, rules) if part.scored]
-    tables = [_tables(frames, kept, "smoothed") for frames in (before, after)]
+    kept: list[Segment] = []
+    wholes, start = [], 0
+    for frames, own in zip(before, rules, strict=True):
+        kept += [_moved(part, start) for part in segments(frames, own) if part.scored]
+        wholes.append(range(start, start + len(frames)))
+        start += len(frames)
+    joined = [list(itertools.chain.from_iterable(sessions)) for sessions in (before, after)]
+    tables = [_tables(frames, kept, "smoothed") for frames in joined]
     found = [values(table.sum(axis=0)) for table in tables]
-    drawn = intervals(tables[0], tables[1], rules.resamples)
+    drawn = intervals(tables[0], tables[1], rules[0].resamples)
     parts = [part.scored for part in kept]
     return {
         "segments": len(kept),
@@ -249,12 +262,18 @@ def difference(before: Sequence[Scored], after: Sequence[Scored], rules: Score) 
         },
         "flips_per_min": {
             key: {
-                "all": _flips(frames, [range(len(frames))], "smoothed"),
+                "all": _flips(frames, wholes, "smoothed"),
                 "scored": _flips(frames, parts, "smoothed"),
             }
-            for key, frames in (("before", before), ("after", after))
+            for key, frames in zip(("before", "after"), joined, strict=True)
         },
     }
+
+
+def _moved(part: Segment, start: int) -> Segment:
+    """A segment of a session whose first frame is number `start` of several sessions."""
+    scored = tuple(index + start for index in part.scored)
+    return replace(part, first=part.first + start, last=part.last + start, scored=scored)
 
 
 def _minus(one: float | None, other: float | None) -> float | None:

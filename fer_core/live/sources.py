@@ -14,8 +14,8 @@ import numpy as np
 
 from fer_core.base.errors import DataError
 from fer_core.live.cameras import CameraSource
-from fer_core.live.captures import is_picture, opened
 from fer_core.live.frames import Frame, Source
+from fer_core.pixels.captures import is_picture, opened
 from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.opencv import cv2
 from fer_core.pixels.picture_files import is_image, is_litter

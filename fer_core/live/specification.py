@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.labels import CLASSES
-from fer_core.predict.detection import MARGIN
+from fer_core.pixels.framing import MARGIN
 
 __all__ = ["Detect", "Score", "Smooth", "Specification", "Track"]
 
@@ -91,9 +91,9 @@ class Smooth:
     mode: str = field(
         default="time", metadata={"fits": lambda value: value in _MODES, "is": "time or original"}
     )
-    tau_s: float = field(default=0.2, metadata=_number(0, 10))
+    tau_s: float = field(default=0.15, metadata=_number(0, 10))
     floor: float = field(default=0.001, metadata=_number(1e-6, 0.1))
-    enter: float = field(default=0.5, metadata=_number(0, 1))
+    enter: float = field(default=0.4, metadata=_number(0, 1))
     enter_of: dict[str, float] = field(
         default_factory=dict,
         metadata={
@@ -105,7 +105,7 @@ class Smooth:
             "is": "class names with numbers of 0 to 1",
         },
     )
-    leave: float = field(default=0.35, metadata=_number(0, 1))
+    leave: float = field(default=0.25, metadata=_number(0, 1))
     hold_s: float = field(default=0.2, metadata=_number(0, 10))
     alpha: float = field(default=0.70, metadata=_number(0, 0.99))
     delta: float = field(default=0.08, metadata=_number(0, 0.5))

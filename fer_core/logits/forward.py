@@ -19,13 +19,12 @@ from fer_core.dataset.pack.folds import train_folds
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
-from fer_core.logits.mirrored import Mirrored
+from fer_core.logits.mirrored import load_answering
 from fer_core.logits.store import LogitsSet, Origin, logits_of_rows
 from fer_core.models.devices import distributed
 from fer_core.models.devices.device import compile_network, device_memory, prepare_device
 from fer_core.models.networks.card import ModelCard, read_card
 from fer_core.models.networks.inference import BATCH, logits_of
-from fer_core.models.networks.saved import load_model
 
 __all__ = ["Wanted", "forward_rows"]
 
@@ -89,9 +88,7 @@ def forward_rows(
     evaluated = np.empty((len(rows), N_CLASSES), wanted.dtype)
     seen = None if views is None else np.empty((len(train), views.count, N_CLASSES), wanted.dtype)
     for folder, some in jobs:
-        network = load_model(folder)[0]
-        if wanted.mirror:
-            network = Mirrored(network, card.preprocessing.size)
+        network = load_answering(folder, wanted.mirror)[0]
         if settings.compile:
             compile_network(network)
         some_train = np.intersect1d(some, train) if views is not None else train[:0]

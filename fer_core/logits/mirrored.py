@@ -4,11 +4,15 @@ one network that can be measured and exported as such.
 
 import copy
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Mirrored"]
+from fer_core.models.networks.card import ModelCard
+from fer_core.models.networks.saved import load_model
+
+__all__ = ["Mirrored", "load_answering"]
 
 
 class Mirrored(nn.Module):
@@ -33,6 +37,17 @@ class Mirrored(nn.Module):
         """Logits [N, classes] of images [N, 3, size, size]."""
         mirror = torch.index_select(images, 3, self.columns)
         return (self.network(images) + self.network(mirror)) / 2
+
+
+def load_answering(folder: Path, mirror: bool) -> tuple[nn.Module, ModelCard]:
+    """A saved model as it answers, and its card: for mirror images too where `student.mirror` asks
+    for it.
+
+    Raises:
+        ArtifactError, ModelError: as `load_model`.
+    """
+    network, card = load_model(folder)
+    return (Mirrored(network, card.preprocessing.size) if mirror else network), card
 
 
 def _folded(network: nn.Module) -> nn.Module:

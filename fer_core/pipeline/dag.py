@@ -4,11 +4,13 @@ Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly the
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
 those keys, the students' val scores among the metrics, the params that a training stage reads only
 if they are there, and code deps. Stages that fuse teachers become comments where there are none,
-and come back with them.
+and come back with them; so do those of adaptation and cross-validation with the sections `adapt`
+and `crossval`.
 """
 
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ __all__ = ["DVC_FILE", "read_pipeline", "synced"]
 DVC_FILE = Path("dvc.yaml")
 _FAN_IN = {
     "manifest": ["data/clean/{source}.arrow"],
-    "datasheet": ["data/clean/{source}.arrow"],
+    "datasheet": ["data/clean/{source}.arrow", "data/sources/{source}.json"],
     "validate": ["data/clean/{source}.arrow"],
     "pack": ["data/clean/{source}.arrow"],
     "ensemble": ["data/logits/{teacher}/dev"],
@@ -41,6 +43,7 @@ _FAN_IN = {
         "data/students/{student}/record",
     ],
     "fairness": ["data/clean/{source}.arrow"],
+    "adapt_gate": ["data/sources/{session}.json"],
     "onnx": ["data/sources/{source}.json"],
     "report": [
         "data/teachers/{final}/record",
@@ -51,16 +54,24 @@ _FAN_IN = {
         "data/calibration/{student}",
     ],
 }
-_OF_TEACHERS = {
-    "report": [
-        "data/ensemble",
-        "data/leaderboard",
-        "data/softlabels/ensemble_metrics.json",
-        "data/hard_cases",
-    ],
+_ONLY_WITH = {
+    "teacher": {
+        "report": [
+            "data/ensemble",
+            "data/leaderboard",
+            "data/softlabels/ensemble_metrics.json",
+            "data/hard_cases",
+        ]
+    },
+    "crossval": {"report": ["metrics/crossval.json"], "onnx": ["metrics/crossval.json"]},
 }
-"""What a stage reads only where there are teachers."""
-_TEACHER_STAGES = ("ensemble", "leaderboard", "softlabels", "hard_cases")
+"""Kind of name -> stage -> what it reads only where there is one of it."""
+_NEEDING = {
+    "teacher": ("ensemble", "leaderboard", "softlabels", "hard_cases"),
+    "session": ("adapt", "adapt_gate"),
+    "crossval": ("crossval",),
+}
+"""Kind of name -> the stages that are left out where there is none of it."""
 _HIDDEN = "#~"
 """Begins the lines of a stage that is left out: without teachers nothing can be fused."""
 _SECTIONS = {
@@ -68,17 +79,22 @@ _SECTIONS = {
     "teacher_b": ["teacher_b"],
     "teacher_fold": ["teacher", "teacher_b"],
     "student": ["student"],
+    "crossval": ["student"],
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
     "student": ["cpu_threads", "student.set", "student.preprocessing", "student.init"],
+    "adapt": ["cpu_threads", "student.preprocessing"],
     "teacher_a": ["cpu_threads", "teacher.set", "teacher.votes", "teacher.preprocessing"],
     "teacher_b": ["cpu_threads"],
     "teacher_fold": ["cpu_threads", "teacher_b"],
     "logits_dev": ["cpu_threads", "teacher.folds"],
     "logits_test": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
-    "onnx": ["student.mirror"],
+    "onnx": ["student.init", "student.mirror", "crossval"],
+    "report": ["crossval"],
+    "crossval": ["cpu_threads"],
+    "adapt_gate": ["student.mirror"],
     "softlabels": ["targets"],
     "compare": ["student.trials"],
 }
@@ -96,6 +112,8 @@ _ABSENT = "fer_core/base/absent.py"
 _WIDTH = 130  # of a list that a person need not read item by item
 _BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:metrics|plots|artifacts):\n)", re.M)
 """An empty line before every stage but the first, and before what follows the stages."""
+_DEPS = re.compile(r"^( +)deps:\n((?:\1  - .*\n)+)", re.M)
+"""A stage's deps as ruamel writes them, one on a line."""
 _FOLD = "data/teachers/${key}/folds/"
 _RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
 
@@ -132,10 +150,10 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         ParamsError: params name no teacher, method, seed or architecture, the text is no pipeline,
             or it lacks a stage that params need.
     """
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = _document(yaml, re.sub(f"^{_HIDDEN}", "", text, flags=re.M), root)
+    round_trip = YAML(typ="rt")  # keeps comments; builds plain values only
+    round_trip.width = 4096
+    round_trip.indent(mapping=2, sequence=4, offset=2)
+    document = _document(round_trip, re.sub(f"^{_HIDDEN}", "", text, flags=re.M), root)
     stages = document["stages"]
     names = names_of(params)
     for stage, keys in keys_of(params, names, root).items():
@@ -158,15 +176,15 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
             if f"{{{kind}}}" in template
             for name in names[kind]
         ]
-        with_teachers = _OF_TEACHERS.get(stage, [])
+        at_times = {kind: some.get(stage, []) for kind, some in _ONLY_WITH.items()}
         own = [
             dep
             for dep in body["deps"]
             if not is_code(dep)
             and not _matches(dep, _FAN_IN.get(stage, []))
-            and dep not in with_teachers
+            and not any(dep in some for some in at_times.values())
         ]
-        own += with_teachers if names["teacher"] else []
+        own += [dep for kind, some in at_times.items() if names[kind] for dep in some]
         per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
         if stage == "logits_dev":
             own = [dep for dep in own if not dep.startswith(_FOLD)] + [
@@ -189,17 +207,24 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
         "metrics/headline.json",
         *(f"data/students/{key}/record/val.json" for key in names["student"]),
     ]
-    for outer in stages.values():
-        if stage_module(outer.get("do", outer)["cmd"], root) is not None:
-            _lay_out(outer)
+    ours = [
+        stage
+        for stage, outer in stages.items()
+        if stage_module(outer.get("do", outer)["cmd"], root) is not None
+    ]
+    for stage in ours:
+        _lay_out(stages[stage])
     stream = io.StringIO()
-    yaml.dump(document, stream)
+    round_trip.dump(document, stream)
     found = _BETWEEN.sub(r"\n\n\1", stream.getvalue())
-    for stage in () if names["teacher"] else _TEACHER_STAGES:
-        block = re.compile(rf"^  {stage}:\n(?:    .*\n)+", re.M)
-        found = block.sub(
-            lambda lines: re.sub("^", _HIDDEN, lines[0].rstrip("\n"), flags=re.M) + "\n", found
-        )
+    hidden = {one for kind, some in _NEEDING.items() if not names[kind] for one in some}
+    for stage in ours:
+
+        def rewritten(block: re.Match[str], hides: bool = stage in hidden) -> str:
+            lines = _DEPS.sub(_in_paragraphs, block[0])
+            return re.sub("^(?=.)", _HIDDEN, lines, flags=re.M) if hides else lines
+
+        found = re.sub(rf"^  {stage}:\n(?:    .*\n)+", rewritten, found, flags=re.M)
     return found
 
 
@@ -226,6 +251,23 @@ def _lay_out(outer: Any) -> None:
                 body[name] = list(entries)
 
 
+def _in_paragraphs(block: re.Match[str]) -> str:
+    """A list of deps as lines of data and lines of code, so that a stage fits on half a screen."""
+    inside, entries = f"{block[1]}  ", re.findall(r"- (.*)\n", block[2])
+    entries = [f"'{entry}'" if "${" in entry and entry[0] != "'" else entry for entry in entries]
+    data = [entry for entry in entries if not is_code(entry.strip("'"))]
+    code = [entry for entry in entries if is_code(entry.strip("'"))]
+    lines = [
+        line
+        for some in (data, code)
+        for line in textwrap.wrap(
+            ", ".join(some), _WIDTH - len(inside), break_long_words=False, break_on_hyphens=False
+        )
+    ]
+    joined = "\n".join(f"{inside}{line.rstrip(',')}," for line in lines).rstrip(",")
+    return f"{block[1]}deps: [\n{joined}]\n"
+
+
 def _fits(name: str, entries: Sequence[str]) -> bool:
     return len(f"      {name}: [{', '.join(entries)}]") <= _WIDTH
 
@@ -237,7 +279,7 @@ def _on_one_line(values: Any) -> Any:
     return found
 
 
-def _document(yaml: YAML, text: str, root: Path) -> Any:
+def _document(round_trip: YAML, text: str, root: Path) -> Any:
     """What the text of dvc.yaml holds.
 
     Raises:
@@ -245,7 +287,7 @@ def _document(yaml: YAML, text: str, root: Path) -> Any:
             here.
     """
     try:
-        document = yaml.load(text)
+        document = round_trip.load(text)
     except YAMLError as error:
         raise ParamsError(
             "The pipeline's file is not valid YAML.", where=DVC_FILE, found=error, remedy=_RESTORE

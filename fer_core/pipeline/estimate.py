@@ -17,9 +17,10 @@ from typing import Any
 from fer_core.base import paths
 from fer_core.base.errors import FerError
 from fer_core.base.files import read_json, write_json
+from fer_core.base.labels import N_CLASSES
 from fer_core.base.reading import read_yaml
+from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import Plan
-from fer_core.pipeline.scheduler import Machine
 
 __all__ = ["TIMES", "Estimate", "estimate", "note_times", "train_images"]
 
@@ -57,29 +58,76 @@ class Estimate:
     guessed: list[str]
 
 
-def note_times(taken: Mapping[str, tuple[float, float]], images: Mapping[str, int]) -> None:
-    """Remember what stages took: seconds and peak bytes of each, and images of trainings."""
+def note_times(params: Mapping[str, Any], taken: Mapping[str, tuple[float, float]]) -> None:
+    """Remember what stages took.
+
+    Args:
+        params: all of params.yaml, for the images of trainings.
+        taken: stage -> seconds and peak bytes.
+    """
     if not TIMES.parent.is_dir():
         return
     known = _read(TIMES)
     for stage, (seconds, peak) in taken.items():
-        known[stage] = {"seconds": round(seconds, 2), "peak": peak, "images": images.get(stage)}
+        images = train_images(stage, params) or None
+        known[stage] = {"seconds": round(seconds, 2), "peak": peak, "images": images}
     write_json(TIMES, known)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a training stage does.
+
+    Attributes:
+        arch, size: of the network.
+        options: of the optimisation, as plain values.
+        rows: that an epoch walks through.
+    """
+
+    arch: str
+    size: int
+    options: Mapping[str, Any]
+    rows: int
+
+    @property
+    def images(self) -> int:
+        """Rows times epochs."""
+        return self.rows * int(self.options["epochs"])
 
 
 def train_images(stage: str, params: Mapping[str, Any]) -> int | None:
     """Images that a training walks through: rows times epochs; None for another stage."""
+    found = _training(stage, params)
+    return None if found is None else found.images
+
+
+def _training(stage: str, params: Mapping[str, Any]) -> _Training | None:
+    """The training of a stage; None for another stage."""
     kind, _, key = stage.partition("@")
     if kind not in _TRAININGS:
         return None
-    section = params["student"] if kind == "student" else params["teacher"]
-    train = dict(section["train"])
-    if kind == "teacher_b":
-        train |= (params.get("teacher_b") or {}).get("train", {})
-    if kind != "student":
-        entry = params["teachers"].get(key.split("-")[0], {})
-        train |= entry.get("b" if kind == "teacher_b" else "a", {}).get("train", {})
-    return _train_rows() * int(train["epochs"])
+    name = key.split("-")[0]
+    if kind == "student":
+        sections = [params["student"]]
+        method = params["student"].get(name) or {}
+        if method.get("extra_epochs"):
+            sections.append({"train": {"epochs": method["extra_epochs"]}})
+        arch = params["student"]["arch"]
+    else:
+        entry, b = params["teachers"].get(name, {}), kind == "teacher_b"
+        sections = [params["teacher"], *([params.get("teacher_b") or {}] if b else [])]
+        sections.append(entry.get("b" if b else "a") or {})
+        arch = entry.get("arch", "")
+    options: dict[str, Any] = {}
+    size, rows = params["preprocessing"]["size"], _train_rows()
+    for section in sections:
+        options |= section.get("train") or {}
+        size = (section.get("preprocessing") or {}).get("size", size)
+    chosen = next((one["set"] for one in reversed(sections) if one.get("set")), None)
+    most = ((params.get("sets") or {}).get(chosen) or {}).get("most_per_class")
+    if most:
+        rows = min(rows, N_CLASSES * most)
+    return _Training(arch, int(size), options, rows)
 
 
 def estimate(
@@ -105,10 +153,11 @@ def estimate(
     seconds, peaks, guessed, disk = {}, {}, [], 0.0
     for stage in plan.needs:
         past = known.get(stage, {})
-        images = train_images(stage, params)
-        if images is not None:
-            speed = _last_speed(stage) or measure(*_network(stage, params), threads)
-            seconds[stage] = _START + images / speed
+        training = _training(stage, params)
+        if training is not None:
+            batch = int(training.options["batch"])
+            speed = _last_speed(stage) or measure(training.arch, training.size, batch, threads)
+            seconds[stage] = _START + training.images / speed
         elif past:
             seconds[stage] = past["seconds"]
         else:
@@ -116,7 +165,9 @@ def estimate(
             guessed.append(stage)
         torch = wants_torch(stage)
         peaks[stage] = past.get("peak") or (_HEAVY_BYTES if torch else _LIGHT_BYTES)
-        disk += sizes.get(stage) or (_MODEL_BYTES if images is not None else 0)
+        if training is not None and not past.get("peak"):
+            peaks[stage] += _bytes_of(training)
+        disk += sizes.get(stage) or (_MODEL_BYTES if training is not None else 0)
     if not sizes:
         disk += _RAW_COPIES * _raw_bytes()
     at_once = sorted(peaks.values(), reverse=True)[: machine.jobs]
@@ -159,7 +210,11 @@ def _first_time(
     params: Mapping[str, Any],
     measure: Callable[[str, int, int], float],
 ) -> float:
-    """Seconds of a stage that never ran here and is no training."""
+    """Seconds of a stage that never ran here and is no training of one student."""
+    if stage.startswith("crossval@"):
+        images = _train_rows() * params["student"]["train"]["epochs"]
+        trainings = params["crossval"]["folds"] * len(params["student"]["methods"])
+        return _START + trainings * images / measure(*_network(stage, params))
     if stage.partition("@")[0] not in _FORWARD:
         return _LIGHT
     views = params["views"]["count"] + 1 if stage.startswith("logits_dev") else 1
@@ -171,13 +226,28 @@ def _first_time(
 
 
 def _network(stage: str, params: Mapping[str, Any]) -> tuple[str, int, int]:
-    """Architecture, image size and batch of a stage."""
-    tag = stage.partition("@")[2].split("-")[0]
-    teacher = params["teachers"].get(tag)
-    section = params["teacher"] if teacher else params["student"]
-    size = (section.get("preprocessing") or params["preprocessing"])["size"]
-    arch = teacher["arch"] if teacher else params["student"]["arch"]
-    return arch, int(size), int(section["train"]["batch"])
+    """Architecture, image size and batch of a stage that runs a network over rows."""
+    key = stage.partition("@")[2]
+    kind = "student"
+    if (teacher := params["teachers"].get(key)) is not None:
+        kind = "teacher_b" if teacher.get("stage") == "b" else "teacher_a"
+    found = _training(f"{kind}@{key}", params)
+    assert found is not None
+    return found.arch, found.size, int(found.options["batch"])
+
+
+def _bytes_of(training: _Training) -> float:
+    """What a training takes on its device (see `training_bytes`)."""
+    from fer_core.models.networks.backbone import build_classifier
+    from fer_core.training.loop.footprint import training_bytes
+    from fer_core.training.loop.options import TrainOptions
+
+    fields = {
+        name: training.options[name]
+        for name in TrainOptions.model_fields.keys() & training.options.keys()
+    }
+    options = TrainOptions.model_validate(fields)
+    return training_bytes(build_classifier(training.arch, training.size), training.size, options)
 
 
 def _last_speed(stage: str) -> float | None:

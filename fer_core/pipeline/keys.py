@@ -14,6 +14,7 @@ from typing import Any
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
 from fer_core.base.params import PARAMS_FILE
+from fer_core.base.paths import ADAPTED
 from fer_core.training.students.needs import Needs
 
 __all__ = ["clean_keys", "folds_of", "keys_of", "loss_of", "names_of", "needs_of", "sections_read"]
@@ -35,8 +36,9 @@ _NEEDED = {
 
 
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
-    """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage), student
-    and arch; there may be no teacher.
+    """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage),
+    student, session (a data set to adapt to), crossval (a student) and arch; there may be no
+    teacher, session and crossval.
 
     Raises:
         ParamsError: another of these is not declared.
@@ -50,6 +52,8 @@ def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
             "student": [
                 f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]
             ],
+            "session": list((params.get("adapt") or {}).get("sources", [])),
+            "crossval": [params["deploy"]["student"]] if params.get("crossval") else [],
             "arch": sorted(
                 {student["arch"], *(entry["arch"] for entry in params["teachers"].values())}
             ),
@@ -95,7 +99,8 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
                 "init": begin,
                 "targets": targets,
             }
-    trained = {key: f"data/students/{key}/model" for key in names["student"]}
+    keys = [*names["student"], *([ADAPTED] if names["session"] else [])]
+    trained = {key: f"data/students/{key}/model" for key in keys}
     return {
         "clean": clean_keys(names["source"], params, root),
         "init": names["arch"],
@@ -114,9 +119,13 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         },
         "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
         "student": students,
-        "predict": names["student"],
+        "crossval": {
+            key: {"init": init, "loss": loss_of(params, key.rpartition("-")[0])}
+            for key in names["crossval"]
+        },
+        "predict": keys,
         "evaluate": {key: {"model": model} for key, model in (teachers | trained).items()},
-        "calibrate": [*teachers, *names["student"]],
+        "calibrate": [*teachers, *keys],
         "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
     }
 
@@ -190,7 +199,7 @@ def needs_of(loss: str, root: Path) -> Needs:
 def _is_guided(params: dict[str, Any], method: str) -> bool:
     """Whether a further term of a method asks a teacher, as `Loss.guided` says."""
     negl = (params["student"].get(method) or {}).get("negl") or {}
-    return str(negl.get("negatives", "uniform")) != "uniform"
+    return negl.get("negatives") in ("teacher", "confusion")
 
 
 def _stage(entry: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ scratch folder is left over once no process holds it and nobody touched it for s
 the same training may go on from it.
 """
 
-import fcntl
 import re
 import shutil
 import subprocess
@@ -15,11 +14,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from fer_core.base.errors import ArtifactError
 
 __all__ = ["Leftover", "leftovers", "remove", "unused_cache"]
 
-_STAGES = ("teacher_a", "teacher_b", "teacher_fold", "student")
+_STAGES = ("teacher_a", "teacher_b", "teacher_fold", "student", "adapt")
 _KEPT = ("--workspace", "--all-branches", "--all-tags", "--all-experiments")
 _DAY = 86400
 _REMOVING = re.compile(r"^Removing (.+)$", re.M)
@@ -106,9 +107,8 @@ def _is_held(lock: Path) -> bool:
     """Whether a training holds its scratch folder."""
     if not lock.is_file():
         return False
-    with lock.open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    try:
+        with FileLock(lock, blocking=False):
+            return False
+    except Timeout:
+        return True

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from fer_core.base.signals import signal_group
 from fer_core.pipeline.nursery_process import MESSAGE
 from fer_core.pipeline.workspace import Command
 
@@ -71,6 +72,10 @@ class Process:
         while self.status is None:
             self.status = self._wait(self, True)
         return self.status
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to all it has started."""
+        signal_group(self, number)
 
 
 def start_process(command: Command, environment: Mapping[str, str]) -> Process:

@@ -14,7 +14,7 @@ import selectors
 import signal
 import socket
 import sys
-from importlib import import_module
+from importlib import import_module, reload
 from typing import Any
 
 MESSAGE = 1 << 20
@@ -79,6 +79,9 @@ def _become(order: dict[str, Any], out: int) -> None:
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    if "stages" in sys.modules:
+        # variables that oneDNN and MKL read at their first use, in the child
+        reload(sys.modules["stages"])
     sys.argv = [order["module"], *order["arguments"]]
 
 

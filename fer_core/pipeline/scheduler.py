@@ -5,37 +5,29 @@ done by one object, a `Workspace`, in this process and one stage at a time.
 """
 
 import logging
-import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from tqdm import tqdm
 
 from fer_core.base.errors import BusyError, FerError
 from fer_core.base.logs import progress_off
-from fer_core.base.processes import RUN_PROCESS, SIDE_BY_SIDE
-from fer_core.base.settings import Settings
-from fer_core.base.signals import caught_signals, signal_group
-from fer_core.pipeline.nursery import Nurseries, Process
+from fer_core.base.signals import caught_signals
+from fer_core.pipeline.machine import ALONE, Machine, stage_environment, stage_threads
+from fer_core.pipeline.nursery import Nurseries
 from fer_core.pipeline.plan import Plan
 from fer_core.pipeline.workspace import Command
 
-__all__ = ["Machine", "Stages", "machine_for", "run_plan"]
+__all__ = ["Executor", "Stages", "Started", "run_plan"]
 
 log = logging.getLogger(__name__)
 
-ALONE = frozenset({"latency"})
-"""Stages that time what they do: nothing runs beside them."""
-
-_GPUS = Path("/proc/driver/nvidia/gpus")
-_MOST_JOBS = 4
 _LONGEST = 5
 _PATIENCE = 1.0  # seconds until a stage whose files are in use is tried again
 
@@ -55,51 +47,38 @@ class Stages(Protocol):
         """The command failed."""
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What may be used.
+class Started(Protocol):
+    """A stage that was started: a `Process` of this machine, or one elsewhere."""
 
-    Attributes:
-        jobs: stages at a time.
-        threads: CPU threads of the machine, shared out among the stages that may run at a time.
-        devices: each serves one stage at a time that wants one; empty where the CPU is the device.
-            A stage that is spread over processes takes all devices, so with these there is one
-            entry, such as "auto", for all.
-    """
+    cpu: float
+    peak: int
+    started: float
 
-    jobs: int
-    threads: int
-    devices: tuple[str, ...]
+    @property
+    def stdout(self) -> AbstractContextManager[Iterable[str]]:
+        """What it prints; ends when the stage has ended."""
 
+    def wait(self) -> int:
+        """The status, negative after a signal."""
 
-def machine_for(settings: Settings, jobs: int | None) -> Machine:
-    """Devices and jobs by the settings: without any, every GPU, and on a CPU as many stages as it
-    has cores, four at most.
-    """
-    if settings.processes > 1:
-        return Machine(
-            jobs or settings.jobs or min(_MOST_JOBS, settings.machine_threads()),
-            settings.machine_threads(),
-            (settings.device,),
-        )
-    devices = settings.devices
-    if not devices and settings.device == "auto":
-        devices = tuple(f"cuda:{number}" for number in range(_gpus()))
-    elif not devices and settings.device != "cpu":
-        devices = (settings.device,)
-    if devices == ("cpu",):
-        devices = ()
-    threads = settings.machine_threads()
-    return Machine(
-        jobs or settings.jobs or max(len(devices), min(_MOST_JOBS, threads)), threads, devices
-    )
+    def signal(self, number: int) -> None:
+        """Pass a signal on to it."""
 
 
-def _gpus() -> int:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    return len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
+class Executor(Protocol):
+    """What starts stages: `Nurseries` on this machine, or a cluster."""
+
+    def start(self, command: Command, environment: Mapping[str, str], heavy: bool) -> Started:
+        """Start a stage.
+
+        Args:
+            command: of the stage.
+            environment: all variables that it gets.
+            heavy: whether its code uses torch.
+        """
+
+    def close(self) -> None:
+        """No stage is started after this."""
 
 
 _Event = tuple[str | None, str | None]
@@ -109,7 +88,7 @@ _Event = tuple[str | None, str | None]
 @dataclass
 class _Running:
     stage: str
-    process: Process
+    process: Started
     device: str | None
 
 
@@ -119,6 +98,7 @@ def run_plan(
     wants_device: Callable[[str], bool],
     stages: Stages,
     remember: Callable[[dict[str, tuple[float, float]]], None] = lambda _: None,
+    executor: Executor | None = None,
 ) -> int:
     """Run every stage of the plan as soon as all it needs has ended.
 
@@ -135,6 +115,7 @@ def run_plan(
         wants_device: whether a stage is to have a device of its own.
         stages: what is around their commands.
         remember: is told the seconds and the peak bytes of each stage that ended well.
+        executor: starts the stages; None takes processes of this machine.
 
     Returns:
         0, or the exit status of the first stage that failed (128 + n after signal n).
@@ -175,8 +156,8 @@ def run_plan(
             bar.update()
             return
         _tell(f"Running stage '{stage}'")
-        own = _environment(device, machine, plan.beside[stage], stage)
-        process = nurseries.start(command, command.environment | own, wants_device(stage))
+        own = stage_environment(device, machine, plan.beside[stage], stage)
+        process = starter.start(command, command.environment | own, wants_device(stage))
         _listen(stage, process, events)
         running[stage] = _Running(stage, process, device)
 
@@ -198,10 +179,10 @@ def run_plan(
             done.add(stage)
             peaks[stage] = process.peak
 
-    shares = {stage: _threads(machine, plan.beside[stage], stage) for stage in plan.needs}
-    nurseries = Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
+    shares = {stage: stage_threads(machine, plan.beside[stage], stage) for stage in plan.needs}
+    starter = executor or Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
     with (
-        closing(nurseries),
+        closing(starter),
         caught_signals(note),
         tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar,
     ):
@@ -268,32 +249,16 @@ def _startable(
         yield ready[0], machine.devices[0] if machine.devices else None
 
 
-def _together(machine: Machine, beside: int, stage: str) -> int:
-    """How many stages may run while this one runs, itself included."""
-    return 1 if stage.partition("@")[0] in ALONE else min(machine.jobs, 1 + beside)
-
-
-def _threads(machine: Machine, beside: int, stage: str) -> str:
-    return str(max(1, machine.threads // _together(machine, beside, stage)))
-
-
-def _environment(device: str | None, machine: Machine, beside: int, stage: str) -> dict[str, str]:
-    threads = _threads(machine, beside, stage)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = {"FER_THREADS": threads, "OMP_NUM_THREADS": threads, "PATH": path}
-    environment[SIDE_BY_SIDE] = str(_together(machine, beside, stage))
-    environment[RUN_PROCESS] = str(os.getpid())
-    return environment if device is None else environment | {"FER_DEVICE": device}
-
-
-def _listen(stage: str, process: Process, events: "queue.SimpleQueue[_Event]") -> None:
+def _listen(stage: str, process: Started, events: "queue.SimpleQueue[_Event]") -> None:
     """Turn what a stage prints, and its end, into events."""
 
     def listen() -> None:
-        with process.stdout as lines:
-            for line in lines:
-                events.put((stage, line))
-        events.put((stage, None))
+        try:
+            with process.stdout as lines:
+                for line in lines:
+                    events.put((stage, line))
+        finally:
+            events.put((stage, None))
 
     threading.Thread(target=listen, daemon=True).start()
 
@@ -320,4 +285,4 @@ def _times(times: Mapping[str, tuple[float, float]], whole: float) -> str:
 def _pass_on(number: int, running: dict[str, _Running]) -> None:
     """Send a signal to every stage's process group."""
     for job in running.values():
-        signal_group(job.process, number)
+        job.process.signal(number)

@@ -66,6 +66,8 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         if name in (params[section] if section else params) or (key == "teacher_b" and of_b):
             _check(params, key, model, path)
     _check_sets(params, path)
+    _check_adapt(params, path)
+    _check_crossval(params, path)
     of_stage = import_module("fer_core.training.loop.options").stage_options
     for tag, entry in teachers.items():
         for stage in "ab" if entry.get("stage") == "b" else "a":
@@ -139,7 +141,7 @@ def models_of(params: Mapping[str, Any]) -> dict[str, Any]:
     loss_class = import_module("fer_core.training.students.loss").loss_class
     methods = {
         f"student.{name}": loss_class(loss_of(dict(params), name))
-        for name in {*params["student"]["methods"], *_unlisted_methods(params["student"])}
+        for name in sorted({*params["student"]["methods"], *_unlisted_methods(params["student"])})
     }
     return {**_models(), **_optional_models(), **methods}
 
@@ -266,6 +268,64 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
             module.train_set_of(name, sets)
 
 
+def _check_adapt(params: dict[str, Any], path: Path) -> None:
+    """Adaptation learns from listed data sets and is judged on sets of test rows."""
+    adapt = params.get("adapt")
+    own_labels = (params["clean"].get("webcam_session") or {}).get("self_label")
+    if adapt is None:
+        _refuse(
+            ["no section adapt"] if own_labels else [],
+            "Self-labelled faces are for adaptation alone.",
+            f"{path}: clean.webcam_session.self_label",
+            remedy="add the section adapt, or take self_label out",
+        )
+        return
+    named_sets = import_module("fer_core.dataset.pack.named_sets")
+    sets = parse_section("sets", params["sets"], named_sets.NamedSets, path)
+    for name, asked, known in (
+        ("sources", adapt["sources"], params["manifest"]["sources"]),
+        ("sets", adapt.get("sets") or [], named_sets.evaluated_sets(sets)),
+    ):
+        _refuse(
+            sorted(set(asked) - set(known)),
+            "Adaptation names something that is not there.",
+            f"{path}: adapt.{name}",
+            expected=", ".join(known),
+            remedy="correct the name, or declare it under manifest.sources or sets",
+        )
+    for section in ("teacher", "teacher_b", "student"):
+        if not own_labels or section not in params:
+            continue
+        chosen = sets.get(params[section].get("set"), named_sets.SetFilter())
+        _refuse(
+            [source for source in adapt["sources"] if chosen.may_hold(source)],
+            "Self-labelled faces would be learnt from as if people had labelled them.",
+            f"{path}: {section}.set",
+            expected="a named set of train rows without these data sets",
+            remedy="declare one under sets, or take clean.webcam_session.self_label out",
+        )
+
+
+def _check_crossval(params: dict[str, Any], path: Path) -> None:
+    """Cross-validation repeats trainings on labels alone: the teachers that are there have seen the
+    faces that it holds out.
+    """
+    if params.get("crossval") is None:
+        return
+    method = params["deploy"]["student"].rpartition("-")[0]
+    chain = [method]
+    while (start := (params["student"].get(chain[-1]) or {}).get("start")) not in (None, *chain):
+        chain.append(start)
+    _refuse(
+        [name for name in chain if needs_of(loss_of(params, name), _CODE).of_teachers],
+        "The deployed student cannot be cross-validated: a method of its chain learns from "
+        "teachers.",
+        f"{path}: crossval",
+        expected="a student of methods of labels alone, such as ce, under deploy.student",
+        remedy="remove the section crossval, or deploy another student",
+    )
+
+
 def _check_changed(params: dict[str, Any], path: Path) -> None:
     """Each method's own learning rate and epochs must go with the rest of `student.train`."""
     options = import_module("fer_core.training.loop.options").StudentTrainOptions
@@ -326,7 +386,9 @@ def _optional_models() -> dict[str, Any]:
         "cpu_threads": Threads,
         "labels": import_module("fer_core.base.absent").LabelOptions,
         "teacher_b": options.TeacherBOptions,
+        "adapt": import_module("fer_core.training.adaptation.options").AdaptOptions,
         "targets": teaching.TargetOptions,
+        "crossval": import_module("fer_core.evaluation.crossval.crossval").CrossvalOptions,
         "student.preprocessing": options.Resolution,
         "student.init": options.SavedStudent,
         "student.mirror": bool,

@@ -6,7 +6,6 @@ its size, a missing package or file. Its numbers mean nothing.
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +15,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fer_core.base.errors import ParamsError
+from fer_core.base.git import project_files
 from fer_core.base.params import PARAMS_FILE
 from fer_core.base.settings import load_settings, project_root
-from fer_core.base.signals import caught_signals, signal_group
+from fer_core.base.signals import run_in_group
+from fer_core.pipeline.cache import cache_settings
 
 __all__ = ["run_smoke", "smoke_params"]
 
@@ -38,7 +38,7 @@ def run_smoke(root: Path) -> int:
         The status of `fer run` there.
 
     Raises:
-        ParamsError: no git.
+        MachineError: this is no git checkout.
     """
     with _copy_of(root) as copy:
         yaml = YAML()
@@ -54,70 +54,45 @@ def run_smoke(root: Path) -> int:
         }
         if settings.weights is not None:
             environment["FER_WEIGHTS"] = str(settings.weights)
-        process = subprocess.Popen(command, cwd=copy, env=environment, start_new_session=True)
-        with caught_signals(lambda number: signal_group(process, number)):
-            return process.wait()
+        return run_in_group(command, environment, copy)
 
 
 def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters of the same stages, with trainings of two epochs of two steps, and little of all
     that is repeated. The argument is changed.
     """
-    for section in _trainings(params):
+    for section in _sections(params, "train"):
         section |= {"max_train_batches": _STEPS, "max_val_batches": _VAL_ROWS}
         if "epochs" in section:
             section |= {"epochs": 2, "lr_warmup_epochs": 0}
         for key in ("eval_every", "checkpoint_every", "keep_checkpoints"):
             section.pop(key, None)
-    for margin in _margins(params):
+    for margin in _sections(params, "arcface"):
         margin |= {"warmup_epochs": 0, "ramp_end": min(1, margin.get("ramp_end", 0))}
     params["evaluation"]["bootstrap"] = 100
     params["latency"] |= {"rounds": 1, "calls": 5, "warm_up": 1, "batches": [1], "threads": [1]}
+    if "crossval" in params:
+        params["crossval"]["folds"] = 2
     if "trust" in params:
         params["trust"]["robustness"]["rows"] = 50
     return params
 
 
-def _trainings(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Sections of options of a training."""
-    for name in ("teacher", "teacher_b", "student"):
-        if "train" in params.get(name, {}):
-            yield params[name]["train"]
-    for entry in params["teachers"].values():
-        for stage in "ab":
-            if "train" in entry.get(stage, {}):
-                yield entry[stage]["train"]
-
-
-def _margins(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Sections of options of a margin that grows over epochs."""
-    for name in ("teacher", "teacher_b"):
-        if "arcface" in params.get(name, {}):
-            yield params[name]["arcface"]
-    for entry in params["teachers"].values():
-        for stage in "ab":
-            if "arcface" in entry.get(stage, {}):
-                yield entry[stage]["arcface"]
+def _sections(params: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    """Sections of one name ("train", "arcface") of every network."""
+    networks = [params.get(key, {}) for key in ("teacher", "teacher_b", "student")]
+    networks += [entry.get(stage, {}) for entry in params["teachers"].values() for stage in "ab"]
+    yield from (network[name] for network in networks if name in network)
 
 
 @contextmanager
 def _copy_of(root: Path) -> Iterator[Path]:
     """A folder with the files that git knows, as they are now, and with the checkout's cache."""
-    done = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ParamsError("git cannot list this project's files.", found=done.stderr.strip())
-    from dvc.config import Config
-
-    cache = Path(Config.from_cwd()["cache"].get("dir") or root / ".dvc" / "cache").absolute()
+    files = project_files(root)
+    cache = cache_settings(root / ".dvc")["dir"].absolute()
     with TemporaryDirectory(prefix="fer-smoke-") as folder:
         copy = Path(folder)
-        for name in filter(None, done.stdout.split("\0")):
+        for name in files:
             if (root / name).is_file():
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / name, copy / name)

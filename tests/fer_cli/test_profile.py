@@ -84,6 +84,35 @@ def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Pa
     assert "sets.hq_train" in stages["student"]["do"]["params"]
 
 
+def test_adaptation_brings_its_stages_and_a_key_of_its_own_and_takes_them_away(
+    project: Path,
+) -> None:
+    use_profile("webcam")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    assert stages["predict"]["foreach"][-1] == stages["calibrate"]["foreach"][-1] == "adapted"
+    assert stages["evaluate"]["foreach"]["adapted"] == {"model": "data/students/adapted/model"}
+    assert "data/sources/webcam.json" in stages["adapt_gate"]["deps"]
+    assert "adapt" in stages["adapt"]["params"] and "cpu_threads" in stages["adapt"]["params"]
+    use_profile("sample")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    assert not {"adapt", "adapt_gate"} & set(stages)
+    assert "adapted" not in stages["predict"]["foreach"]
+
+
+def test_cross_validation_comes_and_goes_with_the_profile_of_few_faces(project: Path) -> None:
+    use_profile("custom")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    item = {"init": "models/fer2013/model", "loss": "ce"}
+    assert stages["crossval"]["foreach"] == {"whole-1337": item}
+    for stage in ("report", "onnx"):
+        assert "metrics/crossval.json" in stages[stage]["deps"]
+        assert "crossval" in stages[stage]["params"]
+    use_profile("sample")
+    text = texts(project)[1]
+    assert "crossval" not in YAML(typ="safe").load(text)["stages"]
+    assert text.count("metrics/crossval.json") == 1  # the comment that the stage is now
+
+
 def test_edited_params_are_not_lost(project: Path) -> None:
     (project / "params.yaml").write_text(
         (project / "params.yaml").read_text().replace("seed: 1337", "seed: 7")
@@ -113,7 +142,7 @@ def test_outside_a_project_there_are_no_profiles(
 
 
 def test_unknown_profile_names_those_there_are(project: Path) -> None:
-    with pytest.raises(ParamsError, match="fer2013, protocol, sample"):
+    with pytest.raises(ParamsError, match="fer2013, protocol-cpu, protocol, sample"):
         use_profile("ferr2013")
 
 

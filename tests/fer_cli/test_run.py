@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fer_cli import run as run_command
 from fer_cli.main import app
 from fer_core.base.errors import FerError, ParamsError
+from fer_core.base.settings import Settings
 from fer_core.pipeline import plan, ready, scheduler, traps, workspace
 from fer_core.pipeline.plan import Plan
+from fer_core.workers import executor
 from tests.shipped import ROOT, lay_sample
 
 
@@ -81,6 +82,32 @@ def test_a_descriptor_that_went_missing_is_told_whether_params_changed_or_not(
             fer(*command)
 
 
+@pytest.mark.parametrize(
+    ("options", "on", "address"),
+    [
+        ([], "local", ""),
+        (["--on", "slurm", "--partition", "gpu"], "slurm", "gpu"),
+        (["--on", "ray", "--address", "head:6379"], "ray", "head:6379"),
+    ],
+)
+def test_where_stages_run_is_an_option_and_else_a_setting(
+    project: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], on: str, address: str
+) -> None:
+    opened: list[Settings] = []
+    given: list[object] = []
+    monkeypatch.setattr(executor, "open_workers", lambda _, settings: opened.append(settings) or 7)
+    monkeypatch.setattr(scheduler, "run_plan", lambda *told: given.append(told[5]) or 0)
+    for how in ("option", "setting"):
+        if how == "setting":
+            text = f'on = "{on}"\naddress = "{address}"\n'
+            (project / "fer.local.toml").write_text(text)
+        assert fer("run", *(options if how == "option" else [])) == 0
+    assert given == [None if on == "local" else 7] * 2
+    assert [(one.on, one.address) for one in opened] == [(on, address)] * (2 * (on != "local"))
+    with pytest.raises(ParamsError, match="setting on does not fit"):
+        fer("run", "--on", "the moon")
+
+
 @pytest.mark.parametrize("status", [0, 1, 130])
 def test_the_status_is_that_of_the_first_stage_that_failed(
     project: Path, monkeypatch: pytest.MonkeyPatch, status: int
@@ -102,7 +129,7 @@ def test_options_of_dvc_repro_reach_it_in_their_order(
 
         send_signal = wait = lambda self, *_: status
 
-    monkeypatch.setattr(run_command.subprocess, "Popen", Process)
+    monkeypatch.setattr("subprocess.Popen", Process)
     assert fer("run", "--force", "--dry", "--single-item", "student@ce-1") == expected
     options = ["--force", "--dry", "--single-item", "student@ce-1"]
     assert started == [["--wait-for-lock", "repro", *options]]

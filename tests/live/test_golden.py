@@ -104,7 +104,7 @@ def test_smoothing_by_hand() -> None:
     line = case("smoothing", "a switch of label")
     high, low = line["frames"][0]["p"][3], line["frames"][0]["p"][0]
     for frame in line["frames"][5:]:
-        rest = np.exp(-(frame["time"] - 0.4) / 0.2)
+        rest = np.exp(-(frame["time"] - 0.4) / line["rules"]["tau_s"])
         odds = np.log(high / low) * (2 * rest - 1)
         happy, sad = frame["p_smoothed"][3], frame["p_smoothed"][4]
         assert np.log(happy / sad) == pytest.approx(odds, abs=1e-4)

@@ -75,12 +75,22 @@ def test_intervals_hold_the_value_and_come_from_segments() -> None:
 
 
 def test_two_sessions_of_the_same_labels_are_compared_pair_by_pair() -> None:
-    found = difference(_session(12), _session(4), Score(resamples=300))
+    found = difference([_session(12)], [_session(4)], [Score(resamples=300)])
     accuracy = found["accuracy"]
     assert accuracy["difference"] == pytest.approx(accuracy["after"] - accuracy["before"])
     assert 0 < accuracy["interval"][0] < accuracy["difference"] < accuracy["interval"][1]
-    same = difference(_session(4), _session(4), Score(resamples=50))
+    same = difference([_session(4)], [_session(4)], [Score(resamples=50)])
     assert same["macro_f1_present"]["interval"] == [0.0, 0.0]
+
+
+def test_sessions_are_pooled_by_segments_and_nothing_flips_between_them() -> None:
+    rules = [Score(resamples=300)] * 2
+    two = difference([_session(12), _session(4)], [_session(4), _session(4)], rules)
+    one = difference([_session(12)], [_session(4)], rules[:1])
+    assert two["segments"] == 2 * one["segments"]
+    assert two["accuracy"]["difference"] == pytest.approx(one["accuracy"]["difference"] / 2)
+    doubled = difference([_session(4)] * 2, [_session(4)] * 2, rules)
+    assert doubled["flips_per_min"]["before"] == pytest.approx(one["flips_per_min"]["after"])
 
 
 def test_delay_is_that_of_the_first_right_frame_after_a_change() -> None:

@@ -139,7 +139,7 @@ def test_the_token_may_be_in_the_address(running: Running) -> None:
 def test_the_session_says_what_it_is(running: Running) -> None:
     state = running.json("GET", "/session")
     assert state["mode"] == "server" and state["classes"][3] == "Happy"
-    assert state["model"]["name"] == "acting" and state["specification"]["smooth"]["tau_s"] == 0.2
+    assert state["model"]["name"] == "acting" and state["specification"]["smooth"]["tau_s"] == 0.15
     assert not state["ended"] and not state["recording"]
 
 
@@ -189,7 +189,7 @@ def test_labels_typed_in_the_page_become_rows(running: Running) -> None:
 
 def test_settings_are_checked_and_kept(running: Running) -> None:
     rules = running.json("POST", "/settings", {"smooth": {"tau_s": 0.1}})
-    assert rules["smooth"]["tau_s"] == 0.1 and rules["smooth"]["enter"] == 0.5
+    assert rules["smooth"]["tau_s"] == 0.1 and rules["smooth"]["enter"] == 0.4
     for wrong in ({"smooth": {"tau_s": -1}}, {"tau": 1}, {"smooth": {"minimum": 90}}):
         assert running.ask("POST", "/settings", wrong)[0].status == 400
     folder = Path(running.json("POST", "/stop")["folder"])

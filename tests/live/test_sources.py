@@ -1,3 +1,4 @@
+import http.server
 import os
 import threading
 import time
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from fer_core.base.errors import DataError
-from fer_core.live import captures
 from fer_core.live.cameras import CameraSource
 from fer_core.live.sources import FolderSource, PacedSource, VideoSource, open_source
+from fer_core.pixels import captures
 from tests.live.acting import Clip, grey, write_clip
 
 
@@ -118,6 +119,37 @@ def test_missing_sources_are_named(tmp_path: Path) -> None:
     for name in ("97", "rtsp://127.0.0.1:1/live"):
         with pytest.raises(DataError, match=r"no such (camera|stream)"):
             open_source(name)
+
+
+class _Stream(http.server.BaseHTTPRequestHandler):
+    """Joined JPEGs, as network cameras send them, until 40 are sent."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        data = cv2.imencode(".jpg", grey(3))[1].tobytes()
+        for _ in range(40):
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            self.wfile.write(head.encode() + data + b"\r\n")
+            time.sleep(0.01)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def test_a_stream_is_read_by_its_address_until_it_ends() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Stream) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = open_source(f"http://127.0.0.1:{server.server_port}/camera.mjpg")
+        assert source.kind == "stream" and not source.waits
+        seen = []
+        with pytest.raises(DataError, match="The stream went away"):
+            seen.extend(source.frames())
+        server.shutdown()
+    assert round(seen[0].image.mean() / 30) == 3
+    assert [frame.index for frame in seen] == list(range(len(seen)))
+    assert len(seen) + sum(frame.dropped for frame in seen) >= 30
 
 
 class Lens:

@@ -16,7 +16,7 @@ def test_the_file_of_rules_holds_the_defaults_and_all_of_them() -> None:
 
 def test_what_is_not_given_keeps_its_value() -> None:
     rules = Specification.from_dict({"smooth": {"tau_s": 1}}).changed({"track": {"keep_s": 2.5}})
-    assert (rules.smooth.tau_s, rules.track.keep_s, rules.smooth.enter) == (1, 2.5, 0.5)
+    assert (rules.smooth.tau_s, rules.track.keep_s, rules.smooth.enter) == (1, 2.5, 0.4)
     assert Specification.from_dict(rules.to_dict()) == rules
     assert Specification.from_dict(None) == Specification()
 
@@ -34,7 +34,7 @@ def test_what_is_not_given_keeps_its_value() -> None:
         ({"smooth": {"window": 8.0}}, "smooth.window"),
         ({"smooth": {"mode": "slow"}}, "time or original"),
         ({"smooth": {"enter_of": {"Glad": 0.5}}}, "class names"),
-        ({"smooth": {"enter_of": {"Sad": 0.3}}}, "smooth.leave"),
+        ({"smooth": {"enter_of": {"Sad": 0.2}}}, "smooth.leave"),
         ({"smooth": {"leave": 0.6}}, "smooth.leave"),
         ({"smooth": {"window": 7}}, "smooth.minimum"),
         ({"detect": {"longest_side": 63}}, "64 to 4096"),

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.scheduler import Machine, run_plan
+from fer_core.pipeline.scheduler import run_plan
 from fer_core.pipeline.workspace import open_workspace
 from tests.shipped import ROOT
 

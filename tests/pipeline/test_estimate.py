@@ -7,9 +7,12 @@ import pytest
 
 from fer_core.base.files import write_json
 from fer_core.base.params import read_params
+from fer_core.models.networks.backbone import build_classifier
 from fer_core.pipeline.estimate import TIMES, estimate, measured_speed, note_times, train_images
+from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import Plan, plan_of
-from fer_core.pipeline.scheduler import Machine
+from fer_core.training.loop.footprint import training_bytes
+from fer_core.training.loop.options import StudentTrainOptions
 from tests.shipped import SAMPLE
 
 UPSTREAM: dict[str, set[str]] = {
@@ -50,7 +53,7 @@ def test_trainings_go_at_their_last_speed_and_other_stages_take_what_they_took(
         log = {"images_per_second": speed, "seconds": 1}
         write_json(Path(f"data/students/{key}/log/environment.json"), log)
     taken = dict.fromkeys(("pack", "report", "predict@kd-1337"), (10.0, 500000000.0))
-    note_times(taken, {})
+    note_times(params, taken)
     lock = "stages:\n  pack:\n    outs:\n    - {path: data/pack, size: 7000}\n"
     Path("dvc.lock").write_text(lock)
     found = estimate(plan, params, ONE, lambda _: True)
@@ -59,7 +62,29 @@ def test_trainings_go_at_their_last_speed_and_other_stages_take_what_they_took(
     assert found.seconds == pytest.approx(10 + 108 + 58 + 10 + 10) and not found.guessed
     both = estimate(plan, params, TWO, lambda _: True)
     assert both.seconds == pytest.approx(10 + 108 + 10)
-    assert both.memory == pytest.approx(1.2e9 * 2) and both.disk >= 7000
+    options = StudentTrainOptions.model_validate(params["student"]["train"])
+    network = training_bytes(build_classifier("test_resnet", 40), 40, options)
+    assert both.memory == pytest.approx(2 * (1.2e9 + network)) and both.disk >= 7000
+
+
+def test_a_stage_has_its_own_size_its_own_epochs_and_the_rows_of_its_set(
+    params: dict[str, Any],
+) -> None:
+    params |= {"sets": {"few": {"split": ["train"], "most_per_class": 20}}}
+    params["teacher_b"] = {"set": "few", "preprocessing": {"size": 96}, "train": {"epochs": 2}}
+    params["teachers"]["tiny_resnet"] |= {"stage": "b", "b": {"train": {"epochs": 5}}}
+    params["student"]["kd"]["extra_epochs"] = 3
+    assert train_images("teacher_b@tiny_resnet", params) == 5 * 7 * 20
+    assert train_images("student@kd-1337", params) == 3000
+    asked = []
+
+    def measure(*of: Any) -> float:
+        asked.append(of)
+        return 50.0
+
+    plan = plan_of(*3 * [{"teacher_b@tiny_resnet": set(), "logits_dev@tiny_resnet": set()}])
+    estimate(plan, params, ONE, lambda _: False, measure)
+    assert asked == [("test_resnet", 96, 32, 2)], "of the training and of its logits"
 
 
 def test_without_a_history_the_network_is_measured_once_and_the_rest_is_guessed(
@@ -75,6 +100,15 @@ def test_without_a_history_the_network_is_measured_once_and_the_rest_is_guessed(
     assert asked == [("test_resnet", 40, 32, 1)]
     assert dict(found.longest)["student@ce-1337"] == pytest.approx(208)
     assert set(found.guessed) == {"pack", "report", "predict@kd-1337"}
+
+
+def test_a_cross_validation_is_a_training_for_each_part_and_method(params: dict[str, Any]) -> None:
+    params["crossval"] = {"folds": 4}
+    params["student"]["methods"] = ["ce", "whole"]
+    graph: dict[str, set[str]] = {"crossval@ce-1337": set()}
+    plan = plan_of(graph, graph, graph)
+    found = estimate(plan, params, ONE, lambda _: True, lambda *_: 100.0)
+    assert found.seconds == pytest.approx(8 + 4 * 2 * 1000 * 10 / 100)
 
 
 def test_a_network_is_measured_in_a_moment(params: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """`fer gc`: only what nobody needs goes, and only when it is asked."""
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from fer_cli.main import app
@@ -83,8 +83,7 @@ def test_folders_of_trainings_that_stopped_go_once_they_are_old_and_nobody_holds
     recent = old(checkout / "runs/student/kd-1/bb", 1)
     held = old(checkout / "runs/student/kd-1/cc", 9)
     experiment = old(checkout / ".dvc/tmp/exps/standalone/tmp1", 9)
-    with (held.with_name("cc.lock")).open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with FileLock(held.with_name("cc.lock")):
         text = fer()
         assert str(stopped) in text and "untouched for 9 days" in text
         assert str(recent) not in text and str(held) not in text

@@ -38,7 +38,8 @@ if sys.argv[1] == "waits":
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Starts stages in a nursery."""
     (tmp_path / "stages").mkdir()
-    (tmp_path / "stages/__init__.py").write_text("")
+    package = "import os\nos.environ['SET'] = 'here'\n"
+    (tmp_path / "stages/__init__.py").write_text(package)
     (tmp_path / "stages/tell.py").write_text(STAGE)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -68,7 +69,8 @@ def test_arguments_folder_environment_and_session_are_its_own(start, tmp_path: P
         "MINE": "yes",
         "PATH": told["environment"]["PATH"],
         "PYTHONPATH": str(tmp_path),
-    }
+        "SET": "here",
+    }, "what the package of the stages sets is there too: libraries read it at their first use"
     assert told["session"] and told["handler"]
     assert (told["name"], told["main"]) == ("stages.tell", "__main__")
     assert "colorsys" in told["loaded"] and "stages.tell" not in told["loaded"]

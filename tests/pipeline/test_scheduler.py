@@ -13,8 +13,9 @@ import pytest
 
 from fer_core.base.settings import Settings
 from fer_core.pipeline import scheduler
+from fer_core.pipeline.machine import Machine, machine_for
 from fer_core.pipeline.plan import Plan, plan_of
-from fer_core.pipeline.scheduler import Machine, machine_for, run_plan
+from fer_core.pipeline.scheduler import run_plan
 from fer_core.pipeline.workspace import Command
 
 SCRIPT = """

@@ -15,6 +15,9 @@ PATH = Path("params.yaml")
 Change = Callable[[dict[str, Any]], object]
 
 
+ADAPT = read_params(ROOT / "profiles" / "webcam.yaml")["adapt"]
+
+
 def params_after(change: Change) -> dict[str, Any]:
     params = read_params(ROOT / "profiles" / "sample.yaml")
     change(params)
@@ -91,6 +94,33 @@ def params_after(change: Change) -> dict[str, Any]:
             ["targets.weights", "per_class", "ensemble.kinds"],
         ),
         (lambda p: p.update(targets={"votes": 2}), ["targets.votes", "2"]),
+        (lambda p: p.update(adapt=ADAPT), ["adapt.sources", "webcam", "sample_expw"]),
+        (
+            lambda p: p.update(adapt=ADAPT | {"sources": ["sample_expw"], "sets": ["nope"]}),
+            ["adapt.sets", "nope", "test_all_sources"],
+        ),
+        (lambda p: p.update(adapt=ADAPT | {"mode": "all"}), ["adapt.mode", "all"]),
+        (
+            lambda p: (
+                p.update(adapt=ADAPT | {"sources": ["sample_expw"]}),
+                p["clean"].update(webcam_session={"self_label": {"sure": 0.8}}),
+            ),
+            ["Self-labelled", "sample_expw", "teacher.set"],
+        ),
+        (
+            lambda p: p["clean"].update(webcam_session={"self_label": {"sure": 0.8}}),
+            ["self_label", "no section adapt"],
+        ),
+        (
+            lambda p: p["clean"].update(webcam_session={"self_label": {"sure": 0.4}}),
+            ["clean.webcam_session.self_label", "unsure must be at most sure"],
+        ),
+        (
+            lambda p: p.update(adapt=ADAPT | {"train": ADAPT["train"] | {"trainable": "last"}}),
+            ["adapt.train", "adapt.mode"],
+        ),
+        (lambda p: p.update(crossval={"folds": 1}), ["crossval.folds", "1"]),
+        (lambda p: p.update(crossval={"folds": 5}), ["crossval", "kd", "teachers", "deploy"]),
         (lambda p: p["student"].update(init="../models; rm"), ["student.init", "rm"]),
         (lambda p: p["views"].update(rotation=120), ["views.rotation", "120"]),
         (lambda p: p["teacher"]["train"].update(optimizer="lion"), ["teacher.train.optimizer"]),

@@ -116,7 +116,7 @@ def test_umask_077_with_a_cache_of_a_group(checkout: Path, umask: None) -> None:
 
 @pytest.mark.parametrize(
     ("key", "twice"),
-    [("teachers", "RN18"), ("sets", "Sample_Expw"), ("student", "KD")],
+    [("teachers", "TINY_RESNET"), ("sets", "Sample_Expw"), ("student", "KD")],
 )
 def test_names_that_differ_only_in_case_are_refused(key: str, twice: str) -> None:
     params = read_params(SAMPLE)

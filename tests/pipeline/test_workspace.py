@@ -32,11 +32,19 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def recorded(root: Path) -> dict[str, bytes]:
-    """What a run leaves for DVC and git: the lock, ignore files, run cache and objects."""
-    files = [root / "dvc.lock", *root.glob("**/.gitignore")]
+    """What a run leaves for DVC and git: the lock, ignore files, run cache and objects.
+
+    Lines of ignore files are sorted: they are added as stages end, and two may run at once.
+    """
+    files = [root / "dvc.lock"]
     for folder in ("runs", "files/md5"):
         files += [file for file in (root / ".dvc/cache" / folder).rglob("*") if file.is_file()]
-    return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+    found = {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+    for file in root.glob("**/.gitignore"):
+        found[file.relative_to(root).as_posix()] = b"".join(
+            sorted(file.read_bytes().splitlines(True))
+        )
+    return found
 
 
 def test_records_are_byte_for_byte_those_of_dvc_repro(checkout: Path, tmp_path: Path) -> None:

@@ -59,10 +59,10 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.mark.parametrize("address", ["whole", "moved"])
 def test_the_detector_is_fetched_once(zoo: str, tmp_path: Path, address: str) -> None:
     path = tmp_path / "cache" / "yunet.onnx"
-    assert fetching.fetch_detector(path, f"{zoo}/{address}").read_bytes() == DETECTOR
-    fetching.fetch_detector(path, f"{zoo}/nowhere")
+    assert fetching.fetch_detector(path, [f"{zoo}/{address}"]).read_bytes() == DETECTOR
+    fetching.fetch_detector(path, [f"{zoo}/nowhere"])
     path.write_bytes(b"damaged")
-    fetching.fetch_detector(path, f"{zoo}/whole")
+    fetching.fetch_detector(path, [f"{zoo}/whole"])
     assert path.read_bytes() == DETECTOR
 
 
@@ -82,9 +82,20 @@ def test_anything_else_is_refused_and_what_was_there_stays(
     path = tmp_path / "yunet.onnx"
     path.write_bytes(b"older")
     with pytest.raises(ArtifactError, match=words):
-        fetching.fetch_detector(path, f"{zoo}/{address}")
+        fetching.fetch_detector(path, [f"{zoo}/{address}"])
     assert [file.name for file in tmp_path.iterdir()] == ["yunet.onnx"]
     assert path.read_bytes() == b"older"
+
+
+def test_mirrors_are_tried_in_turn_and_each_refusal_is_told(
+    zoo: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "yunet.onnx"
+    urls = [f"{zoo}/{address}" for address in ("nowhere", "other", "whole", "cut")]
+    assert fetching.fetch_detector(path, urls).read_bytes() == DETECTOR
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert [f"/{address}" in one for address, one in zip(("nowhere", "other"), told, strict=True)]
+    assert all(url.startswith("https://") for url in fetching.MIRRORS)
 
 
 def test_without_a_network_the_error_says_what_to_do(
@@ -93,7 +104,7 @@ def test_without_a_network_the_error_says_what_to_do(
     _packaged(monkeypatch, None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(ArtifactError, match=r"cannot be fetched(.|\n)*by hand"):
-        fetching.fetch_detector(tmp_path / "yunet.onnx", "http://127.0.0.1:1/yunet.onnx")
+        fetching.fetch_detector(tmp_path / "yunet.onnx", ["http://127.0.0.1:1/yunet.onnx"])
 
 
 def test_the_detector_comes_with_the_requirements_and_nothing_of_theirs_is_imported() -> None:
@@ -104,7 +115,7 @@ def test_the_detector_comes_with_the_requirements_and_nothing_of_theirs_is_impor
 
 
 def test_that_detector_is_copied_and_not_fetched(tmp_path: Path) -> None:
-    path = fetching.fetch_detector(tmp_path / "yunet.onnx", "http://127.0.0.1:1/yunet.onnx")
+    path = fetching.fetch_detector(tmp_path / "yunet.onnx", ["http://127.0.0.1:1/yunet.onnx"])
     assert sha256_file(path) == detection.YUNET_SHA256
 
 

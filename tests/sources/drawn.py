@@ -1,6 +1,7 @@
 """One tiny valid tree for each layout in the registry, for tests that hold for every reader."""
 
 import json
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from fer_core.dataset.cleaning.cleaning import CleanSummary, clean
 from fer_core.sources.catalogue.descriptor import Descriptor, scanned, write_descriptor
+from tests.live.acting import Clip, acted
 from tests.sources import trees
 from tests.sources.trees import (
     clean_options,
@@ -22,7 +24,7 @@ from tests.sources.trees import (
     put,
 )
 
-__all__ = ["LAYOUTS", "Layout", "cleaned", "hugging_face"]
+__all__ = ["LAYOUTS", "Layout", "cleaned", "hugging_face", "session"]
 
 
 class Layout(NamedTuple):
@@ -188,6 +190,24 @@ def _parquet(root: Path) -> None:
     hugging_face(root / "train.parquet", rows, ["happy", "Sad", "contempt"])
 
 
+def session(folder: Path, shown: list[int]) -> Path:
+    """A recorded session of grey frames, ten a second, that is labelled as it shows; -1 is black and
+    has no label.
+    """
+    watch = acted(folder, Clip([max(label, 0) for label in shown]))
+    watch.writer.record(True)
+    watch.before = lambda index: watch.writer.label(None if shown[index] < 0 else shown[index])
+    deque(watch.results(), maxlen=0)
+    return folder
+
+
+_SESSION = ("anna/per_frame.csv", "anna/session.json")
+
+
+def _webcam_session(root: Path) -> None:
+    session(root / "anna", [3] * 30 + [-1] * 5)
+
+
 def _put_all(paths: tuple[str, ...]) -> Callable[[Path], object]:
     return lambda root: [put(root / path, seed) for seed, path in enumerate(paths)]
 
@@ -235,6 +255,7 @@ LAYOUTS = {
         may_be_empty=True,
     ),
     "csv_labels": Layout(_csv_labels, ("legend.csv",), _CSV, "{}d.png,sad"),
+    "webcam_session": Layout(_webcam_session, _SESSION[:1], others=_SESSION[1:]),
     "parquet": Layout(_parquet, others=("train.parquet",)),
     "folder7": Layout(_put_all(_FOLDER7), images=_FOLDER7),
     "unlabelled": Layout(_put_all(_UNLABELLED), images=_UNLABELLED),

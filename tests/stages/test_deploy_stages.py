@@ -22,11 +22,12 @@ from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
 from fer_core.evaluation.selective.report import Fitted, write_fitted
 from fer_core.export.latency.records import read_latency, read_promotions
-from fer_core.export.onnx.parity import GATES, read_parity
+from fer_core.export.onnx.gates import GATES, read_parity
 from fer_core.export.onnx.report import read_export_report
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import save_model
+from fer_core.predict.intended_use import EU_LAW, INTENDED_USE, NOT_FOR
 from fer_core.predict.predictor import Predictor
 from stages import latency, onnx, onnx_teacher
 from tests.exports import (
@@ -123,7 +124,7 @@ def test_student_is_exported_proved_and_timed(
     )
 
     monkeypatch.setattr(
-        "fer_core.export.latency.latency.REFERENCE", ARCH
+        "fer_core.export.latency.subjects.REFERENCE", ARCH
     )  # the true one takes ten times as long to export
     latency.main()
     table = read_latency(Path("metrics/latencybenchmarks.csv"))
@@ -131,10 +132,11 @@ def test_student_is_exported_proved_and_timed(
         ("reference", "fp32"),
         *(("kd-1", precision) for precision in ("fp32", "fp16", "int8")),
     }
-    assert set(zip(table["model"], table["precision"], strict=True)) == timed
-    assert (
-        np.isfinite(table["ratio_to_reference"]).all() and np.isfinite(table["ratio_to_fp32"]).all()
-    )
+    ours, search = table[table["scope"] != "photo"], table[table["scope"] == "photo"]
+    assert set(zip(ours["model"], ours["precision"], strict=True)) == timed
+    for column in ("ratio_to_reference", "ratio_to_fp32", "memory_mb"):
+        assert np.isfinite(ours[column]).all(), column
+    assert set(search["model"]) == {"detector"} and (search["p50_ms"] > 0).all()
     (verdict,) = read_promotions(Path("metrics/onnxpromotion.json"))
     assert verdict.time_share is not None and verdict.promoted == (verdict.time_share <= 0.9)
 
@@ -164,7 +166,7 @@ def test_eight_bits_that_lose_too_much_are_not_handed_out_and_stop_nothing(
     )
     assert "not handed out: drop of macro-F1" in Path("data/onnx/MODEL_CARD.md").read_text()
 
-    monkeypatch.setattr("fer_core.export.latency.latency.REFERENCE", ARCH)
+    monkeypatch.setattr("fer_core.export.latency.subjects.REFERENCE", ARCH)
     latency.main()
     (verdict,) = read_promotions(Path("metrics/onnxpromotion.json"))
     assert not verdict.promoted and "drop of macro-F1" in verdict.reason
@@ -173,6 +175,7 @@ def test_eight_bits_that_lose_too_much_are_not_handed_out_and_stop_nothing(
 def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     onnx.main()
     text = Path("data/onnx/MODEL_CARD.md").read_text()
+    assert all(words in text for words in (INTENDED_USE, NOT_FOR, EU_LAW))
     measured = read_json(Path("data/calibration/kd-1/reliabilitymetrics.json"))["everything"]
     accuracy = measured["raw"]["metrics"]["accuracy"]
     assert (
@@ -188,6 +191,8 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
         f"weights sha256 `{project.model_sha256}`" in text
         and "licence of the weights: for tests" in text
     )
+    assert "never trained: contempt" in text and "fine-tuned from" not in text
+    assert "## Words" in text and "\n- **ECE**: " in text
     assert f"softmax(logits / {TEMPERATURE:g})" in text and PREPROCESSING.hash() in text
     parity = read_parity(Path("data/onnx/onnxparity.json"))["precisions"]["int8"]
     assert (
@@ -196,6 +201,16 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     )
     assert "\n| val |" not in text, "val rows chose the epoch"
     assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))
+
+
+def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:
+    start = "student: {init: models/fer2013/model}\n"
+    Path("params.yaml").write_text(f"{PARAMS}{start}crossval: {{folds: 5}}\n")
+    write_json(Path("metrics/crossval.json"), {"n": 28, "reason": "all faces are of one person"})
+    onnx.main()
+    text = Path("data/onnx/MODEL_CARD.md").read_text()
+    assert "fine-tuned from the saved student `models/fer2013/model`" in text
+    assert "No cross-validation of these 28 faces: all faces are of one person." in text
 
 
 def test_code_in_the_card_gives_what_the_predictor_gives(

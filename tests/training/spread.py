@@ -87,7 +87,7 @@ def with_terms(data: TrainingData) -> Task:
         "lp": {"weight": 0.1},
     }
     options = CE.model_validate(values)
-    terms = Auxiliary(options, network, data.labels, data.train, None, seed=1)
+    terms = Auxiliary(options, network, data.labels, data.train, None, seed=1, epochs=4)
     return StudentTask(in_double(network, network), options, None, view_of, terms)
 
 

@@ -57,6 +57,20 @@ try {
       .map((each) => each.outerHTML),
   )
 
+  // on a phone nothing is cut off, upright or turned; in the dark the ground is dark
+  const wider = async (width, height) => {
+    await page.setViewportSize({ width, height })
+    return page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+  }
+  seen.beyond = [await wider(390, 844), await wider(844, 390), await wider(1280, 900)]
+  const ground = async (colorScheme) => {
+    await page.emulateMedia({ colorScheme })
+    return page.evaluate(() =>
+      Math.max(...getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number)),
+    )
+  }
+  seen.grounds = [await ground('dark'), await ground('light')]
+
   // a hidden page pauses, and goes on when it is seen
   const hide = (hidden) =>
     page.evaluate((value) => {
@@ -123,6 +137,16 @@ try {
   )
   seen.alone = await alone.textContent('#answer b')
   await alone.close()
+
+  // where the detector is missing, or is another file
+  seen.detector = []
+  for (const answer of [{ status: 404 }, { body: 'no graph' }]) {
+    await page.route('**/detector.onnx', (route) => route.fulfill(answer))
+    await page.reload()
+    await page.waitForSelector('#banner:not([hidden])', { timeout: 40_000 })
+    seen.detector.push(await text('#banner'))
+    await page.unroute('**/detector.onnx')
+  }
 
   // where WebAssembly is switched off
   await context.addInitScript(() => delete window.WebAssembly)

@@ -13,6 +13,9 @@ page.on('request', (request) => seen.requests.push(request.url()))
 page.on('pageerror', (error) => seen.errors.push(String(error)))
 page.on('console', (message) => message.type() === 'error' && seen.errors.push(message.text()))
 try {
+  await page.goto(address.replace(/token=.*/, 'token=wrong'))
+  await page.waitForSelector('#banner:not([hidden])')
+  seen.refused = await page.textContent('#banner')
   await page.goto(address)
   await page.waitForFunction(
     () => document.querySelector('#bars b')?.textContent?.includes('%'),

@@ -18,6 +18,7 @@ from fer_core.live.specification import Specification
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import YUNET_SHA256
 from fer_core.predict.fetching import detector_file
+from fer_core.predict.intended_use import EU_LAW, EU_LAW_IN_SHORT, INTENDED_USE, NOT_FOR
 from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.web.build import build
 from fer_core.web.bundle import RECORD, bundle_files, find_bundle, sources_sha256
@@ -186,3 +187,12 @@ def test_page_names_no_other_address() -> None:
         code = "\n".join(line.partition("// ")[0] for line in path.read_text().splitlines())
         assert "localStorage" not in code and "cookie" not in code, path
         assert "https://" not in code.replace("pages at https://", ""), path
+
+
+def test_page_tells_intended_use_and_law_in_the_words_of_all_others() -> None:
+    text = re.sub(r"\s+", " ", re.sub(r"</?em>", "", (ROOT / "web" / "index.html").read_text()))
+    for words in (INTENDED_USE, NOT_FOR, EU_LAW, EU_LAW_IN_SHORT):
+        assert words in text
+    for page in ("live.md", "page.md"):
+        told = (ROOT / "docs" / page).read_text()
+        assert "5(1)(f)" in told and "50(3)" in told

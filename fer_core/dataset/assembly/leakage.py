@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from fer_core.base.labels import UNLABELLED
+from fer_core.base.labels import SELF_LABELLED, UNLABELLED
 from fer_core.base.params import Section
 
 __all__ = [
@@ -31,6 +31,7 @@ REASONS = (
     "unlabelled",
     "no_split",
     "eval_only",
+    "self_labelled",
     "non_face",
     "twin_in_test",
     "group_in_test",
@@ -97,8 +98,8 @@ def drop_leaks(
 
     Args:
         faces: columns `sample_id`, `source`, `preference` (int, 0 the most preferred source),
-            `label`, `split` (as the source says: train, val, test, none), `group`, `flag`; sorted
-            by sample_id, index 0..N-1.
+            `label`, `split` (as the source says: train, val, test, none), `usage`, `group`, `flag`;
+            sorted by sample_id, index 0..N-1.
         cluster: int64 [N], twin clusters.
         drop_non_faces: flagged train and val rows leave.
         twins: section `manifest.twins`.
@@ -117,6 +118,9 @@ def drop_leaks(
     _drop(state, faces["source"].isin(list(eval_only)) & (state["split"] != "test"), "eval_only")
     if drop_non_faces:
         _drop(state, (faces["flag"] != "") & (state["split"] != "test"), "non_face")
+    guessed = faces["usage"] == SELF_LABELLED
+    told = state.loc[~guessed & (state["split"] != "dropped"), "cluster"]
+    _drop(state, guessed & state["cluster"].isin(told), "self_labelled")  # no guess against people
     if twins.across_splits == "drop":
         for held, losers in (("test", ("train", "val")), ("val", ("train",))):
             for key, word in (("cluster", "twin"), ("group", "group")):

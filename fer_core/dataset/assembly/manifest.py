@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from fer_core.base.errors import DataError, ParamsError
+from fer_core.base.labels import SELF_LABELLED
 from fer_core.base.params import Section
 from fer_core.dataset.assembly.leakage import (
     TWIN_REASONS,
@@ -236,6 +237,9 @@ def build_manifest(
         ["train", "val", "calib"]
     )
     manifest.loc[only_tested, ["split", "reason"]] = ["dropped", "eval_only"]
+    guessed = manifest["usage"] == SELF_LABELLED
+    held_out = guessed & manifest["split"].isin(["val", "calib", "test"])
+    manifest.loc[held_out, ["split", "reason"]] = ["dropped", "self_labelled"]
 
     manifest["votes"] = _votes_of_picture(manifest)
     manifest["weight"] = np.float32(1)
@@ -280,13 +284,13 @@ def _warn_of_losses(manifest: pd.DataFrame) -> None:
 
 
 def _votes_of_picture(faces: pd.DataFrame) -> pd.Series:
-    """Votes of every face: its own, else those of the first face with the same pixels that has any,
-    by preference and then by name.
+    """Votes of every face: its own, else those of the first face with the same pixels that has any
+    of people, by preference and then by name.
 
     So a picture that FER2013 labels and FERPlus votes on has both, whichever of its rows stays.
     """
     voted = (
-        faces[faces["votes"].notna()]
+        faces[faces["votes"].notna() & (faces["usage"] != SELF_LABELLED)]
         .sort_values(["preference", "sample_id"])
         .drop_duplicates("pixel_sha256")
     )

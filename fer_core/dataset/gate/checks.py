@@ -14,7 +14,7 @@ from pydantic import Field
 
 from fer_core.base.absent import absent_classes
 from fer_core.base.errors import DataError
-from fer_core.base.labels import CLASSES, INDEX, N_CLASSES
+from fer_core.base.labels import CLASSES, INDEX, N_CLASSES, SELF_LABELLED
 from fer_core.base.params import Section
 from fer_core.dataset.assembly.leakage import REASONS, find_leaks
 from fer_core.dataset.assembly.manifest import ManifestOptions
@@ -192,6 +192,12 @@ def final_splits(
         ),
         *_faults(
             "split", manifest, tested_only, final + ", though the source is listed under eval_only"
+        ),
+        *_faults(
+            "split",
+            manifest,
+            (stored["usage"] == SELF_LABELLED) & ~final.isin(["train", "dropped"]),
+            final + ", though a network gave the label",
         ),
     ]
 

@@ -6,7 +6,7 @@ photo, subject or session are of one group. Such rows are not independent of eac
 draws rows at random must draw whole clusters: what is connected by pictures and groups.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from fer_core.dataset.pack.tables import read_table, write_table
 
 __all__ = [
     "MANIFEST_SCHEMA",
-    "cluster_codes",
     "read_clusters",
     "read_manifest",
     "write_manifest",
@@ -104,18 +103,6 @@ def read_clusters(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]:
     return {
         str(key): str(of) for key, of in zip(found["sample_id"], first, strict=True) if key != of
     }
-
-
-def cluster_codes(sample_ids: Sequence[str], cluster_of: Mapping[str, str]) -> np.ndarray:
-    """Numbers of the rows' clusters in order of appearance, int64 [N]: equal numbers mean one
-    cluster.
-
-    Args:
-        sample_ids: the rows.
-        cluster_of: of `read_clusters`; rows that it does not name are clusters of their own.
-    """
-    names = np.array([cluster_of.get(key, key) for key in sample_ids], dtype=object)
-    return pd.factorize(names)[0].astype(np.int64)
 
 
 def _connected(pictures: pd.Series, groups: pd.Series) -> np.ndarray:

@@ -61,6 +61,10 @@ class SetFilter(Section):
         """The splits it may take rows from."""
         return tuple(self.split or ["test"])
 
+    def may_hold(self, source: str) -> bool:
+        """Whether the filters on data sets let it pass."""
+        return source in (self.sources or [source]) and source not in (self.without or [])
+
 
 NamedSets = dict[str, SetFilter]
 """The model of the section `sets`."""

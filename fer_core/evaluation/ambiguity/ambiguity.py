@@ -5,6 +5,7 @@ probabilities fit the shares of votes; how well could anybody do who knows them,
 annotator; and how many mistakes are answers that annotators gave, too.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from fer_core.base.labels import CLASSES
 from fer_core.base.params import Section
 from fer_core.evaluation.metrics.bootstrap import Interval, confidence_intervals, interval_of
 from fer_core.evaluation.metrics.deployed import Answers, refused
-from fer_core.evaluation.metrics.metrics import outcome_of
+from fer_core.evaluation.metrics.options import EvaluationOptions
 
 __all__ = ["AmbiguityOptions", "measure_ambiguity", "tenth_annotator"]
 
@@ -39,8 +40,7 @@ def measure_ambiguity(
     answers: Answers,
     votes: np.ndarray,
     options: AmbiguityOptions,
-    bins: int,
-    resamples: int,
+    evaluation: EvaluationOptions,
     seed: int,
 ) -> dict[str, Any]:
     """The student and its ceilings on rows with votes.
@@ -49,8 +49,8 @@ def measure_ambiguity(
         answers: to N rows.
         votes: float64 [N, 7], for each class; nan where a row has none.
         options: section `trust.ambiguity`.
-        bins: of the calibration error.
-        resamples, seed: of the bootstrap.
+        evaluation: section `evaluation`.
+        seed: of the bootstrap.
 
     Returns:
         Plain values for JSON. Rows without votes, or whose votes do not sum to more than 0, are
@@ -69,21 +69,20 @@ def measure_ambiguity(
         return {**refused(0, "no test row has votes"), "left_out": left_out}
     answers, votes = answers.of(sound), votes[sound]
     shares = votes / votes.sum(axis=1, keepdims=True)
-    weights = answers.weights(resamples, seed)
-    rows, said = np.arange(len(answers)), answers.p.argmax(axis=1)
-    agreeing = shares[rows, said]
-    log_p = np.log(np.maximum(answers.p, np.finfo(np.float64).tiny))
+    weights = answers.weights(evaluation.bootstrap, seed)
+    agreeing = shares[np.arange(len(answers)), answers.said]
     outcome = replace(
-        outcome_of(log_p, answers.labels, bins),
-        nll=-(shares * log_p).sum(axis=1),
+        answers.outcome(evaluation.bins),
+        nll=-(shares * answers.log_p).sum(axis=1),
         surplus=agreeing - answers.confidence,
     )
-    fit = confidence_intervals(outcome, resamples, seed, ("nll", "ece"), answers.clusters)
+    fit = confidence_intervals(
+        outcome, evaluation.bootstrap, seed, ("nll", "ece"), answers.clusters
+    )
 
     def mean(values: np.ndarray) -> Interval:
         return interval_of(lambda w: float(w @ values / w.sum()), weights)
 
-    shared = ~answers.right & (agreeing >= options.share)
     return {
         "rows": len(answers),
         "clusters": len(np.unique(answers.clusters)),
@@ -95,7 +94,7 @@ def measure_ambiguity(
         "soft_accuracy_most": mean(shares.max(axis=1)).to_dict(),
         "accuracy": mean(answers.right.astype(np.float64)).to_dict(),
         "annotator": _annotator(votes, mean),
-        "mistakes": _mistakes(answers, shares, shared, options, mean),
+        "mistakes": _mistakes(answers, shares, agreeing, options, mean),
     }
 
 
@@ -118,7 +117,7 @@ def tenth_annotator(votes: np.ndarray) -> np.ndarray:
     return chance
 
 
-def _annotator(votes: np.ndarray, mean: Any) -> dict[str, Any]:
+def _annotator(votes: np.ndarray, mean: Callable[[np.ndarray], Interval]) -> dict[str, Any]:
     """How often one more annotator agrees with the majority of the others."""
     whole = (votes == votes.round()).all(axis=1) & (votes.sum(axis=1) >= _LEAST)
     if not whole.all():
@@ -128,11 +127,15 @@ def _annotator(votes: np.ndarray, mean: Any) -> dict[str, Any]:
 
 
 def _mistakes(
-    answers: Answers, shares: np.ndarray, shared: np.ndarray, options: AmbiguityOptions, mean: Any
+    answers: Answers,
+    shares: np.ndarray,
+    agreeing: np.ndarray,
+    options: AmbiguityOptions,
+    mean: Callable[[np.ndarray], Interval],
 ) -> dict[str, Any]:
     """Mistakes by the label, and those of them that annotators share, most votes first."""
-    rows, said, wrong = np.arange(len(answers)), answers.p.argmax(axis=1), ~answers.right
-    agreeing = shares[rows, said]
+    said, wrong = answers.said, ~answers.right
+    shared = wrong & (agreeing >= options.share)
     order = np.lexsort((np.array(answers.sample_ids), -agreeing))
     _, first = np.unique(answers.clusters[order], return_index=True)
     once = np.isin(np.arange(len(order)), first)  # a picture in two data sets is shown once

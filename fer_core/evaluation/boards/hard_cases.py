@@ -33,9 +33,9 @@ from fer_core.base.artifact import (
 from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.params import Section
-from fer_core.dataset.manifest.table import cluster_codes
 from fer_core.dataset.pack.tables import read_table, write_table
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
+from fer_core.evaluation.metrics.clusters import cluster_codes
 from fer_core.evaluation.metrics.metrics import confusion_of, softmax
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits

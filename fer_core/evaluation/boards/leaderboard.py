@@ -26,9 +26,9 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_json, write_text
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.logs import progress_off
-from fer_core.dataset.manifest.table import cluster_codes
 from fer_core.evaluation.ensemble.ensemble import Ensemble, check_teachers
 from fer_core.evaluation.metrics.bootstrap import percentile_interval, stratified_weights
+from fer_core.evaluation.metrics.clusters import cluster_codes
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import evaluate_logits
 from fer_core.logits.store import LogitsSet

@@ -16,7 +16,7 @@ from fer_core.base.params import Section
 from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals, interval_of
 from fer_core.evaluation.metrics.deployed import Answers, refused
-from fer_core.evaluation.metrics.metrics import outcome_of
+from fer_core.evaluation.metrics.options import EvaluationOptions
 
 __all__ = ["FairnessOptions", "measure_fairness", "parse_subgroups"]
 
@@ -50,8 +50,7 @@ def measure_fairness(
     answers: Answers,
     attributes: Mapping[str, np.ndarray],
     options: FairnessOptions,
-    bins: int,
-    resamples: int,
+    evaluation: EvaluationOptions,
     seed: int,
 ) -> dict[str, Any]:
     """Every attribute's groups.
@@ -60,8 +59,8 @@ def measure_fairness(
         answers: to N rows.
         attributes: of `parse_subgroups`.
         options: section `trust.fairness`.
-        bins: of the calibration error.
-        resamples, seed: of the bootstrap.
+        evaluation: section `evaluation`.
+        seed: of the bootstrap.
 
     Returns:
         Plain values for JSON: attribute -> rows, unknown, groups, refused, tpr_gap, worst; without
@@ -70,7 +69,7 @@ def measure_fairness(
     if not attributes:
         return {**refused(0, "no data set brings subgroups"), "attributes": {}}
     found = {
-        name: _attribute(answers, values, options, bins, (resamples, seed))
+        name: _attribute(answers, values, options, evaluation, seed)
         for name, values in attributes.items()
     }
     groups = [group for attribute in found.values() for group in attribute["groups"].values()]
@@ -85,16 +84,16 @@ def _attribute(
     answers: Answers,
     values: np.ndarray,
     options: FairnessOptions,
-    bins: int,
-    drawing: tuple[int, int],
+    evaluation: EvaluationOptions,
+    seed: int,
 ) -> dict[str, Any]:
     known = values != ""
     answers, values = answers.of(known), values[known]
     counts = {str(name): int((values == name).sum()) for name in sorted(set(values.tolist()))}
     large = [name for name, n in counts.items() if n >= options.rows]
-    weights = answers.weights(max(drawing[0], _RESAMPLES), drawing[1])
+    weights = answers.weights(max(evaluation.bootstrap, _RESAMPLES), seed)
     groups = {
-        name: _group(answers, values == name, bins, drawing, weights, compared=len(counts) > 1)
+        name: _group(answers, values == name, evaluation, seed, weights, compared=len(counts) > 1)
         for name in large
     }
     worst = min(groups, key=lambda name: groups[name]["accuracy"]["value"], default=None)
@@ -112,16 +111,16 @@ def _attribute(
 def _group(
     answers: Answers,
     mine: np.ndarray,
-    bins: int,
-    drawing: tuple[int, int],
+    evaluation: EvaluationOptions,
+    seed: int,
     weights: Sequence[np.ndarray],
     compared: bool,
 ) -> dict[str, Any]:
     """Metrics of one group, and how far its accuracy is from that of all other rows."""
     part, right = answers.of(mine), answers.right
-    log_p = np.log(np.maximum(part.p, np.finfo(np.float64).tiny))
-    outcome = outcome_of(log_p, part.labels, bins)
-    intervals = confidence_intervals(outcome, *drawing, _SHOWN, part.clusters)
+    intervals = confidence_intervals(
+        part.outcome(evaluation.bins), evaluation.bootstrap, seed, _SHOWN, part.clusters
+    )
     found: dict[str, Any] = {
         "n": len(part),
         "clusters": len(np.unique(part.clusters)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.evaluation.metrics.bootstrap import stratified_weights
-from fer_core.evaluation.metrics.metrics import softmax
+from fer_core.evaluation.metrics.metrics import Outcome, outcome_of, softmax
 from fer_core.evaluation.metrics.record import Evaluation
 
 __all__ = ["Answers", "answers_of", "provenance", "refused"]
@@ -35,9 +35,14 @@ class Answers:
         return len(self.labels)
 
     @property
+    def said(self) -> np.ndarray:
+        """Most probable class, int64 [N]."""
+        return np.asarray(self.p.argmax(axis=1))
+
+    @property
     def right(self) -> np.ndarray:
         """Whether the most probable class is the label, bool [N]."""
-        return np.asarray(self.p.argmax(axis=1) == self.labels)
+        return np.asarray(self.said == self.labels)
 
     @property
     def confidence(self) -> np.ndarray:
@@ -48,6 +53,15 @@ class Answers:
         """Those of some rows, by a mask or by numbers."""
         ids = np.array(self.sample_ids, dtype=object)[rows].tolist()
         return Answers(ids, self.labels[rows], self.p[rows], self.clusters[rows])
+
+    @property
+    def log_p(self) -> np.ndarray:
+        """Logarithms of the probabilities, finite, float64 [N, 7]."""
+        return np.asarray(np.log(np.maximum(self.p, np.finfo(np.float64).tiny)))
+
+    def outcome(self, bins: int) -> Outcome:
+        """What metrics are made of (`outcome_of`)."""
+        return outcome_of(self.log_p, self.labels, bins)
 
     def weights(self, resamples: int, seed: int) -> list[np.ndarray]:
         """Resamples of whole clusters (`stratified_weights`)."""
@@ -68,7 +82,7 @@ def answers_of(evaluation: Evaluation, name: str, temperature: float) -> Answers
 
 
 def provenance(evaluation: Evaluation, name: str) -> dict[str, Any]:
-    """What a record is of: model, set and hashes, for the check that a report is of one run."""
+    """What a record is of: model, set and hashes. They tell the report that it is of one run."""
     return {
         "model": evaluation.key,
         "set": name,
@@ -78,5 +92,5 @@ def provenance(evaluation: Evaluation, name: str) -> dict[str, Any]:
 
 
 def refused(n: int, reason: str) -> Mapping[str, Any]:
-    """What stands in the place of a number that cannot be given."""
+    """What is given in the place of a number that cannot be: of how many rows, and why."""
     return {"n": n, "reason": reason}

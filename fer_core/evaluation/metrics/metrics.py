@@ -7,9 +7,9 @@ intervals come from one piece of code.
 Classes without rows: macro-F1 is the mean over the seven classes, and a class without rows counts
 as 0 (scikit-learn's `f1_score(labels=range(7), average="macro", zero_division=0)`), so its value on
 such a set is bounded by present / 7. Classes that are declared absent (section `labels`) are left
-out. Beside it stands the mean over the classes that have rows (`macro_f1_present`), which is 1 for
-a perfect predictor on any set. Minority-F1 is the mean of the three lowest F1 among the classes
-that have rows, too.
+out. The mean over the classes that have rows (`macro_f1_present`) is 1 for a perfect predictor on
+any set. Minority-F1 is the mean of the three lowest F1 among the classes that have rows, too;
+trio-F1 that of Disgust, Fear and Sad, whichever of them have rows (0 where none has).
 """
 
 from collections.abc import Collection
@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 
 from fer_core.base.absent import present_classes
 from fer_core.base.errors import ArtifactError
-from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.base.labels import CLASSES, INDEX, N_CLASSES
 
 __all__ = [
     "METRICS",
@@ -36,12 +36,14 @@ __all__ = [
     "minority_f1",
     "outcome_of",
     "softmax",
+    "trio_f1",
     "width_bins",
 ]
 
-_OF_CONFUSION = ("accuracy", "macro_f1", "macro_f1_present", "minority_f1")
+_OF_CONFUSION = ("accuracy", "macro_f1", "macro_f1_present", "minority_f1", "trio_f1")
 METRICS = (*_OF_CONFUSION, "nll", "brier", "ece", "ece_equal_mass", "classwise_ece")
 _MINORITY = 3
+_TRIO = [INDEX[name] for name in ("Disgust", "Fear", "Sad")]
 
 
 def log_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -182,6 +184,14 @@ def minority_f1(confusion: np.ndarray) -> float:
     return float(np.sort(f1_scores(confusion)[present])[:_MINORITY].mean())
 
 
+def trio_f1(confusion: np.ndarray) -> float:
+    """Mean F1 of Disgust, Fear and Sad, the classes that the replaced system watched, as far as
+    they have rows.
+    """
+    scores = f1_scores(confusion)[_TRIO][confusion.sum(axis=1)[_TRIO] > 0]
+    return float(scores.mean()) if len(scores) else 0.0
+
+
 def measure(
     outcome: Outcome, weights: np.ndarray | None = None, names: Collection[str] = METRICS
 ) -> dict[str, float]:
@@ -193,14 +203,14 @@ def measure(
         names: which of `METRICS` to compute.
 
     Returns:
-        accuracy, macro_f1, macro_f1_present, minority_f1 (see the module), nll (mean −log p), brier
-        (mean multiclass sum, Brier 1950), ece (equal-width bins, Guo et al. 2017), ece_equal_mass
-        (the same gap of the top label over bins of equal mass, Nguyen & O'Connor 2015: a row's bin
-        is floor(bins × share of rows with lower confidence), so equal confidences share a bin and
-        row order plays no part), classwise_ece (the static calibration
-        error of Nixon et al. 2019, "Measuring Calibration in Deep Learning": the gap between the
+        accuracy, macro_f1, macro_f1_present, minority_f1, trio_f1 (see the module), nll (mean −log
+        p), brier (mean multiclass sum, Brier 1950), ece (equal-width bins, Guo et al. 2017),
+        ece_equal_mass (the same gap of the top label over bins of equal mass, Nguyen & O'Connor
+        2015: a row's bin is floor(bins × share of rows with lower confidence), so equal confidences
+        share a bin and row order plays no part), classwise_ece (the static calibration error of
+        Nixon et al. 2019, "Measuring Calibration in Deep Learning": the gap between the
         probabilities of a class and how often it is the label, in equal-width bins of that
-        probability, mean over the seven classes).
+        probability, mean over the seven classes, those that are declared absent left out).
     """
     if weights is None:
         weights = np.ones(len(outcome), dtype=np.int64)
@@ -212,6 +222,7 @@ def measure(
         values["macro_f1"] = float(f1_scores(confusion)[present_classes()].mean())
         values["macro_f1_present"] = macro_f1_present(confusion)
         values["minority_f1"] = minority_f1(confusion)
+        values["trio_f1"] = trio_f1(confusion)
     if "nll" in names:
         values["nll"] = float(counts @ outcome.nll) / total
     if "brier" in names:

@@ -38,6 +38,8 @@ class EvaluationOptions(Section):
         compare_set: the named test set on which methods are compared, or several; the first is the
             main one, which numbers are of where no other is named.
         calibration: how networks are calibrated.
+        fixed_temperatures: nll, brier and ece of the raw logits divided by these numbers stand in
+            every record too, as tables of earlier systems were made.
         allow_unequal_budgets: compare methods that did not get the same budget, or more trials of
             settings than ce, too, such as those of a chain; the words then say in what their
             budgets differ. Else such a pair is refused.
@@ -47,6 +49,7 @@ class EvaluationOptions(Section):
     bins: Annotated[int, Field(ge=2, le=100)]
     compare_set: _Name | Annotated[tuple[_Name, ...], Field(min_length=1), each_once()]
     calibration: CalibrationOptions = CalibrationOptions()
+    fixed_temperatures: Annotated[tuple[Annotated[float, Field(gt=0)], ...], each_once()] = ()
     allow_unequal_budgets: bool = False
 
     @property

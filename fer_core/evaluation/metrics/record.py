@@ -20,11 +20,11 @@ from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.logs import progress_off
-from fer_core.dataset.manifest.table import cluster_codes
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
 from fer_core.evaluation.metrics.bootstrap import confidence_intervals
-from fer_core.evaluation.metrics.metrics import class_details, outcome_of
+from fer_core.evaluation.metrics.clusters import cluster_codes
+from fer_core.evaluation.metrics.metrics import class_details, measure, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.logits.store import LogitsSet, read_recorded_logits, write_logits
 
@@ -43,6 +43,7 @@ _CLUSTERS = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("sample_id", "cluster_of")]
 )
 _DEV = ("val", "calib")
+_SURE = ("nll", "brier", "ece")  # what a temperature changes
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Evaluation:
         test: logits of the test rows.
         sets: named test set -> bool [N_test].
         metrics: set -> rows_expected, rows_used, clusters (distinct ones), metrics, per_class_f1,
-            confusion.
+            confusion; fixed_temperatures where the options name some.
         budget: what was spent on training, for fair comparisons.
         cluster_of: row -> first row of its cluster, for rows that are not that one (see
             `read_clusters`); all others are clusters of their own.
@@ -177,6 +178,12 @@ def record_evaluation(
             **counts,
             **evaluate_logits(logits, labels, options, seed, clusters=clusters),
         }
+        if options.fixed_temperatures:
+            measured[name]["fixed_temperatures"] = [
+                {"temperature": t}
+                | measure(outcome_of(logits, labels, options.bins, t), names=_SURE)
+                for t in options.fixed_temperatures
+            ]
     header = Header(
         _KIND,
         key,

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fer_core.evaluation.metrics.bootstrap import (
 )
 from fer_core.evaluation.metrics.deployed import refused
 from fer_core.evaluation.metrics.metrics import outcome_of
+from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.robustness.corruptions import (
     CORRUPTIONS,
     STRENGTHS,
@@ -49,25 +51,21 @@ class RobustnessOptions(Section):
     ] = STRENGTHS
 
 
+@dataclass(frozen=True)
 class Faces:
     """Decoded faces to corrupt.
 
-    Args:
+    Attributes:
         images: RGB, uint8 [H, W, 3] each.
         sample_ids: of the faces.
         labels: int64 [N].
         clusters: int64 [N], equal numbers for faces of one picture or group.
     """
 
-    def __init__(
-        self,
-        images: Sequence[np.ndarray],
-        sample_ids: Sequence[str],
-        labels: np.ndarray,
-        clusters: np.ndarray,
-    ) -> None:
-        self.images, self.sample_ids = images, sample_ids
-        self.labels, self.clusters = labels, clusters
+    images: Sequence[np.ndarray]
+    sample_ids: Sequence[str]
+    labels: np.ndarray
+    clusters: np.ndarray
 
     def corrupted(self, corruption: Corruption, strength: int, seed: int) -> list[np.ndarray]:
         """All faces, in order."""
@@ -105,8 +103,8 @@ def measure_robustness(
     logits_of: Callable[[list[np.ndarray]], np.ndarray],
     options: RobustnessOptions,
     temperature: float,
-    bins: int,
-    drawing: tuple[int, int],
+    evaluation: EvaluationOptions,
+    seed: int,
 ) -> dict[str, Any]:
     """Every corruption at every strength.
 
@@ -115,8 +113,8 @@ def measure_robustness(
         logits_of: the network: RGB faces to logits [n, 7].
         options: section `trust.robustness`.
         temperature: of the calibrated probabilities.
-        bins: of the calibration error.
-        drawing: resamples and seed.
+        evaluation: section `evaluation`.
+        seed: of the corruptions and of the bootstrap.
 
     Returns:
         Plain values for JSON: clean, mce (mean error over corruptions and strengths), mce_excess
@@ -130,8 +128,10 @@ def measure_robustness(
             reason = "so many faces cannot be seen in what is left of the picture"
             return dict(refused(int((~seen).sum()), reason)), None
         logits = logits_of([image for image, shown in zip(images, seen, strict=True) if shown])
-        outcome = outcome_of(logits, faces.labels[seen], bins, temperature)
-        found = confidence_intervals(outcome, *drawing, _NAMES, faces.clusters[seen])
+        outcome = outcome_of(logits, faces.labels[seen], evaluation.bins, temperature)
+        found = confidence_intervals(
+            outcome, evaluation.bootstrap, seed, _NAMES, faces.clusters[seen]
+        )
         values: dict[str, Any] = {name: found[name].to_dict() for name in _NAMES}
         if not seen.all():
             values["unseen"] = refused(int((~seen).sum()), "no face to be seen: left out")
@@ -144,13 +144,13 @@ def measure_robustness(
     wrong: dict[str, list[np.ndarray]] = {}
     pairs = [(name, strength) for name in options.corruptions for strength in options.strengths]
     for name, strength in tqdm(pairs, desc="robustness", leave=False, disable=progress_off()):
-        values, errors = cell(faces.corrupted(name, strength, drawing[1]))
+        values, errors = cell(faces.corrupted(name, strength, seed))
         corruptions.setdefault(name, {})[str(strength)] = values
         if errors is not None:
             wrong.setdefault(name, []).append(errors)
     if wrong_clean is None or not wrong:
         return {"rows": len(faces.images), "clean": clean, "corruptions": corruptions}
-    weights = list(stratified_weights(faces.labels, *drawing, faces.clusters))
+    weights = list(stratified_weights(faces.labels, evaluation.bootstrap, seed, faces.clusters))
     by_name = {name: _mean(np.stack(errors)) for name, errors in wrong.items()}
     every = _mean(np.stack(list(by_name.values())))
 

@@ -1,1 +1,1 @@
-"""When the model had better not answer, and which answers it cannot rule out."""
+"""When the model should not answer, and which answers it cannot rule out."""

@@ -5,7 +5,7 @@ rows.
 what they and the risk-coverage curve are worth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,10 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import CLASSES
 from fer_core.evaluation.metrics.bootstrap import interval_of
 from fer_core.evaluation.metrics.deployed import Answers, refused
+from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.selective.conformal import class_sets, class_thresholds
 from fer_core.evaluation.selective.curve import (
+    Curve,
     aurc,
     coverage_at,
     risk_coverage,
@@ -82,18 +84,26 @@ def measure_selective(
     calib: Answers,
     fitted: Fitted,
     options: SelectiveOptions,
-    drawing: tuple[int, int],
+    evaluation: EvaluationOptions,
+    seed: int,
 ) -> dict[str, Any]:
-    """What abstention is worth on test rows; `drawing` is resamples and seed of the bootstrap.
+    """What abstention is worth on test rows.
+
+    Args:
+        test, calib: answers to these rows.
+        fitted: on the calib rows.
+        options: section `trust.selective`.
+        evaluation: section `evaluation`.
+        seed: of the bootstrap.
 
     Returns:
         Plain values for JSON: aurc, aurc_best (of a model that knows its mistakes), coverage_at and
         abstain by risk, sets, curve.
     """
-    weights = test.weights(*drawing)
+    weights = test.weights(evaluation.bootstrap, seed)
     sure, right = test.confidence, test.right
 
-    def interval(statistic: Any) -> dict[str, float]:
+    def interval(statistic: Callable[[Curve], float]) -> dict[str, float]:
         return interval_of(lambda w: statistic(risk_coverage(sure, right, w)), weights).to_dict()
 
     best = aurc(risk_coverage(right.astype(np.float64), right))

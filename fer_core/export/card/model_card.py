@@ -13,13 +13,16 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fer_core.base.glossary import words_section
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import SPLITS, Rows
 from fer_core.evaluation.calibration.report import Calibration
+from fer_core.evaluation.crossval.crossval import crossval_words
 from fer_core.export.card.carried import carried_words
+from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
-from fer_core.export.onnx.parity import GATES, Parity
 from fer_core.models.networks.card import ModelCard
+from fer_core.predict import intended_use
 from fer_core.predict.metadata import OnnxMetadata
 
 __all__ = ["CardFacts", "model_card"]
@@ -43,6 +46,9 @@ class CardFacts:
         quantisation: how the int8 network came to be; None where there is none.
         taught: what it was trained on, where that is no soft labels.
         mirror: whether it averages over mirror images.
+        crossval: the record of its cross-validation; None without.
+        start: folder of the saved student that its training started from; None where it started
+            from initial weights.
     """
 
     name: str
@@ -58,6 +64,8 @@ class CardFacts:
     quantisation: Mapping[str, Any] | None
     taught: str = "labels alone"
     mirror: bool = False
+    crossval: Mapping[str, Any] | None = None
+    start: str | None = None
 
 
 def model_card(facts: CardFacts) -> str:
@@ -72,8 +80,9 @@ def model_card(facts: CardFacts) -> str:
     )
     sets = {name: found for name, found in facts.reliability.items() if name != "val"}
     first = next(iter(sets))
-    return environment.get_template("model_card.md.j2").render(
+    text = environment.get_template("model_card.md.j2").render(
         facts=facts,
+        use=intended_use,
         classes=CLASSES,
         sets=sets,
         rows=_rows_of_sources(facts),
@@ -81,7 +90,9 @@ def model_card(facts: CardFacts) -> str:
         sides=facts.test.frame["min_side"],
         carried=carried_words(facts.calibration, sets[first], first),
         gates=GATES,
+        crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
+    return text + words_section(text)
 
 
 def _rows_of_sources(facts: CardFacts) -> dict[str, Counter[str]]:

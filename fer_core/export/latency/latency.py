@@ -13,132 +13,54 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from fer_core.base.logs import progress_off
 from fer_core.base.machine import cpu_model, load_average, usable_cores
+from fer_core.export.latency.alone import Alone, measure_alone
 from fer_core.export.latency.records import COLUMNS
-from fer_core.export.onnx.export import export_files
+from fer_core.export.latency.subjects import CPU, Network, Subject
 from fer_core.export.onnx.options import LatencyOptions
-from fer_core.models.networks.backbone import build_classifier
-from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.predict.metadata import OnnxMetadata
+from fer_core.pixels.opencv import cv2
+from fer_core.predict.detection import YuNet
 from fer_core.predict.onnx_runtime import onnxruntime
-from fer_core.predict.predictor import Predictor
 
-__all__ = [
-    "REFERENCE",
-    "Case",
-    "Network",
-    "Subject",
-    "export_reference",
-    "file_subject",
-    "held_to",
-    "machine_facts",
-    "measure_latency",
-    "usable_providers",
-]
+__all__ = ["Case", "held_to", "machine_facts", "measure_latency"]
 
 log = logging.getLogger(__name__)
 
-REFERENCE = "mobilenetv3_large_100"
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CROPS, _CROP_SIDE = 16, 112
 _SAME_WORK = ["provider", "scope", "batch", "threads", "size"]
+_PHOTO = (480, 640, 3)
+_FEWER = 10
+"""A search for faces takes as long as many answers, and varies less: so many times fewer calls."""
 _CAN_PIN = hasattr(os, "sched_setaffinity")
 _BUSY = 0.5
 """Load for each core, before anything is timed, from which milliseconds say little."""
 
 
-class Network(Protocol):
-    """What can be timed: it prepares face crops, and answers for what was prepared."""
-
-    def prepare(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Face crops, RGB uint8 [H, W, 3] each, as the network takes them; the first axis is the
-        images.
-        """
-
-    def run(self, prepared: np.ndarray) -> object:
-        """One call of the network."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A network to be timed.
-
-    Attributes:
-        model, precision: its names in the table; the model called "reference" gives the ratios.
-        size: side of the image that it takes, in pixels.
-        open: gives it, ready to run, for an onnxruntime provider and a number of threads.
-        batched: it takes more than one image at a time.
-    """
-
-    model: str
-    precision: str
-    size: int
-    open: Callable[[str, int], Network]
-    batched: bool = True
-
-
 @dataclass(frozen=True)
 class Case:
-    """Work to be timed: what it is, in columns of the table, and a call of it."""
+    """Work to be timed.
+
+    Attributes:
+        facts: what it is, in columns of the table.
+        call: of it.
+        share: of the calls that others get.
+    """
 
     facts: dict[str, Any]
     call: Callable[[], object]
+    share: float = 1.0
 
     @property
     def work(self) -> tuple[Any, ...]:
         """What tells it from all others: model, precision, and what is done how."""
         return tuple(self.facts[name] for name in ("model", "precision", *_SAME_WORK))
-
-
-def file_subject(model: str, precision: str, path: Path) -> Subject:
-    """One of our own files.
-
-    Raises:
-        ModelError: as `Predictor` does.
-    """
-    size = Predictor(path, threads=1).metadata.preprocessing.size
-    return Subject(
-        model, precision, size, lambda provider, threads: Predictor(path, [provider], threads)
-    )
-
-
-def export_reference(folder: Path, preprocessing: Preprocessing, opset: int) -> Subject:
-    """Write the reference network, with random weights, into a folder."""
-    torch.manual_seed(0)
-    network = build_classifier(REFERENCE, preprocessing.size).eval()
-    metadata = OnnxMetadata(
-        REFERENCE,
-        "fp32",
-        preprocessing,
-        1.0,
-        source_model_sha256="",
-        rows_sha256="",
-        licence="random weights",
-    )
-    return file_subject(
-        "reference",
-        "fp32",
-        export_files(network, metadata, opset, ("fp32",), folder, REFERENCE)["fp32"],
-    )
-
-
-def usable_providers() -> list[str]:
-    """The CPU, and CUDA where torch sees a device; a device that onnxruntime cannot use is an error
-    when it is tried, not a gap.
-    """
-    if not torch.cuda.is_available() or CUDA not in onnxruntime.get_available_providers():
-        return [CPU]
-    onnxruntime.preload_dlls()
-    return [CPU, CUDA]
 
 
 def measure_latency(
@@ -147,6 +69,7 @@ def measure_latency(
     options: LatencyOptions,
     usable_threads: int,
     faces: Sequence[np.ndarray] | None = None,
+    detector: YuNet | None = None,
 ) -> pd.DataFrame:
     """Time every network with every provider, batch size and thread count.
 
@@ -190,9 +113,19 @@ def measure_latency(
             for batch in options.batches:
                 if subject.batched or batch == 1:
                     cases += _cases(network, crops, batch, about)
+    if detector is not None:
+        cases += [_search(detector, count) for count in threads]
     times = _timed_rounds(cases, options)
+    alone = {
+        (subject.model, subject.precision): measure_alone(subject.file, threads)
+        for subject in subjects
+        if subject.file is not None
+    }
     rows = [
-        facts | case.facts | _statistics(values, case.facts["batch"])
+        facts
+        | case.facts
+        | _statistics(values, case.facts["batch"])
+        | _taken(alone.get(case.work[:2]), case.facts["threads"])
         for case, values in zip(cases, times, strict=True)
     ]
     table = pd.DataFrame(rows).assign(ratio_to_fp32=_paired_ratios(cases, times), pinned=_CAN_PIN)
@@ -207,12 +140,14 @@ def held_to(count: int) -> Iterator[None]:
     if not _CAN_PIN:
         yield
         return
-    allowed = os.sched_getaffinity(0)
+    allowed, of_opencv = os.sched_getaffinity(0), cv2.getNumThreads()
     os.sched_setaffinity(0, sorted(allowed)[-count:])
+    cv2.setNumThreads(count)
     try:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
+        cv2.setNumThreads(of_opencv)
 
 
 def machine_facts() -> dict[str, Any]:
@@ -243,9 +178,25 @@ def _cases(
     return [Case(about | {"scope": scope}, call) for scope, call in work.items()]
 
 
+def _search(detector: YuNet, threads: int) -> Case:
+    """Finding faces in a photo; its time does not depend on what there is to see."""
+    photo = np.random.default_rng(0).integers(0, 256, _PHOTO, dtype=np.uint8)
+    about = {"model": "detector", "precision": "fp32", "provider": CPU, "scope": "photo"}
+    about["provider"] = CPU.removesuffix("ExecutionProvider")
+    sizes = {"batch": 1, "threads": threads, "size": _PHOTO[1], "crop_side": 0}
+    return Case(about | sizes, lambda: detector.detect(photo), 1 / _FEWER)
+
+
+def _taken(alone: Alone | None, threads: int) -> dict[str, float]:
+    if alone is None:
+        return {"cores_busy": float("nan"), "memory_mb": float("nan")}
+    return {"cores_busy": alone.cores_busy[threads], "memory_mb": alone.memory_mb}
+
+
 def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.ndarray]:
     """Milliseconds [rounds, calls] of each case; untimed calls before each batch of timed ones."""
-    times = [np.empty((options.rounds, options.calls)) for _ in cases]
+    counts = [max(round(options.calls * case.share), 1) for case in cases]
+    times = [np.empty((options.rounds, count)) for count in counts]
     for number in tqdm(
         range(options.rounds), desc="latency", unit="round", leave=False, disable=progress_off()
     ):
@@ -253,7 +204,7 @@ def _timed_rounds(cases: Sequence[Case], options: LatencyOptions) -> list[np.nda
             with held_to(case.facts["threads"]):
                 for _ in range(options.warm_up):
                     case.call()
-                for index in range(options.calls):
+                for index in range(values.shape[1]):
                     start = time.perf_counter_ns()
                     case.call()
                     values[number, index] = (time.perf_counter_ns() - start) / 1e6
@@ -277,12 +228,13 @@ def _paired_ratios(cases: Sequence[Case], times: Sequence[np.ndarray]) -> list[f
 
 
 def _statistics(values: np.ndarray, batch: int) -> dict[str, Any]:
-    p50, p90, p99 = np.percentile(values, [50, 90, 99])
+    p50, p90, p95, p99 = np.percentile(values, [50, 90, 95, 99])
     facts = {
         "rounds": values.shape[0],
         "calls": values.size,
         "p50_ms": p50,
         "p90_ms": p90,
+        "p95_ms": p95,
         "p99_ms": p99,
         "mean_ms": values.mean(),
     }

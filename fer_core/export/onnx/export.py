@@ -10,10 +10,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from timm.utils import reparameterize_model  # type: ignore[attr-defined]
@@ -21,14 +20,12 @@ from torch import nn
 
 from fer_core.base.errors import ModelError
 from fer_core.base.files import new_file
-from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.export.onnx.assembly import NORMALISED, assemble
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.plain import with_global_pooling, with_plain_pooling
-from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.predict.metadata import INPUT, LOGITS, NEVER, PROBABILITIES, OnnxMetadata
+from fer_core.predict.metadata import LOGITS, OnnxMetadata
 
 __all__ = [
-    "assemble",
     "export_files",
     "export_network",
     "float_networks",
@@ -38,8 +35,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-_NORMALISED = "normalised"
 
 
 def export_files(
@@ -129,7 +124,7 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
             (example,),
             dynamo=True,
             opset_version=opset,
-            input_names=[_NORMALISED],
+            input_names=[NORMALISED],
             output_names=[LOGITS],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             external_data=False,
@@ -143,86 +138,6 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise _fixed_batch(network, "the exported graph takes one batch size only")
     return model
-
-
-def assemble(network: ModelProto, metadata: OnnxMetadata) -> ModelProto:
-    """The deployed graph around a bare network.
-
-    Input `image` is uint8 RGB [N, size, size, 3]. It becomes (image / 255 - mean) / std, float32
-    [N, 3, size, size], computed as image * scale + shift. Outputs are `logits` float32 [N, 7],
-    un-tempered, and `probabilities` = softmax(logits / T). The logit of an absent class is `NEVER`.
-    """
-    size = metadata.preprocessing.size
-    scale, shift = _affine(metadata.preprocessing)
-    constants = {
-        "scale": scale,
-        "shift": shift,
-        "temperature": np.array(metadata.temperature, dtype=np.float32),
-    }
-    before = [
-        helper.make_node("Transpose", [INPUT], ["planes"], name="to_planes", perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["planes"], ["pixels"], name="to_float", to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["pixels", "scale"], ["scaled"], name="scale_pixels"),
-        helper.make_node("Add", ["scaled", "shift"], [_NORMALISED], name="shift_pixels"),
-    ]
-    after = [
-        helper.make_node("Div", [LOGITS, "temperature"], ["tempered"], name="temper"),
-        helper.make_node(
-            "Softmax", ["tempered"], [PROBABILITIES], name="to_probabilities", axis=-1
-        ),
-    ]
-    if metadata.absent:
-        network = _renamed(network, LOGITS, "unmasked")
-        constants["answered"] = np.array([name not in metadata.absent for name in CLASSES])
-        constants["never"] = np.array(NEVER, dtype=np.float32)
-        masked = ["answered", "unmasked", "never"]
-        after.insert(0, helper.make_node("Where", masked, [LOGITS], name="leave_out_absent"))
-    taken = {name for node in network.graph.node for name in [*node.input, *node.output]} | {
-        item.name for item in network.graph.initializer
-    }
-    if clash := taken & {
-        *constants,
-        INPUT,
-        "planes",
-        "pixels",
-        "scaled",
-        "tempered",
-        PROBABILITIES,
-    }:
-        raise ModelError("The network uses a name of the graph around it.", found=sorted(clash))
-    graph = helper.make_graph(
-        [*before, *network.graph.node, *after],
-        "expression",
-        [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", size, size, 3])],
-        [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", N_CLASSES])
-            for name in (LOGITS, PROBABILITIES)
-        ],
-        [
-            *(numpy_helper.from_array(value, name) for name, value in constants.items()),
-            *network.graph.initializer,
-        ],
-    )
-    model = helper.make_model(
-        graph,
-        opset_imports=list(network.opset_import),
-        ir_version=network.ir_version,
-        functions=list(network.functions),
-    )
-    helper.set_model_props(model, metadata.to_props())
-    return model
-
-
-def _renamed(network: ModelProto, old: str, new: str) -> ModelProto:
-    """A copy in which a value of the graph has another name."""
-    copy = ModelProto()
-    copy.CopyFrom(network)
-    for node in copy.graph.node:
-        for names in (node.input, node.output):
-            for place, name in enumerate(names):
-                if name == old:
-                    names[place] = new
-    return copy
 
 
 def save_onnx(model: ModelProto, path: Path) -> None:
@@ -248,14 +163,6 @@ def _fixed_batch(network: nn.Module, found: str) -> ModelError:
         found=found,
         remedy="choose another architecture for the student",
     )
-
-
-def _affine(preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    mean, std = (
-        np.array(values, dtype=np.float64).reshape(1, 3, 1, 1)
-        for values in (preprocessing.mean, preprocessing.std)
-    )
-    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
 
 
 def _without_traces(model: ModelProto) -> ModelProto:

@@ -9,8 +9,8 @@ from pydantic import Field
 from fer_core.base.artifact import object_with, read_plain
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import sha256_file, write_json
+from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
-from fer_core.export.onnx.parity import GATES, Parity
 from fer_core.predict.metadata import OnnxMetadata
 
 __all__ = ["read_export_records", "read_export_report", "write_export_report"]

@@ -13,7 +13,6 @@ from fer_core.base.files import new_folder, read_json, sha256_file, write_json, 
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.export.release.answers import check_answers, write_answers
 from fer_core.models.networks.card import read_card
-from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.predictor import Predictor
 
 __all__ = ["MOST_BYTES", "ReleaseFacts", "check_release", "write_release"]
@@ -65,14 +64,14 @@ def write_release(
         DataError: a file is too large for git, or the exported files are not of these weights.
     """
     card = read_card(model)
-    files = _networks(exported)
-    metadata = {precision: _metadata(file) for precision, file in files.items()}
-    for precision, found in metadata.items():
-        if found.source_model_sha256 != card.weights_sha256:
+    files = _exported(exported)
+    networks = _opened(files)
+    for precision, network in networks.items():
+        if network.metadata.source_model_sha256 != card.weights_sha256:
             raise DataError(
                 "This file was not exported from the student's weights.",
                 where=files[precision],
-                found=found.source_model_sha256,
+                found=network.metadata.source_model_sha256,
                 expected=card.weights_sha256,
                 remedy="`fer run onnx`",
             )
@@ -82,9 +81,9 @@ def write_release(
         shutil.copytree(model, new / MODEL, copy_function=shutil.copyfile)
         card_text = (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
         write_text(new / "MODEL_CARD.md", card_text)
-        write_text(new / LICENCE, _licence(metadata["fp32"].licence, folder.name))
+        write_text(new / LICENCE, _licence(networks["fp32"].metadata.licence, folder.name))
         write_json(new / RESULTS, _results(calibrated))
-        write_answers(new / ANSWERS, _networks(new))
+        write_answers(new / ANSWERS, networks)
         paths = sorted(path for path in new.rglob("*") if path.is_file())
         if large := [path for path in paths if path.stat().st_size > MOST_BYTES]:
             raise DataError(
@@ -135,12 +134,16 @@ def check_release(folder: Path) -> None:
                 remedy="`git checkout` it, or `fer release` again",
             )
     weights = read_card(folder / MODEL).weights_sha256
-    files = _networks(folder)
+    files = _exported(folder)
+    networks = _opened(files)
     text = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     for where, same in {
         "provenance": provenance["weights_sha256"] == weights,
         "MODEL_CARD.md": weights in text,
-        **{file.name: _metadata(file).source_model_sha256 == weights for file in files.values()},
+        **{
+            files[precision].name: network.metadata.source_model_sha256 == weights
+            for precision, network in networks.items()
+        },
     }.items():
         if not same:
             raise ArtifactError(
@@ -148,10 +151,10 @@ def check_release(folder: Path) -> None:
                 where=folder / where,
                 expected=weights,
             )
-    check_answers(folder / ANSWERS, files)
+    check_answers(folder / ANSWERS, networks)
 
 
-def _networks(folder: Path) -> dict[str, Path]:
+def _exported(folder: Path) -> dict[str, Path]:
     """Precision -> exported file; "fp32" is among them."""
     found = {file.name.split(".")[1]: file for file in sorted(folder.glob("student.*.onnx"))}
     if "fp32" not in found:
@@ -161,8 +164,8 @@ def _networks(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _metadata(file: Path) -> OnnxMetadata:
-    return Predictor(file, threads=1).metadata
+def _opened(files: Mapping[str, Path]) -> dict[str, Predictor]:
+    return {precision: Predictor(file, threads=1) for precision, file in files.items()}
 
 
 def _results(calibrated: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from fer_core.report.datasheet.contact_sheets import (
     twin_pair,
     twin_sheets,
 )
+from fer_core.report.datasheet.origins import Origin
 from fer_core.report.templates.load import page_environment
 
 __all__ = ["REASON_WORDS", "render_datasheet"]
@@ -30,6 +31,7 @@ REASON_WORDS = {
     "unlabelled": "the source gives no label",
     "no_split": "the source puts it in none of train, val and test",
     "eval_only": "a train or val row of a source of which only test rows are used",
+    "self_labelled": "a network gave the label: outside train, or the same picture is labelled",
     "non_face": "a blank frame, text or a sign, outside test",
     "twin_in_test": "the same picture is in test",
     "group_in_test": "a face of the same photo or person is in test",
@@ -37,7 +39,8 @@ REASON_WORDS = {
     "group_in_val": "a face of the same photo or person is in val",
     "contradictory_twins": "the same picture has another label in the same source",
     "duplicate_in_train": "the same picture is among the train rows already, from which the other "
-    "splits may be carved later",
+    "splits may be carved later; FERPlus beside FER2013 loses nearly all of its rows so, because "
+    "it labels the same pictures again",
     "kept": "both are in one split and stay: val and test are kept whole, and train too where "
     "repeated faces are kept",
 }
@@ -45,7 +48,10 @@ REASON_WORDS = {
 
 
 def render_datasheet(
-    counts: Mapping[str, Any], faces: pd.DataFrame, stores: Mapping[str, FaceStore]
+    counts: Mapping[str, Any],
+    faces: pd.DataFrame,
+    stores: Mapping[str, FaceStore],
+    origins: Mapping[str, tuple[Origin, str]],
 ) -> str:
     """The whole page; the same text for the same manifest and stores.
 
@@ -53,6 +59,7 @@ def render_datasheet(
         counts: as `count_faces` gives them: every number shown.
         faces: as `datasheet_faces` gives them: who is shown.
         stores: the face stores they are in.
+        origins: where each data set comes from, and its terms of use.
     """
     classes, gone, pairs = class_sheets(faces), left_out_sheets(faces), twin_sheets(faces)
     pictures = thumbnails(faces, stores, [*classes, *gone, *pairs])
@@ -72,6 +79,7 @@ def render_datasheet(
             for source, found in counts["sizes"]["sources"].items()
         },
         reasons=REASON_WORDS,
+        origins=origins,
         names=_excluded_names(stores),
         first_names=_NAMES,
         class_grids=[sheet_grid(sheet, faces, pictures) for sheet in classes if sheet.total],

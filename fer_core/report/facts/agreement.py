@@ -59,6 +59,11 @@ def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         whose = (found["model"], found["set"], found["model_sha256"], found["rows_sha256"])
         expected = (scope.deployed, scope.compare_set, test.model_sha256, test.rows_sha256)
         yield whose, expected, f"student, set, weights and rows of {part}"
+    if (crossed := facts.crossval) is not None:
+        evaluation = facts.deployed.evaluation
+        of = [crossed[name] for name in ("model", "dev_rows_sha256", "test_rows_sha256")]
+        own = [evaluation.key, evaluation.dev.rows_sha256, evaluation.test.rows_sha256]
+        yield of, own, "student and rows of the cross-validation"
     yield from _of_export(facts)
 
 

@@ -15,6 +15,7 @@ from fer_core.evaluation.boards.leaderboard import read_leaderboard
 from fer_core.evaluation.calibration.report import Calibration, read_calibration
 from fer_core.evaluation.comparison.histories import read_history
 from fer_core.evaluation.comparison.report import read_comparison
+from fer_core.evaluation.crossval.crossval import CrossvalOptions
 from fer_core.evaluation.ensemble.ensemble import Ensemble, read_ensemble
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.readers import (
@@ -23,7 +24,7 @@ from fer_core.evaluation.metrics.readers import (
     read_validation,
 )
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
-from fer_core.export.onnx.parity import read_parity
+from fer_core.export.onnx.gates import read_parity
 from fer_core.export.onnx.report import read_export_records
 from fer_core.report.facts.agreement import REMEDY, agreements, check_one_run
 
@@ -53,6 +54,7 @@ class ReportScope:
         deployed: key of the exported student.
         compare_set: the named test set that numbers are of where no other is named.
         stages: tag -> stage, "a" or "b", of the teachers whose model is not stage A's.
+        crossval: whether the deployed student's training is cross-validated.
     """
 
     teachers: tuple[str, ...]
@@ -61,6 +63,7 @@ class ReportScope:
     deployed: str
     compare_set: str
     stages: Mapping[str, str] = field(default_factory=dict)
+    crossval: bool = False
 
     @property
     def students(self) -> tuple[str, ...]:
@@ -122,6 +125,7 @@ class RunFacts:
         hard_cases: the summary of the hard val rows.
         hard_faces: the hard val rows.
         trust: selective, ambiguity, fairness and robustness of the deployed student.
+        crossval: the record of its cross-validation; None without.
     """
 
     scope: ReportScope
@@ -137,6 +141,7 @@ class RunFacts:
     hard_cases: dict[str, Any] | None
     hard_faces: pd.DataFrame
     trust: dict[str, dict[str, Any]]
+    crossval: dict[str, Any] | None
 
     @property
     def deployed(self) -> ModelFacts:
@@ -180,6 +185,7 @@ def read_scope() -> ReportScope:
         deployed=params.section("deploy.student", str),
         compare_set=params.section("evaluation", EvaluationOptions).compare_sets[0],
         stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
+        crossval=params.section("crossval", CrossvalOptions | None, default=None) is not None,
     )
 
 
@@ -210,6 +216,7 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
         exports=read_export_records(data / "onnx" / "onnxexportreport.json"),
         parity=read_parity(data / "onnx" / "onnxparity.json"),
         trust={name: read_json(data.parent / "metrics" / f"{name}.json") for name in TRUST},
+        crossval=read_json(data.parent / "metrics/crossval.json") if scope.crossval else None,
         **(_of_teachers(data) if scope.teachers else _WITHOUT_TEACHERS),
     )
     try:

@@ -49,7 +49,7 @@ def collect_here(metrics: Path, root: Path, facts: RunFacts) -> Here:
     """
     latency = read_latency(metrics / "latencybenchmarks.csv")
     promotions = read_promotions(metrics / "onnxpromotion.json")
-    timed = latency[latency["model"] != "reference"]
+    timed = latency[(latency["model"] != "reference") & (latency["scope"] != "photo")]
     files = set(zip(timed["model"], timed["precision"], strict=True))
     exported = {record["precision"]: record for record in facts.exports}
     promoted = {promotion.precision for promotion in promotions if promotion.promoted}

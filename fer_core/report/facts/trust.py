@@ -81,6 +81,7 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
             f"They tell macro-F1 to within ±{half:.3f}. No weight, epoch or temperature was chosen "
             "on them.",
         ),
+        _few(facts.crossval),
         Check(
             ece <= floor["p95"],
             "Honest probabilities" if ece <= floor["p95"] else "Probabilities are off",
@@ -102,6 +103,19 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
         ),
     ]
     return sorted(filter(None, checks), key=lambda check: check.good)
+
+
+def _few(found: dict[str, Any] | None) -> Check | None:
+    """How far cross-validation leaves accuracy open; None where there is none."""
+    if found is None or "reason" in found:
+        return None
+    share = found["accuracy"]
+    return Check(
+        share["high"] - share["low"] <= 2 * _NARROW,
+        f"{found['rows']:,} faces in all",
+        f"With other photos of this kind accuracy could be anywhere between {share['low']:.0%} and "
+        f"{share['high']:.0%}.",
+    )
 
 
 def _subgroups(found: dict[str, Any]) -> Check | None:

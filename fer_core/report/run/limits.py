@@ -10,7 +10,7 @@ __all__ = ["corruption_charts", "risk_chart", "subgroup_chart", "votes_chart"]
 
 _SMALL = 230
 _MEASURES = {"accuracy": "accuracy", "ece": "calibration error"}
-_SIDES = ["below the others", "above the others", "no difference shown"]
+_BELOW, _ABOVE, _NOT_SHOWN = "below the others", "above the others", "no difference shown"
 _VOTES = (
     ("accuracy", "student, by label", "student"),
     ("annotator", "one more annotator", "ceiling"),
@@ -53,13 +53,16 @@ def subgroup_chart(found: dict[str, Any]) -> Markup | None:
     rows = []
     for attribute, parts in found["attributes"].items():
         for name, group in parts["groups"].items():
-            apart = group["difference"]["value"] < 0 if group.get("shown") else None
-            kind = _SIDES[2] if apart is None else _SIDES[0] if apart else _SIDES[1]
+            kind = _NOT_SHOWN
+            if group.get("shown"):
+                kind = _BELOW if group["difference"]["value"] < 0 else _ABOVE
             label = f"{group['accuracy']['value']:.3f} of {group['n']:,}"
             rows.append(
                 {"name": f"{attribute}: {name}", "kind": kind, "label": label, **group["accuracy"]}
             )
-    return _intervals(rows, "Accuracy of each subgroup", _SIDES, "accuracy") if rows else None
+    if not rows:
+        return None
+    return _intervals(rows, "Accuracy of each subgroup", [_BELOW, _ABOVE, _NOT_SHOWN], "accuracy")
 
 
 def votes_chart(found: dict[str, Any]) -> Markup:

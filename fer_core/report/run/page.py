@@ -12,6 +12,7 @@ import yaml
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.boards.hard_cases import REASONS
+from fer_core.evaluation.crossval.crossval import crossval_words
 from fer_core.export.card.carried import carried_words
 from fer_core.report.facts.change import changes
 from fer_core.report.facts.collect import RunFacts
@@ -37,6 +38,9 @@ _TEMPLATES = page_environment(Path(__file__).parent)
 _FACTS = ("commit", "python", "system", "processor", "cores", "threads", "processes", "device")
 _PACKAGES = ("torch", "timm", "numpy", "pandas", "opencv-python-headless", "onnx")
 _MADE_WITH = (*_FACTS, "cuda", "cudnn", *_PACKAGES, "onnxruntime-gpu", "onnxruntime", "dvc")
+
+_TOLD = ("accuracy", "macro_f1", "nll", "ece")
+"""Scores by which two entries of a board are known to be one."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         params=yaml.safe_dump(dict(context.params), sort_keys=False, default_flow_style=None),
         draw=drawings,
         few=drawings.FEW,
+        crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
 
 
@@ -119,13 +124,25 @@ def _class_f1(facts: RunFacts) -> dict[str, dict[str, float | None]]:
 
 
 def _boards(facts: RunFacts) -> dict[str, dict[str, Any]]:
-    """Set -> its lines, and of each entry the lines before and after calibration."""
+    """Set -> its lines, and of each entry the lines before and after calibration; an entry that is
+    another's, such as the best single teacher, stands in its row (`same`).
+    """
     frame = pd.DataFrame({"line": leaderboard_lines(facts)})
     boards: dict[str, dict[str, Any]] = {}
     for line in frame["line"]:
         board = boards.setdefault(line["set"], {"lines": [], "entries": {}})
         board["lines"].append(line)
         board["entries"].setdefault(line["entry"], {})[line["calibrated"]] = line
+    for board in boards.values():
+        alike: dict[tuple[float, ...], list[str]] = {}
+        for entry, stages in board["entries"].items():
+            line = stages.get(True) or stages[False]
+            alike.setdefault(tuple(line[name] for name in _TOLD), []).append(entry)
+        chosen = {line["entry"] for line in board["lines"] if line["chosen"]}
+        groups = [sorted(names, key=lambda name: name not in chosen) for names in alike.values()]
+        board["same"] = {names[0]: names[1:] for names in groups}
+        board["entries"] = {first: board["entries"][first] for first in board["same"]}
+        board["lines"] = [line for line in board["lines"] if line["entry"] in board["same"]]
     return boards
 
 
@@ -167,7 +184,10 @@ def _hard_board(facts: RunFacts) -> dict[str, Any] | None:
 def _latency(timed: pd.DataFrame) -> dict[str, Any]:
     """The smallest batch and the larger ones, in the order of scope, batch and threads."""
     keys = ["scope", "batch", "threads"]
-    timed = timed.sort_values(keys, ascending=[False, True, True], kind="stable")
+    search = timed[timed["scope"] == "photo"].sort_values("threads")
+    timed = timed[timed["scope"] != "photo"].sort_values(
+        keys, ascending=[False, True, True], kind="stable"
+    )
     least = timed["batch"].min()
     small, large = timed[timed["batch"] == least], timed[timed["batch"] > least]
     spans = {}
@@ -180,6 +200,7 @@ def _latency(timed: pd.DataFrame) -> dict[str, Any]:
         "several": timed["provider"].nunique() > 1,
         "small": small.to_dict("records"),
         "large": large.to_dict("records"),
+        "search": search.to_dict("records"),
         "sizes": ", ".join(map(str, sorted(large["batch"].unique()))),
         "chart": drawings.latency_chart(small),
         **spans,

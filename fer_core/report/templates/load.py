@@ -1,6 +1,5 @@
 """Jinja templates of pages: HTML is escaped, and a fact that is missing is an error."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRuntimeError
 from markupsafe import Markup, escape
 
-from fer_core.report.templates.glossary import TERMS
+from fer_core.base.glossary import TERMS, with_explanations
 
 __all__ = ["explained", "number", "page_environment"]
 
 _FOLDER = Path(__file__).parent
-_TERMS = "|".join(re.escape(term) for term in sorted(TERMS, key=len, reverse=True))
-_TERM = re.compile(rf"(?<![\w-])({_TERMS})(?![\w-])")
 
 
 def page_environment(folder: Path) -> Environment:
@@ -61,11 +58,11 @@ def _percent(share: float, digits: int = 0) -> str:
 
 def explained(text: str) -> Markup:
     """Text in which each term of the glossary shows its explanation when it is pointed at."""
-    return Markup(_TERM.sub(_abbreviation, str(escape(text))))
+    return Markup(with_explanations(str(escape(text)), _abbreviation))
 
 
-def _abbreviation(match: re.Match[str]) -> str:
-    return f'<abbr title="{escape(TERMS[match[0]])}">{match[0]}</abbr>'
+def _abbreviation(term: str, meaning: str) -> str:
+    return f'<abbr title="{escape(meaning)}">{term}</abbr>'
 
 
 def _known(value: Any) -> Any:

@@ -7,6 +7,7 @@ what is wrong with them: action-unit labels, and packed volumes.
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -212,8 +213,7 @@ def _refuse_other_files(given: Path) -> None:
                 expected="a folder, an archive or a label table",
                 remedy="give the folder of the data set; `fer predict` answers for single pictures"
                 if kind == "picture"
-                else "save its frames as pictures in folders named after the classes, and give "
-                "the folder above them",
+                else f"`fer data frames OUT {shlex.quote(name)}` cuts faces out; then add OUT",
             )
 
 

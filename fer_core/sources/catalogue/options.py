@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import Section
@@ -15,6 +15,8 @@ __all__ = [
     "ExpwOptions",
     "FerplusOptions",
     "RafCompoundOptions",
+    "SelfLabelOptions",
+    "WebcamSessionOptions",
 ]
 
 EXCLUDE = "exclude"
@@ -101,6 +103,43 @@ class RafCompoundOptions(Section):
         return mapping
 
 
+class SelfLabelOptions(Section):
+    """Labels from the network's own answers, for frames of train sessions that nobody labelled.
+
+    Attributes:
+        sure: an answer of at least this probability becomes the label.
+        unsure: one from this to `sure` says only which classes the face does not show.
+        ruled_out: how many, the least probable ones.
+    """
+
+    sure: Annotated[float, Field(gt=0, le=1)] = 0.9
+    unsure: Annotated[float, Field(gt=0, le=1)] = 0.5
+    ruled_out: Annotated[int, Field(ge=1, le=5)] = 2
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "SelfLabelOptions":
+        if self.unsure > self.sure:
+            raise ValueError("unsure must be at most sure")
+        return self
+
+
+class WebcamSessionOptions(Section):
+    """Layout `webcam_session`.
+
+    Attributes:
+        min_gap: frames from one face to the next at least, because neighbours hardly differ.
+        max_per_class: faces of a class that one session gives at most.
+        exclusion_s: frames nearer to the first or last frame of their label are left out: nobody
+            changes face and label in the same moment.
+        self_label: labels of the network's own for frames that nobody labelled; null for none.
+    """
+
+    min_gap: Annotated[int, Field(ge=1)] = 10
+    max_per_class: Annotated[int, Field(ge=1)] = 300
+    exclusion_s: Annotated[float, Field(ge=0)] = 0.25
+    self_label: SelfLabelOptions | None = None
+
+
 class CleanOptions(Section):
     """How raw data become faces.
 
@@ -112,6 +151,7 @@ class CleanOptions(Section):
         expw: options of that layout.
         affectnet: options of that layout and of `affectnet_yolo`.
         rafdb_compound: options of that layout.
+        webcam_session: options of that layout.
     """
 
     allow_undecodable: int = Field(ge=0)
@@ -121,3 +161,4 @@ class CleanOptions(Section):
     expw: ExpwOptions = ExpwOptions()
     affectnet: AffectnetOptions = AffectnetOptions()
     rafdb_compound: RafCompoundOptions = RafCompoundOptions()
+    webcam_session: WebcamSessionOptions = WebcamSessionOptions()

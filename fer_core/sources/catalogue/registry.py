@@ -26,6 +26,7 @@ LAYOUTS = (
     "affectnet",
     "affectnet_npy",
     "affectnet_yolo",  # before folder7: its splits are folders too
+    "webcam_session",  # before folder7: sessions may lie in folders of splits
     "folder7",
     "parquet",
     "csv_labels",  # after folder7: folders of classes say more than a table beside them
@@ -47,6 +48,8 @@ _LOOK = {
     "Manually_Annotated_Images/",
     "affectnet_npy": "{train_set,val_set}/ with images/ID.jpg and annotations/ID_exp.npy",
     "affectnet_yolo": "data.yaml, and {train,valid,test}/ with images/ and labels/",
+    "webcam_session": "SESSION/ or {train,val,test}/SESSION/ with per_frame.csv, session.json and "
+    "video.mkv, as `fer live --record` writes them",
     "folder7": "{train,val,test}/{class}/ or {class}/",
     "parquet": "*.parquet in the form of Hugging Face: images as bytes or paths, and labels",
     "csv_labels": "a csv or tsv with a column of paths (file, image, …) and one of labels (label, "

@@ -13,9 +13,10 @@ import numpy as np
 
 from fer_core.base.errors import DataError
 from fer_core.base.files import harmless_cell, write_text
+from fer_core.pixels.framing import MARGIN, FaceBox, crop_face
 from fer_core.pixels.opencv import cv2
 from fer_core.pixels.picture_files import is_image
-from fer_core.predict.detection import MARGIN, FaceBox, YuNet, crop_face, shrunk_to
+from fer_core.predict.detection import YuNet, shrunk_to
 from fer_core.sources.files.subjects import SUBJECTS, read_subjects
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.images.photos import decode_photo, upright
@@ -26,7 +27,10 @@ __all__ = [
     "PhotoFaces",
     "Several",
     "crop_photos",
+    "cut_out",
     "photos_in",
+    "tile",
+    "write_face",
     "write_log",
     "write_subjects",
 ]
@@ -114,20 +118,29 @@ def crop_photos(
             yield PhotoFaces(photo, Outcome.unread, fault=" ".join(str(error).split()))
             continue
         picture = upright(*stored)
-        boxes = detector.detect(picture)
-        cut = boxes if len(boxes) < 2 or wishes.several is Several.all else boxes[:1]
-        if len(boxes) > 1 and wishes.several is Several.skip:
-            cut = []
-        files, tiles = [], []
-        for number, box in enumerate(cut, start=1):
-            face = shrunk_to(crop_face(picture, box, wishes.margin), wishes.side)
-            files.append(f"{names[photo]}{f'.face{number}' if number > 1 else ''}.png")
-            _write(out / files[-1], face)
-            tiles.append(_tile(face))
+        boxes, faces = cut_out(picture, detector, wishes)
+        files = [
+            f"{names[photo]}{f'.face{number}' if number > 1 else ''}.png"
+            for number in range(1, len(faces) + 1)
+        ]
+        for file, face in zip(files, faces, strict=True):
+            write_face(out / file, face)
         outcome = (Outcome.none, Outcome.one, Outcome.several)[min(len(boxes), 2)]
-        yield PhotoFaces(
-            photo, outcome, boxes, files, tiles=tiles or [_tile(_framed(picture, boxes))]
-        )
+        tiles = [tile(face) for face in faces] or [tile(_framed(picture, boxes))]
+        yield PhotoFaces(photo, outcome, boxes, files, tiles=tiles)
+
+
+def cut_out(
+    picture: np.ndarray, detector: YuNet, wishes: CropWishes
+) -> tuple[list[FaceBox], list[np.ndarray]]:
+    """The boxes of all faces of an upright RGB picture, the largest first, and the faces that were
+    cut out, in the order of their boxes.
+    """
+    boxes = detector.detect(picture)
+    cut = boxes if len(boxes) < 2 or wishes.several is Several.all else boxes[:1]
+    if len(boxes) > 1 and wishes.several is Several.skip:
+        cut = []
+    return boxes, [shrunk_to(crop_face(picture, box, wishes.margin), wishes.side) for box in cut]
 
 
 def write_log(path: Path, found: Sequence[PhotoFaces]) -> None:
@@ -181,7 +194,8 @@ def _names(photos: Sequence[str]) -> dict[str, str]:
     return {photo: photo if counts[name.lower()] > 1 else name for photo, name in short.items()}
 
 
-def _write(path: Path, face: np.ndarray) -> None:
+def write_face(path: Path, face: np.ndarray) -> None:
+    """Write an RGB face as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", cv2.cvtColor(face, cv2.COLOR_RGB2BGR))[1].tobytes())
 
@@ -197,6 +211,7 @@ def _framed(picture: np.ndarray, boxes: Sequence[FaceBox]) -> np.ndarray:
     return small
 
 
-def _tile(picture: np.ndarray) -> bytes:
+def tile(picture: np.ndarray) -> bytes:
+    """A small JPEG of an RGB picture, for a sheet."""
     small = cv2.cvtColor(shrunk_to(picture, _TILE), cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()

@@ -13,10 +13,10 @@ from fer_core.sources.files.tree import RawTree
 from fer_core.sources.images.photos import decode_photo, upright
 from fer_core.sources.reading.reader import Entry, Reader
 
-__all__ = ["LAYOUTS_OF_ONES_OWN", "whole_photos"]
+__all__ = ["whole_photos"]
 
-LAYOUTS_OF_ONES_OWN = frozenset({"folder7", "csv_labels", "unlabelled"})
-"""Layouts whose pictures nobody has cut; the others are published as faces, or with boxes."""
+_UNCUT = frozenset({"folder7", "csv_labels", "unlabelled"})
+"""Layouts whose pictures may be whole photos; the others are published as faces, or with boxes."""
 
 _LOOKED_AT, _SEED, _LOOK = 24, 1337, 640
 _SMALL, _MANY = 0.4, 1 / 3
@@ -29,7 +29,7 @@ def whole_photos(name: str, tree: RawTree, reader: Reader, options: CleanOptions
     """What a user should know, as sentences without a full stop: that the pictures are photos and
     what to do, or that nobody could look.
     """
-    if reader.layout not in LAYOUTS_OF_ONES_OWN:
+    if reader.layout not in _UNCUT:
         return []
     listed = reader.located(tree, reader.entries(tree, options), options)
     entries = [entry for entry in listed if not entry.reason and entry.path]

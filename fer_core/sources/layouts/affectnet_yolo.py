@@ -9,32 +9,31 @@ exceed 1 by rounding are taken for 1. Boxes are of the upright photo, as program
 format read it. The splits are those of the folders, valid is "val".
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fer_core.base.errors import DataError
 from fer_core.base.labels import UNLABELLED, class_index
 from fer_core.pixels.decode import decode_rgb
 from fer_core.sources.catalogue.options import CleanOptions, CropOptions
-from fer_core.sources.families.affectnet import LabelledImage, inner_folder, pair_up
+from fer_core.sources.families.affectnet import LabelledImage
+from fer_core.sources.families.yolo import (
+    NAMES,
+    SPLITS,
+    TOPS,
+    box_of,
+    folders,
+    lines_of,
+    pairs,
+    top_of,
+    usages,
+)
 from fer_core.sources.files.class_names import read_class_names
-from fer_core.sources.files.label_files import Line, find_file, read_lines, read_whole
 from fer_core.sources.files.tree import RawTree
 from fer_core.sources.images.crops import Box
 from fer_core.sources.images.photos import Photo
 from fer_core.sources.reading.photos import BoxedEntry, PhotoReader
 
 __all__ = ["READER"]
-
-_TOPS = ("", "YOLO_format/", "YOLO_format/YOLO_format/")
-_NAMES = "data.yaml"
-_SPLITS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
-_ENDING = ".txt"
-_BESIDES = ("classes.txt",)  # beside label files
-_LARGEST = 1 << 20  # bytes of a label file
-_COLUMNS = "class cx cy width height"
-_ROUNDING = 1e-3  # of a share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +57,15 @@ class _AffectnetYolo(PhotoReader):
 
     def recognise(self, tree: RawTree) -> bool:
         """True where `data.yaml` lies beside a split with labels."""
-        top = next((top for top in _TOPS if tree.is_file(top + _NAMES)), None)
+        top = next((top for top in TOPS if tree.is_file(top + NAMES)), None)
         return top is not None and any(
-            tree.is_dir(_folders(tree, top, usage)[1]) for usage in _SPLITS
+            tree.is_dir(folders(tree, top, usage)[1]) for usage in SPLITS
         )
 
     def files(self, tree: RawTree) -> list[str]:
-        top = _top(tree)
-        folders = [folder for usage in _usages(tree, top) for folder in _folders(tree, top, usage)]
-        return [top + _NAMES, *folders]
+        top = top_of(tree)
+        found = [folder for usage in usages(tree, top) for folder in folders(tree, top, usage)]
+        return [top + NAMES, *found]
 
     def cropping(self, options: CleanOptions) -> tuple[float, CropOptions]:
         return options.affectnet.pad_ratio, options.crops
@@ -75,44 +74,11 @@ class _AffectnetYolo(PhotoReader):
         return Photo(decode_rgb(data, where, max_pixels), 1)
 
     def entries(self, tree: RawTree, options: CleanOptions) -> Iterator[BoxedEntry]:
-        top = _top(tree)
-        names = read_class_names(tree, top + _NAMES)
-        for usage in _usages(tree, top):
-            for pair in pair_up(tree, *_folders(tree, top, usage), _ENDING, _BESIDES):
+        top = top_of(tree)
+        names = read_class_names(tree, top + NAMES)
+        for usage in usages(tree, top):
+            for pair in pairs(tree, top, usage):
                 yield from _entries_of(tree, usage, pair, names)
-
-
-def _top(tree: RawTree) -> str:
-    """The folder of the class names and splits.
-
-    Raises:
-        DataError: there are no names.
-    """
-    names = find_file(tree, [top + _NAMES for top in _TOPS], "list of class names")
-    return names.removesuffix(_NAMES)
-
-
-def _folders(tree: RawTree, top: str, usage: str) -> tuple[str, str]:
-    """Images and labels of a split."""
-    split = inner_folder(tree, f"{top}{usage}")
-    return inner_folder(tree, f"{split}/images"), inner_folder(tree, f"{split}/labels")
-
-
-def _usages(tree: RawTree, top: str) -> list[str]:
-    """The splits that are there.
-
-    Raises:
-        DataError: none is.
-    """
-    found = [usage for usage in _SPLITS if tree.is_dir(f"{top}{usage}")]
-    if not found:
-        raise DataError(
-            "There is no split beside the list of class names.",
-            where=tree.where(top + _NAMES),
-            expected=" or ".join(f"{usage}/" for usage in _SPLITS) + " with images/ and labels/",
-            remedy="unpack the data set completely",
-        )
-    return found
 
 
 def _entries_of(
@@ -127,19 +93,18 @@ def _entries_of(
     photo = f"{usage}/images/{pair.name}"
     none = _SharesEntry(
         key=photo,
-        split=_SPLITS[usage],
+        split=SPLITS[usage],
         usage=usage,
         word="no face",
         reason="AffectNet: no box",
         path=pair.image,
         photo=photo,
     )
-    if not read_whole(tree, pair.label, _LARGEST).strip():
+    if not (lines := lines_of(tree, pair.label)):
         yield none
         return
-    lines = list(read_lines(tree, pair.label))
     for number, line in enumerate(lines):
-        name, shares, rounded = _box(line, names)
+        name, shares, rounded = box_of(line, names)
         label = class_index(name)
         yield replace(
             none,
@@ -154,28 +119,6 @@ def _entries_of(
             face_id=number,
             shares=shares,
         )
-
-
-def _box(line: Line, names: list[str]) -> tuple[str, tuple[float, float, float, float], bool]:
-    """Class name and box of a line, and whether one of its shares was beyond 0 to 1.
-
-    Raises:
-        DataError: a wrong number of columns, an unknown class id, or a share that is none.
-    """
-    identifier, *columns = line.words(5, _COLUMNS)
-    known = {str(number): name for number, name in enumerate(names)}
-    name = line.look_up(
-        identifier, known, "class id", f"0 to {len(names) - 1}, as data.yaml names them"
-    )
-    try:
-        given = [float(text) for text in columns]
-    except ValueError as error:
-        raise line.error("A column is not a number.", _COLUMNS) from error
-    if not all(math.isfinite(share) and -_ROUNDING <= share <= 1 + _ROUNDING for share in given):
-        expected = "shares of the photo's width and height, 0 to 1"
-        raise line.error("A number is out of range.", expected)
-    cx, cy, width, height = shares = [min(max(share, 0.0), 1.0) for share in given]
-    return name, (cx, cy, width, height), shares != given
 
 
 READER = _AffectnetYolo()

@@ -17,7 +17,7 @@ def freeze(network: nn.Module, part: str) -> None:
 
     Args:
         network: a student, or a teacher.
-        part: "all", "head", "norms" or "last", as `TrainOptions.trainable`.
+        part: "all", "head", "norms", "affine" or "last", as `TrainOptions.trainable`.
 
     Raises:
         TrainingError: the network has no such part.
@@ -36,27 +36,30 @@ def freeze(network: nn.Module, part: str) -> None:
         parameter.requires_grad_(name in chosen)
 
 
-def hold_frozen(network: nn.Module) -> None:
+def hold_frozen(network: nn.Module, part: str) -> None:
     """Put modules whose own parameters are all frozen into evaluation mode, so that their running
-    statistics stay; to be called after `network.train()`.
+    statistics stay; to be called after `network.train()`. With "affine" those of all
+    normalisation stay.
     """
     for module in network.modules():
         own = list(module.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
+        frozen = own and not any(parameter.requires_grad for parameter in own)
+        if frozen or (part == "affine" and _is_norm(module)):
             module.train(False)
 
 
 def trainable_names(network: nn.Module, part: str) -> set[str]:
-    """Names of the parameters of a part; that of the head belongs to every part."""
+    """Names of the parameters of a part; that of the head belongs to every part but "affine"."""
     names = [name for name, _ in network.named_parameters()]
     head = _head(network, names)
-    if part == "norms":
-        return head | {
+    if part in ("norms", "affine"):
+        affine = {
             f"{prefix}.{name}"
             for prefix, module in network.named_modules()
-            if "norm" in type(module).__name__.lower()
+            if _is_norm(module)
             for name, _ in module.named_parameters(recurse=False)
         }
+        return affine if part == "affine" else head | affine
     if part == "last":
         return head | _last_block(network, names)
     return head
@@ -88,6 +91,10 @@ def _last_block(network: nn.Module, names: list[str]) -> set[str]:
             break
     inside = [place for place, name in enumerate(names) if name.startswith(prefix)]
     return set(names[inside[0] :]) if prefix != whole else set()
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return "norm" in type(module).__name__.lower()
 
 
 def _is_row(module: nn.Module) -> bool:

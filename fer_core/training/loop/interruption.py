@@ -13,7 +13,6 @@ kernel releases with the process makes a second run of the same hash wait. The f
 when the run's outs are written.
 """
 
-import fcntl
 import hashlib
 import io
 import json
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from fer_core.base.errors import TrainingError, WriteError
 from fer_core.base.files import new_file
@@ -147,16 +147,17 @@ def open_scratch(runs: Path, identity: Mapping[str, Any]) -> Iterator[Scratch]:
         yield Scratch(folder)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{digest[:16]}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.warning(
-                "the same run is in progress in another process: waiting for it (%s)", folder
-            )
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(folder.parent / f"{digest[:16]}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        log.warning("the same run is in progress in another process: waiting for it (%s)", folder)
+        lock.acquire()
+    try:
         folder.mkdir(exist_ok=True)
         yield Scratch(folder)
+    finally:
+        lock.release()
 
 
 def code_hash() -> str:

@@ -122,7 +122,7 @@ def train(
             started = time.perf_counter()
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
             network.train()
-            hold_frozen(network)
+            hold_frozen(network, options.trainable)
             of_steps = plan(epoch)
             rows = np.concatenate(of_steps)
             truths = labels[on_device(rows, device)].split([len(some) for some in of_steps])

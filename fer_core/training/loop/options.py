@@ -25,7 +25,7 @@ __all__ = [
 SavedStudent = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
 """Folder of a saved student, within the project; nothing that a shell would read as more."""
 
-Trainable = Literal["all", "head", "norms", "last"]
+Trainable = Literal["all", "head", "norms", "affine", "last"]
 
 
 def _left_out(default: Any) -> Any:
@@ -65,8 +65,9 @@ class TrainOptions(Section):
         schedule: after the rise, "cosine" falls along a cosine, "one_cycle" along a line; give
             the latter a rise of a fifth of the epochs or more.
         trainable: what learns: "all"; or, to fine-tune a network that has learnt already, "head"
-            (what follows the features), "norms" (layers of normalisation, and the head) or "last"
-            (the last block of the last stage, and what follows it). The rest keeps its weights and
+            (what follows the features), "norms" (layers of normalisation, and the head), "affine"
+            (scale and shift of these layers alone, whose running statistics stay) or "last" (the
+            last block of the last stage, and what follows it). The rest keeps its weights and
             running statistics.
         select_by: what the selected epoch is best in on val rows: "macro_f1", "accuracy" or "nll".
         eval_every: epochs from one look at the val rows to the next; the last epoch is always

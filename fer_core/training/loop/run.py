@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import timm
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,6 @@ from fer_core.base import paths
 from fer_core.base.errors import TrainingError
 from fer_core.base.params import Params
 from fer_core.base.settings import Settings, load_settings
-from fer_core.dataset.pack.folds import OutOfFold
-from fer_core.dataset.pack.named_sets import TrainSet
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
@@ -27,6 +26,7 @@ from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model, save_model
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import TrainingData, check_rows
+from fer_core.training.loop.footprint import check_memory
 from fer_core.training.loop.interruption import code_hash, open_scratch
 from fer_core.training.loop.loop import TrainingResult, train
 from fer_core.training.loop.options import TrainOptions
@@ -39,6 +39,16 @@ __all__ = ["Start", "TrainingRun", "describe", "open_run", "open_training_data",
 log = logging.getLogger(__name__)
 
 _NLL_MARGIN = 0.02
+
+
+class TrainRows(Protocol):
+    """The rows that a run learns from, where they are not all train rows."""
+
+    def rows(self, frame: pd.DataFrame) -> np.ndarray:
+        """Their numbers in the dev half, int64, ascending."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What decides them, as plain values."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class TrainingRun:
     name: str
     seed: int
     pack: Pack
-    train_set: TrainSet | OutOfFold | None
+    train_set: TrainRows | None
     views: ViewOptions
     settings: Settings
     device: torch.device
@@ -81,9 +91,7 @@ class Start:
     sha256: str
 
 
-def open_run(
-    params: Params, name: str, seed: int, train_set: TrainSet | OutOfFold | None
-) -> TrainingRun:
+def open_run(params: Params, name: str, seed: int, train_set: TrainRows | None) -> TrainingRun:
     """Prepare the device and open what every training stage reads.
 
     Args:
@@ -201,10 +209,11 @@ def run_training(
 
     Raises:
         TrainingError: as `train`; or the model read back is not the selected epoch's.
-        ModelError: the device has no memory left.
+        ModelError: the device has not enough memory, or none left.
         GroupError: as `train`; or the processes have other params, code or data.
     """
     device = run.device
+    check_memory(task.network, card.preprocessing.size, options, device)
     compiled = run.settings.compile and compile_for_training(task.network, options.batch_norm_group)
     identity = _identity(card, run.seed, f"{device.type}, compiled" if compiled else device.type)
     distributed.check_alike("params, code or data", identity)

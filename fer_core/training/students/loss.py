@@ -41,8 +41,9 @@ class Loss(Section):
             another had more training: `compare` does not rank the two.
         extra_epochs: epochs of this run, counted from its own start; None takes those of
             `student.train`.
-        trainable: part of the network that learns in this method, "all", "head", "norms" or "last";
-            None takes that of `student.train`. With `start` the head may learn first, and then all.
+        trainable: part of the network that learns in this method, "all", "head", "norms", "affine"
+            or "last"; None takes that of `student.train`. With `start` the head may learn first,
+            and then all.
         negl, proto, lp: auxiliary terms added to the loss; none if left out.
     """
 
@@ -53,7 +54,7 @@ class Loss(Section):
     lr: Annotated[float | None, Field(gt=0)] = None
     start: str | None = None
     extra_epochs: Annotated[int | None, Field(ge=1)] = None
-    trainable: Literal["all", "head", "norms", "last"] | None = None
+    trainable: Literal["all", "head", "norms", "affine", "last"] | None = None
     negl: NegLOptions | None = None
     proto: ProtoOptions | None = None
     lp: LpOptions | None = None
@@ -92,7 +93,7 @@ class Loss(Section):
     @property
     def guided(self) -> bool:
         """Whether a term asks a teacher, so that even a loss of labels alone needs targets."""
-        return self.negl is not None and self.negl.negatives != "uniform"
+        return self.negl is not None and self.negl.guided
 
     @property
     def mixable(self) -> bool:

@@ -30,7 +30,14 @@ from fer_core.training.loop.task import Task
 from fer_core.training.students.loss import Loss, Needs, loss_class
 from fer_core.training.students.terms import Auxiliary
 
-__all__ = ["Method", "StudentTask", "load_method", "start_student", "train_student"]
+__all__ = [
+    "Method",
+    "StudentTask",
+    "load_method",
+    "saved_student",
+    "start_student",
+    "train_student",
+]
 
 log = logging.getLogger(__name__)
 
@@ -141,15 +148,23 @@ def start_student(params: Params, folder: Path, method: Method) -> Start:
         ArtifactError: these weights are damaged, or of another architecture than the initial ones.
         ModelError: that student is of another architecture or saw other pictures.
     """
-    arch = params.section("student.arch", str)
-    preprocessing = params.section("preprocessing", Preprocessing)
-    if own := params.section("student.preprocessing", Resolution | None, default=None):
-        preprocessing = replace(preprocessing, size=own.size)
     saved = params.section("student.init", SavedStudent | None, default=None)
-    if method.loss.start is None and saved is None:
-        initial = load_initial(folder, arch)
-        network = start_classifier(initial, preprocessing.size)
-        return Start(arch, network, preprocessing, initial.sha256)
+    if method.loss.start is not None or saved is not None:
+        return saved_student(params, folder)
+    arch, preprocessing = _wanted(params)
+    initial = load_initial(folder, arch)
+    network = start_classifier(initial, preprocessing.size)
+    return Start(arch, network, preprocessing, initial.sha256)
+
+
+def saved_student(params: Params, folder: Path) -> Start:
+    """A student that training goes on from.
+
+    Raises:
+        ArtifactError: its weights are damaged.
+        ModelError: it is of another architecture or saw other pictures than `params` say.
+    """
+    arch, preprocessing = _wanted(params)
     network, card = load_model(folder)
     found = (card.kind, card.arch, card.preprocessing.hash())
     expected = ("student", arch, preprocessing.hash())
@@ -161,6 +176,14 @@ def start_student(params: Params, folder: Path, method: Method) -> Start:
             expected=expected,
         )
     return Start(arch, network, preprocessing, card.weights_sha256)
+
+
+def _wanted(params: Params) -> tuple[str, Preprocessing]:
+    """Architecture and preprocessing of all students."""
+    preprocessing = params.section("preprocessing", Preprocessing)
+    if own := params.section("student.preprocessing", Resolution | None, default=None):
+        preprocessing = replace(preprocessing, size=own.size)
+    return params.section("student.arch", str), preprocessing
 
 
 def train_student(run: TrainingRun, out: Path, start: Start, method: Method) -> None:
@@ -191,7 +214,7 @@ def train_student(run: TrainingRun, out: Path, start: Start, method: Method) -> 
     card = describe(run, start, data, options, own, sha256)
     terms = None
     if loss.has_auxiliary:
-        terms = Auxiliary(loss, network, data.labels, data.train, targets, run.seed)
+        terms = Auxiliary(loss, network, data.labels, data.train, targets, run.seed, options.epochs)
     views = run.views.count
     task = StudentTask(network, loss, targets, lambda epoch: student_view(epoch, views), terms)
     run_training(run, out, task, card, data, options)

@@ -9,19 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fer_core.base.errors import ParamsError
-from fer_core.images.memory import on_device
 from fer_core.training.loop.passes import Batch
 from fer_core.training.students.loss import Loss
 from fer_core.training.students.lp import locality_loss
-from fer_core.training.students.negl import (
-    confusion,
-    draw_negatives,
-    negative_loss,
-    normalised_entropy,
-    teacher_probabilities,
-    uniforms,
-)
+from fer_core.training.students.negatives import Negatives
 from fer_core.training.students.proto import Prototypes
 
 __all__ = ["Auxiliary"]
@@ -40,6 +31,7 @@ class Auxiliary:
         train: row numbers that are learnt from.
         targets: teacher logits [rows, K + 1, 7] by row number and view, or None.
         seed: of the run.
+        epochs: of the run.
 
     Raises:
         ParamsError: negatives guided by a teacher, and a method without targets.
@@ -53,29 +45,21 @@ class Auxiliary:
         train: np.ndarray,
         targets: Tensor | None,
         seed: int,
+        epochs: int,
     ) -> None:
-        self._options, self._seed, self._rows = loss, seed, len(labels)
+        self._options = loss
         self._features: Tensor | None = None
-        self._drawn: tuple[int, Tensor] | None = None
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._prototypes = None if loss.proto is None else Prototypes(loss.proto)
         self._wants_features = loss.proto is not None or loss.lp is not None
         if self._wants_features:
             network.get_classifier().register_forward_pre_hook(self._keep)  # type: ignore[operator]
-        self._confusion: Tensor | None = None
-        if loss.negl is not None and loss.guided:
-            if targets is None:
-                raise ParamsError(
-                    "Negatives can be guided by a teacher only where there are targets.",
-                    where="negl.negatives of a method without targets",
-                    found=loss.negl.negatives,
-                    expected="uniform, or a method such as kd",
-                )
-            if loss.negl.negatives == "confusion":
-                places = torch.from_numpy(train).to(targets.device)
-                truth = torch.from_numpy(labels[train].astype(np.int64)).to(targets.device)
-                self._confusion = confusion(targets[places, 0], truth)
+        self._negatives = (
+            None
+            if loss.negl is None
+            else Negatives(loss.negl, labels, train, targets, seed, epochs)
+        )
 
     def with_features(self, logits: Tensor) -> Tensor:
         """Logits [N, C] that the network just gave, and beside them the features behind them where
@@ -103,8 +87,10 @@ class Auxiliary:
         """
         labels = batch.labels
         total = logits.new_zeros(())
-        if self._options.negl is not None:
-            total = total + self._options.negl.weight * self._negative(logits, targets, batch)
+        if self._negatives is not None and self._options.negl is not None:
+            negative, did = self._negatives.loss(logits, targets, batch)
+            self._note(**did)
+            total = total + self._options.negl.weight * negative
         if self._prototypes is not None and self._options.proto is not None:
             pull, chosen, cosine = self._prototypes.loss(features, labels)
             self._note(proto_applied=chosen, proto_cosine=cosine)
@@ -116,39 +102,27 @@ class Auxiliary:
         return total
 
     def activity(self) -> dict[str, float]:
-        """Mean over the rows since last asked of what each term did, for the history."""
+        """Mean over the rows since last asked of what each term did, for the history.
+
+        Raises:
+            TrainingError: a term has died, and its options do not allow it.
+        """
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, {}
+        if self._negatives is not None and "negl_applied" in means:
+            self._negatives.check(means["negl_applied"])
         return means
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {} if self._prototypes is None else self._prototypes.state()
+        parts = (self._prototypes, self._negatives)
+        return {name: value for part in parts if part for name, value in part.state().items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """What `state` gave."""
-        if self._prototypes is not None:
-            self._prototypes.restore(dict(state))
-
-    def _negative(self, logits: Tensor, targets: Tensor | None, batch: Batch) -> Tensor:
-        options = self._options.negl
-        assert options is not None
-        labels, epoch = batch.labels, batch.epoch
-        if self._drawn is None or self._drawn[0] != epoch:
-            numbers = torch.from_numpy(uniforms(self._rows, self._seed, epoch))
-            self._drawn = (epoch, numbers.to(logits.device))
-        drawn = self._drawn[1][on_device(batch.rows, logits.device)]
-        if self._confusion is not None:
-            weights = self._confusion[labels]
-        elif options.negatives == "teacher" and targets is not None:
-            weights = teacher_probabilities(targets)
-        else:
-            weights = torch.ones_like(logits)
-        entropy = normalised_entropy(logits.detach())
-        applied = (drawn[:, 0] < options.ratio) & (entropy >= options.min_entropy)
-        self._note(negl_applied=applied, negl_entropy=entropy)
-        losses = negative_loss(logits, draw_negatives(labels, weights, drawn[:, 1]))
-        return (losses * applied).sum() / applied.sum().clamp(min=1)
+        for part in (self._prototypes, self._negatives):
+            if part is not None:
+                part.restore(dict(state))
 
     def _note(self, **values: Tensor) -> None:
         for name, value in values.items():

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from fer_core.base.labels import SELF_LABELLED
 from fer_core.dataset.assembly.leakage import REASONS, TwinOptions, drop_leaks, find_leaks, usable
 
 ORDER = ("a", "b", "c")
@@ -22,6 +23,7 @@ def table(
     frame["source"] = frame["sample_id"].str[0]
     frame["preference"] = frame["source"].map(ORDER.index)
     frame["group"] = [(group or {}).get(key, key) for key in frame["sample_id"]]
+    frame["usage"] = ""
     frame["flag"] = [(flag or {}).get(key, "") for key in frame["sample_id"]]
     return frame
 
@@ -224,6 +226,20 @@ def test_every_reason_given_is_a_declared_one() -> None:
         ("a/5", "train", 0, 4),
     )
     assert {reason for _, reason, _ in decide(faces).values()} - {""} <= set(REASONS)
+
+
+def test_a_network_s_label_never_takes_a_person_s_away() -> None:
+    faces = table(
+        ("a/1", "train", 3, 1),
+        ("a/2", "train", 4, 1),
+        ("a/3", "train", 4, 2),
+        ("b/1", "test", 4, 3),
+    )
+    faces["usage"] = ["", SELF_LABELLED, SELF_LABELLED, ""]
+    result = decide(faces)
+    assert [result[key][1] for key in ("a/1", "a/2", "a/3")] == ["", "self_labelled", ""]
+    faces["usage"] = ""
+    assert decide(faces)["a/1"][1] == "contradictory_twins"
 
 
 def kept(*rows: tuple[str, str, int]) -> pd.DataFrame:

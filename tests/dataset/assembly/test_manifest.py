@@ -1,5 +1,6 @@
 """The manifest: every face once, final splits, the same bytes whatever the order of faces."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 
 from fer_core.base.errors import ArtifactError, DataError, ParamsError
 from fer_core.base.files import sha256_file
+from fer_core.base.labels import SELF_LABELLED
 from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
 from fer_core.dataset.manifest.table import read_manifest, write_manifest
 from fer_core.dataset.store.store import StoreRow
@@ -376,3 +378,23 @@ def test_a_picture_listed_twice_with_two_labels_leaves_as_a_contradiction(tmp_pa
         "set/c.png#2": "duplicate_in_train",
     }
     assert manifest.loc["set/a.png", "image_path"] == manifest.loc["set/a.png#2", "image_path"]
+
+
+def test_self_labelled_faces_stay_in_train_and_lend_their_votes_to_nobody(tmp_path: Path) -> None:
+    own = [
+        replace(row, usage=SELF_LABELLED, votes=[1.0] * 7)
+        for row in many("b", "train", 70, start=500)
+    ]
+    manifest = build(tmp_path, a=many("a", "train", 70), b=own)
+    found = manifest[manifest["source"] == "b"]
+    assert set(zip(found["split"], found["reason"], strict=True)) == {
+        ("train", ""),
+        ("dropped", "self_labelled"),
+    }
+    people = [
+        replace(row, sample_id=f"a/{number}", group=f"a/{number}", usage="", votes=None)
+        for number, row in enumerate(own)
+    ]
+    manifest = build(tmp_path, b=own, a=people)
+    assert manifest.loc[manifest["source"] == "a", "votes"].isna().all()
+    assert set(manifest.loc[manifest["source"] == "b", "reason"]) == {"self_labelled"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from fer_core.base.errors import DataError, FerError
 from fer_core.base.files import sha256_file
@@ -185,7 +186,7 @@ def test_stage_writes_its_out_and_leaves_none_on_failure(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_RAW", str(tmp_path / "raw"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
     (tmp_path / "params.yaml").write_text(
-        "clean:\n" + "".join(f"  {k}: {v}\n" for k, v in clean_options().model_dump().items())
+        yaml.safe_dump({"clean": clean_options().model_dump(mode="json")}), encoding="utf-8"
     )
     put(tmp_path / "raw/set/happy/a.png", height=9, width=9)
     sources = write_descriptor(

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError, DataError
+from fer_core.base.labels import SELF_LABELLED
 from fer_core.dataset.assembly.leakage import TwinOptions
 from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
 from fer_core.dataset.gate.checks import Fault, MinPerClass
@@ -433,6 +435,19 @@ def test_a_source_that_only_evaluates_must_not_train(clean: Path) -> None:
     faults = validate(manifest, stores, options, LEAST, {"all": SetFilter()}).faults
     assert "split" in {fault.check for fault in faults}
     assert any("eval_only" in fault.found for fault in faults)
+
+
+def test_a_label_of_a_network_must_not_leave_train(tmp_path: Path) -> None:
+    own = [replace(row, usage=SELF_LABELLED) for row in many("b", "train", 70, 500)]
+    store(tmp_path, "a", [*many("a", "train", 140), *many("a", "test", 70, 300)])
+    store(tmp_path, "b", own)
+    stores = open_stores(tmp_path, OPTIONS.sources)
+    manifest = build_manifest(stores, OPTIONS, 1337)
+    assert not validate(manifest, stores, OPTIONS, LEAST, {}).faults
+    learnt = manifest.index[(manifest["usage"] == SELF_LABELLED) & (manifest["split"] == "train")]
+    manifest.loc[learnt[0], "split"] = "calib"
+    (fault,) = validate(manifest, stores, OPTIONS, LEAST, {}).faults
+    assert fault.found == "calib, though a network gave the label"
 
 
 def test_twins_with_several_labels_that_stay_are_counted_by_split(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.errors import ArtifactError
-from fer_core.dataset.manifest.table import cluster_codes, read_clusters, write_manifest
+from fer_core.dataset.manifest.table import read_clusters, write_manifest
+from fer_core.evaluation.metrics.clusters import cluster_codes
 from tests.arrange_logits import DEV, TEST, frame, manifest_of
 
 

@@ -10,8 +10,10 @@ from fer_core.evaluation.ambiguity.ambiguity import (
     tenth_annotator,
 )
 from fer_core.evaluation.metrics.deployed import Answers
+from fer_core.evaluation.metrics.options import EvaluationOptions
 
 OPTIONS = AmbiguityOptions(share=0.3, shown=3)
+EVALUATION = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 
 
 def case(count: int = 200) -> tuple[Answers, np.ndarray]:
@@ -24,7 +26,7 @@ def case(count: int = 200) -> tuple[Answers, np.ndarray]:
 
 
 def measured(answers: Answers, votes: np.ndarray) -> dict:
-    return measure_ambiguity(answers, votes, OPTIONS, 15, 100, 1)
+    return measure_ambiguity(answers, votes, OPTIONS, EVALUATION, 1)
 
 
 def test_figures_are_those_of_a_loop_over_rows() -> None:

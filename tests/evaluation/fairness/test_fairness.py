@@ -10,8 +10,10 @@ from fer_core.evaluation.fairness.fairness import (
     parse_subgroups,
 )
 from fer_core.evaluation.metrics.deployed import Answers
+from fer_core.evaluation.metrics.options import EvaluationOptions
 
 OPTIONS = FairnessOptions(rows=100, rows_of_class=10)
+EVALUATION = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 
 
 def case(rng: np.random.Generator, worse: float, count: int = 600) -> tuple[Answers, np.ndarray]:
@@ -24,7 +26,7 @@ def case(rng: np.random.Generator, worse: float, count: int = 600) -> tuple[Answ
 
 
 def measured(answers: Answers, **attributes: np.ndarray) -> dict:
-    return measure_fairness(answers, attributes, OPTIONS, 15, 100, 1)
+    return measure_fairness(answers, attributes, OPTIONS, EVALUATION, 1)
 
 
 def test_a_planted_gap_is_found_with_its_size() -> None:

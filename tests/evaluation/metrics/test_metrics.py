@@ -62,6 +62,7 @@ def test_metrics_equal_scikit_learn(case):
     assert found["accuracy"] == pytest.approx(accuracy_score(labels, predicted))
     assert found["macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
     assert found["minority_f1"] == pytest.approx(np.sort(per_class)[:3].mean())
+    assert found["trio_f1"] == pytest.approx(per_class[[1, 2, 4]].mean())
     assert found["nll"] == pytest.approx(log_loss(labels, p), rel=1e-12)
     assert found["brier"] == pytest.approx(
         brier_score_loss(labels, p, scale_by_half=False), rel=1e-12
@@ -139,6 +140,11 @@ def test_a_perfect_predictor_on_a_set_without_a_class_is_seen_as_perfect():
     found = measure(outcome_of(50.0 * np.eye(7)[labels], labels, 15))
     assert found["macro_f1"] == pytest.approx(5 / 7)
     assert found["macro_f1_present"] == found["minority_f1"] == found["accuracy"] == 1
+    assert found["trio_f1"] == 1, "of Fear and Sad"
+    labels = np.array([0, 3, 5, 6] * 3)
+    assert measure(outcome_of(50.0 * np.eye(7)[labels], labels, 15))["trio_f1"] == 0, (
+        "none has rows"
+    )
 
 
 def test_present_class_macro_f1_equals_scikit_learn_on_the_classes_that_have_rows(case):
@@ -189,7 +195,7 @@ def test_perfect_and_sure_is_perfect():
     labels = np.arange(7)
     found = measure(outcome_of(100.0 * np.eye(7), labels, 15))
     assert found == pytest.approx(
-        dict(zip(METRICS, [1, 1, 1, 1, 0, 0, 0, 0, 0], strict=True)), abs=1e-12
+        dict(zip(METRICS, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0], strict=True)), abs=1e-12
     )
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from scipy.special import softmax
+from sklearn.metrics import f1_score, log_loss
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
@@ -186,3 +187,19 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path, damage):
         reseal(tmp_path / "kd-1")
     with pytest.raises(ArtifactError):
         read_evaluation(tmp_path / "kd-1")
+
+
+def test_scores_at_fixed_temperatures_stand_beside_the_raw_ones(tmp_path):
+    options = OPTIONS.model_copy(update={"fixed_temperatures": (1.2,)})
+    record(tmp_path / "kd-1", options=options)
+    found = read_evaluation(tmp_path / "kd-1")
+    by_set = {name: (logits, labels) for name, logits, labels in found.each_set()}
+    logits, labels = by_set["large"]
+    (fixed,) = found.metrics["large"]["fixed_temperatures"]
+    assert fixed["temperature"] == 1.2
+    assert fixed["nll"] == pytest.approx(
+        log_loss(labels, softmax(logits / 1.2, axis=1), labels=range(7)), rel=1e-6
+    )
+    record(tmp_path / "plain" / "kd-1")
+    plain = read_evaluation(tmp_path / "plain" / "kd-1")
+    assert "fixed_temperatures" not in plain.metrics["large"]

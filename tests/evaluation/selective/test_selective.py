@@ -6,6 +6,7 @@ import pytest
 from fer_core.base.errors import ArtifactError
 from fer_core.evaluation.metrics.deployed import Answers
 from fer_core.evaluation.metrics.metrics import softmax
+from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.selective.conformal import class_sets, class_thresholds
 from fer_core.evaluation.selective.curve import aurc, coverage_at, risk_coverage, threshold_for
 from fer_core.evaluation.selective.options import SelectiveOptions
@@ -16,6 +17,8 @@ from fer_core.evaluation.selective.report import (
     write_fitted,
 )
 from tests.arrange_logits import noisy_logits
+
+EVALUATION = EvaluationOptions(bootstrap=100, bins=15, compare_set="everything")
 
 
 def answers(count: int, seed: int, labels: np.ndarray | None = None) -> Answers:
@@ -107,7 +110,7 @@ def test_record_names_what_has_no_number_and_thresholds_are_read_back(tmp_path) 
     calib, test = answers(0, 5, labels), answers(0, 6, labels)
     options = SelectiveOptions(risks=(0.1, 0.001), auto=0.1)
     fitted = fit(calib, options)
-    found = measure_selective(test, calib, fitted, options, (100, 1))
+    found = measure_selective(test, calib, fitted, options, EVALUATION, 1)
     assert found["abstain"]["0.001"] == {
         "n": 300,
         "reason": "calib rows promise a risk of 0.001 at no threshold",

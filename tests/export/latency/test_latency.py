@@ -6,18 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.base.errors import ArtifactError
-from fer_core.export.latency import latency
-from fer_core.export.latency.latency import (
-    CPU,
-    Case,
-    Subject,
-    file_subject,
-    held_to,
-    measure_latency,
-)
+from fer_core.base.errors import ArtifactError, MachineError
+from fer_core.export.latency import latency, subjects
+from fer_core.export.latency.alone import measure_alone
+from fer_core.export.latency.latency import Case, held_to, measure_latency
 from fer_core.export.latency.records import read_latency, write_latency
+from fer_core.export.latency.subjects import CPU, Subject, file_subject, usable_providers
 from fer_core.export.onnx.options import LatencyOptions
+from fer_core.predict.detection import YuNet
+from fer_core.predict.fetching import detector_file
 from tests.exports import Exported
 
 OPTIONS = LatencyOptions(rounds=2, calls=3, batches=(1, 2), threads=(1, 0), warm_up=1)
@@ -223,3 +220,34 @@ def test_a_network_is_held_against_the_reference_of_its_own_size() -> None:
         table.at[("a", 8), "best_p50_ms"] / table.at[("reference", 8), "best_p50_ms"]
     )
     assert np.isnan(table.at[("b", 9), "ratio_to_reference"])
+
+
+def test_a_search_for_faces_is_timed_beside_the_networks(exported: Exported) -> None:
+    subject = file_subject("kd-1", "fp32", exported.files["fp32"])
+    options = LatencyOptions(rounds=1, calls=20, batches=(1,), threads=(1,), warm_up=0)
+    table = measure_latency([subject], [CPU], options, 1, detector=YuNet(detector_file()))
+    (search,) = table[table["scope"] == "photo"].to_dict("records")
+    assert search["model"] == "detector" and search["calls"] == 2
+    assert search["p50_ms"] > 2 * table.loc[table["scope"] == "crop", "p50_ms"].item()
+    assert np.isnan(search["memory_mb"]) and table["memory_mb"].max() > 0
+
+
+def test_what_it_takes_is_that_of_a_process_of_its_own(exported: Exported, tmp_path: Path) -> None:
+    found = measure_alone(exported.files["fp32"], [1, 2])
+    assert exported.files["fp32"].stat().st_size / 1e6 < found.memory_mb < 500
+    assert set(found.cores_busy) == {1, 2} and 0 < found.cores_busy[1] < 1.1
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    with pytest.raises(MachineError, match="network takes could not be measured"):
+        measure_alone(broken, [1])
+
+
+def test_providers_that_onnxruntime_offers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = [
+        "TensorrtExecutionProvider",
+        "OpenVINOExecutionProvider",
+        "DmlExecutionProvider",
+        CPU,
+    ]
+    monkeypatch.setattr(subjects.onnxruntime, "get_available_providers", lambda: offered)
+    assert usable_providers() == [CPU, "DmlExecutionProvider", "OpenVINOExecutionProvider"]

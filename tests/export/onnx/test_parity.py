@@ -18,17 +18,14 @@ from fer_core.base.files import read_json, write_json
 from fer_core.dataset.pack.pack import Pack
 from fer_core.export.onnx.export import export_files, save_onnx
 from fer_core.export.onnx.faces import reference_logits
+from fer_core.export.onnx.gates import GATES, Parity, read_parity, write_parity
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.parity import (
-    GATES,
-    Parity,
     Reference,
     check_parity,
     drop_refused,
     measure_parity,
     predict_pack,
-    read_parity,
-    write_parity,
 )
 from fer_core.images.bank import ImageBank
 from fer_core.models.networks.inference import logits_of

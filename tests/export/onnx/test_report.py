@@ -6,8 +6,8 @@ import pytest
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json
+from fer_core.export.onnx.gates import Parity
 from fer_core.export.onnx.options import Precision
-from fer_core.export.onnx.parity import Parity
 from fer_core.export.onnx.report import read_export_report, write_export_report
 from tests.exports import Exported
 

@@ -19,7 +19,8 @@ from fer_cli.main import app
 from fer_core.base.errors import ArtifactError, DataError, FerError, ModelError, ParamsError
 from fer_core.live.recorded import read_session
 from fer_core.live.sources import VideoSource
-from tests.exports import Exported, exported
+from fer_core.predict.intended_use import EU_LAW_IN_SHORT, INTENDED_USE
+from tests.exports import Exported, carrying_threshold, exported
 from tests.live.acting import ActingDetector, write_clip
 
 __all__ = ["exported"]
@@ -80,6 +81,17 @@ def test_a_video_becomes_a_session(exported: Exported, acting: None, clip: Path)
     assert not Path("sessions").exists()
 
 
+def test_files_have_a_progress_bar(
+    exported: Exported, acting: None, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (clip, "--headless", "--model", exported.files["fp32"], "--out")
+    assert "30/30" not in live(*arguments, "s").stderr
+    monkeypatch.setattr("fer_cli.live.command.progress_off", lambda: False)
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    told = live(*arguments, "t").stderr
+    assert "live:" in told and "/30" in told
+
+
 def test_the_same_video_gives_the_same_answers_again(
     exported: Exported, acting: None, clip: Path
 ) -> None:
@@ -124,6 +136,32 @@ def test_rules_and_bias_are_followed_and_kept(exported: Exported, acting: None, 
     done(
         clip, "--headless", "--out", "t", "--model", exported.files["fp32"], "--spec", "other.yaml"
     )
+
+
+def test_a_threshold_is_that_of_the_option_or_the_networks_own(
+    exported: Exported, acting: None, clip: Path
+) -> None:
+    arguments = (clip, "--headless", "--model", exported.files["fp32"], "--threshold")
+    done(*arguments, 0.9, "--out", "s")
+    smooth = read_session(Path("s")).rules.smooth
+    assert smooth.enter == 0.9 and smooth.leave == pytest.approx(0.75)
+    done(*arguments, 0.05, "--out", "r")
+    assert read_session(Path("r")).rules.smooth.leave == 0
+    assert "no threshold of its own" in failed(ModelError, *arguments, "auto")
+    model = carrying_threshold(exported.files["fp32"], Path("own.onnx"), 1.0)
+    done(clip, "--headless", "--model", model, "--threshold", "auto", "--out", "t")
+    assert {frame.smoothed for frame in read_session(Path("t")).frames} == {-1}
+    Path("live.yaml").write_text("smooth: {mode: original}\n")
+    assert "know no threshold" in failed(ParamsError, *arguments, 0.9)
+    assert live(*arguments, "most").exit_code == 2
+
+
+def test_intended_use_and_law_are_told(
+    exported: Exported, acting: None, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        done(clip, "--headless", "--out", "s", "--model", exported.files["fp32"])
+    assert INTENDED_USE in caplog.text and EU_LAW_IN_SHORT in caplog.text
 
 
 def test_scores_are_printed_and_written(exported: Exported, acting: None, clip: Path) -> None:
@@ -195,11 +233,12 @@ def test_faults_are_told_before_anything_is_written(
     exported: Exported, clip: Path, tmp_path: Path
 ) -> None:
     model = ["--headless", "--model", exported.files["fp32"]]
-    assert "no such camera" in failed(DataError, 93, *model).lower()
+    assert "another program holds it" in failed(DataError, 93, *model)
     assert "no such source" in failed(DataError, "gone.mp4", *model)
     (tmp_path / "empty.mp4").write_bytes(b"")
     assert "cannot be read as a video" in failed(DataError, "empty.mp4", *model)
-    assert "no such ONNX file" in failed(ModelError, clip, "--headless")
+    assert "no such ONNX file" in failed(ModelError, clip, "--headless", "--model", "gone.onnx")
+    assert "gone.onnx" not in failed(ModelError, clip, "--headless", "--model", clip)
     assert "not the detector" in failed(ArtifactError, clip, *model, "--detector", clip)
     assert "no detector file" in failed(ArtifactError, clip, *model, "--detector", "gone.onnx")
     assert "no folder of a live session" in failed(DataError, "score", tmp_path)

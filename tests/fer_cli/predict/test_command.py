@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 
 from fer_core.base.errors import ArtifactError, DataError, ModelError, ParamsError
@@ -18,7 +17,7 @@ from fer_core.predict.fetching import detector_file
 from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.predictor import Predictions, Predictor
 from fer_core.sample.portrait import shoot
-from tests.exports import Exported, exported, faces
+from tests.exports import Exported, carrying_threshold, exported, faces
 from tests.fer_cli.predicting import folder, run, write_image
 
 __all__ = ["exported", "folder"]
@@ -59,12 +58,8 @@ def test_the_models_own_threshold_is_taken_where_it_has_one(
 ) -> None:
     arguments = (folder / "a.png", "--format", "json", "--threshold", "auto")
     assert isinstance(run(exported, *arguments).exception, ModelError)
-    model = onnx.load(exported.files["fp32"])
-    entry = model.metadata_props.add()
-    values = {"risk": 0.1, "confidence": 1.0, "miss": 0.1, "classes": dict.fromkeys(CLASSES, 0.1)}
-    entry.key, entry.value = "thresholds", json.dumps(values)
-    onnx.save(model, tmp_path / "carrying.onnx")
-    carrying = replace(exported, files={"fp32": tmp_path / "carrying.onnx"})
+    own = carrying_threshold(exported.files["fp32"], tmp_path / "carrying.onnx", 1.0)
+    carrying = replace(exported, files={"fp32": own})
     answers = json.loads(run(carrying, *arguments).stdout)
     assert answers[0]["label"] is None and answers[0]["confidence"] < 1
     assert run(exported, *arguments[:-1], "most").exit_code == 2

@@ -3,12 +3,14 @@ import io
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from fer_cli.predict.faces import in_reading_order
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
+from fer_core.live import sources
 from fer_core.live.sources import VideoSource
 from fer_core.predict.detection import FaceBox
 from fer_core.predict.predictor import Predictor
@@ -110,6 +112,41 @@ def test_a_video_that_cannot_be_read_is_a_fault_of_its_own(
     first, second = json.loads(done.stdout)
     assert done.exit_code == 1 and "cannot be read as a video" in first["error"]
     assert second["label"] is not None
+
+
+def test_a_video_without_a_frame_says_so(exported: Exported, tmp_path: Path) -> None:
+    video = write_clip(tmp_path / "clip.avi", [3])
+    data = video.read_bytes()
+    start = data.index(b"movi")
+    video.write_bytes(data[: start + 4] + bytes(len(data) - start - 4))  # sound alone is as empty
+    done = run(exported, video, "--format", "json")
+    (answer,) = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert "no frame that can be read" in answer["error"] and answer["label"] is None
+
+
+@pytest.mark.parametrize("count", [-1.0, 0.0, float("nan")])
+def test_a_video_of_unknown_length_is_read_to_its_end(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: float
+) -> None:
+    """Streams and recordings that were cut off announce no number of frames."""
+    video = write_clip(tmp_path / "clip.avi", [3, 0, 3])
+
+    class Endless:
+        def __init__(self, capture: cv2.VideoCapture) -> None:
+            self._capture = capture
+
+        def get(self, what: int) -> float:
+            return count if what == cv2.CAP_PROP_FRAME_COUNT else self._capture.get(what)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._capture, name)
+
+    real = sources.opened
+    monkeypatch.setattr(sources, "opened", lambda *args, **how: Endless(real(*args, **how)))
+    done = run(exported, video, "--format", "json")
+    assert [answer["frame"] for answer in json.loads(done.stdout)] == [0, 1, 2]
+    assert done.exit_code == 0 and VideoSource(video).count is None
 
 
 def test_nothing_of_a_video_is_kept(

@@ -8,6 +8,7 @@ import pytest
 from fer_cli.results.command import glossary_section, results
 from fer_cli.results.tables import method_table, model_table
 from fer_core.base.errors import ArtifactError
+from fer_core.base.glossary import TERMS
 
 ROOT = Path(__file__).parents[3]
 METRICS = ("accuracy", "macro_f1", "nll", "ece")
@@ -45,7 +46,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_table_holds_the_calibrated_rows_of_the_set_best_first(board: Path) -> None:
-    lines = model_table("all").splitlines()[2:]
+    lines = [line for line in model_table("all").splitlines()[2:] if line.startswith("|")]
     assert [line.split("|")[1].strip() for line in lines] == ["high", "low"]
     assert "0.750 (0.625–0.875)" in lines[0]
 
@@ -60,6 +61,19 @@ def test_methods_are_summed_up_over_seeds() -> None:
     ]
     found = method_table(lines).splitlines()[2:]
     assert found == ["| ce | 1 |" + " 0.500 |" * 5, "| kd | 3 |" + " 0.250 ± 0.016 |" * 5]
+
+
+def test_an_entry_that_is_another_s_has_no_row_of_its_own_and_words_are_explained(
+    board: Path,
+) -> None:
+    path = board / "metrics/leaderboard.csv"
+    frame = pd.read_csv(path)
+    again = frame[frame["entry"] == "high"].assign(entry="best_single")
+    pd.concat([frame, again]).to_csv(path, index=False)
+    table = model_table("all")
+    assert "| high = best_single |" in table and table.count("best_single |") == 1
+    assert f"- **best_single**: {TERMS['best_single']}" in table
+    assert f"- **ECE**: {TERMS['ECE']}" in table and "**mCE**" not in table
 
 
 def test_the_glossary_holds_the_terms_that_pages_explain(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_training_is_not_compiled_where_something_acts_on_its_layers_and_a_warni
     assert "several processes" in caplog.text
     options = CE(label_smoothing=0.0, proto={"weight": 0.5})
     hooked = build_classifier(ARCH, 32)
-    Auxiliary(options, hooked, torch.zeros(4).numpy(), torch.arange(4).numpy(), None, seed=1)
+    Auxiliary(options, hooked, torch.zeros(4).numpy(), torch.arange(4).numpy(), None, seed=1, epochs=4)
     assert not compile_for_training(hooked, 0)
     assert "features from within" in caplog.text
     assert network._compiled_call_impl is None and hooked._compiled_call_impl is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.errors import ArtifactError, DataError
-from fer_core.base.files import read_json, sha256_file
+from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.dataset.assembly.leakage import REASONS
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.report.datasheet.page import REASON_WORDS
@@ -28,6 +28,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_stores(tmp_path / "data" / "clean")
     write_manifest(Path("data/manifest.parquet"), manifest())
     Path("params.yaml").write_text("seed: 1337\nmanifest: {sources: [a, b]}\n")
+    write_json(Path("data/sources/a.json"), {"layout": "ferplus", "licence": "MIT & more"})
+    write_json(Path("data/sources/b.json"), {"layout": "folder7"})
     return tmp_path
 
 
@@ -38,6 +40,15 @@ def read() -> Page:
 
 def cells(page: Page, start: str) -> list[list[str]]:
     return [list(row.values()) for row in page.table(start)]
+
+
+def test_collection_labelling_and_licence_of_each_data_set_are_told(project: Path) -> None:
+    first, second = cells(read(), "Collection, labelling and licence")
+    assert first[0] == "a" and "FER2013" in first[1] and "votes" in first[2]
+    assert first[3] == "MIT & more" and "Barsoum" in first[4]
+    assert second[1].startswith("not known here") and second[3] == "not stated"
+    write_json(Path("data/sources/b.json"), {"layout": "expw", "sample": {}})
+    assert "drawn" in cells(read(), "Collection, labelling and licence")[1][1]
 
 
 def test_the_tables_say_what_is_in_the_manifest_and_the_stores(project: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 import scipy.special
 
 from fer_cli.report import report as fer_report
-from fer_core.base.files import read_json
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import read_json, write_json
 from fer_core.base.labels import CLASSES
 from fer_core.base.provenance import surroundings
 from fer_core.dataset.pack.pack import Pack
@@ -245,18 +246,23 @@ def test_the_file_to_use_is_the_promoted_one_or_fp32_and_the_words_say_why(proje
 
 def test_latency_is_shown_with_machine_protocol_and_verdict(page: Page) -> None:
     shown = page.section("latency")
-    for text in ("int8 is not promoted: drop of macro-F1", "1,000 calls in 10 rounds"):
+    for text in (
+        "int8 is not promoted: drop of macro-F1",
+        "1,000 calls in 10 rounds",
+        "640 × 480 pixels takes 7.5 ms on 1 thread (p95 8.5)",
+    ):
         assert text in words(shown)
     rows = page.table("Batches of 1", shown)
     alone = [row["file"] for row in rows if row["what"] == "network alone"]
     assert alone == ["reference", "kd-1 fp32", "kd-1 fp16"]
     assert list(rows[2].values())[2:] == [
         "1",
-        "1",
         "0.64",
         "1.00",
         "1.00",
         "1,562",
+        "1.0",
+        "1",
         "0.31",
         "1.25",
     ]
@@ -370,3 +376,43 @@ def test_a_synthetic_run_says_so(project: Path) -> None:
         gate.read_text(encoding="utf-8").replace("rafdb_basic", "sample_rafdb"), encoding="utf-8"
     )
     assert "embedded sample" in written().top()
+
+
+def crossed(rows_sha256: str) -> None:
+    """Parameters and record of a cross-validation."""
+    params = Path("params.yaml")
+    params.write_text(f"{params.read_text()}\ncrossval: {{folds: 2}}\n")
+    share = {"value": 0.5, "low": 0.25, "high": 0.75}
+    parts = [{"rows": 300, "accuracy": 0.4}, {"rows": 320, "accuracy": 0.6}]
+    record = {"model": "kd-1", "dev_rows_sha256": rows_sha256, "rows": 620, "groups": 60}
+    record |= {"folds": 2, "accuracy": share, "macro_f1": share, "parts": parts}
+    record["confusion"] = np.eye(7, dtype=int).tolist()
+    record["test_rows_sha256"] = read_rows(Path("data/pack/test")).sha256
+    write_json(Path("metrics/crossval.json"), record)
+
+
+def test_the_estimate_of_a_cross_validation_stands_at_the_top_with_its_interval(
+    project: Path,
+) -> None:
+    crossed(read_rows(Path("data/pack/dev")).sha256)
+    page = tracked()
+    lead = words(page.soup.select_one(".lead"))
+    assert "620 faces of 60 people" in lead and "anywhere between 25% and 75%" in lead
+    assert "reached 40 %, 60 %" in lead and "210 test faces alone" in lead
+    checks = {words(item.b): item["class"] for item in page.soup.select(".checks li")}
+    assert checks["620 faces in all"] == ["care"]
+
+
+def test_a_cross_validation_of_other_faces_is_refused(project: Path) -> None:
+    crossed("0" * 64)
+    with pytest.raises(ArtifactError, match="rows of the cross-validation"):
+        tracked()
+
+
+def test_an_entry_of_the_board_that_is_another_s_stands_in_its_row(page: Page) -> None:
+    shown = page.section("leaderboard")
+    rows = page.table("everything: 210 faces", shown)
+    names = [row["model"] for row in rows]
+    assert any(" = " in name for name in names), names
+    scores = [tuple(list(row.values())[2:]) for row in rows]
+    assert len(set(scores)) == len(scores)

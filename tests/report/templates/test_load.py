@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from jinja2 import TemplateRuntimeError, UndefinedError
 
-from fer_core.report.templates.glossary import TERMS
+from fer_core.base.glossary import TERMS
 from fer_core.report.templates.load import explained, number, page_environment
 
 HOSTILE = "<b>&</b>"

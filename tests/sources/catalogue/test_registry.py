@@ -35,7 +35,7 @@ def test_each_layout_is_recognised_by_its_own_tree(tmp_path):
     (tmp_path / "affectnet_yolo/data.yaml").touch()
     put(tmp_path / "folder7/train/happy/a.png")
     put(tmp_path / "unlabelled/a.png")
-    for layout in ("parquet", "csv_labels"):
+    for layout in ("parquet", "csv_labels", "webcam_session"):
         (tmp_path / layout).mkdir()
         drawn.LAYOUTS[layout].build(tmp_path / layout)
     for layout in LAYOUTS:

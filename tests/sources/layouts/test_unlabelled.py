@@ -92,3 +92,22 @@ def test_caches_and_descriptions_beside_pictures_are_no_labels(tmp_path):
     assert [face.sample_id for face in faces] == ["set/a.png"] and len(exclusions) == 4
     (tmp_path / "a_exp.npy").touch()
     assert not unlabelled.recognise(open_tree(tmp_path))
+
+
+def test_pictures_of_one_subject_are_one_group(tmp_path):
+    put(tmp_path / "x/a.png")
+    put(tmp_path / "x/b.png", seed=1)
+    table = tmp_path / "subjects.csv"
+    table.write_text("file,subject\nx/a.png,Ann\nx/b.png,Ann\n")
+    assert recognise(open_tree(tmp_path)) == "unlabelled"
+    faces, exclusions = read(unlabelled, tmp_path, "mine")
+    assert [face.group for face in faces] == ["mine/subjects.csv/Ann"] * 2 and not exclusions
+    for text, words in (("x/a.png,Ann", "not in subjects"), ("x/c.png,Ann", "not in|missing")):
+        table.write_text(f"file,subject\n{text}\n")
+        with pytest.raises(DataError, match=words):
+            read(unlabelled, tmp_path)
+    table.write_text("file,subject\nx/a.png,Ann\nx/b.png,Ann\nx/c.png,Bo\n")
+    with pytest.raises(DataError, match="file of the table is missing"):
+        read(unlabelled, tmp_path)
+    (tmp_path / "x/subjects.csv").write_text("another")
+    assert not unlabelled.recognise(open_tree(tmp_path))

@@ -145,6 +145,7 @@ def test_a_quick_trial_takes_some_steps_of_each_epoch(data: TrainingData, tmp_pa
     [
         ("head", ["fc."]),
         ("norms", ["fc.", "bn", "conv1.1.", "conv1.4.", "downsample.2."]),
+        ("affine", ["bn", "conv1.1.", "conv1.4.", "downsample.2."]),
         ("last", ["fc.", "layer4.0."]),
     ],
 )
@@ -162,6 +163,7 @@ def test_only_the_part_asked_for_learns_and_the_rest_keeps_its_statistics_too(
     assert changed
     assert all(any(text in name for text in moved) for name in changed), sorted(changed)
     assert all(any(text in name for name in changed) for text in moved), sorted(changed)
+    assert part != "affine" or not any("running" in name for name in changed)
 
 
 def test_a_part_that_a_network_does_not_have_is_refused(data: TrainingData, tmp_path: Path) -> None:
@@ -317,7 +319,7 @@ def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
     options = CE(
         label_smoothing=0.0,
         proto={"weight": 0.5},
-        negl={"weight": 0.2, "min_entropy": 0.0},
+        negl={"weight": 0.2, "min_entropy": 0.0, "gate": "learnt"},
         lp={"weight": 0.01},
     )
     return StudentTask(
@@ -325,7 +327,7 @@ def with_terms(data: TrainingData, stop_at: int | None = None) -> StudentTask:
         options,
         None,
         view_of,
-        Auxiliary(options, network, data.labels, data.train, None, seed=1),
+        Auxiliary(options, network, data.labels, data.train, None, seed=1, epochs=4),
     )
 
 

@@ -27,21 +27,12 @@ from fer_core.training.loop import run as module
 from fer_core.training.loop.run import TrainingRun, open_training_data, run_training
 from fer_core.training.losses.ce import CE
 from fer_core.training.students.student import StudentTask
-from tests.models.networks.test_saved import CARD
+from tests.models.networks.test_saved import CARDS
 from tests.tiny import ARCH, PREPROCESSING, SIDE, TRAINING, VIEWS, dev_splits, write_half
 
 CPU = torch.device("cpu")
 OPTIONS = TRAINING.model_copy(update={"epochs": 3})
-STUDENT: ModelCard = replace(
-    CARD,
-    kind="student",
-    arch=ARCH,
-    head="linear",
-    embed_dim=None,
-    dropout=None,
-    scale=None,
-    preprocessing=PREPROCESSING,
-)
+STUDENT = replace(CARDS["linear"], preprocessing=PREPROCESSING)
 
 
 class Student(StudentTask):

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 
 from fer_core.training.students.negl import (
+    NegLOptions,
     confusion,
     draw_negatives,
+    least_probable,
     negative_loss,
     normalised_entropy,
     uniforms,
@@ -88,3 +90,48 @@ def test_numbers_depend_on_seed_and_epoch_alone() -> None:
     assert ((first >= 0) & (first < 1)).all()
     assert (first != uniforms(50, 7, 4)).mean() > 0.9
     assert (first != uniforms(50, 8, 3)).mean() > 0.9
+
+
+def test_only_the_most_frequent_confusions_stay() -> None:
+    targets, labels = logits_of(4, 400), torch.arange(400) % 7
+    means = confusion(targets, labels)
+    found = confusion(targets, labels, top=2)
+    for label in range(7):
+        wrong = np.argsort(-np.delete(means[label].numpy(), label), kind="stable")[:2]
+        expected = {int(place + (place >= label)) for place in wrong}
+        assert set(found[label].nonzero().squeeze(1).tolist()) - {label} == expected
+    assert (found[found > 0] == means[found > 0]).all()
+
+
+def test_confusions_that_are_too_few_are_left_out_and_draw_uniformly() -> None:
+    labels = torch.zeros(10, dtype=torch.int64)
+    answers = torch.tensor([1, 1, 1, 2, 2, 0, 0, 0, 0, 0])
+    targets = 20.0 * torch.nn.functional.one_hot(answers, 7)
+    found = confusion(targets, labels, min_support=3)[0]
+    assert found[1] == pytest.approx(0.3, abs=1e-6)
+    assert (found[2:] == 0).all()
+    none = confusion(targets, labels, min_support=4)
+    uniform = (torch.arange(6000) + 0.5) / 6000
+    drawn = draw_negatives(torch.zeros(6000, dtype=torch.int64), none[0].expand(6000, 7), uniform)
+    assert torch.bincount(drawn, minlength=7).tolist() == [0] + 6 * [1000]
+
+
+def test_the_least_probable_class_is_never_the_label() -> None:
+    logits, labels = logits_of(5), torch.arange(40) % 7
+    logits[:7, :] = torch.eye(7) * -50
+    found = least_probable(logits, labels)
+    assert (found != labels).all()
+    for row in range(7, 40):
+        others = {k: logits[row, k].item() for k in range(7) if k != labels[row]}
+        assert found[row] == min(others, key=others.__getitem__)
+
+
+def test_options_that_nothing_would_read_are_refused() -> None:
+    with pytest.raises(ValueError, match="choose among confusions"):
+        NegLOptions(weight=0.1, top=2)
+    with pytest.raises(ValueError, match="class_ratios"):
+        NegLOptions(weight=0.1, class_ratios={"Joy": 0.5})
+    assert NegLOptions(weight=0.1, ratio=0.5, class_ratios={"Fear": 0.25}).ratios() == [
+        *[0.5, 0.5, 0.25],
+        *4 * [0.5],
+    ]

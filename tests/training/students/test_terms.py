@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from fer_core.base.errors import ParamsError
+from fer_core.base.errors import ParamsError, TrainingError
 from fer_core.training.loop.passes import Batch
 from fer_core.training.losses.ce import CE
 from fer_core.training.losses.kd import KD
@@ -36,7 +36,7 @@ def task(
         CE(label_smoothing=0, **terms) if targets is None else KD(temperature=2, alpha=0.5, **terms)
     )
     auxiliary = (
-        Auxiliary(options, net, LABELS, np.arange(ROWS), targets, seed=3)
+        Auxiliary(options, net, LABELS, np.arange(ROWS), targets, seed=3, epochs=4)
         if options.has_auxiliary
         else None
     )
@@ -147,6 +147,48 @@ def test_entropy_gate_keeps_sure_rows_out() -> None:
     plain, _ = loss_of(task(network()))
     torch.testing.assert_close(loss_of(one)[0], plain)
     assert one.activity()["negl_applied"] == 0
+
+
+def test_confidence_gate_keeps_sure_rows_out() -> None:
+    one = task(network(), negl={**NEGL, "max_confidence": 1e-6})
+    loss_of(one)
+    assert one.activity()["negl_applied"] == 0
+
+
+def test_a_class_has_a_share_of_its_own() -> None:
+    one = task(network(), negl={**NEGL, "class_ratios": dict.fromkeys(["Fear", "Sad"], 0.0)})
+    loss_of(one)
+    kept = np.isin(LABELS, [2, 4], invert=True).mean()
+    assert one.activity()["negl_applied"] == pytest.approx(kept)
+
+
+def test_a_run_stops_where_negative_learning_has_died() -> None:
+    one = task(network(), negl={**NEGL, "min_entropy": 1.0, "least_applied": 0.01})
+    loss_of(one)
+    with pytest.raises(TrainingError, match="no longer does anything"):
+        one.activity()
+
+
+def test_the_learnt_gate_weighs_rows_and_dies_as_nothing_holds_it() -> None:
+    """What the original's did; `least_applied` is there to see it."""
+    net = network()
+    one = task(net, negl={**NEGL, "gate": "learnt"})
+    shares = []
+    for step in range(60):
+        loss_of(one, step % 4)[0].backward()
+        shares.append(one.activity()["negl_gate"])
+    assert 0.3 < shares[0] < 0.7
+    assert shares[-1] < 0.9 * shares[0]
+
+
+def test_the_learnt_gate_is_resumed() -> None:
+    one = task(network(), negl={**NEGL, "gate": "learnt"})
+    loss_of(one)[0].backward()
+    other = task(network(), negl={**NEGL, "gate": "learnt"})
+    other.restore(one.state())
+    assert torch.equal(loss_of(other, 1)[0], loss_of(one, 1)[0])
+    fresh = task(network(), negl={**NEGL, "gate": "learnt"})
+    assert not torch.equal(loss_of(fresh, 1)[0], loss_of(one, 1)[0])
 
 
 def test_memory_survives_a_restart() -> None:

@@ -1,14 +1,19 @@
 """The words of our own and of the trade that pages use, each explained in a sentence or two.
 
-Pages explain them where they are used; `fer results --glossary` writes them into docs/glossary.md.
+The report and the data sheet explain them where they are used, the model card and the pages of
+results at their end; `fer results --glossary` writes them into docs/glossary.md.
 """
 
-__all__ = ["TERMS"]
+import re
+from collections.abc import Callable
+
+__all__ = ["TERMS", "with_explanations", "words_section"]
 
 TERMS = {
     "macro-F1": "F1 of each class (the balance of how many of its faces are found and how many "
     "answers of that class are right), averaged so that rare classes count as much as common ones.",
     "minority-F1": "The mean F1 of the three classes on which the model does worst.",
+    "trio-F1": "The mean F1 of Disgust, Fear and Sad.",
     "accuracy": "Share of faces whose most probable class is the labelled one.",
     "NLL": "Negative log-likelihood, in nats: how surprised the model is by the labels. Lower is "
     "better; confident mistakes cost most.",
@@ -28,6 +33,11 @@ TERMS = {
     "should be right.",
     "temperature": "One number by which all logits are divided before softmax. Above 1 it makes "
     "probabilities less sure, below 1 surer; the predicted class stays the same.",
+    "T": "The temperature: T = 1.2 divides all logits by 1.2, T = 1 leaves them as they are.",
+    "FERPlus": "Ten people's votes on each picture of FER2013: other labels of the same pictures. "
+    "Listed together, a picture is kept once, and its other row leaves as a repeated twin.",
+    "duplicate_in_train": "The same picture is among the train rows already, often with labels of "
+    "another data set, as FERPlus has them for FER2013.",
     "raw": "Probabilities as the network gives them, before a temperature is applied.",
     "scaled": "Probabilities after the temperature is applied.",
     "logits": "The network's scores of each class before softmax turns them into probabilities.",
@@ -59,7 +69,7 @@ TERMS = {
     "KL": "Kullback-Leibler divergence, in nats: how far two sets of probabilities lie apart. 0 "
     "where they are the same.",
     "p50": "Half of all calls were at least this fast.",
-    "p90": "Nine of ten calls were at least this fast.",
+    "p95": "95 of 100 calls were at least this fast.",
     "p99": "99 of 100 calls were at least this fast.",
     "ONNX": "A file format for networks that many runtimes can read.",
     "fp32": "Single precision: the network as it was trained.",
@@ -67,3 +77,17 @@ TERMS = {
     "int8": "Eight-bit whole numbers: a quarter of the size, often faster, slightly other answers.",
 }
 """Term -> explanation."""
+_ANY = "|".join(re.escape(term) for term in sorted(TERMS, key=len, reverse=True))
+_TERM = re.compile(rf"(?<![\w-])({_ANY})(?![\w-])")
+
+
+def with_explanations(text: str, explain: Callable[[str, str], str]) -> str:
+    """Text in which each term is replaced by what `explain` makes of it and its explanation."""
+    return _TERM.sub(lambda found: explain(found[0], TERMS[found[0]]), text)
+
+
+def words_section(text: str) -> str:
+    """The terms that a page in Markdown uses, as its last section."""
+    used = sorted(set(_TERM.findall(text)), key=str.lower)
+    lines = [f"- **{term}**: {TERMS[term]}" for term in used]
+    return "\n".join(["", "## Words", "", *lines, ""])

@@ -1,0 +1,1 @@
+"""Whether an adapted student may take the place of the one that it began as."""

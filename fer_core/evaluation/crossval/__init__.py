@@ -1,0 +1,1 @@
+"""What cross-validation says of the deployed student's recipe."""

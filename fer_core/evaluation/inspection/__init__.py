@@ -1,0 +1,1 @@
+"""What the ensemble says, looked at and handed out."""

@@ -1,0 +1,1 @@
+"""Data sets rewritten for other tools."""

@@ -1,0 +1,1 @@
+"""Training the deployed student again for each part of all faces."""

@@ -1,0 +1,3 @@
+"""Stages on other machines: orders, workers, and the engines (processes, Ray, Slurm) that start
+them.
+"""

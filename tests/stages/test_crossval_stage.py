@@ -1,0 +1,50 @@
+"""The stage `crossval`: its record on data that can be cross-validated, and on data that cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from fer_core.base.files import read_json
+from fer_core.dataset.manifest.table import write_manifest
+from fer_core.dataset.pack.pack import Pack
+from stages import crossval
+from tests.arrange_logits import manifest_of
+from tests.stages.training import edit_params, enter, write_training_project
+from tests.tiny import ARCH, write_half
+
+RECORD = Path("metrics/crossval.json")
+
+
+@pytest.fixture
+def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Pack]:
+    enter(tmp_path, monkeypatch)
+    write_training_project(tmp_path)
+    write_half(tmp_path / "data/pack/test", ["test"] * 42, seed=2, source="tested")
+    edit_params(crossval={"folds": 2})
+    return [Pack.open(Path(f"data/pack/{half}")) for half in ("dev", "test")]
+
+
+def run() -> dict:  # type: ignore[type-arg]
+    crossval.main("ce-1", Path("data/init") / ARCH)
+    return read_json(RECORD)
+
+
+def test_all_faces_are_measured_and_the_record_says_whose_they_are(halves: list[Pack]) -> None:
+    frames = [half.rows.frame for half in halves]
+    copies = {"tested/00007": "tiny/00000"}
+    write_manifest(Path("data/manifest.parquet"), manifest_of(*frames, duplicate_of=copies))
+    found = run()
+    count = sum(map(len, halves))
+    assert (found["rows"], found["groups"], found["folds"]) == (count, count - 1, 2)
+    assert found["accuracy"]["low"] < found["accuracy"]["value"] < found["accuracy"]["high"]
+    assert found["accuracy"]["value"] > 0.5  # the mean colour tells the class
+    assert found["test_rows_sha256"] == halves[1].rows.sha256
+    assert found["methods"] == ["ce"] and not list(Path("data").glob("students/*"))
+
+
+def test_what_cannot_be_cross_validated_is_a_note_and_no_failure(halves: list[Pack]) -> None:
+    frames = [half.rows.frame.assign(group="ann") for half in halves]
+    write_manifest(Path("data/manifest.parquet"), manifest_of(*frames))
+    found = run()
+    assert "one person" in found["reason"] and found["n"] == sum(map(len, halves))
+    assert "accuracy" not in found
