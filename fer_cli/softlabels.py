@@ -41,7 +41,7 @@ def inspect(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
     split: _Split = "test",
     dtype: Annotated[
         Literal["float16", "float32"], typer.Option(help="Precision of the logits.")

@@ -27,7 +27,7 @@ def tta(
     """Test-time augmentation: scores of a model as it answers, and averaged over cuts of a face.
 
     Nothing of the run changes. `student.mirror: true` makes the averaging over the mirror image
-    part of the exported file.
+    part of the exported file; such a student's own answers are that average already.
     """
     params = Params.load()
     declare_absent(params.values)

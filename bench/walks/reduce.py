@@ -1,14 +1,10 @@
 """Turn params.yaml of the working folder into parameters of a few steps."""
 
-from pathlib import Path
+import yaml
 
-from ruamel.yaml import YAML
-
+from fer_core.base.files import write_text
+from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.pipeline.smoke import smoke_params
 
 if __name__ == "__main__":
-    yaml = YAML()
-    path = Path("params.yaml")
-    params = smoke_params(yaml.load(path.read_text(encoding="utf-8")))
-    with path.open("w", encoding="utf-8") as stream:
-        yaml.dump(params, stream)
+    write_text(PARAMS_FILE, yaml.safe_dump(smoke_params(read_params()), sort_keys=False))

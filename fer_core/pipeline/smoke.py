@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from fer_core.base.git import project_files
-from fer_core.base.params import PARAMS_FILE
+from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import load_settings, project_root
 from fer_core.base.signals import run_in_group
 from fer_core.pipeline.cache import cache_settings
@@ -41,10 +41,8 @@ def run_smoke(root: Path) -> int:
         MachineError: this is no git checkout.
     """
     with _copy_of(root) as copy:
-        yaml = YAML()
-        text = (root / PARAMS_FILE).read_text(encoding="utf-8")
-        with (copy / PARAMS_FILE).open("w", encoding="utf-8") as stream:
-            yaml.dump(smoke_params(yaml.load(text)), stream)
+        text = yaml.safe_dump(smoke_params(read_params(root / PARAMS_FILE)), sort_keys=False)
+        (copy / PARAMS_FILE).write_text(text, encoding="utf-8")
         command = [sys.executable, "-c", "from fer_cli.main import main; main()", "run"]
         settings = load_settings()
         environment = os.environ | {

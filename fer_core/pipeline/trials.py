@@ -177,10 +177,10 @@ def applied(text: str, best: Mapping[str, Trial], counts: Mapping[str, int]) -> 
     """The text of params.yaml with the settings of these trials and, in `student.trials`, how many
     each method had; all else is kept.
     """
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(text)
+    round_trip = YAML(typ="rt")  # keeps comments; builds plain values only
+    round_trip.width = 4096
+    round_trip.indent(mapping=2, sequence=4, offset=2)
+    document = round_trip.load(text)
     student = document["student"]
     for method, trial in best.items():
         tuned = with_settings(student[method], trial.settings)
@@ -195,7 +195,7 @@ def applied(text: str, best: Mapping[str, Trial], counts: Mapping[str, int]) -> 
         student["trials"].fa.set_flow_style()
     student["trials"].update(counts)
     stream = io.StringIO()
-    yaml.dump(document, stream)
+    round_trip.dump(document, stream)
     return stream.getvalue()
 
 

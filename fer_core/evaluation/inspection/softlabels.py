@@ -23,10 +23,9 @@ from fer_core.evaluation.ensemble.teaching import TargetOptions, Teaching
 from fer_core.evaluation.metrics.metrics import log_softmax
 from fer_core.logits.store import read_logits
 
-__all__ = ["SPLITS", "Fused", "Split", "export_fused", "fused_split", "sharpness"]
+__all__ = ["Fused", "Split", "export_fused", "fused_split", "sharpness"]
 
 Split = Literal["train", "val", "calib", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "calib", "test")
 _PERCENTILES = (1, 50, 99)
 
 
@@ -77,8 +76,13 @@ def fused_split(params: Params, split: Split) -> Fused:
 
 def export_fused(out: Path, fused: Fused, dtype: Literal["float16", "float32"]) -> None:
     """Write `softlabels.npz` (`logits` [N, 7], `y` uint8 [N]), `softlabels_index.csv` (`i`,
-    `sample_id`, `source`, `y`) and `classorder.json` into a folder.
+    `sample_id`, `source`, `y`) and `classorder.json` into a new folder.
+
+    Raises:
+        ParamsError: the folder is there already.
     """
+    if out.exists():
+        raise ParamsError("The folder is there already.", where=out, remedy="name a new one")
     labels = fused.rows["label"].to_numpy(dtype=np.uint8)
     with new_folder(out) as folder:
         np.savez(folder / "softlabels.npz", logits=fused.logits.astype(dtype), y=labels)

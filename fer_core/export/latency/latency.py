@@ -181,8 +181,8 @@ def _cases(
 def _search(detector: YuNet, threads: int) -> Case:
     """Finding faces in a photo; its time does not depend on what there is to see."""
     photo = np.random.default_rng(0).integers(0, 256, _PHOTO, dtype=np.uint8)
-    about = {"model": "detector", "precision": "fp32", "provider": CPU, "scope": "photo"}
-    about["provider"] = CPU.removesuffix("ExecutionProvider")
+    provider = CPU.removesuffix("ExecutionProvider")
+    about = {"model": "detector", "precision": "fp32", "provider": provider, "scope": "photo"}
     sizes = {"batch": 1, "threads": threads, "size": _PHOTO[1], "crop_side": 0}
     return Case(about | sizes, lambda: detector.detect(photo), 1 / _FEWER)
 

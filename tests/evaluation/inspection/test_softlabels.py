@@ -78,6 +78,10 @@ def test_export_keeps_the_precision_asked_for_and_inspect_prints(
         assert done.exit_code == 0, done.output
         stored = np.load(tmp_path / dtype / "softlabels.npz")
         assert stored["logits"].dtype == dtype and stored["y"].dtype == np.uint8
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("x")
+    done = CliRunner().invoke(app, ["softlabels", "export", str(tmp_path / "mine")])
+    assert isinstance(done.exception, ParamsError) and (tmp_path / "mine/thesis.tex").exists()
     found = fused_split(Params.load(), "val")
     np.testing.assert_array_equal(stored["logits"], found.logits.astype(np.float32))
     index = pd.read_csv(tmp_path / "float32/softlabels_index.csv")
