@@ -161,7 +161,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made.fer("data", "add", "custom", "raw/faces")
     made.fer("data", "add", "second", "raw/others")
     made.fer("dag", "sync")
-    made.run("dvc", "repro")  # as people do who know DVC; the tests go on with `fer run`
+    made.fer("run")
     made.commit()
     return made
 

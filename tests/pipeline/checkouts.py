@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fer_core.pipeline.machine import Machine
+from fer_core.pipeline.nursery import Nurseries
 from fer_core.pipeline.plan import make_plan
 from fer_core.pipeline.scheduler import run_plan
 from fer_core.pipeline.workspace import open_workspace
@@ -78,7 +79,9 @@ def run(*targets: str, jobs: int = 2, force: bool = False, wait: bool = True) ->
     """The status of a run in the working folder."""
     with open_workspace(wait) as workspace:
         plan = make_plan(workspace, targets, force)
-        return run_plan(plan, Machine(jobs, 2, ()), lambda _: False, workspace)
+        plain = Nurseries(())  # none of these commands could be forked from one that is ready
+        machine = Machine(jobs, 2, ())
+        return run_plan(plan, machine, lambda _: False, workspace, executor=plain)
 
 
 def ran(root: Path) -> list[str]:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -116,7 +115,6 @@ def test_a_killed_nursery_ends_its_children_and_later_stages_are_ordinary_proces
     process = start("waits")
     told = json.loads(process.stdout.readline())
     os.kill(told["parent"], signal.SIGKILL)
-    time.sleep(0.2)
     assert process.wait() == 1 and "was killed" in caplog.text
     assert process.stdout.read() == "to stderr\n", "it has ended, so its output has"
     assert start("fails").wait() == 7

@@ -5,7 +5,6 @@ what they do.
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from fer_core.pipeline.machine import Machine, machine_for
 from fer_core.pipeline.plan import Plan, plan_of
 from fer_core.pipeline.scheduler import run_plan
 from fer_core.pipeline.workspace import Command
+from tests.waiting import until, when
 
 SCRIPT = """
 import os, sys, time
@@ -26,8 +26,8 @@ def note(what):
     with log.open("a") as stream:
         told = [os.environ.get("FER_DEVICE", "-"), os.environ["FER_THREADS"], os.environ["FER_SIDE_BY_SIDE"]]
         stream.write(" ".join([what, stage, *told]) + "\\n")
-note("start")
 try:
+    note("start")
     time.sleep(float(os.environ.get("PACE", "0.05")))
 except KeyboardInterrupt:
     note("interrupted")
@@ -63,7 +63,8 @@ def go(tmp_path, monkeypatch):
     monkeypatch.delenv("FER_DEVICE", raising=False)
 
     def run(plan: Plan, machine: Machine, wants=lambda stage: False) -> tuple[int, list[list[str]]]:
-        status = run_plan(plan, machine, wants, Plain(script, log))
+        plain = scheduler.Nurseries(())  # none of these commands could be forked from a ready one
+        status = run_plan(plan, machine, wants, Plain(script, log), executor=plain)
         return status, [
             line.split() for line in log.read_text().splitlines()
         ] if log.exists() else []
@@ -85,7 +86,7 @@ def test_every_stage_starts_after_what_it_needs_has_ended(go, jobs):
 
 
 def test_independent_stages_run_side_by_side_and_a_timing_stage_alone(go, monkeypatch):
-    monkeypatch.setenv("PACE", "0.3")
+    monkeypatch.setenv("PACE", "1")
     _, lines = go(plan_of(UPSTREAM, set(UPSTREAM), set(UPSTREAM)), Machine(2, 4, ()))
     place = places(lines)
     assert max(place["start", "a@1"], place["start", "a@2"]) < min(
@@ -124,25 +125,29 @@ def test_after_a_failure_nothing_starts_and_the_status_is_passed_on(go, monkeypa
     assert "a@2 failed with status 7" in caplog.text and "not run: b" in caplog.text
 
 
-def test_a_signal_reaches_every_stage_and_nothing_starts_after_it(go, monkeypatch):
-    monkeypatch.setenv("PACE", "20")
-    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+def test_a_signal_reaches_every_stage_and_nothing_starts_after_it(go, monkeypatch, tmp_path):
+    monkeypatch.setenv("PACE", "100")
+    log = tmp_path / "log"
+    both = lambda: log.exists() and log.read_text().count("start") == 2  # noqa: E731
+    when(both, lambda: os.kill(os.getpid(), signal.SIGINT))
     started = time.monotonic()
     status, lines = go(plan_of(UPSTREAM, set(UPSTREAM), set(UPSTREAM)), Machine(2, 4, ()))
     assert status == 128 + signal.SIGINT
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 90
     assert {stage for what, stage, *_ in lines if what == "interrupted"} == {"a@1", "a@2"}
     assert not {stage for _, stage, *_ in lines} & {"b", "c", "latency"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_signal_that_comes_while_a_stage_is_being_started_reaches_it(go, monkeypatch, number):
-    monkeypatch.setenv("PACE", "20")
+def test_a_signal_that_comes_while_a_stage_is_being_started_reaches_it(
+    go, monkeypatch, number, tmp_path
+):
+    monkeypatch.setenv("PACE", "100")
     start = scheduler.Nurseries.start
 
     def interrupted(*arguments):
         started = start(*arguments)
-        time.sleep(1)  # until the stage's own handler is there
+        until((tmp_path / "log").exists)  # the stage's own handler is there
         os.kill(os.getpid(), number)
         return started
 
@@ -150,15 +155,15 @@ def test_a_signal_that_comes_while_a_stage_is_being_started_reaches_it(go, monke
     began = time.monotonic()
     status, lines = go(plan_of({"a": set(), "b": {"a"}}, {"a", "b"}, {"a", "b"}), Machine(1, 1, ()))
     assert status == 128 + number
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 90
     assert [(what, stage) for what, stage, *_ in lines] == [("start", "a")]
 
 
-def test_a_hangup_that_nohup_has_ignored_stays_ignored(go, monkeypatch):
+def test_a_hangup_that_nohup_has_ignored_stays_ignored(go, monkeypatch, tmp_path):
     monkeypatch.setenv("PACE", "1")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGHUP)).start()
+        when((tmp_path / "log").exists, lambda: os.kill(os.getpid(), signal.SIGHUP))
         assert go(plan_of({"a": set()}, {"a"}, {"a"}), Machine(1, 1, ()))[0] == 0
     finally:
         signal.signal(signal.SIGHUP, before)

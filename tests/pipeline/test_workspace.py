@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from fer_core.pipeline.lockfile import mend_lock, put_entry
 from fer_core.pipeline.reservations import Reservations, mend_rwlock
 from fer_core.pipeline.workspace import open_workspace
 from tests.pipeline.checkouts import PARAMS, dvc, lay_checkout, ran, run
+from tests.waiting import until, when
 
 ALL = ["a", "b", "fact", "joined"]
 
@@ -85,8 +85,8 @@ def test_a_file_that_is_edited_while_its_stage_runs_makes_it_run_again(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACE", "1")
-    edit = threading.Timer(0.7, lambda: (checkout / "stage.py").open("a").write("# edited\n"))
-    edit.start()
+    begun = checkout.parent / "ran.log"  # the stage's first act, before it waits for PACE
+    edit = when(begun.exists, lambda: (checkout / "stage.py").open("a").write("# edited\n"))
     run("make@a")
     edit.join()
     monkeypatch.setenv("PACE", "0")
@@ -262,10 +262,11 @@ def test_the_number_of_a_dead_process_that_lives_again_holds_nothing_up(checkout
 def test_files_of_another_live_dvc_command_are_waited_for(
     checkout: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2.5)", "repro"])
+    other = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()", "repro"], stdin=subprocess.PIPE
+    )
     held(checkout, other.pid, "/bin/dvc repro")
-    reaper = threading.Thread(target=other.wait)
-    reaper.start()
+    reaper = when(lambda: "waits" in caplog.text, other.communicate)
     assert run(jobs=1) == 0
     reaper.join()
     assert other.returncode == 0 and "waits" in caplog.text and str(other.pid) in caplog.text
@@ -306,7 +307,7 @@ def test_one_run_at_a_time_and_a_second_says_who_runs_and_waits_or_leaves(
 
         waiting = threading.Thread(target=second)
         waiting.start()
-        time.sleep(0.5)
+        until(lambda: "waiting for it" in caplog.text)
         order.append("first")
     waiting.join(10)
     assert order == ["first", "second"]

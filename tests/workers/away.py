@@ -1,9 +1,6 @@
 """Runs whose stages are with workers, and what is looked at after them."""
 
 import json
-import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +14,7 @@ from fer_core.pipeline.workspace import open_workspace
 from fer_core.workers.executor import open_workers
 from tests.pipeline.checkouts import ran
 
-__all__ = ["epochs", "ran", "recorded", "run_away", "settings", "when", "workers"]
+__all__ = ["epochs", "ran", "recorded", "run_away", "settings", "workers"]
 
 
 def settings(root: Path, **values: object) -> Settings:
@@ -45,20 +42,6 @@ def recorded(root: Path) -> dict[str, bytes]:
         found = (root / folder).rglob("*")
         files += [file for file in found if file.is_file() and file.name != ".gitignore"]
     return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
-
-
-def when(ready: Callable[[], object], act: Callable[[], object]) -> threading.Thread:
-    """Does something as soon as something is so."""
-
-    def wait() -> None:
-        until = time.monotonic() + 30
-        while not ready() and time.monotonic() < until:
-            time.sleep(0.05)
-        act()
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
 
 
 def workers(root: Path) -> list[int]:

@@ -25,7 +25,8 @@ from fer_core.workers.executor import Workers, open_workers
 from fer_core.workers.order import Job, Order
 from fer_core.workers.store import remote_settings
 from tests.pipeline.checkouts import PARAMS, run
-from tests.workers.away import epochs, ran, recorded, run_away, settings, when, workers
+from tests.waiting import when
+from tests.workers.away import epochs, ran, recorded, run_away, settings, workers
 
 ALL = ["a", "b", "fact", "joined"]
 

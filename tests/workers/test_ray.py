@@ -3,7 +3,6 @@
 import os
 import platform
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 from fer_core.base.errors import MachineError, ParamsError
 from fer_core.workers import ray as on_ray
 from tests.pipeline.checkouts import run
-from tests.workers.away import epochs, ran, recorded, run_away, when, workers
+from tests.waiting import when
+from tests.workers.away import epochs, ran, recorded, run_away, workers
 
 HOW = "ray is not installed: `uv pip install --require-hashes -r requirements-ray.lock`"
 
@@ -96,10 +96,16 @@ def test_wants_that_no_node_has_are_told_and_ctrl_c_ends_the_wait(
 ) -> None:
     monkeypatch.setattr(on_ray, "_WAITS", 2.0)
     monkeypatch.setattr(on_ray, "_PATIENCE", 1.0)
-    threading.Timer(12, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    told: list[str] = []
+
+    def waits() -> bool:
+        told.append(capsys.readouterr().out)
+        return "waits for a node" in "".join(told)
+
+    when(waits, lambda: os.kill(os.getpid(), signal.SIGINT))
     status = run_away(checkout, "make@a", threads=50, on="ray", address=cluster.address)
     assert status == 130
-    assert "waits for a node with 50 CPUs" in capsys.readouterr().out
+    assert "waits for a node with 50 CPUs" in "".join(told)
 
 
 @pytest.mark.parametrize(

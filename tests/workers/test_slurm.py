@@ -14,7 +14,8 @@ from fer_core.base.errors import MachineError, ParamsError
 from fer_core.workers import slurm as on_slurm
 from fer_core.workers.slurm import Slurm
 from tests.pipeline.checkouts import run
-from tests.workers.away import epochs, ran, recorded, run_away, when, workers
+from tests.waiting import when
+from tests.workers.away import epochs, ran, recorded, run_away, workers
 
 PROGRAM = """#!{python}
 import json, os, signal, subprocess, sys
