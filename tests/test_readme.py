@@ -40,7 +40,7 @@ def test_result_table_is_that_of_the_metrics_committed_with_it(
     digit.
     """
     monkeypatch.chdir(tmp_path)
-    for name in ("params.yaml", "metrics/leaderboard.csv"):
+    for name in ("params.yaml", "metrics/leaderboard.csv", "metrics/comparison.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(committed(name), encoding="utf-8")
     table = model_table(compare_sets(read_params())[0])

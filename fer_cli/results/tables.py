@@ -1,5 +1,6 @@
-"""The table of results of the last run, from `metrics/leaderboard.csv` alone."""
+"""The table of results of the last run, from `metrics/leaderboard.csv` and `comparison.csv`."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["compare_sets", "method_table", "model_table", "read_metrics", "templates"]
 
 _LEADERBOARD = Path("metrics/leaderboard.csv")
+_COMPARISON = Path("metrics/comparison.csv")
+_COLUMNS = ("accuracy", "macro_f1", "nll", "ece")
 _REMEDY = "run `fer run` first"
 
 
@@ -46,8 +49,9 @@ def compare_sets(params: dict[str, Any]) -> list[str]:
 
 
 def model_table(set_name: str) -> str:
-    """Markdown table of every model on a named test set, best macro-F1 first; probabilities are the
-    calibrated ones.
+    """Markdown table of every model on a named test set, best macro-F1 first, and what the paired
+    comparisons of methods show; probabilities are the calibrated ones. A method that was trained
+    with several seeds is one row: mean and standard deviation.
 
     Raises:
         ArtifactError: there is no leaderboard, or it does not hold the set.
@@ -61,7 +65,11 @@ def model_table(set_name: str) -> str:
             found=set_name,
             remedy=_REMEDY,
         )
-    table = _table("models", lines)
+    table = _table("models", _by_method([line for line in lines if line["calibrated"]]))
+    if _COMPARISON.exists():
+        compared = read_metrics(_COMPARISON)
+        pairs = compared[compared["set"] == set_name].to_dict("records")
+        table += "\n" + _table("differences", pairs) if pairs else ""
     return table + "\n" + words_section(table).replace("## Words", "In these rows:")
 
 
@@ -72,6 +80,29 @@ def method_table(lines: Sequence[dict[str, Any]]) -> str:
         lines: as `students_lines` gives them, of one set.
     """
     return _table("methods", lines)
+
+
+def _by_method(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines, those of one method's seeds joined to one with `seeds`, means and, as
+    `NAME_sd`, standard deviations of a sample.
+    """
+    import pandas as pd
+
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        student = re.fullmatch(r"(.+)-\d+", line["entry"]) if line["kind"] == "student" else None
+        groups.setdefault(student[1] if student else line["entry"], []).append(line)
+    joined = []
+    for name, mine in groups.items():
+        if len(mine) == 1:
+            joined.append(mine[0])
+            continue
+        values = pd.DataFrame(mine)
+        line: dict[str, Any] = {"entry": name, "kind": mine[0]["kind"], "seeds": len(mine)}
+        for column in _COLUMNS:
+            line |= {column: values[column].mean(), f"{column}_sd": values[column].std(ddof=1)}
+        joined.append(line)
+    return joined
 
 
 def _table(macro: str, lines: Sequence[Any]) -> str:

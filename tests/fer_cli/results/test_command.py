@@ -51,6 +51,56 @@ def test_table_holds_the_calibrated_rows_of_the_set_best_first(board: Path) -> N
     assert "0.750 (0.625–0.875)" in lines[0]
 
 
+def test_the_seeds_of_a_method_are_one_row_with_mean_and_spread(board: Path) -> None:
+    path = board / "metrics/leaderboard.csv"
+    frame = pd.read_csv(path)
+    high = frame[frame["entry"] == "high"]
+    runs = [
+        high.assign(entry=f"kd-{seed}", macro_f1=macro_f1)
+        for seed, macro_f1 in ((1, 0.3), (22, 0.4), (333, 0.5))
+    ]
+    pd.concat([*runs, high.assign(entry="ce-1"), high.assign(entry="t-1", kind="teacher")]).to_csv(
+        path, index=False
+    )
+    table = model_table("all")
+    assert "| kd, 3 seeds | student | 0.500 ± 0.000 | 0.400 ± 0.100 |" in table
+    assert "| ce-1 = t-1 |" in table and "kd-22" not in table
+
+
+@pytest.mark.parametrize(
+    ("shown", "by_seed", "low", "words"),
+    [
+        (False, "0.1 0.2 0.3", -0.1, "no difference shown."),
+        (True, "0.1 0.2 0.3", -0.1, "a difference with these seeds, not shown for others."),
+        (True, "0.1 0.2 0.3", 0.1, "a difference that holds beyond these seeds."),
+        (True, "0.2", None, "a difference with this seed; another may say otherwise."),
+    ],
+)
+def test_what_each_comparison_shows_is_a_line(
+    board: Path, shown: bool, by_seed: str, low: float | None, words: str
+) -> None:
+    name = "delta_macro_f1"
+    pair = {
+        "set": "all",
+        "a": "kd",
+        "b": "ce",
+        "shown": shown,
+        "verdict": "Val macro-F1 still rose",
+        name: 0.2,
+        f"{name}_low": 0.15,
+        f"{name}_high": 0.25,
+        f"{name}_by_seed": by_seed,
+        f"{name}_seeds_low": low,
+        f"{name}_seeds_high": low and 0.5,
+    }
+    other = pair | {"set": "other", "a": "dkd"}
+    pd.DataFrame([pair, other]).to_csv(board / "metrics/comparison.csv", index=False)
+    table = model_table("all")
+    assert "- kd less ce: +0.200 (95 % CI +0.150 to +0.250" in table and "dkd less" not in table
+    assert f"): {words} Val still rose when training ended." in table
+    assert ("over seeds too" in table) == (low is not None)
+
+
 def test_methods_are_summed_up_over_seeds() -> None:
     names = ("accuracy", "macro_f1", "minority_f1", "nll_scaled_nats", "ece_scaled")
     lines = [
