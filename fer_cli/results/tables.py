@@ -57,7 +57,7 @@ def model_table(set_name: str) -> str:
         ArtifactError: there is no leaderboard, or it does not hold the set.
     """
     board = read_metrics(_LEADERBOARD)
-    lines = board[board["set"] == set_name].to_dict("records")
+    lines: list[dict[str, Any]] = board[board["set"] == set_name].to_dict("records")  # type: ignore[assignment]
     if not lines:
         raise ArtifactError(
             "The leaderboard does not hold this set.",
@@ -98,10 +98,10 @@ def _by_method(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             joined.append(mine[0])
             continue
         values = pd.DataFrame(mine)
-        line: dict[str, Any] = {"entry": name, "kind": mine[0]["kind"], "seeds": len(mine)}
+        over: dict[str, Any] = {"entry": name, "kind": mine[0]["kind"], "seeds": len(mine)}
         for column in _COLUMNS:
-            line |= {column: values[column].mean(), f"{column}_sd": values[column].std(ddof=1)}
-        joined.append(line)
+            over |= {column: values[column].mean(), f"{column}_sd": values[column].std(ddof=1)}
+        joined.append(over)
     return joined
 
 
