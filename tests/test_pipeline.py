@@ -390,6 +390,48 @@ def test_a_new_source_with_test_rows_only_trains_nothing_again(project: Project)
     assert sets["everything"]["rows_used"] == 112
 
 
+def test_faces_without_labels_teach_the_students_that_learn_from_teachers(
+    project: Project, tmp_path: Path
+) -> None:
+    frames = project.root / "raw" / "frames"
+    frames.mkdir()
+    write_faces(tmp_path, "x", 70, seed=8)
+    for number, file in enumerate(sorted(tmp_path.glob("x/*/*.png"))):
+        shutil.copy(file, frames / f"new_{number}.png")
+    for number, file in enumerate(sorted((project.root / "raw/faces/test").glob("*/*.png"))[:7]):
+        shutil.copy(file, frames / f"of_test_{number}.png")
+    project.fer("data", "add", "frames", "raw/frames")
+
+    def ask(section: dict[str, Any] | None) -> set[str]:
+        change_params(
+            project.root / "params.yaml",
+            lambda params: (
+                params["student"].update(unlabelled=section)
+                if section
+                else params["student"].pop("unlabelled")
+            ),
+        )
+        project.fer("dag", "sync")
+        return project.rerun("student", "predict", "evaluate")
+
+    after = {"predict@kd-1", "evaluate@kd-1"}
+    assert ask({"sources": ["frames"]}) == {"clean@frames", "unlabelled", "student@kd-1", *after}
+    report = json.loads((project.root / "data/unlabelled/report.json").read_text())
+    assert report["faces"] == {"kept": 70, "not_sure": 0, "twin_in_held_out": 7}
+    assert sum(report["answers"].values()) == 70
+    rows = {
+        key: json.loads((project.root / f"data/students/{key}/model/model.json").read_text())[
+            "budget"
+        ]["train_rows"]
+        for key in ("ce-1", "kd-1")
+    }
+    assert rows["kd-1"] == rows["ce-1"] + 70
+    assert ask({"sources": ["frames"], "min_confidence": 0.6}) >= {"unlabelled", "student@kd-1"}
+    fewer = json.loads((project.root / "data/unlabelled/report.json").read_text())["faces"]
+    assert 0 < fewer["kept"] < 70 and fewer["kept"] + fewer["not_sure"] == 70
+    assert ask(None) == set(), "what was made before is cached"
+
+
 def test_a_leak_stops_the_pipeline_before_anything_is_trained(project: Project) -> None:
     """The gate's verdict is a file that `pack` depends on: without it nothing moves."""
     edit(project.root / "params.yaml", "train: 10", "train: 1000")

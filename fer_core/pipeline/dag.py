@@ -4,8 +4,8 @@ Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly the
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
 those keys, the students' val scores among the metrics, the params that a training stage reads only
 if they are there, and code deps. Stages that fuse teachers become comments where there are none,
-and come back with them; so do those of adaptation and cross-validation with the sections `adapt`
-and `crossval`.
+and come back with them; so do those of adaptation, cross-validation and faces without labels with
+the sections `adapt`, `crossval` and `student.unlabelled`.
 """
 
 import io
@@ -34,6 +34,11 @@ _FAN_IN = {
     "ensemble": ["data/logits/{teacher}/dev"],
     "leaderboard": ["data/logits/{teacher}/test"],
     "softlabels": ["data/logits/{teacher}/dev"],
+    "unlabelled": [
+        "data/clean/{source}.arrow",
+        "data/clean/{unlabelled}.arrow",
+        "data/teachers/{final}/model",
+    ],
     "hard_cases": ["data/logits/{teacher}/dev", "data/evaluation/{student}"],
     "compare": [
         "data/evaluation/{student}",
@@ -70,6 +75,7 @@ _NEEDING = {
     "teacher": ("ensemble", "leaderboard", "softlabels", "hard_cases"),
     "session": ("adapt", "adapt_gate"),
     "crossval": ("crossval",),
+    "unlabelled": ("unlabelled",),
 }
 """Kind of name -> the stages that are left out where there is none of it."""
 _HIDDEN = "#~"
@@ -96,6 +102,7 @@ _OPTIONAL = {
     "crossval": ["cpu_threads"],
     "adapt_gate": ["student.mirror"],
     "softlabels": ["targets"],
+    "unlabelled": ["cpu_threads", "targets"],
     "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""

@@ -37,8 +37,8 @@ _NEEDED = {
 
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
     """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage),
-    student, session (a data set to adapt to), crossval (a student) and arch; there may be no
-    teacher, session and crossval.
+    student, session (a data set to adapt to), crossval (a student), unlabelled (a data set whose
+    faces without labels teach) and arch; there may be no teacher, session, crossval and unlabelled.
 
     Raises:
         ParamsError: another of these is not declared.
@@ -54,6 +54,7 @@ def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
             ],
             "session": list((params.get("adapt") or {}).get("sources", [])),
             "crossval": [params["deploy"]["student"]] if params.get("crossval") else [],
+            "unlabelled": list((student.get("unlabelled") or {}).get("sources", [])),
             "arch": sorted(
                 {student["arch"], *(entry["arch"] for entry in params["teachers"].values())}
             ),
@@ -88,7 +89,8 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     for method in params["student"]["methods"]:
         loss = loss_of(params, method)
         taught = needs_of(loss, root).of_teachers or _is_guided(params, method)
-        targets = "data/softlabels" if taught else "data/pack/dev/rows.parquet"
+        soft = "data/unlabelled" if names["unlabelled"] else "data/softlabels"
+        targets = soft if taught else "data/pack/dev/rows.parquet"
         start = _start_of(params, method)
         for seed in params["student"]["seeds"]:
             begin = init if start is None else f"data/students/{start}-{seed}/model"
@@ -102,7 +104,9 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     keys = [*names["student"], *([ADAPTED] if names["session"] else [])]
     trained = {key: f"data/students/{key}/model" for key in keys}
     return {
-        "clean": clean_keys(names["source"], params, root),
+        "clean": clean_keys(
+            list(dict.fromkeys([*names["source"], *names["unlabelled"]])), params, root
+        ),
         "init": names["arch"],
         "teacher_a": {
             tag: {"init": f"data/init/{entry['arch']}"} for tag, entry in entries.items()

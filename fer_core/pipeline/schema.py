@@ -53,6 +53,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         "set",
         "train",
         "trials",
+        "unlabelled",
     }
     known |= set(student["methods"]) | _unlisted_methods(student)
     for name in student:
@@ -68,6 +69,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     _check_sets(params, path)
     _check_adapt(params, path)
     _check_crossval(params, path)
+    _check_unlabelled(params, path)
     of_stage = import_module("fer_core.training.loop.options").stage_options
     for tag, entry in teachers.items():
         for stage in "ab" if entry.get("stage") == "b" else "a":
@@ -103,11 +105,24 @@ def check_sources(params: dict[str, Any], path: Path) -> None:
         ParamsError: one has none.
     """
     known = {file.stem for file in DESCRIPTORS.glob("*.json")}
-    missing = [str(name) for name in params["manifest"]["sources"] if str(name) not in known]
+    listed = {
+        "manifest.sources": params["manifest"]["sources"],
+        "student.unlabelled.sources": (params["student"].get("unlabelled") or {}).get(
+            "sources", []
+        ),
+    }
+    where, missing = next(
+        (
+            (where, some)
+            for where, names in listed.items()
+            if (some := [str(name) for name in names if str(name) not in known])
+        ),
+        ("manifest.sources", []),
+    )
     _refuse(
         missing,
         "A listed data set has no descriptor.",
-        f"{path}: manifest.sources",
+        f"{path}: {where}",
         expected=", ".join(sorted(known)) or f"a file in {DESCRIPTORS}",
         remedy=f"correct the name, or `fer data add {(missing or [''])[0]} PATH` with the folder "
         "that holds it",
@@ -326,6 +341,21 @@ def _check_crossval(params: dict[str, Any], path: Path) -> None:
     )
 
 
+def _check_unlabelled(params: dict[str, Any], path: Path) -> None:
+    """Faces without labels have teachers' answers as targets, so somebody must learn from these."""
+    student = params["student"]
+    if student.get("unlabelled") is None:
+        return
+    losses = {loss_of(params, name) for name in student["methods"]}
+    _refuse(
+        [] if any(needs_of(loss, _CODE).of_teachers for loss in losses) else student["methods"],
+        "Faces without labels teach nobody: no method learns from teachers.",
+        f"{path}: student.unlabelled",
+        expected="a method such as kd or dkd under student.methods",
+        remedy="add one, or remove the section student.unlabelled",
+    )
+
+
 def _check_changed(params: dict[str, Any], path: Path) -> None:
     """Each method's own learning rate and epochs must go with the rest of `student.train`."""
     options = import_module("fer_core.training.loop.options").StudentTrainOptions
@@ -393,6 +423,9 @@ def _optional_models() -> dict[str, Any]:
         "student.init": options.SavedStudent,
         "student.mirror": bool,
         "student.trials": dict[str, int],
+        "student.unlabelled": import_module(
+            "fer_core.dataset.unlabelled.selection"
+        ).UnlabelledOptions,
     }
 
 

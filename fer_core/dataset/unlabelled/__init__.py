@@ -1,0 +1,1 @@
+"""Faces without labels that students may learn from."""

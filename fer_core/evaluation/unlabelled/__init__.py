@@ -1,0 +1,1 @@
+"""The teachers' answers for faces without labels."""
