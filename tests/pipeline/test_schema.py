@@ -121,6 +121,18 @@ def params_after(change: Change) -> dict[str, Any]:
         ),
         (lambda p: p.update(crossval={"folds": 1}), ["crossval.folds", "1"]),
         (lambda p: p.update(crossval={"folds": 5}), ["crossval", "kd", "teachers", "deploy"]),
+        (lambda p: p["student"].update(unlabelled={"sources": []}), ["student.unlabelled.sources"]),
+        (
+            lambda p: p["student"].update(unlabelled={"sources": ["a"], "min_confidence": 1.0}),
+            ["student.unlabelled.min_confidence", "1.0"],
+        ),
+        (
+            lambda p: (
+                p["student"].update(unlabelled={"sources": ["a"]}, methods=["ce"]),
+                p["deploy"].update(student="ce-1337"),
+            ),
+            ["teach nobody", "student.unlabelled", "kd"],
+        ),
         (lambda p: p["student"].update(init="../models; rm"), ["student.init", "rm"]),
         (lambda p: p["views"].update(rotation=120), ["views.rotation", "120"]),
         (lambda p: p["teacher"]["train"].update(optimizer="lion"), ["teacher.train.optimizer"]),
