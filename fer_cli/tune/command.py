@@ -21,6 +21,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_text
 from fer_core.base.logs import progress_off
 from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.base.settings import load_settings
 from fer_core.pipeline.schema import check_methods
 from fer_core.pipeline.trials import (
     SCORES,
@@ -44,8 +45,28 @@ _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(\S+) (\S+)")
 
 
 @app.command()
-def queue(file: _File) -> None:
+def queue(
+    file: _File,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="Run the trials now, through `fer run --on` this (local, ray, slurm, processes), "
+            "instead of leaving them to DVC's queue."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", "--partition", help="Address of Ray's head, or partition of Slurm."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="With --on: trials at a time.")
+    ] = 1,
+) -> None:
     """Queue every trial that has no experiment yet; `dvc queue start` then runs them."""
+    if on is not None:
+        load_settings(**({"on": on} | ({"address": address} if address else {})))
     params = read_params()
     _, trials = read_trials(file, params)
     sections = {
@@ -61,6 +82,14 @@ def queue(file: _File) -> None:
         )
     known = {*_experiments(), *_waiting()}
     new = [trial for trial in trials if trial.name not in known]
+    if on is not None:
+        from fer_core.pipeline.trial_runs import run_trials
+
+        where = ["--on", on, *(["--address", address] if address else [])]
+        if status := run_trials(new, where, jobs, typer.echo):
+            raise typer.Exit(status)
+        typer.echo(f"{len(new)} of {len(trials)} trials run; `fer tune show {file}` compares them")
+        return
     for trial in new:
         changed = dict.fromkeys(name.partition(".")[0] for name, _ in trial.settings)
         overrides = [

@@ -190,10 +190,11 @@ def applied(text: str, best: Mapping[str, Trial], counts: Mapping[str, int]) -> 
                 for name in dict.fromkeys(name.partition(".")[0] for name, _ in trial.settings)
             }
         )
-    if "trials" not in student:
-        student["trials"] = CommentedMap()
-        student["trials"].fa.set_flow_style()
-    student["trials"].update(counts)
+    if counts:
+        if "trials" not in student:
+            student["trials"] = CommentedMap()
+            student["trials"].fa.set_flow_style()
+        student["trials"].update(counts)
     stream = io.StringIO()
     round_trip.dump(document, stream)
     return stream.getvalue()

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from fer_cli.tune.command import app
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.params import read_params
+from fer_core.pipeline import trial_runs
 from fer_core.pipeline.trials import Trial, applied, best_trials, flow, read_trials, with_settings
 
 PARAMS = """\
@@ -217,6 +218,48 @@ def test_a_trial_is_another_one_once_anything_changes_that_its_score_depends_on(
     with_source = names(manifest={"sources": ["faces"]})
     Path("data/sources/faces.json").write_text('{"files": 1}')
     assert not set(names(manifest={"sources": ["faces"]})) & set(with_source)
+
+
+RUNNER = """\
+import os, subprocess, sys
+assert sys.argv[1:-1] == ["run", "--on", "ray", "--address", "head:6379"], sys.argv
+assert os.environ["FER_RUNS"].startswith(os.environ["DVC_ROOT"] + "/runs/trials/")
+sys.exit(subprocess.run([os.path.dirname(sys.executable) + "/dvc", "repro", sys.argv[-1]]).returncode)
+"""
+
+
+def test_trials_run_elsewhere_as_experiments_of_the_same_names(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are not committed yet count; a trial that fails stops no other one."""
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    Path(".gitignore").write_text("data/\n")
+    Path("evaluate.py").write_text("an earlier version")
+    run("git", "add", "-A")
+    run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "start")
+    Path("evaluate.py").write_text(EVALUATE)
+    Path("runner.py").write_text(RUNNER)
+    monkeypatch.setattr(trial_runs, "_FER", [sys.executable, str(project / "runner.py")])
+    monkeypatch.setenv("FAIL", "1")
+    there = ("queue", "tuning.yaml", "--on", "ray", "--address", "head:6379", "--jobs", "2")
+    done = CliRunner().invoke(app, list(there), catch_exceptions=False)
+    assert done.exit_code not in (0, None) and done.output.count(" ended: ") == 3, done.output
+    (log,) = Path(".dvc/tmp/trials").glob("*.log")
+    assert f"{log} says why" in done.output and "the disk is full" in log.read_text()
+    assert fer("show", "tuning.yaml").count("not finished") == 1
+    monkeypatch.delenv("FAIL")
+    assert "1 of 4 trials run" in fer(*there)
+    assert "0 of 4 trials queued" in fer("queue", "tuning.yaml")
+    shown = fer("show", "tuning.yaml")
+    assert "not finished" not in shown
+    assert [line.split()[1:3] for line in shown.splitlines() if line.startswith("*")] == [
+        ["ce-7", "lr"],
+        ["kd-7", "temperature"],
+    ]
+    assert not list(Path(".dvc/tmp/trials").iterdir())
+    listed = subprocess.run(["git", "worktree", "list"], capture_output=True, text=True, check=True)
+    assert len(listed.stdout.splitlines()) == 1
 
 
 def test_value_out_of_range_is_refused_before_anything_is_queued(project: Path) -> None:
