@@ -89,7 +89,9 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     for method in params["student"]["methods"]:
         loss = loss_of(params, method)
         taught = needs_of(loss, root).of_teachers or _is_guided(params, method)
-        soft = "data/unlabelled" if names["unlabelled"] else "data/softlabels"
+        free = params["student"].get("unlabelled") or {}
+        wanted = (free.get("methods") or [method]) if names["unlabelled"] else []
+        soft = "data/unlabelled" if method in wanted else "data/softlabels"
         targets = soft if taught else "data/pack/dev/rows.parquet"
         start = _start_of(params, method)
         for seed in params["student"]["seeds"]:

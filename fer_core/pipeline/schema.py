@@ -346,13 +346,22 @@ def _check_unlabelled(params: dict[str, Any], path: Path) -> None:
     student = params["student"]
     if student.get("unlabelled") is None:
         return
-    losses = {loss_of(params, name) for name in student["methods"]}
+    taught = [
+        name for name in student["methods"] if needs_of(loss_of(params, name), _CODE).of_teachers
+    ]
     _refuse(
-        [] if any(needs_of(loss, _CODE).of_teachers for loss in losses) else student["methods"],
+        [] if taught else student["methods"],
         "Faces without labels teach nobody: no method learns from teachers.",
         f"{path}: student.unlabelled",
         expected="a method such as kd or dkd under student.methods",
         remedy="add one, or remove the section student.unlabelled",
+    )
+    _refuse(
+        [name for name in student["unlabelled"].get("methods") or [] if name not in taught],
+        "No student of this method could learn from faces without labels.",
+        f"{path}: student.unlabelled.methods",
+        expected=", ".join(taught),
+        remedy="name methods of student.methods that learn from teachers",
     )
 
 

@@ -127,6 +127,10 @@ def params_after(change: Change) -> dict[str, Any]:
             ["student.unlabelled.min_confidence", "1.0"],
         ),
         (
+            lambda p: p["student"].update(unlabelled={"sources": ["a"], "methods": ["kd", "ce"]}),
+            ["student.unlabelled.methods", "ce", "kd, dkd"],
+        ),
+        (
             lambda p: (
                 p["student"].update(unlabelled={"sources": ["a"]}, methods=["ce"]),
                 p["deploy"].update(student="ce-1337"),

@@ -23,16 +23,17 @@ __all__ = ["UnlabelledOptions", "select_unlabelled"]
 
 class UnlabelledOptions(Section):
     """Section `student.unlabelled`: faces without labels, whose targets are the teachers' answers.
-    Methods that learn from teachers learn from these too.
 
     Attributes:
         sources: data sets; of those that have labels too, the faces without are taken.
         min_confidence: faces of which the ensemble gives its answer less than this probability are
             left out.
+        methods: students of these learn from them; None for all methods that learn from teachers.
     """
 
     sources: list[str] = Field(min_length=1)
     min_confidence: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    methods: Annotated[list[str], Field(min_length=1)] | None = None
 
 
 def select_unlabelled(
