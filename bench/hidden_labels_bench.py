@@ -13,42 +13,27 @@ hidden labels are used once, here, to say how often the answers are right.
 import csv
 import gzip
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
 import typer
 from tqdm import tqdm
 
+from bench.fer2013_project import SIDE, SMALL, fer, lay_clone
 from fer_core.base.files import write_text
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.pipeline.trials import flow
 
-ROOT = Path(__file__).parents[1]
-SIDE, SEED = 48, 1337
+SEED = 1337
 TRAIN = {"epochs": 12, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
 TRAIN |= {"lr_warmup_epochs": 2, "balance": "none", "grad_clip": 0.0, "precision": "fp32"}
-CHANGES: dict[str, Any] = {
-    "cpu_threads": 1,
-    "manifest.sources": ["fer2013"],
-    "sets": {"publictest": {"usage": ["PublicTest"]}},
+CHANGES = SMALL | {
     "validate.min_per_class.train": 50,
     "validate.min_per_class.val": 5,
     "validate.min_per_class.calib": 5,
-    "preprocessing.size": SIDE,
-    "views.count": 4,
-    "init.archs": {},
-    "init.sha256": {},
-    "teachers": {"resnet10t": {"arch": "resnet10t"}},
-    "teacher.votes": 0.0,
-    "teacher.train.epochs": 16,
-    "teacher.train.lr": 0.002,
-    "ensemble.kinds": ["global"],
     "student": {
         "arch": "test_resnet",
         "preprocessing": {"size": SIDE},
@@ -60,10 +45,8 @@ CHANGES: dict[str, Any] = {
         "kd_more": {"method": "kd", "temperature": 2.0, "alpha": 0.9},
         "unlabelled": {"sources": ["hidden"], "methods": ["kd_more"]},
     },
-    "evaluation.compare_set": "publictest",
     "evaluation.allow_unequal_budgets": True,
     "deploy.student": "kd_more-1337",
-    "deploy.teachers": [],
 }
 
 
@@ -76,17 +59,16 @@ def main(
     """Hide labels, run the pipeline, and write the page."""
     project, raw = work.resolve() / "project", work.resolve() / "raw"
     hidden = _lay_raw(table, raw, labelled)
-    if not project.exists():
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
-        (project / "params.yaml").write_bytes((project / "profiles/fer2013.yaml").read_bytes())
-        _change(project / "params.yaml")
-        _fer(project, "data", "add", "fer2013", str(raw / "known"))
-        _fer(project, "data", "add", "hidden", str(raw / "hidden"), "--layout", "unlabelled")
-        _fer(project, "dag", "sync")
-    _fer(project, "run", "compare", "unlabelled")
+
+    def add_data(project: Path) -> None:
+        fer(project, "data", "add", "fer2013", str(raw / "known"))
+        fer(project, "data", "add", "hidden", str(raw / "hidden"), "--layout", "unlabelled")
+
+    lay_clone(project, CHANGES, add_data)
+    fer(project, "run", "compare", "unlabelled")
     measured = work / "methods.md"
     title = "Faces without labels: FER2013 with most labels hidden"
-    _fer(project, "results", "--distillation", str(measured.resolve()), "--title", title)
+    fer(project, "results", "--distillation", str(measured.resolve()), "--title", title)
     _write_page(page, project, hidden, measured.read_text(encoding="utf-8"), labelled)
     typer.echo(f"wrote {page}")
 
@@ -121,28 +103,6 @@ def _lay_raw(table: Path, raw: Path, share: float) -> dict[str, int]:
         pixels = np.array(rows[int(name[:5])]["pixels"].split(), dtype=np.uint8)
         cv2.imwrite(str(raw / "hidden" / name), pixels.reshape(SIDE, SIDE))
     return hidden
-
-
-def _change(params: Path) -> None:
-    """Set CHANGES in a parameter file."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe")
-    values = yaml.load(params.read_text(encoding="utf-8"))
-    for name, value in CHANGES.items():
-        *outer, last = name.split(".")
-        section = values
-        for key in outer:
-            section = section[key]
-        section[last] = value
-    with params.open("w", encoding="utf-8") as stream:
-        yaml.dump(values, stream)
-
-
-def _fer(project: Path, *arguments: str) -> None:
-    command = [sys.executable, "-P", "-c", "from fer_cli.main import main; main()", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(project)}
-    subprocess.run(command, cwd=project, env=environment, check=True)
 
 
 def _write_page(

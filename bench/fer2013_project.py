@@ -1,0 +1,66 @@
+"""A clone of this project that trains small networks on FER2013, for benches of one question."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+__all__ = ["SIDE", "SMALL", "fer", "lay_clone"]
+
+ROOT = Path(__file__).parents[1]
+SIDE = 48
+SMALL: dict[str, Any] = {
+    "cpu_threads": 1,
+    "manifest.sources": ["fer2013"],
+    "sets": {"publictest": {"usage": ["PublicTest"]}},
+    "preprocessing.size": SIDE,
+    "views.count": 4,
+    "init.archs": {},
+    "init.sha256": {},
+    "teachers": {"resnet10t": {"arch": "resnet10t"}},
+    "teacher.votes": 0.0,
+    "teacher.train.epochs": 16,
+    "teacher.train.lr": 0.002,
+    "ensemble.kinds": ["global"],
+    "evaluation.compare_set": "publictest",
+    "deploy.teachers": [],
+}
+"""What differs from the profile `fer2013`: one small teacher from random weights, small faces."""
+
+
+def lay_clone(
+    project: Path, changes: Mapping[str, Any], add_data: Callable[[Path], object]
+) -> None:
+    """Make the clone, unless it is there, with the profile's parameters, these changes and data.
+
+    Args:
+        project: folder of the clone.
+        changes: dotted names of params.yaml and their values.
+        add_data: adds data sets to the clone.
+    """
+    if project.exists():
+        return
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+    yaml = YAML(typ="safe")
+    values = yaml.load((project / "profiles/fer2013.yaml").read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        *outer, last = name.split(".")
+        section = values
+        for key in outer:
+            section = section[key]
+        section[last] = value
+    with (project / "params.yaml").open("w", encoding="utf-8") as stream:
+        yaml.dump(values, stream)
+    add_data(project)
+    fer(project, "dag", "sync")
+
+
+def fer(project: Path, *arguments: str) -> None:
+    """Run `fer` in a clone."""
+    command = [sys.executable, "-P", "-c", "from fer_cli.main import main; main()", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(project)}
+    subprocess.run(command, cwd=project, env=environment, check=True)
