@@ -33,20 +33,30 @@ SMALL: dict[str, Any] = {
 
 
 def lay_clone(
-    project: Path, changes: Mapping[str, Any], add_data: Callable[[Path], object]
+    project: Path,
+    changes: Mapping[str, Any],
+    add_data: Callable[[Path], object],
+    profile: str = "fer2013",
+    cache: Path | None = None,
 ) -> None:
-    """Make the clone, unless it is there, with the profile's parameters, these changes and data.
+    """Make the clone, unless it is there, with a profile's parameters, these changes and data.
 
     Args:
         project: folder of the clone.
         changes: dotted names of params.yaml and their values.
         add_data: adds data sets to the clone.
+        profile: the parameters' name.
+        cache: folder of DVC's cache, for clones that share results; None for one of its own.
     """
     if project.exists():
         return
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+    if cache is not None:
+        dvc = str(Path(sys.executable).parent / "dvc")
+        command = [dvc, "config", "--local", "cache.dir", str(cache)]
+        subprocess.run(command, cwd=project, check=True)
     yaml = YAML(typ="safe")
-    values = yaml.load((project / "profiles/fer2013.yaml").read_text(encoding="utf-8"))
+    values = yaml.load((project / f"profiles/{profile}.yaml").read_text(encoding="utf-8"))
     for name, value in changes.items():
         *outer, last = name.split(".")
         section = values

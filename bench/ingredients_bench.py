@@ -1,0 +1,121 @@
+"""What each ingredient of the protocol is worth: ResNet-18 and the student that it teaches, with
+one ingredient taken out at a time, on FER2013 and FERPlus.
+
+Run: python -m bench.ingredients_bench --data FOLDER --work FOLDER --page PAGE.md
+(some hours of two cores; what has ended in --work is not done again)
+
+--data holds fer2013.csv(.gz) and fer2013new.csv. Each arm is a clone with the profile
+`protocol-cpu`, one teacher and one student, on one shared cache. An arm and the whole protocol are
+compared on the same faces; one training of each says nothing of other seeds.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bench.fer2013_project import fer, lay_clone
+from fer_core.base.files import write_text
+from fer_core.base.params import parse_section, read_params
+from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
+from fer_core.evaluation.comparison.significance import holm
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
+
+SEED = 1337
+CHANGES: dict[str, Any] = {
+    "teachers": {"rn18": {"arch": "resnet18", "stage": "b"}},
+    "teacher.train.balance": "weights",
+    "teacher_b.train.balance": "weights",
+    "ensemble.weightings": {},
+    "ensemble.kinds": ["global"],
+    "student.methods": ["kd"],
+    "student.seeds": [SEED],
+    "deploy.student": f"kd-{SEED}",
+    "deploy.teachers": [],
+    "evaluation.compare_set": "fer2013_publictest",
+    "evaluation.allow_unequal_budgets": True,
+}
+WHOLE = "whole"
+ARMS: dict[str, dict[str, Any]] = {
+    WHOLE: {},
+    "without CLAHE": {"preprocessing.clahe": False},
+    "without class weights": {"teacher.train.balance": "none", "teacher_b.train.balance": "none"},
+    "a plain head for ArcFace": {"teacher.head.angular": False},
+    "stage A alone": {"teachers": {"rn18": {"arch": "resnet18"}}},
+}
+MODELS = {"rn18": "teacher", f"kd-{SEED}": "student"}
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
+    work: Annotated[Path, typer.Option(help="Folder of the clones.")],
+    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+) -> None:
+    """Train every arm, and write the page."""
+    work = work.resolve()
+
+    def add_data(project: Path) -> None:
+        for name in ("fer2013", "ferplus"):
+            fer(project, "data", "add", name, str(data.resolve()))
+
+    for arm, changes in ARMS.items():
+        project = _clone_of(work, arm)
+        lay_clone(project, CHANGES | changes, add_data, "protocol-cpu", work / "cache")
+        fer(project, "run", *(f"calibrate@{model}" for model in MODELS))
+    _write_page(page, work)
+    typer.echo(f"wrote {page}")
+
+
+def _clone_of(work: Path, arm: str) -> Path:
+    return work / arm.replace(" ", "-")
+
+
+def _write_page(page: Path, work: Path) -> None:
+    measured = {arm: _measured(_clone_of(work, arm)) for arm in ARMS}
+    params = read_params(_clone_of(work, WHOLE) / "params.yaml")
+    options = parse_section("evaluation", params["evaluation"], EvaluationOptions, "params.yaml")
+    name = options.compare_sets[0]
+    pairs: dict[tuple[str, str], MethodPair] = {}
+    for model in MODELS:
+        for arm in [arm for arm in ARMS if arm != WHOLE]:
+            both = {one: measured[one][model] for one in (WHOLE, arm)}
+            # keys are the same in all clones, temperatures are not
+            runs = {one: {SEED: replace(run, key=one)} for one, (run, _) in both.items()}
+            temperatures = {one: temperature for one, (_, temperature) in both.items()}
+            conditions = Conditions(temperatures)
+            ((pair,), _) = compare_methods(runs, options, conditions, params["seed"])
+            pairs[model, arm] = pair
+    adjusted = holm([pair.macro_f1_p for pair in pairs.values()])
+    shown = {
+        key: replace(pair, macro_f1_holm_p=p, family=len(pairs))
+        for (key, pair), p in zip(pairs.items(), adjusted, strict=True)
+    }
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    text = environment.get_template("ingredients.md.j2").render(
+        arms=ARMS, models=MODELS, set=name, pairs=shown, whole=WHOLE, measured=measured
+    )
+    write_text(page, text)
+
+
+def _measured(project: Path) -> dict[str, tuple[Evaluation, float]]:
+    """Evaluation and temperature of each network of an arm."""
+    found = {}
+    for model in MODELS:
+        run = read_evaluation(project / f"data/evaluation/{model}")
+        kept = read_calibration(project / f"data/calibration/{model}", run.test.model_sha256)
+        found[model] = run, kept.temperature
+    return found
+
+
+if __name__ == "__main__":
+    typer.run(main)
