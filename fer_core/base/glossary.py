@@ -64,6 +64,9 @@ TERMS = {
     "Holm": "A correction of p-values for having made several comparisons.",
     "confusion": "How often faces of one class are taken for another.",
     "twins": "Pictures that are the same, or nearly so. A test picture has none elsewhere.",
+    "leak audit": "A check before a training that leaves a data set out: a face to learn from or "
+    "to choose an epoch by leaves if its picture, photo or person is among the tested ones. What "
+    "is left is counted again.",
     "divergence": "How far the teachers' probabilities of a face lie apart.",
     "margin": "How much more probable the first choice is than the second.",
     "KL": "Kullback-Leibler divergence, in nats: how far two sets of probabilities lie apart. 0 "

@@ -53,11 +53,20 @@ SECTIONS = (
     "hard_cases",
     "trust",
     "crossval",
+    "cross_dataset",
     "adapt",
     "deploy",
     "latency",
 )
-OPTIONAL_SECTIONS = ("cpu_threads", "labels", "teacher_b", "targets", "crossval", "adapt")
+OPTIONAL_SECTIONS = (
+    "cpu_threads",
+    "labels",
+    "teacher_b",
+    "targets",
+    "crossval",
+    "cross_dataset",
+    "adapt",
+)
 """Sections that a file without a use for them leaves out."""
 
 Threads = Annotated[int, Field(strict=True, ge=0, le=1024)]

@@ -4,8 +4,8 @@ Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly the
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
 those keys, the students' val scores among the metrics, the params that a training stage reads only
 if they are there, and code deps. Stages that fuse teachers become comments where there are none,
-and come back with them; so do those of adaptation, cross-validation and faces without labels with
-the sections `adapt`, `crossval` and `student.unlabelled`.
+and come back with them; so do those of adaptation, cross-validation, faces without labels and data
+sets left out with the sections `adapt`, `crossval`, `student.unlabelled` and `cross_dataset`.
 """
 
 import io
@@ -47,6 +47,7 @@ _FAN_IN = {
         "data/calibration/{teacher}",
         "data/students/{student}/record",
     ],
+    "cross_dataset_matrix": ["data/cross_dataset/{left_out}"],
     "fairness": ["data/clean/{source}.arrow"],
     "adapt_gate": ["data/sources/{session}.json"],
     "onnx": ["data/sources/{source}.json"],
@@ -69,6 +70,7 @@ _ONLY_WITH = {
         ]
     },
     "crossval": {"report": ["metrics/crossval.json"], "onnx": ["metrics/crossval.json"]},
+    "cross_dataset": {"report": ["metrics/cross_dataset.json"]},
 }
 """Kind of name -> stage -> what it reads only where there is one of it."""
 _NEEDING = {
@@ -76,6 +78,7 @@ _NEEDING = {
     "session": ("adapt", "adapt_gate"),
     "crossval": ("crossval",),
     "unlabelled": ("unlabelled",),
+    "cross_dataset": ("cross_dataset", "cross_dataset_matrix"),
 }
 """Kind of name -> the stages that are left out where there is none of it."""
 _HIDDEN = "#~"
@@ -86,6 +89,8 @@ _SECTIONS = {
     "teacher_fold": ["teacher", "teacher_b"],
     "student": ["student"],
     "crossval": ["student"],
+    "cross_dataset": ["student"],
+    "cross_dataset_matrix": ["student"],
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
@@ -98,8 +103,10 @@ _OPTIONAL = {
     "logits_test": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
     "onnx": ["student.init", "student.mirror", "crossval"],
-    "report": ["crossval"],
+    "report": ["crossval", "cross_dataset"],
     "crossval": ["cpu_threads"],
+    "cross_dataset": ["cpu_threads", "student.set", "student.preprocessing", "student.mirror"],
+    "cross_dataset_matrix": ["manifest.eval_only", "student.set"],
     "adapt_gate": ["student.mirror"],
     "softlabels": ["targets"],
     "unlabelled": ["cpu_threads", "targets"],

@@ -215,6 +215,11 @@ def _first_time(
         images = _train_rows() * params["student"]["train"]["epochs"]
         trainings = params["crossval"]["folds"] * len(params["student"]["methods"])
         return _START + trainings * images / measure(*_network(stage, params))
+    if stage.startswith("cross_dataset@"):
+        own, student = params["cross_dataset"], params["student"]
+        method = student.get(own.get("method", "ce")) or {}
+        epochs = own.get("epochs") or method.get("extra_epochs") or student["train"]["epochs"]
+        return _START + _train_rows() * epochs / measure(*_network(stage, params))
     if stage.partition("@")[0] not in _FORWARD:
         return _LIGHT
     views = params["views"]["count"] + 1 if stage.startswith("logits_dev") else 1

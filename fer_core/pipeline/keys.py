@@ -15,9 +15,19 @@ from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
 from fer_core.base.params import PARAMS_FILE
 from fer_core.base.paths import ADAPTED
+from fer_core.training.crossdata.options import trainings_of
 from fer_core.training.students.needs import Needs
 
-__all__ = ["clean_keys", "folds_of", "keys_of", "loss_of", "names_of", "needs_of", "sections_read"]
+__all__ = [
+    "clean_keys",
+    "folds_of",
+    "is_guided",
+    "keys_of",
+    "loss_of",
+    "names_of",
+    "needs_of",
+    "sections_read",
+]
 
 
 DESCRIPTORS = Path("data/sources")
@@ -38,7 +48,9 @@ _NEEDED = {
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
     """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage),
     student, session (a data set to adapt to), crossval (a student), unlabelled (a data set whose
-    faces without labels teach) and arch; there may be no teacher, session, crossval and unlabelled.
+    faces without labels teach), left_out (a training without a data set), cross_dataset (that there
+    are such) and arch; of session, crossval, unlabelled, left_out, cross_dataset and teachers there
+    may be none.
 
     Raises:
         ParamsError: another of these is not declared.
@@ -55,6 +67,8 @@ def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
             "session": list((params.get("adapt") or {}).get("sources", [])),
             "crossval": [params["deploy"]["student"]] if params.get("crossval") else [],
             "unlabelled": list((student.get("unlabelled") or {}).get("sources", [])),
+            "left_out": list(trainings_of(params)),
+            "cross_dataset": ["on"] if (params.get("cross_dataset") or {}).get("left_out") else [],
             "arch": sorted(
                 {student["arch"], *(entry["arch"] for entry in params["teachers"].values())}
             ),
@@ -88,7 +102,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     students = {}
     for method in params["student"]["methods"]:
         loss = loss_of(params, method)
-        taught = needs_of(loss, root).of_teachers or _is_guided(params, method)
+        taught = needs_of(loss, root).of_teachers or is_guided(params, method)
         free = params["student"].get("unlabelled") or {}
         wanted = (free.get("methods") or [method]) if names["unlabelled"] else []
         soft = "data/unlabelled" if method in wanted else "data/softlabels"
@@ -103,6 +117,7 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
                 "init": begin,
                 "targets": targets,
             }
+    without = (params.get("cross_dataset") or {}).get("method", "ce")
     keys = [*names["student"], *([ADAPTED] if names["session"] else [])]
     trained = {key: f"data/students/{key}/model" for key in keys}
     return {
@@ -128,6 +143,16 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         "crossval": {
             key: {"init": init, "loss": loss_of(params, key.rpartition("-")[0])}
             for key in names["crossval"]
+        },
+        "cross_dataset": {
+            key: {
+                "left_out": name,
+                "method": without,
+                "loss": loss_of(params, without),
+                "seed": seed,
+                "init": init,
+            }
+            for key, (name, seed) in trainings_of(params).items()
         },
         "predict": keys,
         "evaluate": {key: {"model": model} for key, model in (teachers | trained).items()},
@@ -202,7 +227,7 @@ def needs_of(loss: str, root: Path) -> Needs:
     return Needs[found[1]]
 
 
-def _is_guided(params: dict[str, Any], method: str) -> bool:
+def is_guided(params: dict[str, Any], method: str) -> bool:
     """Whether a further term of a method asks a teacher, as `Loss.guided` says."""
     negl = (params["student"].get(method) or {}).get("negl") or {}
     return negl.get("negatives") in ("teacher", "confusion")

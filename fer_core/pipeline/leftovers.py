@@ -20,7 +20,15 @@ from fer_core.base.errors import ArtifactError
 
 __all__ = ["Leftover", "leftovers", "remove", "unused_cache"]
 
-_STAGES = ("teacher_a", "teacher_b", "teacher_fold", "student", "adapt")
+_STAGES = (
+    "teacher_a",
+    "teacher_b",
+    "teacher_fold",
+    "student",
+    "crossval",
+    "cross_dataset",
+    "adapt",
+)
 _KEPT = ("--workspace", "--all-branches", "--all-tags", "--all-experiments")
 _DAY = 86400
 _REMOVING = re.compile(r"^Removing (.+)$", re.M)

@@ -17,7 +17,8 @@ from fer_core.base.params import (
     Threads,
     parse_section,
 )
-from fer_core.pipeline.keys import DESCRIPTORS, loss_of, needs_of
+from fer_core.base.paths import NONE_LEFT_OUT
+from fer_core.pipeline.keys import DESCRIPTORS, is_guided, loss_of, needs_of
 
 __all__ = ["check_methods", "check_params", "check_sources", "models_of"]
 
@@ -70,6 +71,7 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     _check_adapt(params, path)
     _check_crossval(params, path)
     _check_unlabelled(params, path)
+    _check_cross_dataset(params, path)
     of_stage = import_module("fer_core.training.loop.options").stage_options
     for tag, entry in teachers.items():
         for stage in "ab" if entry.get("stage") == "b" else "a":
@@ -365,6 +367,70 @@ def _check_unlabelled(params: dict[str, Any], path: Path) -> None:
     )
 
 
+def _check_cross_dataset(params: dict[str, Any], path: Path) -> None:
+    """Data sets left out must be learned from otherwise, and nothing else may have seen them."""
+    options = import_module("fer_core.training.crossdata.options")
+    section = options.CrossDatasetOptions.model_validate(params.get("cross_dataset") or {})
+    if not section.left_out:
+        return
+    listed, known = params["manifest"]["sources"], options.learned_sources(params)
+    where, student, method = f"{path}: cross_dataset", params["student"], section.method
+    asked = known if section.left_out == "all" else section.left_out
+    _refuse(
+        [name for name in asked if name not in listed],
+        "A data set to leave out is not listed.",
+        f"{where}.left_out",
+        expected=f"some of manifest.sources: {', '.join(listed)}, or all",
+    )
+    trained = [name for name in listed if name not in params["manifest"].get("eval_only", [])]
+    _refuse(
+        known if len(known) == 1 < len(trained) else [],
+        f"The named set {student.get('set')} that students learn from is empty without a data set.",
+        f"{where}.left_out",
+        expected="a student.set of several data sets",
+        remedy="widen the set, or remove the section cross_dataset",
+    )
+    _refuse(
+        [name for name in asked if name not in known],
+        "A data set to leave out is one that students do not learn from in any case.",
+        f"{where}.left_out",
+        expected=", ".join(known),
+        remedy="take it off the list; its test rows are a column of the matrix all the same",
+    )
+    _refuse(
+        [name for name in listed if name.lower() == NONE_LEFT_OUT],
+        "A data set has the name of the training that leaves none out.",
+        f"{path}: manifest.sources",
+        remedy="rename it, or remove the section cross_dataset",
+    )
+    _refuse(
+        [] if method in student["methods"] else [method],
+        "There is no such method to train with.",
+        f"{where}.method",
+        expected=f"one of student.methods: {', '.join(student['methods'])}",
+    )
+    _refuse(
+        [section.seeds] if section.seeds > len(student["seeds"]) else [],
+        "There are not as many seeds.",
+        f"{where}.seeds",
+        expected=f"at most {len(student['seeds'])}, the number of student.seeds",
+    )
+    taught = needs_of(loss_of(params, method), _CODE).of_teachers or is_guided(params, method)
+    start = (student.get(method) or {}).get("start")
+    reasons = {
+        "teachers, and they have seen": taught,
+        f"a student of {start}, which has seen": start is not None,
+        "the saved student of student.init, which may have seen": student.get("init") is not None,
+    }
+    _refuse(
+        [f"{method} goes by {why} the data set left out" for why, so in reasons.items() if so],
+        "This method would know a data set although it is left out.",
+        f"{where}.method",
+        expected="a method of labels alone that starts from initial weights, such as ce",
+        remedy="name another method, or remove the section cross_dataset",
+    )
+
+
 def _check_changed(params: dict[str, Any], path: Path) -> None:
     """Each method's own learning rate and epochs must go with the rest of `student.train`."""
     options = import_module("fer_core.training.loop.options").StudentTrainOptions
@@ -427,6 +493,7 @@ def _optional_models() -> dict[str, Any]:
         "teacher_b": options.TeacherBOptions,
         "adapt": import_module("fer_core.training.adaptation.options").AdaptOptions,
         "targets": teaching.TargetOptions,
+        "cross_dataset": import_module("fer_core.training.crossdata.options").CrossDatasetOptions,
         "crossval": import_module("fer_core.evaluation.crossval.crossval").CrossvalOptions,
         "student.preprocessing": options.Resolution,
         "student.init": options.SavedStudent,

@@ -71,6 +71,8 @@ def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
     params["latency"] |= {"rounds": 1, "calls": 5, "warm_up": 1, "batches": [1], "threads": [1]}
     if "crossval" in params:
         params["crossval"]["folds"] = 2
+    if "cross_dataset" in params:
+        params["cross_dataset"] |= {"epochs": 2, "rows": 1}
     if "trust" in params:
         params["trust"]["robustness"]["rows"] = 50
     return params

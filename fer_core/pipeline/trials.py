@@ -40,7 +40,14 @@ __all__ = [
 Score = Literal["macro_f1", "accuracy", "nll"]
 SCORES: tuple[Score, ...] = ("macro_f1", "accuracy", "nll")
 _SOURCES = Path("data/sources")
-_WITHOUT_INFLUENCE = ("validate", "evaluation", "hard_cases", "deploy", "latency")
+_WITHOUT_INFLUENCE = (
+    "validate",
+    "evaluation",
+    "hard_cases",
+    "cross_dataset",
+    "deploy",
+    "latency",
+)
 _OF_STUDENTS = ("arch", "preprocessing", "set", "train")
 _PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE)
 

@@ -48,6 +48,7 @@ def test_the_profile_for_own_folders_is_the_sample_s_but_for_its_data() -> None:
     assert own["manifest"]["sources"] == ["custom"]
     assert own["manifest"].pop("missing_test_fraction") == 0.2
     assert sample.pop("cpu_threads") == 1  # the same result everywhere goes before speed
+    assert sample.pop("cross_dataset") == {"left_out": []}  # of one data set none can be left out
     for params in (own, sample):
         del params["trust"]["robustness"]["rows"]
         for key in ("sets", "validate"):
@@ -112,6 +113,46 @@ def test_cross_validation_comes_and_goes_with_the_profile_of_few_faces(project: 
     text = texts(project)[1]
     assert "crossval" not in YAML(typ="safe").load(text)["stages"]
     assert text.count("metrics/crossval.json") == 1  # the comment that the stage is now
+
+
+def test_data_sets_are_left_out_where_the_profile_says_so(project: Path) -> None:
+    use_profile("protocol")
+    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    items = stages["cross_dataset"]["foreach"]
+    assert list(items)[:4] == ["none-1337", "none-2025", "none-42", "rafdb_basic-1337"]
+    left_out = {item["left_out"] for item in items.values()}
+    learned = {"rafdb_basic", "affectnet_full_balanced", "ferplus_folders", "expw"}
+    assert left_out == {"none", *learned} and len(items) == 3 * 5
+    assert items["none-42"] == {
+        "left_out": "none",
+        "method": "ce",
+        "loss": "ce",
+        "seed": 42,
+        "init": "data/init/mobilenetv3_large_100",
+    }
+    assert "sets.hq_train" in stages["cross_dataset"]["do"]["params"]
+    assert "data/cross_dataset/expw-2025" in stages["cross_dataset_matrix"]["deps"]
+    assert "metrics/cross_dataset.json" in stages["report"]["deps"]
+    use_profile("sample")
+    text = texts(project)[1]
+    stages = YAML(typ="safe").load(text)["stages"]
+    assert not {"cross_dataset", "cross_dataset_matrix"} & set(stages)
+    assert "metrics/cross_dataset.json" not in stages["report"]["deps"]
+
+
+def test_one_data_set_alone_has_no_training_without_it_and_its_record(project: Path) -> None:
+    use_profile("custom")
+    params = read_params(Path("params.yaml"))
+    params.pop("crossval")
+    params["student"].pop("init")
+    params["cross_dataset"] = {"left_out": "all"}
+    text = synced(texts(project)[1], params, ROOT)
+    stages = YAML(typ="safe").load(text)["stages"]
+    assert stages["cross_dataset"]["foreach"] == {}
+    deps = stages["cross_dataset_matrix"]["deps"]
+    assert not [dep for dep in deps if dep.startswith("data/cross_dataset/")]
+    params["cross_dataset"] = {}
+    assert "cross_dataset" not in YAML(typ="safe").load(synced(text, params, ROOT))["stages"]
 
 
 def test_edited_params_are_not_lost(project: Path) -> None:

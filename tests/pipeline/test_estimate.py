@@ -111,6 +111,15 @@ def test_a_cross_validation_is_a_training_for_each_part_and_method(params: dict[
     assert found.seconds == pytest.approx(8 + 4 * 2 * 1000 * 10 / 100)
 
 
+def test_a_training_without_a_data_set_is_a_training(params: dict[str, Any]) -> None:
+    graph: dict[str, set[str]] = {"cross_dataset@none-1337": set()}
+    plan = plan_of(graph, graph, graph)
+    for section, epochs in (({"left_out": "all"}, 10), ({"left_out": "all", "epochs": 30}, 30)):
+        params["cross_dataset"] = section
+        found = estimate(plan, params, ONE, lambda _: True, lambda *_: 100.0)
+        assert found.seconds == pytest.approx(8 + 1000 * epochs / 100)
+
+
 def test_a_network_is_measured_in_a_moment(params: dict[str, Any]) -> None:
     assert measured_speed("test_resnet", 32, 8, 1) > 1
 

@@ -24,6 +24,11 @@ def params_after(change: Change) -> dict[str, Any]:
     return params
 
 
+def left_out(params: dict[str, Any], *sources: str, **options: Any) -> None:
+    """Leave these data sets out, or all."""
+    params["cross_dataset"] = {"left_out": list(sources) or "all", **options}
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -137,6 +142,52 @@ def params_after(change: Change) -> dict[str, Any]:
             ),
             ["teach nobody", "student.unlabelled", "kd"],
         ),
+        (
+            lambda p: left_out(p, "sample_exwp"),
+            ["cross_dataset.left_out", "sample_exwp", "sample_expw"],
+        ),
+        (lambda p: left_out(p, "sample_expw", "sample_expw"), ["cross_dataset.left_out", "once"]),
+        (
+            lambda p: left_out(p, method="kd"),
+            ["cross_dataset.method", "kd", "teachers", "left out"],
+        ),
+        (lambda p: left_out(p, method="votes"), ["cross_dataset.method", "votes", "ce, kd, dkd"]),
+        (
+            lambda p: (
+                left_out(p, method="more"),
+                p["student"].update(
+                    methods=["kd", "dkd", "ce", "more"],
+                    more={"method": "ce", "label_smoothing": 0.0, "start": "ce"},
+                ),
+            ),
+            ["cross_dataset.method", "more", "a student of ce, which has seen"],
+        ),
+        (
+            lambda p: (left_out(p), p["student"].update(init="models/fer2013/model")),
+            ["cross_dataset.method", "student.init", "may have seen"],
+        ),
+        (lambda p: left_out(p, seeds=9), ["cross_dataset.seeds", "9", "at most 3"]),
+        (lambda p: left_out(p, rows=0), ["cross_dataset.rows", "0"]),
+        (
+            lambda p: (left_out(p, "sample_expw"), p["manifest"].update(eval_only=["sample_expw"])),
+            ["cross_dataset.left_out", "sample_expw", "do not learn from"],
+        ),
+        (
+            lambda p: (
+                left_out(p, "sample_expw"),
+                p["sets"].update(one={"split": ["train"], "sources": ["sample_expw"]}),
+                p["student"].update(set="one"),
+            ),
+            ["cross_dataset.left_out", "set one", "empty", "sample_expw"],
+        ),
+        (
+            lambda p: (
+                left_out(p),
+                p["manifest"].update(sources=["sample_expw", "None"]),
+                p.update(sets={"test_all_sources": {}}),
+            ),
+            ["manifest.sources", "None", "leaves none out"],
+        ),
         (lambda p: p["student"].update(init="../models; rm"), ["student.init", "rm"]),
         (lambda p: p["views"].update(rotation=120), ["views.rotation", "120"]),
         (lambda p: p["teacher"]["train"].update(optimizer="lion"), ["teacher.train.optimizer"]),
@@ -180,6 +231,17 @@ def test_a_fault_is_named_by_its_key_and_by_what_was_found(change: Change, told:
         check_params(params_after(change), PATH)
     for word in told:
         assert word in str(caught.value), caught.value
+
+
+def test_a_data_set_alone_and_a_section_without_names_are_no_faults() -> None:
+    def alone(params: dict[str, Any]) -> None:
+        left_out(params)
+        params["manifest"].update(sources=["sample_expw"])
+        params["sets"] = {"test_all_sources": {}}
+
+    check_params(params_after(alone), PATH)
+    check_params(params_after(lambda p: p.update(cross_dataset={})), PATH)
+    check_params(params_after(lambda p: left_out(p, "sample_expw", "sample_rafdb")), PATH)
 
 
 def test_each_name_of_a_list_of_sets_to_compare_on_is_looked_up(

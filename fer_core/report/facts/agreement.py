@@ -64,6 +64,11 @@ def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         of = [crossed[name] for name in ("model", "dev_rows_sha256", "test_rows_sha256")]
         own = [evaluation.key, evaluation.dev.rows_sha256, evaluation.test.rows_sha256]
         yield of, own, "student and rows of the cross-validation"
+    if (without := facts.cross_dataset) is not None:
+        evaluation = facts.deployed.evaluation
+        of = [without[name] for name in ("dev_rows_sha256", "test_rows_sha256")]
+        own = [evaluation.dev.rows_sha256, evaluation.test.rows_sha256]
+        yield of, own, "rows of the trainings that leave a data set out"
     yield from _of_export(facts)
 
 

@@ -55,6 +55,7 @@ class ReportScope:
         compare_set: the named test set that numbers are of where no other is named.
         stages: tag -> stage, "a" or "b", of the teachers whose model is not stage A's.
         crossval: whether the deployed student's training is cross-validated.
+        cross_dataset: whether data sets are left out of trainings.
     """
 
     teachers: tuple[str, ...]
@@ -64,6 +65,7 @@ class ReportScope:
     compare_set: str
     stages: Mapping[str, str] = field(default_factory=dict)
     crossval: bool = False
+    cross_dataset: bool = False
 
     @property
     def students(self) -> tuple[str, ...]:
@@ -126,6 +128,7 @@ class RunFacts:
         hard_faces: the hard val rows.
         trust: selective, ambiguity, fairness and robustness of the deployed student.
         crossval: the record of its cross-validation; None without.
+        cross_dataset: the matrix of data sets left out and tested on; None without.
     """
 
     scope: ReportScope
@@ -142,6 +145,7 @@ class RunFacts:
     hard_faces: pd.DataFrame
     trust: dict[str, dict[str, Any]]
     crossval: dict[str, Any] | None
+    cross_dataset: dict[str, Any] | None
 
     @property
     def deployed(self) -> ModelFacts:
@@ -186,6 +190,7 @@ def read_scope() -> ReportScope:
         compare_set=params.section("evaluation", EvaluationOptions).compare_sets[0],
         stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
         crossval=params.section("crossval", CrossvalOptions | None, default=None) is not None,
+        cross_dataset=bool(params.section("cross_dataset", dict, default={}).get("left_out")),
     )
 
 
@@ -217,6 +222,9 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
         parity=read_parity(data / "onnx" / "onnxparity.json"),
         trust={name: read_json(data.parent / "metrics" / f"{name}.json") for name in TRUST},
         crossval=read_json(data.parent / "metrics/crossval.json") if scope.crossval else None,
+        cross_dataset=(
+            read_json(data.parent / "metrics/cross_dataset.json") if scope.cross_dataset else None
+        ),
         **(_of_teachers(data) if scope.teachers else _WITHOUT_TEACHERS),
     )
     try:

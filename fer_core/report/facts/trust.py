@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_core.evaluation.comparison.histories import unfinished
+from fer_core.evaluation.crossdata.matrix import losses
 from fer_core.report.facts.collect import RunFacts
 from fer_core.report.facts.preference import Preference
 
@@ -82,6 +83,7 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
             "on them.",
         ),
         _few(facts.crossval),
+        _elsewhere(facts.cross_dataset),
         Check(
             ece <= floor["p95"],
             "Honest probabilities" if ece <= floor["p95"] else "Probabilities are off",
@@ -115,6 +117,21 @@ def _few(found: dict[str, Any] | None) -> Check | None:
         f"{found['rows']:,} faces in all",
         f"With other photos of this kind accuracy could be anywhere between {share['low']:.0%} and "
         f"{share['high']:.0%}.",
+    )
+
+
+def _elsewhere(found: dict[str, Any] | None) -> Check | None:
+    """What faces of a data set cost that was not learned from; None where none was left out."""
+    if found is None or not (own := losses(found)):
+        return None
+    worst, cell = next(iter(own.items()))
+    lost, much = cell["difference"]["accuracy"], cell["difference"]["accuracy"]["value"] < -_LOST
+    return Check(
+        not much,
+        f"Faces from elsewhere cost {'much' if much else 'little'}",
+        f"Of {len(own)} data sets left out of the training, {worst} loses most: accuracy "
+        f"{lost['value']:+.3f} ({lost['low']:+.3f} to {lost['high']:+.3f})"
+        f"{', of one training' if found['seeds'] == 1 else ''}.",
     )
 
 

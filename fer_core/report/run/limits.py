@@ -4,9 +4,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from fer_core.base.paths import NONE_LEFT_OUT
 from fer_core.report.charts.render import draw, draw_both
 
-__all__ = ["corruption_charts", "risk_chart", "subgroup_chart", "votes_chart"]
+__all__ = ["corruption_charts", "matrix_chart", "risk_chart", "subgroup_chart", "votes_chart"]
 
 _SMALL = 230
 _MEASURES = {"accuracy": "accuracy", "ece": "calibration error"}
@@ -73,6 +74,31 @@ def votes_chart(found: dict[str, Any]) -> Markup:
         if "value" in found[key]
     ]
     return _intervals(rows, "The student beside annotators", ["student", "ceiling"], "share")
+
+
+def matrix_chart(found: dict[str, Any], metric: str, title: str) -> Markup:
+    """What each training without a data set makes of the test rows of each; framed where it is the
+    one left out. Below a value stands its difference to the training that left none out, where the
+    interval of that leaves out 0.
+    """
+    rows = []
+    for left_out, cells in found["cells"].items():
+        for tested, cell in cells.items():
+            if metric not in cell:
+                continue
+            apart = cell.get("difference", {}).get(metric)
+            shown = apart is not None and (apart["low"] > 0 or apart["high"] < 0)
+            rows.append(
+                {
+                    "row": "nothing" if left_out == NONE_LEFT_OUT else left_out,
+                    "column": tested,
+                    "value": cell[metric]["value"],
+                    "label": f"{cell[metric]['value']:.2f}".removeprefix("0"),
+                    "below": f"{apart['value']:+.2f}".replace("0.", ".") if shown else "",
+                    "framed": left_out == tested,
+                }
+            )
+    return draw_both("matrix", rows, title, x_label="tested on", y_label="left out")
 
 
 def _bands(rows: list[dict[str, Any]], title: str, x: str, key: bool) -> Markup:

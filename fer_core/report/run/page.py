@@ -12,6 +12,7 @@ import yaml
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.boards.hard_cases import REASONS
+from fer_core.evaluation.crossdata.matrix import cross_dataset_words
 from fer_core.evaluation.crossval.crossval import crossval_words
 from fer_core.export.card.carried import carried_words
 from fer_core.report.facts.change import changes
@@ -96,6 +97,7 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         params=yaml.safe_dump(dict(context.params), sort_keys=False, default_flow_style=None),
         draw=drawings,
         few=drawings.FEW,
+        without=_without(facts.cross_dataset),
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
 
@@ -108,6 +110,22 @@ def render_hard_sheet(facts: RunFacts, dev: Pack) -> str:
         hard=_hard_board(facts),
         grids=hard_by_class(facts, dev),
     )
+
+
+def _without(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What leaving data sets out shows, in words, and each data set's training or reason not to
+    train; None where none was left out.
+    """
+    if found is None:
+        return None
+    trainings = found.get("trainings", {}).values()
+    refused = {one["left_out"]: one for one in trainings if "reason" in one}
+    same = {one["left_out"]: one["audit"]["same_faces"] for one in trainings if "audit" in one}
+    return {
+        "words": cross_dataset_words(found),
+        "refused": refused,
+        "same": {name: count for name, count in same.items() if count},
+    }
 
 
 def _class_f1(facts: RunFacts) -> dict[str, dict[str, float | None]]:

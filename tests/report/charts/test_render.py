@@ -103,6 +103,22 @@ def test_bars_are_as_high_as_their_counts_and_need_no_names_that_change() -> Non
     assert "id=" not in svg, "numbered in the order of drawing, and so other ones each time"
 
 
+def test_a_cell_of_a_matrix_is_as_dark_as_its_value_and_uses_the_style_sheet_s_colours() -> None:
+    rows = [
+        {"row": HOSTILE, "column": "x", "value": value, "label": "", "below": "", "framed": framed}
+        | {"column": name}
+        for name, value, framed in (("x", 0.0, False), ("y", 0.5, True), ("z", 1.0, False))
+    ]
+    svg = draw("matrix", rows, "t", x_label="tested on", y_label="left out")
+    cells = marks(svg, "^tested on")
+    dark = [float(str(cell["fill-opacity"])) for cell in cells]
+    assert dark == pytest.approx([0.04, 0.33, 0.62])
+    assert [cell.get("stroke") for cell in cells] == [None, "var(--ink)", None]
+    used = set(re.findall(r'(?:fill|stroke)="([^"]+)"', svg)) - {"none", "transparent"}
+    assert used <= {"var(--c0)", "var(--ink)", "var(--faint)", "var(--rule)"}
+    assert "<script" not in svg and "id=" not in svg
+
+
 def test_every_template_of_dvc_plots_is_a_chart_of_the_report() -> None:
     plots = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
     templates = {plot["template"] for entry in plots for plot in entry.values()}

@@ -1,8 +1,10 @@
 """What is said of how far the numbers may be trusted."""
 
 from pathlib import Path
+from typing import Any
 
 from fer_core.base.files import read_json
+from fer_core.report.facts import trust
 from stages import report
 from tests.artifacts import rewrite
 from tests.report.reading import Page, words
@@ -52,3 +54,20 @@ def test_curves_that_still_rise_are_a_reason_for_care(project: Path) -> None:
     last[column] = "0.9"
     history.write_text("\n".join([*lines[:-1], ",".join(last)]) + "\n")
     assert checks()["Short training"] is False
+
+
+def test_what_faces_from_elsewhere_cost_is_said_of_the_data_set_that_loses_most() -> None:
+    def cell(lost: float) -> dict[str, Any]:
+        found = {"value": lost, "low": lost - 0.05, "high": lost + 0.05}
+        return {"difference": {"accuracy": found}}
+
+    cells = {"none": {}, "a": {"a": cell(-0.02), "b": cell(-0.5)}, "b": {"b": cell(-0.08)}}
+    check = trust._elsewhere({"cells": cells, "seeds": 1})
+    assert check is not None and check.good and check.title.endswith("cost little")
+    assert "2 data sets" in check.words and "b loses most" in check.words
+    assert "-0.080 (-0.130 to -0.030), of one training" in check.words
+    cells["b"] = {"b": cell(-0.12)}
+    check = trust._elsewhere({"cells": cells, "seeds": 3})
+    assert check is not None and not check.good and "of one training" not in check.words
+    assert trust._elsewhere(None) is None
+    assert trust._elsewhere({"n": 9, "reason": "there is only one data set to learn from"}) is None

@@ -409,6 +409,95 @@ def test_a_cross_validation_of_other_faces_is_refused(project: Path) -> None:
         tracked()
 
 
+def without(**changes: Any) -> dict[str, Any]:
+    """Parameters and record of trainings that left data sets out."""
+    params = Path("params.yaml")
+    params.write_text(f"{params.read_text()}\ncross_dataset: {{left_out: [a_set]}}\n")
+
+    def share(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+    def cell(value: float) -> dict[str, Any]:
+        return {"n": 140, "groups": 70, "accuracy": share(value), "macro_f1_present": share(value)}
+
+    apart = {"difference": {"accuracy": share(-0.3), "macro_f1_present": share(-0.2)}}
+    few = {"n": 9, "reason": "fewer than 100 test rows"}
+    audit = {"test_clusters": 90, "excluded_train": 4, "excluded_val": 1, "remaining": 0}
+    training = {"train_rows": 60, "val_rows": 20, "steps": 33, "selected_epoch": 4}
+    record = {
+        "dev_rows_sha256": read_rows(Path("data/pack/dev")).sha256,
+        "test_rows_sha256": read_rows(Path("data/pack/test")).sha256,
+        "seeds": 1,
+        "cells": {
+            "none": {"a_set": cell(0.81), "rest": cell(0.7), "few": few},
+            "a_set": {
+                "a_set": cell(0.51) | apart | {"without": "Fear"},
+                "rest": cell(0.7) | apart,
+                "few": few,
+            },
+        },
+        "trainings": {
+            "none-1": training | {"left_out": "none", "audit": audit | {"same_faces": 0}},
+            "a_set-1": training | {"left_out": "a_set", "audit": audit | {"same_faces": 7}},
+            "tiny_set-1": {"left_out": "tiny_set", "n": 9, "reason": "fewer than 100 test rows"},
+        },
+    } | changes
+    write_json(Path("metrics/cross_dataset.json"), record)
+    return record
+
+
+def test_data_sets_left_out_are_a_matrix_with_numbers_and_audit_behind_a_click(
+    project: Path,
+) -> None:
+    without()
+    page = tracked()
+    section = page.section("elsewhere")
+    charts = section.select("svg.chart")
+    assert len(charts) == 4
+    shown = [words(text) for text in charts[0].find_all("text")]
+    assert [shown.count(text) for text in (".81", ".51", "-.30", "-.20")] == [1, 1, 2, 0]
+    framed = [one for one in charts[0].find_all("path") if one.get("stroke") == "var(--ink)"]
+    assert len(framed) == 1
+    rows = page.table("Data sets left out and tested on", section)
+    shown = {(row["left out"], row["tested on"]): row for row in rows}
+    assert shown["nothing", "a_set"]["accuracy"] == "0.810 0.710 to 0.910"
+    assert shown["a_set", "a_set"]["accuracy less"] == "-0.300 -0.400 to -0.200"
+    assert shown["a_set", "a_set"]["remark"] == "nobody shows Fear"
+    assert shown["a_set", "few"]["remark"] == "fewer than 100 test rows"
+    audit = page.row("The trainings, and the leak audit", "a_set-1", section)
+    assert audit["train faces that left"] == "4" and audit["shared with a tested face"] == "0"
+    told = words(section)
+    assert "Of a_set 51% (-30 points, between -40 and -20)" in told and "One training each" in told
+    assert "without a_set knows some of it all the same: 7 of its train faces" in told
+    assert "tiny_set was not left out: fewer than 100 test rows (9)" in told
+    assert "Other data" in words(page.soup.nav)
+    folds = section.find_all("details")
+    assert len(folds) == 2 and not any(fold.has_attr("open") for fold in folds)
+    checks = {words(item.b): item["class"] for item in page.soup.select(".checks li")}
+    assert checks["Faces from elsewhere cost much"] == ["care"]
+
+
+def test_one_data_set_alone_is_said_in_a_sentence(project: Path) -> None:
+    record = without(n=210, reason="there is only one data set to learn from")
+    for part in ("seeds", "cells", "trainings"):
+        record.pop(part)
+    write_json(Path("metrics/cross_dataset.json"), record)
+    section = tracked().section("elsewhere")
+    assert "210 test faces: there is only one data set" in words(section)
+    assert not section.find("svg")
+
+
+def test_without_data_sets_left_out_the_page_says_nothing_of_them(page: Page) -> None:
+    assert page.soup.find("section", id="elsewhere") is None
+    assert "Other data" not in words(page.soup.nav)
+
+
+def test_trainings_without_a_data_set_on_other_faces_are_refused(project: Path) -> None:
+    without(test_rows_sha256="0" * 64)
+    with pytest.raises(ArtifactError, match="rows of the trainings that leave a data set out"):
+        tracked()
+
+
 def test_an_entry_of_the_board_that_is_another_s_stands_in_its_row(page: Page) -> None:
     shown = page.section("leaderboard")
     rows = page.table("everything: 210 faces", shown)

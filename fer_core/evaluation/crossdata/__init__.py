@@ -1,0 +1,1 @@
+"""What leaving data sets out says of the student on others than it learned from."""

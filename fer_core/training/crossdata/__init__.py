@@ -1,0 +1,1 @@
+"""Training a student again without one data set at a time."""
