@@ -16,7 +16,6 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import typer
 from tqdm import tqdm
@@ -26,6 +25,7 @@ from fer_core.base.files import write_text
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.pipeline.trials import flow
+from fer_core.pixels.opencv import cv2
 
 SEED = 1337
 TRAIN = {"epochs": 12, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
