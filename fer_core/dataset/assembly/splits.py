@@ -6,7 +6,7 @@ re-splits after the manifest.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -80,7 +80,7 @@ def carve(
     code, names = pd.factorize(units)
     counts = np.zeros((len(names), N_CLASSES), dtype=np.int64)
     np.add.at(counts, (code, labels), 1)
-    ranked = _ranked(names, seed)
+    ranked = _ranked(pd.Index(names), seed)
     part_of_unit = np.full(len(names), "train", dtype=object)
     totals = counts.sum(axis=0)
     for part, fraction in fractions.items():
@@ -89,7 +89,7 @@ def carve(
     return part_of_unit[code]
 
 
-def _ranked(names: Sequence[str], seed: int) -> np.ndarray:
+def _ranked(names: pd.Index, seed: int) -> np.ndarray:
     """Numbers of the names in the order of a hash of each with the seed, int64."""
     digests = bytearray()
     for start in range(0, len(names), _CHUNK):
