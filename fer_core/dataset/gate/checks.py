@@ -173,10 +173,10 @@ def agreement(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
         differs = ~absent.to_numpy() & (
             manifest[column].to_numpy(dtype=object) != stored[column].to_numpy(dtype=object)
         )
-        found = (
-            f"{column} " + manifest[column].map(str) + ", in the store " + stored[column].map(str)
-        )
-        faults += _faults("face store", manifest, differs, found)
+        if differs.any():
+            said, there = (table.loc[differs, column].map(str) for table in (manifest, stored))
+            found = f"{column} " + said + ", in the store " + there
+            faults += _faults("face store", manifest[differs], differs[differs], found)
     return faults
 
 

@@ -92,7 +92,8 @@ def _read(path: Path, schema: pa.Schema, kind: str) -> Iterator[pa.Table]:
                     expected=schema.names,
                     remedy=REMAKE,
                 )
-            yield _cast(found.empty_table(), schema, path)
+            if not file.num_row_groups:
+                yield _cast(found.empty_table(), schema, path)
             for number in range(file.num_row_groups):
                 yield _cast(file.read_row_group(number), schema, path)
     except FileNotFoundError as error:
