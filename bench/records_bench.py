@@ -20,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from functools import cache
+from itertools import islice
 from math import log
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +33,7 @@ from bench.scale_bench import pattern
 from fer_core.base.artifact import Header
 from fer_core.base.files import sha256_bytes
 from fer_core.base.labels import CLASSES
+from fer_core.dataset.assembly import hamming
 from fer_core.dataset.assembly import manifest as assembly
 from fer_core.dataset.assembly.manifest import ManifestOptions, manifest_parts, open_stores
 from fer_core.dataset.assembly.near_duplicates import Twins
@@ -51,11 +53,13 @@ STEPS = ("manifest", "gate")
 def main(
     work: Annotated[Path, typer.Option(help="folder for stores and manifests")],
     millions: Annotated[list[float] | None, typer.Option(help="sizes")] = None,
+    bits: Annotated[int, typer.Option(help="0 leaves the search for near twins out")] = 8,
+    blocks: Annotated[int, typer.Option(help="times one in so many blocks of the search")] = 1,
     step: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print what each step costs at each size."""
     if step:
-        run(step, work)
+        run(step, work, bits, blocks)
         return
     seen: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for size in millions or [0.5, 2, 5]:
@@ -64,9 +68,12 @@ def main(
             draw(folder / "clean", faces)
             (folder / "done").touch()
         for name in STEPS:
-            command = [sys.executable, "-m", "bench.records_bench", "--step", name]
+            command = [sys.executable, "-m", "bench.records_bench", "--step", name, "--bits"]
             done = subprocess.run(
-                [*command, "--work", folder], stdout=subprocess.PIPE, check=True, text=True
+                [*command, str(bits), "--blocks", str(blocks), "--work", folder],
+                stdout=subprocess.PIPE,
+                check=True,
+                text=True,
             )
             cost = json.loads(done.stdout.splitlines()[-1])
             print(faces, name, cost, flush=True)
@@ -204,7 +211,7 @@ def phashes(small: np.ndarray) -> np.ndarray:
     return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
-def run(step: str, folder: Path) -> None:
+def run(step: str, folder: Path, bits: int, blocks: int) -> None:
     """One step, and what it cost, as JSON."""
     twins = {"across_splits": "drop", "contradictory": "drop", "repeated": "drop"}
     options = ManifestOptions.model_validate(
@@ -215,7 +222,7 @@ def run(step: str, folder: Path) -> None:
             "test_fraction": {},
             "non_faces": "drop",
             "twins": twins,
-            "near_duplicate_bits": 8,
+            "near_duplicate_bits": bits,
             "near_duplicate_correlation": 0.95,
         }
     )
@@ -235,6 +242,8 @@ def run(step: str, folder: Path) -> None:
         return twins
 
     assembly.find_twins = timed
+    whole = hamming._blocks
+    hamming._blocks = lambda keys: islice(whole(keys), blocks // 2, None, blocks)
     if step == "manifest":
         write_manifest(folder / "manifest.parquet", manifest_parts(stores, options, 1337))
     else:

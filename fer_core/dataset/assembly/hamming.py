@@ -11,9 +11,9 @@ __all__ = ["close_pairs", "hamming_pairs"]
 
 _HASH_BITS = 64
 _BLOCK = 1 << 16  # hashes that are sorted at a time: what a processor's cache holds
-_TILE = 1 << 15  # pairs that are compared at a time, for the same reason
+_TILE = 1 << 17  # pairs that are compared at a time, for the same reason
 _NARROW = 4  # partners that are compared at a time at least
-_MANY = 1 << 22  # hashes from which one more band in common is asked for
+_MANY = 1 << 20, 1 << 23  # hashes from which on one more band in common is asked for
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by it spreads a key over the highest bits
 
 
@@ -46,7 +46,7 @@ def close_pairs(hashes: np.ndarray, bits: int) -> Iterator[np.ndarray]:
     Yields:
         int64 [P, 2], the smaller index first; the same parts on any number of threads.
     """
-    shared = 2 if bits <= 5 else 3 + (len(hashes) >= _MANY)
+    shared = 2 if bits <= 5 else 3 + sum(len(hashes) >= many for many in _MANY)
     edges = np.linspace(0, _HASH_BITS, bits + shared + 1).astype(int)
     bands = [np.uint64((1 << int(high)) - (1 << int(low))) for low, high in pairwise(edges)]
     dealt = _dealt(hashes, len(bands))

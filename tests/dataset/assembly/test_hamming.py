@@ -42,7 +42,7 @@ def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     if request.param == "cut":
         monkeypatch.setattr(hamming, "_BLOCK", 100)
         monkeypatch.setattr(hamming, "_TILE", 64)
-        monkeypatch.setattr(hamming, "_MANY", 100)
+        monkeypatch.setattr(hamming, "_MANY", (100, 1000))
 
 
 def crowds() -> Iterator[tuple[str, np.ndarray]]:
