@@ -237,3 +237,60 @@ def test_usual_changes_leave_no_local_difference_and_a_moved_part_does() -> None
     patched = other.reshape(-1, 32, 32).copy()
     patched[:, 22:26, 12:20] = 255 - patched[:, 22:26, 12:20]
     assert np.median(local_difference(one, patched.reshape(len(one), -1))) > 0.35
+
+
+def family(rng: np.random.Generator, copies: int) -> list[np.ndarray]:
+    """A picture and copies that differ from it more and more, some of them mirrored."""
+    image = picture(int(rng.integers(1000))).astype(float)
+    found = [
+        image * rng.uniform(0.6, 1.1) + rng.normal(0, strength, image.shape)
+        for strength in np.linspace(0.5, 30, copies)
+    ]
+    turned = [copy[:, ::-1] if rng.random() < 0.3 else copy for copy in found]
+    return [np.clip(copy, 0, 255).astype(np.uint8) for copy in turned]
+
+
+def all_pairs(
+    table: pd.DataFrame, smalls: np.ndarray, bits: int, correlation: float, *, mirrored: bool
+) -> set[frozenset[int]]:
+    """Clusters of near twins by comparing every face with every other one."""
+    links = np.empty((0, 2), dtype=np.int64)
+    turned = np.ascontiguousarray(smalls.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1])
+    for other, hashes in (
+        (smalls, table["phash"].to_numpy()),
+        (turned.reshape(len(smalls), -1), [phash(small) for small in turned]),
+    )[: 1 + mirrored]:
+        for i, j in combinations(range(len(smalls)), 2):
+            near = any(
+                (int(table["phash"][a]) ^ int(hashes[b])).bit_count() <= bits
+                for a, b in ((i, j), (j, i))
+            )
+            one, two = smalls[i].astype(int), other[j].astype(int)
+            n = len(one)
+            spread = np.sqrt(float(n * one @ one - one.sum() ** 2)) * np.sqrt(
+                float(n * two @ two - two.sum() ** 2)
+            )
+            found = float(n * one @ two - one.sum() * two.sum()) / spread
+            if near and found >= correlation:
+                bar = 0.35 if table["label"][i] == table["label"][j] else 0.15
+                if local_difference(smalls[[i]], other[[j]])[0] <= bar:
+                    links = np.append(links, [[i, j]], axis=0)
+    cluster = union(len(smalls), links)
+    return {frozenset(np.flatnonzero(cluster == c).tolist()) for c in set(cluster.tolist())}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_twin_is_lost_that_comparing_all_pairs_finds(seed: int, mirrored: bool) -> None:
+    """Also with a threshold that is the very correlation of a pair, and the next number above."""
+    rng = np.random.default_rng(seed)
+    pictures = [image for _ in range(4) for image in family(rng, 8)]
+    labels = rng.integers(0, 2, len(pictures))
+    table = hashed(pictures).assign(label=labels)
+    smalls = small(pictures)(np.arange(len(pictures)))
+    some = np.array([[i, i + 1] for i in range(0, 30, 2)])
+    limits = np.sort(correlations(some, small(pictures)))[-6::2]
+    for limit in [0.9, *limits, *np.nextafter(limits, 2)]:
+        found = find_twins(table, small(pictures), 8, min(limit, 1.0), mirrored=mirrored).cluster
+        clusters = {frozenset(np.flatnonzero(found == c).tolist()) for c in set(found.tolist())}
+        assert clusters == all_pairs(table, smalls, 8, min(limit, 1.0), mirrored=mirrored)
