@@ -12,8 +12,9 @@ __all__ = ["close_pairs", "hamming_pairs"]
 _HASH_BITS = 64
 _BLOCK = 1 << 16  # hashes that are sorted at a time: what a processor's cache holds
 _TILE = 1 << 17  # pairs that are compared at a time, for the same reason
-_NARROW = 4  # partners that are compared at a time at least
-_MANY = 1 << 20, 1 << 23  # hashes from which on one more band in common is asked for
+_NARROW = 2  # power of two of partners that are compared at a time at least
+_STEPS, _DENSE = 256, 0.4  # so many next ones are compared of all, if this share has as many
+_MANY = 1 << 22, 1 << 25  # hashes from which on one more band in common is asked for
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by it spreads a key over the highest bits
 
 
@@ -96,34 +97,46 @@ def _sharing(
     in at most `bits` bits.
     """
     mask = np.bitwise_or.reduce([bands[band] for band in which])
-    others = [bands[band] for band in range(which[-1]) if band not in which]
     keys = (((hashes & mask) * _SPREAD) >> np.uint64(48)).astype(np.uint16)
     order = np.argsort(keys, kind="stable")
-    keys = keys[order]
+    keys, hashes = keys[order], hashes[order]
     ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, len(keys))
     ends = np.repeat(ends, np.diff(ends, prepend=0))
     partners = ends - np.arange(1, len(keys) + 1)  # how many come after it with the same key
-    width = np.maximum(np.frexp((partners - 1).astype(np.float32))[1], _NARROW.bit_length() - 1)
-    width = np.where(partners > 0, width, 0).astype(np.uint8)
+    pairs = np.concatenate(list(_close(hashes, partners, bits)))
+    differing = hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]
+    chosen = np.flatnonzero((differing & mask) == 0)
+    for band in range(which[-1]):
+        if band not in which:
+            chosen = chosen[(differing[chosen] & bands[band]) != 0]
+    return order[pairs[chosen]]
+
+
+def _close(hashes: np.ndarray, partners: np.ndarray, bits: int) -> Iterator[np.ndarray]:
+    """Pairs, int64 [P, 2] in parts, of every hash with its partners, the next ones, where they
+    differ in at most `bits` bits; some pairs with hashes beyond these may be among them.
+    """
+    yield np.empty((0, 2), dtype=np.int64)
+    many = np.cumsum(np.bincount(np.minimum(partners, _STEPS))[::-1])[::-1][1:]
+    steps = int((many > _DENSE * len(hashes)).sum())
+    for step in range(1, steps + 1):  # where many have partners, all are compared: no copies
+        one = np.flatnonzero(np.bitwise_count(hashes[step:] ^ hashes[:-step]) <= bits)
+        yield np.stack([one, one + step], axis=1)
+    left_over = np.maximum(partners - steps, 0)
+    width = np.maximum(np.frexp(np.maximum(left_over - 1, 0).astype(np.float32))[1], _NARROW)
+    width = np.where(left_over > 0, width, 0).astype(np.uint8)
     by_width = np.argsort(width, kind="stable")
     cuts = np.cumsum(np.bincount(width)).tolist()
-    padded = np.concatenate([hashes[order], np.zeros(1 << (len(cuts) - 1), dtype=np.uint64)])
-    found = [np.empty((0, 2), dtype=np.int64)]
+    beyond = np.zeros(steps + (1 << (len(cuts) - 1)), dtype=np.uint64)
+    padded = np.concatenate([hashes, beyond])
     for power, (low, high) in enumerate(pairwise(cuts), start=1):
         windows = np.lib.stride_tricks.sliding_window_view(padded, 1 << power)
         rows = max(_TILE >> power, 1)
         for start in range(low, high, rows):
             left = by_width[start : min(start + rows, high)]
-            differing = windows[left + 1] ^ padded[left, None]
+            differing = windows[left + 1 + steps] ^ padded[left, None]
             close = np.flatnonzero(np.bitwise_count(differing) <= bits)
-            bits_of = differing.ravel()[close]
-            sound = (bits_of & mask) == 0
-            close, bits_of = close[sound], bits_of[sound]
-            for other in others:
-                apart = (bits_of & other) != 0
-                close, bits_of = close[apart], bits_of[apart]
             one = left[close >> power]
-            two = one + 1 + (close & ((1 << power) - 1))
+            two = one + 1 + steps + (close & ((1 << power) - 1))
             inside = two < len(hashes)
-            found.append(order[np.stack([one[inside], two[inside]], axis=1)])
-    return np.concatenate(found)
+            yield np.stack([one[inside], two[inside]], axis=1)
