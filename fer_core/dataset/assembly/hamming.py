@@ -14,7 +14,7 @@ _BLOCK = 1 << 16  # hashes that are sorted at a time: what a processor's cache h
 _TILE = 1 << 17  # pairs that are compared at a time, for the same reason
 _NARROW = 2  # power of two of partners that are compared at a time at least
 _STEPS, _DENSE = 256, 0.4  # so many next ones are compared of all, if this share has as many
-_MANY = 1 << 22, 1 << 25  # hashes from which on one more band in common is asked for
+_MANY = 1 << 23, 1 << 26  # hashes from which on one more band in common is asked for
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by it spreads a key over the highest bits
 
 
