@@ -42,7 +42,7 @@ def main(store: Path) -> None:
         )
     rows = table.index.to_numpy()
     twins = find_twins(
-        table, lambda index: faces.thumbnail(int(rows[index])), BITS, CORRELATION, mirrored=True
+        table, lambda indices: faces.thumbnails(rows[indices]), BITS, CORRELATION, mirrored=True
     )
     print(
         f"\n{len(table):,} distinct pictures: {twins.near_pairs:,} near pairs, "
@@ -52,7 +52,7 @@ def main(store: Path) -> None:
 
 def share(pictures: list[np.ndarray], change: Change, *, mirrored: bool) -> float:
     """Share of pictures that are twins of their changed copies."""
-    thumbnails = [thumbnail(image) for image in [*pictures, *map(change, pictures)]]
+    thumbnails = np.array([thumbnail(image) for image in [*pictures, *map(change, pictures)]])
     hashes = np.array([phash(small) for small in thumbnails], dtype=np.uint64)
     faces = pd.DataFrame(
         {
@@ -65,7 +65,11 @@ def share(pictures: list[np.ndarray], change: Change, *, mirrored: bool) -> floa
         }
     )
     cluster = find_twins(
-        faces, lambda index: thumbnails[index].tobytes(), BITS, CORRELATION, mirrored=mirrored
+        faces,
+        lambda indices: thumbnails.reshape(len(hashes), -1)[indices],
+        BITS,
+        CORRELATION,
+        mirrored=mirrored,
     ).cluster
     return float((cluster[: len(pictures)] == cluster[len(pictures) :]).mean())
 

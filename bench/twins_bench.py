@@ -18,12 +18,13 @@ import typer
 from bench.near_duplicates_bench import BITS, CHANGES, CORRELATION
 from fer_core.base.files import write_text
 from fer_core.base.labels import N_CLASSES
+from fer_core.dataset.assembly.hamming import hamming_pairs
 from fer_core.dataset.assembly.local_differences import (
     MOST_OTHER_LABEL,
     MOST_SAME_LABEL,
     local_difference,
 )
-from fer_core.dataset.assembly.near_duplicates import correlations, hamming_pairs
+from fer_core.dataset.assembly.near_duplicates import correlations
 from fer_core.dataset.store.imagehash import phash, thumbnail
 from fer_core.dataset.store.store import FaceStore
 from fer_core.pixels.decode import decode_rgb
@@ -90,7 +91,7 @@ def _alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     both = np.concatenate([one, other])
     pairs = np.stack([np.arange(len(one)), np.arange(len(one), len(both))], axis=1)
     return (np.bitwise_count(hashes[0] ^ hashes[1]) <= BITS) & (
-        correlations(pairs, lambda index: both[index].tobytes()) >= CORRELATION
+        correlations(pairs, lambda indices: both[indices]) >= CORRELATION
     )
 
 
@@ -100,7 +101,7 @@ def _distinct(store: FaceStore) -> pd.DataFrame:
 
 
 def _thumbnails(store: FaceStore, rows: np.ndarray) -> np.ndarray:
-    return np.stack([np.frombuffer(store.thumbnail(int(row)), np.uint8) for row in rows])
+    return store.thumbnails(rows)
 
 
 def copies(file: Path) -> Iterator[Kind]:
@@ -122,7 +123,7 @@ def known(file: Path) -> Iterator[Kind]:
     rows, labels = table.index.to_numpy(), table["label"].to_numpy()
     pairs = hamming_pairs(table["phash"].to_numpy(np.uint64), BITS)
     pairs = pairs[
-        correlations(pairs, lambda index: store.thumbnail(int(rows[index]))) >= CORRELATION
+        correlations(pairs, lambda indices: store.thumbnails(rows[indices])) >= CORRELATION
     ]
     same = labels[pairs[:, 0]] == labels[pairs[:, 1]]
     for name, chosen in (("one label", pairs[same]), ("two labels", pairs[~same])):

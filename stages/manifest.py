@@ -7,7 +7,7 @@ Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes
 
 from fer_core.base import paths
 from fer_core.base.params import Params, Seed
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.assembly.manifest import ManifestOptions, manifest_parts, open_stores
 from fer_core.dataset.manifest.table import write_manifest
 from stages.entry import run_stage
 
@@ -18,7 +18,7 @@ def main() -> None:
     options = params.section("manifest", ManifestOptions)
     seed = params.section("seed", Seed)
     stores = open_stores(paths.CLEAN, options.sources)
-    write_manifest(paths.MANIFEST, build_manifest(stores, options, seed))
+    write_manifest(paths.MANIFEST, manifest_parts(stores, options, seed))
 
 
 if __name__ == "__main__":

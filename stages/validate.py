@@ -14,7 +14,7 @@ from fer_core.dataset.gate.validation import (
     validate,
     write_validation,
 )
-from fer_core.dataset.manifest.table import read_manifest
+from fer_core.dataset.manifest.table import read_manifest_parts
 from fer_core.dataset.pack.named_sets import NamedSets
 from stages.entry import run_stage
 
@@ -26,7 +26,9 @@ def main() -> None:
     options = params.section("validate", ValidateOptions)
     sets = params.section("sets", NamedSets)
     stores = open_stores(paths.CLEAN, manifest_options.sources)
-    validation = validate(read_manifest(paths.MANIFEST), stores, manifest_options, options, sets)
+    validation = validate(
+        read_manifest_parts(paths.MANIFEST), stores, manifest_options, options, sets
+    )
     require_passed(validation, load_settings().runs / "validation-report.json")
     write_validation(paths.VALIDATION, validation, paths.MANIFEST, paths.CLEAN)
 

@@ -215,7 +215,7 @@ def _earlier_twin(state: pd.DataFrame, split: str) -> pd.Series:
     """For each row of the split, the twin of it that comes first by preference of source, then by
     name; NaN for firsts.
     """
-    rows = state[state["split"] == split].sort_values(["preference", "sample_id"])
+    rows = state[state["split"] == split].sort_values("preference", kind="stable")
     first = rows.drop_duplicates("cluster").set_index("cluster")["sample_id"]
     later = rows[rows.duplicated("cluster")]
     return later["cluster"].map(first).reindex(state.index)

@@ -4,12 +4,14 @@ why it is in none.
 
 import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from fer_core.base.errors import DataError, ParamsError
@@ -25,6 +27,8 @@ from fer_core.dataset.assembly.leakage import (
 from fer_core.dataset.assembly.near_duplicates import Twins, find_twins, union
 from fer_core.dataset.assembly.splits import carve_sources
 from fer_core.dataset.manifest.table import MANIFEST_SCHEMA
+from fer_core.dataset.pack.tables import PART_ROWS
+from fer_core.dataset.store.imagehash import THUMBNAIL
 from fer_core.dataset.store.store import FaceStore
 
 __all__ = [
@@ -32,13 +36,20 @@ __all__ = [
     "ManifestOptions",
     "build_manifest",
     "load_faces",
+    "manifest_parts",
     "open_stores",
+    "records_of",
     "twins_of",
 ]
 
 log = logging.getLogger(__name__)
 
 _MANY = 0.05
+_DECISIVE = ["sample_id", "label", "split", "usage", "group", "pixel_sha256", "phash", "flag"]
+_RECORDED = [
+    *("group", "width", "height", "confidence", "orig_image", "face_id"),
+    *("bbox_top", "bbox_left", "bbox_right", "bbox_bottom"),
+]
 
 UNCLEANED = "_uncleaned"
 """How the name of a data set ends that is another one's pictures as they came: it never trains."""
@@ -147,39 +158,62 @@ def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
 
 
 def load_faces(stores: Mapping[str, FaceStore]) -> pd.DataFrame:
-    """Everything but the images: the columns of the stores plus `source`, `row` and `preference`,
-    sorted by `sample_id`.
+    """What splits and twins are decided by, of every face, sorted by `sample_id`: about 150 bytes
+    each. What else is recorded of a face stays in its store until it is written.
+
+    Returns:
+        Columns `sample_id`, `label`, `split`, `usage`, `phash` and `flag` of the stores; `group`
+        and `pixel_sha256` as int32 that are equal where the values are; `voted`, whether the face
+        has votes; `source`, `row`, and `preference`, the place of its source among the stores.
     """
-    frames = []
+    tables = []
     for preference, (source, store) in enumerate(stores.items()):
-        frame = store.table_without_images()
-        frames.append(
-            frame.assign(
-                source=source, row=np.arange(len(frame), dtype=np.int32), preference=preference
-            )
+        table, rows = store.table([*_DECISIVE, "votes"]), len(store)
+        table = table.set_column(len(_DECISIVE), "voted", table["votes"].is_valid())
+        table = table.append_column("source", pa.repeat(pa.scalar(source), rows))
+        table = table.append_column("row", pa.array(np.arange(rows, dtype=np.int32)))
+        tables.append(
+            table.append_column("preference", pa.array(np.full(rows, preference, dtype=np.int8)))
         )
-    return pd.concat(frames, ignore_index=True).sort_values(
-        ["sample_id", "preference", "row"], ignore_index=True
-    )
+    table = pa.concat_tables(tables)
+    for name in ("group", "pixel_sha256"):  # one at a time: their texts are most of the memory
+        codes = pd.factorize(table[name].to_pandas())[0].astype(np.int32)
+        table = table.set_column(table.column_names.index(name), name, pa.array(codes))
+    order = pc.sort_indices(table["sample_id"])  # stable: by preference and row where equal
+    return table.combine_chunks().take(order).to_pandas()
 
 
 def twins_of(
     faces: pd.DataFrame, stores: Mapping[str, FaceStore], options: ManifestOptions
 ) -> Twins:
     """Exact and near twins among faces (columns `source`, `row` and those of `find_twins`)."""
-    sources, rows = (faces[column].tolist() for column in ("source", "row"))
+    source = pd.Categorical(faces["source"], list(stores)).codes
+    rows, opened = faces["row"].to_numpy(), list(stores.values())
 
-    def thumbnail(index: int) -> bytes:
-        return stores[sources[index]].thumbnail(rows[index])
+    def thumbnails(indices: np.ndarray) -> np.ndarray:
+        found = np.empty((len(indices), THUMBNAIL * THUMBNAIL), dtype=np.uint8)
+        for number in np.unique(source[indices]):
+            mine = source[indices] == number
+            found[mine] = opened[number].thumbnails(rows[indices[mine]])
+        return found
 
     bits, correlation = options.near_duplicate_bits, options.near_duplicate_correlation
-    return find_twins(faces, thumbnail, bits, correlation, mirrored=options.near_duplicate_mirrored)
+    return find_twins(
+        faces, thumbnails, bits, correlation, mirrored=options.near_duplicate_mirrored
+    )
 
 
 def build_manifest(
     stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int
 ) -> pd.DataFrame:
-    """Decide the final split of every face.
+    """The parts of `manifest_parts` as one table."""
+    return pd.concat(list(manifest_parts(stores, options, seed)), ignore_index=True)
+
+
+def manifest_parts(
+    stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int
+) -> Iterator[pd.DataFrame]:
+    """Decide the final split of every face, then gather what else is known of it, part by part.
 
     Args:
         stores: the listed sources in order of preference.
@@ -187,23 +221,36 @@ def build_manifest(
         seed: decides which units are carved.
 
     Returns:
-        The columns of `MANIFEST_SCHEMA`, sorted by sample_id.
+        The columns of `MANIFEST_SCHEMA`, sorted by sample_id, in parts of `PART_ROWS` rows.
 
     Raises:
         DataError: two faces have one sample_id.
     """
+    decided = _decide(stores, options, seed)
+    for start in range(0, max(len(decided), 1), PART_ROWS):
+        part = decided.iloc[start : start + PART_ROWS]
+        yield _with_records(part, decided, stores)[MANIFEST_SCHEMA.names]
+
+
+def _decide(stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int) -> pd.DataFrame:
+    """The faces of `load_faces` with final `split`, `reason`, `duplicate_of`, and `votes_of`: index
+    of the face whose votes each has, or -1.
+    """
     faces = load_faces(stores)
-    if len(repeated := faces.loc[faces["sample_id"].duplicated(), "sample_id"]):
+    same = (faces["sample_id"] == faces["sample_id"].shift()).to_numpy(dtype=bool, na_value=False)
+    if same.any():
         raise DataError(
             "A sample_id occurs twice.",
             where="data/clean",
-            found=repeated.iloc[0],
+            found=faces["sample_id"].iloc[int(same.argmax())],
             expected="one key for each face",
         )
     eligible = usable(faces)
     cluster = np.arange(len(faces), 2 * len(faces))
     cluster[eligible] = twins_of(faces[eligible], stores, options).cluster
-    own_test = set(faces.loc[faces["split"] == "test", "source"])
+    own_test = set(faces.loc[faces["split"] == "test", "source"].unique())
+    with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"].unique())
+    units = _units(faces, cluster)
     faces.loc[faces["source"].isin(options.eval_only), "preference"] += len(
         stores
     )  # what trains comes first
@@ -214,19 +261,20 @@ def build_manifest(
         options.twins,
         set(options.eval_only) & own_test,
     )
+    del faces
 
     _warn_of_losses(manifest)
-    with_val = set(faces.loc[eligible & (faces["split"] == "val"), "source"])
-    manifest["unit"] = _units(faces, cluster)
-    train = manifest["split"] == "train"
+    train = (manifest["split"] == "train").to_numpy()
     if with_test := sorted(set(options.test_fraction) & own_test):
         raise ParamsError(
             "A source brings a test split of its own: none may be carved.",
             where=f"params.yaml: manifest.test_fraction.{with_test[0]}",
             remedy="remove the key",
         )
+    rows = manifest.loc[train, ["source", "label"]]
+    rows["unit"] = manifest["sample_id"].take(units[train]).array
     manifest.loc[train, "split"] = carve_sources(
-        manifest[train],
+        rows,
         with_val,
         options.val_fraction,
         options.calib_fraction,
@@ -240,34 +288,63 @@ def build_manifest(
     guessed = manifest["usage"] == SELF_LABELLED
     held_out = guessed & manifest["split"].isin(["val", "calib", "test"])
     manifest.loc[held_out, ["split", "reason"]] = ["dropped", "self_labelled"]
-
-    manifest["votes"] = _votes_of_picture(manifest)
-    manifest["weight"] = np.float32(1)
-    manifest["min_side"] = manifest[["width", "height"]].min(axis=1)
-    manifest["image_path"] = [
-        re.sub(r"#\d+$", "", sample_id.removeprefix(f"{source}/"))
-        for sample_id, source in zip(manifest["sample_id"], manifest["source"], strict=True)
-    ]
+    manifest["votes_of"] = _votes_of_picture(manifest)
     log.info("rows by split: %s", manifest["split"].value_counts().sort_index().to_dict())
     log.info(
         "dropped by reason: %s",
         manifest.loc[manifest["reason"] != "", "reason"].value_counts().sort_index().to_dict(),
     )
-    return manifest[MANIFEST_SCHEMA.names]
+    return manifest
+
+
+def _with_records(
+    part: pd.DataFrame, decided: pd.DataFrame, stores: Mapping[str, FaceStore]
+) -> pd.DataFrame:
+    """Some decided faces with everything that the manifest says of a face."""
+    voter = part["votes_of"].to_numpy()
+    votes = np.full(len(part), None, dtype=object)
+    found = records_of(decided.iloc[voter[voter >= 0]], stores, ["votes"])
+    votes[voter >= 0] = found["votes"].to_numpy()
+    records = records_of(part, stores, _RECORDED).set_axis(part.index)
+    part = part.drop(columns="group").join(records).assign(votes=votes, weight=np.float32(1))
+    part["min_side"] = part[["width", "height"]].min(axis=1)
+    part["image_path"] = [
+        re.sub(r"#\d+$", "", sample_id.removeprefix(f"{source}/"))
+        for sample_id, source in zip(part["sample_id"], part["source"], strict=True)
+    ]
+    return part
+
+
+def records_of(
+    faces: pd.DataFrame, stores: Mapping[str, FaceStore], columns: list[str]
+) -> pd.DataFrame:
+    """What the stores say of some faces, index 0..N-1; holes where no store has such a row.
+
+    Args:
+        faces: columns `source` and `row`.
+        stores: the face stores.
+        columns: which columns of the stores.
+    """
+    source, row = (faces[name].to_numpy() for name in ("source", "row"))
+    frames = []
+    for name, store in stores.items():
+        mine = np.flatnonzero((source == name) & (row >= 0) & (row < len(store)))
+        frames.append(store.frame(columns, row[mine]).set_axis(mine))
+    return pd.concat(frames).reindex(np.arange(len(faces)))
 
 
 def _warn_of_losses(manifest: pd.DataFrame) -> None:
     """Say which data sets lose more than a few of their faces because of near twins in themselves:
     equal pictures, and those of other data sets, are copies for sure.
     """
-    usable_rows = manifest[~manifest["reason"].isin(("unlabelled", "no_split", "eval_only"))]
-    twins = manifest.set_index("sample_id")[["source", "pixel_sha256"]]
-    left = usable_rows[usable_rows["reason"].isin(TWIN_REASONS)]
-    other = twins.reindex(left["duplicate_of"])
+    unusable = manifest["reason"].isin(("unlabelled", "no_split", "eval_only"))
+    left = manifest[manifest["reason"].isin(TWIN_REASONS)]
+    others = manifest[manifest["sample_id"].isin(left["duplicate_of"])].set_index("sample_id")
+    other = others[["source", "pixel_sha256"]].reindex(left["duplicate_of"])
     near = (other["source"].to_numpy() == left["source"].to_numpy()) & (
         other["pixel_sha256"].to_numpy() != left["pixel_sha256"].to_numpy()
     )
-    sizes = usable_rows["source"].value_counts()
+    sizes = manifest.loc[~unusable, "source"].value_counts()
     for source, rows in left[near].groupby("source"):
         if len(rows) > _MANY * sizes[source]:
             reasons = rows["reason"].value_counts()
@@ -283,31 +360,32 @@ def _warn_of_losses(manifest: pd.DataFrame) -> None:
             )
 
 
-def _votes_of_picture(faces: pd.DataFrame) -> pd.Series:
-    """Votes of every face: its own, else those of the first face with the same pixels that has any
-    of people, by preference and then by name.
+def _votes_of_picture(faces: pd.DataFrame) -> np.ndarray:
+    """Index of the face whose votes each has, int32 [N], -1 for none: itself, else the first face
+    with the same pixels that has any of people, by preference and then by name.
 
     So a picture that FER2013 labels and FERPlus votes on has both, whichever of its rows stays.
     """
-    voted = (
-        faces[faces["votes"].notna() & (faces["usage"] != SELF_LABELLED)]
-        .sort_values(["preference", "sample_id"])
-        .drop_duplicates("pixel_sha256")
-    )
-    votes = faces["votes"].where(
-        faces["votes"].notna(), faces["pixel_sha256"].map(voted.set_index("pixel_sha256")["votes"])
-    )
-    return votes.astype(object).where(votes.notna(), None)
+    voted = faces["voted"].to_numpy()
+    voters = np.flatnonzero(voted & (faces["usage"] != SELF_LABELLED).to_numpy())
+    voters = voters[np.argsort(faces["preference"].to_numpy()[voters], kind="stable")]
+    picture = faces["pixel_sha256"].to_numpy()
+    known, first = np.unique(picture[voters], return_index=True)
+    places = np.searchsorted(known, picture)
+    found = np.full(len(faces), -1, dtype=np.int32)
+    if len(known):
+        places = np.minimum(places, len(known) - 1)
+        found = np.where(known[places] == picture, voters[first][places], -1).astype(np.int32)
+    return np.where(voted, np.arange(len(faces), dtype=np.int32), found)
 
 
 def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:
-    """The unit each train row is carved with, object [N]: the first sample_id among all train rows
-    linked by group or twins.
+    """The unit each train row is carved with, int64 [N]: the first of all train rows that are
+    linked to it by group or twins.
 
     Rows of other splits link nothing, so that one more test set does not move a single train row.
     """
     train = np.flatnonzero((faces["split"] == "train") & usable(faces))
-    units = faces["sample_id"].to_numpy(dtype=object).copy()
     nodes = len(train)
     links = [np.empty((0, 2), dtype=np.int64)]
     for key in (cluster[train], group_codes(faces)[train]):
@@ -315,7 +393,8 @@ def _units(faces: pd.DataFrame, cluster: np.ndarray) -> np.ndarray:
         links.append(np.stack([np.arange(len(train)), nodes + code], axis=1))
         nodes += int(code.max(initial=-1)) + 1
     component = union(nodes, np.concatenate(links))[: len(train)]
-    units[train] = (
-        pd.Series(units[train]).groupby(component).transform("min").to_numpy(dtype=object)
-    )
+    units = np.arange(len(faces))
+    first = np.full(nodes, len(faces))
+    np.minimum.at(first, component, train)
+    units[train] = first[component]
     return units

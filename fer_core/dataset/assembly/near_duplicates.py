@@ -2,37 +2,43 @@
 
 Exact twins share `pixel_sha256`. Near twins have perceptual hashes within a few bits of each other
 *and* grey thumbnails that correlate *and* that differ nowhere in the face (`local_differences.py`);
-the hash finds the candidates without comparing all pairs, the thumbnails settle each one. Pictures
-of one person with several expressions are no twins: pairs of one data set with different labels
-have to be more alike, and those of one group (a person, a photo) are none unless equal. On
+the hash finds the candidates without comparing all pairs (`hamming.py`), a bound on the correlation
+drops most of those that are alike by chance (`sketches.py`), the thumbnails settle the others.
+Pictures of one person with several expressions are no twins: pairs of one data set with different
+labels have to be more alike, and those of one group (a person, a photo) are none unless equal. On
 request a picture is looked up mirrored as well.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from fer_core.dataset.assembly.hamming import close_pairs
 from fer_core.dataset.assembly.local_differences import (
     MOST_OTHER_LABEL,
     MOST_SAME_LABEL,
     local_difference,
 )
+from fer_core.dataset.assembly.sketches import Sketches
 from fer_core.dataset.store.imagehash import THUMBNAIL, phash
 from fer_core.pixels.parallel import ordered_map
 
-__all__ = ["Twins", "correlations", "find_twins", "hamming_pairs", "union"]
+__all__ = ["Thumbnails", "Twins", "correlations", "find_twins", "union"]
 
 log = logging.getLogger(__name__)
 
-_HASH_BITS = 64
-_CHUNK = 16384  # pairs correlated at a time: 128 MB of int32
-_SMALL_CHUNK = 1024  # pairs searched for local differences at a time: 75 MB of float64
+Thumbnails = Callable[[np.ndarray], np.ndarray]
+"""Gives the grey thumbnails, uint8 [n, THUMBNAIL * THUMBNAIL], of faces by their indices, int64
+[n].
+"""
+
+_CHUNK = 8192  # pairs compared at a time: 16 MB of thumbnails, 64 MB of int32
+_SMALL_CHUNK = 512  # pairs searched for local differences at a time: 38 MB of float64
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Twins:
 
 def find_twins(
     faces: pd.DataFrame,
-    thumbnail: Callable[[int], bytes],
+    thumbnails: Thumbnails,
     bits: int,
     correlation: float,
     *,
@@ -69,90 +75,122 @@ def find_twins(
     non-faces) have exact twins only: the perceptual hash of a flat picture says nothing.
 
     Args:
-        faces: columns `pixel_sha256`, `phash` (uint64), `flag`, `label`, `source`, `group`; any
-            index, any order.
-        thumbnail: gives the bytes of the i-th face's grey thumbnail.
+        faces: columns `pixel_sha256` (or any other values that are equal for equal pixels), `phash`
+            (uint64), `flag`, `label`, `source`, `group`; any index, any order.
+        thumbnails: gives thumbnails by the place of the face.
         bits: greatest Hamming distance of two candidates; 0 looks for exact twins only.
         correlation: least normalised correlation of two thumbnails for near twins.
         mirrored: look up the mirrored pictures too, with the same thresholds.
     """
-    exact, uniques = pd.factorize(faces["pixel_sha256"].to_numpy(dtype=object))
+    exact, uniques = pd.factorize(faces["pixel_sha256"])
     exact = exact.astype(np.int64)
     if bits == 0 or len(uniques) == 0:
         return Twins(exact, exact, 0, 0, 0)
     first = np.full(len(uniques), len(faces), dtype=np.int64)
     np.minimum.at(first, exact, np.arange(len(faces)))
     shown = first[
-        (faces["flag"].to_numpy(dtype=object) == "")[first]
+        (faces["flag"] == "").to_numpy(dtype=bool)[first]
     ]  # one face for each distinct picture that shows a face
     hashes = faces["phash"].to_numpy(dtype=np.uint64)[shown]
-    pairs = shown[hamming_pairs(hashes, bits)]
-    bar = _bars(faces)
-    alike = pairs[correlations(pairs, thumbnail) >= correlation]
-    confirmed = alike[_differences(alike, thumbnail) <= bar(alike)]
-    log.info(
-        "%d faces, %d distinct pictures, %d candidate pairs, %d near twins; %d alike but for a "
-        "part of the face",
-        len(faces),
-        len(uniques),
-        len(pairs),
-        len(confirmed),
-        len(alike) - len(confirmed),
-    )
+    search = _Search(shown, thumbnails, correlation, _bars(faces))
+    candidates, confirmed = search.near(close_pairs(hashes, bits))
+    log.info("%d faces, %d distinct pictures", len(faces), len(uniques))
     reflected = confirmed[:0]
     if mirrored:
-        reflected = _mirrored_pairs(shown, hashes, thumbnail, bits, correlation, bar)
+        both = close_pairs(np.concatenate([hashes, search.mirrored_hashes()]), bits)
+        _, reflected = search.near(_crossing(both, len(shown)), mirrored=True)
     links = np.concatenate([confirmed, reflected])
     return Twins(
-        exact, union(len(uniques), exact[links])[exact], len(pairs), len(confirmed), len(reflected)
+        exact, union(len(uniques), exact[links])[exact], candidates, len(confirmed), len(reflected)
     )
 
 
-def _mirrored_pairs(
-    shown: np.ndarray,
-    hashes: np.ndarray,
-    thumbnail: Callable[[int], bytes],
-    bits: int,
-    correlation: float,
-    bar: Callable[[np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """Pairs of faces, int64 [P, 2], that are near twins once the second is mirrored.
+class _Search:
+    """Settles which pairs of distinct pictures are near twins.
 
     Args:
-        shown: one face for each distinct picture, int64 [N].
-        hashes: theirs, uint64 [N].
-        thumbnail: as in `find_twins`, as are the thresholds.
+        shown: one face for each distinct picture, int64 [N], ascending.
+        thumbnails: as in `find_twins`, as is `correlation`.
         bar: greatest local difference of each pair of faces.
     """
 
-    def look(index: int) -> bytes:
-        """Thumbnail of a face; from `beyond` on, of mirrored ones."""
-        if index < beyond:
-            return thumbnail(index)
-        return (
-            np.frombuffer(thumbnail(index - beyond), dtype=np.uint8)
-            .reshape(THUMBNAIL, THUMBNAIL)[:, ::-1]
-            .tobytes()
-        )
+    def __init__(
+        self,
+        shown: np.ndarray,
+        thumbnails: Thumbnails,
+        correlation: float,
+        bar: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self._shown, self._look, self._bar = shown, thumbnails, bar
+        self._correlation = correlation
+        self._sketches = Sketches(len(shown), lambda numbers: thumbnails(shown[numbers]))
 
-    beyond, known = int(shown.max(initial=0)) + 1, len(shown)
-    of_mirrored = [
-        phash(np.frombuffer(look(beyond + index), dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL))
-        for index in shown.tolist()
-    ]
-    both = hamming_pairs(np.concatenate([hashes, np.array(of_mirrored, dtype=np.uint64)]), bits)
-    crossing = both[(both[:, 0] < known) & (both[:, 1] >= known)] - [0, known]
-    candidates = shown[
-        np.unique(np.sort(crossing[crossing[:, 0] != crossing[:, 1]], axis=1), axis=0)
-    ]
-    alike = candidates[correlations(candidates + [0, beyond], look) >= correlation]
-    confirmed = alike[_differences(alike + [0, beyond], look) <= bar(alike)]
-    log.info(
-        "%d candidate pairs with one picture mirrored, %d near twins",
-        len(candidates),
-        len(confirmed),
-    )
-    return confirmed
+    def near(
+        self, parts: Iterable[np.ndarray], *, mirrored: bool = False
+    ) -> tuple[int, np.ndarray]:
+        """How many candidates there are, and which are near twins: pairs of faces, int64 [P, 2], in
+        ascending order.
+
+        Args:
+            parts: candidates, pairs of pictures, int64 [P, 2] each.
+            mirrored: the second picture is mirrored.
+        """
+        seen, codes = 0, [np.empty(0, dtype=np.int64)]
+        for part in parts:
+            seen += len(part)
+            alike = part[self._sketches.bounds(part, mirrored=mirrored) >= self._correlation]
+            codes.append(alike[:, 0] * len(self._shown) + alike[:, 1])
+        left = np.unique(np.concatenate(codes))
+        correlating, confirmed = 0, [np.empty((0, 2), dtype=np.int64)]
+        for count, pairs in ordered_map(
+            lambda start: self._confirmed(left[start : start + _CHUNK], mirrored),
+            range(0, len(left), _CHUNK),
+        ):
+            correlating += count
+            confirmed.append(pairs)
+        found = np.concatenate(confirmed)
+        log.info(
+            "%d candidate pairs%s, %d of them compared, %d near twins; %d alike but for a part of "
+            "the face",
+            seen,
+            " with one picture mirrored" if mirrored else "",
+            len(left),
+            len(found),
+            correlating - len(found),
+        )
+        return seen, found
+
+    def _confirmed(self, codes: np.ndarray, mirrored: bool) -> tuple[int, np.ndarray]:
+        """How many of some pairs correlate, and those that are near twins."""
+        pairs = self._shown[np.stack(np.divmod(codes, len(self._shown)), axis=1)]
+        one, other = _sides(pairs, self._look, mirrored=mirrored)
+        alike = np.flatnonzero(_pearson(one, other) >= self._correlation)
+        starts = range(0, len(alike), _SMALL_CHUNK)
+        chosen = (alike[start : start + _SMALL_CHUNK] for start in starts)
+        differences = [local_difference(one[some], other[some]) for some in chosen]
+        pairs = pairs[alike]
+        near = np.concatenate([np.empty(0), *differences]) <= self._bar(pairs)
+        return len(alike), pairs[near]
+
+    def mirrored_hashes(self) -> np.ndarray:
+        """Perceptual hashes of the mirrored pictures, uint64 [N]."""
+
+        def hashed(start: int) -> list[int]:
+            small = self._look(self._shown[start : start + _CHUNK])
+            turned = small.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1]
+            return [phash(np.ascontiguousarray(picture)) for picture in turned]
+
+        parts = ordered_map(hashed, range(0, len(self._shown), _CHUNK))
+        return np.array([value for part in parts for value in part], dtype=np.uint64)
+
+
+def _crossing(parts: Iterable[np.ndarray], known: int) -> Iterable[np.ndarray]:
+    """Pairs of one picture with another, mirrored one, out of pairs among all `known` pictures and,
+    behind them, their mirrored ones.
+    """
+    for part in parts:
+        crossing = part[(part[:, 0] < known) & (part[:, 1] >= known)] - [0, known]
+        yield np.sort(crossing[crossing[:, 0] != crossing[:, 1]], axis=1)
 
 
 def _bars(faces: pd.DataFrame) -> Callable[[np.ndarray], np.ndarray]:
@@ -171,91 +209,39 @@ def _bars(faces: pd.DataFrame) -> Callable[[np.ndarray], np.ndarray]:
     return bar
 
 
-def hamming_pairs(hashes: np.ndarray, bits: int) -> np.ndarray:
-    """All pairs of 64-bit hashes that differ in at most `bits` bits.
-
-    The hash is cut into `bits + k` bands. Differing bits touch at most `bits` of them, so k bands
-    agree in full: it is enough to compare hashes that share k bands (pigeonhole), which are found
-    by sorting. A greater k means fewer bits in a band, more sorting and fewer vain comparisons.
-
-    Args:
-        hashes: uint64 [N].
-        bits: 0 to 16.
-
-    Returns:
-        int64 [P, 2], each pair once, the smaller index first, in ascending order.
-    """
-    shared = 2 if bits <= 5 else 3
-    edges = np.linspace(0, _HASH_BITS, bits + shared + 1).astype(int)
-    bands = [np.uint64((1 << int(high)) - (1 << int(low))) for low, high in pairwise(edges)]
-    masks = [np.bitwise_or.reduce(chosen) for chosen in combinations(bands, shared)]
-    found = [_pairs_with_equal_key(hashes & mask, hashes, bits) for mask in masks]
-    pairs = np.concatenate(found)
-    pairs.sort(axis=1)
-    codes = np.unique(pairs[:, 0] * len(hashes) + pairs[:, 1])
-    return np.stack(np.divmod(codes, max(len(hashes), 1)), axis=1)
-
-
-def _pairs_with_equal_key(keys: np.ndarray, hashes: np.ndarray, bits: int) -> np.ndarray:
-    """Pairs, int64 [P, 2], of entries whose keys are equal and whose hashes differ in at most
-    `bits` bits.
-    """
-    order = np.argsort(keys, kind="stable")
-    keys, hashes = keys[order], hashes[order]
-    found = [np.empty((0, 2), dtype=np.int64)]
-    left = np.arange(len(keys) - 1)
-    for offset in range(1, len(keys)):
-        left = left[left + offset < len(keys)]
-        left = left[keys[left] == keys[left + offset]]
-        if len(left) == 0:
-            break
-        close = left[np.bitwise_count(hashes[left] ^ hashes[left + offset]) <= bits]
-        found.append(np.stack([order[close], order[close + offset]], axis=1))
-    return np.concatenate(found)
-
-
-def correlations(pairs: np.ndarray, thumbnail: Callable[[int], bytes]) -> np.ndarray:
+def correlations(pairs: np.ndarray, thumbnails: Thumbnails) -> np.ndarray:
     """Pearson correlation of the two thumbnails of every pair, float64 [P]; 0 where one of them is
     flat.
 
     Args:
-        pairs: int64 [P, 2], indices that `thumbnail` understands; it is asked once for each.
-        thumbnail: as in `find_twins`.
+        pairs: int64 [P, 2], indices that `thumbnails` understands.
+        thumbnails: as in `find_twins`.
     """
-    return _by_thumbnails(
-        pairs,
-        thumbnail,
-        lambda one, other: _pearson(one.astype(np.int32), other.astype(np.int32)),
-        _CHUNK,
-    )
-
-
-def _differences(pairs: np.ndarray, thumbnail: Callable[[int], bytes]) -> np.ndarray:
-    """Local difference of the two thumbnails of every pair, float64 [P]."""
-    return _by_thumbnails(pairs, thumbnail, local_difference, _SMALL_CHUNK)
-
-
-def _by_thumbnails(
-    pairs: np.ndarray,
-    thumbnail: Callable[[int], bytes],
-    compare: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    chunk: int,
-) -> np.ndarray:
-    """What `compare` says of the thumbnails, uint8 [n, pixels], of every pair, by chunks."""
-    used, place = np.unique(pairs, return_inverse=True)
-    place = place.reshape(pairs.shape)
-    thumbnails = np.empty((len(used), THUMBNAIL * THUMBNAIL), dtype=np.uint8)
-    for slot, index in enumerate(used.tolist()):
-        thumbnails[slot] = np.frombuffer(thumbnail(index), dtype=np.uint8)
-    starts = range(0, len(pairs), chunk)
-    found = ordered_map(lambda at: compare(*thumbnails[place[at : at + chunk].T]), starts)
+    parts = (pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK))
+    found = ordered_map(lambda part: _pearson(*_sides(part, thumbnails)), parts)
     return np.concatenate([np.empty(0), *found])
 
 
+def _sides(
+    pairs: np.ndarray, thumbnails: Thumbnails, *, mirrored: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Thumbnails of the first and of the second of every pair, uint8 [P, pixels] each; the second
+    ones mirrored on request. Each is asked for once.
+    """
+    used, place = np.unique(pairs, return_inverse=True)
+    place = place.reshape(pairs.shape)
+    looked_up = thumbnails(used) if len(used) else np.empty((0, THUMBNAIL**2), dtype=np.uint8)
+    other = looked_up[place[:, 1]]
+    if mirrored:
+        other = np.ascontiguousarray(other.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1])
+    return looked_up[place[:, 0]], other.reshape(len(pairs), -1)
+
+
 def _pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pearson correlation of int32 [P, K] with int32 [P, K], row by row; sums are exact, so every
+    """Pearson correlation of uint8 [P, K] with uint8 [P, K], row by row; sums are exact, so every
     machine gets the same.
     """
+    one, other = one.astype(np.int32), other.astype(np.int32)
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         products = np.einsum("pk,pk->p", a, b).astype(np.int64)

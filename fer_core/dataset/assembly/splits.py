@@ -15,6 +15,8 @@ from fer_core.base.labels import N_CLASSES
 
 __all__ = ["carve", "carve_sources", "quotas"]
 
+_CHUNK = 65536  # names that are Python strings at a time
+
 
 def carve_sources(
     train: pd.DataFrame,
@@ -40,21 +42,24 @@ def carve_sources(
     Returns:
         object [N] of "train", "val", "calib" and "test".
     """
-    one_source = (train.groupby("unit")["source"].transform("nunique") == 1).to_numpy()
+    units, sources = (pd.factorize(train[name])[0] for name in ("unit", "source"))
+    least = np.full(len(train), len(train))
+    most = np.full(len(train), -1)
+    np.minimum.at(least, units, sources)
+    np.maximum.at(most, units, sources)
+    one_source = (least == most)[units]
     split = np.full(len(train), "train", dtype=object)
     for source in sorted(train["source"].unique()):
         mine = one_source & (train["source"] == source).to_numpy()
         val = 0.0 if source in with_val else val_fraction
         shares = {"test": test_fraction.get(source, 0.0), "val": val, "calib": calib_fraction}
         rows = train[mine]
-        split[mine] = carve(
-            rows["label"].to_numpy(), rows["unit"].to_numpy(dtype=object), shares, seed
-        )
+        split[mine] = carve(rows["label"].to_numpy(), rows["unit"], shares, seed)
     return split
 
 
 def carve(
-    labels: np.ndarray, units: np.ndarray, fractions: Mapping[str, float], seed: int
+    labels: np.ndarray, units: np.ndarray | pd.Series, fractions: Mapping[str, float], seed: int
 ) -> np.ndarray:
     """Give each part its fraction of the rows, label by label, as nearly as whole units allow; the
     rest is "train".
@@ -75,20 +80,23 @@ def carve(
     code, names = pd.factorize(units)
     counts = np.zeros((len(names), N_CLASSES), dtype=np.int64)
     np.add.at(counts, (code, labels), 1)
-    ranked = sorted(
-        range(len(names)),
-        key=lambda unit: hashlib.sha256(f"{seed}/{names[unit]}".encode()).digest(),
-    )
+    ranked = _ranked(pd.Index(names), seed)
     part_of_unit = np.full(len(names), "train", dtype=object)
     totals = counts.sum(axis=0)
     for part, fraction in fractions.items():
-        chosen = _choose(
-            counts,
-            [unit for unit in ranked if part_of_unit[unit] == "train"],
-            quotas(totals, fraction),
-        )
-        part_of_unit[chosen] = part
+        free = ranked[part_of_unit[ranked] == "train"]
+        part_of_unit[_choose(counts, free, quotas(totals, fraction))] = part
     return part_of_unit[code]
+
+
+def _ranked(names: pd.Index, seed: int) -> np.ndarray:
+    """Numbers of the names in the order of a hash of each with the seed, int64."""
+    digests = bytearray()
+    for start in range(0, len(names), _CHUNK):
+        for name in names[start : start + _CHUNK]:
+            digests += hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    words = np.frombuffer(digests, dtype=">u8").reshape(-1, 4)
+    return np.lexsort(words.T[::-1])
 
 
 def quotas(totals: np.ndarray, fraction: float) -> np.ndarray:
@@ -102,11 +110,14 @@ def quotas(totals: np.ndarray, fraction: float) -> np.ndarray:
     return whole
 
 
-def _choose(counts: np.ndarray, ranked: list[int], quota: np.ndarray) -> list[int]:
+def _choose(counts: np.ndarray, ranked: np.ndarray, quota: np.ndarray) -> list[int]:
     """Units whose label counts [U, C] add up to about `quota` [C]."""
     lacking = quota.copy()
-    chosen, passed_over = [], []
-    for unit in ranked:
+    chosen: list[int] = []
+    passed_over: list[int] = []
+    for unit in ranked.tolist():
+        if not lacking.any():
+            break  # no unit is empty, so none fits
         if (counts[unit] <= lacking).all():
             lacking -= counts[unit]
             chosen.append(unit)

@@ -33,7 +33,9 @@ __all__ = [
     "final_splits",
     "keys",
     "leaks",
+    "learnt_labels",
     "minima",
+    "paths",
     "sets",
     "values",
 ]
@@ -80,8 +82,27 @@ def _faults(
     ]
 
 
-def keys(manifest: pd.DataFrame) -> list[Fault]:
-    """Keys that occur twice, and paths or keys that leave their source."""
+def keys(manifest: pd.DataFrame, faces: pd.DataFrame) -> list[Fault]:
+    """Keys that occur twice, and faces of the stores that have none."""
+    missing = faces[~faces["sample_id"].isin(manifest["sample_id"])]
+    return [
+        *_faults(
+            "unique id",
+            manifest,
+            manifest["sample_id"].duplicated(),
+            "the sample_id occurs more than once",
+        ),
+        *_faults(
+            "face store",
+            missing,
+            np.ones(len(missing), dtype=bool),
+            "this face is not in the manifest",
+        ),
+    ]
+
+
+def paths(manifest: pd.DataFrame) -> list[Fault]:
+    """Paths or keys that leave their source."""
     ids, paths = (
         manifest["sample_id"],
         manifest[["sample_id", "image_path", "orig_image"]].fillna(""),
@@ -98,7 +119,6 @@ def keys(manifest: pd.DataFrame) -> list[Fault]:
         for key, source in zip(ids, manifest["source"], strict=True)
     ]
     return [
-        *_faults("unique id", manifest, ids.duplicated(), "the sample_id occurs more than once"),
         *_faults("path", manifest, outside, "a path that is absolute or leaves its root"),
         *_faults(
             "path",
@@ -145,33 +165,32 @@ def values(manifest: pd.DataFrame) -> list[Fault]:
     ]
 
 
-def agreement(manifest: pd.DataFrame, stored: pd.DataFrame, faces: pd.DataFrame) -> list[Fault]:
-    """Every manifest row is the store's row of that number, and no row of a store is missing."""
+def agreement(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
+    """Every manifest row is the store's row of that number."""
     absent = stored["sample_id"].isna()
     faults = _faults("face store", manifest, absent, "no face store has this row")
     for column in ("sample_id", "label", "usage", "group", "width", "height"):
         differs = ~absent.to_numpy() & (
             manifest[column].to_numpy(dtype=object) != stored[column].to_numpy(dtype=object)
         )
-        found = (
-            f"{column} " + manifest[column].map(str) + ", in the store " + stored[column].map(str)
-        )
-        faults += _faults("face store", manifest, differs, found)
-    missing = faces[~faces["sample_id"].isin(manifest["sample_id"])]
-    return faults + _faults(
-        "face store", missing, np.ones(len(missing), dtype=bool), "this face is not in the manifest"
-    )
+        if differs.any():
+            said, there = (table.loc[differs, column].map(str) for table in (manifest, stored))
+            found = f"{column} " + said + ", in the store " + there
+            faults += _faults("face store", manifest[differs], differs[differs], found)
+    return faults
 
 
-def final_splits(
-    manifest: pd.DataFrame, stored: pd.DataFrame, options: ManifestOptions
-) -> list[Fault]:
+def final_splits(manifest: pd.DataFrame, options: ManifestOptions) -> list[Fault]:
     """Test rows of a source are its test rows in the end, all and (unless test was to be carved)
     alone; its own val likewise.
+
+    Args:
+        manifest: with `stored_split` and `unlabelled`, what the stores say.
+        options: section `manifest`.
     """
-    said = stored["split"].fillna("none").mask(stored["label"] == -1, "none")
-    carved = list(options.carved_from(set(manifest.loc[said == "test", "source"])))
-    own_val = manifest["source"].isin(manifest.loc[said == "val", "source"])
+    said = manifest["stored_split"].fillna("none").mask(manifest["unlabelled"], "none")
+    carved = list(options.carved_from(set(manifest.loc[said == "test", "source"].unique())))
+    own_val = manifest["source"].isin(manifest.loc[said == "val", "source"].unique())
     final = manifest["split"]
     wrong = (
         ((said == "test") & (final != "test"))
@@ -188,18 +207,22 @@ def final_splits(
     tested_only = manifest["source"].isin(options.eval_only) & ~final.isin(["test", "dropped"])
     return [
         *_faults(
-            "split", manifest, wrong, final + ", though the source says " + stored["split"].map(str)
+            "split",
+            manifest[wrong],
+            wrong[wrong],
+            final[wrong] + ", though the source says " + manifest["stored_split"][wrong].map(str),
         ),
         *_faults(
             "split", manifest, tested_only, final + ", though the source is listed under eval_only"
         ),
-        *_faults(
-            "split",
-            manifest,
-            (stored["usage"] == SELF_LABELLED) & ~final.isin(["train", "dropped"]),
-            final + ", though a network gave the label",
-        ),
     ]
+
+
+def learnt_labels(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
+    """A label that a network gave is for train rows alone."""
+    final = manifest["split"]
+    wrong = (stored["usage"] == SELF_LABELLED) & ~final.isin(["train", "dropped"])
+    return _faults("split", manifest, wrong, final + ", though a network gave the label")
 
 
 def decode_records(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
@@ -240,7 +263,7 @@ def announced(stores: Mapping[str, FaceStore], faces: pd.DataFrame) -> list[Faul
     exclusion.
     """
     faults = []
-    words = np.array([*CLASSES, "unlabelled"], dtype=object)
+    words = [*CLASSES, "unlabelled"]
     for source, store in stores.items():
         announced = Counter(
             {
@@ -250,7 +273,10 @@ def announced(stores: Mapping[str, FaceStore], faces: pd.DataFrame) -> list[Faul
             }
         )
         mine = faces[faces["source"] == source]
-        found = Counter(zip(mine["split"], words[mine["label"].to_numpy()], strict=True))
+        sizes = mine.groupby(["split", "label"]).size().reset_index(name="rows")
+        found = Counter(
+            {(split, words[label]): n for split, label, n in sizes.itertuples(index=False)}
+        )
         for split, word in sorted(key for key in found if found[key] > announced[key]):
             text = f"{found[split, word]} faces, the reader announced {announced[split, word]}"
             faults.append(Fault("announced", f"{source}/{split}/{word}", text))
@@ -264,24 +290,23 @@ def announced(stores: Mapping[str, FaceStore], faces: pd.DataFrame) -> list[Faul
     return faults
 
 
-def leaks(manifest: pd.DataFrame, eligible: pd.DataFrame, twins: Twins) -> list[Fault]:
-    """Kept rows of different splits that are twins or of one group."""
-    clusters = pd.DataFrame(
-        {
-            "source": eligible["source"],
-            "row": eligible["row"],
-            "exact": twins.exact,
-            "cluster": twins.cluster,
-        }
-    )
-    kept = manifest[manifest["split"] != "dropped"].merge(clusters, on=["source", "row"])
+def leaks(manifest: pd.DataFrame, twins: Twins) -> list[Fault]:
+    """Kept rows of different splits that are twins or of one group.
+
+    Args:
+        manifest: with `face`: place of the row's face among those of `twins`, -1 for none.
+        twins: the faces' twins.
+    """
+    chosen = ((manifest["split"] != "dropped") & (manifest["face"] >= 0)).to_numpy(dtype=bool)
+    kept = manifest.loc[chosen, ["sample_id", "source", "group", "split"]]
+    face = manifest["face"].to_numpy()[chosen]
     return [
         Fault(
             "leakage",
             leak.sample_id,
             f"{leak.split}, its {leak.kind} {leak.other_id} in {leak.other_split}",
         )
-        for leak in find_leaks(kept, kept["exact"].to_numpy(), kept["cluster"].to_numpy())
+        for leak in find_leaks(kept, twins.exact[face], twins.cluster[face])
     ]
 
 

@@ -24,7 +24,7 @@ def original_figures(manifest: pd.DataFrame, stores: Mapping[str, FaceStore]) ->
     `rows_valid` and `counts` are of kept rows; `bad_labels` counts kept rows without one of the
     seven classes; `missing_paths` is 0 by construction, because a face store holds its images.
     """
-    kept = manifest[manifest["split"] != "dropped"]
+    kept = manifest.loc[manifest["split"] != "dropped", ["source", "split", "label"]]
     canonical = kept["label"].between(0, N_CLASSES - 1)
     failed = sum(
         entry["reason"] == UNDECODABLE
@@ -52,15 +52,19 @@ def data_figures(
     """Our numbers.
 
     Args:
-        manifest: the manifest.
+        manifest: the manifest, with `face`: place of the row's face in `eligible`, -1 for none.
         eligible: the faces with label and split, columns `sample_id`, `source`, `row`, `label`,
             `split`, `usage`, `flag`.
         twins: of `eligible`.
         stores: the listed sources.
     """
-    dropped = manifest[manifest["split"] == "dropped"]
-    labels = manifest.set_index("sample_id")["label"]
-    repeated = dropped[dropped["reason"] == "duplicate_in_train"]
+    dropped = manifest.loc[manifest["split"] == "dropped", ["source", "reason"]]
+    repeated = manifest.loc[
+        (manifest["split"] == "dropped") & (manifest["reason"] == "duplicate_in_train"),
+        ["label", "duplicate_of"],
+    ]
+    named = manifest["sample_id"].isin(repeated["duplicate_of"])
+    labels = manifest.loc[named, ["sample_id", "label"]].set_index("sample_id")["label"]
     kept_label = labels[~labels.index.duplicated()].reindex(repeated["duplicate_of"]).to_numpy()
     by_split = manifest["split"].value_counts()
     return {
@@ -108,10 +112,16 @@ def _contradictions(
     manifest: pd.DataFrame, eligible: pd.DataFrame, cluster: np.ndarray
 ) -> dict[str, int]:
     """Groups of twins with several labels among the kept rows of each split."""
-    rows = eligible[["source", "row", "label"]].assign(cluster=cluster)
-    kept = manifest.loc[manifest["split"] != "dropped", ["source", "row", "split"]].merge(
-        rows, on=["source", "row"]
+    chosen = (manifest["split"] != "dropped") & (manifest["face"] >= 0)
+    face = manifest["face"].to_numpy()[chosen.to_numpy(dtype=bool)]
+    kept = pd.DataFrame(
+        {
+            "split": manifest.loc[chosen, "split"].array,
+            "cluster": cluster[face],
+            "label": eligible["label"].to_numpy()[face],
+        }
     )
+    kept = kept[kept.duplicated("cluster", keep=False)]
     found = kept.groupby(["split", "cluster"])["label"].nunique() > 1
     return _counted(found[found].index.get_level_values("split").to_series())
 
@@ -120,15 +130,15 @@ def _groups(rows: pd.DataFrame, key: np.ndarray) -> dict[str, int]:
     """Groups of two and more twins, the copies beyond the first, groups with several labels or
     usages, the size of the largest.
     """
-    by_group = rows["label"].groupby(key)
-    sizes = by_group.size()
-    repeated = sizes > 1
+    sizes = np.bincount(pd.factorize(key)[0])
+    shared = pd.Series(key).duplicated(keep=False).to_numpy()
+    by_group = rows[["label", "usage"]][shared].groupby(key[shared]).nunique()
     return {
-        "groups": int(repeated.sum()),
-        "extra_copies": int((sizes[repeated] - 1).sum()),
-        "contradictory_groups": int((by_group.nunique()[repeated] > 1).sum()),
-        "across_usages": int((rows["usage"].groupby(key).nunique()[repeated] > 1).sum()),
-        "largest": int(sizes.max()) if len(sizes) else 0,
+        "groups": len(by_group),
+        "extra_copies": int(shared.sum()) - len(by_group),
+        "contradictory_groups": int((by_group["label"] > 1).sum()),
+        "across_usages": int((by_group["usage"] > 1).sum()),
+        "largest": int(sizes.max(initial=0)),
     }
 
 

@@ -6,7 +6,7 @@ photo, subject or session are of one group. Such rows are not independent of eac
 draws rows at random must draw whole clusters: what is connected by pictures and groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fer_core.base.errors import ArtifactError
-from fer_core.dataset.pack.tables import read_table, write_table
+from fer_core.dataset.pack.tables import read_parts, read_table, write_table
 
 __all__ = [
     "MANIFEST_SCHEMA",
     "read_clusters",
     "read_manifest",
+    "read_manifest_parts",
     "write_manifest",
 ]
 
@@ -55,8 +56,8 @@ MANIFEST_SCHEMA = pa.schema(
 )
 
 
-def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
-    """Write `manifest.parquet`: the same bytes for the same rows.
+def write_manifest(path: Path, manifest: pd.DataFrame | Iterable[pd.DataFrame]) -> None:
+    """Write `manifest.parquet`: the same bytes for the same rows, whole or in parts of `PART_ROWS`.
 
     Raises:
         ArtifactError: a column is missing or does not fit its type.
@@ -72,6 +73,11 @@ def read_manifest(path: Path) -> pd.DataFrame:
         ArtifactError: missing, damaged, of another schema or class order.
     """
     return read_table(path, MANIFEST_SCHEMA, _KIND)
+
+
+def read_manifest_parts(path: Path) -> Iterator[pd.DataFrame]:
+    """The rows of `read_manifest` in parts, so that they need not all be in memory."""
+    return read_parts(path, MANIFEST_SCHEMA, _KIND)
 
 
 def read_clusters(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]:

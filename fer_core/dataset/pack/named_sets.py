@@ -98,7 +98,7 @@ def select(frame: pd.DataFrame, chosen: SetFilter, name: str = "set") -> np.ndar
     for column, wanted, keep in filters:
         if wanted is None:
             continue
-        present = set(frame.loc[mask, column])
+        present = set(frame.loc[mask, column].unique())
         if unknown := [value for value in wanted if value not in present]:
             raise DataError(
                 f"The set {name} names a {column} that has no rows in {', '.join(chosen.splits)}.",

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -229,11 +230,25 @@ class FaceStore:
 
     def image(self, row: int) -> bytes:
         """The encoded image of a row, 0 to len - 1."""
-        return self._cell("image", row)
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} in {self.path}")
+        number = bisect_right(self._starts, row) - 1
+        self._check_images(number)
+        return self._batches[number].column("image")[row - self._starts[number]].as_py()
 
-    def thumbnail(self, row: int) -> bytes:
-        """The grey thumbnail of a row: 32 x 32 bytes."""
-        return self._cell("thumbnail", row)
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """The grey thumbnails of rows, uint8 [n, 32 * 32]."""
+        found = np.empty((len(rows), THUMBNAIL * THUMBNAIL), dtype=np.uint8)
+        numbers = np.searchsorted(self._starts, rows, side="right") - 1
+        order = np.argsort(numbers, kind="stable")
+        cuts = np.flatnonzero(np.diff(numbers[order])) + 1
+        for places in np.split(order, cuts) if len(rows) else []:
+            number = int(numbers[places[0]])
+            self._check_images(number)
+            cells = self._batches[number].column("thumbnail").buffers()[1]
+            stored = np.frombuffer(cells, dtype=np.uint8).reshape(-1, found.shape[1])
+            found[places] = stored[rows[places] - self._starts[number]]
+        return found
 
     def images(self) -> Iterator[bytes]:
         """All encoded images in order."""
@@ -249,7 +264,7 @@ class FaceStore:
             ArtifactError: the store was made again after the manifest and has another face in a
                 row.
         """
-        there = self.table_without_images()["sample_id"].reindex(rows["row"])
+        there = self.frame(["sample_id"])["sample_id"].reindex(rows["row"])
         other = rows[there.to_numpy(dtype=object) != rows["sample_id"].to_numpy(dtype=object)]
         if len(other):
             raise ArtifactError(
@@ -259,14 +274,10 @@ class FaceStore:
                 remedy="run `fer run` from the manifest on",
             )
 
-    def _cell(self, column: str, row: int) -> bytes:
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)} in {self.path}")
-        number = bisect_right(self._starts, row) - 1
+    def _check_images(self, number: int) -> None:
         if number not in self._checked:
             self._check(number, "images")
             self._checked.add(number)
-        return self._batches[number].column(column)[row - self._starts[number]].as_py()
 
     def _check(self, number: int, part: str) -> None:
         """Compare a batch with its hash before anything of it is used."""
@@ -280,20 +291,29 @@ class FaceStore:
                 remedy=REMAKE,
             )
 
-    def table_without_images(self) -> pd.DataFrame:
-        """All columns but `image` and `thumbnail`; nullable integers come as pandas' `Int32`,
-        `votes` as arrays or None.
+    def table(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns of all faces, mapped and not copied."""
+        return pa.Table.from_batches(self._batches, STORE_SCHEMA).select(columns)
+
+    def frame(self, columns: Sequence[str], rows: np.ndarray | None = None) -> pd.DataFrame:
+        """Some columns of the faces of `rows`, or of all; nullable integers come as pandas'
+        `Int32`, `votes` as arrays or None.
         """
-        names = _PARTS["table"]
-        table = pa.Table.from_batches(self._batches, STORE_SCHEMA).select(names)
+        table = self.table(columns)
+        if rows is not None:
+            table = table.take(rows)
         frame = table.to_pandas()
-        for name in names:
+        for name in columns:
             field = STORE_SCHEMA.field(name)
             if field.nullable and pa.types.is_integer(field.type):
                 frame[name] = table.column(name).to_pandas(
                     types_mapper={field.type: pd.Int32Dtype()}.get
                 )
         return frame
+
+    def table_without_images(self) -> pd.DataFrame:
+        """All columns but `image` and `thumbnail`, as `frame` gives them."""
+        return self.frame(_PARTS["table"])
 
 
 def _metadata(schema: pa.Schema, path: Path) -> dict[str, Any]:

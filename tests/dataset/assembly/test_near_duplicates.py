@@ -1,6 +1,5 @@
 """Twins are found, and only twins."""
 
-from collections.abc import Callable
 from itertools import combinations
 
 import cv2
@@ -11,20 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_core.dataset.assembly.local_differences import local_difference
-from fer_core.dataset.assembly.near_duplicates import correlations, find_twins, hamming_pairs, union
+from fer_core.dataset.assembly.near_duplicates import Thumbnails, correlations, find_twins, union
 from fer_core.dataset.store.imagehash import THUMBNAIL, phash, thumbnail
 from fer_core.sample.camera import sample_camera, sample_light
 from fer_core.sample.expression import Expression, action_units
 from fer_core.sample.identity import sample_identity
 from fer_core.sample.portrait import Sitter, background, draw_sitter
-
-
-def brute_force(hashes: list[int], bits: int) -> list[tuple[int, int]]:
-    return [
-        (i, j)
-        for i, j in combinations(range(len(hashes)), 2)
-        if (hashes[i] ^ hashes[j]).bit_count() <= bits
-    ]
 
 
 def faces(sha: list[str], phash: list[int], flag: list[str] | None = None) -> pd.DataFrame:
@@ -40,37 +31,15 @@ def faces(sha: list[str], phash: list[int], flag: list[str] | None = None) -> pd
     )
 
 
-def small(pictures: list[np.ndarray]) -> Callable[[int], bytes]:
+def small(pictures: list[np.ndarray]) -> Thumbnails:
     """Thumbnails by index."""
-    return lambda index: thumbnail(pictures[index]).tobytes()
+    return lambda indices: np.stack([thumbnail(pictures[index]).ravel() for index in indices])
 
 
 def picture(seed: int) -> np.ndarray:
     return cv2.GaussianBlur(
         np.random.default_rng(seed).integers(0, 256, (48, 48), dtype=np.uint8), (9, 9), 3
     )
-
-
-@st.composite
-def clumped_hashes(draw: st.DrawFn) -> list[int]:
-    """Hashes around a few centres, so that many lie within a few bits of each other, wherever those
-    bits are.
-    """
-    centres = draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=3))
-    flips = st.lists(st.integers(0, 63), max_size=8)
-    return [
-        draw(st.sampled_from(centres)) ^ sum(1 << bit for bit in set(draw(flips)))
-        for _ in range(draw(st.integers(0, 25)))
-    ]
-
-
-@settings(max_examples=200, deadline=None)
-@given(clumped_hashes(), st.integers(0, 7))
-def test_banding_finds_exactly_the_pairs_that_brute_force_finds(
-    hashes: list[int], bits: int
-) -> None:
-    found = hamming_pairs(np.array(hashes, dtype=np.uint64), bits)
-    assert [tuple(pair) for pair in found.tolist()] == brute_force(hashes, bits)
 
 
 def test_correlation_is_pearsons_of_the_thumbnails() -> None:
@@ -123,8 +92,8 @@ def test_near_twins_are_transitive_and_bring_their_exact_twins() -> None:
 
 
 def test_zero_bits_means_exact_twins_only_and_looks_at_nothing() -> None:
-    def refuse(index: int) -> bytes:
-        raise AssertionError(f"asked for {index}")
+    def refuse(indices: np.ndarray) -> np.ndarray:
+        raise AssertionError(f"asked for {indices}")
 
     twins = find_twins(faces(["a", "b", "a"], [0, 0, 0]), refuse, 0, 0.9)
     assert twins.cluster[0] == twins.cluster[2] != twins.cluster[1]
@@ -133,9 +102,9 @@ def test_zero_bits_means_exact_twins_only_and_looks_at_nothing() -> None:
 def test_a_picture_without_candidates_is_not_looked_at() -> None:
     asked: list[int] = []
 
-    def look(index: int) -> bytes:
-        asked.append(index)
-        return thumbnail(picture(0)).tobytes()
+    def look(indices: np.ndarray) -> np.ndarray:
+        asked.extend(indices.tolist())
+        return np.stack([thumbnail(picture(0)).ravel()] * len(indices))
 
     find_twins(faces(["a", "b", "c", "a"], [0, 1, 2**64 - 1, 0]), look, 4, 0.9)
     assert set(asked) == {0, 1}
@@ -268,3 +237,60 @@ def test_usual_changes_leave_no_local_difference_and_a_moved_part_does() -> None
     patched = other.reshape(-1, 32, 32).copy()
     patched[:, 22:26, 12:20] = 255 - patched[:, 22:26, 12:20]
     assert np.median(local_difference(one, patched.reshape(len(one), -1))) > 0.35
+
+
+def family(rng: np.random.Generator, copies: int) -> list[np.ndarray]:
+    """A picture and copies that differ from it more and more, some of them mirrored."""
+    image = picture(int(rng.integers(1000))).astype(float)
+    found = [
+        image * rng.uniform(0.6, 1.1) + rng.normal(0, strength, image.shape)
+        for strength in np.linspace(0.5, 30, copies)
+    ]
+    turned = [copy[:, ::-1] if rng.random() < 0.3 else copy for copy in found]
+    return [np.clip(copy, 0, 255).astype(np.uint8) for copy in turned]
+
+
+def all_pairs(
+    table: pd.DataFrame, smalls: np.ndarray, bits: int, correlation: float, *, mirrored: bool
+) -> set[frozenset[int]]:
+    """Clusters of near twins by comparing every face with every other one."""
+    links = np.empty((0, 2), dtype=np.int64)
+    turned = np.ascontiguousarray(smalls.reshape(-1, THUMBNAIL, THUMBNAIL)[:, :, ::-1])
+    for other, hashes in (
+        (smalls, table["phash"].to_numpy()),
+        (turned.reshape(len(smalls), -1), [phash(small) for small in turned]),
+    )[: 1 + mirrored]:
+        for i, j in combinations(range(len(smalls)), 2):
+            near = any(
+                (int(table["phash"][a]) ^ int(hashes[b])).bit_count() <= bits
+                for a, b in ((i, j), (j, i))
+            )
+            one, two = smalls[i].astype(int), other[j].astype(int)
+            n = len(one)
+            spread = np.sqrt(float(n * one @ one - one.sum() ** 2)) * np.sqrt(
+                float(n * two @ two - two.sum() ** 2)
+            )
+            found = float(n * one @ two - one.sum() * two.sum()) / spread
+            if near and found >= correlation:
+                bar = 0.35 if table["label"][i] == table["label"][j] else 0.15
+                if local_difference(smalls[[i]], other[[j]])[0] <= bar:
+                    links = np.append(links, [[i, j]], axis=0)
+    cluster = union(len(smalls), links)
+    return {frozenset(np.flatnonzero(cluster == c).tolist()) for c in set(cluster.tolist())}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_twin_is_lost_that_comparing_all_pairs_finds(seed: int, mirrored: bool) -> None:
+    """Also with a threshold that is the very correlation of a pair, and the next number above."""
+    rng = np.random.default_rng(seed)
+    pictures = [image for _ in range(4) for image in family(rng, 8)]
+    labels = rng.integers(0, 2, len(pictures))
+    table = hashed(pictures).assign(label=labels)
+    smalls = small(pictures)(np.arange(len(pictures)))
+    some = np.array([[i, i + 1] for i in range(0, 30, 2)])
+    limits = np.sort(correlations(some, small(pictures)))[-6::2]
+    for limit in [0.9, *limits, *np.nextafter(limits, 2)]:
+        found = find_twins(table, small(pictures), 8, min(limit, 1.0), mirrored=mirrored).cluster
+        clusters = {frozenset(np.flatnonzero(found == c).tolist()) for c in set(found.tolist())}
+        assert clusters == all_pairs(table, smalls, 8, min(limit, 1.0), mirrored=mirrored)

@@ -61,7 +61,7 @@ def test_every_image_is_decoded_and_recorded(tmp_path):
         pixel_sha256(pixels),
         phash(thumbnail(pixels)),
     )
-    assert store.thumbnail(0) == thumbnail(pixels).tobytes()
+    assert store.thumbnails(np.array([0])).tobytes() == thumbnail(pixels).tobytes()
     assert frame[["width", "height"]].to_numpy().tolist() == [[20, 20], [30, 12]]
     assert frame["flag"].tolist() == ["", "blank"] and summary.flags == {"blank": 1}
     assert store.meta["announced"] == {"test": {"Neutral": 1}, "train": {"Surprise": 1}}

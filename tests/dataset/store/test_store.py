@@ -53,9 +53,9 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     assert [store.image(number) for number in (0, 7, 999, 1000, 2499)] == [
         rows[number].image for number in (0, 7, 999, 1000, 2499)
     ]
-    assert [store.thumbnail(number)[:1] for number in (0, 7, 999)] == [
-        bytes([number % 256]) for number in (0, 7, 999)
-    ]
+    asked = np.array([2499, 7, 1000, 999, 7])
+    assert store.thumbnails(asked)[:, 0].tolist() == [number % 256 for number in asked.tolist()]
+    assert store.thumbnails(asked[:0]).shape == (0, 1024)
     assert list(store.images()) == [item.image for item in rows]
     frame = store.table_without_images()
     assert list(frame.columns) == [
