@@ -15,10 +15,13 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import SELF_LABELLED, UNLABELLED
 from fer_core.base.params import Section
 from fer_core.dataset.assembly.leakage import group_codes
-from fer_core.dataset.assembly.manifest import ManifestOptions, load_faces, twins_of
+from fer_core.dataset.assembly.manifest import ManifestOptions, load_faces, records_of, twins_of
 from fer_core.dataset.store.store import FaceStore
 
 __all__ = ["UnlabelledOptions", "select_unlabelled"]
+
+
+_STORED = ("group", "width", "height", "confidence")
 
 
 class UnlabelledOptions(Section):
@@ -91,11 +94,13 @@ def select_unlabelled(
         ("non_face", flagged),
     ):  # the last that applies is what is told
         reason[which.to_numpy(dtype=bool)] = why
-    return mine.assign(
+    stored = records_of(mine, stores, [*_STORED]).set_axis(mine.index)
+    found = mine.drop(columns="group").join(stored)
+    return found.assign(
         reason=reason,
         split="train",
         usage=SELF_LABELLED,
         votes=None,
         weight=np.float32(1),
-        min_side=mine[["width", "height"]].min(axis=1),
+        min_side=stored[["width", "height"]].min(axis=1),
     ).reset_index(drop=True)
