@@ -1,5 +1,5 @@
 """Code and parameters as they are now, packed for workers: the files that git knows or would add,
-without what stages make, and the last commit.
+without what stages make, the page as set-up built it, and the last commit.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from fer_core.base.errors import MachineError
 from fer_core.base.files import new_file, new_folder
 from fer_core.base.git import git, project_files
+from fer_core.web.bundle import BUNDLE
 
 __all__ = ["Snapshot", "Snapshots"]
 
@@ -82,9 +83,11 @@ class Snapshots:
         return Snapshot(found, tar, folder, frozenset(files))
 
     def _files(self) -> list[str]:
+        built = (self._root / BUNDLE).rglob("*")  # git ignores it, and stage web reads it
+        known = {path.relative_to(self._root).as_posix() for path in built}
         return sorted(
             name
-            for name in project_files(self._root)
+            for name in known | project_files(self._root)
             if os.path.lexists(self._root / name)
             and not (self._root / name).is_dir()
             and not any(name == out or name.startswith(f"{out}/") for out in self._outs)
