@@ -92,7 +92,7 @@ take() {  # take LOG COMMAND: begin a training, and take its node away after its
   local coordinator=$! node=""
   until [ -n "$node" ] || ! kill -0 $coordinator 2> /dev/null; do
     sleep 0.2
-    ls "$FER_RUNS"/student/*/state.pt > /dev/null 2>&1 || continue
+    ls "$FER_RUNS"/student/*/*/state.pt > /dev/null 2>&1 || continue
     for name in one two; do
       ip netns pids "fer-$name" | xargs -r ps -o args= -p | grep -q "stages.student" && node=$name
     done
