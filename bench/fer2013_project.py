@@ -19,17 +19,16 @@ SMALL: dict[str, Any] = {
     "sets": {"publictest": {"usage": ["PublicTest"]}},
     "preprocessing.size": SIDE,
     "views.count": 4,
-    "init.archs": {},
-    "init.sha256": {},
-    "teachers": {"resnet10t": {"arch": "resnet10t"}},
+    "teachers": {"lite0": {"arch": "tf_efficientnet_lite0"}},
+    "teacher.preprocessing": {"size": 64},
     "teacher.votes": 0.0,
-    "teacher.train.epochs": 16,
-    "teacher.train.lr": 0.002,
+    "teacher.train.epochs": 10,
     "ensemble.kinds": ["global"],
     "evaluation.compare_set": "publictest",
     "deploy.teachers": [],
 }
-"""What differs from the profile `fer2013`: one small teacher from random weights, small faces."""
+"""What differs from the profile `fer2013`: one teacher, from ImageNet weights (`docs/weights.md`; the
+folder that holds them is `FER_WEIGHTS`), and small faces."""
 
 
 def lay_clone(

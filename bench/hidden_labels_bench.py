@@ -2,7 +2,8 @@
 own.
 
 Run: python -m bench.hidden_labels_bench --table fer2013.csv.gz --work FOLDER --page PAGE.md
-(an hour of two cores; what has ended in FOLDER is not done again)
+(an hour of two cores; what has ended in FOLDER is not done again; FER_WEIGHTS names the folder with
+the teacher's ImageNet weights, see docs/weights.md)
 
 A stratified share of the Training rows keeps its labels; the others become a folder of pictures,
 which `student.unlabelled` names. One teacher and all students see the labelled rows; students of
@@ -65,7 +66,7 @@ def main(
         fer(project, "data", "add", "hidden", str(raw / "hidden"), "--layout", "unlabelled")
 
     lay_clone(project, CHANGES, add_data)
-    fer(project, "run", "compare", "unlabelled")
+    fer(project, "run")
     measured = work / "methods.md"
     title = "Faces without labels: FER2013 with most labels hidden"
     fer(project, "results", "--distillation", str(measured.resolve()), "--title", title)

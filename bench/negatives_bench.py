@@ -2,7 +2,8 @@
 and dkd, with equal rows, steps and seeds, in a clone of its own.
 
 Run: python -m bench.negatives_bench --table fer2013.csv.gz --work FOLDER --page PAGE.md
-(an hour and a half of two cores; what has ended in FOLDER is not done again)
+(an hour and a half of two cores; what has ended in FOLDER is not done again; FER_WEIGHTS names the
+folder with the teacher's ImageNet weights, see docs/weights.md)
 
 The replaced system measured NegL with its sign inverted (it raised the wrong class). Here the sign
 is right; weights are the ones it used. Every arm is compared with its own base, over test rows and
