@@ -27,8 +27,9 @@ SMALL: dict[str, Any] = {
     "evaluation.compare_set": "publictest",
     "deploy.teachers": [],
 }
-"""What differs from the profile `fer2013`: one teacher, from ImageNet weights (`docs/weights.md`; the
-folder that holds them is `FER_WEIGHTS`), and small faces."""
+"""What differs from the profile `fer2013`: one teacher, from ImageNet weights (`docs/weights.md`;
+`FER_WEIGHTS` names the folder that holds them), and small faces.
+"""
 
 
 def lay_clone(
