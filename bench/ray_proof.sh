@@ -74,14 +74,14 @@ lay() {  # a clone of the last commit without results, with the page as it was b
   dvc remote modify --local store keyfile "$PLACE/key"
 }
 run() { on head "$PYTHON" -P -c 'from fer_cli.main import main; main()' run --on ray --address 10.77.0.2:6379 "$@"; }
-equal() {  # equal LOG: every entry of the lock is that of the commit
+equal() {  # equal LOG: every entry of the lock, but that of latency, is that of the commit
   grep -E "is lost|resumed after|stages ran" "$1" || true
   "$PYTHON" - dvc.lock ../expected.lock << 'CODE'
 import sys
 from fer_core.base.reading import read_yaml
 from pathlib import Path
 made, expected = (read_yaml(Path(name))["stages"] for name in sys.argv[1:])
-other = [name for name, entry in made.items() if entry != expected[name]]
+other = [name for name, entry in made.items() if entry != expected[name] and name != "latency"]  # that one holds times
 print(f"{len(made)} of {len(expected)} stages made; not those of the commit: {other or 'none'}")
 sys.exit(bool(other))
 CODE
@@ -116,5 +116,4 @@ for phase in $PHASES; do
     cut) echo "== a node's cable is taken away while it trains"; take "$PLACE/$phase.log" cut ;;
   esac
   equal "$PLACE/$phase.log"
-  [ $# -gt 0 ] || [ "$phase" != whole ] || { git status --short; cmp dvc.lock ../expected.lock && echo "dvc.lock is equal, byte for byte: $(md5sum < dvc.lock)"; }
 done
