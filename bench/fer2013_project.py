@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
+
+from fer_core.base.files import new_folder, write_text
+from fer_core.base.params import PARAMS_FILE, read_params
 
 __all__ = ["SIDE", "SMALL", "fer", "lay_clone"]
 
@@ -50,23 +53,22 @@ def lay_clone(
     """
     if project.exists():
         return
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
-    if cache is not None:
-        dvc = str(Path(sys.executable).parent / "dvc")
-        command = [dvc, "config", "--local", "cache.dir", str(cache)]
-        subprocess.run(command, cwd=project, check=True)
-    yaml = YAML(typ="safe")
-    values = yaml.load((project / f"profiles/{profile}.yaml").read_text(encoding="utf-8"))
+    values = read_params(ROOT / f"profiles/{profile}.yaml")
     for name, value in changes.items():
         *outer, last = name.split(".")
         section = values
         for key in outer:
             section = section[key]
         section[last] = value
-    with (project / "params.yaml").open("w", encoding="utf-8") as stream:
-        yaml.dump(values, stream)
-    add_data(project)
-    fer(project, "dag", "sync")
+    with new_folder(project) as clone:
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        if cache is not None:
+            dvc = str(Path(sys.executable).parent / "dvc")
+            command = [dvc, "config", "--local", "cache.dir", str(cache)]
+            subprocess.run(command, cwd=clone, check=True)
+        write_text(clone / PARAMS_FILE, yaml.safe_dump(values, sort_keys=False))
+        add_data(clone)
+        fer(clone, "dag", "sync")
 
 
 def fer(project: Path, *arguments: str) -> None:

@@ -22,7 +22,7 @@ import typer
 from tqdm import tqdm
 
 from bench.fer2013_project import SIDE, SMALL, fer, lay_clone
-from fer_core.base.files import write_text
+from fer_core.base.files import new_folder, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.pipeline.trials import flow
@@ -58,7 +58,8 @@ def main(
     labelled: Annotated[float, typer.Option(help="Share of Training rows with a label.")] = 0.2,
 ) -> None:
     """Hide labels, run the pipeline, and write the page."""
-    project, raw = work.resolve() / "project", work.resolve() / "raw"
+    work = work.resolve() / f"{labelled:g}"
+    project, raw = work / "project", work / "raw"
     hidden = _lay_raw(table, raw, labelled)
 
     def add_data(project: Path) -> None:
@@ -69,7 +70,7 @@ def main(
     fer(project, "run")
     measured = work / "methods.md"
     title = "Faces without labels: FER2013 with most labels hidden"
-    fer(project, "results", "--distillation", str(measured.resolve()), "--title", title)
+    fer(project, "results", "--distillation", str(measured), "--title", title)
     _write_page(page, project, hidden, measured.read_text(encoding="utf-8"), labelled)
     typer.echo(f"wrote {page}")
 
@@ -90,19 +91,22 @@ def _lay_raw(table: Path, raw: Path, share: float) -> dict[str, int]:
         for number in training
         if number not in kept
     }
-    if (raw / "known").exists():
+    if raw.exists():
         return hidden
-    for folder in ("known", "hidden"):
-        (raw / folder).mkdir(parents=True)
-    with (raw / "known" / "fer2013.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(
-            row for number, row in enumerate(rows) if number in kept or row["Usage"] != "Training"
-        )
-    for name in tqdm(hidden, desc="pictures", leave=False):
-        pixels = np.array(rows[int(name[:5])]["pixels"].split(), dtype=np.uint8)
-        cv2.imwrite(str(raw / "hidden" / name), pixels.reshape(SIDE, SIDE))
+    with new_folder(raw) as folder:
+        for part in ("known", "hidden"):
+            (folder / part).mkdir()
+        with (folder / "known" / "fer2013.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(
+                row
+                for number, row in enumerate(rows)
+                if number in kept or row["Usage"] != "Training"
+            )
+        for name in tqdm(hidden, desc="pictures", leave=False):
+            pixels = np.array(rows[int(name[:5])]["pixels"].split(), dtype=np.uint8)
+            cv2.imwrite(str(folder / "hidden" / name), pixels.reshape(SIDE, SIDE))
     return hidden
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.fer2013_project import fer, lay_clone
 from fer_core.base.files import write_text
@@ -24,6 +23,7 @@ from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, co
 from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
+from fer_core.report.templates.load import page_environment
 
 SEED = 1337
 CHANGES: dict[str, Any] = {
@@ -94,15 +94,10 @@ def _write_page(page: Path, work: Path) -> None:
         key: replace(pair, macro_f1_holm_p=p, family=len(pairs))
         for (key, pair), p in zip(pairs.items(), adjusted, strict=True)
     }
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    text = environment.get_template("ingredients.md.j2").render(
-        arms=ARMS, models=MODELS, set=name, pairs=shown, whole=WHOLE, measured=measured
+    text = (
+        page_environment(Path(__file__).parent)
+        .get_template("ingredients.md.j2")
+        .render(models=MODELS, set=name, pairs=shown)
     )
     write_text(page, text)
 

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.fer2013_project import SIDE, SMALL, fer, lay_clone
-from fer_core.base.files import write_text
+from fer_core.base.files import new_folder, write_text
 from fer_core.base.params import parse_section, read_params
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
@@ -29,6 +28,7 @@ from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
+from fer_core.report.templates.load import page_environment
 
 BASES = {
     "ce": {"label_smoothing": 0.0},
@@ -76,9 +76,12 @@ def main(
     """Run the pipeline as far as every student's calibration, and write the page."""
     project, raw = work.resolve() / "project", work.resolve() / "raw"
     if not raw.exists():
-        raw.mkdir(parents=True)
         opened = gzip.open if table.suffix == ".gz" else open
-        with opened(table, "rb") as source, (raw / "fer2013.csv").open("wb") as copy:
+        with (
+            new_folder(raw) as folder,
+            opened(table, "rb") as source,
+            (folder / "fer2013.csv").open("wb") as copy,
+        ):
             shutil.copyfileobj(source, copy)
     lay_clone(project, CHANGES, lambda project: fer(project, "data", "add", "fer2013", str(raw)))
     fer(project, "run", "calibrate")
@@ -102,15 +105,18 @@ def _write_page(page: Path, project: Path) -> None:
         for method in runs
     }
     pairs = _pairs(project, runs)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    text = environment.get_template("negatives.md.j2").render(
-        bases=BASES, terms=TERMS, train=TRAIN, seeds=SEEDS, scaled=scaled, pairs=pairs, arms=ARMS
+    text = (
+        page_environment(Path(__file__).parent)
+        .get_template("negatives.md.j2")
+        .render(
+            bases=BASES,
+            terms=TERMS,
+            train=TRAIN,
+            seeds=SEEDS,
+            scaled=scaled,
+            pairs=pairs,
+            arms=ARMS,
+        )
     )
     write_text(page, text)
 

@@ -18,7 +18,12 @@ from fer_core.pipeline.traps import check_traps
 if TYPE_CHECKING:
     from fer_core.pipeline.estimate import Estimate
 
-__all__ = ["run"]
+__all__ = ["Address", "run"]
+
+Address = Annotated[
+    str | None,
+    typer.Option("--address", "--partition", help="Address of Ray's head, or partition of Slurm."),
+]
 
 _FAILED = 255
 """Status that `dvc repro` ends with, whatever the status of the stage that failed."""
@@ -63,12 +68,7 @@ def run(
             "fer.local.toml says it if left out."
         ),
     ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--address", "--partition", help="Address of Ray's head, or partition of Slurm."
-        ),
-    ] = None,
+    address: Address = None,
     wait: Annotated[
         bool,
         typer.Option(help="Wait while another `fer run` is at work in this checkout."),

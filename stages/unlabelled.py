@@ -83,7 +83,7 @@ def main() -> None:
     write_json(
         paths.UNLABELLED / "report.json", told | {"answers": answers, "confidence": confidence}
     )
-    log.info("%d faces without labels are learnt from; left out: %s", len(new), told["faces"])
+    log.info("%d faces without labels are learnt from; all by reason: %s", len(new), told["faces"])
 
 
 def _asked(params: Params, pack: Pack) -> dict[str, LogitsSet]:

@@ -164,11 +164,11 @@ def test_params_are_a_fixed_point_of_the_round_trip_that_dvc_makes() -> None:
     """
     import io
 
-    yaml = YAML()
+    round_trip = YAML(typ="rt")
     for path in (ROOT / "params.yaml", *(ROOT / "profiles").glob("*.yaml")):
         stream = io.StringIO()
-        yaml.width = 4096
-        yaml.dump(yaml.load(path), stream)
+        round_trip.width = 4096
+        round_trip.dump(round_trip.load(path), stream)
         changed = [
             (before, after)
             for before, after in zip(

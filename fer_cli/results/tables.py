@@ -68,6 +68,8 @@ def model_table(set_name: str) -> str:
     table = _table("models", _by_method([line for line in lines if line["calibrated"]]))
     if _COMPARISON.exists():
         compared = read_metrics(_COMPARISON)
+        compared["rising"] = compared["rising"].astype(object).fillna("")
+        compared["refused"] = compared["delta_macro_f1"].isna()
         pairs = compared[compared["set"] == set_name].to_dict("records")
         table += "\n" + _table("differences", pairs) if pairs else ""
     return table + "\n" + words_section(table).replace("## Words", "In these rows:")

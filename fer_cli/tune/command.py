@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from fer_cli.run import Address
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_text
 from fer_core.base.logs import progress_off
@@ -54,12 +55,7 @@ def queue(
             "instead of leaving them to DVC's queue."
         ),
     ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--address", "--partition", help="Address of Ray's head, or partition of Slurm."
-        ),
-    ] = None,
+    address: Address = None,
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="With --on: trials at a time.")
     ] = 1,
@@ -67,6 +63,8 @@ def queue(
     """Queue every trial that has no experiment yet; `dvc queue start` then runs them."""
     if on is not None:
         load_settings(**({"on": on} | ({"address": address} if address else {})))
+    elif address is not None:
+        raise typer.BadParameter("it needs --on", param_hint="--address")
     params = read_params()
     _, trials = read_trials(file, params)
     sections = {

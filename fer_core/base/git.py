@@ -1,11 +1,12 @@
 """Questions to git about the project."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 from fer_core.base.errors import MachineError
 
-__all__ = ["git", "project_files"]
+__all__ = ["copy_project", "git", "project_files"]
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -36,3 +37,13 @@ def project_files(root: Path) -> set[str]:
     """
     listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--")
     return set(listed.split("\0")) - {""}
+
+
+def copy_project(root: Path, folder: Path) -> None:
+    """Copy the files of `project_files` as they are now; those that are gone go there too."""
+    for name in project_files(root):
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)

@@ -102,11 +102,11 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     students = {}
     for method in params["student"]["methods"]:
         loss = loss_of(params, method)
-        taught = needs_of(loss, root).of_teachers or is_guided(params, method)
-        free = params["student"].get("unlabelled") or {}
-        wanted = (free.get("methods") or [method]) if names["unlabelled"] else []
-        soft = "data/unlabelled" if method in wanted else "data/softlabels"
-        targets = soft if taught else "data/pack/dev/rows.parquet"
+        targets = "data/pack/dev/rows.parquet"
+        if needs_of(loss, root).of_teachers and _learns_unlabelled(params, method):
+            targets = "data/unlabelled"
+        elif needs_of(loss, root).of_teachers or is_guided(params, method):
+            targets = "data/softlabels"
         start = _start_of(params, method)
         for seed in params["student"]["seeds"]:
             begin = init if start is None else f"data/students/{start}-{seed}/model"
@@ -225,6 +225,12 @@ def needs_of(loss: str, root: Path) -> Needs:
             expected="a class with the line `needs: ClassVar = Needs.FUSED`, or another of Needs",
         )
     return Needs[found[1]]
+
+
+def _learns_unlabelled(params: dict[str, Any], method: str) -> bool:
+    """Whether `student.unlabelled` asks for it, of a method that learns from teachers."""
+    free = params["student"].get("unlabelled")
+    return free is not None and method in (free.get("methods") or [method])
 
 
 def is_guided(params: dict[str, Any], method: str) -> bool:

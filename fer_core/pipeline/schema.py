@@ -107,28 +107,20 @@ def check_sources(params: dict[str, Any], path: Path) -> None:
         ParamsError: one has none.
     """
     known = {file.stem for file in DESCRIPTORS.glob("*.json")}
-    listed = {
-        "manifest.sources": params["manifest"]["sources"],
-        "student.unlabelled.sources": (params["student"].get("unlabelled") or {}).get(
-            "sources", []
-        ),
-    }
-    where, missing = next(
-        (
-            (where, some)
-            for where, names in listed.items()
-            if (some := [str(name) for name in names if str(name) not in known])
-        ),
-        ("manifest.sources", []),
-    )
-    _refuse(
-        missing,
-        "A listed data set has no descriptor.",
-        f"{path}: {where}",
-        expected=", ".join(sorted(known)) or f"a file in {DESCRIPTORS}",
-        remedy=f"correct the name, or `fer data add {(missing or [''])[0]} PATH` with the folder "
-        "that holds it",
-    )
+    free = (params["student"].get("unlabelled") or {}).get("sources", [])
+    for key, names in (
+        ("manifest.sources", params["manifest"]["sources"]),
+        ("student.unlabelled.sources", free),
+    ):
+        missing = [str(name) for name in names if str(name) not in known]
+        _refuse(
+            missing,
+            "A listed data set has no descriptor.",
+            f"{path}: {key}",
+            expected=", ".join(sorted(known)) or f"a file in {DESCRIPTORS}",
+            remedy=f"correct the name, or `fer data add {(missing or [''])[0]} PATH` with the "
+            "folder that holds it",
+        )
 
 
 def check_methods(params: dict[str, Any], path: Path) -> None:

@@ -15,11 +15,12 @@ from typing import Any
 
 import yaml
 
-from fer_core.base.git import project_files
+from fer_core.base.git import copy_project
 from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import load_settings, project_root
 from fer_core.base.signals import run_in_group
 from fer_core.pipeline.cache import cache_settings
+from fer_core.web.bundle import BUNDLE
 
 __all__ = ["run_smoke", "smoke_params"]
 
@@ -88,16 +89,12 @@ def _sections(params: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
 @contextmanager
 def _copy_of(root: Path) -> Iterator[Path]:
     """A folder with the files that git knows, as they are now, and with the checkout's cache."""
-    files = project_files(root)
     cache = cache_settings(root / ".dvc")["dir"].absolute()
     with TemporaryDirectory(prefix="fer-smoke-") as folder:
         copy = Path(folder)
-        for name in files:
-            if (root / name).is_file():
-                (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(root / name, copy / name)
+        copy_project(root, copy)
         local = "[core]\n    no_scm = true\n[cache]\n" + f"    dir = {cache}\n"
         (copy / ".dvc" / "config.local").write_text(local, encoding="utf-8")
-        if (page := project_root() / "web" / "dist").is_dir():
-            shutil.copytree(page, copy / "web" / "dist")
+        if (page := project_root() / BUNDLE).is_dir():
+            shutil.copytree(page, copy / BUNDLE)
         yield copy

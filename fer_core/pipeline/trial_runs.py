@@ -16,7 +16,7 @@ from dvc.config import Config
 from tqdm import tqdm
 
 from fer_core.base.files import write_text
-from fer_core.base.git import git, project_files
+from fer_core.base.git import copy_project, git
 from fer_core.base.logs import progress_off
 from fer_core.base.params import PARAMS_FILE
 from fer_core.base.settings import load_settings
@@ -91,7 +91,8 @@ def _start(root: Path, trial: Trial, arguments: Sequence[str]) -> _Running:
     folder = root / _PLACE / trial.name
     _remove(root, folder)
     git(root, "worktree", "add", "--quiet", "--detach", str(folder), "HEAD")
-    _copy_project(root, folder)
+    copy_project(root, folder)
+    _share_cache(root, folder)
     params = (folder / PARAMS_FILE).read_text(encoding="utf-8")
     write_text(folder / PARAMS_FILE, applied(params, {trial.method: trial}, {}))
     environment = os.environ | {
@@ -113,13 +114,8 @@ def _start(root: Path, trial: Trial, arguments: Sequence[str]) -> _Running:
     return _Running(trial, folder, process, log)
 
 
-def _copy_project(root: Path, folder: Path) -> None:
-    for name in project_files(root):
-        if (root / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, folder / name)
-        else:
-            (folder / name).unlink(missing_ok=True)
+def _share_cache(root: Path, folder: Path) -> None:
+    """Give the worktree the checkout's own settings of DVC, and its cache."""
     if (local := root / ".dvc" / "config.local").is_file():
         shutil.copyfile(local, folder / ".dvc" / "config.local")
     with Config(str(folder / ".dvc")).edit("local") as own:
@@ -131,6 +127,7 @@ def _end(root: Path, one: _Running, status: int, tell: Callable[[str], object]) 
     one.log.close()
     log = one.folder.with_suffix(".log")
     if status:
+        _remove(root, one.folder)  # a training's state lies in the checkout's runs
         tell(f"{one.trial.name} failed with status {status}: {log.relative_to(root)} says why")
         return 128 - status if status < 0 else status
     dvc = str(Path(sys.executable).parent / "dvc")

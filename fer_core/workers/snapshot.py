@@ -83,11 +83,12 @@ class Snapshots:
         return Snapshot(found, tar, folder, frozenset(files))
 
     def _files(self) -> list[str]:
-        built = (self._root / BUNDLE).rglob("*")  # git ignores it, and stage web reads it
-        known = {path.relative_to(self._root).as_posix() for path in built}
+        built = {  # git ignores it, and stage web reads it
+            path.relative_to(self._root).as_posix() for path in (self._root / BUNDLE).rglob("*")
+        }
         return sorted(
             name
-            for name in known | project_files(self._root)
+            for name in built | project_files(self._root)
             if os.path.lexists(self._root / name)
             and not (self._root / name).is_dir()
             and not any(name == out or name.startswith(f"{out}/") for out in self._outs)

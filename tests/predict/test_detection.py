@@ -1,5 +1,5 @@
-import pickle
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -67,9 +67,10 @@ def test_threads_may_share_a_detector(detector: YuNet) -> None:
             assert found == alone
 
 
-def test_a_pickled_detector_finds_the_same(detector: YuNet) -> None:
+def test_a_detector_that_was_sent_to_a_process_finds_the_same(detector: YuNet) -> None:
     image = shoot(7, "threads", 0, 3, 120, 2, freedom=0.3)[0]
-    assert pickle.loads(pickle.dumps(detector)).detect(image) == detector.detect(image)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        assert pool.submit(detector.detect, image).result() == detector.detect(image)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
-from fer_core.base.params import Params
+from fer_core.base.params import PARAMS_FILE, Params, read_params
 from fer_core.models.initial.initial import make_initial
 from fer_core.models.initial.options import InitOptions
 from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
@@ -62,9 +62,7 @@ def write_training_project(root: Path) -> None:
 
 def edit_params(**sections: dict[str, Any]) -> None:
     """Set keys of sections of params.yaml."""
-    yaml = YAML(typ="safe")
-    params = yaml.load(Path("params.yaml"))
+    params = read_params()
     for name, values in sections.items():
         params[name] = params.get(name, {}) | values
-    with Path("params.yaml").open("w") as stream:
-        yaml.dump(params, stream)
+    PARAMS_FILE.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")

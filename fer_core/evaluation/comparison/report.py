@@ -107,14 +107,16 @@ def comparison_frame(values: Mapping[str, Any]) -> pd.DataFrame:
     Returns:
         set, a, b; of each difference its value, `_low` and `_high` (95 % interval over test rows),
         `_seeds_low` and `_seeds_high` (over seeds too; empty for one seed) and `_by_seed`;
-        accuracy_p and macro_f1_p, each with `_holm`; shown, n_disagree, n, clusters, verdict.
+        accuracy_p and macro_f1_p, each with `_holm`; shown, n_disagree, n, clusters, rising
+        (methods whose val curve still rose when training ended), verdict.
     """
     names = [f"delta_{name}" for name in DIFFERENCES]
-    plain = [*_TESTS, "shown", "n_disagree", "n", "clusters", "verdict"]
+    plain = [*_TESTS, "shown", "n_disagree", "n", "clusters", "rising", "verdict"]
     ends = ("", "_low", "_high", "_seeds_low", "_seeds_high", "_by_seed")
     lines = []
     for pair in values["pairs"]:
         line = {name: pair[name] for name in ("set", "a", "b", *plain)}
+        line["rising"] = ", ".join(pair["rising"])
         for name in names:
             wider = pair[f"{name}_over_seeds"] or {}
             line |= {
@@ -166,6 +168,7 @@ def _plain(pair: MethodPair) -> dict[str, Any]:
             }
             for i, s in enumerate(pair.seeds)
         ],
+        "rising": list(pair.rising),
         "verdict": verdict(pair),
     }
     return values | ({"unequal_budgets": list(pair.unequal)} if pair.unequal else {})

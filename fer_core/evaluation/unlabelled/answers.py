@@ -88,7 +88,7 @@ def answer(
         least: faces with less confidence are left out.
 
     Raises:
-        ArtifactError: other teachers than the ensemble's.
+        ArtifactError: other teachers than the ensemble's, or logits without views.
         DataError: the ensemble is sure enough of no face.
     """
     found = {tag: of_one.model_sha256 for tag, of_one in logits.items()}
@@ -100,11 +100,11 @@ def answer(
             remedy="run `fer run ensemble`",
         )
     ids = next(iter(logits.values())).sample_ids
-    seen = {
-        tag: np.concatenate([of_one.eval[:, None], of_one.views], axis=1)
-        for tag, of_one in logits.items()
-        if of_one.views is not None
-    }
+    seen = {}
+    for tag, of_one in logits.items():
+        if of_one.views is None:
+            raise ArtifactError("Targets need logits of the stored views.", where=tag)
+        seen[tag] = np.concatenate([of_one.eval[:, None], of_one.views], axis=1)
     everyone = np.arange(len(ids))
     fused = how.finished(how.fused(ensemble, seen, everyone), everyone).astype(np.float16)
     singly = {

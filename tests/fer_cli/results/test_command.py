@@ -85,7 +85,7 @@ def test_what_each_comparison_shows_is_a_line(
         "a": "kd",
         "b": "ce",
         "shown": shown,
-        "verdict": "Val macro-F1 still rose",
+        "rising": "ce (+0.062)",
         name: 0.2,
         f"{name}_low": 0.15,
         f"{name}_high": 0.25,
@@ -97,8 +97,18 @@ def test_what_each_comparison_shows_is_a_line(
     pd.DataFrame([pair, other]).to_csv(board / "metrics/comparison.csv", index=False)
     table = model_table("all")
     assert "- kd less ce: +0.200 (95 % CI +0.150 to +0.250" in table and "dkd less" not in table
-    assert f"): {words} Val still rose when training ended." in table
+    assert f"): {words} Val still rose when training ended: ce (+0.062)." in table
     assert ("over seeds too" in table) == (low is not None)
+
+
+def test_a_pair_that_was_not_compared_shows_no_difference(board: Path) -> None:
+    why = "not compared: seed 1: train_rows: 50 and 70"
+    columns = {"set": "all", "a": "kd", "b": "ce", "delta_macro_f1": None, "shown": None}
+    line = columns | {"delta_macro_f1_by_seed": None, "rising": None, "verdict": why}
+    pd.DataFrame([line]).to_csv(board / "metrics/comparison.csv", index=False)
+    table = model_table("all")
+    assert f"- kd and ce: {why}\n" in table
+    assert "nan" not in table and "a difference" not in table
 
 
 def test_methods_are_summed_up_over_seeds() -> None:

@@ -80,6 +80,15 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
+def commit_all() -> None:
+    """Put the working folder under git and DVC, all but results."""
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    Path(".gitignore").write_text("data/\n")
+    run("git", "add", "-A")
+    run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "start")
+
+
 def fer(*arguments: str) -> str:
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False).output
 
@@ -232,12 +241,8 @@ def test_trials_run_elsewhere_as_experiments_of_the_same_names(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files that are not committed yet count; a trial that fails stops no other one."""
-    run("git", "init", "-q")
-    run("dvc", "init", "-q")
-    Path(".gitignore").write_text("data/\n")
     Path("evaluate.py").write_text("an earlier version")
-    run("git", "add", "-A")
-    run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "start")
+    commit_all()
     Path("evaluate.py").write_text(EVALUATE)
     Path("runner.py").write_text(RUNNER)
     monkeypatch.setattr(trial_runs, "_FER", [sys.executable, str(project / "runner.py")])
@@ -262,6 +267,11 @@ def test_trials_run_elsewhere_as_experiments_of_the_same_names(
     assert len(listed.stdout.splitlines()) == 1
 
 
+def test_an_address_without_a_place_to_run_on_is_refused(project: Path) -> None:
+    done = CliRunner().invoke(app, ["queue", "tuning.yaml", "--address", "head:6379"])
+    assert done.exit_code == 2 and "needs --on" in done.output
+
+
 def test_value_out_of_range_is_refused_before_anything_is_queued(project: Path) -> None:
     Path("tuning.yaml").write_text(TUNING.replace("[0.9]", "[1.9]"))
     with pytest.raises(ParamsError, match=r"student\.kd\.alpha"):
@@ -272,11 +282,7 @@ def test_trials_run_as_experiments_and_the_best_come_back(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last trial fails at first and is queued again."""
-    run("git", "init", "-q")
-    run("dvc", "init", "-q")
-    Path(".gitignore").write_text("data/\n")
-    run("git", "add", "-A")
-    run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "start")
+    commit_all()
     assert "4 of 4 trials queued" in fer("queue", "tuning.yaml")
     assert "0 of 4 trials queued" in fer("queue", "tuning.yaml")
     assert fer("show", "tuning.yaml").count("not finished") == 4
