@@ -2,16 +2,31 @@
 end; and a disk that is full.
 """
 
+import os
 import resource
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
+
+INSTRUCTIONS_WERE_SET = "NPY_DISABLE_CPU_FEATURES" in os.environ
+
+import stages  # noqa: E402  # sets the processor's instructions, before numpy and torch are loaded
 
 # Started in the background of a script, the tests would inherit signals that are ignored, and so would
 # every stage that a test starts and stops.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# A test that imports a stage would change the instructions of the processes that it starts, but not
+# its own: the last bits of their numbers would differ, on some processors and in some orders of the
+# tests only. So they are set here for all.
+if "numpy" in sys.modules and not INSTRUCTIONS_WERE_SET:
+    raise pytest.UsageError(
+        "a plugin of pytest has loaded numpy before tests/conftest.py: switch that plugin off with "
+        f"-p no:NAME, or set NPY_DISABLE_CPU_FEATURES='{stages.PORTABLE['NPY_DISABLE_CPU_FEATURES']}'"
+    )
 
 LONG = (
     "tests/test_pipeline.py",
