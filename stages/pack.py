@@ -1,5 +1,5 @@
 """Stage `pack`: copies the kept faces into a few big files, train, val and calib rows apart from
-test rows.
+test rows. With `pack.train_sets`, train rows that nobody learns from stay out.
 
 Reads `data/validation.json`, `data/manifest.parquet` and `data/clean/*.arrow`; writes
 `data/pack/dev/` and `data/pack/test/`.
@@ -11,6 +11,7 @@ from fer_core.dataset.assembly.manifest import open_stores
 from fer_core.dataset.assembly.packing import pack_half
 from fer_core.dataset.gate.validation import check_passed
 from fer_core.dataset.manifest.table import read_manifest
+from fer_core.dataset.pack.named_sets import NamedSets, leave_unlearned_out, train_set_of
 from fer_core.dataset.pack.pack import PackOptions
 from stages.entry import run_stage
 
@@ -23,6 +24,10 @@ def main() -> None:
     options = params.section("pack", PackOptions)
     check_passed(paths.VALIDATION, paths.MANIFEST)
     manifest = read_manifest(paths.MANIFEST)
+    if options.train_sets:
+        sets = params.section("sets", NamedSets)
+        learned = [train_set_of(name, sets) for name in options.train_sets]
+        manifest = leave_unlearned_out(manifest, learned)
     stores = open_stores(paths.CLEAN, sorted(manifest["source"].unique()))
     for half, splits in HALVES.items():
         pack_half(paths.PACK / half, manifest[manifest["split"].isin(splits)], stores, options)

@@ -337,6 +337,8 @@ def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
     from.
     """
     named = [params.get(section, {}).get("set") for section in _SECTIONS.get(stage, [])]
+    if stage == "pack":
+        named = params["pack"].get("train_sets") or []
     optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
     return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
 

@@ -271,10 +271,22 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
         expected=f"some of {', '.join(evaluated)}" if evaluated else "a set of test rows",
         remedy="correct the name, or declare the set under sets",
     )
+    packed = params["pack"].get("train_sets")
+    for name in packed or []:
+        module.train_set_of(name, sets)
     for section in ("teacher", "teacher_b", "student"):
-        name = params.get(section, {}).get("set")
+        if section not in params:
+            continue
+        name = params[section].get("set")
         if name is not None:
             module.train_set_of(name, sets)
+        _refuse(
+            [name or "all train rows"] if packed and name not in packed else [],
+            "Only some train rows are packed, and this section learns from others.",
+            f"{path}: {section}.set",
+            expected=f"some of pack.train_sets: {', '.join(packed or [])}",
+            remedy="name one of them, add the set to pack.train_sets, or take pack.train_sets out",
+        )
 
 
 def _check_adapt(params: dict[str, Any], path: Path) -> None:
@@ -301,6 +313,14 @@ def _check_adapt(params: dict[str, Any], path: Path) -> None:
             f"{path}: adapt.{name}",
             expected=", ".join(known),
             remedy="correct the name, or declare it under manifest.sources or sets",
+        )
+    if packed := params["pack"].get("train_sets"):
+        _refuse(
+            [one for one in adapt["sources"] if not any(sets[n].may_hold(one) for n in packed)],
+            "Adaptation learns from a data set that is not packed.",
+            f"{path}: adapt.sources",
+            expected=f"sources of pack.train_sets: {', '.join(packed)}",
+            remedy="add a named set of its train rows to pack.train_sets, or take that key out",
         )
     for section in ("teacher", "teacher_b", "student"):
         if not own_labels or section not in params:

@@ -95,11 +95,14 @@ def test_another_stage_of_a_teacher_does_not_repeat_its_stage_a() -> None:
 def test_a_training_stage_declares_the_named_set_it_learns_from_and_no_other() -> None:
     params = with_stage_b()
     params["teacher"]["set"], params["student"]["set"] = "hq", "hq"
+    params["pack"]["train_sets"] = ["hq", "large"]
     text = synced(TEXT, params, ROOT)
 
     def declared(name: str) -> list[str]:
-        return [param for param in stages(text)[name]["do"]["params"] if "set" in param]
+        body = stages(text)[name]
+        return [param for param in body.get("do", body)["params"] if "set" in param]
 
+    assert declared("pack") == ["sets.hq", "sets.large"]
     assert declared("teacher_a") == ["teacher.set", "sets.hq"]
     assert declared("teacher_b") == ["sets.large"]
     assert declared("student") == ["student.set", "sets.hq"]

@@ -126,6 +126,36 @@ def left_out(params: dict[str, Any], *sources: str, **options: Any) -> None:
         ),
         (lambda p: p.update(crossval={"folds": 1}), ["crossval.folds", "1"]),
         (lambda p: p.update(crossval={"folds": 5}), ["crossval", "kd", "teachers", "deploy"]),
+        (
+            lambda p: p["pack"].update(train_sets=["nope"]),
+            ["No named set of train rows", "nope", "split: [train]"],
+        ),
+        (
+            lambda p: (
+                p["sets"].update(hq={"split": ["train"]}, few={"split": ["train"]}),
+                p["pack"].update(train_sets=["hq"]),
+                p["teacher"].update(set="hq"),
+                p["student"].update(set="few"),
+            ),
+            ["student.set", "few", "pack.train_sets: hq"],
+        ),
+        (
+            lambda p: (
+                p["sets"].update(hq={"split": ["train"]}),
+                p["pack"].update(train_sets=["hq"]),
+            ),
+            ["teacher.set", "all train rows", "pack.train_sets: hq"],
+        ),
+        (
+            lambda p: (
+                p["sets"].update(hq={"split": ["train"], "without": ["sample_expw"]}),
+                p["pack"].update(train_sets=["hq"]),
+                p["teacher"].update(set="hq"),
+                p["student"].update(set="hq"),
+                p.update(adapt=ADAPT | {"sources": ["sample_expw"]}),
+            ),
+            ["adapt.sources", "sample_expw", "pack.train_sets"],
+        ),
         (lambda p: p["student"].update(unlabelled={"sources": []}), ["student.unlabelled.sources"]),
         (
             lambda p: p["student"].update(unlabelled={"sources": ["a"], "min_confidence": 1.0}),

@@ -111,6 +111,21 @@ def test_a_corrupt_manifest_stops_at_the_gate_and_all_faults_are_kept(project: P
     assert not Path("data/validation.json").exists()
 
 
+def test_train_rows_that_nobody_learns_from_stay_out(project: Path) -> None:
+    run("a", "b")
+    whole = Pack.open(Path("data/pack/dev")).rows.frame
+    file = Path("params.yaml")
+    text = file.read_text().replace(
+        "all: {}", "all: {}\n  few: {split: [train], most_per_class: 5}"
+    )
+    file.write_text(text.replace("0.02}", "0.02, train_sets: [few]}"))
+    pack_stage.main()
+    packed = Pack.open(Path("data/pack/dev")).rows.frame
+    assert packed["label"][packed["split"] == "train"].value_counts().tolist() == [5] * 7
+    held = whole["sample_id"][whole["split"] != "train"].tolist()
+    assert packed["sample_id"][packed["split"] != "train"].tolist() == held
+
+
 def test_pack_refuses_a_manifest_that_has_not_passed(project: Path) -> None:
     run("a")
     path = Path("data/manifest.parquet")

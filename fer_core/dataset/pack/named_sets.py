@@ -4,7 +4,7 @@ A set of val, train or calib rows serves training; a set of test rows is evaluat
 the two halves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,7 @@ __all__ = [
     "SetFilter",
     "TrainSet",
     "evaluated_sets",
+    "leave_unlearned_out",
     "load_train_set",
     "select",
     "train_set_of",
@@ -168,6 +169,20 @@ class TrainSet:
     def to_dict(self) -> dict[str, Any]:
         """Name and filter as plain values."""
         return {"name": self.name, **self.chosen.model_dump(mode="json", exclude_none=True)}
+
+
+def leave_unlearned_out(frame: pd.DataFrame, learned: Iterable[TrainSet]) -> pd.DataFrame:
+    """The rows without those train rows that are of none of these sets.
+
+    A set that takes the best rows of each class takes the same ones from what is left.
+
+    Raises:
+        DataError: as `TrainSet.rows`.
+    """
+    keep = (frame["split"] != "train").to_numpy(copy=True)
+    for one in learned:
+        keep[one.rows(frame)] = True
+    return frame[keep]
 
 
 def load_train_set(params: Params, name: str | None) -> TrainSet | None:

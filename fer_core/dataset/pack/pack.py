@@ -44,9 +44,12 @@ class PackOptions(Section):
 
     Attributes:
         shard_megabytes: greatest size of the images of one shard, in 10^6 bytes.
+        train_sets: named sets whose train rows are packed; null packs all. Teachers answer for
+            every packed train row, so leave out rows that nobody learns from.
     """
 
     shard_megabytes: Annotated[float, Field(gt=0)]
+    train_sets: Annotated[list[str], Field(min_length=1)] | None = None
 
 
 def assign_shards(sample_ids: Iterable[str], sizes: np.ndarray, limit: float) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fer_core.base.errors import DataError, ParamsError
@@ -10,6 +12,7 @@ from fer_core.dataset.pack.named_sets import (
     NamedSets,
     SetFilter,
     evaluated_sets,
+    leave_unlearned_out,
     select,
     train_set_of,
 )
@@ -109,6 +112,47 @@ def test_a_set_is_trained_on_by_its_train_rows() -> None:
     for name in ("test", "val", "dve"):
         with pytest.raises(ParamsError, match=r"found: " + name + r"[\s\S]*expected: dev"):
             train_set_of(name, sets)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 3]),
+            st.sampled_from(["train", "val", "test"]),
+            st.sampled_from(["a", "b"]),
+            st.sampled_from([40, 48, 64]),
+        ),
+        max_size=20,
+    ),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+def test_sets_take_the_same_rows_from_what_is_packed(
+    made: list[tuple[int, str, str, int]], most: int, other: int
+) -> None:
+    made.append((0, "train", "a", 64))
+    frame = pd.DataFrame(made, columns=["label", "split", "source", "min_side"])
+    frame = frame.assign(
+        sample_id=[f"{number}" for number in range(len(made))], usage="", confidence=None
+    ).astype({"confidence": "float32"})
+    sets = {
+        "best": SetFilter(split=["train"], most_per_class=most),
+        "mixed": SetFilter(split=["train", "val"], sources=["a"], most_per_class=other),
+    }
+    learned = [train_set_of(name, sets) for name in sets if _trains(frame, sets[name])]
+    left = leave_unlearned_out(frame, learned)
+    wanted = set()
+    for one in learned:
+        ids = frame["sample_id"].iloc[one.rows(frame)].tolist()
+        assert left["sample_id"].iloc[one.rows(left)].tolist() == ids
+        wanted |= set(ids)
+    assert set(left.loc[left["split"] == "train", "sample_id"]) == wanted
+    assert (left["split"] != "train").sum() == (frame["split"] != "train").sum()
+
+
+def _trains(frame: pd.DataFrame, chosen: SetFilter) -> bool:
+    picked = frame[select(frame, chosen)]
+    return bool((picked["split"] == "train").any())
 
 
 def test_a_set_whose_rows_are_all_val_rows_trains_nothing() -> None:
