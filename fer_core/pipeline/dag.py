@@ -94,6 +94,7 @@ _SECTIONS = {
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
 _OPTIONAL = {
+    "pack": [],
     "student": ["cpu_threads", "student.set", "student.preprocessing", "student.init"],
     "adapt": ["cpu_threads", "student.preprocessing"],
     "teacher_a": ["cpu_threads", "teacher.set", "teacher.votes", "teacher.preprocessing"],

@@ -150,8 +150,8 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
         "tiny_resnet-b-1",
         "tiny_effnet-a-0",
         "tiny_effnet-a-1",
-        "tiny_convnext-a-0",
-        "tiny_convnext-a-1",
+        "tiny_resnet9-a-0",
+        "tiny_resnet9-a-1",
     ]
     assert found["teacher_fold"]["foreach"]["tiny_resnet-b-1"] == {
         "teacher": "tiny_resnet",
@@ -219,10 +219,10 @@ def test_a_pipeline_without_the_stage_that_params_ask_for_is_refused() -> None:
 def test_no_teacher_is_exported_until_params_ask_for_it() -> None:
     assert stages(TEXT)["onnx_teacher"]["foreach"] == {}
     params = deepcopy(PARAMS)
-    params["deploy"]["teachers"] = ["tiny_convnext", "tiny_resnet"]
+    params["deploy"]["teachers"] = ["tiny_resnet9", "tiny_resnet"]
     text = synced(TEXT, params, ROOT)
     assert stages(text)["onnx_teacher"]["foreach"] == {
-        "tiny_convnext": {"model": "data/teachers/tiny_convnext/a/model"},
+        "tiny_resnet9": {"model": "data/teachers/tiny_resnet9/a/model"},
         "tiny_resnet": {"model": "data/teachers/tiny_resnet/a/model"},
     }
     assert synced(text, PARAMS, ROOT) == TEXT

@@ -173,8 +173,8 @@ def test_a_missing_or_malformed_pipeline_is_an_error_with_a_remedy(
     [
         ("tiny_resnet: {arch: test_resnet}", "tiny_resnet: test_resnet", "teachers.tiny_resnet"),
         (
-            "  tiny_resnet: {arch: test_resnet}\n  tiny_effnet: {arch: test_efficientnet}\n  tiny_convnext: {arch: "
-            "test_convnext2}",
+            "  tiny_resnet: {arch: test_resnet}\n  tiny_effnet: {arch: test_efficientnet}\n  tiny_resnet9: {arch: "
+            "resnet9_w8}",
             "  [test_resnet]",
             "teachers",
         ),

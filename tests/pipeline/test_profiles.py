@@ -19,7 +19,7 @@ NAMED = {
     "repvgg": "repvgg_a0",
     "tiny_resnet": "test_resnet",
     "tiny_effnet": "test_efficientnet",
-    "tiny_convnext": "test_convnext2",
+    "tiny_resnet9": "resnet9_w8",
 }
 PROFILES = sorted(Path("profiles").rglob("*.yaml"))
 
