@@ -227,7 +227,7 @@ def test_unknown_profile_names_those_there_are(project: Path) -> None:
             "    label_smoothing: 0.1\n",
             "student.train.label_smoothing",
         ),
-        ("    epochs: 10", "    epochs: 3", "arcface.warmup_epochs"),
+        ("    epochs: 10", "    epochs: 2", "arcface.warmup_epochs"),
         (
             "temperature: 2.0",
             "temperature: 2.0\n    extra_epochs: 1",
