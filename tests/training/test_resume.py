@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from fer_core.base.files import sha256_file
 from fer_core.models.initial.initial import make_initial
 from fer_core.models.initial.options import InitOptions
+from tests import forked
 from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +57,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[s
     root = make_project(tmp_path_factory.mktemp("whole"))
     for name in ("student", "teacher_a"):
         run = stage(root, name, *arguments(name))
-        assert run.returncode == 0, run.stderr
+        assert run.status == 0, run.text
     return {name: result(root, name) for name in ("student", "teacher_a")}
 
 
@@ -72,15 +71,8 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
-def stage(root: Path, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", f"stages.{module(name)}", *arguments],
-        cwd=root,
-        env=environment(root),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def stage(root: Path, name: str, *arguments: str) -> forked.Finished:
+    return forked.run(root, module(name), list(arguments), environment(root))
 
 
 def module(name: str) -> str:
@@ -109,20 +101,8 @@ def result(root: Path, name: str) -> tuple[str, str]:
 
 def interrupt(root: Path, name: str, number: signal.Signals) -> int:
     """Start a stage, send the signal once two epochs are saved, and return its exit status."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"stages.{module(name)}", *arguments(name)],
-        cwd=root,
-        env=environment(root),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "epoch 2/" in line:
-            process.send_signal(number)
-            break
-    process.stderr.read()
-    return process.wait(timeout=60)
+    process = forked.start(root, module(name), arguments(name), environment(root))
+    return forked.send_after(process, "epoch 2/", number).status
 
 
 @pytest.mark.parametrize(
@@ -136,10 +116,10 @@ def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert status == (-9 if number == signal.SIGKILL else 128 + number)
     assert not (out(project, name) / "model").exists()
     again = stage(project, name, *arguments(name))
-    assert again.returncode == 0, again.stderr
-    assert "resumed after epoch" in again.stderr
-    assert f"epoch {EPOCHS}/{EPOCHS}" in again.stderr
-    assert "epoch 1/" not in again.stderr
+    assert again.status == 0, again.text
+    assert "resumed after epoch" in again.text
+    assert f"epoch {EPOCHS}/{EPOCHS}" in again.text
+    assert "epoch 1/" not in again.text
     assert result(project, name) == uninterrupted[name]
     assert not list((project / "runs").rglob("state.pt"))
 
@@ -148,11 +128,11 @@ def test_averaged_weights_mixup_and_micro_batches_resume_as_well(tmp_path: Path)
     name = "teacher_a"
     whole, halves = (make_project(tmp_path / part, **EVERYTHING) for part in ("whole", "halves"))
     run = stage(whole, name, *arguments(name))
-    assert run.returncode == 0, run.stderr
+    assert run.status == 0, run.text
     interrupt(halves, name, signal.SIGKILL)
     again = stage(halves, name, *arguments(name))
-    assert again.returncode == 0, again.stderr
-    assert "resumed after epoch" in again.stderr
+    assert again.status == 0, again.text
+    assert "resumed after epoch" in again.text
     assert result(halves, name) == result(whole, name)
     timing = (out(halves, name) / "log/timing.csv").read_text().splitlines()
     assert len(timing) == 1 + EPOCHS, "epochs before the interruption keep their times"
@@ -163,17 +143,17 @@ def test_changed_params_do_not_resume_the_old_run(project: Path) -> None:
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("lr: 0.01", "lr: 0.02"))
     again = stage(project, "student", *arguments("student"))
-    assert again.returncode == 0, again.stderr
-    assert "resumed" not in again.stderr
-    assert f"epoch 1/{EPOCHS}" in again.stderr
+    assert again.status == 0, again.text
+    assert "resumed" not in again.text
+    assert f"epoch 1/{EPOCHS}" in again.text
 
 
 def test_changed_training_image_does_not_resume_the_old_run(project: Path) -> None:
     interrupt(project, "student", signal.SIGINT)
     write_half(project / "data" / "pack" / "dev", dev_splits(train=91), seed=1)
     again = stage(project, "student", *arguments("student"))
-    assert again.returncode == 0, again.stderr
-    assert "resumed" not in again.stderr
+    assert again.status == 0, again.text
+    assert "resumed" not in again.text
 
 
 def test_damaged_state_is_an_error_that_names_the_file(project: Path) -> None:
@@ -181,22 +161,17 @@ def test_damaged_state_is_an_error_that_names_the_file(project: Path) -> None:
     (state,) = (project / "runs").rglob("state.pt")
     state.write_bytes(state.read_bytes()[:1000])
     again = stage(project, "student", *arguments("student"))
-    assert again.returncode == 1
-    assert "state.pt" in again.stderr
-    assert "delete" in again.stderr
+    assert again.status == 1
+    assert "state.pt" in again.text
+    assert "delete" in again.text
     assert not (project / "data/students/ce-1/model").exists()
 
 
 def test_second_run_of_the_same_key_waits_for_the_first(project: Path) -> None:
-    command = [sys.executable, "-m", "stages.student", *arguments("student")]
     runs = []
     for _ in range(2):
-        runs.append(
-            subprocess.Popen(
-                command, cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True
-            )
-        )
+        runs.append(forked.start(project, "student", arguments("student"), environment(project)))
         time.sleep(0.2)
-    texts = [run.communicate(timeout=120)[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], texts
-    assert sum("waiting for it" in text for text in texts) == 1
+    ended = [forked.finish(run) for run in runs]
+    assert [one.status for one in ended] == [0, 0], ended
+    assert sum("waiting for it" in one.text for one in ended) == 1
