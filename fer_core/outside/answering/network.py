@@ -153,9 +153,9 @@ def prepared(pictures: np.ndarray, takes: OutsideInput) -> np.ndarray:
         pictures = np.stack([cv2.cvtColor(picture, code) for picture in pictures])
     if takes.colour == "grey":
         pictures = pictures[..., None]
-    scaled = pictures.astype(np.float32) / np.float32(takes.scale)
     mean, std = (np.array(values, dtype=np.float32) for values in (takes.mean, takes.std))
-    scaled = (scaled - mean) / std
+    with np.errstate(over="ignore"):  # an answer that is not finite is refused
+        scaled = (pictures.astype(np.float32) / np.float32(takes.scale) - mean) / std
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2) if takes.layout == "nchw" else scaled)
 
 

@@ -112,7 +112,7 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, dtype={_ID: str}, keep_default_na=False, float_precision="high")
+        return pd.read_csv(path, dtype={_ID: str}, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DataError(
             "This table of logits cannot be read.",

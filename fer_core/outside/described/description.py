@@ -10,7 +10,7 @@ from typing import Literal
 from fer_core.base.artifact import Header, new_artifact, open_artifact, read_values, write_values
 from fer_core.outside.described.options import OVERLAPS, OutsideEntry, Overlap
 
-__all__ = ["OUTSIDE", "OutsideTeacher", "read_outside", "write_outside"]
+__all__ = ["OUTSIDE", "OutsideTeacher", "read_outside", "worst", "write_outside"]
 
 OUTSIDE = "outside"
 """Name of the folder."""
