@@ -64,9 +64,9 @@ def doubt_words(facts: RunFacts, set_name: str) -> str | None:
     ]
     if not doubtful:
         return None
-    methods = doubtful_methods(facts, set_name)
-    taught = f" and students of {', '.join(methods)}, which it taught" if methods else ""
+    methods = ", ".join(doubtful_methods(facts, set_name))
+    taught = f" and of students of {methods}" if methods else ""
     return (
-        f"† Possibly contaminated on {set_name}: {'; '.join(doubtful)}. Its own scores, those of "
-        f"ensembles in which it has weight{taught}, may be too good."
+        f"† Possibly contaminated on {set_name}: {'; '.join(doubtful)}. Scores of such a teacher, "
+        f"of ensembles in which it has weight{taught} may be too good."
     )
