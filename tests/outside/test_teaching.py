@@ -13,8 +13,10 @@ from fer_core.base.artifact import REMAKE
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import read_json, sha256_file
 from fer_core.base.labels import CLASSES
+from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.pack import Pack
 from fer_core.dataset.pack.rows import read_rows
+from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
 from fer_core.logits.store import read_logits
@@ -23,7 +25,8 @@ from fer_core.outside.described.taught import taught_by
 from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.softlabels import read_softlabels
-from stages import ensemble, logits_outside, softlabels
+from stages import ensemble, evaluate, logits_outside, softlabels
+from tests.arrange_logits import manifest_of
 from tests.outside.peers import COLUMNS, network_entry, weights, write_network
 from tests.tiny import write_tiny_project
 
@@ -135,6 +138,43 @@ def test_what_is_stated_goes_with_the_logits(project: dict[str, Any]) -> None:
     assert logits.model_sha256 == net.sha256 == sha256_file(Path("peer.onnx"))
     with pytest.raises(ArtifactError, match=REMAKE.split("(")[0]):
         read_outside(Path("data/teachers/net/outside"), "table")
+
+
+def test_it_is_evaluated_as_a_teacher_of_unknown_budget(project: dict[str, Any]) -> None:
+    logits_outside.main("net", Path("peer.onnx"))
+    rows, test = read_rows(DEV), read_rows(TEST)
+    write_manifest(Path("data/manifest.parquet"), manifest_of(rows.frame))
+    evaluate.main("net", Path("data/teachers/net/outside"))
+    found = read_evaluation(Path("data/evaluation/net"))
+    assert (found.kind, found.budget) == ("teacher", {})
+    right = found.test.eval.argmax(axis=1) == test.labels
+    measured = found.metrics["everything"]["metrics"]["accuracy"]["value"]
+    assert measured == pytest.approx(right.mean(), abs=1e-6)
+
+
+def test_a_table_with_views_answers_each_view(project: dict[str, Any]) -> None:
+    table, rows = pd.read_csv("table.csv"), read_rows(DEV)
+    parts = [table.assign(view=view) for view in range(3)]
+    for view, part in enumerate(parts):
+        part[list(CLASSES)] += np.eye(7)[view]
+    joined = pd.concat(parts)[["sample_id", "view", *CLASSES]]
+    joined.to_parquet("table.parquet")
+    views = ViewOptions.model_validate(project["views"]).hash()
+    project["teachers"]["table"] |= {"logits": "table.parquet", "views": views}
+    write(project)
+    logits_outside.main("table", Path("table.parquet"))
+    found = read_logits(Path("data/logits/table/dev"), rows, "table")
+    train, by_id = rows.split("train"), joined.set_index(["sample_id", "view"])
+    ids = [rows.sample_ids[row] for row in train]
+    assert found.views is not None
+    for view in (1, 2):
+        wanted = by_id.loc[[(key, view) for key in ids]].to_numpy()
+        assert np.allclose(found.views[:, view - 1], wanted, atol=0.01)
+    assert read_outside(Path("data/teachers/table/outside"), "table").views == "each"
+    short = joined[(joined["view"] < 2) | (joined["sample_id"] != ids[3])]
+    short.to_parquet("table.parquet")
+    with pytest.raises(DataError, match=rf"{ids[3]}, view 2"):
+        logits_outside.main("table", Path("table.parquet"))
 
 
 def test_a_table_without_a_picture_is_refused(project: dict[str, Any]) -> None:
