@@ -228,7 +228,7 @@ def test_card_tells_of_teachers_from_elsewhere_behind_the_student(project: Calib
     text = Path("data/onnx/MODEL_CARD.md").read_text()
     assert "an ensemble of teachers, some of them from elsewhere." in text
     assert f"| peer | peer.onnx | `{'f' * 64}` | a / b | tiny: unknown |" in text
-    assert "**Possibly contaminated:** such a teacher has learned test rows of tiny, or" in text
+    assert "or nobody knows that it has not: tiny." in text and "**Possibly contaminated:**" in text
     assert "| idle |" not in text, "it had no weight"
 
 

@@ -22,7 +22,7 @@ from fer_core.export.card.carried import carried_words
 from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.models.networks.card import ModelCard
-from fer_core.outside.described.description import OutsideTeacher
+from fer_core.outside.described.description import ALL_ROWS, OutsideTeacher
 from fer_core.predict import intended_use
 from fer_core.predict.metadata import OnnxMetadata
 
@@ -100,14 +100,14 @@ def model_card(facts: CardFacts) -> str:
 
 
 def _doubtful(outside: Sequence[OutsideTeacher]) -> list[str]:
-    """Data sets and named sets whose test rows such a teacher may have learned."""
+    """What such a teacher may have learned: test rows of data sets and named sets, or all."""
     found = {
         name: None
         for teacher in outside
         for name, overlap in teacher.overlaps().items()
         if overlap != "none"
     }
-    return list(found)
+    return [ALL_ROWS] if ALL_ROWS in found else list(found)
 
 
 def _rows_of_sources(facts: CardFacts) -> dict[str, Counter[str]]:

@@ -10,10 +10,11 @@ from typing import Literal
 from fer_core.base.artifact import Header, new_artifact, open_artifact, read_values, write_values
 from fer_core.outside.described.options import OVERLAPS, OutsideEntry, Overlap
 
-__all__ = ["OUTSIDE", "OutsideTeacher", "read_outside", "worst", "write_outside"]
+__all__ = ["ALL_ROWS", "OUTSIDE", "OutsideTeacher", "read_outside", "worst", "write_outside"]
 
 OUTSIDE = "outside"
 """Name of the folder."""
+ALL_ROWS = "all test rows"
 _KIND, _FILE = "outside/1", "outside.json"
 
 
@@ -55,9 +56,9 @@ class OutsideTeacher:
         return worst([stated.get(source, "unknown") for source in sources])
 
     def overlaps(self) -> Mapping[str, Overlap]:
-        """The statement by data set or named set; "all test rows" where it is one for all."""
+        """The statement by data set or named set; by `ALL_ROWS` where it is one for all."""
         stated = self.entry.overlap
-        return {"all test rows": stated} if isinstance(stated, str) else stated
+        return {ALL_ROWS: stated} if isinstance(stated, str) else stated
 
 
 def worst(overlaps: Collection[Overlap]) -> Overlap:

@@ -1,6 +1,6 @@
 """Scores that may be too good because a teacher from elsewhere may have learned the very faces."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -9,13 +9,21 @@ from fer_core.outside.described.description import worst
 from fer_core.outside.described.options import Overlap
 from fer_core.report.facts.collect import RunFacts
 
-__all__ = ["DOUBTS", "doubt_words", "doubtful_methods", "entry_overlap", "overlaps"]
+__all__ = [
+    "DOUBTS",
+    "doubt_words",
+    "doubtful_methods",
+    "entry_overlap",
+    "learned_words",
+    "overlaps",
+]
 
 DOUBTS: dict[Overlap, str] = {
-    "all": "has learned these faces",
-    "part": "has learned some of these faces",
-    "unknown": "may have learned these faces, nobody knows",
+    "all": "these faces were learned by",
+    "part": "some of these faces were learned by",
+    "unknown": "nobody knows whether these faces were learned by",
 }
+"""Overlaps that put a score in doubt, in words that go before the teachers."""
 
 
 def overlaps(facts: RunFacts, set_name: str) -> dict[str, Overlap]:
@@ -55,18 +63,20 @@ def doubtful_methods(facts: RunFacts, set_name: str) -> list[str]:
     ]
 
 
+def learned_words(found: Mapping[str, Overlap], tags: Collection[str]) -> str:
+    """What some teachers may have learned, in words; "" where nothing is in doubt."""
+    groups = {one: [tag for tag in tags if found[tag] == one] for one in DOUBTS}
+    return "; ".join(f"{DOUBTS[one]} {', '.join(some)}" for one, some in groups.items() if some)
+
+
 def doubt_words(facts: RunFacts, set_name: str) -> str | None:
     """What the mark † means on a named test set; None where nothing is marked."""
-    doubtful = [
-        f"{tag}, a teacher from elsewhere, {DOUBTS[overlap]}"
-        for tag, overlap in overlaps(facts, set_name).items()
-        if overlap in DOUBTS
-    ]
+    doubtful = learned_words(overlaps(facts, set_name), facts.scope.outside)
     if not doubtful:
         return None
     methods = ", ".join(doubtful_methods(facts, set_name))
     taught = f" and of students of {methods}" if methods else ""
     return (
-        f"† Possibly contaminated on {set_name}: {'; '.join(doubtful)}. Scores of such a teacher, "
-        f"of ensembles in which it has weight{taught} may be too good."
+        f"† Possibly contaminated on {set_name}: {doubtful}, from elsewhere. Scores of such a "
+        f"teacher, of ensembles in which it has weight{taught} may be too good."
     )

@@ -6,7 +6,7 @@ from typing import Any
 from fer_core.evaluation.comparison.histories import unfinished
 from fer_core.evaluation.crossdata.matrix import losses
 from fer_core.report.facts.collect import RunFacts
-from fer_core.report.facts.doubt import DOUBTS, overlaps
+from fer_core.report.facts.doubt import learned_words, overlaps
 from fer_core.report.facts.preference import Preference
 
 __all__ = ["Check", "trust_checks", "unfinished_methods"]
@@ -116,13 +116,12 @@ def _taught(facts: RunFacts) -> Check | None:
     scope = facts.scope
     if not (tags := facts.taught.get(scope.deployed)):
         return None
-    stated = overlaps(facts, scope.compare_set)
-    doubtful = [f"{tag} {DOUBTS[stated[tag]]}" for tag in tags if stated[tag] in DOUBTS]
+    doubtful = learned_words(overlaps(facts, scope.compare_set), tags)
     return Check(
         not doubtful,
         "Possibly contaminated" if doubtful else "Taught from elsewhere, not with test faces",
-        f"It learned from networks that were not trained here: {', '.join(doubtful)}. Its scores "
-        "may be too good."
+        f"It learned from teachers that were not trained here: {doubtful}. Its scores may be too "
+        "good."
         if doubtful
         else f"Of {', '.join(tags)}, not trained here, it is stated that no test face was learned.",
     )
