@@ -3,9 +3,12 @@ test face; whether int8 is handed out is decided on val and calib faces.
 
 Reads `data/students/<key>/model`, `data/calibration/<key>`, `data/selective`, both halves of the
 pack, the data sets' descriptors and, where there is one, `metrics/crossval.json`; <key> is
-`deploy.student`. Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json`,
+`deploy.student`. Where teachers from elsewhere taught, it also reads `data/softlabels` and what is
+stated of them. Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json`,
 `onnxparity.json` and `MODEL_CARD.md`.
 """
+
+from typing import Any
 
 import torch
 
@@ -29,6 +32,10 @@ from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.quantise import quantise
 from fer_core.export.onnx.report import write_export_report
 from fer_core.logits.mirrored import load_answering
+from fer_core.models.networks.card import ModelCard
+from fer_core.outside.described.description import OUTSIDE, OutsideTeacher, read_outside
+from fer_core.outside.described.options import is_outside
+from fer_core.outside.described.taught import taught_by
 from fer_core.predict.metadata import Thresholds
 from stages.entry import run_stage
 
@@ -92,6 +99,7 @@ def main() -> None:
             quantisation=quantisation,
             taught=_taught(params, options.student),
             mirror=mirror,
+            outside=_from_elsewhere(params, options.student, card),
             start=params.section("student.init", str | None, default=None),
             crossval=read_json(paths.METRICS / "crossval.json") if crossed else None,
         )
@@ -101,6 +109,15 @@ def main() -> None:
 def _thresholds(fitted: Fitted) -> Thresholds:
     classes = {name: value or 0.0 for name, value in fitted.classes.items()}
     return Thresholds(fitted.risk, fitted.auto, fitted.miss, classes)
+
+
+def _from_elsewhere(params: Params, student: str, card: ModelCard) -> list[OutsideTeacher]:
+    """Teachers from elsewhere behind the student's soft labels."""
+    teachers = params.section("teachers", dict[str, Any], default={})
+    if not (tags := [tag for tag, entry in teachers.items() if is_outside(entry)]):
+        return []
+    taught = taught_by({student: vars(card)}, paths.SOFTLABELS)[student]
+    return [read_outside(paths.TEACHERS / tag / OUTSIDE, tag) for tag in tags if tag in taught]
 
 
 def _taught(params: Params, student: str) -> str:

@@ -56,7 +56,7 @@ def main() -> None:
         METRICS / "per_source_f1.csv": pd.DataFrame(per_source_lines(facts)),
         METRICS / "hard_cases.csv": pd.DataFrame(hard_lines(facts)),
         PLOTS / "history_students.csv": history_points(facts, scope.students),
-        PLOTS / "history_teachers.csv": history_points(facts, scope.teachers),
+        PLOTS / "history_teachers.csv": history_points(facts, scope.trained),
         PLOTS / "confusion.csv": confusion_points(facts),
         PLOTS / "reliability.csv": reliability_points(facts, scope.deployed),
     }

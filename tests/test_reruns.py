@@ -67,6 +67,8 @@ def test_a_reader_cleans_data_sets_of_its_layout_alone() -> None:
         ("fer_core/evaluation/adaptation/gate.py", set()),
         ("fer_core/training/crossval/crossval.py", set()),  # only with a section `crossval`
         ("fer_core/training/crossdata/rows.py", set()),  # only with a section `cross_dataset`
+        ("fer_core/outside/answering/network.py", set()),  # only with a teacher from elsewhere
+        ("fer_core/outside/described/taught.py", {"evaluate", "onnx", "report"}),
         ("fer_core/evaluation/crossdata/matrix.py", {"report"}),
         ("fer_core/sample/render.py", set()),  # only for embedded samples, by item
         ("fer_core/report/templates/style.css", REPORTING),

@@ -53,6 +53,8 @@ def distillation_page(title: str, trials: Path | None) -> str:
     Raises:
         ArtifactError: an artifact or the table of trials is missing.
     """
+    from fer_core.report.facts.doubt import doubt_words
+
     facts, params = _facts(), read_params()
     scope, compared = facts.scope, compare_sets(params)
     budgets = {key: model.evaluation.budget for key, model in facts.each_student()}
@@ -69,6 +71,7 @@ def distillation_page(title: str, trials: Path | None) -> str:
             for method in scope.methods
         },
         compared=compared,
+        doubts=[doubt_words(facts, name) for name in compared],
         goals=[goals(facts, name) for name in compared],
         baseline=BASELINE,
         gain=GAIN,

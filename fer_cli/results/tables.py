@@ -101,6 +101,8 @@ def _by_method(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             continue
         values = pd.DataFrame(mine)
         over: dict[str, Any] = {"entry": name, "kind": mine[0]["kind"], "seeds": len(mine)}
+        if "overlap" in mine[0]:
+            over["overlap"] = mine[0]["overlap"]
         for column in _COLUMNS:
             over |= {column: values[column].mean(), f"{column}_sd": values[column].std(ddof=1)}
         joined.append(over)

@@ -170,11 +170,14 @@ def _documented(model: Any) -> bool:
 
 def _summary(model: Any, path: str) -> str:
     """First sentence of a model; of entries of one model, what they are and their keys."""
-    if get_origin(model) is dict and _documented(entry := get_args(model)[1]):
-        keys = "; ".join(
-            f"{name}: {text.rstrip('.')}" for name, (text, _) in _attributes(entry).items()
-        )
-        return f"{_summary(entry, path)} Keys of an entry: {keys}."
+    if get_origin(model) is dict and (entries := _entries(get_args(model)[1])):
+        told = []
+        for entry in entries:
+            keys = "; ".join(
+                f"{name}: {text.rstrip('.')}" for name, (text, _) in _attributes(entry).items()
+            )
+            told.append(f"{_summary(entry, path)} Keys of an entry: {keys}.")
+        return " ".join(told)
     if not _documented(model) or not model.__doc__:
         raise ParamsError("A section has no description.", where=path)
     return _flat(inspect.cleandoc(model.__doc__).split("\n\n")[0])
@@ -204,8 +207,13 @@ def _attributes(model: Any) -> dict[str, tuple[str, Any]]:
 
 def _own_model(kind: Any) -> Any:
     """The documented model of a field that may be None."""
+    return next(iter(_entries(kind)), None)
+
+
+def _entries(kind: Any) -> list[Any]:
+    """The documented models among the choices of a type."""
     choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    return next((one for one in choices if _documented(one)), None)
+    return [one for one in choices if _documented(one)]
 
 
 def _range(metadata: list[Any]) -> str:

@@ -4,8 +4,9 @@ Five things in dvc.yaml follow from elsewhere, and `synced` rewrites exactly the
 sets, teachers, students, initial weights and exported teachers (params.yaml), the fan-in lists over
 those keys, the students' val scores among the metrics, the params that a training stage reads only
 if they are there, and code deps. Stages that fuse teachers become comments where there are none,
-and come back with them; so do those of adaptation, cross-validation, faces without labels and data
-sets left out with the sections `adapt`, `crossval`, `student.unlabelled` and `cross_dataset`.
+and come back with them; so do those of teachers from elsewhere with the first one, and those of
+adaptation, cross-validation, faces without labels and data sets left out with the sections `adapt`,
+`crossval`, `student.unlabelled` and `cross_dataset`.
 """
 
 import io
@@ -21,7 +22,7 @@ from ruamel.yaml.error import YAMLError
 
 from fer_core.base.errors import ParamsError
 from fer_core.pipeline.code import code_deps, code_files, is_code, stage_module
-from fer_core.pipeline.keys import folds_of, keys_of, names_of
+from fer_core.pipeline.keys import folds_of, keys_of, names_of, trained_teachers
 
 __all__ = ["DVC_FILE", "read_pipeline", "synced"]
 
@@ -50,9 +51,11 @@ _FAN_IN = {
     "cross_dataset_matrix": ["data/cross_dataset/{left_out}"],
     "fairness": ["data/clean/{source}.arrow"],
     "adapt_gate": ["data/sources/{session}.json"],
-    "onnx": ["data/sources/{source}.json"],
+    "onnx": ["data/sources/{source}.json", "data/teachers/{outside}/outside"],
     "report": [
         "data/teachers/{final}/record",
+        "data/teachers/{outside}/outside",
+        "data/students/{taught}/model",
         "data/students/{student}/record",
         "data/evaluation/{teacher}",
         "data/evaluation/{student}",
@@ -71,10 +74,12 @@ _ONLY_WITH = {
     },
     "crossval": {"report": ["metrics/crossval.json"], "onnx": ["metrics/crossval.json"]},
     "cross_dataset": {"report": ["metrics/cross_dataset.json"]},
+    "outside": {"report": ["data/softlabels"], "onnx": ["data/softlabels"]},
 }
 """Kind of name -> stage -> what it reads only where there is one of it."""
 _NEEDING = {
     "teacher": ("ensemble", "leaderboard", "softlabels", "hard_cases"),
+    "outside": ("logits_outside",),
     "session": ("adapt", "adapt_gate"),
     "crossval": ("crossval",),
     "unlabelled": ("unlabelled",),
@@ -102,6 +107,7 @@ _OPTIONAL = {
     "teacher_fold": ["cpu_threads", "teacher_b"],
     "logits_dev": ["cpu_threads", "teacher.folds"],
     "logits_test": ["cpu_threads"],
+    "logits_outside": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
     "onnx": ["student.init", "student.mirror", "crossval"],
     "report": ["crossval", "cross_dataset"],
@@ -114,6 +120,8 @@ _OPTIONAL = {
     "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""
+_WITH_OUTSIDE = {"onnx": ["teachers"]}
+"""Stage -> params that it reads where there are teachers from elsewhere."""
 _ENTRY = {
     "teacher_a": "teachers.${key}",
     "teacher_b": "teachers.${key}",
@@ -341,6 +349,8 @@ def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
     if stage == "pack":
         named = params["pack"].get("train_sets") or []
     optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
+    if len(trained_teachers(params)) < len(params["teachers"]):
+        optional += _WITH_OUTSIDE.get(stage, [])
     return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
 
 
@@ -359,7 +369,8 @@ def _value(params: dict[str, Any], name: str) -> Any:
 
 
 def _is_optional(stage: str, param: str) -> bool:
-    return param.startswith("sets.") or param in _OPTIONAL.get(stage, [])
+    known = (*_OPTIONAL.get(stage, []), *_WITH_OUTSIDE.get(stage, []))
+    return param.startswith("sets.") or param in known
 
 
 def _matches(dep: str, templates: list[str]) -> bool:

@@ -15,6 +15,8 @@ from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
 from fer_core.base.params import PARAMS_FILE
 from fer_core.base.paths import ADAPTED
+from fer_core.outside.described.description import OUTSIDE
+from fer_core.outside.described.options import is_outside
 from fer_core.training.crossdata.options import trainings_of
 from fer_core.training.students.needs import Needs
 
@@ -27,6 +29,7 @@ __all__ = [
     "names_of",
     "needs_of",
     "sections_read",
+    "trained_teachers",
 ]
 
 
@@ -46,21 +49,24 @@ _NEEDED = {
 
 
 def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
-    """Names of what fan-in lists run over: source, teacher, final (a teacher's last stage),
-    student, session (a data set to adapt to), crossval (a student), unlabelled (a data set whose
-    faces without labels teach), left_out (a training without a data set), cross_dataset (that there
-    are such) and arch; of session, crossval, unlabelled, left_out, cross_dataset and teachers there
-    may be none.
+    """Names of what fan-in lists run over: source, teacher, final (the last stage of a teacher that
+    is trained here), outside (a teacher from elsewhere), taught (a student, where there are such
+    teachers), student, session (a data set to adapt to), crossval (a student), unlabelled (a data
+    set whose faces without labels teach), left_out (a training without a data set), cross_dataset
+    (that there are such) and arch; of all but source, student and arch there may be none.
 
     Raises:
         ParamsError: another of these is not declared.
     """
     try:
         student = params["student"]
+        trained = trained_teachers(params)
+        outside = [tag for tag in params["teachers"] if tag not in trained]
         names = {
             "source": list(params["manifest"]["sources"]),
             "teacher": list(params["teachers"]),
-            "final": [f"{tag}/{_stage(entry)}" for tag, entry in params["teachers"].items()],
+            "final": [f"{tag}/{_stage(entry)}" for tag, entry in trained.items()],
+            "outside": outside,
             "student": [
                 f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]
             ],
@@ -69,10 +75,9 @@ def names_of(params: dict[str, Any]) -> dict[str, list[str]]:
             "unlabelled": list((student.get("unlabelled") or {}).get("sources", [])),
             "left_out": list(trainings_of(params)),
             "cross_dataset": ["on"] if (params.get("cross_dataset") or {}).get("left_out") else [],
-            "arch": sorted(
-                {student["arch"], *(entry["arch"] for entry in params["teachers"].values())}
-            ),
+            "arch": sorted({student["arch"], *(entry["arch"] for entry in trained.values())}),
         }
+        names["taught"] = names["student"] if outside else []
     except (KeyError, TypeError) as error:
         raise ParamsError(
             "Sources, teachers or students are not declared in full.",
@@ -96,8 +101,10 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
     Raises:
         ParamsError: an unknown method, start of a chain, teacher to export, or data set.
     """
-    entries = params["teachers"]
+    entries = trained_teachers(params)
     teachers = {tag: f"data/teachers/{tag}/{_stage(entry)}/model" for tag, entry in entries.items()}
+    models = teachers | {tag: f"data/teachers/{tag}/{OUTSIDE}" for tag in names["outside"]}
+    models = {tag: models[tag] for tag in names["teacher"]}
     init = params["student"].get("init") or f"data/init/{params['student']['arch']}"
     students = {}
     for method in params["student"]["methods"]:
@@ -139,6 +146,11 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
             for tag, model in teachers.items()
         },
         "logits_test": {tag: {"model": model} for tag, model in teachers.items()},
+        "logits_outside": {
+            tag: {"file": entry.get("onnx") or entry.get("logits")}
+            for tag, entry in params["teachers"].items()
+            if tag in names["outside"]
+        },
         "student": students,
         "crossval": {
             key: {"init": init, "loss": loss_of(params, key.rpartition("-")[0])}
@@ -155,10 +167,15 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
             for key, (name, seed) in trainings_of(params).items()
         },
         "predict": keys,
-        "evaluate": {key: {"model": model} for key, model in (teachers | trained).items()},
-        "calibrate": [*teachers, *keys],
+        "evaluate": {key: {"model": model} for key, model in (models | trained).items()},
+        "calibrate": [*models, *keys],
         "onnx_teacher": {tag: {"model": teachers[tag]} for tag in _exported(params)},
     }
+
+
+def trained_teachers(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Entries of the teachers that are trained here."""
+    return {tag: entry for tag, entry in params["teachers"].items() if not is_outside(entry)}
 
 
 def folds_of(params: dict[str, Any]) -> int:
@@ -247,8 +264,8 @@ def _stage(entry: dict[str, Any]) -> str:
 def _exported(params: dict[str, Any]) -> list[str]:
     """Tags of the teachers that are exported too."""
     tags = list(params.get("deploy", {}).get("teachers", []))
-    if unknown := [tag for tag in tags if tag not in params["teachers"]]:
-        known = ", ".join(params["teachers"])
+    if unknown := [tag for tag in tags if tag not in trained_teachers(params)]:
+        known = ", ".join(trained_teachers(params))
         raise ParamsError(
             "There is no such teacher to export.",
             where=f"{PARAMS_FILE}: deploy.teachers",
@@ -263,7 +280,7 @@ def _fold_keys(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     fold's stage a.
     """
     keys: dict[str, dict[str, Any]] = {}
-    for tag, entry in params["teachers"].items():
+    for tag, entry in trained_teachers(params).items():
         for fold in range(folds_of(params)):
             item = {
                 "teacher": tag,

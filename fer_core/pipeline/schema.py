@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import GenericAlias
 from typing import Any
 
 from fer_core.base.errors import ParamsError
@@ -18,7 +19,14 @@ from fer_core.base.params import (
     parse_section,
 )
 from fer_core.base.paths import NONE_LEFT_OUT
-from fer_core.pipeline.keys import DESCRIPTORS, is_guided, loss_of, needs_of
+from fer_core.outside.described.options import OutsideEntry, is_outside
+from fer_core.pipeline.keys import (
+    DESCRIPTORS,
+    is_guided,
+    loss_of,
+    needs_of,
+    trained_teachers,
+)
 
 __all__ = ["check_methods", "check_params", "check_sources", "models_of"]
 
@@ -42,7 +50,13 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     _refuse(missing, "Sections are missing.", path)
     student, deploy, teachers = params["student"], params["deploy"], params["teachers"]
     for key, model in _models().items():
-        _check(params, key, model, path)
+        if key != "teachers":
+            _check(params, key, model, path)
+    parse_section("teachers", teachers, dict[str, dict[str, Any]], path)
+    trained_here = import_module("fer_core.models.initial.options").TeacherEntry
+    for tag, entry in teachers.items():
+        model = OutsideEntry if is_outside(entry) else trained_here
+        parse_section(f"teachers.{tag}", entry, model, path)
     _check_names(params, path)
     known = {
         "arch",
@@ -72,8 +86,9 @@ def check_params(params: dict[str, Any], path: Path) -> None:
     _check_crossval(params, path)
     _check_unlabelled(params, path)
     _check_cross_dataset(params, path)
+    _check_outside(params, path)
     of_stage = import_module("fer_core.training.loop.options").stage_options
-    for tag, entry in teachers.items():
+    for tag, entry in trained_teachers(params).items():
         for stage in "ab" if entry.get("stage") == "b" else "a":
             of_stage(params, tag, stage, path)
     ensemble = parse_section("ensemble", params["ensemble"], _models()["ensemble"], path)
@@ -93,15 +108,16 @@ def check_params(params: dict[str, Any], path: Path) -> None:
         "student.seeds",
     )
     _refuse(
-        [tag for tag in deploy.get("teachers", []) if tag not in teachers],
+        [tag for tag in deploy.get("teachers", []) if tag not in trained_teachers(params)],
         "There is no such teacher to export.",
         f"{path}: deploy.teachers",
-        expected=", ".join(teachers),
+        expected=", ".join(trained_teachers(params)),
+        remedy="name teachers that are trained here; one from elsewhere has no weights to export",
     )
 
 
 def check_sources(params: dict[str, Any], path: Path) -> None:
-    """Check that every listed data set has a descriptor.
+    """Check that every listed data set has a descriptor, and every teacher from elsewhere its file.
 
     Raises:
         ParamsError: one has none.
@@ -120,6 +136,15 @@ def check_sources(params: dict[str, Any], path: Path) -> None:
             expected=", ".join(sorted(known)) or f"a file in {DESCRIPTORS}",
             remedy=f"correct the name, or `fer data add {(missing or [''])[0]} PATH` with the "
             "folder that holds it",
+        )
+    for tag, entry in params["teachers"].items():
+        file = entry.get("onnx") or entry.get("logits")
+        _refuse(
+            [file] if is_outside(entry) and not Path(file).is_file() else [],
+            "The file of a teacher from elsewhere is missing.",
+            f"{path}: teachers.{tag}",
+            expected="a file in the project's folder, known to git or DVC",
+            remedy="put it there, or take the teacher out",
         )
 
 
@@ -443,6 +468,41 @@ def _check_cross_dataset(params: dict[str, Any], path: Path) -> None:
     )
 
 
+def _check_outside(params: dict[str, Any], path: Path) -> None:
+    """What is stated of teachers from elsewhere is on data sets and sets that there are, on every
+    data set, and nobody needs their weights.
+    """
+    named_sets = import_module("fer_core.dataset.pack.named_sets")
+    sets = parse_section("sets", params["sets"], named_sets.NamedSets, path)
+    sources, evaluated = params["manifest"]["sources"], named_sets.evaluated_sets(sets)
+    outside = {tag: entry for tag, entry in params["teachers"].items() if is_outside(entry)}
+    for tag, entry in outside.items():
+        stated = entry["overlap"]
+        if isinstance(stated, str):
+            continue
+        where = f"{path}: teachers.{tag}.overlap"
+        _refuse(
+            [name for name in stated if name not in (*sources, *evaluated)],
+            "There is no such data set or set of test rows.",
+            where,
+            expected=", ".join(dict.fromkeys((*sources, *evaluated))),
+            remedy="correct the name",
+        )
+        _refuse(
+            [name for name in sources if name not in stated],
+            "Nothing is stated about some data sets.",
+            where,
+            expected="none, part, all or unknown for each of manifest.sources",
+            remedy="state it; `unknown` where nobody knows",
+        )
+    _refuse(
+        list(outside) if params["student"].get("unlabelled") else [],
+        "Faces without labels are asked of teachers that are trained here alone.",
+        f"{path}: student.unlabelled",
+        remedy="remove the section student.unlabelled, or these teachers",
+    )
+
+
 def _check_changed(params: dict[str, Any], path: Path) -> None:
     """Each method's own learning rate and epochs must go with the rest of `student.train`."""
     options = import_module("fer_core.training.loop.options").StudentTrainOptions
@@ -478,7 +538,9 @@ def _models() -> dict[str, Any]:
         "views": named("images.views", "ViewOptions"),
         "init": named("models.initial.options", "InitOptions"),
         "teacher": named("training.loop.options", "TeacherOptions"),
-        "teachers": named("models.initial.options", "Teachers"),
+        "teachers": GenericAlias(
+            dict, (str, named("models.initial.options", "TeacherEntry") | OutsideEntry)
+        ),
         "ensemble": named("evaluation.ensemble.fusion", "EnsembleOptions"),
         "student.arch": Arch,
         "student.methods": list[str],

@@ -1,5 +1,6 @@
 """The stages onnx, onnx_teacher and latency in a folder of their own."""
 
+import json
 import logging
 import re
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from fer_core.base.errors import ArtifactError, DataError, ModelError
-from fer_core.base.files import read_json, write_json
+from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.base.labels import CLASSES
 from fer_core.evaluation.calibration.calibrators import Temperature
 from fer_core.evaluation.calibration.choice import CalibrationChoice, FittedMethod
@@ -27,9 +28,11 @@ from fer_core.export.onnx.report import read_export_report
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import save_model
+from fer_core.outside.described.description import OutsideTeacher, write_outside
 from fer_core.predict.intended_use import EU_LAW, INTENDED_USE, NOT_FOR
 from fer_core.predict.predictor import Predictor
 from stages import latency, onnx, onnx_teacher
+from tests.artifacts import rewrite
 from tests.exports import (
     ARCH,
     PREPROCESSING,
@@ -38,6 +41,7 @@ from tests.exports import (
     save_tiny,
     write_test_pack,
 )
+from tests.outside.peers import network_entry, parsed
 
 PARAMS = """
 deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16, int8], licence: for tests}
@@ -201,6 +205,31 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     )
     assert "\n| val |" not in text, "val rows chose the epoch"
     assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))
+
+
+def test_card_tells_of_teachers_from_elsewhere_behind_the_student(project: Calibration) -> None:
+    targets = Path("data/softlabels")
+    targets.mkdir(parents=True)
+    (targets / "softlabels.npz").write_bytes(b"soft labels")
+    weights = {"mine": 0.5, "peer": 0.5, "idle": 0.0}
+    report = {"teachers": list(weights), "ensemble": {"weights": weights}}
+    write_json(targets / "alignmentreport.json", report)
+    model = Path("data/students/kd-1/model")
+    sha256 = sha256_file(targets / "softlabels.npz")
+    rewrite(model / "model.json", read_json(model / "model.json") | {"targets_sha256": sha256})
+    stated = {"trained_on": ["a | b"], "overlap": {"tiny": "unknown"}}
+    entries = {tag: network_entry("peer.onnx", 48, **stated) for tag in ("peer", "idle")}
+    teachers = {"mine": {"arch": ARCH}, **entries}
+    Path("params.yaml").write_text(f"{PARAMS}teachers: {json.dumps(teachers)}\n")
+    for tag, entry in entries.items():
+        outside = OutsideTeacher(tag, parsed(entry), "f" * 64)
+        write_outside(Path("data/teachers") / tag / "outside", outside)
+    onnx.main()
+    text = Path("data/onnx/MODEL_CARD.md").read_text()
+    assert "an ensemble of teachers, some of them from elsewhere." in text
+    assert f"| peer | peer.onnx | `{'f' * 64}` | a / b | tiny: unknown |" in text
+    assert "or nobody knows that it has not: tiny." in text and "**Possibly contaminated:**" in text
+    assert "| idle |" not in text, "it had no weight"
 
 
 def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:

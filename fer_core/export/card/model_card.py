@@ -6,7 +6,7 @@ or speed is in it, so that the same model has the same card. Its words are in `m
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from fer_core.export.card.carried import carried_words
 from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.models.networks.card import ModelCard
+from fer_core.outside.described.description import ALL_ROWS, OutsideTeacher
 from fer_core.predict import intended_use
 from fer_core.predict.metadata import OnnxMetadata
 
@@ -47,6 +48,7 @@ class CardFacts:
         taught: what it was trained on, where that is no soft labels.
         mirror: whether it averages over mirror images.
         crossval: the record of its cross-validation; None without.
+        outside: teachers from elsewhere behind its soft labels.
         start: folder of the saved student that its training started from; None where it started
             from initial weights.
     """
@@ -65,6 +67,7 @@ class CardFacts:
     taught: str = "labels alone"
     mirror: bool = False
     crossval: Mapping[str, Any] | None = None
+    outside: Sequence[OutsideTeacher] = ()
     start: str | None = None
 
 
@@ -90,9 +93,21 @@ def model_card(facts: CardFacts) -> str:
         sides=facts.test.frame["min_side"],
         carried=carried_words(facts.calibration, sets[first], first),
         gates=GATES,
+        doubtful=_doubtful(facts.outside),
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
     return text + words_section(text)
+
+
+def _doubtful(outside: Sequence[OutsideTeacher]) -> list[str]:
+    """What such a teacher may have learned: test rows of data sets and named sets, or all."""
+    found = {
+        name: None
+        for teacher in outside
+        for name, overlap in teacher.overlaps().items()
+        if overlap != "none"
+    }
+    return [ALL_ROWS] if ALL_ROWS in found else list(found)
 
 
 def _rows_of_sources(facts: CardFacts) -> dict[str, Counter[str]]:

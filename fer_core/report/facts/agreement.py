@@ -53,6 +53,9 @@ def agreements(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         board = facts.board_row(tag, False)["metrics"]
         measured = evaluation.metrics[facts.scope.compare_set]["metrics"]
         yield board, measured, f"leaderboard and {tag}"
+    for tag, teacher in facts.outside.items():
+        weights = facts.models[tag].evaluation.test.model_sha256
+        yield teacher.sha256, weights, f"file of {tag} and its logits"
     yield from _of_run(facts)
     for part, found in facts.trust.items():
         test, scope = facts.deployed.evaluation.test, facts.scope

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_core.base.artifact import object_with, read_plain
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json
 from fer_core.base.params import Params
@@ -26,6 +27,9 @@ from fer_core.evaluation.metrics.readers import (
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
 from fer_core.export.onnx.gates import read_parity
 from fer_core.export.onnx.report import read_export_records
+from fer_core.outside.described.description import OUTSIDE, OutsideTeacher, read_outside
+from fer_core.outside.described.options import is_outside
+from fer_core.outside.described.taught import taught_by
 from fer_core.report.facts.agreement import REMEDY, agreements, check_one_run
 
 __all__ = ["ModelFacts", "ReportScope", "RunFacts", "collect_facts", "read_scope"]
@@ -39,6 +43,14 @@ _WITHOUT_TEACHERS: dict[str, Any] = {
     "hard_cases": None,
     "hard_faces": pd.DataFrame(),
 }
+_CARD = object_with(
+    {
+        "weights_sha256": str,
+        "init_sha256": str,
+        "targets_sha256": str | None,
+        "params": dict[str, Any],
+    }
+)
 TRUST = ("selective", "ambiguity", "fairness", "robustness")
 """Records of `metrics/` that say how far to trust the deployed student."""
 
@@ -56,6 +68,7 @@ class ReportScope:
         stages: tag -> stage, "a" or "b", of the teachers whose model is not stage A's.
         crossval: whether the deployed student's training is cross-validated.
         cross_dataset: whether data sets are left out of trainings.
+        outside: tags of the teachers that are from elsewhere.
     """
 
     teachers: tuple[str, ...]
@@ -66,6 +79,12 @@ class ReportScope:
     stages: Mapping[str, str] = field(default_factory=dict)
     crossval: bool = False
     cross_dataset: bool = False
+    outside: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Tags of the teachers that were trained here."""
+        return tuple(tag for tag in self.teachers if tag not in self.outside)
 
     @property
     def students(self) -> tuple[str, ...]:
@@ -77,10 +96,12 @@ class ReportScope:
         return [f"{method}-{seed}" for seed in self.seeds]
 
     def records(self, data: Path) -> dict[str, Path]:
-        """Key of every teacher, then student, and the folder of its training record."""
+        """Key of every teacher that was trained here, then student, and the folder of its training
+        record.
+        """
         teachers = {
             tag: data / "teachers" / tag / self.stages.get(tag, "a") / "record"
-            for tag in self.teachers
+            for tag in self.trained
         }
         return teachers | {key: data / "students" / key / "record" for key in self.students}
 
@@ -94,7 +115,7 @@ class ModelFacts:
         calibration: its temperature.
         reliability: set -> rows, raw, temperature_scaled, ece_floor.
         points: of the reliability diagrams: set, stage, bin, confidence, accuracy, count.
-        history: one row an epoch.
+        history: one row an epoch; empty for a teacher from elsewhere.
         surroundings: machine, packages and speed of its training; empty where it was trained
             elsewhere.
         stages: of a teacher of two stages, both measured on the same val rows; else None.
@@ -129,6 +150,8 @@ class RunFacts:
         trust: selective, ambiguity, fairness and robustness of the deployed student.
         crossval: the record of its cross-validation; None without.
         cross_dataset: the matrix of data sets left out and tested on; None without.
+        outside: what is stated of each teacher from elsewhere.
+        taught: student -> tags of the teachers from elsewhere behind it; only where there are some.
     """
 
     scope: ReportScope
@@ -146,6 +169,8 @@ class RunFacts:
     trust: dict[str, dict[str, Any]]
     crossval: dict[str, Any] | None
     cross_dataset: dict[str, Any] | None
+    outside: dict[str, OutsideTeacher] = field(default_factory=dict)
+    taught: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def deployed(self) -> ModelFacts:
@@ -189,6 +214,7 @@ def read_scope() -> ReportScope:
         deployed=params.section("deploy.student", str),
         compare_set=params.section("evaluation", EvaluationOptions).compare_sets[0],
         stages={tag: entry.get("stage", "a") for tag, entry in teachers.items()},
+        outside=tuple(tag for tag, entry in teachers.items() if is_outside(entry)),
         crossval=params.section("crossval", CrossvalOptions | None, default=None) is not None,
         cross_dataset=bool(params.section("cross_dataset", dict, default={}).get("left_out")),
     )
@@ -210,11 +236,12 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
             found=scope.deployed,
             expected=scope.students,
         )
+    records = scope.records(data)
     facts = RunFacts(
         scope=scope,
         models={
-            key: _read_model(data, key, record, scope.compare_set)
-            for key, record in scope.records(data).items()
+            key: _read_model(data, key, records.get(key), scope.compare_set)
+            for key in (*scope.teachers, *scope.students)
         },
         validation=read_validation(data / "validation.json"),
         comparison=read_comparison(data / "comparison"),
@@ -226,6 +253,7 @@ def collect_facts(data: Path, scope: ReportScope) -> RunFacts:
             read_json(data.parent / "metrics/cross_dataset.json") if scope.cross_dataset else None
         ),
         **(_of_teachers(data) if scope.teachers else _WITHOUT_TEACHERS),
+        **(_from_elsewhere(data, scope) if scope.outside else {}),
     )
     try:
         check_one_run(agreements(facts), data)
@@ -253,7 +281,24 @@ def _of_teachers(data: Path) -> dict[str, Any]:
     }
 
 
-def _read_model(data: Path, key: str, record: Path, compare_set: str) -> ModelFacts:
+def _from_elsewhere(data: Path, scope: ReportScope) -> dict[str, Any]:
+    """What there is only with teachers from elsewhere."""
+    cards = {
+        key: read_plain(data / "students" / key / "model/model.json", _CARD)
+        for key in scope.students
+    }
+    taught = taught_by(cards, data / "softlabels")
+    return {
+        "outside": {
+            tag: read_outside(data / "teachers" / tag / OUTSIDE, tag) for tag in scope.outside
+        },
+        "taught": {
+            key: [tag for tag in tags if tag in scope.outside] for key, tags in taught.items()
+        },
+    }
+
+
+def _read_model(data: Path, key: str, record: Path | None, compare_set: str) -> ModelFacts:
     evaluation = read_evaluation(data / "evaluation" / key)
     if evaluation.key != key:
         raise ArtifactError(
@@ -274,6 +319,8 @@ def _read_model(data: Path, key: str, record: Path, compare_set: str) -> ModelFa
                 remedy=REMEDY,
             )
     calibration = read_calibration(folder, evaluation.test.model_sha256)
+    if record is None:
+        return ModelFacts(evaluation, calibration, reliability, points, pd.DataFrame(), {}, None)
     stages = read_json(record / "compare.json") if (record / "compare.json").is_file() else None
     return ModelFacts(
         evaluation,

@@ -2,7 +2,7 @@
 plots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from fer_core.base.labels import CLASSES
 from fer_core.evaluation.calibration.calibrators import source_of
 from fer_core.evaluation.metrics.metrics import METRICS, class_details, outcome_of
 from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.doubt import entry_overlap, overlaps
 from fer_core.report.facts.summary import student_metrics
 
 __all__ = [
@@ -35,9 +36,15 @@ def leaderboard_lines(facts: RunFacts) -> list[dict[str, Any]]:
 
     Returns:
         set, entry, kind (teacher, ensemble, student), calibrated, chosen, space, weights, rows, and
-            each metric with `_low` and `_high`.
+            each metric with `_low` and `_high`; where there are teachers from elsewhere also
+            overlap, the worst of those with a part in the entry ("" of none).
     """
     lines = []
+    stated = {name: overlaps(facts, name) for name in facts.deployed.evaluation.sets}
+
+    def doubt(name: str, weights: Mapping[str, float]) -> dict[str, str]:
+        return {"overlap": entry_overlap(stated[name], weights)} if facts.outside else {}
+
     for row in facts.board:
         kind = "teacher" if row["entry"].partition(" T=")[0] in facts.scope.teachers else "ensemble"
         about = {
@@ -56,6 +63,7 @@ def leaderboard_lines(facts: RunFacts) -> list[dict[str, Any]]:
             about
             | {"space": row["space"], "weights": weights, "rows": row["rows_used"]}
             | _cells(row["metrics"])
+            | doubt(row["set"], row["weights"] or dict.fromkeys(facts.scope.teachers, 1.0))
         )
     for key, model in facts.each_student():
         for name in model.evaluation.sets:
@@ -72,6 +80,7 @@ def leaderboard_lines(facts: RunFacts) -> list[dict[str, Any]]:
                     about
                     | {"space": "", "weights": "", "rows": measured["rows"]}
                     | _cells(measured[stage]["metrics"])
+                    | doubt(name, dict.fromkeys(facts.taught.get(key, ()), 1.0))
                 )
     order = {name: place for place, name in enumerate(facts.deployed.evaluation.sets)}
     return sorted(lines, key=lambda line: (order[line["set"]], -line["macro_f1"]))

@@ -6,6 +6,7 @@ from typing import Any
 from fer_core.evaluation.comparison.histories import unfinished
 from fer_core.evaluation.crossdata.matrix import losses
 from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.doubt import learned_words, overlaps
 from fer_core.report.facts.preference import Preference
 
 __all__ = ["Check", "trust_checks", "unfinished_methods"]
@@ -82,6 +83,7 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
             f"They tell macro-F1 to within ±{half:.3f}. No weight, epoch or temperature was chosen "
             "on them.",
         ),
+        _taught(facts),
         _few(facts.crossval),
         _elsewhere(facts.cross_dataset),
         Check(
@@ -105,6 +107,24 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
         ),
     ]
     return sorted(filter(None, checks), key=lambda check: check.good)
+
+
+def _taught(facts: RunFacts) -> Check | None:
+    """Whether a teacher from elsewhere behind the deployed student may have learned the test faces;
+    None where there is none.
+    """
+    scope = facts.scope
+    if not (tags := facts.taught.get(scope.deployed)):
+        return None
+    doubtful = learned_words(overlaps(facts, scope.compare_set), tags)
+    return Check(
+        not doubtful,
+        "Possibly contaminated" if doubtful else "Taught from elsewhere, not with test faces",
+        f"It learned from teachers that were not trained here: {doubtful}. Its scores may be too "
+        "good."
+        if doubtful
+        else f"Of {', '.join(tags)}, not trained here, it is stated that no test face was learned.",
+    )
 
 
 def _few(found: dict[str, Any] | None) -> Check | None:

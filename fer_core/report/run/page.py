@@ -17,6 +17,7 @@ from fer_core.evaluation.crossval.crossval import crossval_words
 from fer_core.export.card.carried import carried_words
 from fer_core.report.facts.change import changes
 from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.doubt import DOUBTS, doubt_words, doubtful_methods
 from fer_core.report.facts.here import Here
 from fer_core.report.facts.preference import Preference
 from fer_core.report.facts.tables import (
@@ -98,6 +99,9 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         draw=drawings,
         few=drawings.FEW,
         without=_without(facts.cross_dataset),
+        doubts={one: doubt_words(facts, one) for one in facts.deployed.evaluation.sets},
+        doubtful=doubtful_methods(facts, name),
+        in_doubt=DOUBTS,
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
 

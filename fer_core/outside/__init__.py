@@ -1,0 +1,1 @@
+"""Teachers from elsewhere: networks and tables of logits that were not trained here."""

@@ -1,0 +1,1 @@
+"""The answers of a teacher from elsewhere, as the logits that other stages read."""
