@@ -39,6 +39,11 @@ STAGES = {
         ],
         "data/students/ce-1/model",
     ),
+    "init of ResNet-9": (["stages.init", "resnet9_w8"], "data/init/resnet9_w8"),
+    "teacher, ResNet-9": (
+        ["stages.teacher", "a", "tiny_resnet9", "data/init/resnet9_w8"],
+        "data/teachers/tiny_resnet9/a/model",
+    ),
     "softlabels": (["stages.softlabels"], "data/softlabels"),
 }
 NEEDED = ("data/sources", "data/pack/dev", "data/ensemble", "data/logits", "live.yaml")
@@ -68,11 +73,10 @@ def _hashes(folder: Path, processor: str, portable: str, batches: int) -> Iterat
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / name, folder / name)
     params = read_yaml(ROOT / "params.yaml")
-    params["student"]["train"] |= {
-        "epochs": 2,
-        "max_train_batches": batches,
-        "max_val_batches": 1,
-    }
+    for section in ("student", "teacher"):
+        params[section]["train"] |= {"max_train_batches": batches, "max_val_batches": 1}
+        params[section]["train"]["epochs"] = 2
+    params["teacher"]["arcface"] |= {"warmup_epochs": 1, "ramp_end": 2}
     with (folder / "params.yaml").open("w", encoding="utf-8") as stream:
         yaml.safe_dump(params, stream)
     emulated = [] if processor == "here" else ["qemu-x86_64", "-cpu", processor]
