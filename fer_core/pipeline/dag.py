@@ -102,6 +102,7 @@ _OPTIONAL = {
     "logits_dev": ["cpu_threads", "teacher.folds"],
     "logits_test": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
+    "calibrate": ["deploy.calibration"],
     "onnx": ["student.init", "student.mirror", "crossval"],
     "report": ["crossval", "cross_dataset"],
     "crossval": ["cpu_threads"],
