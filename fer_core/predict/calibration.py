@@ -1,6 +1,5 @@
 """A calibration by class, as an exported file may carry it instead of one temperature."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,9 @@ from fer_core.base.files import parse_json
 from fer_core.base.labels import N_CLASSES
 
 __all__ = ["ClassCalibration"]
+
+_LEAST, _MOST = (float(one) for one in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
+"""What a graph in single precision can hold."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class ClassCalibration:
         bias: in class order.
 
     Raises:
-        ValueError: not seven finite numbers each, or a scale that is not positive.
+        ValueError: not seven numbers of single precision each, or a scale that is not positive.
     """
 
     scale: tuple[float, ...]
@@ -31,11 +33,11 @@ class ClassCalibration:
     def __post_init__(self) -> None:
         for name, values in (("scale", self.scale), ("bias", self.bias)):
             if len(values) != N_CLASSES or not all(
-                type(value) in (int, float) and math.isfinite(value) for value in values
+                type(value) in (int, float) and abs(value) <= _MOST for value in values
             ):
-                raise ValueError(f"a {name} of {values!r}, which is not {N_CLASSES} finite numbers")
-        if min(self.scale) <= 0:
-            raise ValueError(f"a scale of {min(self.scale)}, which is not above 0")
+                raise ValueError(f"{name} {values!r} is not {N_CLASSES} finite numbers")
+        if min(self.scale) < _LEAST:
+            raise ValueError(f"a scale of {min(self.scale)} is not above 0")
 
     def apply(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated logits, float64 [..., 7]."""

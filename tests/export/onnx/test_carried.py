@@ -184,6 +184,7 @@ def test_predictions_of_several_calls_keep_the_calibration() -> None:
         json.dumps({"scale": [1] * 7, "bias": [0] * 8}),
         json.dumps({"scale": [1] * 6 + [0], "bias": [0] * 7}),
         json.dumps({"scale": [1] * 6 + [-1], "bias": [0] * 7}),
+        json.dumps({"scale": [1] * 6 + [10**400], "bias": [0] * 7}),
         json.dumps({"scale": [1] * 7, "bias": [0] * 6 + ["1"]}),
         json.dumps({"scale": [1] * 7, "bias": [0] * 6 + [True]}),
         '{"scale": [1, 1, 1, 1, 1, 1, 1e999], "bias": [0, 0, 0, 0, 0, 0, 0]}',
