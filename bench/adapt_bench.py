@@ -31,6 +31,7 @@ from fer_core.dataset.pack.pack import Pack, PackOptions, write_pack
 from fer_core.dataset.pack.rows import ROWS_SCHEMA
 from fer_core.evaluation.adaptation.gate import judge_sessions, verdict
 from fer_core.evaluation.calibration.calibration import short_temperature
+from fer_core.evaluation.calibration.calibrators import Temperature
 from fer_core.evaluation.comparison.gates import SetComparison, judge
 from fer_core.evaluation.metrics.bootstrap import paired_differences
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
@@ -251,7 +252,7 @@ def _exported(model: Path, world: World, folder: Path) -> Path:
     networks = float_networks(export_network(network, card.preprocessing.size, 18), ("fp32",))
 
     def save(temperature: float) -> Path:
-        metadata = metadata_of(card, temperature, "measured only")
+        metadata = metadata_of(card, Temperature(temperature), "measured only")
         return save_networks(networks, metadata, folder, "student")["fp32"]
 
     logits = _logits(save(1.0), world.val)

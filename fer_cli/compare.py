@@ -46,6 +46,7 @@ def compare(
     """
     from dataclasses import asdict
 
+    from fer_core.evaluation.calibration.calibrators import Temperature
     from fer_core.evaluation.comparison.gates import compare_sets, fitted_temperature, judge
     from fer_core.evaluation.metrics.options import EvaluationOptions
     from fer_core.evaluation.metrics.record import read_evaluation
@@ -64,7 +65,7 @@ def compare(
         options.bins,
         options.bootstrap,
         params.section("seed", int),
-        temperatures,
+        (Temperature(temperatures[0]), Temperature(temperatures[1])),
     )
     results = [judge(gate, compared) for gate in gates or ["regression"]]
     if as_json:

@@ -1,7 +1,7 @@
 """Stage `adapt_gate`: may the adapted student take the place of the deployed one?
 
-Reads both students' evaluations, the adapted model and its calibration, the deployed ONNX file, and
-the held-out sessions themselves. Writes `data/adaptation/gate.json`, beside it the adapted student
+Reads both students' evaluations and calibrations, the adapted model, the deployed ONNX file and the
+held-out sessions themselves. Writes `data/adaptation/gate.json`, beside it the adapted student
 as ONNX if it is promoted, and `metrics/adaptation.json`. A gate that fails ends no run.
 """
 
@@ -24,10 +24,11 @@ from fer_core.evaluation.adaptation.gate import (
     session_folder,
     verdict,
 )
+from fer_core.evaluation.calibration.calibrators import Calibrator
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.gates import GateResult, SetComparison, compare_sets, judge
 from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import read_evaluation
+from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
 from fer_core.export.onnx.assembly import metadata_of
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import DeployOptions
@@ -63,6 +64,7 @@ def main() -> None:
         measured.bins,
         measured.bootstrap,
         params.section("seed", int),
+        (_carried(adapted), _carried(base)),
     )
     with TemporaryDirectory() as folder:
         mirror = params.section("student.mirror", bool, default=False)
@@ -91,11 +93,16 @@ def main() -> None:
     log.info("%s: %s", adapted.key, words)
 
 
+def _carried(model: Evaluation) -> Calibrator:
+    """What the file of an evaluated student carries: files are compared, not networks."""
+    return read_calibration(paths.CALIBRATION / model.key, model.test.model_sha256).carried
+
+
 def _exported(folder: Path, deploy: DeployOptions, mirror: bool) -> Path:
     """The adapted student as ONNX, as stage `predict` ran it."""
     network, card = load_answering(paths.STUDENTS / paths.ADAPTED / "model", mirror)
     calibration = read_calibration(paths.CALIBRATION / paths.ADAPTED, card.weights_sha256)
-    metadata = metadata_of(card, calibration.temperature, deploy.licence)
+    metadata = metadata_of(card, calibration.carried, deploy.licence)
     return export_files(network, metadata, deploy.opset, ("fp32",), folder, "student")["fp32"]
 
 

@@ -1,8 +1,9 @@
 """Calibrate one network.
 
 Reads `data/evaluation/<key>/` and `data/pack/dev/rows.parquet`. Writes `data/calibration/<key>/`:
-every method of calibration fitted on calib rows, the one chosen by cross-validation, and metrics
-and reliability of val and every named test set without and with each.
+every method of calibration fitted on calib rows, the one chosen by cross-validation, the one that
+an exported file carries, and metrics and reliability of val and every named test set without and
+with each.
 """
 
 import logging
@@ -11,7 +12,7 @@ from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.calibration.report import calibrate, write_calibration
-from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.options import Carry, EvaluationOptions
 from fer_core.evaluation.metrics.record import read_evaluation
 from stages.entry import run_stage
 
@@ -27,6 +28,7 @@ def main(key: str) -> None:
         read_rows(paths.DEV),
         options,
         params.section("seed", int),
+        params.section("deploy.calibration", Carry, default="chosen"),
     )
     write_calibration(paths.CALIBRATION / key, report)
     fitted, choice = report.calibration, report.calibration.choice
@@ -49,6 +51,7 @@ def main(key: str) -> None:
                 found.cv_nll,
                 found.cv_nll_se,
             )
+    log.info("%s: a file carries %s", key, fitted.carries)
     for method, reason in choice.refused.items():
         log.info("%s: %s is not used. %s", key, method, reason)
 

@@ -56,7 +56,8 @@ def main() -> None:
     held_out = dev.rows.split("val", "calib")
     chosen_on = reference_logits(network, dev, card.preprocessing, threads, held_out)
     thresholds = _thresholds(read_fitted(paths.SELECTIVE, card.weights_sha256))
-    metadata = metadata_of(card, calibration.temperature, options.licence, thresholds)
+    carried = calibration.carried
+    metadata = metadata_of(card, carried, options.licence, thresholds)
     single = export_network(network, card.preprocessing.size, options.opset)
     networks = float_networks(
         single, [precision for precision in options.precisions if precision != "int8"]
@@ -66,16 +67,16 @@ def main() -> None:
         quantised = quantise(
             single,
             calib_faces(dev, card.preprocessing, options.int8.faces, threads),
-            metadata.temperature,
+            carried,
             options.int8,
         )
         networks["int8"], quantisation = quantised.network, quantised.to_dict()
     sources = sorted({*dev.rows.frame["source"], *test.rows.frame["source"]})
     with new_folder(paths.ONNX) as folder:
         files = save_networks(networks, metadata, folder, "student")
-        parity = check_parity(reference, metadata.temperature, files, threads, chosen_on)
+        parity = check_parity(reference, carried, files, threads, chosen_on)
         shipped = drop_refused(files, parity)
-        write_parity(folder / "onnxparity.json", parity, metadata.temperature, test.rows)
+        write_parity(folder / "onnxparity.json", parity, carried, test.rows)
         write_export_report(
             folder / "onnxexportreport.json",
             shipped,

@@ -34,14 +34,14 @@ def main(key: str, model: Path) -> None:
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
     network, card = load_model(model)
-    temperature = read_calibration(paths.CALIBRATION / key, card.weights_sha256).temperature
+    carried = read_calibration(paths.CALIBRATION / key, card.weights_sha256).carried
     reference = reference_logits(network, Pack.open(paths.TEST), card.preprocessing, threads)
-    metadata = metadata_of(card, temperature, licence)
+    metadata = metadata_of(card, carried, licence)
     with new_folder(paths.ONNX_TEACHERS / key) as folder:
         files = export_files(network, metadata, opset, ("fp32",), folder, "teacher")
-        parity = check_parity(reference, temperature, files, threads)
+        parity = check_parity(reference, carried, files, threads)
         shipped = drop_refused(files, parity)
-        write_parity(folder / "onnxparity.json", parity, temperature, reference.pack.rows)
+        write_parity(folder / "onnxparity.json", parity, carried, reference.pack.rows)
         write_export_report(folder / "onnxexportreport.json", shipped, parity, metadata, key, opset)
 
 

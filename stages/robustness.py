@@ -50,9 +50,8 @@ def main() -> None:
     predictor = Predictor(paths.ONNX / "student.fp32.onnx", threads=load_settings().cpu_threads())
     measured = measure_robustness(
         faces,
-        lambda images: predictor.predict(images, batch=128).logits,
+        lambda images: predictor.metadata.calibrated(predictor.predict(images, batch=128).logits),
         options,
-        predictor.metadata.temperature,
         evaluation,
         seed,
     )

@@ -38,14 +38,15 @@ TERMS = {
     "Listed together, a picture is kept once, and its other row leaves as a repeated twin.",
     "duplicate_in_train": "The same picture is among the train rows already, often with labels of "
     "another data set, as FERPlus has them for FER2013.",
-    "raw": "Probabilities as the network gives them, before a temperature is applied.",
-    "scaled": "Probabilities after the temperature is applied.",
+    "raw": "Probabilities as the network gives them, before a calibration is applied.",
+    "scaled": "Probabilities after the temperature is applied; of the deployed file, after the "
+    "calibration that it carries.",
     "logits": "The network's scores of each class before softmax turns them into probabilities.",
     "95 % CI": "Confidence interval: other test faces of the same kind would give a value in this "
     "range in 95 of 100 cases. Found by drawing test pictures again and again (bootstrap).",
     "train": "Faces that networks learn from.",
     "val": "Faces on which epochs, settings and methods are chosen; no network learns from them.",
-    "calib": "Faces on which temperatures and ensemble weights are fitted, and nothing else.",
+    "calib": "Faces on which calibrations and ensemble weights are fitted, and nothing else.",
     "test": "Faces that decide nothing: they are only reported.",
     "teacher": "A larger network. Its probabilities are part of what students learn from.",
     "student": "The small network that is deployed.",

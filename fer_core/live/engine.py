@@ -180,9 +180,7 @@ class Engine:
         crops = [crop_face(frame.image, box, margin) for _, box in found]
         answers = self._predictor.predict(crops)
         faces = []
-        for (track, box), raw, row in zip(
-            found, answers.logits.argmax(axis=1), answers.probabilities, strict=True
-        ):
+        for (track, box), raw, row in zip(found, answers.said, answers.probabilities, strict=True):
             smoother = self._smoothers.get(track)
             if smoother is None:
                 smoother = self._smoothers[track] = Smoother(self.rules.smooth)

@@ -109,6 +109,7 @@ _OPTIONAL = {
     "logits_test": ["cpu_threads"],
     "logits_outside": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
+    "calibrate": ["deploy.calibration"],
     "onnx": ["student.init", "student.mirror", "crossval"],
     "report": ["crossval", "cross_dataset"],
     "crossval": ["cpu_threads"],

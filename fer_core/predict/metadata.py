@@ -8,17 +8,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from fer_core.base.errors import ModelError, ParamsError
 from fer_core.base.files import parse_json
 from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.calibration import ClassCalibration
 
 __all__ = ["INPUT", "LOGITS", "NEVER", "PROBABILITIES", "OnnxMetadata", "Thresholds"]
 
 INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
 
 NEVER = -1e4
-"""Logit of a class that is never answered: its probability is 0 at any temperature."""
+"""Logit of a class that is never answered: its probability is 0 under any calibration."""
 
 _SCHEMA = "1"
 _KEYS = (
@@ -79,12 +82,14 @@ class OnnxMetadata:
         arch: timm name of the network.
         precision: "fp32", "fp16" or "int8".
         preprocessing: what an image must go through before it is given to the file.
-        temperature: T of `probabilities` = softmax(`logits` / T).
+        temperature: T of `probabilities` = softmax(`logits` / T) in a file without `by_class`.
         source_model_sha256: hash of the weights that were exported.
         rows_sha256: hash of the rows those weights were trained on.
         licence: terms of use of the weights.
         absent: classes that nobody in the training data has: never answered.
         thresholds: of abstention; None in a file without them.
+        by_class: what makes `probabilities` of `logits` instead of the temperature; None in a file
+            that carries a temperature.
     """
 
     arch: str
@@ -96,6 +101,13 @@ class OnnxMetadata:
     licence: str
     absent: tuple[str, ...] = ()
     thresholds: Thresholds | None = None
+    by_class: ClassCalibration | None = None
+
+    def calibrated(self, logits: np.ndarray) -> np.ndarray:
+        """Logits whose softmax is `probabilities`, float64 [..., 7], of `logits` [..., 7]."""
+        if self.by_class is None:
+            return np.asarray(logits, dtype=np.float64) / self.temperature
+        return self.by_class.apply(logits)
 
     @property
     def knows_drawn_faces_only(self) -> bool:
@@ -140,6 +152,8 @@ class OnnxMetadata:
             props["absent"] = json.dumps(list(self.absent))
         if self.thresholds is not None:
             props["thresholds"] = json.dumps(asdict(self.thresholds), sort_keys=True)
+        if self.by_class is not None:
+            props["calibration"] = json.dumps(self.by_class.to_dict())
         return dict(sorted(props.items()))
 
     @classmethod
@@ -170,8 +184,9 @@ class OnnxMetadata:
             absent = tuple(parse_json(props.get("absent", "[]")))
             preprocessing = _preprocessing(parse_json(props["preprocessing"]))
             temperature = float(props["temperature"])
-            text = props.get("thresholds")
+            text, carried = props.get("thresholds"), props.get("calibration")
             thresholds = None if text is None else Thresholds.from_json(text)
+            by_class = None if carried is None else ClassCalibration.from_json(carried)
         except (ValueError, TypeError, ParamsError) as error:
             raise ModelError(
                 "The metadata of this ONNX file cannot be read.", where=where, found=error
@@ -210,6 +225,7 @@ class OnnxMetadata:
             temperature=temperature,
             absent=absent,
             thresholds=thresholds,
+            by_class=by_class,
             **texts,
         )
 

@@ -11,8 +11,8 @@ Needs only onnxruntime, numpy and OpenCV.
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from fer_core.base.errors import ModelError, ParamsError
 from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.predict.calibration import ClassCalibration
 from fer_core.predict.images import check_rgb
 from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
 from fer_core.predict.onnx_runtime import onnxruntime
@@ -45,11 +46,25 @@ class Predictions:
     Attributes:
         probabilities: float32 [N, 7], calibrated, columns in the order of
             `fer_core.base.labels.CLASSES`.
-        logits: float32 [N, 7], un-tempered; with the bias, where the predictor has one.
+        logits: float32 [N, 7], not calibrated; with the bias, where the predictor has one.
+        by_class: of the file, where it carries one: the most probable class may then be another
+            than that of the greatest logit.
     """
 
     probabilities: np.ndarray
     logits: np.ndarray
+    by_class: ClassCalibration | None = None
+
+    @classmethod
+    def joined(cls, parts: Iterable["Predictions"]) -> "Predictions":
+        """Those of several calls of one file, one after the other."""
+        none = np.zeros((0, N_CLASSES), dtype=np.float32)
+        found = [*parts] or [cls(none, none)]
+        return cls(
+            np.concatenate([part.probabilities for part in found]),
+            np.concatenate([part.logits for part in found]),
+            found[0].by_class,
+        )
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -61,7 +76,17 @@ class Predictions:
 
     def of(self, chosen: np.ndarray) -> "Predictions":
         """Those of some images, by numbers or a mask."""
-        return Predictions(self.probabilities[chosen], self.logits[chosen])
+        return Predictions(self.probabilities[chosen], self.logits[chosen], self.by_class)
+
+    @property
+    def ranked(self) -> np.ndarray:
+        """What classes are ordered by, [N, 7]: as the probabilities, but never rounded to a tie."""
+        return self.logits if self.by_class is None else self.by_class.apply(self.logits)
+
+    @property
+    def said(self) -> np.ndarray:
+        """Index of the most probable class of each image (the first of equals), int64 [N]."""
+        return self.ranked.argmax(axis=1)
 
     @property
     def labels(self) -> list[str]:
@@ -71,7 +96,7 @@ class Predictions:
             ModelError: an image has no answer that is finite; `top` and `decide` raise it too.
         """
         self._check()
-        return [CLASSES[index] for index in self.logits.argmax(axis=1)]
+        return [CLASSES[index] for index in self.said]
 
     @property
     def confidence(self) -> np.ndarray:
@@ -88,7 +113,7 @@ class Predictions:
         if not 1 <= k <= N_CLASSES:
             raise ValueError(f"k must be in 1 … {N_CLASSES}, not {k}")
         self._check()
-        order = np.argsort(-self.logits, axis=1, kind="stable")[:, :k]
+        order = np.argsort(-self.ranked, axis=1, kind="stable")[:, :k]
         return [
             [(CLASSES[index], float(row[index])) for index in best]
             for row, best in zip(self.probabilities, order, strict=True)
@@ -122,8 +147,8 @@ class Predictor:
         providers: onnxruntime execution providers, first choice first, by name or as a pair of name
             and options; default: the CPU.
         threads: CPU threads of one call; 0 means all physical cores.
-        logit_bias: float [7], added to the logits: probabilities are then softmax((logits + bias) /
-            T); see `read_logit_bias`.
+        logit_bias: float [7], added to the logits before they are calibrated: probabilities are
+            then softmax((logits + bias) / T); see `read_logit_bias`.
 
     Attributes:
         metadata: what the file says of itself.
@@ -175,15 +200,9 @@ class Predictor:
         """
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
-        none = np.zeros((0, N_CLASSES), dtype=np.float32)
-        parts = [
+        found = Predictions.joined(
             self.run(self.prepare(images[start : start + batch], first=start))
             for start in range(0, len(images), batch)
-        ]
-        parts = parts or [Predictions(none, none)]
-        found = Predictions(
-            np.concatenate([part.probabilities for part in parts]),
-            np.concatenate([part.logits for part in parts]),
         )
         found._check()
         return found
@@ -211,14 +230,14 @@ class Predictor:
             raise ModelError(
                 "onnxruntime cannot run this network.", where=self._made_from[0], found=error
             ) from error
-        if self._bias is not None:
-            logits = logits + self._bias
-            scaled = (logits - logits.max(axis=1, keepdims=True)) / np.float32(
-                self.metadata.temperature
-            )
-            powers = np.exp(scaled)
-            probabilities = powers / powers.sum(axis=1, keepdims=True)
-        return Predictions(probabilities, logits)
+        by_class = self.metadata.by_class
+        if self._bias is None:
+            return Predictions(probabilities, logits, by_class)
+        biased = Predictions(probabilities, logits + self._bias, by_class)
+        ranked, divisor = biased.ranked, self.metadata.temperature if by_class is None else 1
+        powers = np.exp((ranked - ranked.max(axis=1, keepdims=True)) / np.float32(divisor))
+        probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return replace(biased, probabilities=probabilities)
 
     def _check_interface(self, path: Path | str) -> None:
         size = self.metadata.preprocessing.size
@@ -270,7 +289,7 @@ def read_logit_bias(path: Path) -> np.ndarray:
 
     With b_c = T · (log π'_c − log π_c) a network trained where class c has share π_c answers for a
     place where it has π'_c (Saerens et al., Neural Computation 2002); T is the exported file's
-    temperature.
+    temperature, or 1 over the class's scale where the file carries a calibration by class.
 
     Returns:
         float32 [7], in the order of `fer_core.base.labels.CLASSES`.

@@ -87,6 +87,7 @@ def write_page(
             "labels": list(CLASSES),
             "licence": metadata.licence,
             "temperature": metadata.temperature,
+            **({"by_class": metadata.by_class.to_dict()} if metadata.by_class else {}),
             "preprocessing": metadata.preprocessing.to_dict(),
             "preprocessing_hash": metadata.preprocessing.hash(),
             "source_model_sha256": metadata.source_model_sha256,

@@ -18,13 +18,16 @@ import cv2
 import numpy as np
 
 from fer_core.base.labels import CLASSES, INDEX
+from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.live.scoring import Scored, score
 from fer_core.live.smoothing import Smoother
 from fer_core.live.specification import Score, Smooth, Track
 from fer_core.live.tracking import Tracker
 from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.calibration import ClassCalibration
 from fer_core.predict.detection import MARGIN, FaceBox, YuNet, crop_face, shrunk_to
 from fer_core.predict.fetching import detector_file
+from fer_core.predict.metadata import NEVER, OnnxMetadata
 from fer_core.predict.predictor import Predictor
 from fer_core.sample.portrait import shoot
 
@@ -126,6 +129,37 @@ def detection() -> Iterator[Line]:
             "boxes": [[box.left, box.top, box.width, box.height] for box in found],
             "scores": [box.score for box in found],
         }
+
+
+def metadata(by_class: ClassCalibration | None) -> OnnxMetadata:
+    preprocessing = Preprocessing(32, 1.0, False, 2.0, 8, *MEANS)
+    facts = ("a" * 64, "b" * 64, "for tests")
+    return OnnxMetadata("small", "fp32", preprocessing, 1.7, *facts, by_class=by_class)
+
+
+def calibration() -> Iterator[Line]:
+    """Probabilities of logits under what a file may carry; one class is never answered."""
+    rng = np.random.default_rng(9)
+    bias = tuple(np.round(rng.normal(0, 1, 7), 4).tolist())
+    scale = tuple(np.round(rng.uniform(0.3, 1.5, 7), 4).tolist())
+    for name, carried in (
+        ("a temperature", None),
+        ("a temperature and a bias of each class", ClassCalibration((1 / 1.7,) * 7, bias)),
+        ("a scale and a bias of each class", ClassCalibration(scale, bias)),
+    ):
+        for absent in (False, True):
+            logits = np.round(rng.normal(0, 4, 7), 4)
+            logits[2] = NEVER if absent else logits[2]
+            made = metadata(carried)
+            yield {
+                "name": f"{name}{', one class never answered' if absent else ''}",
+                "network": {
+                    "temperature": made.temperature,
+                    **({"by_class": carried.to_dict()} if carried else {}),
+                },
+                "logits": logits.tolist(),
+                "probabilities": softmax(made.calibrated(logits)).tolist(),
+            }
 
 
 def tracking() -> Iterator[Line]:
@@ -322,6 +356,7 @@ def network(model: Path) -> Iterator[Line]:
 
 MAKERS = {
     "pictures": pictures,
+    "calibration": calibration,
     "detection": detection,
     "tracking": tracking,
     "smoothing": smoothing,

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.live.scoring import Scored, score
 from fer_core.live.smoothing import Smoother
 from fer_core.live.specification import Score, Smooth, Track
 from fer_core.live.tracking import Tracker
 from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.calibration import ClassCalibration
 from fer_core.predict.detection import FaceBox, YuNet, crop_face, shrunk_to
 from fer_core.predict.fetching import detector_file
-from tests.live.make_golden import GOLDEN, decoded
+from tests.live.make_golden import GOLDEN, decoded, metadata
 
 
 def cases(name: str) -> list[Any]:
@@ -38,6 +40,15 @@ def test_pictures(line: dict[str, Any]) -> None:
     else:
         found = shrunk_to(image, line["longest_side"])
     np.testing.assert_array_equal(found, decoded(line["expected"]))
+
+
+@pytest.mark.parametrize("line", cases("calibration"))
+def test_calibration(line: dict[str, Any]) -> None:
+    by_class = line["network"].get("by_class")
+    carried = None if by_class is None else ClassCalibration.from_json(json.dumps(by_class))
+    found = softmax(metadata(carried).calibrated(np.array(line["logits"])))
+    np.testing.assert_allclose(found, line["probabilities"], atol=1e-12)
+    assert (found[2] == 0) == ("never answered" in line["name"])
 
 
 def test_detection() -> None:

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.base.files import read_json, write_json, write_text
+from fer_core.base.files import write_json, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.gate.validation import Validation, write_validation
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.dataset.store.store import write_store
+from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.metrics.deployed import provenance
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation, record_evaluation
@@ -275,9 +276,7 @@ def _trust(data: Path) -> None:
     )
     known = np.eye(7)[faces.labels] * (np.arange(70) % 3 == 0)[:, None]
     options = RobustnessOptions(rows=70, corruptions=("blur", "mask"), strengths=(1, 5))
-    found = measure_robustness(
-        faces, lambda images: known[: len(images)], options, 1, EVALUATION, 1
-    )
+    found = measure_robustness(faces, lambda images: known[: len(images)], options, EVALUATION, 1)
     write_json(Path("metrics/robustness.json"), provenance(evaluation, "everything") | found)
 
 
@@ -286,7 +285,7 @@ def _onnx(folder: Path) -> None:
     them.
     """
     folder.mkdir(parents=True)
-    temperature = read_json(Path("data/calibration/kd-1/calibration.json"))["temperature"]
+    carried = read_calibration(Path("data/calibration/kd-1"), "weights of kd-1").carried
     rows_sha256 = read_rows(Path("data/pack/test")).sha256
     known = {
         "rows": 210,
@@ -315,9 +314,15 @@ def _onnx(folder: Path) -> None:
         file.write_bytes(b"x" * (6_000_000 >> place))
     preprocessing = Preprocessing(48, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     metadata = OnnxMetadata(
-        "mobilenet", "fp32", preprocessing, temperature, "weights of kd-1", rows_sha256, "free"
+        "mobilenet",
+        "fp32",
+        preprocessing,
+        carried.temperature,
+        "weights of kd-1",
+        rows_sha256,
+        "free",
     )
-    write_parity(folder / "onnxparity.json", parity, temperature, read_rows(Path("data/pack/test")))
+    write_parity(folder / "onnxparity.json", parity, carried, read_rows(Path("data/pack/test")))
     write_export_report(folder / "onnxexportreport.json", files, parity, metadata, "kd-1", 18)
     for file in files.values():
         file.unlink()

@@ -18,6 +18,8 @@ from fer_cli.report import report as fer_report
 from fer_core.base.errors import ArtifactError, FerError, ParamsError
 from fer_core.base.files import read_json, write_json, write_text
 from fer_core.base.labels import CLASSES
+from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.export.onnx.gates import plain_calibrator
 from fer_core.logits.store import read_recorded_logits
 from fer_core.report.facts.collect import TRUST
 from stages import report
@@ -58,6 +60,40 @@ def replaced(path: str, old: str, new: str) -> Callable[[], None]:
         write_text(Path(path), text.replace(old, new))
 
     return edit
+
+
+def test_a_calibration_by_class_in_the_files_gives_the_headline_and_leaves_the_board(
+    project: Path,
+) -> None:
+    report.main()
+    before = {name: Path(name).read_bytes() for name in ("metrics/leaderboard.csv", OUTS[1])}
+    folder, found = Path("data/calibration/kd-1"), "weights of kd-1"
+    edited(
+        str(folder / "calibration.json"), lambda v: v.update(chosen="vector", carried="vector")
+    )()
+    vector = read_calibration(folder, found).carried
+    parity = read_json(Path("data/onnx/onnxparity.json"))
+    rewrite(Path("data/onnx/onnxparity.json"), parity | {"calibrator": plain_calibrator(vector)})
+    report.main()
+    assert before == {name: Path(name).read_bytes() for name in before}
+    measured = read_json(folder / "reliabilitymetrics.json")["everything"]["vector"]
+    headline = read_json(Path("metrics/headline.json"))
+    metrics = {name: one["value"] for name, one in measured["metrics"].items()}
+    assert headline == {
+        **{name: metrics[name] for name in ("macro_f1", "accuracy", "minority_f1")},
+        "nll_scaled_nats": metrics["nll"],
+        "ece_scaled": metrics["ece"],
+    }
+    test = read_recorded_logits(Path("data/evaluation/kd-1/test"))
+    said = vector.apply(test.eval).argmax(axis=1)
+    assert headline["accuracy"] == pytest.approx(np.mean(said == test.labels), abs=1e-6)
+    points = pd.read_csv("plots/confusion.csv")
+    assert sorted(points["predicted"]) == sorted(np.array(CLASSES)[said])
+    assert set(pd.read_csv("plots/reliability.csv")["stage"]) == {"raw", "scaled", "vector"}
+    page = Page(Path("data/report/index.html"))
+    assert f"{100 * headline['accuracy']:.1f} %" in page.top()
+    assert "The exported files carry a scale and a bias of each class" in page.text
+    assert "which may change the predicted class: what they reach is at the top" in page.text
 
 
 def test_the_summary_says_what_the_artifacts_say(project: Path) -> None:
@@ -362,9 +398,9 @@ STALE: dict[str, tuple[Callable[[], None], str]] = {
         replaced("data/onnx/onnxexportreport.json", "weights of kd-1", "old"),
         "weights of student.fp32.onnx",
     ),
-    "export with another temperature": (
-        edited("data/onnx/onnxparity.json", lambda v: v.update(temperature=9.0)),
-        "temperature of the export",
+    "export with another calibrator": (
+        edited("data/onnx/onnxparity.json", lambda v: v["calibrator"].update(temperature=9.0)),
+        "calibrator of the export",
     ),
     "parity on some rows": (
         edited("data/onnx/onnxparity.json", lambda v: v.update(rows_used=5)),

@@ -12,11 +12,12 @@ import onnx as onnx_format
 import pandas as pd
 import pytest
 import torch
+from scipy.special import softmax
 
 from fer_core.base.errors import ArtifactError, DataError, ModelError
 from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.base.labels import CLASSES
-from fer_core.evaluation.calibration.calibrators import Temperature
+from fer_core.evaluation.calibration.calibrators import Calibrator, Temperature, Vector
 from fer_core.evaluation.calibration.choice import CalibrationChoice, FittedMethod
 from fer_core.evaluation.calibration.report import Calibration, CalibrationReport, write_calibration
 from fer_core.evaluation.metrics.options import EvaluationOptions
@@ -48,6 +49,7 @@ deploy: {student: kd-1, opset: 18, precisions: [fp32, fp16, int8], licence: for 
 latency: {rounds: 1, calls: 2, batches: [1], threads: [1]}
 """
 ROWS = 28
+PLAIN = Temperature(TEMPERATURE)
 
 
 @pytest.fixture
@@ -74,28 +76,28 @@ def lay_out(params: str) -> Calibration:
     return write_reliable("kd-1", card.weights_sha256)
 
 
-def write_reliable(key: str, weights: str) -> Calibration:
+def write_reliable(key: str, weights: str, chosen: Calibrator = PLAIN) -> Calibration:
     """A calibration of some weights, with what it does on a named test set."""
-    choice = CalibrationChoice(
-        "temperature",
-        5,
-        {"temperature": FittedMethod(Temperature(TEMPERATURE), 1.9, 1.9, 0.1, 0.0, 0.0)},
-        {},
+    fitted = {one.method: one for one in (PLAIN, chosen)}
+    methods = {name: FittedMethod(one, 1.9, 1.9, 0.1, 0.0, 0.0) for name, one in fitted.items()}
+    choice = CalibrationChoice(chosen.method, 5, methods, {})
+    calibration = Calibration(
+        key, TEMPERATURE, ROWS, 2.0, 1.9, "d" * 64, weights, choice, chosen.method
     )
-    calibration = Calibration(key, TEMPERATURE, ROWS, 2.0, 1.9, "d" * 64, weights, choice)
     logits, labels = np.random.default_rng(0).normal(size=(ROWS, 7)), np.arange(ROWS) % 6
     options = EvaluationOptions.model_validate(
         {"bootstrap": 100, "bins": 15, "compare_set": "everything"}
     )
-    raw, scaled = (
-        evaluate_logits(logits, labels, options, 0, temperature)
-        for temperature in (1.0, TEMPERATURE)
-    )
+    floor = {"mean": 0.123, "p95": 0.234}
     measured = {
         "rows": ROWS,
-        "raw": raw,
-        "temperature_scaled": scaled,
-        "ece_floor": {"mean": 0.123, "p95": 0.234},
+        "raw": evaluate_logits(logits, labels, options, 0),
+        "temperature_scaled": evaluate_logits(logits, labels, options, 0, TEMPERATURE),
+        "ece_floor": floor,
+    }
+    measured[calibration.measured_as] = {
+        **evaluate_logits(chosen.apply(logits), labels, options, 0),
+        "floor": {"ece": floor},
     }
     write_calibration(
         Path("data/calibration") / key,
@@ -230,6 +232,30 @@ def test_card_tells_of_teachers_from_elsewhere_behind_the_student(project: Calib
     assert f"| peer | peer.onnx | `{'f' * 64}` | a / b | tiny: unknown |" in text
     assert "or nobody knows that it has not: tiny." in text and "**Possibly contaminated:**" in text
     assert "| idle |" not in text, "it had no weight"
+
+
+def test_a_chosen_calibration_by_class_is_in_files_records_and_card(project: Calibration) -> None:
+    vector = Vector((0.4, 0.9, 0.6, 1.2, 0.5, 0.7, 1.1), (2.5, -1.5, 0.5, -2.0, 0.75, 1.25, -1.5))
+    write_reliable("kd-1", project.model_sha256, vector)
+    onnx.main()
+    plain = {"scale": list(vector.scale), "bias": list(vector.bias)}
+    for record in read_export_report(Path("data/onnx/onnxexportreport.json")):
+        found = Predictor(Path("data/onnx") / record["file"], threads=1)
+        assert found.metadata.by_class is not None
+        assert found.metadata.by_class.to_dict() == record["calibration"] == plain
+        predicted = found.predict(faces(5))
+        np.testing.assert_allclose(
+            predicted.probabilities, softmax(vector.apply(predicted.logits), axis=1), atol=1e-6
+        )
+    assert read_parity(Path("data/onnx/onnxparity.json"))["calibrator"]["method"] == "vector"
+    text = Path("data/onnx/MODEL_CARD.md").read_text()
+    measured = read_json(Path("data/calibration/kd-1/reliabilitymetrics.json"))["everything"]
+    accuracy = measured["vector"]["metrics"]["accuracy"]
+    assert accuracy != measured["raw"]["metrics"]["accuracy"]
+    assert f"| everything | {ROWS} | {accuracy['value']:.3f} (" in text
+    assert f"→ {measured['vector']['metrics']['ece']['value']:.3f} (" in text
+    assert "softmax(scale * logits + bias), with scale [0.4, 0.9," in text
+    assert "The exported files carry a scale and a bias of each class" in text
 
 
 def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:

@@ -56,20 +56,18 @@ def run_node(*arguments: str | Path, **environment: str) -> str:
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory, exported: Exported) -> Path:
     """The built page with the tiny network; do not change it."""
-    folder = tmp_path_factory.mktemp("page")
+    return make_page(tmp_path_factory.mktemp("pages") / "page", exported.files["fp32"])
+
+
+def make_page(folder: Path, network: Path) -> Path:
+    """The built page with a network."""
+    folder.mkdir()
     try:
         find_bundle(ROOT / "web")
     except ArtifactError as error:
         lacking(f"{error.problem} `make setup` builds it")
-    write_page(
-        folder,
-        exported.files["fp32"],
-        detector_file(),
-        Specification(),
-        "tiny",
-        ["sample_expw"],
-        ROOT / "web",
-    )
+    trained_on, root = ["sample_expw"], ROOT / "web"
+    write_page(folder, network, detector_file(), Specification(), "tiny", trained_on, root)
     return folder
 
 

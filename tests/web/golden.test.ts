@@ -4,9 +4,10 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
+import { probabilitiesOf } from '../../web/src/engine/calibration.ts'
 import { CLASSES } from '../../web/src/engine/classes.ts'
 import { kept } from '../../web/src/engine/detector.ts'
-import { Engine, softmax } from '../../web/src/engine/engine.ts'
+import { Engine } from '../../web/src/engine/engine.ts'
 import type { Networks } from '../../web/src/engine/engine.ts'
 import type { Picture } from '../../web/src/engine/picture.ts'
 import { cut, faceSquare, resize, roundHalfEven } from '../../web/src/engine/picture.ts'
@@ -82,6 +83,12 @@ for (const line of golden('pictures')) {
   })
 }
 
+for (const line of golden('calibration')) {
+  test(`calibration: ${line.name}`, () => {
+    near(probabilitiesOf(line.logits, line.network), line.probabilities, 1e-9, line.name)
+  })
+}
+
 for (const line of golden('tracking')) {
   test(`tracking: ${line.name}`, () => {
     const tracker = new Tracker(line.rules)
@@ -144,7 +151,7 @@ test('detection and answers of the network', { skip: !graphs && 'no graphs' }, a
     for (const line of golden('detection')) {
       const engine = new Engine(both, {
         preprocessing: facts.preprocessing,
-        temperature: 1,
+        calibration: { temperature: 1 },
         specification: specification({ detect: { longest_side: line.longest_side } }),
       })
       const { faces } = await engine.analyse(picture(image), 0)
@@ -158,7 +165,7 @@ test('detection and answers of the network', { skip: !graphs && 'no graphs' }, a
   await context.test('probabilities', async () => {
     for (const line of lines(new URL('answers.jsonl', graphs))) {
       const logits = await both.classify([prepare(picture(line.image), facts.preprocessing)])
-      near(softmax(logits, facts.temperature), line.probabilities, 1e-3, line.name)
+      near(probabilitiesOf(logits, facts), line.probabilities, 1e-3, line.name)
     }
   })
 })

@@ -157,7 +157,7 @@ test('where searching is slow only some frames are searched, and the boxes betwe
   }
   const engine = new Engine(networks, {
     preprocessing: { size: 32, crop: 1, clahe: false, clahe_clip: 2, clahe_tile: 8 },
-    temperature: 1,
+    calibration: { temperature: 1 },
     specification: specification(),
     clock: () => now,
   })

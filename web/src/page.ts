@@ -1,12 +1,13 @@
 /** What stage `web` says of the files beside the page: `model/page.json`. */
 
+import type { Calibration } from './engine/calibration.ts'
 import type { Preprocessing } from './engine/preprocessing.ts'
 import type { PartOfSpecification } from './engine/specification.ts'
 
 export interface PageFacts {
   readonly schema: 1
   readonly version: string
-  readonly network: {
+  readonly network: Calibration & {
     readonly file: string
     readonly sha256: string
     readonly bytes: number
@@ -15,7 +16,6 @@ export interface PageFacts {
     readonly precision: string
     readonly labels: string[]
     readonly licence: string
-    readonly temperature: number
     readonly preprocessing: Preprocessing
     readonly preprocessing_hash: string
     readonly source_model_sha256: string

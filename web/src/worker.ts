@@ -1,5 +1,6 @@
 /** The engine in a thread of its own: one frame at a time comes in, and goes back with its analysis. */
 
+import type { Calibration } from './engine/calibration.ts'
 import type { Analysis, Networks } from './engine/engine.ts'
 import { Engine } from './engine/engine.ts'
 import { fromCanvas } from './engine/picture.ts'
@@ -13,7 +14,7 @@ export type ToWorker =
       kind: 'start'
       files: Files
       preprocessing: Preprocessing
-      temperature: number
+      calibration: Calibration
       specification: Specification
       threads: number
     }

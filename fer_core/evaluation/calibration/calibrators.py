@@ -1,7 +1,8 @@
 """What turns a network's logits into calibrated ones: four maps, each known by its parameters.
 
 All are of the form scale × logit + bias, per class or per source; softmax of the result is the
-calibrated probability. None is folded into an exported file but the temperature.
+calibrated probability. An exported file may carry each of them but the temperatures by source: a
+file does not know where a face is from.
 """
 
 import math
@@ -94,6 +95,11 @@ class Vector:
 
     def __post_init__(self) -> None:
         _check_positive("scale", *self.scale)
+
+    @property
+    def temperature(self) -> float:
+        """T of the mean scale, for what knows only temperatures."""
+        return len(self.scale) / sum(self.scale)
 
     def apply(self, logits: np.ndarray, sources: Sequence[str] | None = None) -> np.ndarray:
         """Calibrated logits, float64 [..., 7]; see `Calibrator`."""

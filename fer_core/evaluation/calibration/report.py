@@ -1,14 +1,14 @@
 """The calibration of one network as an artifact: fitted on calib rows, judged on val and test rows.
 
 `data/calibration/<key>/` holds `calibration.json` (every method's parameters, which was chosen, and
-the temperature that an exported file gets), `reliabilitymetrics.json` (each set without and with
+which an exported file carries), `reliabilitymetrics.json` (each set without and with
 each method) and `reliability.csv` (the points of the reliability diagrams).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from fer_core.evaluation.calibration.calibration import (
     short,
 )
 from fer_core.evaluation.calibration.calibrators import (
+    Calibrator,
     Temperature,
     calibrator_from_json,
     calibrator_to_json,
@@ -39,12 +40,19 @@ from fer_core.evaluation.calibration.choice import (
     FittedMethod,
     choose_calibrator,
 )
-from fer_core.evaluation.metrics.options import EvaluationOptions, Method
+from fer_core.evaluation.metrics.options import Carry, EvaluationOptions, Method
 from fer_core.evaluation.metrics.record import Evaluation, evaluate_logits
 
-__all__ = ["Calibration", "CalibrationReport", "calibrate", "read_calibration", "write_calibration"]
+__all__ = [
+    "Calibration",
+    "CalibrationReport",
+    "calibrate",
+    "carried_method",
+    "read_calibration",
+    "write_calibration",
+]
 
-_ARTIFACT = "calibration/3"
+_ARTIFACT = "calibration/4"
 _FITTED_ON = "calib"
 _PLAIN = ("n", "nll_before", "nll_after")
 
@@ -55,13 +63,13 @@ class Calibration:
 
     Attributes:
         key: of the network.
-        temperature: that an exported file gets, whatever was chosen; probabilities are
-            softmax(logits / temperature).
+        temperature: of the method of that name; leaderboards and comparisons of networks use it.
         n: calib rows that everything was fitted on.
         nll_before, nll_after: of those rows, at 1 and at the temperature.
         rows_sha256: of the dev rows.
         model_sha256: of the network's weights: a calibration belongs to one set of weights.
         choice: every method fitted, and the one chosen.
+        carries: the method that an exported file carries, see `carried_method`.
     """
 
     key: str
@@ -72,6 +80,19 @@ class Calibration:
     rows_sha256: str
     model_sha256: str
     choice: CalibrationChoice
+    carries: Method
+
+    @property
+    def carried(self) -> Calibrator:
+        """What an exported file carries: its `probabilities` are the softmax of what this makes of
+        its `logits`.
+        """
+        return self.choice.methods[self.carries].calibrator
+
+    @property
+    def measured_as(self) -> str:
+        """Key of what `carried` reaches in `reliabilitymetrics.json`."""
+        return _measured_as(self.carries)
 
     def apply(
         self, logits: np.ndarray, sources: Sequence[str] | None = None, method: Method | None = None
@@ -116,8 +137,19 @@ class CalibrationReport:
     reliability: pd.DataFrame
 
 
+def carried_method(chosen: Method, carry: Carry) -> Method:
+    """The method that an exported file carries: the chosen one, unless a file cannot know what it
+    asks for, as the source of a face, or is held to the temperature.
+    """
+    return "temperature" if carry == "temperature" or chosen == "per_source" else chosen
+
+
 def calibrate(
-    evaluation: Evaluation, rows: Rows, options: EvaluationOptions, seed: int
+    evaluation: Evaluation,
+    rows: Rows,
+    options: EvaluationOptions,
+    seed: int,
+    carry: Carry = "chosen",
 ) -> CalibrationReport:
     """Fit every method on the calib rows of an evaluation and choose; measure val and every named
     test set without and with each.
@@ -127,6 +159,7 @@ def calibrate(
         rows: the dev rows, which say what belongs together in cross-validation.
         options: section `evaluation`.
         seed: of the bootstrap and of the floors.
+        carry: what exported files carry, `deploy.calibration`.
 
     Raises:
         ArtifactError: other rows than the evaluation's.
@@ -151,6 +184,7 @@ def calibrate(
         rows_sha256=evaluation.dev.rows_sha256,
         model_sha256=evaluation.dev.model_sha256,
         choice=choice,
+        carries=carried_method(choice.chosen, carry),
     )
     metrics: dict[str, dict[str, Any]] = {}
     tables = []
@@ -195,6 +229,7 @@ def write_calibration(folder: Path, report: CalibrationReport) -> None:
                 **{name: getattr(found, name) for name in _PLAIN},
                 "log_bounds": LOG_BOUNDS,
                 "chosen": choice.chosen,
+                "carried": found.carries,
                 "folds": choice.folds,
                 "methods": {name: _plain(fitted) for name, fitted in choice.methods.items()},
                 "refused": choice.refused,
@@ -216,8 +251,8 @@ def read_calibration(folder: Path, model_sha256: str) -> Calibration:
 
     Raises:
         ArtifactError: missing, damaged, of another version or class order, fitted on other rows
-            than calib, of other weights, or with a choice or temperature that is not of the methods
-            fitted.
+            than calib, of other weights, or with a choice, a carried method or a temperature that
+            is not of the methods fitted.
     """
     header = open_artifact(folder, _ARTIFACT, folder.name)
     file = folder / "calibration.json"
@@ -234,22 +269,25 @@ def read_calibration(folder: Path, model_sha256: str) -> Calibration:
             rows_sha256=header.rows_sha256 or "",
             model_sha256=header.made_from["model"],
             choice=choice,
+            carries=values["carried"],
             **{name: values[name] for name in ("temperature", *_PLAIN)},
         )
-        exported = methods["temperature"].calibrator
+        plain = methods["temperature"].calibrator
     except KeyError as error:
         raise ArtifactError("A key is missing.", where=file, expected=error.args[0]) from error
     if (
         fitted_on != _FITTED_ON
         or choice.chosen not in methods
-        or exported != Temperature(calibration.temperature)
+        or calibration.carries
+        not in {carried_method(choice.chosen, one) for one in get_args(Carry)}
+        or plain != Temperature(calibration.temperature)
     ):
         raise ArtifactError(
             "This is no calibration.",
             where=file,
-            found=(fitted_on, choice.chosen, calibration.temperature),
-            expected=f"fitted on calib rows, the choice one of {list(methods)}, the temperature "
-            "that of its method",
+            found=(fitted_on, choice.chosen, calibration.carries, calibration.temperature),
+            expected=f"fitted on calib rows, the choice one of {list(methods)}, carried that or "
+            "the temperature, the temperature that of its method",
         )
     if calibration.model_sha256 != model_sha256:
         raise ArtifactError(
@@ -269,10 +307,12 @@ def _stages(
     """
     yield "raw", "raw", logits
     for method in calibration.choice.methods:
-        key, stage = (
-            ("temperature_scaled", "scaled") if method == "temperature" else (method, method)
-        )
-        yield key, stage, calibration.apply(logits, sources, method)
+        stage = "scaled" if method == "temperature" else method
+        yield _measured_as(method), stage, calibration.apply(logits, sources, method)
+
+
+def _measured_as(method: Method) -> str:
+    return "temperature_scaled" if method == "temperature" else method
 
 
 def _plain(fitted: FittedMethod) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.evaluation.calibration.calibration import short_temperature
+from fer_core.evaluation.calibration.calibrators import Calibrator, Temperature
 from fer_core.evaluation.metrics.bootstrap import Interval, paired_differences
 from fer_core.evaluation.metrics.metrics import Outcome, measure, outcome_of
 from fer_core.evaluation.metrics.record import Evaluation
@@ -28,6 +29,7 @@ __all__ = [
 
 _SLACK = 1e-9
 _NAMES = ("macro_f1", "minority_f1", "nll", "ece")
+_AS_THEY_ARE = Temperature(1.0)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def compare_sets(
     bins: int,
     resamples: int,
     seed: int,
-    temperatures: tuple[float, float] = (1.0, 1.0),
+    calibrators: tuple[Calibrator, Calibrator] = (_AS_THEY_ARE, _AS_THEY_ARE),
 ) -> list[SetComparison]:
     """Measure both models on the named test sets they share.
 
@@ -167,8 +169,8 @@ def compare_sets(
         bins: confidence bins of ece.
         resamples: of the bootstrap.
         seed: of the bootstrap.
-        temperatures: of the candidate and of the baseline, that their logits are divided by for NLL
-            and ECE.
+        calibrators: of the candidate and of the baseline, that make the answers that are measured
+            of their logits.
 
     Raises:
         ArtifactError: other test rows, no shared set, or a set that one of them lacks.
@@ -202,8 +204,8 @@ def compare_sets(
                 remedy="evaluate both with the same params",
             )
         a, b = (
-            _outcome(model, name, bins, t)
-            for model, t in zip((candidate, baseline), temperatures, strict=True)
+            _outcome(model, name, bins, how)
+            for model, how in zip((candidate, baseline), calibrators, strict=True)
         )
         differences = paired_differences(
             [a], [b], _NAMES, resamples, seed, candidate.clusters(name)
@@ -234,9 +236,9 @@ def judge(gate: str, compared: Sequence[SetComparison]) -> GateResult:
     return GateResult(gate, all(holds for _, _, holds, _ in findings), findings)
 
 
-def _outcome(model: Evaluation, name: str, bins: int, temperature: float) -> Outcome:
+def _outcome(model: Evaluation, name: str, bins: int, calibrator: Calibrator) -> Outcome:
     mask = model.sets[name]
-    return outcome_of(model.test.eval[mask], model.test.labels[mask], bins, temperature)
+    return outcome_of(calibrator.apply(model.test.eval[mask]), model.test.labels[mask], bins)
 
 
 def _change(seen: SetComparison, metric: str, as_share: bool) -> str:

@@ -2,7 +2,7 @@
 how far to trust it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Answers:
     Attributes:
         sample_ids: of the rows.
         labels: int64 [N].
-        p: float64 [N, 7], at the temperature of the exported file.
+        p: float64 [N, 7], as the exported file gives them.
         clusters: int64 [N], equal numbers for rows of one picture or group.
     """
 
@@ -68,15 +68,24 @@ class Answers:
         return list(stratified_weights(self.labels, resamples, seed, self.clusters))
 
 
-def answers_of(evaluation: Evaluation, name: str, temperature: float) -> Answers:
-    """The answers to val, calib or a named test set."""
+def answers_of(
+    evaluation: Evaluation, name: str, calibrated: Callable[[np.ndarray], np.ndarray]
+) -> Answers:
+    """The answers to val, calib or a named test set.
+
+    Args:
+        evaluation: of the student.
+        name: of the set.
+        calibrated: what the exported file makes of logits [N, 7] before softmax: `apply` of the
+            calibrator that it carries.
+    """
     logits, labels = next(
         (logits, labels) for found, logits, labels in evaluation.each_set() if found == name
     )
     return Answers(
         evaluation.sample_ids(name),
         labels.astype(np.int64),
-        softmax(logits, temperature),
+        softmax(calibrated(logits)),
         evaluation.clusters(name),
     )
 

@@ -6,9 +6,11 @@ from pydantic import Field
 
 from fer_core.base.params import Section, each_once
 
-__all__ = ["METHODS", "CalibrationOptions", "EvaluationOptions", "Method"]
+__all__ = ["METHODS", "CalibrationOptions", "Carry", "EvaluationOptions", "Method"]
 
 Method = Literal["temperature", "bias_corrected", "vector", "per_source"]
+Carry = Literal["chosen", "temperature"]
+"""What exported files carry: the method that is chosen, or the temperature whatever is chosen."""
 METHODS: tuple[Method, ...] = get_args(Method)
 """From the simplest on; what asks for a face's source is least simple: a camera's picture has none.
 """
@@ -21,7 +23,8 @@ class CalibrationOptions(Section):
     """How networks are calibrated.
 
     Attributes:
-        methods: what is fitted; temperature must be among them, because an exported file holds it.
+        methods: what is fitted; temperature must be among them, because networks are compared with
+            it, and a file carries it where it can carry no other.
         folds: of the cross-validation that chooses between them.
     """
 

@@ -100,9 +100,8 @@ def choose_rows(sample_ids: Sequence[str], labels: np.ndarray, count: int, seed:
 
 def measure_robustness(
     faces: Faces,
-    logits_of: Callable[[list[np.ndarray]], np.ndarray],
+    calibrated_of: Callable[[list[np.ndarray]], np.ndarray],
     options: RobustnessOptions,
-    temperature: float,
     evaluation: EvaluationOptions,
     seed: int,
 ) -> dict[str, Any]:
@@ -110,9 +109,9 @@ def measure_robustness(
 
     Args:
         faces: to corrupt.
-        logits_of: the network: RGB faces to logits [n, 7].
+        calibrated_of: the exported file: RGB faces to calibrated logits [n, 7], whose softmax are
+            its probabilities.
         options: section `trust.robustness`.
-        temperature: of the calibrated probabilities.
         evaluation: section `evaluation`.
         seed: of the corruptions and of the bootstrap.
 
@@ -127,8 +126,8 @@ def measure_robustness(
         if seen.mean() < _LEAST:
             reason = "so many faces cannot be seen in what is left of the picture"
             return dict(refused(int((~seen).sum()), reason)), None
-        logits = logits_of([image for image, shown in zip(images, seen, strict=True) if shown])
-        outcome = outcome_of(logits, faces.labels[seen], evaluation.bins, temperature)
+        logits = calibrated_of([image for image, shown in zip(images, seen, strict=True) if shown])
+        outcome = outcome_of(logits, faces.labels[seen], evaluation.bins)
         found = confidence_intervals(
             outcome, evaluation.bootstrap, seed, _NAMES, faces.clusters[seen]
         )

@@ -18,7 +18,7 @@ from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import SPLITS, Rows
 from fer_core.evaluation.calibration.report import Calibration
 from fer_core.evaluation.crossval.crossval import crossval_words
-from fer_core.export.card.carried import carried_words
+from fer_core.export.card.carried import by_class_words, carried_words
 from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.models.networks.card import ModelCard
@@ -38,7 +38,7 @@ class CardFacts:
         card: of its saved model.
         metadata: embedded in the files.
         calibration: of the student.
-        reliability: set -> metrics without and with the temperature, see
+        reliability: set -> metrics without and with each calibration, see
             `read_reliability_metrics`.
         dev, test: rows of the pack's halves.
         licences: data set -> terms of use.
@@ -82,16 +82,17 @@ def model_card(facts: CardFacts) -> str:
         autoescape=False,
     )
     sets = {name: found for name, found in facts.reliability.items() if name != "val"}
-    first = next(iter(sets))
+    first, measured_as = next(iter(sets)), facts.calibration.measured_as
     text = environment.get_template("model_card.md.j2").render(
         facts=facts,
         use=intended_use,
         classes=CLASSES,
         sets=sets,
         rows=_rows_of_sources(facts),
-        weakest=[(name, *_weakest(found)) for name, found in sets.items()],
+        weakest=[(name, *_weakest(found[measured_as])) for name, found in sets.items()],
         sides=facts.test.frame["min_side"],
-        carried=carried_words(facts.calibration, sets[first], first),
+        carried=carried_words(facts.calibration, facts.reliability, first),
+        by_class=by_class_words(facts.calibration),
         gates=GATES,
         doubtful=_doubtful(facts.outside),
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
@@ -121,5 +122,5 @@ def _rows_of_sources(facts: CardFacts) -> dict[str, Counter[str]]:
 
 def _weakest(found: Mapping[str, Any]) -> tuple[str, float]:
     """The class with the least F1 of those that the set has rows of."""
-    present = {label: f1 for label, f1 in found["raw"]["per_class_f1"].items() if f1 is not None}
+    present = {label: f1 for label, f1 in found["per_class_f1"].items() if f1 is not None}
     return min(present.items(), key=lambda item: item[1])

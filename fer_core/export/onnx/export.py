@@ -1,7 +1,7 @@
 """A trained network as a self-contained ONNX file.
 
 The network alone comes from torch's exporter; `assemble` puts normalisation before it and
-temperature and softmax after it, node by node, so that these stay in single precision whatever the
+calibration and softmax after it, node by node, so that these stay in single precision whatever the
 network's. The bytes depend on the model only: no times, paths or stack traces.
 """
 

@@ -11,9 +11,10 @@ from fer_core.base.artifact import object_with, read_plain
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_json
 from fer_core.dataset.pack.rows import Rows
+from fer_core.evaluation.calibration.calibrators import Calibrator, calibrator_to_json
 from fer_core.export.onnx.options import Precision
 
-__all__ = ["GATES", "Gate", "Parity", "read_parity", "write_parity"]
+__all__ = ["GATES", "Gate", "Parity", "plain_calibrator", "read_parity", "write_parity"]
 
 _SCORES = tuple(
     f"{name}{of}" for name in ("macro_f1", "accuracy", "ece") for of in ("_reference", "")
@@ -34,9 +35,10 @@ class Parity:
         kl: mean KL divergence from the reference's probabilities to the file's, in nats.
         max_probability_diff, mean_probability_diff: absolute difference of the probabilities.
         max_softmax_error: greatest absolute difference between a probability of the file and
-            softmax(its own logits / T): the part that single precision computes in every file, so
-            it is near zero unless the temperature is wrong.
-        macro_f1_reference, macro_f1, accuracy_reference, accuracy: of both on the labels.
+            what the calibration makes of its own logits: the part that single precision computes in
+            every file, so it is near zero unless the calibration is wrong.
+        macro_f1_reference, macro_f1, accuracy_reference, accuracy: of both on the labels; a
+            calibration by class may change the predicted class.
         ece_reference, ece: of both, calibrated.
         chosen_on: the same of val and calib rows, which decide where test rows must not; else None.
     """
@@ -113,7 +115,7 @@ class Gate:
             ("mean KL divergence", parity.kl, self.kl),
             ("largest probability difference", parity.max_probability_diff, self.probability),
             (
-                "largest softmax error at the calibrated temperature",
+                "largest softmax error under the calibration",
                 parity.max_softmax_error,
                 self.softmax,
             ),
@@ -134,12 +136,12 @@ _PASSED = object_with({**_FIGURES, "gate": dict[str, Any], "pass": bool})
 _REFUSED = object_with({**_FIGURES, "gate": dict[str, Any], "pass": bool, "reasons": list[str]})
 _RECORD = object_with(
     {
-        "schema": Literal[3],
+        "schema": Literal[4],
         "kind": Literal["onnxparity"],
         "rows_sha256": str,
         "rows_expected": int,
         "rows_used": int,
-        "temperature": float,
+        "calibrator": dict[str, Any],
         "precisions": dict[str, _PASSED],  # type: ignore[valid-type]
         "refused": dict[str, _REFUSED],  # type: ignore[valid-type]
     }
@@ -181,7 +183,7 @@ GATES: dict[Precision, Gate] = {
 def write_parity(
     path: Path,
     results: Mapping[Precision, Parity],
-    temperature: float,
+    calibrator: Calibrator,
     rows: Rows,
 ) -> None:
     """Write `onnxparity.json`: figures on the test rows, gate and verdict of each precision; those
@@ -200,20 +202,25 @@ def write_parity(
     write_json(
         path,
         {
-            "schema": 3,
+            "schema": 4,
             "kind": "onnxparity",
             "rows_sha256": rows.sha256,
             "rows_expected": len(rows),
             "rows_used": min(parity.rows for parity in results.values()),
-            "temperature": temperature,
+            "calibrator": plain_calibrator(calibrator),
             "precisions": passed,
             "refused": refused,
         },
     )
 
 
+def plain_calibrator(calibrator: Calibrator) -> dict[str, Any]:
+    """Its method and parameters, for JSON."""
+    return {"method": calibrator.method, **calibrator_to_json(calibrator)}
+
+
 def read_parity(path: Path) -> dict[str, Any]:
-    """Read `onnxparity.json`: `rows_sha256`, `temperature`, and by precision the figures of the
+    """Read `onnxparity.json`: `rows_sha256`, `calibrator`, and by precision the figures of the
     files handed out (`precisions`) and of those that are not (`refused`, with `reasons`).
 
     Raises:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fer_core.base.params import Section, each_once
+from fer_core.evaluation.metrics.options import Carry
 
 __all__ = ["DeployOptions", "Int8Options", "LatencyOptions", "Precision"]
 
@@ -35,6 +36,10 @@ class DeployOptions(Section):
         licence: terms of use of the weights, written into every file; it follows the training data.
         int8: how the precision "int8" is made.
         teachers: tags of teachers that are exported too, as fp32.
+        calibration: what every exported file carries: "chosen" is the method that cross-validation
+            on calib rows chooses, which may scale and shift each class and so change the predicted
+            class (the temperature where it chooses one temperature for each data set);
+            "temperature" holds all files to one temperature.
     """
 
     student: Annotated[str, Field(min_length=1)]
@@ -43,6 +48,7 @@ class DeployOptions(Section):
     licence: Annotated[str, Field(min_length=1)]
     int8: Int8Options = Int8Options()
     teachers: tuple[str, ...] = ()
+    calibration: Carry = "chosen"
 
 
 class LatencyOptions(Section):

@@ -2,7 +2,7 @@
 
 The reference is the network in torch on images prepared by the image bank, as in training; the
 other side is the predictor on the same decoded faces. Neither is fed by the other, so a fault in
-preprocessing, weights, precision or temperature shows.
+preprocessing, weights, precision or calibration shows.
 """
 
 import logging
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from fer_core.base.errors import ArtifactError, ModelError
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.pack import Pack
+from fer_core.evaluation.calibration.calibrators import Calibrator
 from fer_core.evaluation.metrics.metrics import log_softmax, measure, outcome_of, softmax
 from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
@@ -35,8 +36,8 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 256
 _BINS = 15
-# A row whose two greatest reference logits lie closer than this share of the logit scale has no
-# decided class: rounding may turn it.
+# A row whose two greatest calibrated logits lie closer in the reference than this share of their
+# scale has no decided class: rounding may turn it.
 _TIE = 1e-5
 
 
@@ -50,7 +51,7 @@ def predict_pack(predictor: Predictor, pack: Pack, rows: np.ndarray | None = Non
     """
     rows = np.arange(len(pack)) if rows is None else rows
     starts = range(0, len(rows), _CHUNK)
-    parts = [
+    return Predictions.joined(
         predictor.predict(
             [
                 decode_rgb(pack.image(row), where=pack.rows.sample_ids[row])
@@ -58,21 +59,17 @@ def predict_pack(predictor: Predictor, pack: Pack, rows: np.ndarray | None = Non
             ]
         )
         for start in tqdm(starts, desc="onnx", unit="batch", leave=False, disable=progress_off())
-    ]
-    return Predictions(
-        np.concatenate([part.probabilities for part in parts]),
-        np.concatenate([part.logits for part in parts]),
     )
 
 
 def measure_parity(
-    reference: np.ndarray, temperature: float, found: Predictions, labels: np.ndarray
+    reference: np.ndarray, calibrator: Calibrator, found: Predictions, labels: np.ndarray
 ) -> Parity:
     """Compare N rows.
 
     Args:
         reference: the network's logits [N, 7]; those of absent classes are `NEVER`.
-        temperature: T that the calibration found; the file's own is not used.
+        calibrator: what the file is to carry; what it says itself is not used.
         found: the file's answers.
         labels: class indices [N].
 
@@ -93,13 +90,14 @@ def measure_parity(
     reference = reference.astype(np.float64)
     difference = np.abs(found.logits - reference)
     scale = max(float(np.abs(reference[reference > NEVER]).max()), float(np.finfo(np.float32).tiny))
-    second, first = np.sort(reference, axis=1)[:, -2:].T
-    decided = first - second > _TIE * scale
-    same = (reference.argmax(axis=1) == found.logits.argmax(axis=1))[decided]
-    log_p = log_softmax(reference, temperature)
+    z, of_file = (calibrator.apply(logits) for logits in (reference, found.logits))
+    second, first = np.sort(z, axis=1)[:, -2:].T
+    decided = first - second > _TIE * np.abs(z[reference > NEVER]).max()
+    same = (z.argmax(axis=1) == of_file.argmax(axis=1))[decided]
+    log_p = log_softmax(z)
     apart = np.abs(np.exp(log_p) - found.probabilities)
     log_q = np.log(np.maximum(found.probabilities.astype(np.float64), np.finfo(np.float64).tiny))
-    before, after = (_scores(z, labels, temperature) for z in (reference, found.logits))
+    before, after = (_scores(one, labels) for one in (z, of_file))
     return Parity(
         rows=len(labels),
         ties=int((~decided).sum()),
@@ -111,9 +109,7 @@ def measure_parity(
         kl=max(float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()), 0.0),
         max_probability_diff=float(apart.max()),
         mean_probability_diff=float(apart.mean()),
-        max_softmax_error=float(
-            np.abs(softmax(found.logits, temperature) - found.probabilities).max()
-        ),
+        max_softmax_error=float(np.abs(softmax(of_file) - found.probabilities).max()),
         macro_f1_reference=before["macro_f1"],
         macro_f1=after["macro_f1"],
         accuracy_reference=before["accuracy"],
@@ -137,15 +133,15 @@ class Reference:
     rows: np.ndarray
     logits: np.ndarray
 
-    def parity(self, predictor: Predictor, temperature: float) -> Parity:
+    def parity(self, predictor: Predictor, calibrator: Calibrator) -> Parity:
         """`measure_parity` of an exported file on these faces."""
         found = predict_pack(predictor, self.pack, self.rows)
-        return measure_parity(self.logits, temperature, found, self.pack.rows.labels[self.rows])
+        return measure_parity(self.logits, calibrator, found, self.pack.rows.labels[self.rows])
 
 
 def check_parity(
     test: Reference,
-    temperature: float,
+    calibrator: Calibrator,
     files: Mapping[Precision, Path],
     threads: int,
     chosen_on: Reference | None = None,
@@ -154,7 +150,7 @@ def check_parity(
 
     Args:
         test: the rows that are reported.
-        temperature: T that the calibration found.
+        calibrator: what the files are to carry.
         files: of each precision.
         threads: of the predictor.
         chosen_on: val and calib rows: whether a file without a binding gate is handed out is
@@ -169,9 +165,9 @@ def check_parity(
     results: dict[Precision, Parity] = {}
     for precision, path in files.items():
         predictor, gate = Predictor(path, threads=threads), GATES[precision]
-        parity = test.parity(predictor, temperature)
+        parity = test.parity(predictor, calibrator)
         if not gate.binding and chosen_on is not None:
-            parity = replace(parity, chosen_on=chosen_on.parity(predictor, temperature))
+            parity = replace(parity, chosen_on=chosen_on.parity(predictor, calibrator))
         results[precision] = parity
         faults = gate.broken_by(parity)
         if faults and gate.binding:
@@ -207,6 +203,5 @@ def drop_refused(
     return kept
 
 
-def _scores(logits: np.ndarray, labels: np.ndarray, temperature: float) -> dict[str, float]:
-    outcome = outcome_of(logits, labels, _BINS, temperature)
-    return measure(outcome, names=("macro_f1", "accuracy", "ece"))
+def _scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    return measure(outcome_of(logits, labels, _BINS), names=("macro_f1", "accuracy", "ece"))

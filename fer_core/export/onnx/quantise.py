@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from fer_core.base.errors import ModelError
 from fer_core.base.logs import progress_off
+from fer_core.evaluation.calibration.calibrators import Calibrator
 from fer_core.evaluation.metrics.metrics import log_softmax
 from fer_core.export.onnx.options import Int8Options
 from fer_core.predict.metadata import LOGITS
@@ -112,7 +113,7 @@ class Quantised:
 
 
 def quantise(
-    network: ModelProto, faces: np.ndarray, temperature: float, options: Int8Options
+    network: ModelProto, faces: np.ndarray, calibrator: Calibrator, options: Int8Options
 ) -> Quantised:
     """Make the 8-bit network.
 
@@ -120,7 +121,7 @@ def quantise(
         network: bare, as `export_network` gives it.
         faces: normalised, float32 [N, 3, size, size]; no test rows, for ranges and the choice of
             layers are fitted to them.
-        temperature: T of the probabilities that are compared.
+        calibrator: of the probabilities that are compared.
         options: section `deploy.int8`.
 
     Raises:
@@ -145,7 +146,7 @@ def quantise(
 
     def built(coverage: float, left_out: Sequence[str]) -> tuple[ModelProto, float]:
         made = to_int8(network, seen.covering(coverage), left_out)
-        return made, divergence(seen.logits, _logits(made, faces), temperature)
+        return made, divergence(seen.logits, _logits(made, faces), calibrator)
 
     tried = {coverage: built(coverage, list(in_float)) for coverage in COVERAGES}
     coverage = min(tried, key=lambda share: tried[share][1])
@@ -274,14 +275,11 @@ def to_int8(
     return made
 
 
-def divergence(reference: np.ndarray, logits: np.ndarray, temperature: float) -> float:
+def divergence(reference: np.ndarray, logits: np.ndarray, calibrator: Calibrator) -> float:
     """Mean KL divergence, in nats, from the probabilities of reference logits [N, 7] to those of
-    others, both at T.
+    others, both calibrated.
     """
-    log_p, log_q = (
-        log_softmax(reference.astype(np.float64), temperature),
-        log_softmax(logits.astype(np.float64), temperature),
-    )
+    log_p, log_q = (log_softmax(calibrator.apply(one)) for one in (reference, logits))
     return max(float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()), 0.0)
 
 

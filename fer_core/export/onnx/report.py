@@ -64,6 +64,7 @@ def write_export_report(
             "precision": precision,
             "input_shape": ["batch", size, size, 3],
             "temperature": metadata.temperature,
+            **({"calibration": metadata.by_class.to_dict()} if metadata.by_class else {}),
             "preprocessing_hash": metadata.preprocessing.hash(),
             "paritycheck": {
                 "meanabsdiff": parity[precision].to_dict()["meanabsdiff"],

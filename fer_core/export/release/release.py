@@ -10,6 +10,7 @@ from typing import Any
 
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import new_folder, read_json, sha256_file, write_json, write_text
+from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.export.release.answers import check_answers, write_answers
 from fer_core.models.networks.card import read_card
@@ -82,7 +83,7 @@ def write_release(
         card_text = (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
         write_text(new / "MODEL_CARD.md", card_text)
         write_text(new / LICENCE, _licence(networks["fp32"].metadata.licence, folder.name))
-        write_json(new / RESULTS, _results(calibrated))
+        write_json(new / RESULTS, _results(calibrated, card.weights_sha256))
         write_answers(new / ANSWERS, networks)
         paths = sorted(path for path in new.rglob("*") if path.is_file())
         if large := [path for path in paths if path.stat().st_size > MOST_BYTES]:
@@ -168,13 +169,16 @@ def _opened(files: Mapping[str, Path]) -> dict[str, Predictor]:
     return {precision: Predictor(file, threads=1) for precision, file in files.items()}
 
 
-def _results(calibrated: Path) -> dict[str, Any]:
-    """Set -> rows, and metrics with intervals before and after the temperature."""
+def _results(calibrated: Path, weights_sha256: str) -> dict[str, Any]:
+    """Set -> rows, and metrics with intervals before the calibration that the files carry and
+    after.
+    """
+    measured_as = read_calibration(calibrated, weights_sha256).measured_as
     return {
         name: {
             "rows": found["rows"],
             "raw": found["raw"],
-            "calibrated": found["temperature_scaled"],
+            "calibrated": found[measured_as],
         }
         for name, found in read_reliability_metrics(calibrated).items()
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.labels import N_CLASSES
+from fer_core.export.onnx.gates import plain_calibrator
 
 if TYPE_CHECKING:
     from fer_core.report.facts.collect import ModelFacts, RunFacts
@@ -128,8 +129,7 @@ def _of_export(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
         yield weights, test.model_sha256, f"weights of {file} and of the evaluation"
     exported = [record["precision"] for record in facts.exports]
     yield list(facts.parity["precisions"]), exported, "precisions exported and compared"
-    temperature = facts.deployed.calibration.temperature
-    what = "temperature of the export and of the calibration"
-    yield facts.parity["temperature"], temperature, what
+    carried = plain_calibrator(facts.deployed.calibration.carried)
+    yield facts.parity["calibrator"], carried, "calibrator of the export and of the calibration"
     what = "rows of the parity and of the evaluation"
     yield facts.parity["rows_sha256"], test.rows_sha256, what

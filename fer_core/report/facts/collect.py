@@ -112,8 +112,8 @@ class ModelFacts:
 
     Attributes:
         evaluation: logits and metrics.
-        calibration: its temperature.
-        reliability: set -> rows, raw, temperature_scaled, ece_floor.
+        calibration: every method fitted, the one chosen and the one that its file carries.
+        reliability: set -> rows, raw, temperature_scaled and every other method, ece_floor.
         points: of the reliability diagrams: set, stage, bin, confidence, accuracy, count.
         history: one row an epoch; empty for a teacher from elsewhere.
         surroundings: machine, packages and speed of its training; empty where it was trained
@@ -128,6 +128,13 @@ class ModelFacts:
     history: pd.DataFrame
     surroundings: dict[str, Any]
     stages: dict[str, Any] | None
+
+    def of_file(self, set_name: str) -> dict[str, Any]:
+        """What the answers of its file reach on a set: metrics, floor, per_class_f1, confusion. The
+        tables of all models are of the network's raw answers or at its temperature.
+        """
+        found: dict[str, Any] = self.reliability[set_name][self.calibration.measured_as]
+        return found
 
 
 @dataclass(frozen=True)

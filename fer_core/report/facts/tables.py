@@ -161,13 +161,14 @@ def history_points(facts: RunFacts, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def confusion_points(facts: RunFacts) -> pd.DataFrame:
-    """Label and prediction of the deployed student for each row of `compare_set`, in class order:
-    actual, predicted.
+    """Label and prediction of the deployed student's file for each row of `compare_set`, in class
+    order: actual, predicted.
     """
     evaluation = facts.deployed.evaluation
     mask = evaluation.sets[facts.scope.compare_set]
+    calibrated = facts.deployed.calibration.carried.apply(evaluation.test.eval[mask])
     pairs = np.column_stack(
-        [evaluation.test.labels[mask].astype(np.int64), evaluation.test.eval[mask].argmax(axis=1)]
+        [evaluation.test.labels[mask].astype(np.int64), calibrated.argmax(axis=1)]
     )
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     names = np.array(CLASSES, dtype=object)
@@ -175,16 +176,15 @@ def confusion_points(facts: RunFacts) -> pd.DataFrame:
 
 
 def reliability_points(facts: RunFacts, key: str) -> pd.DataFrame:
-    """Reliability of a model on `compare_set`, empty bins left out: stage (raw, scaled), bin,
-    confidence, accuracy, count.
+    """Reliability of a model on `compare_set`, empty bins left out: stage (raw, scaled, and the
+    method that its file carries, if that is another), bin, confidence, accuracy, count.
     """
-    points = facts.models[key].points
-    # a deployed file holds a temperature, so the points of the other methods of calibration are not
-    # its own
+    model = facts.models[key]
+    points = model.points
     points = points[
         (points["set"] == facts.scope.compare_set)
         & (points["count"] > 0)
-        & points["stage"].isin(["raw", "scaled"])
+        & points["stage"].isin(["raw", "scaled", model.calibration.carries])
     ]
     return points[["stage", "bin", "confidence", "accuracy", "count"]].reset_index(drop=True)
 

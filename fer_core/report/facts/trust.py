@@ -43,10 +43,11 @@ def unfinished_methods(facts: RunFacts) -> str | None:
 
 def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
     """Checks, those that ask for care first."""
-    measured = facts.deployed.reliability[facts.scope.compare_set]
-    f1 = measured["raw"]["metrics"]["macro_f1"]
+    name = facts.scope.compare_set
+    measured, rows = facts.deployed.of_file(name), facts.deployed.reliability[name]["rows"]
+    f1 = measured["metrics"]["macro_f1"]
     half = (f1["high"] - f1["low"]) / 2
-    ece, floor = measured["temperature_scaled"]["metrics"]["ece"]["value"], measured["ece_floor"]
+    ece, floor = measured["metrics"]["ece"]["value"], measured["floor"]["ece"]
     rising, refused = unfinished_methods(facts), facts.parity["refused"]
     seeds = len(facts.scope.seeds)
     sources = facts.validation["counts"]["by_source"]
@@ -79,8 +80,8 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
         ),
         Check(
             half <= _NARROW,
-            f"{measured['rows']:,} test faces",
-            f"They tell macro-F1 to within ±{half:.3f}. No weight, epoch or temperature was chosen "
+            f"{rows:,} test faces",
+            f"They tell macro-F1 to within ±{half:.3f}. No weight, epoch or calibration was chosen "
             "on them.",
         ),
         _taught(facts),

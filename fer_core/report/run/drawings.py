@@ -23,7 +23,12 @@ __all__ = [
 FEW = 10
 """Faces of a bin from which on its accuracy says something."""
 _KINDS = ["teacher", "student", "ensemble", "deployed"]
-_STAGES = {"raw": "before", "scaled": "after the temperature"}
+_STAGES = {
+    "raw": "before",
+    "scaled": "after the temperature",
+    "bias_corrected": "after a bias of each class",
+    "vector": "after a scale and bias of each class",
+}
 _SCOPES = {"model": "network alone", "crop": "from face crops"}
 
 
@@ -55,7 +60,7 @@ def leaderboard_chart(facts: RunFacts, lines: Sequence[dict[str, Any]]) -> Marku
             "label": f"{line['macro_f1']:.3f}",
         }
         for line in lines
-        if line["calibrated"]  # predictions are the same before and after
+        if line["calibrated"]  # predictions are the same before and after a temperature
     ]
     return _intervals(rows, f"Macro-F1 on {lines[0]['set']}", _KINDS, "macro-F1")
 
@@ -73,7 +78,7 @@ def class_chart(f1: dict[str, dict[str, float | None]], facts: RunFacts) -> Mark
 
 
 def reliability_chart(facts: RunFacts, key: str) -> Markup:
-    """Accuracy over confidence of a model, before and after temperature scaling."""
+    """Accuracy over confidence of a model, before calibration and after."""
     points = reliability_points(facts, key)
     points = points[points["count"] >= FEW].assign(stage=lambda rows: rows["stage"].map(_STAGES))
     title = f"Reliability of {key} on {facts.scope.compare_set}"

@@ -38,8 +38,7 @@ def mistakes(facts: RunFacts, test: Pack) -> list[FaceGrid]:
     _check_rows(test, model.evaluation.test.rows_sha256)
     rows = np.flatnonzero(model.evaluation.sets[facts.scope.compare_set])
     labels = model.evaluation.test.labels[rows].astype(np.int64)
-    logits = model.evaluation.test.eval[rows].astype(np.float64)
-    p = softmax(logits / model.calibration.temperature)
+    p = softmax(model.calibration.carried.apply(model.evaluation.test.eval[rows]))
     answers, sure = p.argmax(axis=1), p.max(axis=1)
     grids = []
     for label, actual in enumerate(CLASSES):

@@ -14,7 +14,7 @@ from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.boards.hard_cases import REASONS
 from fer_core.evaluation.crossdata.matrix import cross_dataset_words
 from fer_core.evaluation.crossval.crossval import crossval_words
-from fer_core.export.card.carried import carried_words
+from fer_core.export.card.carried import by_class_words, carried_words
 from fer_core.report.facts.change import changes
 from fer_core.report.facts.collect import RunFacts
 from fer_core.report.facts.doubt import DOUBTS, doubt_words, doubtful_methods
@@ -72,7 +72,7 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
     f1, here = _class_f1(facts), context.here
     boards = _boards(facts)
     seeds = {(line["method"], line["metric"]): line for line in students_lines(facts, name)}
-    measured = facts.deployed.reliability[name]
+    calibration = facts.deployed.calibration
     return _TEMPLATES.get_template("page.html.j2").render(
         run=facts,
         name=name,
@@ -92,7 +92,8 @@ def render_page(facts: RunFacts, dev: Pack, test: Pack, context: PageContext) ->
         hard=_hard_board(facts),
         hard_grids=hard_by_reason(facts, dev) if facts.hard_cases else [],
         sheet=SHEET,
-        carried=carried_words(facts.deployed.calibration, measured, name),
+        by_class=by_class_words(calibration),
+        carried=carried_words(calibration, facts.deployed.reliability, name),
         latency=_latency(here.latency) if here else None,
         made_with=_made_with(facts, here.made_with) if here else None,
         params=yaml.safe_dump(dict(context.params), sort_keys=False, default_flow_style=None),

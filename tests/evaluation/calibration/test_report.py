@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,20 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.calibration.calibrators import PerSource, Temperature
-from fer_core.evaluation.calibration.choice import CalibRows, choose_calibrator
+from fer_core.evaluation.calibration.choice import (
+    CalibrationChoice,
+    CalibRows,
+    choose_calibrator,
+)
 from fer_core.evaluation.calibration.report import calibrate, read_calibration, write_calibration
 from fer_core.evaluation.metrics.metrics import METRICS, softmax
-from fer_core.evaluation.metrics.options import METHODS, EvaluationOptions
+from fer_core.evaluation.metrics.options import (
+    METHODS,
+    CalibrationOptions,
+    Carry,
+    EvaluationOptions,
+    Method,
+)
 from fer_core.evaluation.metrics.record import Evaluation, evaluate_logits
 from tests.arrange_logits import DEV, TEST, frame, logits_set
 from tests.artifacts import reseal
@@ -147,6 +158,39 @@ def test_groups_come_from_the_dev_rows():
     assert found != calibrate(known, DEV_ROWS, OPTIONS, 1).calibration.choice
 
 
+@pytest.mark.parametrize(
+    ("chosen", "carry", "carries"),
+    [
+        ("temperature", "chosen", "temperature"),
+        ("bias_corrected", "chosen", "bias_corrected"),
+        ("vector", "chosen", "vector"),
+        ("per_source", "chosen", "temperature"),
+        ("vector", "temperature", "temperature"),
+        ("per_source", "temperature", "temperature"),
+    ],
+)
+def test_a_file_carries_what_is_chosen_unless_it_cannot_or_is_held(
+    chosen: Method, carry: Carry, carries: Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def choose(rows: CalibRows, options: CalibrationOptions) -> CalibrationChoice:
+        return replace(choose_calibrator(rows, options), chosen=chosen)
+
+    monkeypatch.setattr("fer_core.evaluation.calibration.report.choose_calibrator", choose)
+    known = evaluation()
+    report = calibrate(known, DEV_ROWS, OPTIONS, 1, carry)
+    write_calibration(tmp_path / "kd-1", report)
+    found = read_calibration(tmp_path / "kd-1", "weights of rn18")
+    assert (found.choice.chosen, found.carries, found.carried.method) == (chosen, carries, carries)
+    measured = report.metrics["everything"][found.measured_as]["metrics"]
+    calibrated = found.carried.apply(known.test.eval)
+    assert (
+        measured["accuracy"]["value"]
+        == evaluate_logits(calibrated, known.test.labels, OPTIONS, 1)["metrics"]["accuracy"][
+            "value"
+        ]
+    )
+
+
 def test_other_dev_rows_are_refused():
     with pytest.raises(ArtifactError, match="other rows"):
         calibrate(evaluation(), Rows(DEV_ROWS.frame, "x" * 64), OPTIONS, 1)
@@ -213,6 +257,7 @@ def test_sources_reach_the_temperatures_by_source():
         ({"fitted_on": "test"}, "no calibration"),
         ({"temperature": 1.0}, "no calibration"),
         ({"chosen": "beta"}, "no calibration"),
+        ({"carried": "per_source"}, "no calibration"),
         (
             {
                 "methods": {
@@ -248,12 +293,14 @@ def test_calibration_of_another_model_or_version_is_refused(tmp_path: Path):
     reseal(folder, kind="calibration/1")
     with pytest.raises(ArtifactError, match="another kind or version"):
         read_calibration(folder, "weights of rn18")
-    reseal(folder, kind="calibration/3", key="kd-2")
+    reseal(folder, kind="calibration/4", key="kd-2")
     with pytest.raises(ArtifactError, match="is another's"):
         read_calibration(folder, "weights of rn18")
 
 
-@pytest.mark.parametrize("gone", ["temperature", "chosen", "folds", "methods", "refused", "n"])
+@pytest.mark.parametrize(
+    "gone", ["temperature", "chosen", "carried", "folds", "methods", "refused", "n"]
+)
 def test_missing_key_is_named(tmp_path: Path, gone: str):
     write_calibration(tmp_path / "a" / "kd-1", calibrate(evaluation(), DEV_ROWS, OPTIONS, 1))
     file = tmp_path / "a" / "kd-1" / "calibration.json"

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import f1_score, log_loss
 
 from fer_core.base.errors import ArtifactError, ParamsError
+from fer_core.evaluation.calibration.calibrators import Temperature
 from fer_core.evaluation.comparison.gates import (
     GATES,
     SetComparison,
@@ -115,7 +116,7 @@ def test_rules_hold_up_to_their_limits_and_no_further(
     assert judge(gate, [seen(**changes)]).passed is passes
 
 
-def test_calibration_is_judged_at_the_temperatures_given():
+def test_answers_are_judged_as_the_calibrators_given_make_them():
     hot = evaluation("a", 1.5)
     hot = dataclasses.replace(hot, test=dataclasses.replace(hot.test, eval=4 * hot.test.eval))
     hot = dataclasses.replace(hot, dev=dataclasses.replace(hot.dev, eval=4 * hot.dev.eval))
@@ -123,7 +124,8 @@ def test_calibration_is_judged_at_the_temperatures_given():
     temperatures = (fitted_temperature(hot), fitted_temperature(plain))
     assert temperatures[0] == pytest.approx(4 * temperatures[1], rel=1e-4)
     (raw,) = compare_sets(hot, plain, ["everything"], 15, 100, 1)
-    (scaled,) = compare_sets(hot, plain, ["everything"], 15, 100, 1, temperatures)
+    calibrators = (Temperature(temperatures[0]), Temperature(temperatures[1]))
+    (scaled,) = compare_sets(hot, plain, ["everything"], 15, 100, 1, calibrators)
     assert raw.change("nll") > 0.1 and scaled.change("nll") == pytest.approx(0, abs=1e-4)
     assert raw.change("macro_f1") == scaled.change("macro_f1") == 0
 

@@ -130,7 +130,7 @@ def grey_faces(count: int = 70) -> Faces:
 def test_errors_are_those_of_the_network_on_corrupted_faces() -> None:
     faces = grey_faces()
     options = RobustnessOptions(rows=70, corruptions=("mask", "rotation"), strengths=(1, 5))
-    found = measure_robustness(faces, by_brightness, options, 1.0, EVALUATION, 1)
+    found = measure_robustness(faces, by_brightness, options, EVALUATION, 1)
     assert found["clean"]["accuracy"]["value"] == 1
     errors = {
         (name, strength): np.mean(
@@ -160,10 +160,10 @@ def test_a_corruption_that_leaves_no_face_is_named_and_the_others_have_their_num
     even = [np.full((64, 64, 3), 90, np.uint8)] * 10
     some = Faces([*even, *faces.images[10:]], faces.sample_ids, faces.labels, faces.clusters)
     options = RobustnessOptions(rows=70, corruptions=("blur",), strengths=(1,))
-    found = measure_robustness(some, by_brightness, options, 1.0, EVALUATION, 1)
+    found = measure_robustness(some, by_brightness, options, EVALUATION, 1)
     assert found["corruptions"]["blur"]["1"]["unseen"]["n"] == 10
     most = Faces([*even * 5, *faces.images[50:]], faces.sample_ids, faces.labels, faces.clusters)
-    found = measure_robustness(most, by_brightness, options, 1.0, EVALUATION, 1)
+    found = measure_robustness(most, by_brightness, options, EVALUATION, 1)
     assert set(found["corruptions"]["blur"]["1"]) == {"n", "reason"}
     assert found["corruptions"]["blur"]["1"]["n"] == 50 and "mce" not in found
     assert shows_nothing(even[0]) and not shows_nothing(faces.images[20])

@@ -16,6 +16,7 @@ from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError, ModelError
 from fer_core.base.files import read_json, write_json
 from fer_core.dataset.pack.pack import Pack
+from fer_core.evaluation.calibration.calibrators import Temperature
 from fer_core.export.onnx.export import export_files, save_onnx
 from fer_core.export.onnx.faces import reference_logits
 from fer_core.export.onnx.gates import GATES, Parity, read_parity, write_parity
@@ -32,6 +33,8 @@ from fer_core.models.networks.inference import logits_of
 from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.predictor import Predictions, Predictor
 from tests.exports import PREPROCESSING, TEMPERATURE, Exported
+
+CARRIED = Temperature(TEMPERATURE)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def _set_constant(name: str, value: np.ndarray) -> Callable[[onnx.ModelProto], N
 def test_both_precisions_pass_on_every_face(
     exported: Exported, pack: Pack, reference: np.ndarray
 ) -> None:
-    results = check_parity(_on(pack, reference), TEMPERATURE, exported.files, 1)
+    results = check_parity(_on(pack, reference), CARRIED, exported.files, 1)
     assert results["fp32"].rows == len(pack) == 28
     assert results["fp32"].relative < 1e-5
     assert results["fp32"].relative < results["fp16"].relative < 1e-2
@@ -92,7 +95,7 @@ def test_corrupted_weight_is_refused(
 ) -> None:
     path = _changed(exported, tmp_path / "student.fp32.onnx", _corrupt_weight)
     with pytest.raises(ModelError, match=r"student\.fp32\.onnx[\s\S]*logit difference"):
-        check_parity(_on(pack, reference), TEMPERATURE, {"fp32": path}, 1)
+        check_parity(_on(pack, reference), CARRIED, {"fp32": path}, 1)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -105,8 +108,8 @@ def test_wrong_temperature_in_the_file_is_refused(
         _set_constant("temperature", np.array(TEMPERATURE * 1.001)),
         precision,
     )
-    with pytest.raises(ModelError, match="calibrated temperature"):
-        check_parity(_on(pack, reference), TEMPERATURE, {precision: path}, 1)
+    with pytest.raises(ModelError, match="under the calibration"):
+        check_parity(_on(pack, reference), CARRIED, {precision: path}, 1)
 
 
 def test_wrong_normalisation_in_the_file_is_refused(
@@ -118,14 +121,14 @@ def test_wrong_normalisation_in_the_file_is_refused(
         _set_constant("shift", np.full((1, 3, 1, 1), -1.9)),
     )
     with pytest.raises(ModelError, match="logit difference"):
-        check_parity(_on(pack, reference), TEMPERATURE, {"fp32": path}, 1)
+        check_parity(_on(pack, reference), CARRIED, {"fp32": path}, 1)
 
 
 def test_half_precision_does_not_pass_the_gate_of_single(
     exported: Exported, pack: Pack, reference: np.ndarray
 ) -> None:
     with pytest.raises(ModelError):
-        check_parity(_on(pack, reference), TEMPERATURE, {"fp32": exported.files["fp16"]}, 1)
+        check_parity(_on(pack, reference), CARRIED, {"fp32": exported.files["fp16"]}, 1)
 
 
 def test_torch_side_does_not_come_from_the_file(
@@ -141,7 +144,7 @@ def test_figures_agree_with_scipy_and_sklearn() -> None:
     reference, labels = rng.normal(size=(50, 7)).astype(np.float32), rng.integers(0, 7, 50)
     logits = reference + rng.normal(scale=0.3, size=(50, 7)).astype(np.float32)
     parity = measure_parity(
-        reference, 2.0, Predictions(softmax(logits / 2, axis=1), logits), labels
+        reference, Temperature(2.0), Predictions(softmax(logits / 2, axis=1), logits), labels
     )
     p, q = softmax(reference.astype(float) / 2, axis=1), softmax(logits.astype(float) / 2, axis=1)
     assert parity.kl == pytest.approx(entropy(p, q, axis=1).mean(), rel=1e-5)
@@ -168,28 +171,34 @@ def test_tie_turned_by_rounding_is_counted_apart_and_a_real_turn_is_not() -> Non
     tie[0, 1] += 2e-6
     turn[1, 0] = 3.1
     parity = measure_parity(
-        reference, 1.0, Predictions(softmax(tie, axis=1), tie), np.array([0, 1])
+        reference, Temperature(1.0), Predictions(softmax(tie, axis=1), tie), np.array([0, 1])
     )
     assert (parity.ties, parity.agreement) == (1, 1.0)
     assert GATES["fp16"].broken_by(
-        measure_parity(reference, 1.0, Predictions(softmax(turn, axis=1), turn), np.array([0, 1]))
+        measure_parity(
+            reference, Temperature(1.0), Predictions(softmax(turn, axis=1), turn), np.array([0, 1])
+        )
     )
 
 
 def test_other_number_of_rows_and_values_not_finite_are_refused() -> None:
     logits = np.ones((3, 7))
     with pytest.raises(ArtifactError, match="same faces"):
-        measure_parity(logits, 1.0, Predictions(logits[:2], logits[:2]), np.zeros(3, int))
+        measure_parity(
+            logits, Temperature(1.0), Predictions(logits[:2], logits[:2]), np.zeros(3, int)
+        )
     with pytest.raises(ModelError, match="not finite"):
-        measure_parity(logits, 1.0, Predictions(logits * np.nan, logits), np.zeros(3, int))
+        measure_parity(
+            logits, Temperature(1.0), Predictions(logits * np.nan, logits), np.zeros(3, int)
+        )
 
 
 def test_record_is_read_back_and_another_schema_refused(
     tmp_path: Path, exported: Exported, pack: Pack, reference: np.ndarray
 ) -> None:
-    results = check_parity(_on(pack, reference), TEMPERATURE, exported.files, 1)
+    results = check_parity(_on(pack, reference), CARRIED, exported.files, 1)
     path = tmp_path / "onnxparity.json"
-    write_parity(path, results, TEMPERATURE, pack.rows)
+    write_parity(path, results, CARRIED, pack.rows)
     record = read_parity(path)
     assert (record["rows_expected"], record["rows_used"], record["rows_sha256"]) == (
         28,
@@ -220,12 +229,12 @@ def test_eight_bits_may_turn_some_answers_but_lose_only_so_much(wrong: int, prom
     rng = np.random.default_rng(1)
     labels = np.arange(700) % 7
     reference = rng.normal(size=(700, 7)) + 3 * np.eye(7)[labels]
-    parity = measure_parity(reference, 1.0, _lossy(reference, labels, wrong), labels)
+    parity = measure_parity(reference, Temperature(1.0), _lossy(reference, labels, wrong), labels)
     assert parity.agreement < 1
     assert (not GATES["int8"].broken_by(parity)) is promoted
     gain = measure_parity(
         _lossy(reference, labels, wrong).logits,
-        1.0,
+        Temperature(1.0),
         Predictions(softmax(reference, axis=1), reference),
         labels,
     )
@@ -246,7 +255,7 @@ def test_eight_bit_file_that_fails_is_deleted_and_recorded_while_others_stay(
         tmp_path / "student.int8.onnx",
         _set_constant("shift", np.full((1, 3, 1, 1), -9.9)),
     )
-    results = check_parity(_on(pack, reference), TEMPERATURE, {"fp32": single, "int8": spoilt}, 1)
+    results = check_parity(_on(pack, reference), CARRIED, {"fp32": single, "int8": spoilt}, 1)
     faults = GATES["int8"].broken_by(results["int8"])
     assert faults
     assert drop_refused({"fp32": single, "int8": spoilt}, results) == {"fp32": single}
@@ -255,7 +264,7 @@ def test_eight_bit_file_that_fails_is_deleted_and_recorded_while_others_stay(
         and not spoilt.exists()
         and "student.int8.onnx is not handed out" in caplog.text
     )
-    write_parity(tmp_path / "onnxparity.json", results, TEMPERATURE, pack.rows)
+    write_parity(tmp_path / "onnxparity.json", results, CARRIED, pack.rows)
     record = read_parity(tmp_path / "onnxparity.json")
     assert list(record["precisions"]) == ["fp32"]
     assert (
@@ -277,14 +286,14 @@ def test_an_absent_class_is_never_answered_and_a_file_that_would_is_refused(
         masked = reference_logits(exported.network, pack, PREPROCESSING, 1)
     finally:
         declare_absent({})
-    assert check_parity(masked, TEMPERATURE, files, 1)["fp32"].scale < 1e3
+    assert check_parity(masked, CARRIED, files, 1)["fp32"].scale < 1e3
     predictor = Predictor(files["fp32"], logit_bias=[0, 0, 50, 0, 0, 0, 50])
     found = predict_pack(predictor, pack)
     assert predictor.metadata.absent == ("Fear", "Neutral")
     assert not found.probabilities[:, [2, 6]].any()
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-6)
     with pytest.raises(ModelError, match="does not give"):
-        check_parity(masked, TEMPERATURE, {"fp32": exported.files["fp32"]}, 1)
+        check_parity(masked, CARRIED, {"fp32": exported.files["fp32"]}, 1)
 
 
 def test_val_and_calib_rows_decide_on_eight_bits_and_test_rows_are_only_reported(
@@ -292,12 +301,12 @@ def test_val_and_calib_rows_decide_on_eight_bits_and_test_rows_are_only_reported
 ) -> None:
     """The same file, once with a reference of other rows that it agrees with, once not."""
     files, other = {"int8": exported.files["fp16"]}, np.roll(reference, 1, axis=1)
-    bad_on_test = check_parity(
-        _on(pack, other), TEMPERATURE, files, 1, chosen_on=_on(pack, reference)
-    )["int8"]
+    bad_on_test = check_parity(_on(pack, other), CARRIED, files, 1, chosen_on=_on(pack, reference))[
+        "int8"
+    ]
     assert bad_on_test.agreement < 0.5 and not GATES["int8"].broken_by(bad_on_test)
     good_on_test = check_parity(
-        _on(pack, reference), TEMPERATURE, files, 1, chosen_on=_on(pack, other)
+        _on(pack, reference), CARRIED, files, 1, chosen_on=_on(pack, other)
     )["int8"]
     assert good_on_test.agreement > 0.9 and GATES["int8"].broken_by(good_on_test)
     assert good_on_test.to_dict()["chosen_on"]["agreement"] < 0.5

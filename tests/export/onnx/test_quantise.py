@@ -16,6 +16,7 @@ from scipy.stats import entropy
 from torch import nn
 
 from fer_core.base.errors import ModelError
+from fer_core.evaluation.calibration.calibrators import Temperature
 from fer_core.export.onnx.export import export_network, save_networks
 from fer_core.export.onnx.options import Int8Options
 from fer_core.export.onnx.quantise import (
@@ -93,7 +94,7 @@ def student(exported: Exported) -> ModelProto:
 
 @pytest.fixture(scope="module")
 def quantised(student: ModelProto) -> Quantised:
-    return quantise(student, normalised(64), 1.7, Int8Options(max_kl=1e-3))
+    return quantise(student, normalised(64), Temperature(1.7), Int8Options(max_kl=1e-3))
 
 
 def weights(model: ModelProto) -> dict[int, int]:
@@ -208,10 +209,10 @@ def test_stricter_bound_leaves_more_layers_in_float_and_names_them(
     student: ModelProto, quantised: Quantised
 ) -> None:
     images = normalised(64)
-    loose = quantise(student, images, 1.7, Int8Options(max_kl=10.0))
+    loose = quantise(student, images, Temperature(1.7), Int8Options(max_kl=10.0))
     assert set(loose.in_float.values()) == {"first layer", "classifier"}
     bound = loose.kl / 4
-    strict = quantise(student, images, 1.7, Int8Options(max_kl=bound))
+    strict = quantise(student, images, Temperature(1.7), Int8Options(max_kl=bound))
     assert strict.kl <= bound and strict.layers < loose.layers
     assert strict.layers + len(strict.in_float) == loose.layers + len(loose.in_float)
     assert any("alone moves the probabilities" in reason for reason in strict.in_float.values())
@@ -226,7 +227,7 @@ def test_layer_that_serves_badly_is_the_one_left_out() -> None:
         broken.squeeze.weight[:, 0] = broken.last.weight[:, 0] = 0
         broken.classifier.weight *= 8
     model = export_network(broken, SIZE, 18)
-    found = quantise(model, normalised(32), 1.0, Int8Options(max_kl=1e-4))
+    found = quantise(model, normalised(32), Temperature(1.0), Int8Options(max_kl=1e-4))
     layers = [node.name for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
     assert "alone moves" in found.in_float.get(
         layers[1], ""
@@ -236,14 +237,14 @@ def test_layer_that_serves_badly_is_the_one_left_out() -> None:
 def test_divergence_agrees_with_scipy() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 40, 7))
-    assert divergence(a, b, 2.0) == pytest.approx(
+    assert divergence(a, b, Temperature(2.0)) == pytest.approx(
         entropy(softmax(a / 2, axis=1), softmax(b / 2, axis=1), axis=1).mean()
     )
-    assert divergence(a, a, 2.0) == 0
+    assert divergence(a, a, Temperature(2.0)) == 0
 
 
 def test_same_faces_give_the_same_bytes(student: ModelProto, quantised: Quantised) -> None:
-    again = quantise(student, normalised(64), 1.7, Int8Options(max_kl=1e-3))
+    again = quantise(student, normalised(64), Temperature(1.7), Int8Options(max_kl=1e-3))
     assert again.network.SerializeToString(
         deterministic=True
     ) == quantised.network.SerializeToString(deterministic=True)
@@ -253,8 +254,8 @@ def test_same_faces_give_the_same_bytes(student: ModelProto, quantised: Quantise
 def test_bytes_do_not_depend_on_the_process(tmp_path: Path) -> None:
     code = """
 import sys
-from tests.export.onnx.test_quantise import SIZE, Excited, Int8Options, export_network, normalised, quantise
-made = quantise(export_network(Excited().eval(), SIZE, 18), normalised(16), 1.0, Int8Options(max_kl=1e-6))
+from tests.export.onnx.test_quantise import SIZE, Excited, Int8Options, Temperature, export_network, normalised, quantise
+made = quantise(export_network(Excited().eval(), SIZE, 18), normalised(16), Temperature(1.0), Int8Options(max_kl=1e-6))
 open(sys.argv[1], "wb").write(made.network.SerializeToString(deterministic=True))
 """
     for seed in ("1", "5"):
@@ -271,6 +272,8 @@ open(sys.argv[1], "wb").write(made.network.SerializeToString(deterministic=True)
 
 def test_without_faces_or_layers_there_is_nothing_to_quantise(student: ModelProto) -> None:
     with pytest.raises(ModelError, match="needs faces"):
-        quantise(student, normalised(1)[:0], 1.0, Int8Options())
+        quantise(student, normalised(1)[:0], Temperature(1.0), Int8Options())
     with pytest.raises(ModelError, match="no layer"):
-        quantise(scaled_adder(), np.ones((2, 1, 1, 2), dtype=np.float32), 1.0, Int8Options())
+        quantise(
+            scaled_adder(), np.ones((2, 1, 1, 2), dtype=np.float32), Temperature(1.0), Int8Options()
+        )

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import onnx
@@ -17,7 +18,9 @@ from fer_core.predict.metadata import OnnxMetadata
 from tests.exports import save_tiny
 
 FACTS = ReleaseFacts("ce-1", "c" * 40, {"seed": 1}, "d" * 64, {"cores": 2})
-METRICS: dict[str, Any] = {"test_all_sources": {"rows": 9, "raw": {}, "temperature_scaled": {}}}
+METRICS: dict[str, Any] = {
+    "test_all_sources": {"rows": 9, "raw": {}, "temperature_scaled": {}, "vector": {"metrics": {}}}
+}
 
 
 @pytest.fixture
@@ -38,6 +41,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     export_files(network, metadata, 18, ("fp32", "fp16"), tmp_path / "onnx", "student")
     (tmp_path / "onnx" / "MODEL_CARD.md").write_text(f"weights {card.weights_sha256}\n")
     monkeypatch.setattr(release, "read_reliability_metrics", lambda folder: METRICS)
+    carried = SimpleNamespace(measured_as="vector")
+    monkeypatch.setattr(release, "read_calibration", lambda folder, weights: carried)
     return tmp_path
 
 

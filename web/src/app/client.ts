@@ -42,8 +42,9 @@ export class Client {
           client.fail(error)
         }
       }
-      const { preprocessing, temperature } = facts.network
-      client.send({ kind: 'start', files, preprocessing, temperature, specification, threads: 1 }, [
+      const calibration = facts.network
+      const { preprocessing } = facts.network
+      client.send({ kind: 'start', files, preprocessing, calibration, specification, threads: 1 }, [
         files.wasm,
         files.detector,
         files.network,

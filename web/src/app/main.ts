@@ -73,7 +73,9 @@ function showFacts({ network, detector, version }: PageFacts): void {
     ],
     ['trained on', network.trained_on.join(', ')],
     ['licence of the weights', network.licence],
-    ['temperature', String(network.temperature)],
+    network.by_class
+      ? ['calibration', 'a scale and a bias of each class']
+      : ['temperature', String(network.temperature)],
     [
       'input',
       `${network.preprocessing.size} × ${network.preprocessing.size}${network.preprocessing.clahe ? ', CLAHE' : ''}`,

@@ -1,5 +1,7 @@
 /** One frame in, tracked faces with calibrated and smoothed probabilities out. */
 
+import type { Calibration } from './calibration.ts'
+import { probabilitiesOf } from './calibration.ts'
 import { greatest } from './classes.ts'
 import type { Found } from './detector.ts'
 import { decode, kept } from './detector.ts'
@@ -49,7 +51,7 @@ export interface Analysis {
 
 export interface EngineOptions {
   readonly preprocessing: Preprocessing
-  readonly temperature: number
+  readonly calibration: Calibration
   readonly specification: Specification
   readonly clock?: () => number
 }
@@ -198,7 +200,7 @@ export class Engine {
     )
     const logits = await this.networks.classify(faces)
     return boxes.map((_, index) =>
-      softmax(logits.subarray(index * 7, index * 7 + 7), this.options.temperature),
+      probabilitiesOf(logits.subarray(index * 7, index * 7 + 7), this.options.calibration),
     )
   }
 
@@ -207,15 +209,6 @@ export class Engine {
     if (!smoother) this.smoothers.set(track, (smoother = new Smoother(this.rules.smooth)))
     return smoother
   }
-}
-
-/** softmax(logits / T). */
-export function softmax(logits: ArrayLike<number>, temperature: number): number[] {
-  const scaled = Array.from(logits, (value) => value / temperature)
-  const most = Math.max(...scaled)
-  const powers = scaled.map((value) => Math.exp(value - most))
-  const sum = powers.reduce((total, value) => total + value, 0)
-  return powers.map((value) => value / sum)
 }
 
 export function wholeBox(face: Found): Box {
