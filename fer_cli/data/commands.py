@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fer_cli.data.crop import crop
+from fer_cli.data.doubts import doubts
 from fer_cli.data.forget import forget
 from fer_cli.data.frames import frames
 from fer_cli.data.report import counts_table, list_line, next_steps, size
@@ -27,6 +28,7 @@ __all__ = ["CLEAN", "DESCRIPTORS", "app"]
 app = typer.Typer(no_args_is_help=True, help="Add, check and remove raw data sets.")
 
 app.command()(crop)
+app.command()(doubts)
 app.command()(forget)
 app.command()(frames)
 app.command()(yolo)

@@ -36,10 +36,13 @@ class Fused:
     Attributes:
         rows: sample_id, source and label (a class number) of each row, in the pack's order.
         logits: calibrated and fused, at T = 1, float64 [N, 7].
+        folds: how many teachers of each tag the train rows were shared out among so that none saw
+            its own, of the tag with the fewest; 0 where a teacher ran rows that it learned from.
     """
 
     rows: pd.DataFrame
     logits: np.ndarray
+    folds: int = 0
 
 
 def fused_split(params: Params, split: Split) -> Fused:
@@ -71,7 +74,8 @@ def fused_split(params: Params, split: Split) -> Fused:
     options = params.section("targets", TargetOptions, default=TargetOptions())
     how = Teaching(TargetOptions(weights=options.weights), rows.frame["source"].tolist(), None)
     fused = how.fused(ensemble, {tag: one.eval[places] for tag, one in logits.items()}, places)
-    return Fused(frame[["sample_id", "source", "label"]].reset_index(drop=True), fused)
+    folds = min(len(logits[tag].fold_sha256) for tag in how.teachers(ensemble))
+    return Fused(frame[["sample_id", "source", "label"]].reset_index(drop=True), fused, folds)
 
 
 def export_fused(out: Path, fused: Fused, dtype: Literal["float16", "float32"]) -> None:
