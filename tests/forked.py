@@ -5,7 +5,7 @@ takes longer than most of these tests.
 import atexit
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,13 +47,18 @@ def run(root: Path, module: str, arguments: list[str], environment: Mapping[str,
     return finish(start(root, module, arguments, environment))
 
 
-def send_after(process: Process, words: str, number: signal.Signals) -> Finished:
-    """Send a signal to the stage alone once it has printed these words."""
+def send_after(
+    process: Process,
+    words: str,
+    number: signal.Signals,
+    which: Callable[[Process], int] = lambda process: process.pid,
+) -> Finished:
+    """Send a signal to the stage, or to another process, once it has printed these words."""
     before = []
     for line in process.stdout:
         before.append(line)
         if words in line:
-            os.kill(process.pid, number)
+            os.kill(which(process), number)
             break
     ended = finish(process)
     return Finished(ended.status, "".join(before) + ended.text)

@@ -30,7 +30,10 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
     write_json(Path("data/validation.json"), {"rows_by_split": {"train": 1000}})
-    return read_params(SAMPLE)
+    found = read_params(SAMPLE)
+    for section, epochs in (("teacher", 14), ("student", 10)):
+        found[section]["train"]["epochs"] = epochs
+    return found
 
 
 @pytest.fixture

@@ -26,9 +26,11 @@ from torch.nn import functional
 
 from fer_core.base.errors import TrainingError
 from fer_core.models.devices import distributed
+from fer_core.pipeline.nursery import Process
 from fer_core.training.loop.layers import WholePassNoise
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import Pass, check_split, passes
+from tests import forked
 from tests.tiny import dev_splits, write_half
 from tests.training.spread import CASES, PLAIN, open_data, outcome
 from tests.training.test_resume import EPOCHS, arguments, environment, make_project, out, result
@@ -228,22 +230,16 @@ def test_dropout_and_stochastic_depth_are_those_of_the_whole_pass(
     assert not torch.equal(functional.dropout(values[share.own], 0.3), own)
 
 
-def start(root: Path, processes: int) -> "subprocess.Popen[str]":
+def start(root: Path, processes: int) -> Process:
     """The student's stage as DVC starts it, which then starts its processes itself."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.student", *arguments("student")],
-        cwd=root,
-        env=environment(root) | {"FER_PROCESSES": str(processes), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    own = environment(root) | {"FER_PROCESSES": str(processes)}
+    return forked.start(root, "student", arguments("student"), own)
 
 
 def finish(root: Path, processes: int) -> str:
-    run = start(root, processes)
-    text = run.communicate(timeout=240)[1]
-    assert run.returncode == 0, text
-    return text
+    ended = forked.finish(start(root, processes))
+    assert ended.status == 0, ended.text
+    return ended.text
 
 
 def children(process: int) -> list[int]:
@@ -253,19 +249,12 @@ def children(process: int) -> list[int]:
     ]
 
 
-def stop(
-    root: Path, which: Callable[["subprocess.Popen[str]"], int], number: signal.Signals
-) -> tuple[int, str]:
+def stop(root: Path, which: Callable[[Process], int], number: signal.Signals) -> tuple[int, str]:
     """Start the stage in two processes, send one a signal once two epochs are saved; exit status
-    and the rest of the log.
+    and the log.
     """
-    run = start(root, 2)
-    assert run.stderr is not None
-    for line in run.stderr:
-        if "epoch 2/" in line:
-            os.kill(which(run), number)
-            break
-    return run.wait(timeout=120), run.stderr.read()
+    ended = forked.send_after(start(root, 2), "epoch 2/", number, which)
+    return ended.status, ended.text
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +319,8 @@ def test_interrupted_in_two_processes_a_run_goes_on_in_one(
     root = make_project(tmp_path / "project", batch_norm_group=7)
     status, log = stop(root, lambda run: run.pid, signal.SIGINT)
     assert status == 128 + signal.SIGINT, log
-    assert "resumed after epoch 2" in finish(root, 1)
+    again = finish(root, 1)
+    assert "resumed after epoch 2" in again
     check_histories(root, whole[0])
 
 
@@ -339,7 +329,7 @@ def test_processes_do_not_outlive_the_stage_that_started_them(tmp_path: Path) ->
     root = make_project(tmp_path / "project", batch_norm_group=7)
     workers: list[int] = []
 
-    def of_stage(run: "subprocess.Popen[str]") -> int:
+    def of_stage(run: Process) -> int:
         workers.extend(children(run.pid))
         return run.pid
 

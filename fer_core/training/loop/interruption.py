@@ -161,9 +161,14 @@ def open_scratch(runs: Path, identity: Mapping[str, Any]) -> Iterator[Scratch]:
 
 
 def code_hash() -> str:
-    """Hash of the first-party modules that this process has imported: other code, other run."""
+    """Hash of the first-party modules that this process has imported: other code, other run.
+
+    Those that start stages do not count: a run goes on whoever starts it.
+    """
     digest = hashlib.sha256()
     for name in sorted(sys.modules):
+        if name.split(".")[:2] == ["fer_core", "pipeline"]:
+            continue
         if name.split(".")[0] in ("fer_core", "stages", "__main__") and (
             file := getattr(sys.modules[name], "__file__", None)
         ):
