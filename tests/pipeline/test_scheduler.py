@@ -143,11 +143,11 @@ def test_a_signal_that_comes_while_a_stage_is_being_started_reaches_it(
     go, monkeypatch, number, tmp_path
 ):
     monkeypatch.setenv("PACE", "100")
-    start = scheduler.Nurseries.start
+    start, log = scheduler.Nurseries.start, tmp_path / "log"
 
     def interrupted(*arguments):
         started = start(*arguments)
-        until((tmp_path / "log").exists)  # the stage's own handler is there
+        until(lambda: log.exists() and log.read_text().endswith("\n"))  # and not only opened
         os.kill(os.getpid(), number)
         return started
 
