@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+import yaml
 from ruamel.yaml import YAML
 
 from fer_core.base.params import OPTIONAL_SECTIONS, SECTIONS, read_params
@@ -28,7 +29,7 @@ def imports(path: Path) -> set[str]:
 
 def document() -> dict:  # type: ignore[type-arg]
     """The pipeline with the stages that are comments while params have no use for them."""
-    return YAML(typ="safe").load((ROOT / "dvc.yaml").read_text().replace("#~", ""))
+    return yaml.safe_load((ROOT / "dvc.yaml").read_text().replace("#~", ""))
 
 
 def stages() -> dict[str, str | None]:

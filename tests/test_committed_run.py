@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from fer_core.pipeline.keys import keys_of, names_of
 
@@ -47,7 +46,7 @@ def git(*arguments: str) -> bytes:
 
 @cache
 def committed(name: str) -> Any:
-    return YAML(typ="safe", pure=True).load(git("show", f"HEAD:{name}").decode())
+    return parse_yaml(git("show", f"HEAD:{name}").decode(), name)
 
 
 @cache

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 import make
+from fer_core.base.reading import read_yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +98,7 @@ def test_an_environment_is_made_anew_where_there_is_one(tmp_path: Path) -> None:
 
 
 def test_every_stage_that_trains_has_its_scratch_folders_deleted() -> None:
-    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
     assert set(make.TRAININGS) == {
         name
         for name, body in stages.items()

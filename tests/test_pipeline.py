@@ -17,11 +17,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 from fer_core.base.files import sha256_file
 from fer_core.base.labels import CLASSES
-from tests.shipped import ROOT, lay_sample
+from fer_core.base.params import read_params
+from tests.shipped import ROOT, lay_sample, write_params
 from tests.tiny import ARCH, SIDE
 
 BIN = Path(sys.executable).parent
@@ -45,11 +45,9 @@ def write_faces(root: Path, split: str, count: int, seed: int, confusion: float 
 
 
 def change_params(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    yaml = YAML(typ="safe")
-    params = yaml.load(path)
+    params = read_params(path)
     change(params)
-    with path.open("w") as stream:
-        yaml.dump(params, stream)
+    write_params(path, params)
 
 
 def make_small(params: dict[str, Any]) -> None:

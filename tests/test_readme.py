@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 import make
 from fer_cli.main import COMMANDS
@@ -13,6 +12,7 @@ from fer_cli.results.command import with_table
 from fer_cli.results.tables import compare_sets, model_table
 from fer_core.base.errors import ArtifactError
 from fer_core.base.params import read_params
+from fer_core.base.reading import read_yaml
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def test_every_make_target_it_names_exists() -> None:
 
 def test_the_drawing_of_the_pipeline_names_every_stage_that_the_shipped_profile_has() -> None:
     (drawing,) = re.findall(r"```mermaid\n(.*?)```", README, flags=re.S)
-    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
     present = {name for name, body in stages.items() if body.get("foreach") != {}}
     assert set(re.findall(r"\w+", drawing)) - {"flowchart", "LR"} == present
 

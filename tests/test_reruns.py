@@ -7,7 +7,7 @@ the same bytes again stops there: DVC compares outs, so stages behind it do not 
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from fer_core.pipeline.code import is_code
 from tests.shipped import PIPELINE, ROOT
@@ -35,7 +35,7 @@ def reruns(changed: str, **item: str) -> set[str]:
     """
     assert (ROOT / changed).exists(), changed
     found = set()
-    for name, body in YAML(typ="safe").load(PIPELINE)["stages"].items():
+    for name, body in yaml.safe_load(PIPELINE)["stages"].items():
         for dep in body.get("do", body)["deps"]:
             for key, value in item.items():
                 dep = dep.replace(f"${{item.{key}}}", value)

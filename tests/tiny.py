@@ -8,14 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
+from fer_core.base.params import read_params
 from fer_core.dataset.pack.pack import PackOptions, write_pack
 from fer_core.dataset.pack.rows import ROWS_SCHEMA
 from fer_core.images.views import ViewOptions
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.sources.catalogue.faces import Face
 from fer_core.training.loop.options import TrainOptions
+from tests.shipped import SAMPLE, write_params
 
 ARCH = "test_resnet"
 SIDE = 32
@@ -104,8 +105,7 @@ def write_tiny_project(root: Path, **train: object) -> None:
     """params.yaml and both halves of the pack; `train` overrides options of student and teacher
     training.
     """
-    yaml = YAML(typ="safe")
-    params = yaml.load(Path(__file__).parents[1] / "profiles" / "sample.yaml")
+    params = read_params(SAMPLE)
     options = {"epochs": 4, "batch": 14, "lr": 0.01, "lr_warmup_epochs": 1} | train
     params["student"]["train"].update(options)
     params["teacher"]["train"].update(options)
@@ -118,7 +118,6 @@ def write_tiny_project(root: Path, **train: object) -> None:
     params["sets"] = {"everything": {}}
     params["evaluation"].update(bootstrap=100, compare_set="everything")
     params["deploy"].update(student="kd-1")
-    with (root / "params.yaml").open("w") as stream:
-        yaml.dump(params, stream)
+    write_params(root / "params.yaml", params)
     write_half(root / "data" / "pack" / "dev", dev_splits(), seed=1)
     write_half(root / "data" / "pack" / "test", ["test"] * 42, seed=2)

@@ -51,22 +51,19 @@ def doubts(
 def _sheet(table: pd.DataFrame, split: str, rows: int, most: int) -> str:
     # every `fer` command would wait for it
     from fer_core.report.templates.load import page_environment
-    from fer_core.report.templates.pictures import FaceGrid, FaceTile, picture_address
+    from fer_core.report.templates.pictures import FaceGrid, packed_tile
 
     pack = Pack.open(paths.DEV)
     row_of = {sample_id: row for row, sample_id in enumerate(pack.rows.sample_ids)}
-    sizes = pack.rows.frame["width"].astype(int) * pack.rows.frame["height"].astype(int)
     grids = []
     for label, mine in table.groupby("label", sort=False):
         tiles = []
         for face in mine.head(most).to_dict("records"):
-            row = row_of[face["sample_id"]]
-            address = picture_address(pack.image(row), face["sample_id"], int(sizes.iloc[row]))
             words = (
                 f"{label} {face['label_probability']:.0%}, {face['suggested']} "
                 f"{face['suggested_probability']:.0%}"
             )
-            tiles.append(FaceTile(face["sample_id"], address, words))
+            tiles.append(packed_tile(pack, row_of[face["sample_id"]], words))
         part = f"{len(tiles):,} shown" if len(tiles) < len(mine) else ""
         grids.append(FaceGrid(f"Labelled {label}: {len(mine):,}", tiles, part))
     template = page_environment(Path(__file__).parent).get_template("doubts.html.j2")

@@ -24,6 +24,7 @@ from ruamel.yaml.comments import CommentedMap
 from fer_core.base.errors import ParamsError
 from fer_core.base.files import sha256_file
 from fer_core.base.params import Section, parse_section
+from fer_core.base.reading import read_yaml
 
 __all__ = [
     "SCORES",
@@ -104,10 +105,9 @@ def read_trials(file: Path, params: Mapping[str, Any]) -> tuple[Tuning, list[Tri
         ParamsError: not readable, an unknown method or seed, grids of a method that name different
             settings, a trial given twice, or fewer trials of ce than of another method.
     """
-    try:
-        values = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ParamsError("There is no such tuning file.", where=file) from error
+    if not file.exists():
+        raise ParamsError("There is no such tuning file.", where=file)
+    values = read_yaml(file, "tuning file")
     tuning = parse_section("tuning", values, Tuning, file)
     student = params["student"]
     if tuning.seed not in student["seeds"]:

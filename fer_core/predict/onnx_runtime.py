@@ -6,7 +6,15 @@ before is asked to stop reporting from here on.
 """
 
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-__all__ = ["onnxruntime"]
+__all__ = ["ONNX_ERRORS", "onnxruntime"]
+
+ONNX_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,
+    RuntimeError,
+    *(one for one in vars(states).values() if isinstance(one, type) and issubclass(one, Exception)),
+)
+"""Those of onnxruntime, which share no base class of their own, and what its bindings raise."""
 
 onnxruntime.disable_telemetry_events()

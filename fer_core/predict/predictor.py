@@ -17,24 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from fer_core.base.errors import ModelError, ParamsError
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.predict.calibration import ClassCalibration
 from fer_core.predict.images import check_rgb
 from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
-from fer_core.predict.onnx_runtime import onnxruntime
+from fer_core.predict.onnx_runtime import ONNX_ERRORS, onnxruntime
 
 __all__ = ["Predictions", "Predictor", "read_logit_bias"]
 
 _CPU = "CPUExecutionProvider"
-_ERRORS: tuple[type[Exception], ...] = (
-    ValueError,
-    RuntimeError,
-    *(one for one in vars(states).values() if isinstance(one, type) and issubclass(one, Exception)),
-)
-"""Those of onnxruntime, which share no base class of their own, and what its bindings raise."""
 
 Provider = str | tuple[str, dict[str, Any]]
 
@@ -226,7 +219,7 @@ class Predictor:
         """
         try:
             logits, probabilities = self._session.run([LOGITS, PROBABILITIES], {INPUT: prepared})
-        except _ERRORS as error:
+        except ONNX_ERRORS as error:
             raise ModelError(
                 "onnxruntime cannot run this network.", where=self._made_from[0], found=error
             ) from error
@@ -271,7 +264,7 @@ def _open_session(path: Path, options: Any, providers: list[Provider]) -> Any:
         )
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except _ERRORS as error:
+    except ONNX_ERRORS as error:
         raise ModelError("onnxruntime cannot load this file.", where=path, found=error) from error
     if session.get_providers()[0] != names[0]:
         raise ModelError(

@@ -2,7 +2,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
@@ -23,7 +23,7 @@ def changed(**student: object) -> dict:  # type: ignore[type-arg]
 
 
 def stages(text: str) -> dict:  # type: ignore[type-arg]
-    return YAML(typ="safe").load(text)["stages"]
+    return yaml.safe_load(text)["stages"]
 
 
 def test_sync_is_a_fixed_point() -> None:

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 from typer.testing import CliRunner
 
 from fer_cli.profile import app, use_profile
@@ -81,7 +81,7 @@ def test_there_and_back_restores_every_byte(project: Path) -> None:
 
 def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Path) -> None:
     use_profile("protocol")
-    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    stages = yaml.safe_load(texts(project)[1])["stages"]
     assert stages["teacher_b"]["foreach"] == {
         tag: {"a": f"data/teachers/{tag}/a/model"} for tag in ("rn18", "rn50", "b3", "cnxt", "vit")
     }
@@ -94,20 +94,20 @@ def test_adaptation_brings_its_stages_and_a_key_of_its_own_and_takes_them_away(
     project: Path,
 ) -> None:
     use_profile("webcam")
-    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    stages = yaml.safe_load(texts(project)[1])["stages"]
     assert stages["predict"]["foreach"][-1] == stages["calibrate"]["foreach"][-1] == "adapted"
     assert stages["evaluate"]["foreach"]["adapted"] == {"model": "data/students/adapted/model"}
     assert "data/sources/webcam.json" in stages["adapt_gate"]["deps"]
     assert "adapt" in stages["adapt"]["params"] and "cpu_threads" in stages["adapt"]["params"]
     use_profile("sample")
-    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    stages = yaml.safe_load(texts(project)[1])["stages"]
     assert not {"adapt", "adapt_gate"} & set(stages)
     assert "adapted" not in stages["predict"]["foreach"]
 
 
 def test_cross_validation_comes_and_goes_with_the_profile_of_few_faces(project: Path) -> None:
     use_profile("custom")
-    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    stages = yaml.safe_load(texts(project)[1])["stages"]
     item = {"init": "models/fer2013/model", "loss": "ce"}
     assert stages["crossval"]["foreach"] == {"whole-1337": item}
     for stage in ("report", "onnx"):
@@ -115,13 +115,13 @@ def test_cross_validation_comes_and_goes_with_the_profile_of_few_faces(project: 
         assert "crossval" in stages[stage]["params"]
     use_profile("sample")
     text = texts(project)[1]
-    assert "crossval" not in YAML(typ="safe").load(text)["stages"]
+    assert "crossval" not in yaml.safe_load(text)["stages"]
     assert text.count("metrics/crossval.json") == 1  # the comment that the stage is now
 
 
 def test_data_sets_are_left_out_where_the_profile_says_so(project: Path) -> None:
     use_profile("protocol")
-    stages = YAML(typ="safe").load(texts(project)[1])["stages"]
+    stages = yaml.safe_load(texts(project)[1])["stages"]
     items = stages["cross_dataset"]["foreach"]
     assert list(items)[:4] == ["none-1337", "none-2025", "none-42", "rafdb_basic-1337"]
     left_out = {item["left_out"] for item in items.values()}
@@ -139,7 +139,7 @@ def test_data_sets_are_left_out_where_the_profile_says_so(project: Path) -> None
     assert "metrics/cross_dataset.json" in stages["report"]["deps"]
     use_profile("sample")
     text = texts(project)[1]
-    stages = YAML(typ="safe").load(text)["stages"]
+    stages = yaml.safe_load(text)["stages"]
     assert not {"cross_dataset", "cross_dataset_matrix"} & set(stages)
     assert "metrics/cross_dataset.json" not in stages["report"]["deps"]
 
@@ -151,12 +151,12 @@ def test_one_data_set_alone_has_no_training_without_it_and_its_record(project: P
     params["student"].pop("init")
     params["cross_dataset"] = {"left_out": "all"}
     text = synced(texts(project)[1], params, ROOT)
-    stages = YAML(typ="safe").load(text)["stages"]
+    stages = yaml.safe_load(text)["stages"]
     assert stages["cross_dataset"]["foreach"] == {}
     deps = stages["cross_dataset_matrix"]["deps"]
     assert not [dep for dep in deps if dep.startswith("data/cross_dataset/")]
     params["cross_dataset"] = {}
-    assert "cross_dataset" not in YAML(typ="safe").load(synced(text, params, ROOT))["stages"]
+    assert "cross_dataset" not in yaml.safe_load(synced(text, params, ROOT))["stages"]
 
 
 def test_edited_params_are_not_lost(project: Path) -> None:
@@ -265,7 +265,7 @@ def test_absent_classes_are_a_fact_of_the_data_and_survive_a_change_of_profile(
     params = read_params(path)
     assert params["labels"] == {"absent": ["Neutral"]}
     assert params["manifest"]["sources"] == ["custom"]
-    stages = YAML(typ="safe").load((project / "dvc.yaml").read_text())["stages"]
+    stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
     reading = {
         name for name, body in stages.items() if "labels" in body.get("do", body).get("params", [])
     }

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from ruamel.yaml import YAML
 
 from fer_core.base.artifact import REMAKE
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import read_json, sha256_file
 from fer_core.base.labels import CLASSES
+from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.pack import Pack
 from fer_core.dataset.pack.rows import read_rows
@@ -28,6 +28,7 @@ from fer_core.targets.softlabels import read_softlabels
 from stages import ensemble, evaluate, logits_outside, softlabels
 from tests.arrange_logits import manifest_of
 from tests.outside.peers import COLUMNS, network_entry, weights, write_network
+from tests.shipped import write_params
 from tests.tiny import write_tiny_project
 
 SIDE = 24
@@ -53,7 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A project whose teachers are a network, and a table without views."""
     monkeypatch.chdir(tmp_path)
     write_tiny_project(tmp_path)
-    params: dict[str, Any] = YAML(typ="safe").load(Path("params.yaml"))
+    params = read_params()
     takes = {"mean": 0.5, "std": 0.25}
     params["teachers"] = {
         "net": network_entry("peer.onnx", SIDE, preprocessing=takes, answers="probabilities")
@@ -62,15 +63,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     }
     params["preprocessing"] |= CLAHE
     params["ensemble"] = {"spaces": ["logit"], "step": 0.25, "objective": "nll"}
-    write(params)
+    write_params(PARAMS_FILE, params)
     write_network(Path("peer.onnx"), SIDE, softmax=True)
     write_table([*read_rows(DEV).sample_ids, "of no pack"])
     return params
-
-
-def write(params: dict[str, Any]) -> None:
-    with Path("params.yaml").open("w") as stream:
-        YAML(typ="safe").dump(params, stream)
 
 
 def write_table(ids: list[str]) -> None:
@@ -161,7 +157,7 @@ def test_a_table_with_views_answers_each_view(project: dict[str, Any]) -> None:
     joined.to_parquet("table.parquet")
     views = ViewOptions.model_validate(project["views"]).hash()
     project["teachers"]["table"] |= {"logits": "table.parquet", "views": views}
-    write(project)
+    write_params(PARAMS_FILE, project)
     logits_outside.main("table", Path("table.parquet"))
     found = read_logits(Path("data/logits/table/dev"), rows, "table")
     train, by_id = rows.split("train"), joined.set_index(["sample_id", "view"])

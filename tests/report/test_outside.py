@@ -7,17 +7,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from fer_cli.results.pages import distillation_page, results_page
 from fer_cli.results.tables import model_table
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import sha256_file, write_json
+from fer_core.base.params import read_params
 from fer_core.outside.described.description import OUTSIDE, OutsideTeacher, write_outside
 from stages import report
 from tests.outside.peers import network_entry, parsed
 from tests.report.conftest import STUDENTS
 from tests.report.reading import Page
+from tests.shipped import write_params
 
 TAG = "tiny_effnet"
 STATED = {"trained_on": ["FER2013, all of it", "photos | of others"]}
@@ -26,10 +27,9 @@ STATED = {"trained_on": ["FER2013, all of it", "photos | of others"]}
 def make_outside(project: Path, overlap: Any, sha256: str = f"weights of {TAG}") -> None:
     """The run as if one teacher were from elsewhere and kd students had its soft labels."""
     entry = network_entry("peers/face.onnx", 48, overlap=overlap, **STATED)
-    params = YAML().load(Path("params.yaml"))
+    params = read_params()
     params["teachers"][TAG] = entry
-    with Path("params.yaml").open("w") as stream:
-        YAML().dump(params, stream)
+    write_params(Path("params.yaml"), params)
     folder = Path("data/teachers") / TAG
     write_outside(folder / OUTSIDE, OutsideTeacher(TAG, parsed(entry), sha256))
     targets = sha256_file(Path("data/softlabels/softlabels.npz"))

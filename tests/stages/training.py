@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from fer_core.base.params import PARAMS_FILE, Params, read_params
 from fer_core.models.initial.initial import make_initial
 from fer_core.models.initial.options import InitOptions
+from tests.shipped import write_params
 from tests.tiny import ARCH, SIDE, dev_splits, write_half, write_tiny_project
 
 LARGE = 48
@@ -65,4 +65,4 @@ def edit_params(**sections: dict[str, Any]) -> None:
     params = read_params()
     for name, values in sections.items():
         params[name] = params.get(name, {}) | values
-    PARAMS_FILE.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    write_params(PARAMS_FILE, params)

@@ -12,7 +12,7 @@ from fer_core.base.errors import ModelError
 from fer_core.base.labels import CLASSES
 from fer_core.outside.described.options import OutsideEntry, OutsideInput
 from fer_core.pixels.opencv import cv2
-from fer_core.predict.onnx_runtime import onnxruntime
+from fer_core.predict.onnx_runtime import ONNX_ERRORS, onnxruntime
 
 __all__ = ["LEAST", "OutsideNetwork", "log_probabilities"]
 
@@ -49,7 +49,7 @@ class OutsideNetwork:
         options.intra_op_num_threads, options.log_severity_level = threads, 3
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=_PROVIDERS)
-        except Exception as error:  # onnxruntime's errors share no other class
+        except ONNX_ERRORS as error:
             raise ModelError(
                 "This is no ONNX network that can be run.",
                 where=path,
@@ -85,7 +85,7 @@ class OutsideNetwork:
                 some = np.concatenate([some, np.repeat(some[-1:], step - count, axis=0)])
             try:
                 found = self._session.run([self._output], {self._input: some})[0]
-            except Exception as error:  # onnxruntime's errors share no other class
+            except ONNX_ERRORS as error:
                 raise ModelError(
                     "This network cannot be run.", where=self._path, found=error
                 ) from error

@@ -97,7 +97,7 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
         _corruptions(facts.trust["robustness"]),
         Check(
             not refused,
-            f"{len(refused)} file(s) refused" if refused else "Files answer like the network",
+            f"Files refused: {len(refused)}" if refused else "Files answer like the network",
             f"Each of the {len(facts.exports)} files handed out was compared with the network on "
             f"all {facts.parity['rows_used']:,} test faces.",
         ),

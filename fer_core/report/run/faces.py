@@ -1,7 +1,6 @@
 """Faces that the pages show: the worst mistakes on test rows, and the hard val rows."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from fer_core.evaluation.boards.hard_cases import REASONS
 from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.pixels.decode import decode_rgb
 from fer_core.report.facts.collect import RunFacts
-from fer_core.report.templates.pictures import FaceGrid, FaceTile, picture_address
+from fer_core.report.templates.pictures import FaceGrid, FaceTile, packed_tile
 
 __all__ = ["HARD_TITLES", "hard_by_class", "hard_by_reason", "mistakes", "shared"]
 
@@ -46,7 +45,7 @@ def mistakes(facts: RunFacts, test: Pack) -> list[FaceGrid]:
         surest = wrong[np.argsort(-sure[wrong], kind="stable")].tolist()
         worst = zip(range(_MISTAKES_OF_A_CLASS), _pictures(test, rows, surest), strict=False)
         tiles = [
-            _tile(test, int(rows[place]), f"{CLASSES[answers[place]]} {sure[place]:.0%}")
+            packed_tile(test, int(rows[place]), f"{CLASSES[answers[place]]} {sure[place]:.0%}")
             for _, place in worst
         ]
         title = f"{actual}: {len(wrong):,} of {int((labels == label).sum()):,} wrong"
@@ -61,7 +60,7 @@ def shared(facts: RunFacts, test: Pack) -> FaceGrid:
     row_of = {sample_id: row for row, sample_id in enumerate(test.rows.sample_ids)}
     faces = facts.trust["ambiguity"].get("mistakes", {}).get("faces", [])
     tiles = [
-        _tile(
+        packed_tile(
             test,
             row_of[face["sample_id"]],
             f"{face['label']} {face['label_votes']:.0%}, said {face['said']} {face['votes']:.0%}",
@@ -107,15 +106,8 @@ def _hard_tiles(
         choices = f"{CLASSES[face['first']]} / {CLASSES[face['second']]}"
         reasons = ", ".join(reason.replace("_", " ") for reason in REASONS if face[reason])
         words = f"{choices}; {reasons}" if why else f"{CLASSES[face['label']]}: {choices}"
-        tiles.append(_tile(dev, row_of[face["sample_id"]], words))
+        tiles.append(packed_tile(dev, row_of[face["sample_id"]], words))
     return tiles
-
-
-def _tile(pack: Pack, row: int, words: str) -> FaceTile:
-    name = pack.rows.sample_ids[row]
-    size: Any = pack.rows.frame[["width", "height"]].iloc[row]
-    pixels = int(size["width"]) * int(size["height"])
-    return FaceTile(name, picture_address(pack.image(row), name, pixels), words)
 
 
 def _pictures(test: Pack, rows: np.ndarray, places: Sequence[int]) -> Iterator[int]:

@@ -48,9 +48,9 @@ stages:
 """
 EVALUATE = """\
 import json, os, pathlib, sys
-from ruamel.yaml import YAML
+import yaml
 key, method = sys.argv[1:]
-section = YAML(typ="safe").load(open("params.yaml"))["student"][method]
+section = yaml.safe_load(open("params.yaml"))["student"][method]
 size = section.get("lr", section.get("temperature"))
 if size == 4 and os.environ.get("FAIL"):
     sys.exit("the disk is full")
@@ -128,6 +128,12 @@ def test_unfair_or_impossible_trials_are_refused(
 def test_missing_file_is_named(project: Path) -> None:
     with pytest.raises(ParamsError, match=r"no such tuning file(.|\n)*nowhere.yaml"):
         read_trials(Path("nowhere.yaml"), read_params())
+
+
+def test_a_tuning_file_that_is_no_yaml_is_named(project: Path) -> None:
+    Path("tuning.yaml").write_text("trials: [ce\n")
+    with pytest.raises(ParamsError, match=r"tuning file is not valid YAML(.|\n)*tuning.yaml"):
+        read_trials(Path("tuning.yaml"), read_params())
 
 
 def test_best_is_the_lowest_nll_or_the_highest_f1() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from ruamel.yaml import YAML
 
+from fer_core.base.reading import read_yaml
 from fer_core.report.charts import render
 from fer_core.report.charts.render import draw, draw_both
 
@@ -120,7 +120,7 @@ def test_a_cell_of_a_matrix_is_as_dark_as_its_value_and_uses_the_style_sheet_s_c
 
 
 def test_every_template_of_dvc_plots_is_a_chart_of_the_report() -> None:
-    plots = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
+    plots = read_yaml(ROOT / "dvc.yaml")["plots"]
     templates = {plot["template"] for entry in plots for plot in entry.values()}
     ours = {Path(name) for name in templates if name.endswith(".json")}
     assert {path.stem for path in ours} == {"lines_by_model", "reliability"}
