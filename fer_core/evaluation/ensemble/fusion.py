@@ -37,6 +37,7 @@ __all__ = [
 
 Space = Literal["prob", "logit"]
 Kind = Literal["global", "per_class", "per_source"]
+_FROM_LAST = np.arange(N_CLASSES, 0, -1, dtype=np.uint8)[:, None]
 _TAKEN = ("best_single", "uniform", "ensemble", "oracle", "per_class", "per_source")
 
 
@@ -292,7 +293,8 @@ class _Block:
         if space == "prob":
             z = np.log(np.maximum(z, np.float32(1e-30)))
         z -= z.max(axis=0)
-        prediction = (z == 0).argmax(axis=0)
+        # between equals the first class, as argmax would say in six times the time
+        prediction = N_CLASSES - ((z == 0) * _FROM_LAST).max(axis=0)
         return cls(
             z,
             z[labels, np.arange(len(labels))],
