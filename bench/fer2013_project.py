@@ -1,18 +1,24 @@
-"""A clone of this project that trains small networks on FER2013, for benches of one question."""
+"""Clones of this project that train small networks on FER2013, for benches of one question."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from fer_core.base.files import new_folder, write_text
-from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.base.params import PARAMS_FILE, parse_section, read_params
+from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
+from fer_core.evaluation.comparison.significance import holm
+from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.record import read_evaluation
 
-__all__ = ["SIDE", "SMALL", "fer", "lay_clone"]
+__all__ = ["SIDE", "SMALL", "after_holm", "against", "fer", "lay_clone"]
 
 ROOT = Path(__file__).parents[1]
 SIDE = 48
@@ -76,3 +82,38 @@ def fer(project: Path, *arguments: str) -> None:
     command = [sys.executable, "-P", "-c", "from fer_cli.main import main; main()", *arguments]
     environment = os.environ | {"PYTHONPATH": str(project)}
     subprocess.run(command, cwd=project, env=environment, check=True)
+
+
+def against(base: Path, other: Path, name: str, seeds: Sequence[int]) -> MethodPair:
+    """What the other clone's trainings of a network are ahead of the base's.
+
+    Args:
+        base: folder of a clone.
+        other: folder of one that has the same test rows.
+        name: of the network: a teacher, or `METHOD-{seed}` for students, with that word for seeds.
+        seeds: of the trainings that are compared.
+    """
+    params = read_params(base / PARAMS_FILE)
+    options = parse_section("evaluation", params["evaluation"], EvaluationOptions, PARAMS_FILE)
+    runs, temperatures = {}, {}
+    for project in (base, other):
+        of_seed = {}
+        for seed in seeds:
+            key = name.format(seed=seed)
+            run = read_evaluation(project / f"data/evaluation/{key}")
+            kept = read_calibration(project / f"data/calibration/{key}", run.test.model_sha256)
+            # keys are the same in all clones, temperatures are not
+            of_seed[seed] = replace(run, key=f"{project.name}/{key}")
+            temperatures[of_seed[seed].key] = kept.temperature
+        runs[project.name] = of_seed
+    ((pair,), _) = compare_methods(runs, options, Conditions(temperatures), params["seed"])
+    return pair
+
+
+def after_holm(pairs: Mapping[Any, MethodPair]) -> dict[Any, MethodPair]:
+    """The same comparisons, each with its p-value adjusted for there being all of them."""
+    adjusted = holm([pair.macro_f1_p for pair in pairs.values()])
+    return {
+        key: replace(pair, macro_f1_holm_p=p, family=len(pairs))
+        for (key, pair), p in zip(pairs.items(), adjusted, strict=True)
+    }

@@ -9,20 +9,13 @@ Run: python -m bench.ingredients_bench --data FOLDER --work FOLDER --page PAGE.m
 compared on the same faces; one training of each says nothing of other seeds.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import fer, lay_clone
+from bench.fer2013_project import after_holm, against, fer, lay_clone
 from fer_core.base.files import write_text
-from fer_core.base.params import parse_section, read_params
-from fer_core.evaluation.calibration.report import read_calibration
-from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
-from fer_core.evaluation.comparison.significance import holm
-from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
 from fer_core.report.templates.load import page_environment
 
 SEED = 1337
@@ -75,41 +68,21 @@ def _clone_of(work: Path, arm: str) -> Path:
 
 
 def _write_page(page: Path, work: Path) -> None:
-    measured = {arm: _measured(_clone_of(work, arm)) for arm in ARMS}
-    params = read_params(_clone_of(work, WHOLE) / "params.yaml")
-    options = parse_section("evaluation", params["evaluation"], EvaluationOptions, "params.yaml")
-    name = options.compare_sets[0]
-    pairs: dict[tuple[str, str], MethodPair] = {}
-    for model in MODELS:
-        for arm in [arm for arm in ARMS if arm != WHOLE]:
-            both = {one: measured[one][model] for one in (WHOLE, arm)}
-            # keys are the same in all clones, temperatures are not
-            runs = {one: {SEED: replace(run, key=one)} for one, (run, _) in both.items()}
-            temperatures = {one: temperature for one, (_, temperature) in both.items()}
-            conditions = Conditions(temperatures)
-            ((pair,), _) = compare_methods(runs, options, conditions, params["seed"])
-            pairs[model, arm] = pair
-    adjusted = holm([pair.macro_f1_p for pair in pairs.values()])
-    shown = {
-        key: replace(pair, macro_f1_holm_p=p, family=len(pairs))
-        for (key, pair), p in zip(pairs.items(), adjusted, strict=True)
-    }
+    whole = _clone_of(work, WHOLE)
+    arms = [arm for arm in ARMS if arm != WHOLE]
+    pairs = after_holm(
+        {
+            (model, arm): against(whole, _clone_of(work, arm), model, [SEED])
+            for model in MODELS
+            for arm in arms
+        }
+    )
     text = (
         page_environment(Path(__file__).parent)
         .get_template("ingredients.md.j2")
-        .render(models=MODELS, set=name, pairs=shown)
+        .render(models=MODELS, set=CHANGES["evaluation.compare_set"], pairs=pairs)
     )
     write_text(page, text)
-
-
-def _measured(project: Path) -> dict[str, tuple[Evaluation, float]]:
-    """Evaluation and temperature of each network of an arm."""
-    found = {}
-    for model in MODELS:
-        run = read_evaluation(project / f"data/evaluation/{model}")
-        kept = read_calibration(project / f"data/calibration/{model}", run.test.model_sha256)
-        found[model] = run, kept.temperature
-    return found
 
 
 if __name__ == "__main__":

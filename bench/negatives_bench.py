@@ -12,19 +12,17 @@ seeds, with Holm's correction over all arms.
 
 import gzip
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, fer, lay_clone
+from bench.fer2013_project import SIDE, SMALL, after_holm, fer, lay_clone
 from fer_core.base.files import new_folder, write_text
 from fer_core.base.params import parse_section, read_params
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
 from fer_core.evaluation.comparison.histories import read_history, rising
-from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
@@ -143,11 +141,7 @@ def _pairs(project: Path, runs: dict[str, dict[int, Evaluation]]) -> dict[str, M
         ((pair,), refused) = compare_methods(both, options, conditions, params["seed"])
         assert not refused, refused
         found[arm] = pair
-    adjusted = holm([pair.macro_f1_p for pair in found.values()])
-    return {
-        arm: replace(pair, macro_f1_holm_p=p, family=len(found))
-        for (arm, pair), p in zip(found.items(), adjusted, strict=True)
-    }
+    return after_holm(found)
 
 
 if __name__ == "__main__":

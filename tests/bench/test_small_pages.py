@@ -1,0 +1,104 @@
+"""Pages of the benches that compare arms on FER2013: their templates show what they are given."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from bench import negatives_bench, outside_bench
+from fer_core.report.templates.load import page_environment
+from tests.shipped import ROOT
+
+
+def interval(value: float) -> SimpleNamespace:
+    return SimpleNamespace(
+        value=value, low=value - 0.01, high=value + 0.01, excludes_zero=abs(value) > 0.01
+    )
+
+
+def pair(value: float) -> SimpleNamespace:
+    names = ("macro_f1", "accuracy", "nll", "nll_scaled", "ece", "ece_scaled")
+    one = SimpleNamespace(over_rows=interval(value), over_seeds=interval(value / 4), by_seed={})
+    return SimpleNamespace(
+        differences=dict.fromkeys(names, one), macro_f1_holm_p=0.0123, family=2, shown=True
+    )
+
+
+def rendered(name: str, **values: Any) -> str:
+    text = page_environment(ROOT / "bench").get_template(name).render(**values)
+    tables = [block for block in text.split("\n\n") if block.lstrip().startswith("|")]
+    assert tables
+    for table in tables:  # a blank line or a missing cell would break a table
+        lines = table.strip().splitlines()
+        assert re.fullmatch(r"[|:-]+", lines[1]), table
+        assert len({line.count("|") for line in lines}) == 1 and len(lines) > 2, table
+    return text
+
+
+def test_others_as_teachers(tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    head = "set,entry,kind,calibrated,chosen,weights,accuracy,accuracy_low,accuracy_high,"
+    head += "macro_f1,macro_f1_low,macro_f1_high,nll,ece"
+    scores = ",.61,.60,.62,.5,.4,.6,1.0,.02"
+    rows = [
+        f"{name},{entry}{scores}"
+        for name in outside_bench.SETS
+        for entry in (
+            "ensemble,ensemble,True,True,lite0=0.7 face_api=0.3",
+            "uniform,ensemble,True,False,",
+            "lite0,teacher,True,False,",
+            "lite0,teacher,False,False,",
+        )
+    ]
+    (tmp_path / "metrics/leaderboard.csv").write_text("\n".join([head, *rows]) + "\n")
+    entries = outside_bench._entries(tmp_path)
+    assert [row["entry"] for row in entries] == ["ensemble", "lite0"] * 2
+    students = {
+        name: [{"accuracy": a, "macro_f1": a - 0.1} for a in (0.5, 0.6, 0.7)]
+        for name in outside_bench.SETS
+    }
+    text = rendered(
+        "outside.md.j2",
+        arms={"own": {"ce": students, "kd": students}, "others-alone": {"kd": students}},
+        entries={"own": entries, "others-alone": entries[:1]},
+        others=outside_bench.OTHERS,
+        pairs={"others-alone": pair(-0.02)},
+        sets=outside_bench.SETS,
+        settings={"kd": {}, "train": {}, "seeds": [1]},
+    )
+    assert "| mini_xception | FER2013 | part |" in text
+    assert "| no teacher | ce | 0.600 ± 0.100 | 0.500 ± 0.100 | 0.600 ± 0.100 |" in text
+    assert "-0.020 (-0.030 to -0.010) | -0.015 to +0.005 | 0.0123" in text
+    assert "a difference, these seeds only" in text
+    assert "lite0=0.7 face_api=0.3" in text
+
+
+def test_negatives() -> None:
+    scaled = [
+        {name: {"value": value} for name in ("accuracy", "macro_f1", "nll", "ece")}
+        for value in (0.5, 0.6, 0.7)
+    ]
+    arm = next(iter(negatives_bench.ARMS))
+    text = rendered(
+        "negatives.md.j2",
+        bases=negatives_bench.BASES,
+        terms=negatives_bench.TERMS,
+        train={},
+        seeds=[1, 2, 3],
+        scaled=dict.fromkeys((*negatives_bench.BASES, *negatives_bench.ARMS), scaled),
+        pairs=dict.fromkeys(negatives_bench.ARMS, pair(0.08)),
+        arms=negatives_bench.ARMS,
+    )
+    assert "| ce | 0.600 ± 0.100 | 0.600 ± 0.100 |" in text
+    assert f"| {arm} | +0.080 (+0.070 to +0.090) | +0.010 to +0.030 | 0.0123 |" in text
+
+
+def test_ingredients() -> None:
+    text = rendered(
+        "ingredients.md.j2",
+        models={"rn18": "teacher", "kd-1337": "student"},
+        set="publictest",
+        pairs={("rn18", "without CLAHE"): pair(0.02), ("kd-1337", "without CLAHE"): pair(-0.02)},
+    )
+    assert "| without CLAHE | +0.020 (+0.010 to +0.030) |" in text
+    assert "| without CLAHE | -0.020 (-0.030 to -0.010) |" in text
