@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench import negatives_bench, outside_bench
+from bench import negatives_bench, outside_bench, targets_bench
 from fer_core.report.templates.load import page_environment
 from tests.shipped import ROOT
 
@@ -102,3 +102,24 @@ def test_ingredients() -> None:
     )
     assert "| without CLAHE | +0.020 (+0.010 to +0.030) |" in text
     assert "| without CLAHE | -0.020 (-0.030 to -0.010) |" in text
+
+
+def test_kinds_of_targets() -> None:
+    found = [{"accuracy": a, "macro_f1": a - 0.1, "nll": 1.0} for a in (0.5, 0.6, 0.7)]
+    arms = targets_bench.ARMS
+    text = rendered(
+        "targets.md.j2",
+        arms=arms,
+        base=targets_bench.BASE,
+        students=dict.fromkeys(arms, found),
+        ahead={arm: found for arm in arms if arm != targets_bench.BASE},
+        targets={arm: {"val": found[0]} for arm in arms},
+        metrics=targets_bench.METRICS,
+        settings={"kd": {}, "train": {}, "seeds": [1]},
+    )
+    means = "0.600 ± 0.100 | 0.500 ± 0.100 | 1.000 ± 0.000"
+    assert f"| global | {means} |  |  |" in text
+    assert (
+        f"| weights by class | {means} | +0.400, +0.500, +0.600 | +1.000, +1.000, +1.000 |" in text
+    )
+    assert "| half people's votes | 0.500 | 0.400 | 1.000 |" in text
