@@ -18,7 +18,7 @@ from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import read_evaluation
 
-__all__ = ["SIDE", "SMALL", "after_holm", "against", "fer", "lay_clone"]
+__all__ = ["SIDE", "SMALL", "after_holm", "against", "both_label_sets", "fer", "lay_clone"]
 
 ROOT = Path(__file__).parents[1]
 SIDE = 48
@@ -75,6 +75,16 @@ def lay_clone(
         write_text(clone / PARAMS_FILE, yaml.safe_dump(values, sort_keys=False))
         add_data(clone)
         fer(clone, "dag", "sync")
+
+
+def both_label_sets(data: Path) -> Callable[[Path], None]:
+    """What adds FER2013 and FERPlus to a clone, from the folder of their tables."""
+
+    def add(project: Path) -> None:
+        for name in ("fer2013", "ferplus"):
+            fer(project, "data", "add", name, str(data.resolve()))
+
+    return add
 
 
 def fer(project: Path, *arguments: str) -> None:

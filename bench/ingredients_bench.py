@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import after_holm, against, fer, lay_clone
+from bench.fer2013_project import after_holm, against, both_label_sets, fer, lay_clone
 from fer_core.base.files import write_text
 from fer_core.report.templates.load import page_environment
 
@@ -50,14 +50,9 @@ def main(
 ) -> None:
     """Train every arm, and write the page."""
     work = work.resolve()
-
-    def add_data(project: Path) -> None:
-        for name in ("fer2013", "ferplus"):
-            fer(project, "data", "add", name, str(data.resolve()))
-
     for arm, changes in ARMS.items():
         project = _clone_of(work, arm)
-        lay_clone(project, CHANGES | changes, add_data, "protocol-cpu", work / "cache")
+        lay_clone(project, CHANGES | changes, both_label_sets(data), "protocol-cpu", work / "cache")
         fer(project, "run", *(f"calibrate@{model}" for model in MODELS))
     _write_page(page, work)
     typer.echo(f"wrote {page}")

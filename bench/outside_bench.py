@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, after_holm, against, fer, lay_clone
+from bench.fer2013_project import SIDE, SMALL, after_holm, against, both_label_sets, fer, lay_clone
 from bench.peers import PEERS
 from fer_core.base.files import read_json, write_text
 from fer_core.base.labels import CLASSES
@@ -97,8 +97,7 @@ def main(
     work = work.resolve()
 
     def add_data(project: Path) -> None:
-        for name in ("fer2013", "ferplus"):
-            fer(project, "data", "add", name, str(data.resolve()))
+        both_label_sets(data)(project)
         (project / "peers").mkdir()
         for peer in PEERS:
             shutil.copy(peers / peer.file, project / "peers" / peer.file)

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, fer, lay_clone
+from bench.fer2013_project import SIDE, SMALL, both_label_sets, fer, lay_clone
 from fer_core.base.files import read_json, write_text
 from fer_core.report.templates.load import page_environment
 
@@ -65,14 +65,11 @@ def main(
 ) -> None:
     """Train every arm, and write the page."""
     work = work.resolve()
-
-    def add_data(project: Path) -> None:
-        for name in ("fer2013", "ferplus"):
-            fer(project, "data", "add", name, str(data.resolve()))
-
     for arm, targets in ARMS.items():
         project = _clone_of(work, arm)
-        lay_clone(project, CHANGES | {"targets": targets}, add_data, cache=work / "cache")
+        lay_clone(
+            project, CHANGES | {"targets": targets}, both_label_sets(data), cache=work / "cache"
+        )
         fer(project, "run", "student")
     _write_page(page, work)
     typer.echo(f"wrote {page}")
