@@ -159,9 +159,7 @@ def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
     return stores
 
 
-def load_faces(
-    stores: Mapping[str, FaceStore], columns: Sequence[str] = _DECISIVE
-) -> pd.DataFrame:
+def load_faces(stores: Mapping[str, FaceStore], columns: Sequence[str] = _DECISIVE) -> pd.DataFrame:
     """What splits and twins are decided by, of every face, sorted by `sample_id`: about 70 bytes
     each. What else is recorded of a face stays in its store until it is written.
 
@@ -190,11 +188,11 @@ def load_faces(
             faces[name] = pd.Categorical(column.to_pandas())[order]
         else:
             faces[name] = column.to_numpy()[order]
+    pa.default_memory_pool().release_unused()  # else the texts' tables would still take memory
     sizes = [len(store) for store in stores.values()]
     preference = np.repeat(np.arange(len(sizes), dtype=np.int8), sizes)[order]
-    faces["source"] = pd.Categorical.from_codes(preference, list(stores)).reorder_categories(
-        sorted(stores)
-    )
+    source = pd.Categorical.from_codes(preference, pd.Index(list(stores)))
+    faces["source"] = source.reorder_categories(sorted(stores))
     faces["row"] = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])[order]
     faces["preference"] = preference
     return pd.DataFrame(faces)

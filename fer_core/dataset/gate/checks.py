@@ -169,7 +169,8 @@ def agreement(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
             manifest[column].to_numpy(dtype=object) != stored[column].to_numpy(dtype=object)
         )
         if differs.any():
-            said, there = (table.loc[differs, column].map(str) for table in (manifest, stored))
+            cells = (table.loc[differs, column] for table in (manifest, stored))
+            said, there = (cell.convert_dtypes().map(str) for cell in cells)  # 0, not 0.0
             found = f"{column} " + said + ", in the store " + there
             faults += _faults("face store", manifest[differs], differs[differs], found)
     return faults
@@ -269,7 +270,10 @@ def announced(stores: Mapping[str, FaceStore]) -> list[Fault]:
         sizes = store.table(["split", "label"]).group_by(["split", "label"])
         counted = sizes.aggregate([([], "count_all")]).to_pydict()
         found = Counter(
-            {(split, words[label]): n for split, label, n in sorted(zip(*counted.values()))}
+            {
+                (split, words[label]): n
+                for split, label, n in sorted(zip(*counted.values(), strict=True))
+            }
         )
         for split, word in sorted(key for key in found if found[key] > announced[key]):
             text = f"{found[split, word]} faces, the reader announced {announced[split, word]}"

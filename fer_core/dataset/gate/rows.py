@@ -65,8 +65,8 @@ def check_rows(parts: Iterable[pd.DataFrame], stores: Mapping[str, FaceStore]) -
         rows = part[_KEPT].assign(**said)
         kept.append(rows.assign(**{name: pd.Categorical(rows[name]) for name in _WORDS}))
         same = part[(part["sample_id"] == stored["sample_id"]).to_numpy(dtype=bool)]
-        for source, mine in same.groupby("source")["row"]:
-            met[source][mine] = True
+        for source, seen in met.items():
+            seen[same.loc[same["source"] == source, "row"]] = True
     table = pd.DataFrame(
         {
             name: union_categoricals([rows[name] for rows in kept], sort_categories=True)
@@ -79,6 +79,7 @@ def check_rows(parts: Iterable[pd.DataFrame], stores: Mapping[str, FaceStore]) -
     table["group"] = pd.factorize(table["group"])[0].astype(np.int32)
     rank = pc.rank(pa.array(table["sample_id"], pa.large_string()), tiebreaker="dense")
     table["rank"] = rank.to_numpy().astype(np.int32)
+    pa.default_memory_pool().release_unused()  # else most of the parts would still take memory
     return CheckedRows(table, _missing(table["sample_id"], stores, met), faults)
 
 
@@ -107,9 +108,7 @@ def among(keys: pd.Series, wanted: pd.Series) -> np.ndarray:
     return np.asarray(pc.is_in(there, value_set=asked), dtype=bool)
 
 
-def places(
-    table: pd.DataFrame, faces: pd.DataFrame, stores: Mapping[str, FaceStore]
-) -> np.ndarray:
+def places(table: pd.DataFrame, faces: pd.DataFrame, stores: Mapping[str, FaceStore]) -> np.ndarray:
     """Place in `faces` of the face that each row of the manifest is, int32 [N]; -1 for none."""
     found = np.full(len(table), -1, dtype=np.int32)
     rows = table["row"].to_numpy()
