@@ -84,7 +84,8 @@ def group_codes(faces: pd.DataFrame) -> np.ndarray:
     """Int64 [N]: equal numbers mean one group of one source; groups of different sources never meet
     by name.
     """
-    return faces.groupby(["source", "group"], sort=False).ngroup().to_numpy(dtype=np.int64)
+    source, group = (pd.factorize(faces[name])[0] for name in ("source", "group"))
+    return pd.factorize(source * (group.max(initial=-1) + 1) + group)[0].astype(np.int64)
 
 
 def drop_leaks(
@@ -111,6 +112,7 @@ def drop_leaks(
             a row that stays in val or test.
     """
     state = faces[["sample_id", "source", "preference", "label", "split"]].copy()
+    state["split"] = state["split"].astype("str")
     state["reason"], state["duplicate_of"] = "", ""
     state["cluster"], state["group"] = cluster, group_codes(faces)
     _drop(state, state["split"] == "none", "no_split")
@@ -155,14 +157,11 @@ def find_leaks(kept: pd.DataFrame, exact: np.ndarray, cluster: np.ndarray) -> li
     """
     leaks: list[Leak] = []
     seen: set[tuple[str, str]] = set()
+    split, splits = pd.factorize(kept["split"])
     for kind, key in (("exact twin", exact), ("near twin", cluster), ("group", group_codes(kept))):
-        rows = pd.DataFrame(
-            {
-                "sample_id": kept["sample_id"].to_numpy(),
-                "split": kept["split"].to_numpy(),
-                "key": key,
-            }
-        )
+        held = np.unique(key * len(splits) + split) // max(len(splits), 1)
+        leaking = np.isin(key, held[1:][held[1:] == held[:-1]])
+        rows = kept.loc[leaking, ["sample_id", "split"]].assign(key=key[leaking])
         firsts = rows.sort_values("sample_id").drop_duplicates(["key", "split"])
         for _, members in firsts[firsts.duplicated("key", keep=False)].groupby("key"):
             (one, one_split), (other, other_split) = members[["sample_id", "split"]].to_numpy()[:2]

@@ -4,7 +4,7 @@ why it is in none.
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,7 +29,7 @@ from fer_core.dataset.assembly.splits import carve_sources
 from fer_core.dataset.manifest.table import MANIFEST_SCHEMA
 from fer_core.dataset.pack.tables import PART_ROWS
 from fer_core.dataset.store.imagehash import THUMBNAIL
-from fer_core.dataset.store.store import FaceStore
+from fer_core.dataset.store.store import STORE_SCHEMA, FaceStore
 
 __all__ = [
     "UNCLEANED",
@@ -45,7 +45,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _MANY = 0.05
-_DECISIVE = ["sample_id", "label", "split", "usage", "group", "pixel_sha256", "phash", "flag"]
+_DECISIVE = [
+    *("sample_id", "label", "split", "usage", "group", "pixel_sha256", "phash", "flag", "votes"),
+]
 _RECORDED = [
     *("group", "width", "height", "confidence", "orig_image", "face_id"),
     *("bbox_top", "bbox_left", "bbox_right", "bbox_bottom"),
@@ -157,30 +159,43 @@ def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
     return stores
 
 
-def load_faces(stores: Mapping[str, FaceStore]) -> pd.DataFrame:
-    """What splits and twins are decided by, of every face, sorted by `sample_id`: about 150 bytes
+def load_faces(stores: Mapping[str, FaceStore], columns: Sequence[str] = _DECISIVE) -> pd.DataFrame:
+    """What splits and twins are decided by, of every face, sorted by `sample_id`: about 70 bytes
     each. What else is recorded of a face stays in its store until it is written.
 
+    Args:
+        stores: the face stores in order of preference.
+        columns: which columns of the stores.
+
     Returns:
-        Columns `sample_id`, `label`, `split`, `usage`, `phash` and `flag` of the stores; `group`
-        and `pixel_sha256` as int32 that are equal where the values are; `voted`, whether the face
-        has votes; `source`, `row`, and `preference`, the place of its source among the stores.
+        These columns, words (`split`, `usage`, `flag`) as categories in alphabetical order; `group`
+        and `pixel_sha256` as int32 that are equal where the values are; instead of `votes` `voted`,
+        whether the face has any; and `source`, `row`, and `preference`, the place of its source
+        among the stores.
     """
-    tables = []
-    for preference, (source, store) in enumerate(stores.items()):
-        table, rows = store.table([*_DECISIVE, "votes"]), len(store)
-        table = table.set_column(len(_DECISIVE), "voted", table["votes"].is_valid())
-        table = table.append_column("source", pa.repeat(pa.scalar(source), rows))
-        table = table.append_column("row", pa.array(np.arange(rows, dtype=np.int32)))
-        tables.append(
-            table.append_column("preference", pa.array(np.full(rows, preference, dtype=np.int8)))
-        )
-    table = pa.concat_tables(tables)
-    for name in ("group", "pixel_sha256"):  # one at a time: their texts are most of the memory
-        codes = pd.factorize(table[name].to_pandas())[0].astype(np.int32)
-        table = table.set_column(table.column_names.index(name), name, pa.array(codes))
-    order = pc.sort_indices(table["sample_id"])  # stable: by preference and row where equal
-    return table.combine_chunks().take(order).to_pandas()
+    table = pa.concat_tables([store.table(STORE_SCHEMA.names) for store in stores.values()])
+    order = pc.sort_indices(table["sample_id"]).to_numpy()  # stable: by preference and row
+    faces = {}
+    for name in columns:  # one at a time: what is mapped becomes memory when it is put in order
+        column = table[name]
+        if name in ("group", "pixel_sha256"):
+            faces[name] = pd.factorize(column.to_pandas())[0].astype(np.int32)[order]
+        elif name == "votes":
+            faces["voted"] = column.is_valid().to_numpy()[order]
+        elif name == "sample_id":
+            faces[name] = column.take(order).to_pandas()
+        elif pa.types.is_string(column.type):
+            faces[name] = pd.Categorical(column.to_pandas())[order]
+        else:
+            faces[name] = column.to_numpy()[order]
+    pa.default_memory_pool().release_unused()  # else the texts' tables would still take memory
+    sizes = [len(store) for store in stores.values()]
+    preference = np.repeat(np.arange(len(sizes), dtype=np.int8), sizes)[order]
+    source = pd.Categorical.from_codes(preference, pd.Index(list(stores)))
+    faces["source"] = source.reorder_categories(sorted(stores))
+    faces["row"] = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])[order]
+    faces["preference"] = preference
+    return pd.DataFrame(faces)
 
 
 def twins_of(

@@ -82,22 +82,17 @@ def _faults(
     ]
 
 
-def keys(manifest: pd.DataFrame, faces: pd.DataFrame) -> list[Fault]:
-    """Keys that occur twice, and faces of the stores that have none."""
-    missing = faces[~faces["sample_id"].isin(manifest["sample_id"])]
+def keys(manifest: pd.DataFrame, missing: list[str]) -> list[Fault]:
+    """Keys that occur twice, and faces of the stores that have none.
+
+    Args:
+        manifest: with `rank`, which is equal for equal keys.
+        missing: keys of these faces.
+    """
+    twice = manifest["rank"].duplicated()
     return [
-        *_faults(
-            "unique id",
-            manifest,
-            manifest["sample_id"].duplicated(),
-            "the sample_id occurs more than once",
-        ),
-        *_faults(
-            "face store",
-            missing,
-            np.ones(len(missing), dtype=bool),
-            "this face is not in the manifest",
-        ),
+        *_faults("unique id", manifest, twice, "the sample_id occurs more than once"),
+        *(Fault("face store", key, "this face is not in the manifest") for key in missing),
     ]
 
 
@@ -174,7 +169,8 @@ def agreement(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
             manifest[column].to_numpy(dtype=object) != stored[column].to_numpy(dtype=object)
         )
         if differs.any():
-            said, there = (table.loc[differs, column].map(str) for table in (manifest, stored))
+            cells = (table.loc[differs, column] for table in (manifest, stored))
+            said, there = (cell.convert_dtypes().map(str) for cell in cells)  # 0, not 0.0
             found = f"{column} " + said + ", in the store " + there
             faults += _faults("face store", manifest[differs], differs[differs], found)
     return faults
@@ -188,33 +184,32 @@ def final_splits(manifest: pd.DataFrame, options: ManifestOptions) -> list[Fault
         manifest: with `stored_split` and `unlabelled`, what the stores say.
         options: section `manifest`.
     """
-    said = manifest["stored_split"].fillna("none").mask(manifest["unlabelled"], "none")
-    carved = list(options.carved_from(set(manifest.loc[said == "test", "source"].unique())))
-    own_val = manifest["source"].isin(manifest.loc[said == "val", "source"].unique())
+    stored, labelled = manifest["stored_split"], ~manifest["unlabelled"]
+    test, val, train = (labelled & (stored == split) for split in ("test", "val", "train"))
+    none = ~labelled | stored.isna() | (stored == "none")
+    carved = list(options.carved_from(set(manifest.loc[test, "source"].unique())))
+    own_val = manifest["source"].isin(manifest.loc[val, "source"].unique())
     final = manifest["split"]
     wrong = (
-        ((said == "test") & (final != "test"))
-        | ((said == "none") & (final != "dropped"))
-        | ((said == "val") & ~final.isin(["val", "dropped"]))
+        (test & (final != "test"))
+        | (none & (final != "dropped"))
+        | (val & ~final.isin(["val", "dropped"]))
         | (
-            (said == "train")
+            train
             & (
                 ((final == "test") & ~manifest["source"].isin(carved))
                 | ((final == "val") & own_val)
             )
         )
     )
-    tested_only = manifest["source"].isin(options.eval_only) & ~final.isin(["test", "dropped"])
+    trains = manifest["source"].isin(options.eval_only) & ~final.isin(["test", "dropped"])
+    said = final[wrong].astype(str) + ", though the source says "
+    only = final[trains].astype(str) + ", though the source is listed under eval_only"
     return [
         *_faults(
-            "split",
-            manifest[wrong],
-            wrong[wrong],
-            final[wrong] + ", though the source says " + manifest["stored_split"][wrong].map(str),
+            "split", manifest[wrong], wrong[wrong], said + stored[wrong].astype(object).map(str)
         ),
-        *_faults(
-            "split", manifest, tested_only, final + ", though the source is listed under eval_only"
-        ),
+        *_faults("split", manifest[trains], trains[trains], only),
     ]
 
 
@@ -258,7 +253,7 @@ def boxes(manifest: pd.DataFrame) -> list[Fault]:
     return _faults("box", manifest, wrong, found)
 
 
-def announced(stores: Mapping[str, FaceStore], faces: pd.DataFrame) -> list[Fault]:
+def announced(stores: Mapping[str, FaceStore]) -> list[Fault]:
     """Every entry that a reader announced became a face of the same split and class, or a named
     exclusion.
     """
@@ -272,18 +267,21 @@ def announced(stores: Mapping[str, FaceStore], faces: pd.DataFrame) -> list[Faul
                 for word, n in counts.items()
             }
         )
-        mine = faces[faces["source"] == source]
-        sizes = mine.groupby(["split", "label"]).size().reset_index(name="rows")
+        sizes = store.table(["split", "label"]).group_by(["split", "label"])
+        counted = sizes.aggregate([([], "count_all")]).to_pydict()
         found = Counter(
-            {(split, words[label]): n for split, label, n in sizes.itertuples(index=False)}
+            {
+                (split, words[label]): n
+                for split, label, n in sorted(zip(*counted.values(), strict=True))
+            }
         )
         for split, word in sorted(key for key in found if found[key] > announced[key]):
             text = f"{found[split, word]} faces, the reader announced {announced[split, word]}"
             faults.append(Fault("announced", f"{source}/{split}/{word}", text))
         excluded = len(store.meta["exclusions"])
-        if len(mine) + excluded != announced.total():
+        if len(store) + excluded != announced.total():
             text = (
-                f"{len(mine)} faces and {excluded} exclusions, the reader announced "
+                f"{len(store)} faces and {excluded} exclusions, the reader announced "
                 f"{announced.total()}"
             )
             faults.append(Fault("announced", source, text))
@@ -342,7 +340,14 @@ def minima(manifest: pd.DataFrame, least: MinPerClass) -> list[Fault]:
 def sets(
     manifest: pd.DataFrame, sets: Mapping[str, SetFilter]
 ) -> tuple[dict[str, int], list[Fault]]:
-    """Rows of every named set, and a fault for each that has none or names what is not there."""
+    """Rows of every named set, and a fault for each that has none or names what is not there.
+
+    Args:
+        manifest: with `rank`, whose order is that of `sample_id`.
+        sets: section `sets`.
+    """
+    asked = ["split", "source", "label", "usage", "min_side", "confidence"]
+    manifest = manifest[asked].assign(sample_id=manifest["rank"])
     rows, faults = {}, []
     for name, chosen in sets.items():
         try:

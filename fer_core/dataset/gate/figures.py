@@ -11,6 +11,7 @@ import pandas as pd
 
 from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.dataset.assembly.near_duplicates import Twins
+from fer_core.dataset.gate.rows import among
 from fer_core.dataset.pack.rows import SPLITS
 from fer_core.dataset.store.store import FaceStore
 from fer_core.sources.catalogue.faces import UNDECODABLE
@@ -63,7 +64,7 @@ def data_figures(
         (manifest["split"] == "dropped") & (manifest["reason"] == "duplicate_in_train"),
         ["label", "duplicate_of"],
     ]
-    named = manifest["sample_id"].isin(repeated["duplicate_of"])
+    named = among(manifest["sample_id"], repeated["duplicate_of"])
     labels = manifest.loc[named, ["sample_id", "label"]].set_index("sample_id")["label"]
     kept_label = labels[~labels.index.duplicated()].reindex(repeated["duplicate_of"]).to_numpy()
     by_split = manifest["split"].value_counts()
@@ -143,4 +144,5 @@ def _groups(rows: pd.DataFrame, key: np.ndarray) -> dict[str, int]:
 
 
 def _counted(values: pd.Series) -> dict[str, int]:
-    return {str(value): int(rows) for value, rows in values.value_counts().sort_index().items()}
+    counted = values.value_counts().sort_index()
+    return {str(value): int(rows) for value, rows in counted.items() if rows}

@@ -8,23 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fer_core.base.absent import absent_classes
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import read_json, sha256_file, write_json
-from fer_core.base.labels import UNLABELLED
 from fer_core.base.params import Section
 from fer_core.dataset.assembly.leakage import usable
-from fer_core.dataset.assembly.manifest import (
-    ManifestOptions,
-    load_faces,
-    records_of,
-    twins_of,
-)
+from fer_core.dataset.assembly.manifest import ManifestOptions, load_faces, twins_of
 from fer_core.dataset.gate import checks
 from fer_core.dataset.gate.figures import data_figures, original_figures
+from fer_core.dataset.gate.rows import check_rows, places
 from fer_core.dataset.pack.named_sets import SetFilter
 from fer_core.dataset.store.store import FaceStore
 
@@ -39,13 +33,7 @@ __all__ = [
 
 _SCHEMA = "validation/1"
 _SHOWN = 20
-_KEPT = [
-    *("sample_id", "source", "row", "label", "split", "reason", "usage", "group"),
-    *("duplicate_of", "min_side", "confidence"),
-]
-_STORED = [
-    *("sample_id", "label", "split", "usage", "group", "width", "height", "pixel_sha256"),
-]
+_TWINNED = ["label", "split", "usage", "group", "pixel_sha256", "phash", "flag"]
 
 
 class ValidateOptions(Section):
@@ -84,72 +72,31 @@ def validate(
         sets: section `sets`.
     """
     parts = [manifest] if isinstance(manifest, pd.DataFrame) else manifest
-    checked = [_check_rows(part.reset_index(drop=True), stores) for part in parts]
-    row_faults = [fault for _, faults in checked for fault in faults]
-    manifest = pd.concat([kept for kept, _ in checked], ignore_index=True)
-    del checked
-    manifest["group"] = pd.factorize(manifest["group"])[0].astype(np.int32)
-    faces = load_faces(stores)
-    key_faults = checks.keys(manifest, faces)
-    announced_faults = checks.announced(stores, faces)
-    eligible = faces[usable(faces)].reset_index(drop=True)
-    del faces
-    manifest["face"] = _places(manifest, eligible, stores)
-    twins = twins_of(eligible, stores, manifest_options)
-    eligible = eligible[["source", "label", "usage", "flag"]]
-    set_rows, set_faults = checks.sets(manifest, sets)
-    leaks = checks.leaks(manifest, twins)
+    checked = check_rows(parts, stores)
+    faces = load_faces(stores, _TWINNED)
+    faces = faces[usable(faces)].reset_index(drop=True)
+    rows = checked.table.assign(face=places(checked.table, faces, stores))
+    twins = twins_of(faces, stores, manifest_options)
+    faces = faces[["source", "label", "usage", "flag"]]
+    set_rows, set_faults = checks.sets(rows, sets)
+    leaks = checks.leaks(rows, twins)
     faults = [
-        *key_faults,
-        *row_faults,
-        *checks.final_splits(manifest, manifest_options),
-        *announced_faults,
+        *checks.keys(rows, checked.missing),
+        *checked.faults,
+        *checks.final_splits(rows, manifest_options),
+        *checks.announced(stores),
         *(() if manifest_options.twins.across_splits == "report" else leaks),
-        *checks.minima(manifest, options.min_per_class),
+        *checks.minima(rows, options.min_per_class),
         *set_faults,
     ]
     report = {
-        **original_figures(manifest, stores),
-        **data_figures(manifest, eligible, twins, stores),
+        **original_figures(rows, stores),
+        **data_figures(rows, faces, twins, stores),
         "leaks": len(leaks),
         **({"absent": list(absent_classes())} if absent_classes() else {}),
         "sets": set_rows,
     }
     return Validation(report, faults)
-
-
-def _check_rows(
-    part: pd.DataFrame, stores: Mapping[str, FaceStore]
-) -> tuple[pd.DataFrame, list[checks.Fault]]:
-    """What of some rows is needed later, with what the stores say of them, and the faults that a
-    row shows by itself.
-    """
-    stored = records_of(part, stores, _STORED)
-    faults = [
-        *checks.paths(part),
-        *checks.values(part),
-        *checks.agreement(part, stored),
-        *checks.learnt_labels(part, stored),
-        *checks.decode_records(part, stored),
-        *checks.boxes(part),
-    ]
-    said = {"stored_split": stored["split"], "unlabelled": stored["label"] == UNLABELLED}
-    return part[_KEPT].assign(**said), faults
-
-
-def _places(
-    manifest: pd.DataFrame, faces: pd.DataFrame, stores: Mapping[str, FaceStore]
-) -> np.ndarray:
-    """Place in `faces` of the face that each row of the manifest is, int64 [N]; -1 for none."""
-    found = np.full(len(manifest), -1)
-    rows = manifest["row"].to_numpy()
-    for source, store in stores.items():
-        theirs = np.flatnonzero(faces["source"] == source)
-        place = np.full(len(store), -1)
-        place[faces["row"].to_numpy()[theirs]] = theirs
-        mine = np.flatnonzero((manifest["source"] == source) & (rows >= 0) & (rows < len(store)))
-        found[mine] = place[rows[mine]]
-    return found
 
 
 def write_validation(

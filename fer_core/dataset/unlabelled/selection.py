@@ -95,7 +95,7 @@ def select_unlabelled(
     ):  # the last that applies is what is told
         reason[which.to_numpy(dtype=bool)] = why
     stored = records_of(mine, stores, [*_STORED]).set_axis(mine.index)
-    found = mine.drop(columns="group").join(stored)
+    found = mine.drop(columns="group").join(stored).astype({"source": "str", "flag": "str"})
     return found.assign(
         reason=reason,
         split="train",

@@ -1,10 +1,18 @@
 """Who leaves when faces repeat, and whether a leak is seen."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from fer_core.base.labels import SELF_LABELLED
-from fer_core.dataset.assembly.leakage import REASONS, TwinOptions, drop_leaks, find_leaks, usable
+from fer_core.dataset.assembly.leakage import (
+    REASONS,
+    TwinOptions,
+    drop_leaks,
+    find_leaks,
+    group_codes,
+    usable,
+)
 
 ORDER = ("a", "b", "c")
 
@@ -278,3 +286,28 @@ def test_what_drop_leaks_leaves_has_no_leaks() -> None:
     result = drop_leaks(faces, faces["cluster"].to_numpy(), True, policy())
     stay = result[result["split"] != "dropped"]
     assert find_leaks(stay, stay["cluster"].to_numpy(), stay["cluster"].to_numpy()) == []
+
+
+def test_every_key_with_rows_in_several_splits_is_one_leak_by_its_first_rows() -> None:
+    rng = np.random.default_rng(3)
+    splits = ["train", "val", "calib", "test"]
+    rows = kept(*((f"a/{at:03}", splits[rng.integers(4)], 0) for at in rng.permutation(300)))
+    cluster = rng.integers(0, 200, len(rows))
+    expected = []
+    for key in np.unique(cluster):
+        mine = rows[cluster == key].sort_values("sample_id")
+        firsts = mine.drop_duplicates("split")[["sample_id", "split"]].to_numpy().tolist()
+        if len(firsts) > 1:
+            expected.append((*firsts[0], *firsts[1]))
+    found = find_leaks(rows, np.arange(len(rows)), cluster)
+    assert [(leak.sample_id, leak.split, leak.other_id, leak.other_split) for leak in found] == (
+        expected
+    )
+    assert len(expected) > 50
+
+
+def test_groups_are_numbered_as_they_come_and_never_meet_those_of_another_source() -> None:
+    rows = kept(("b/1", "train", 0), ("a/1", "train", 0), ("b/2", "val", 0), ("a/2", "test", 0))
+    rows["group"] = ["x", "x", "y", "x"]
+    assert group_codes(rows).tolist() == [0, 1, 2, 1]
+    assert group_codes(rows[:0]).tolist() == []
