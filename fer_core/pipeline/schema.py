@@ -299,9 +299,13 @@ def _check_sets(params: dict[str, Any], path: Path) -> None:
     packed = params["pack"].get("train_sets")
     for name in packed or []:
         module.train_set_of(name, sets)
-    for section in ("teacher", "teacher_b", "student"):
-        if section not in params:
-            continue
+    trained = trained_teachers(params)
+    learning = {
+        "teacher": bool(trained),
+        "teacher_b": any(entry.get("stage") == "b" for entry in trained.values()),
+        "student": True,
+    }
+    for section in [name for name, learns in learning.items() if learns and name in params]:
         name = params[section].get("set")
         if name is not None:
             module.train_set_of(name, sets)

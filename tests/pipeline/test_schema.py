@@ -1,6 +1,7 @@
 """Faulty parameter files: every fault is found before anything runs, and named by its key."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -349,6 +350,34 @@ def test_sections_of_methods_that_are_not_trained_are_ignored_and_described() ->
     check_params(params, PATH)
     check_methods(params, PATH)
     assert "student.kd" in models_of(params)
+
+
+def test_train_sets_are_asked_for_by_sections_that_something_is_trained_by() -> None:
+    def pack_some(params: dict[str, Any]) -> None:
+        params["sets"]["hq"] = {"split": ["train"]}
+        params["pack"]["train_sets"] = ["hq"]
+        params["student"]["set"] = "hq"
+        of_a = {name: deepcopy(params["teacher"][name]) for name in ("train", "arcface")}
+        params["teacher_b"] = of_a | {"preprocessing": {"size": 48}}
+
+    def no_teachers(params: dict[str, Any]) -> None:
+        pack_some(params)
+        params["teachers"] = {}
+        params["student"]["methods"] = ["ce"]
+        params["deploy"]["student"] = "ce-1337"
+
+    def none_in_stage_b(params: dict[str, Any]) -> None:
+        pack_some(params)
+        params["teacher"]["set"] = "hq"
+
+    def one_in_stage_b(params: dict[str, Any]) -> None:
+        none_in_stage_b(params)
+        params["teachers"]["tiny_resnet"]["stage"] = "b"
+
+    check_params(params_after(no_teachers), PATH)
+    check_params(params_after(none_in_stage_b), PATH)
+    with pytest.raises(ParamsError, match=r"teacher_b\.set"):
+        check_params(params_after(one_in_stage_b), PATH)
 
 
 PEER = network_entry("peers/face.onnx", 48)
