@@ -140,12 +140,11 @@ def compare(options: argparse.Namespace) -> str:
         log.warning("left out, for --expressions is not given: the second domain")
     else:
         pictures = domain(options.expressions, detector_file())
-    scores, unseen = measure_all(asked, faces, pictures, options.work)
+    scores = measure_all(asked, faces, pictures, options.work)
     timed = None if options.no_latency else times(ours, peers, options.peers, faces)
     return page_of(
         Page(
             scores=scores,
-            unseen=unseen,
             ours=list(ours),
             cuts={name: one.cut for name, one in asked.items()},
             files={name: one.path for name, one in asked.items()},
@@ -170,12 +169,11 @@ def measure_all(
     faces: Faces,
     pictures: dict[str, Pictures],
     work: Path | None,
-) -> tuple[dict[str, dict[str, Scores]], dict[str, float]]:
-    """Scores of each network, by test and name, and accuracies without twins."""
+) -> dict[str, dict[str, Scores]]:
+    """Scores of each network, by test and name."""
     hard, chosen = corrupted(faces, _CORRUPTED, _SEED)
     pictures = {"fer2013": of_faces(faces), "corrupted": hard} | pictures
     scores: dict[str, dict[str, Scores]] = {}
-    unseen = {}
     for name, one in asked.items():
         answers = {
             test: kept(
@@ -188,17 +186,14 @@ def measure_all(
         for test, given in pictures.items():
             parts = np.split(answers[test], len(CELLS) if test == "corrupted" else 1)
             scores.setdefault(test, {})[name] = scores_of(parts, given.labels, given.clusters)
-        plain = answers["fer2013"]
-        rows = np.arange(len(chosen))
-        scores.setdefault("clean", {})[name] = scores_of([plain[chosen]], hard.labels, rows)
+        parts_of = {"clean": (chosen, faces.labels), "unseen": (~faces.seen, faces.labels)}
         if faces.majority is not None:
-            voted = np.flatnonzero(faces.majority != UNLABELLED)
-            scores.setdefault("ferplus", {})[name] = scores_of(
-                [plain[voted]], faces.majority[voted], voted
-            )
-        right = plain.argmax(axis=1) == faces.labels
-        unseen[name] = float(right[~faces.seen].mean()) if not faces.seen.all() else float("nan")
-    return scores, unseen
+            parts_of["ferplus"] = (faces.majority != UNLABELLED, faces.majority)
+        for test, (rows, labels) in parts_of.items():
+            if len(mine := labels[rows]):
+                plain = answers["fer2013"][rows]
+                scores.setdefault(test, {})[name] = scores_of([plain], mine, np.arange(len(mine)))
+    return scores
 
 
 def _asked(asked: Asked, pictures: Pictures, name: str) -> np.ndarray:

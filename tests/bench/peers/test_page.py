@@ -89,7 +89,6 @@ def page(tmp_path: Path) -> Page:
     }
     return Page(
         scores=tests,
-        unseen={"a": 0.7, "b": np.nan},
         ours=["a"],
         cuts={"a": "square", "b": "haar"},
         files={"a": file, "b": file},
@@ -138,7 +137,7 @@ def test_where_ours_is_not_first_the_page_says_by_how_much(page: Page) -> None:
 def test_without_times_or_ours_the_page_leaves_their_parts_out(page: Page) -> None:
     text = page_of(Page(**(vars(page) | {"timed": None, "ours": []})))
     assert "## Latency" not in text and "Is ours first" not in text
-    assert "| network | accuracy (95 % CI) | accuracy, no twin in Training |" in text
+    assert "| network | accuracy (95 % CI) | macro-F1 (95 % CI) | ECE | NLL |\n" in text
 
 
 def test_the_second_domain_says_how_faces_were_cut_out(page: Page) -> None:
