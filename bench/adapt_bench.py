@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 import typer
 
-from bench.peers_bench import read_faces
+from bench.peers.sets import read_faces
 from bench.poor_camera import SECONDS, SEED, SESSIONS, SHARE, Pictures, record
 from fer_core.base.files import write_text
 from fer_core.base.labels import N_CLASSES

@@ -23,8 +23,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from bench.peers import PEERS, PeerNetwork
-from bench.peers_bench import answers_of, read_faces
+from bench.peers.networks import PEERS, PeerNetwork
+from bench.peers.scores import answers_of
+from bench.peers.sets import read_faces
 from fer_core.base.logs import setup_logging
 from fer_core.export.latency.subjects import Network
 from fer_core.pixels.decode import decode_rgb

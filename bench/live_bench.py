@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import typer
 
-from bench.peers_bench import read_faces
+from bench.peers.sets import read_faces
 from fer_cli.live.setting import prepare
 from fer_cli.predict.video_file import VideoOut
 from fer_core.base.logs import setup_logging

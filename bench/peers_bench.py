@@ -1,39 +1,52 @@
 """Ready-made expression networks and ours on the same faces, by the same protocol: accuracy,
-macro-F1, ECE and latency.
+macro-F1 and calibration on two domains, under corruption and end to end, and latency.
 
-Run: python -m bench.peers_bench --fer2013 fer2013.csv --peers FOLDER [--ours FILE.onnx ...]
-[--usage PublicTest] [--out PAGE.md]
+Run: python -m bench.peers_bench --fer2013 FOLDER --peers FOLDER [--expressions FOLDER]
+[--ours FILE.onnx ...] [--usage PublicTest] [--work FOLDER] [--no-latency] [--out PAGE.md]
 
-The peers are ONNX files that people bring (see `bench.peers`); one that is absent is named and left
-out. Every network gets the same 48 x 48 grey crops of the official test rows and prepares them in
-its own documented way. Calibration is as shipped: nothing is fitted on these rows. FER2013 holds
-copies of test faces among its Training rows; a network trained on these has seen the answer, so
-accuracy is also given on the test rows whose pixels are in no Training row.
+The peers are ONNX files that people bring (see `bench.peers.networks`); one that is absent is named
+and left out. Ours are the files of the ready network, unless others are given. Every network gets
+the same 48 x 48 grey crops of the official test rows and prepares them in its own documented way.
+Calibration is as shipped: nothing is fitted on these rows. FER2013 holds copies of test faces among
+its Training rows; a network trained on these has seen the answer, so accuracy is also given on the
+test rows whose pixels are in no Training row. FERPlus's labels of the same faces are taken where
+its table, fer2013new.csv, lies beside the other.
+
+Corruptions are those of the stage `robustness`, on a drawn part of these faces. The second domain
+is a folder with a table of pictures and labels: the pictures are given as they are, and end to end,
+each network with its own way to cut out the face (`bench.peers.cuts`); a picture in which none is
+found counts as a wrong answer. Intervals are over faces, on the second domain over persons.
 
 Latency is measured by the pipeline's own protocol (`fer_core.export.latency.latency`) on the first
 of these faces: all in turns, in rounds, in one process, one thread and all of them, single faces
 and batches, CPU and CUDA where there is one, the network alone and from crop to answer; beside
 plain MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
+With --work answers are kept in a folder, and a second run only times.
 """
 
 import argparse
-import hashlib
+import inspect
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from bench.peers import PeerNetwork, peer_subject, present_peers
-from bench.peers_page import REFERENCE_SIZE, command_of, page_of, with_ratios
-from fer_core.base.files import write_text
-from fer_core.base.logs import progress_off, setup_logging
+from bench.peers.cuts import Cut
+from bench.peers.networks import PEERS, Peer, PeerNetwork, peer_subject, present_peers
+from bench.peers.page import REFERENCE_SIZE, Page, command_of, page_of, with_ratios
+from bench.peers.scores import Scores, answers_of, kept, scores_of
+from bench.peers.sets import CELLS, Faces, Pictures, corrupted, domain, of_faces, read_faces
+from fer_core.base.errors import FerError
+from fer_core.base.files import sha256_file, write_text
+from fer_core.base.labels import UNLABELLED
+from fer_core.base.logs import setup_logging
 from fer_core.base.settings import load_settings
-from fer_core.evaluation.metrics.metrics import all_metrics
+from fer_core.evaluation.robustness.robustness import RobustnessOptions
 from fer_core.export.latency.latency import measure_latency
 from fer_core.export.latency.subjects import (
     Network,
@@ -43,33 +56,35 @@ from fer_core.export.latency.subjects import (
     usable_providers,
 )
 from fer_core.export.onnx.options import LatencyOptions
-from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.preprocessing import Preprocessing
+from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
-from fer_core.sources.families.fer2013 import encode, read_rows
-from fer_core.sources.files.tree import open_tree
-from fer_core.sources.layouts.fer2013 import READER as fer2013
+from fer_core.predict.ready import ready_model
 
 SINGLE = LatencyOptions(rounds=10, calls=100, batches=(1,), threads=(1, 0))
 BATCHES = LatencyOptions(rounds=5, calls=20, batches=(16,), threads=(1, 0))
 _TIMED_FACES = 64
-BATCH = 64
-BINS = 15
+_CORRUPTED, _SEED = RobustnessOptions().rows, 1337
+_PRECISIONS = ("fp32", "fp16", "int8")
+
+log = logging.getLogger("bench.peers")
 
 
 @dataclass(frozen=True)
-class Faces:
-    """Rows of one usage.
+class Asked:
+    """A network to be measured.
 
     Attributes:
-        images: RGB uint8 [48, 48, 3] each.
-        labels: int [N].
-        seen: bool [N], the same pixels are in a Training row.
+        network: ready to run.
+        path: its file.
+        cut: how it cuts faces out.
+        handled: how its inputs and outputs are treated, as far as its file does not say.
     """
 
-    images: list[np.ndarray]
-    labels: np.ndarray
-    seen: np.ndarray
+    network: Network
+    path: Path
+    cut: Cut
+    handled: str = ""
 
 
 def main() -> None:
@@ -88,102 +103,113 @@ def main() -> None:
         "--ours",
         type=Path,
         nargs="*",
-        default=[],
-        help="files of the stages `onnx` and `onnx_teacher`",
+        help="files of the stages `onnx` and `onnx_teacher`, the main one first; without it those "
+        "of the ready network",
     )
     parser.add_argument("--usage", default="PublicTest")
+    parser.add_argument("--expressions", type=Path, help="pictures with a table of labels")
+    parser.add_argument("--work", type=Path, help="folder in which answers are kept")
+    parser.add_argument("--no-latency", action="store_true", help="time nothing")
     parser.add_argument("--out", type=Path, help="also write the page here, as Markdown")
     options = parser.parse_args()
-    peers = dict(present_peers(options.peers))
-    ours = {_name(path): path for path in options.ours}
-    if not ours and not peers:
-        raise SystemExit(
-            f"There is no peer in {options.peers} and none of --ours: nothing to compare."
-        )
-    faces = read_faces(options.fer2013, options.usage)
-    answers = {
-        name: answers_of(Predictor(path, threads=1), faces.images, name)
-        for name, path in ours.items()
-    }
-    answers |= {
-        name: answers_of(PeerNetwork(peer, options.peers / peer.file), faces.images, name)
-        for name, peer in peers.items()
-    }
-    quality = pd.DataFrame({name: quality_of(logits, faces) for name, logits in answers.items()}).T
-    subjects = [file_subject(name, "", path) for name, path in ours.items()]
-    subjects += [
-        peer_subject(name, peer, options.peers / peer.file) for name, peer in peers.items()
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        sizes = sorted({REFERENCE_SIZE, *(subject.size for subject in subjects)})
-        timed = time_all(
-            [*subjects, *(_reference(Path(folder), size) for size in sizes)],
-            faces.images[:_TIMED_FACES],
-        )
-    files = ours | {name: options.peers / peer.file for name, peer in peers.items()}
-    page = page_of(
-        quality, with_ratios(timed), files, options.usage, faces.seen, command_of(options)
-    )
+    try:
+        page = compare(options)
+    except FerError as error:
+        raise SystemExit(str(error)) from error
     print(page)
     if options.out:
         write_text(options.out, page)
 
 
-def read_faces(place: Path, usage: str) -> Faces:
-    """The rows of a usage, and which of them have their pixels in a Training row too."""
-    tree = open_tree(place if place.is_dir() else place.parent)
-    table = fer2013.files(tree)[0]
-    rows, hashes, training = [], [], set()
-    for row in tqdm(
-        read_rows(tree, table), desc="table", unit="row", leave=False, disable=progress_off()
-    ):
-        if row.usage in ("Training", usage):
-            pixels = hashlib.sha256(
-                row.pixels.encode()
-            ).digest()  # the table writes equal pixels in equal words
-            if row.usage == usage:
-                rows.append(row)
-                hashes.append(pixels)
-            else:
-                training.add(pixels)
-    if not rows:
-        raise SystemExit(f"{tree.where(table)} has no rows of {usage}.")
-    images = [decode_rgb(encode(row), row.key) for row in rows]
-    return Faces(
-        images,
-        np.array([row.label for row in rows]),
-        np.array([pixels in training for pixels in hashes]),
+def compare(options: argparse.Namespace) -> str:
+    """Measure all that is there; the page."""
+    peers = dict(present_peers(options.peers))
+    if not peers and not options.ours:
+        raise SystemExit(
+            f"There is no peer in {options.peers} and none of --ours: nothing to compare."
+        )
+    ours = {_name(path): path for path in (options.ours or ready_files())}
+    asked = {name: Asked(Predictor(path, threads=1), path, "square") for name, path in ours.items()}
+    for name, peer in peers.items():
+        path = options.peers / peer.file
+        handled = f"{peer.order} {peer.probabilities} {inspect.getsource(peer.prepare)}"
+        asked[name] = Asked(PeerNetwork(peer, path), path, peer.cut, handled)
+    faces = read_faces(options.fer2013, options.usage)
+    pictures: dict[str, Pictures] = {}
+    if options.expressions is None:
+        log.warning("left out, for --expressions is not given: the second domain")
+    else:
+        pictures = domain(options.expressions, detector_file())
+    scores = measure_all(asked, faces, pictures, options.work)
+    timed = None if options.no_latency else times(ours, peers, options.peers, faces)
+    return page_of(
+        Page(
+            scores=scores,
+            ours=list(ours),
+            cuts={name: one.cut for name, one in asked.items()},
+            files={name: one.path for name, one in asked.items()},
+            absent=[peer for peer in PEERS if peer.what not in peers],
+            usage=options.usage,
+            seen=faces.seen,
+            timed=None if timed is None else with_ratios(timed),
+            command=command_of(options),
+        )
     )
 
 
-def answers_of(network: Network, images: Sequence[np.ndarray], name: str) -> np.ndarray:
-    """Logits or log-probabilities, float64 [N, 7]; of ours the calibrated ones."""
-    parts = []
-    for at in tqdm(
-        range(0, len(images), BATCH),
-        desc=name[:30],
-        unit="batch",
-        leave=False,
-        disable=progress_off(),
-    ):
-        found: Any = network.run(network.prepare(images[at : at + BATCH]))
-        parts.append(
-            found
-            if isinstance(found, np.ndarray)
-            else np.log(np.maximum(found.probabilities, 1e-12))
-        )
-    return np.concatenate(parts).astype(np.float64)
+def ready_files() -> list[Path]:
+    """The files of the ready network, that of single precision first."""
+    folder = ready_model().parent
+    files = [folder / f"student.{precision}.onnx" for precision in _PRECISIONS]
+    return [path for path in files if path.is_file()]
 
 
-def quality_of(logits: np.ndarray, faces: Faces) -> dict[str, float]:
-    """Scores on all rows, and accuracy on those that no Training row repeats."""
-    metrics = all_metrics(logits, faces.labels, BINS)
-    unseen = ~faces.seen
-    right = logits.argmax(axis=1) == faces.labels
-    scores = {name: metrics[name] for name in ("accuracy", "macro_f1", "ece", "nll")}
-    return scores | {
-        "accuracy_unseen": float(right[unseen].mean()) if unseen.any() else float("nan")
-    }
+def measure_all(
+    asked: dict[str, Asked],
+    faces: Faces,
+    pictures: dict[str, Pictures],
+    work: Path | None,
+) -> dict[str, dict[str, Scores]]:
+    """Scores of each network, by test and name."""
+    hard, chosen = corrupted(faces, _CORRUPTED, _SEED)
+    pictures = {"fer2013": of_faces(faces), "corrupted": hard} | pictures
+    scores: dict[str, dict[str, Scores]] = {}
+    for name, one in asked.items():
+        answers = {
+            test: kept(
+                work,
+                f"{sha256_file(one.path)} {one.cut} {one.handled} {test} {given.made_from}",
+                partial(_asked, one, given, f"{test} {name}"),
+            )
+            for test, given in pictures.items()
+        }
+        for test, given in pictures.items():
+            parts = np.split(answers[test], len(CELLS) if test == "corrupted" else 1)
+            scores.setdefault(test, {})[name] = scores_of(parts, given.labels, given.clusters)
+        parts_of = {"clean": (chosen, faces.labels), "unseen": (~faces.seen, faces.labels)}
+        if faces.majority is not None:
+            parts_of["ferplus"] = (faces.majority != UNLABELLED, faces.majority)
+        for test, (rows, labels) in parts_of.items():
+            if len(mine := labels[rows]):
+                plain = answers["fer2013"][rows]
+                scores.setdefault(test, {})[name] = scores_of([plain], mine, np.arange(len(mine)))
+    return scores
+
+
+def _asked(asked: Asked, pictures: Pictures, name: str) -> np.ndarray:
+    return answers_of(asked.network, pictures.images(asked.cut), name)
+
+
+def times(
+    ours: dict[str, Path], peers: dict[str, Peer], folder: Path, faces: Faces
+) -> pd.DataFrame:
+    """Times of all networks and of the plain exports."""
+    subjects = [file_subject(name, "", path) for name, path in ours.items()]
+    subjects += [peer_subject(name, peer, folder / peer.file) for name, peer in peers.items()]
+    with tempfile.TemporaryDirectory() as place:
+        sizes = sorted({REFERENCE_SIZE, *(subject.size for subject in subjects)})
+        references = [_reference(Path(place), size) for size in sizes]
+        return time_all([*subjects, *references], faces.images[:_TIMED_FACES])
 
 
 def time_all(subjects: Sequence[Subject], images: Sequence[np.ndarray]) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Expression networks of others and ours, measured alike."""
