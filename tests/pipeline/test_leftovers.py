@@ -1,9 +1,11 @@
 """`fer gc`: only what nobody needs goes, and only when it is asked."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,12 +35,17 @@ def fer(*arguments: str) -> str:
     return result.output
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A repository whose file has had four contents: of a branch, of a tag, of nobody, and now."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("DVC_ROOT", "FER_RUNS"):
-        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path_factory.mktemp("repository")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        fill()
+        yield folder
+
+
+def fill() -> None:
     run("git", "init", "-q", "-b", "main")
     run("dvc", "init", "-q")
     for text, kept in (("branch", ["branch", "other"]), ("tag", ["tag", "v1"]), ("nobody", [])):
@@ -52,6 +59,15 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run("dvc", "add", "-q", "file.txt")
     run("git", "add", "-A")
     run("git", "commit", "-qm", "now")
+
+
+@pytest.fixture
+def checkout(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, to change."""
+    shutil.copytree(repository, tmp_path, dirs_exist_ok=True, symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_ROOT", "FER_RUNS"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 

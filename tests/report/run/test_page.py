@@ -66,6 +66,13 @@ def page(project: Path) -> Page:
     return written()
 
 
+def test_classes_that_nobody_has_are_told_at_the_top(project: Path) -> None:
+    file = Path("data/validation.json")
+    write_json(file, read_json(file) | {"absent": ["Disgust", "Neutral"]})
+    tracked()
+    assert "Nobody in the data has Disgust, Neutral: the network never" in INDEX.read_text()
+
+
 def measured(key: str, name: str = "everything") -> dict[str, Any]:
     return read_json(Path(f"data/evaluation/{key}/metrics.json"))["sets"][name]
 
