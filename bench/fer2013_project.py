@@ -17,8 +17,18 @@ from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, co
 from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import read_evaluation
+from fer_core.report.templates.load import page_environment
 
-__all__ = ["SIDE", "SMALL", "after_holm", "against", "both_label_sets", "fer", "lay_clone"]
+__all__ = [
+    "SIDE",
+    "SMALL",
+    "after_holm",
+    "against",
+    "both_label_sets",
+    "fer",
+    "lay_clone",
+    "write_page",
+]
 
 ROOT = Path(__file__).parents[1]
 SIDE = 48
@@ -127,3 +137,9 @@ def after_holm(pairs: Mapping[Any, MethodPair]) -> dict[Any, MethodPair]:
         key: replace(pair, macro_f1_holm_p=p, family=len(pairs))
         for (key, pair), p in zip(pairs.items(), adjusted, strict=True)
     }
+
+
+def write_page(page: Path, template: str, **values: Any) -> None:
+    """Write a page of results from a template beside the benches."""
+    environment = page_environment(Path(__file__).parent)
+    write_text(page, environment.get_template(template).render(**values))

@@ -14,9 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import after_holm, against, both_label_sets, fer, lay_clone
-from fer_core.base.files import write_text
-from fer_core.report.templates.load import page_environment
+from bench.fer2013_project import after_holm, against, both_label_sets, fer, lay_clone, write_page
 
 SEED = 1337
 CHANGES: dict[str, Any] = {
@@ -72,12 +70,9 @@ def _write_page(page: Path, work: Path) -> None:
             for arm in arms
         }
     )
-    text = (
-        page_environment(Path(__file__).parent)
-        .get_template("ingredients.md.j2")
-        .render(models=MODELS, set=CHANGES["evaluation.compare_set"], pairs=pairs)
+    write_page(
+        page, "ingredients.md.j2", models=MODELS, set=CHANGES["evaluation.compare_set"], pairs=pairs
     )
-    write_text(page, text)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, after_holm, fer, lay_clone
-from fer_core.base.files import new_folder, write_text
+from bench.fer2013_project import SIDE, SMALL, after_holm, fer, lay_clone, write_page
+from fer_core.base.files import new_folder
 from fer_core.base.params import parse_section, read_params
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
@@ -26,7 +26,6 @@ from fer_core.evaluation.comparison.histories import read_history, rising
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
-from fer_core.report.templates.load import page_environment
 
 BASES = {
     "ce": {"label_smoothing": 0.0},
@@ -103,20 +102,17 @@ def _write_page(page: Path, project: Path) -> None:
         for method in runs
     }
     pairs = _pairs(project, runs)
-    text = (
-        page_environment(Path(__file__).parent)
-        .get_template("negatives.md.j2")
-        .render(
-            bases=BASES,
-            terms=TERMS,
-            train=TRAIN,
-            seeds=SEEDS,
-            scaled=scaled,
-            pairs=pairs,
-            arms=ARMS,
-        )
+    write_page(
+        page,
+        "negatives.md.j2",
+        bases=BASES,
+        terms=TERMS,
+        train=TRAIN,
+        seeds=SEEDS,
+        scaled=scaled,
+        pairs=pairs,
+        arms=ARMS,
     )
-    write_text(page, text)
 
 
 def _pairs(project: Path, runs: dict[str, dict[int, Evaluation]]) -> dict[str, MethodPair]:

@@ -17,10 +17,18 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, after_holm, against, both_label_sets, fer, lay_clone
-from fer_core.base.files import read_json, write_text
+from bench.fer2013_project import (
+    SIDE,
+    SMALL,
+    after_holm,
+    against,
+    both_label_sets,
+    fer,
+    lay_clone,
+    write_page,
+)
+from fer_core.base.files import read_json
 from fer_core.base.labels import CLASSES
-from fer_core.report.templates.load import page_environment
 
 SEEDS = [1337, 2025, 42]
 KD = {"temperature": 2.0, "alpha": 0.7}
@@ -109,19 +117,16 @@ def _write_page(page: Path, work: Path) -> None:
     pairs = after_holm(
         {arm: against(work / BASE, work / arm, "kd-{seed}", SEEDS) for arm in ARMS if arm != BASE}
     )
-    text = (
-        page_environment(Path(__file__).parent)
-        .get_template("outside.md.j2")
-        .render(
-            arms={arm: _measured(work / arm, arm == BASE) for arm in ARMS},
-            entries={arm: _entries(work / arm) for arm in ARMS},
-            others=OTHERS,
-            pairs=pairs,
-            sets=SETS,
-            settings={"kd": KD, "train": TRAIN, "seeds": SEEDS},
-        )
+    write_page(
+        page,
+        "outside.md.j2",
+        arms={arm: _measured(work / arm, arm == BASE) for arm in ARMS},
+        entries={arm: _entries(work / arm) for arm in ARMS},
+        others=OTHERS,
+        pairs=pairs,
+        sets=SETS,
+        settings={"kd": KD, "train": TRAIN, "seeds": SEEDS},
     )
-    write_text(page, text)
 
 
 def _entries(project: Path) -> list[dict[str, str]]:

@@ -16,9 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, both_label_sets, fer, lay_clone
-from fer_core.base.files import read_json, write_text
-from fer_core.report.templates.load import page_environment
+from bench.fer2013_project import SIDE, SMALL, both_label_sets, fer, lay_clone, write_page
+from fer_core.base.files import read_json
 
 SEEDS = [1337, 2025, 42]
 KD = {"temperature": 2.0, "alpha": 0.9}
@@ -93,20 +92,17 @@ def _write_page(page: Path, work: Path) -> None:
         arm: read_json(_clone_of(work, arm) / "data/softlabels/ensemble_metrics.json")["splits"]
         for arm in ARMS
     }
-    text = (
-        page_environment(Path(__file__).parent)
-        .get_template("targets.md.j2")
-        .render(
-            arms=ARMS,
-            base=BASE,
-            students=students,
-            ahead=ahead,
-            targets=targets,
-            metrics=METRICS,
-            settings={"kd": KD, "train": TRAIN, "seeds": SEEDS},
-        )
+    write_page(
+        page,
+        "targets.md.j2",
+        arms=ARMS,
+        base=BASE,
+        students=students,
+        ahead=ahead,
+        targets=targets,
+        metrics=METRICS,
+        settings={"kd": KD, "train": TRAIN, "seeds": SEEDS},
     )
-    write_text(page, text)
 
 
 def _students(project: Path) -> list[dict[str, float]]:
