@@ -258,6 +258,9 @@ def test_another_clone_pulls_everything_and_runs_nothing(project: Project, tmp_p
         assert sha256_file(clone.root / name) == sha256_file(project.root / name)
 
 
+TRUST = {"ambiguity", "fairness", "robustness", "selective"}
+
+
 def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_workspace(
     project: Project,
 ) -> None:
@@ -289,8 +292,20 @@ def test_an_experiment_runs_one_student_and_what_follows_it_and_leaves_the_works
 
 def test_kd_temperature_reruns_one_student_and_what_follows_it(project: Project) -> None:
     edit(project.root / "params.yaml", "temperature: 2.0", "temperature: 4.0")
-    after = {"student@kd-1", "predict@kd-1", "evaluate@kd-1", "calibrate@kd-1", "compare"}
-    assert project.rerun("compare") == after
+    after = {
+        "student@kd-1",
+        "predict@kd-1",
+        "evaluate@kd-1",
+        "calibrate@kd-1",
+        *TRUST,
+        "hard_cases",
+        "compare",
+        "onnx",
+        "latency",
+        "web",
+        "report",
+    }
+    assert project.rerun() == after
 
 
 def test_interrupted_run_of_dvc_goes_on_and_ends_with_the_same_weights(project: Project) -> None:
@@ -384,10 +399,14 @@ def test_faces_without_labels_teach_the_students_that_learn_from_teachers(
         shutil.copy(file, frames / f"of_test_{number}.png")
     project.fer("data", "add", "frames", "raw/frames")
 
-    def ask(section: dict[str, Any], *stages: str) -> set[str]:
+    def ask(section: dict[str, Any] | None, *stages: str) -> set[str]:
         change_params(
             project.root / "params.yaml",
-            lambda params: params["student"].update(unlabelled=section),
+            lambda params: (
+                params["student"].update(unlabelled=section)
+                if section
+                else params["student"].pop("unlabelled")
+            ),
         )
         project.fer("dag", "sync")
         return project.rerun(*stages)
@@ -409,6 +428,7 @@ def test_faces_without_labels_teach_the_students_that_learn_from_teachers(
     assert ask(surer, "unlabelled") == {"unlabelled"}
     fewer = json.loads((project.root / "data/unlabelled/report.json").read_text())["faces"]
     assert 0 < fewer["kept"] < 70 and fewer["kept"] + fewer["not_sure"] == 70
+    assert ask(None, "student") == set(), "what was made before is cached"
 
 
 def test_a_leak_stops_the_pipeline_before_anything_is_trained(project: Project) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.peers.cuts import WORDS, Cut
 from bench.peers.networks import PEERS, Peer
@@ -21,6 +20,7 @@ from bench.peers.scores import DRAWN, Scores
 from bench.peers.sets import CELLS, STRENGTHS
 from fer_core.base.files import sha256_file
 from fer_core.base.glossary import words_section
+from fer_core.report.templates.load import page_environment
 
 __all__ = ["REFERENCE_SIZE", "Page", "command_of", "page_of", "with_ratios"]
 
@@ -104,12 +104,7 @@ def command_of(options: argparse.Namespace) -> str:
 
 def page_of(page: Page) -> str:
     """The page as Markdown."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = page_environment(Path(__file__).parent)
     questions = list(_questions(page))
     timed = page.timed
     text = environment.get_template("page.md.j2").render(

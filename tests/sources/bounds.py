@@ -16,7 +16,7 @@ __all__ = ["bounded", "fuzz"]
 SECONDS, KILOBYTES = 5, 2_000_000
 
 fuzz = settings(
-    max_examples=int(os.environ.get("FER_TEST_FUZZ_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("FER_TEST_FUZZ_EXAMPLES", "50")),
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,

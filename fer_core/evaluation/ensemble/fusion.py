@@ -293,7 +293,7 @@ class _Block:
         if space == "prob":
             z = np.log(np.maximum(z, np.float32(1e-30)))
         z -= z.max(axis=0)
-        # between equals the first class, as argmax would say in six times the time
+        # between equals the first class, as argmax would say, which is slow along this axis
         prediction = N_CLASSES - ((z == 0) * _FROM_LAST).max(axis=0)
         return cls(
             z,

@@ -44,11 +44,11 @@ def test_a_planted_gap_is_found_with_its_size() -> None:
 
 def test_groups_that_do_not_differ_are_told_apart_in_one_of_twenty_families() -> None:
     rng, shown = np.random.default_rng(1), 0
-    for _ in range(20):
+    for _ in range(40):
         answers, group = case(rng, worse=0.0, count=420)
         groups = measured(answers, g=group)["attributes"]["g"]["groups"].values()
         shown += any(one["shown"] for one in groups)
-    assert shown <= 4
+    assert shown <= 6
 
 
 def test_small_groups_and_unknown_rows_are_named_with_their_number_and_without_any_other() -> None:
