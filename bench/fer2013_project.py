@@ -14,8 +14,10 @@ from fer_core.base.files import new_folder, write_text
 from fer_core.base.params import PARAMS_FILE, parse_section, read_params
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
+from fer_core.evaluation.comparison.histories import read_history, rising
 from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.report.templates.load import page_environment
 
@@ -23,7 +25,9 @@ __all__ = [
     "SIDE",
     "SMALL",
     "after_holm",
+    "after_scaling",
     "against",
+    "ahead_of_bases",
     "both_label_sets",
     "fer",
     "lay_clone",
@@ -114,7 +118,7 @@ def against(base: Path, other: Path, name: str, seeds: Sequence[int]) -> MethodP
         seeds: of the trainings that are compared.
     """
     params = read_params(base / PARAMS_FILE)
-    options = parse_section("evaluation", params["evaluation"], EvaluationOptions, PARAMS_FILE)
+    options = _evaluation(params)
     runs, temperatures = {}, {}
     for project in (base, other):
         of_seed = {}
@@ -128,6 +132,59 @@ def against(base: Path, other: Path, name: str, seeds: Sequence[int]) -> MethodP
         runs[project.name] = of_seed
     ((pair,), _) = compare_methods(runs, options, Conditions(temperatures), params["seed"])
     return pair
+
+
+def ahead_of_bases(
+    project: Path, arms: Mapping[str, str], seeds: Sequence[int]
+) -> dict[str, MethodPair]:
+    """What methods of one clone are ahead of other ones, with p-values adjusted over all arms.
+
+    Args:
+        project: folder of the clone.
+        arms: method, and the one it is compared with.
+        seeds: of the trainings.
+    """
+    data, params = project / "data", read_params(project / PARAMS_FILE)
+    methods = sorted({*arms, *arms.values()})
+    runs = {
+        method: {seed: read_evaluation(data / f"evaluation/{method}-{seed}") for seed in seeds}
+        for method in methods
+    }
+    histories = {
+        method: [read_history(data / f"students/{method}-{seed}/record") for seed in seeds]
+        for method in methods
+    }
+    temperatures = {
+        run.key: read_calibration(
+            data / f"calibration/{run.key}", run.test.model_sha256
+        ).temperature
+        for by_seed in runs.values()
+        for run in by_seed.values()
+    }
+    conditions = Conditions(temperatures, {}, rising(histories))
+    found = {}
+    for arm, base in arms.items():
+        both = {base: runs[base], arm: runs[arm]}
+        ((pair,), refused) = compare_methods(both, _evaluation(params), conditions, params["seed"])
+        assert not refused, refused
+        found[arm] = pair
+    return after_holm(found)
+
+
+def after_scaling(
+    project: Path, method: str, seeds: Sequence[int], named_set: str
+) -> list[dict[str, Any]]:
+    """Metrics of a method's trainings on a set of test rows, after temperature scaling."""
+    return [
+        read_reliability_metrics(project / f"data/calibration/{method}-{seed}")[named_set][
+            "temperature_scaled"
+        ]["metrics"]
+        for seed in seeds
+    ]
+
+
+def _evaluation(params: Mapping[str, Any]) -> EvaluationOptions:
+    return parse_section("evaluation", params["evaluation"], EvaluationOptions, PARAMS_FILE)
 
 
 def after_holm(pairs: Mapping[Any, MethodPair]) -> dict[Any, MethodPair]:

@@ -17,15 +17,16 @@ from typing import Annotated
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, after_holm, fer, lay_clone, write_page
+from bench.fer2013_project import (
+    SIDE,
+    SMALL,
+    after_scaling,
+    ahead_of_bases,
+    fer,
+    lay_clone,
+    write_page,
+)
 from fer_core.base.files import new_folder
-from fer_core.base.params import parse_section, read_params
-from fer_core.evaluation.calibration.report import read_calibration
-from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
-from fer_core.evaluation.comparison.histories import read_history, rising
-from fer_core.evaluation.metrics.options import EvaluationOptions
-from fer_core.evaluation.metrics.readers import read_reliability_metrics
-from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
 
 BASES = {
     "ce": {"label_smoothing": 0.0},
@@ -87,21 +88,8 @@ def main(
 
 
 def _write_page(page: Path, project: Path) -> None:
-    data = project / "data"
-    runs: dict[str, dict[int, Evaluation]] = {
-        method: {seed: read_evaluation(data / f"evaluation/{method}-{seed}") for seed in SEEDS}
-        for method in (*BASES, *ARMS)
-    }
-    scaled = {
-        method: [
-            read_reliability_metrics(data / f"calibration/{method}-{seed}")[SET][
-                "temperature_scaled"
-            ]["metrics"]
-            for seed in SEEDS
-        ]
-        for method in runs
-    }
-    pairs = _pairs(project, runs)
+    methods = [*BASES, *ARMS]
+    pairs = ahead_of_bases(project, {arm: base for arm, (base, _) in ARMS.items()}, SEEDS)
     write_page(
         page,
         "negatives.md.j2",
@@ -109,35 +97,10 @@ def _write_page(page: Path, project: Path) -> None:
         terms=TERMS,
         train=TRAIN,
         seeds=SEEDS,
-        scaled=scaled,
+        scaled={method: after_scaling(project, method, SEEDS, SET) for method in methods},
         pairs=pairs,
         arms=ARMS,
     )
-
-
-def _pairs(project: Path, runs: dict[str, dict[int, Evaluation]]) -> dict[str, MethodPair]:
-    """Each arm against its base, by arm, with p-values adjusted over all arms."""
-    params = read_params(project / "params.yaml")
-    options = parse_section("evaluation", params["evaluation"], EvaluationOptions, "params.yaml")
-    histories = {
-        method: [read_history(project / f"data/students/{method}-{seed}/record") for seed in SEEDS]
-        for method in runs
-    }
-    temperatures = {
-        run.key: read_calibration(
-            project / f"data/calibration/{run.key}", run.test.model_sha256
-        ).temperature
-        for by_seed in runs.values()
-        for run in by_seed.values()
-    }
-    conditions = Conditions(temperatures, {}, rising(histories))
-    found = {}
-    for arm, (base, _) in ARMS.items():
-        both = {base: runs[base], arm: runs[arm]}
-        ((pair,), refused) = compare_methods(both, options, conditions, params["seed"])
-        assert not refused, refused
-        found[arm] = pair
-    return after_holm(found)
 
 
 if __name__ == "__main__":

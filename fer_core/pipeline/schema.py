@@ -22,6 +22,7 @@ from fer_core.base.paths import NONE_LEFT_OUT
 from fer_core.outside.described.options import OutsideEntry, is_outside
 from fer_core.pipeline.keys import (
     DESCRIPTORS,
+    folds_of,
     is_guided,
     loss_of,
     needs_of,
@@ -153,8 +154,8 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
     methods' modules import torch.
 
     Raises:
-        ParamsError: options are missing or do not fit, or mixup is asked for with a method that has
-            stored targets.
+        ParamsError: options are missing or do not fit, mixup is asked for with a method that has
+            stored targets, or doubted labels without teachers that could doubt.
     """
     mixup = params["student"]["train"].get("mixup", 0)
     loss_class = import_module("fer_core.training.students.loss").loss_class
@@ -167,6 +168,15 @@ def check_methods(params: dict[str, Any], path: Path) -> None:
                 where=f"{path}: student.train.mixup",
                 found=f"{mixup} with {method}",
                 expected="0, or only methods without targets and without further terms",
+            )
+        if getattr(loss, "doubt", None) and trained_teachers(params) and folds_of(params) < 2:
+            raise ParamsError(
+                "The teachers learned from these labels, so they cannot doubt them.",
+                where=f"{path}: student.{method}.doubt",
+                found=f"teacher.folds: {folds_of(params)}",
+                expected="teacher.folds of 2 or more: each train row is then answered by a teacher "
+                "that left it out",
+                remedy="set teacher.folds to 5, say, or take doubt out",
             )
 
 

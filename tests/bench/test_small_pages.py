@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench import negatives_bench, outside_bench, targets_bench
+from bench import doubts_bench, negatives_bench, outside_bench, targets_bench
 from fer_core.report.templates.load import page_environment
 from tests.shipped import ROOT
 
@@ -91,6 +91,28 @@ def test_negatives() -> None:
     )
     assert "| ce | 0.600 ± 0.100 | 0.600 ± 0.100 |" in text
     assert f"| {arm} | +0.080 (+0.070 to +0.090) | +0.010 to +0.030 | 0.0123 |" in text
+
+
+def test_doubts() -> None:
+    scores = [
+        {name: {"value": value} for name in ("accuracy", "macro_f1", "nll", "ece")}
+        for value in (0.5, 0.6, 0.7)
+    ]
+    text = rendered(
+        "doubts.md.j2",
+        folds=3,
+        seeds=[1, 2, 3],
+        methods=doubts_bench.METHODS,
+        train={},
+        sets=doubts_bench.SETS,
+        scaled=dict.fromkeys(doubts_bench.SETS, dict.fromkeys(doubts_bench.METHODS, scores)),
+        pairs=dict.fromkeys(doubts_bench.ARMS, pair(0.08)),
+        arms=doubts_bench.ARMS,
+        ahead={arm: [0.01, -0.02, 0.03] for arm in doubts_bench.ARMS},
+    )
+    assert "| kd_doubt | 0.600 ± 0.100 |" in text
+    assert "| dkd_doubt | +0.080 (+0.070 to +0.090) |" in text
+    assert "- `kd_doubt` less `kd`: +0.010, -0.020, +0.030" in text
 
 
 def test_ingredients() -> None:

@@ -302,6 +302,14 @@ def test_options_of_methods_are_checked_key_by_key(options: dict[str, Any], told
         check_methods(params, PATH)
 
 
+def test_teachers_doubt_no_label_that_they_learned_from() -> None:
+    params = params_after(lambda p: p["student"]["kd"].update(doubt={"least": 0.9}))
+    with pytest.raises(ParamsError, match=r"student\.kd\.doubt[\s\S]*teacher\.folds: 0"):
+        check_methods(params, PATH)
+    params["teacher"]["folds"] = 2
+    check_methods(params, PATH)
+
+
 def test_a_listed_data_set_without_a_descriptor_is_named_with_what_adds_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

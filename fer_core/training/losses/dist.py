@@ -42,7 +42,7 @@ class DIST(Distillation):
         )
         inter = correlation_distance(student, teacher).sum() / kept.sum().clamp(min=1)
         intra = correlation_distance(student.T, teacher.T).mean()
-        return functional.cross_entropy(logits, labels) + t * t * (
+        return self.label_losses(logits, targets, labels).mean() + t * t * (
             self.beta * inter + self.gamma * intra
         )
 

@@ -45,8 +45,7 @@ class DKD(Distillation):
             student, teacher, labels
         )
         return (
-            of_labels * functional.cross_entropy(logits, labels, reduction="none")
-            + of_row * t * t * distilled
+            of_labels * self.label_losses(logits, targets, labels) + of_row * t * t * distilled
         ).mean()
 
 

@@ -39,6 +39,5 @@ class KD(Distillation):
             dim=1
         )
         return (
-            (1 - alpha) * functional.cross_entropy(logits, labels, reduction="none")
-            + alpha * t * t * divergence
+            (1 - alpha) * self.label_losses(logits, targets, labels) + alpha * t * t * divergence
         ).mean()

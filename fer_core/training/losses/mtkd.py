@@ -50,7 +50,7 @@ class MTKD(Distillation):
         divergences = functional.kl_div(
             student[:, None].expand_as(teachers), teachers, reduction="none", log_target=True
         ).sum(dim=2)
-        cross_entropies = functional.cross_entropy(logits, labels, reduction="none")
+        cross_entropies = self.label_losses(logits, targets, labels)
         return (
             (1 - weights.sum(dim=1)) * cross_entropies + t * t * (weights * divergences).sum(dim=1)
         ).mean()

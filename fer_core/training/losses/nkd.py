@@ -41,5 +41,6 @@ class NKD(Distillation):
         )
         rest = -(teacher_others.softmax(dim=1) * student_others.log_softmax(dim=1)).sum(dim=1)
         return (
-            cross_entropies + of_row * (of_label * cross_entropies + self.gamma * t * t * rest)
+            self.label_losses(logits, targets, labels)
+            + of_row * (of_label * cross_entropies + self.gamma * t * t * rest)
         ).mean()

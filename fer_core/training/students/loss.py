@@ -8,11 +8,12 @@ what it `needs`, its fields and `__call__`.
 
 from abc import abstractmethod
 from importlib import import_module
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
+from torch.nn import functional
 
 from fer_core.base.params import Section
 from fer_core.training.students.lp import LpOptions
@@ -20,7 +21,7 @@ from fer_core.training.students.needs import Needs
 from fer_core.training.students.negl import NegLOptions
 from fer_core.training.students.proto import ProtoOptions
 
-__all__ = ["Distillation", "Loss", "Needs", "loss_class", "standardised"]
+__all__ = ["Distillation", "Doubt", "Loss", "Needs", "loss_class", "standardised"]
 
 _SMALLEST = 1e-7
 
@@ -103,6 +104,18 @@ class Loss(Section):
         return self.needs is Needs.NONE and not self.has_auxiliary
 
 
+class Doubt(Section):
+    """Which labels count for less: those that teachers doubt who never saw them.
+
+    Attributes:
+        least: probability (T = 1) from which a class other than the label raises the doubt.
+        weight: of the cross-entropy with a doubted label; 0 leaves it to the teachers.
+    """
+
+    least: Annotated[float, Field(gt=0, le=1)] = 0.8
+    weight: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class Distillation(Loss):
     """What the section of every method that learns from teachers may hold.
 
@@ -112,13 +125,26 @@ class Distillation(Loss):
             scale.
         gate: "teacher_right" distils only rows whose teacher gives the label the highest logit; the
             others learn from the label alone.
+        doubt: the reverse: labels that the teachers doubt have less weight, or none; all have the
+            same if left out. For noisy labels; needs teachers that never saw the row
+            (`teacher.folds`).
         temperature: T, applied to teacher and student alike; the stored targets are calibrated
             logits at T = 1.
     """
 
     standardize: bool = False
     gate: Literal["none", "teacher_right"] = "none"
+    doubt: Doubt | None = None
     temperature: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _somebody_teaches(self) -> Self:
+        if self.doubt is not None and self.gate != "none":
+            raise ValueError(
+                "`gate` believes the label where a teacher differs, and `doubt` the teacher: take "
+                "one of them out"
+            )
+        return self
 
     def paired(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Student's and teacher's logits as the distillation terms compare them, float32
@@ -134,6 +160,24 @@ class Distillation(Loss):
         if self.gate == "none":
             return torch.ones(len(labels), device=targets.device)
         return (targets.argmax(dim=1) == labels).float()
+
+    def label_losses(self, logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of each row with its label, that of doubted labels weighted, [N].
+
+        Args:
+            logits: student's, float32 [N, C].
+            targets: teachers' logits [N, C], or [N, M, C], whose mean probability counts.
+            labels: int64 [N].
+        """
+        entropies = functional.cross_entropy(logits, labels, reduction="none")
+        if self.doubt is None:
+            return entropies
+        answers = targets.float().softmax(dim=-1)
+        if answers.ndim == 3:
+            answers = answers.mean(dim=1)
+        most, chosen = answers.max(dim=1)
+        doubted = (chosen != labels) & (most >= self.doubt.least)
+        return torch.where(doubted, self.doubt.weight * entropies, entropies)
 
 
 def standardised(logits: Tensor) -> Tensor:

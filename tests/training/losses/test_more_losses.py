@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from fer_core.base.errors import ParamsError
+from fer_core.base.params import parse_section
 from fer_core.training.losses import dist
 from fer_core.training.losses.dist import DIST, correlation_distance
 from fer_core.training.losses.dkd import DKD, nckd, tckd
 from fer_core.training.losses.kd import KD
+from fer_core.training.losses.mtkd import MTKD
 from fer_core.training.losses.nkd import NKD
 from fer_core.training.losses.votes import Votes
 from fer_core.training.students.loss import standardised
@@ -188,6 +191,43 @@ def test_gate_that_keeps_nothing_out_changes_nothing(method, values) -> None:
         method(**values, gate=gate)(logits, targets, labels) for gate in ("none", "teacher_right")
     ]
     torch.testing.assert_close(losses[0], losses[1])
+
+
+@pytest.mark.parametrize(("method", "values"), EVERY)
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_doubted_labels_weigh_less_in_the_cross_entropy_alone(method, values, weight) -> None:
+    logits, targets, labels = batch(9)
+    one_hot = torch.nn.functional.one_hot
+    targets = 0.1 * targets  # at odds with some labels, but sure of nothing
+    targets[5:] += 20 * one_hot((labels[5:] + 1) % C, C)
+    entropies = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    share = 1 - values["alpha"] if method is KD or values.get("form") == "original" else 1.0
+    plain = method(**values)(logits, targets, labels)
+    found = method(**values, doubt={"least": 0.9, "weight": weight})(logits, targets, labels)
+    torch.testing.assert_close(plain - found, share * (1 - weight) * entropies[5:].sum() / N)
+    nobody_so_sure = method(**values, doubt={"least": 1.0})(logits, 0.1 * targets, labels)
+    torch.testing.assert_close(nobody_so_sure, method(**values)(logits, 0.1 * targets, labels))
+
+
+def test_teachers_doubt_a_label_together() -> None:
+    """Of several teachers the mean probability counts: one that errs alone raises no doubt."""
+    logits, _, labels = batch(10)
+    right, wrong = (20.0 * torch.nn.functional.one_hot((labels + k) % C, C) for k in (0, 1))
+    mtkd = MTKD(temperature=2.0, alpha=0.7, doubt={"least": 0.6})
+    plain = MTKD(temperature=2.0, alpha=0.7)
+    one_errs = torch.stack([right, right, wrong], dim=1)
+    torch.testing.assert_close(mtkd(logits, one_errs, labels), plain(logits, one_errs, labels))
+    two_err = torch.stack([right, wrong, wrong], dim=1)
+    entropy = torch.nn.functional.cross_entropy(logits, labels)
+    torch.testing.assert_close(
+        plain(logits, two_err, labels) - mtkd(logits, two_err, labels), 0.3 * entropy
+    )
+
+
+def test_gate_and_doubt_exclude_each_other() -> None:
+    section = {"temperature": 2.0, "alpha": 0.7, "gate": "teacher_right", "doubt": {}}
+    with pytest.raises(ParamsError, match="take one of them out"):
+        parse_section("student.kd", section, KD, "params.yaml")
 
 
 @pytest.mark.parametrize(("method", "values"), EVERY)
