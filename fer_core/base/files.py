@@ -46,9 +46,12 @@ def new_file(path: Path) -> Iterator[Path]:
     else it is removed.
 
     Raises:
-        WriteError: the disk is full or not writable.
+        WriteError: the disk is full or not writable, the path is a folder, or a folder of it is a
+            file.
     """
     with _written(path):
+        if path.is_dir():
+            raise _no_place(path, "a folder")
         temporary = _beside(path)
         try:
             yield temporary
@@ -66,7 +69,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     nothing, for the next one that writes here moves it back.
 
     Raises:
-        WriteError: the disk is full or not writable.
+        WriteError: the disk is full or not writable, or a folder of the path is a file.
     """
     with _written(path):
         temporary = _beside(path)
@@ -88,7 +91,10 @@ def _beside(path: Path) -> Path:
     """A name beside `path` for what is being written; what processes that were killed have left
     there is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _no_place(path, f"a file where a folder would be: {error.filename}") from error
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         owner, _, kind = left.name.removeprefix(f".{path.name}.").partition(".")
         if not owner.isdecimal() or f".{kind}" not in (_TEMPORARY, _BEFORE):
@@ -98,6 +104,12 @@ def _beside(path: Path) -> Path:
                 left.replace(path)
             _remove(left)
     return path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+
+
+def _no_place(path: Path, found: str) -> WriteError:
+    return WriteError(
+        "Nothing can be written here.", where=path, found=found, remedy="name another path"
+    )
 
 
 def _remove(path: Path) -> None:

@@ -108,6 +108,18 @@ def test_a_folder_that_may_not_be_written_to_is_named(
         write_json(tmp_path / "a.json", 1)
 
 
+def test_a_path_that_cannot_be_a_file_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("before", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "a/b.json", tmp_path / "a/b/c.json", tmp_path / "folder"):
+        with pytest.raises(WriteError, match="name another path"):
+            write_json(path, 1)
+    with pytest.raises(WriteError, match="name another path"), new_folder(tmp_path / "a/b"):
+        pass
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "folder"]
+
+
 def test_a_missing_file_read_while_writing_is_no_fault_of_the_disk(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), new_folder(tmp_path / "out"):
         (tmp_path / "none").read_text()
