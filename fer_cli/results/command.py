@@ -40,14 +40,14 @@ def results(
     ] = None,
 ) -> None:
     """Print the result table of the last run, or write pages of results with their provenance."""
-    pages = [
-        (out, lambda: results_page(title or "Results")),
-        (distillation, lambda: distillation_page(title or "Methods compared", trials)),
-    ]
-    for file, page in pages:
-        if file is not None:
-            write_text(file, page())
-            typer.echo(f"wrote {file}")
+    pages: dict[Path, str] = {}
+    if out is not None:
+        pages |= results_page(title or "Results", out)
+    if distillation is not None:
+        pages[distillation] = distillation_page(title or "Methods compared", trials)
+    for file, page in pages.items():
+        write_text(file, page)
+        typer.echo(f"wrote {file}")
     if glossary is not None:
         text = glossary.read_text(encoding="utf-8")
         write_text(glossary, with_table(text, glossary_section(), glossary, _TERM_MARKS))

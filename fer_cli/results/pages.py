@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fer_cli.results.goals import BASELINE, GAIN, HIGHEST_ECE, goals, val_mean
 from fer_cli.results.tables import compare_sets, read_metrics, templates
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, sha256_file
+from fer_core.base.files import sha256_file
 from fer_core.base.glossary import words_section
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, read_params
@@ -24,22 +24,43 @@ _DATA, _METRICS = Path("data"), Path("metrics")
 _TRIALS = ("method", "settings", "best", "val_macro_f1", "val_accuracy", "val_nll")
 
 
-def results_page(title: str) -> str:
-    """Provenance, data, every named test set, comparison in words, training and latency.
+def results_page(title: str, out: Path) -> dict[Path, str]:
+    """Provenance, data, every named test set, comparison in words, training and latency; and
+    pictures of the curves.
+
+    Args:
+        title: heading.
+        out: where the page is written; the pictures lie beside it.
+
+    Returns:
+        Path and text of each file.
 
     Raises:
         ArtifactError: an artifact is missing or of another run.
     """
+    from fer_cli.results.trainings import curves_picture, trainings
     from fer_core.report.facts.here import collect_here
 
     facts = _facts()
-    records = {
-        key: read_json(folder / "summary.json")
-        for key, folder in facts.scope.records(_DATA).items()
-    }
     here = collect_here(_METRICS, project_root(), facts)
-    latency = here.latency.to_dict("records")
-    return _page("results", title, facts, records=records, latency=latency)
+    found = trainings(facts.scope, _DATA)
+    pictures = {}
+    for whose, mine in (
+        ("teachers", [one for one in found if not one.is_student]),
+        ("students", [one for one in found if one.is_student]),
+    ):
+        if mine:
+            words = f"Macro-F1 on val rows of the {whose} after each epoch"
+            pictures[out.with_name(f"{out.stem}-{whose}.svg")] = curves_picture(mine, words)
+    page = _page(
+        "results",
+        title,
+        facts,
+        trainings=found,
+        pictures=[path.name for path in pictures],
+        latency=here.latency.to_dict("records"),
+    )
+    return {out: page, **pictures}
 
 
 def distillation_page(title: str, trials: Path | None) -> str:

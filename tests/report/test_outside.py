@@ -78,7 +78,8 @@ def test_scores_that_it_had_a_part_in_are_marked(project: Path) -> None:
     assert "| kd, 2 seeds† |" in table and "| ce, 2 seeds |" in table
     assert "† Possibly contaminated" in table
     assert "†" not in model_table("large")
-    for text in (results_page("x"), distillation_page("x", None)):
+    page = results_page("x", Path("x.md"))[Path("x.md")]
+    for text in (page, distillation_page("x", None)):
         assert "| FER2013, all of it; photos / of others |" in text and "ontaminated" in text
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-__all__ = ["NARROW", "WIDE", "draw", "draw_both"]
+__all__ = ["NARROW", "WIDE", "draw", "draw_both", "draw_file"]
 
 NARROW, WIDE = 340, 480
 """Widths in CSS pixels: a phone's, and a column of a desktop's."""
@@ -28,6 +28,7 @@ _VERSION = "5.20"
 _LEGENDS = ("kind", "model", "stage")
 """Columns that colours stand for; the longest name decides how many fit side by side."""
 _MARK = re.compile(r'<(path|line|rect|text)( aria-label="([^"]*)"[^>]*)/>')
+_ROOT_RULE = re.compile(r":root \{([^}]*)\}")
 _HIDDEN = re.compile(r'<(path|line)[^>]* display="none"[^>]*/>|<text[^>]* opacity="0">[^<]*</text>')
 
 
@@ -64,6 +65,19 @@ def draw_both(name: str, rows: Sequence[Mapping[Any, Any]], title: str, **fills:
     """A chart for a wide and for a narrow place; the style sheet shows the one that fits."""
     wide, narrow = (draw(name, rows, title, width, **fills) for width in (WIDE, NARROW))
     return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(wide, narrow)
+
+
+def draw_file(name: str, rows: Sequence[Mapping[Any, Any]], title: str, **fills: Any) -> str:
+    """A chart as an SVG file of its own, which brings the page's colours for light and dark."""
+    head, _, body = draw(name, rows, title, WIDE, **fills).partition(">")
+    page = (_FOLDER.parent / "templates/style.css").read_text(encoding="utf-8")
+    light, dark = _ROOT_RULE.findall(page)
+    style = (
+        f":root {{{light}}} @media (prefers-color-scheme: dark) {{ :root {{{dark}}} }}"
+        " text { font-family: Liberation Sans, Arial, sans-serif; }"
+    )
+    xmlns = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f"{head} {xmlns}><style>{style}</style>{body}\n"
 
 
 @cache

@@ -23,7 +23,8 @@ def line(page: str, heading: str, first: str) -> list[str]:
 
 
 def test_every_set_model_and_training_is_there_with_its_numbers(project: Path) -> None:
-    page = results_page("Of grey faces")
+    found = results_page("Of grey faces", Path("pages/grey.md"))
+    page = found[Path("pages/grey.md")]
     assert page.startswith("# Of grey faces\n")
     assert "fitted on calib rows.\n\n## Words\n" in page
     for name, rows in (("everything", 210), ("large", 105)):
@@ -34,7 +35,10 @@ def test_every_set_model_and_training_is_there_with_its_numbers(project: Path) -
             assert cells[2] == f"{scaled['accuracy']['value']:.3f}"
             assert cells[-1] == f"{scaled['ece']['value']:.3f}"
     record = read_json(Path("data/students/kd-1/record/summary.json"))
-    assert line(page, "Training", "kd-1")[1:4] == [record["arch"], "3", "3"]
+    assert line(page, "Training", "kd-1")[1:5] == [record["arch"], "–", "3", "3"]
+    for whose in ("teachers", "students"):
+        assert f"](grey-{whose}.svg)" in page
+        assert found[Path(f"pages/grey-{whose}.svg")].startswith("<svg ")
     timed = pd.read_csv("metrics/latencybenchmarks.csv").iloc[0]
     assert line(page, "Latency", "reference fp32")[4] == f"{timed['p50_ms']:.2f}"
     assert "torch 2.9.9, timm 1.9.9" in page and "4 contradictory_twins" in page
@@ -47,4 +51,4 @@ def test_a_page_of_two_runs_is_refused(project: Path) -> None:
     values["runs"].pop()
     rewrite(path, values)
     with pytest.raises(ArtifactError, match="not of one run"):
-        results_page("x")
+        results_page("x", Path("x.md"))

@@ -3,13 +3,14 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 
 from fer_core.base.reading import read_yaml
 from fer_core.report.charts import render
-from fer_core.report.charts.render import draw, draw_both
+from fer_core.report.charts.render import draw, draw_both, draw_file
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = '<script>"</script> &'
@@ -117,6 +118,20 @@ def test_a_cell_of_a_matrix_is_as_dark_as_its_value_and_uses_the_style_sheet_s_c
     used = set(re.findall(r'(?:fill|stroke)="([^"]+)"', svg)) - {"none", "transparent"}
     assert used <= {"var(--c0)", "var(--ink)", "var(--faint)", "var(--rule)"}
     assert "<script" not in svg and "id=" not in svg
+
+
+def test_a_chart_as_a_file_brings_its_colours_for_light_and_dark() -> None:
+    rows = [{"model": HOSTILE, "epoch": n, "f1": 0.1 * n} for n in range(3)]
+    names = {"x": "epoch", "x_label": "epoch", "y": "f1", "y_label": "F1"}
+    file = draw_file("lines_by_model", rows, "t", **names)
+    root = ElementTree.fromstring(file)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg" and file.endswith("</svg>\n")
+    style = root[0].text or ""
+    light, _, dark = style.partition("prefers-color-scheme: dark")
+    for variable in set(re.findall(r"var\((--\w+)\)", file)):
+        of_light, of_dark = (re.findall(rf"{variable}: (#\w+);", part) for part in (light, dark))
+        assert len(of_light) == len(of_dark) == 1 and of_light != of_dark, variable
+    assert "http" not in file.replace("http://www.w3.org/", "")
 
 
 def test_every_template_of_dvc_plots_is_a_chart_of_the_report() -> None:
