@@ -29,7 +29,7 @@ def results(
         typer.Option(help="Write a page on the training methods against each other here."),
     ] = None,
     trials: Annotated[
-        Path | None, typer.Option(help="Table of `fer tune show --out`, for the page on methods.")
+        Path | None, typer.Option(help="Table of `fer tune show --out`, for the pages.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the pages.")] = None,
     into: Annotated[
@@ -42,7 +42,7 @@ def results(
     """Print the result table of the last run, or write pages of results with their provenance."""
     pages: dict[Path, str] = {}
     if out is not None:
-        pages |= results_page(title or "Results", out)
+        pages |= results_page(title or "Results", out, trials)
     if distillation is not None:
         pages[distillation] = distillation_page(title or "Methods compared", trials)
     for file, page in pages.items():

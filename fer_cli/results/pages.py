@@ -24,19 +24,20 @@ _DATA, _METRICS = Path("data"), Path("metrics")
 _TRIALS = ("method", "settings", "best", "val_macro_f1", "val_accuracy", "val_nll")
 
 
-def results_page(title: str, out: Path) -> dict[Path, str]:
+def results_page(title: str, out: Path, trials: Path | None = None) -> dict[Path, str]:
     """Provenance, data, every named test set, comparison in words, training and latency; and
     pictures of the curves.
 
     Args:
         title: heading.
         out: where the page is written; the pictures lie beside it.
+        trials: table written by `fer tune show --out`, or None.
 
     Returns:
         Path and text of each file.
 
     Raises:
-        ArtifactError: an artifact is missing or of another run.
+        ArtifactError: an artifact or the table of trials is missing, or of another run.
     """
     from fer_cli.results.trainings import curves_picture, trainings
     from fer_core.report.facts.here import collect_here
@@ -58,6 +59,7 @@ def results_page(title: str, out: Path) -> dict[Path, str]:
         facts,
         trainings=found,
         pictures=[path.name for path in pictures],
+        trials=None if trials is None else _read_trials(trials),
         latency=here.latency.to_dict("records"),
     )
     return {out: page, **pictures}

@@ -11,6 +11,7 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json
 from tests.artifacts import rewrite
 from tests.report.conftest import STUDENTS, TEACHERS, artifacts, project
+from tests.shipped import ROOT
 
 __all__ = ["artifacts", "project"]
 
@@ -43,6 +44,15 @@ def test_every_set_model_and_training_is_there_with_its_numbers(project: Path) -
     assert line(page, "Latency", "reference fp32")[4] == f"{timed['p50_ms']:.2f}"
     assert "torch 2.9.9, timm 1.9.9" in page and "4 contradictory_twins" in page
     assert not re.search(r"\bNone\b|\bnan\b|\{\{", page)
+
+
+def test_trials_stand_on_the_page_where_they_are_given(project: Path) -> None:
+    trials = ROOT / "docs/results/tuning-fer2013.csv"
+    with_trials = results_page("x", Path("x.md"), trials)[Path("x.md")]
+    best = pd.read_csv(trials).query("best").iloc[0]
+    shown = line(with_trials, "Tuning", best["method"])
+    assert shown[1] == best["settings"] and shown[2] == f"{best['val_macro_f1']:.3f}"
+    assert "## Tuning" not in results_page("x", Path("x.md"))[Path("x.md")]
 
 
 def test_a_page_of_two_runs_is_refused(project: Path) -> None:
