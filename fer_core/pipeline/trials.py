@@ -45,11 +45,14 @@ _WITHOUT_INFLUENCE = (
     "validate",
     "evaluation",
     "hard_cases",
+    "trust",
+    "crossval",
     "cross_dataset",
+    "adapt",
     "deploy",
     "latency",
 )
-_OF_STUDENTS = ("arch", "preprocessing", "set", "train")
+_OF_STUDENTS = ("arch", "init", "preprocessing", "set", "train", "unlabelled")
 _PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE)
 
 
@@ -101,9 +104,13 @@ class Trial:
 def read_trials(file: Path, params: Mapping[str, Any]) -> tuple[Tuning, list[Trial]]:
     """The trials of a tuning file.
 
+    A file of one method is a grid that ranks nobody; `compare` refuses a pair of which `ce` had
+    fewer trials.
+
     Raises:
         ParamsError: not readable, an unknown method or seed, grids of a method that name different
-            settings, a trial given twice, or fewer trials of ce than of another method.
+            settings, a trial given twice, or among several methods fewer trials of ce than of
+            another.
     """
     if not file.exists():
         raise ParamsError("There is no such tuning file.", where=file)
@@ -142,9 +149,10 @@ def read_trials(file: Path, params: Mapping[str, Any]) -> tuple[Tuning, list[Tri
     counts = {method: sum(trial.method == method for trial in trials) for method in tuning.trials}
     if len({trial.name for trial in trials}) != len(trials):
         raise ParamsError("A trial is given twice.", where=file)
-    if counts.get("ce", 0) < max(counts.values()):
+    if len(counts) > 1 and counts.get("ce", 0) < max(counts.values()):
         raise ParamsError(
-            "Plain cross-entropy must get at least as many trials as any other method.",
+            "Plain cross-entropy must get at least as many trials as any other method, where "
+            "several are tuned.",
             where=f"{file}: trials",
             found=counts,
         )
@@ -236,8 +244,10 @@ def _name(
         if name not in ("student", "sets", *_WITHOUT_INFLUENCE)
     }
     named = {params.get(section, {}).get("set") for section in ("teacher", "teacher_b", "student")}
+    free = (student.get("unlabelled") or {}).get("sources", [])
     files = {
-        name: _SOURCES / f"{name}.json" for name in params.get("manifest", {}).get("sources", [])
+        name: _SOURCES / f"{name}.json"
+        for name in (*params.get("manifest", {}).get("sources", []), *free)
     }
     decisive = {
         "method": method,

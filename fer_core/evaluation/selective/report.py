@@ -97,7 +97,8 @@ def measure_selective(
         seed: of the bootstrap.
 
     Returns:
-        Plain values for JSON: aurc, aurc_best (of a model that knows its mistakes), coverage_at and
+        Plain values for JSON: aurc, aurc_best (of a model as often right
+        that is surer of every right answer than of any wrong one), coverage_at and
         abstain by risk, sets, curve.
     """
     weights = test.weights(evaluation.bootstrap, seed)
@@ -106,7 +107,10 @@ def measure_selective(
     def interval(statistic: Callable[[Curve], float]) -> dict[str, float]:
         return interval_of(lambda w: statistic(risk_coverage(sure, right, w)), weights).to_dict()
 
-    best = aurc(risk_coverage(right.astype(np.float64), right))
+    # every right answer before every wrong one, each with a confidence of its own
+    knowing = np.empty(len(right))
+    knowing[np.argsort(~right, kind="stable")] = np.arange(len(right), 0, -1)
+    best = aurc(risk_coverage(knowing, right))
     abstain: dict[str, Any] = {}
     for risk, threshold in fitted.abstain.items():
         if threshold is None:

@@ -1,5 +1,7 @@
 """Risk and coverage, thresholds and conformal sets against plain loops and simulation."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,18 @@ def test_record_names_what_has_no_number_and_thresholds_are_read_back(tmp_path) 
     assert read_fitted(tmp_path / "selective", "weights") == fitted
     with pytest.raises(ArtifactError, match="other weights"):
         read_fitted(tmp_path / "selective", "others")
+
+
+def test_the_best_area_is_that_of_the_best_order_of_the_same_answers() -> None:
+    """No order of the faces has less area than the right answers first (tried: all orders)."""
+    right = np.array([True, False, True, True, False])
+    orders = (np.array(one, dtype=float) for one in permutations(range(5)))
+    least = min(aurc(risk_coverage(sure, right)) for sure in orders)
+    labels = np.zeros(5, dtype=np.int64)
+    p = np.full((5, 7), 0.02)
+    p[np.arange(5), np.where(right, 0, 1)] = [0.5, 0.6, 0.7, 0.8, 0.85]
+    test = Answers([f"a/{i}" for i in range(5)], labels, p, np.arange(5))
+    options = SelectiveOptions(risks=(0.1,), auto=0.1)
+    found = measure_selective(test, test, fit(test, options), options, EVALUATION, 1)
+    assert found["aurc_best"] == pytest.approx(least, abs=1e-6)
+    assert found["aurc_best"] < found["aurc"]["value"]

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -12,8 +14,11 @@ from fer_cli.tune.command import app
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.params import read_params
 from fer_core.pipeline import trial_runs
+from fer_core.pipeline.schema import models_of
 from fer_core.pipeline.trials import Trial, applied, best_trials, flow, read_trials, with_settings
+from tests.shipped import ROOT
 
+SAMPLE = read_params(ROOT / "profiles/sample.yaml")
 PARAMS = """\
 # kept
 student:
@@ -123,6 +128,54 @@ def test_unfair_or_impossible_trials_are_refused(
     Path("tuning.yaml").write_text(TUNING.replace(old, new))
     with pytest.raises(ParamsError, match=words):
         read_trials(Path("tuning.yaml"), read_params())
+
+
+def test_a_grid_of_one_method_ranks_nobody_and_needs_no_trials_of_ce(project: Path) -> None:
+    head, _, grid = TUNING.partition("  ce:\n")
+    Path("tuning.yaml").write_text(head + grid[grid.index("  kd:") :])
+    _, trials = read_trials(Path("tuning.yaml"), read_params())
+    assert [trial.method for trial in trials] == ["kd", "kd"]
+
+
+def changed(params: dict[str, Any], name: str) -> str:
+    """The name of a trial once a section holds something else."""
+    params = deepcopy(params)
+    *outer, last = name.split(".")
+    section = params
+    for key in outer:
+        section = section.setdefault(key, {})
+    section[last] = "another" if last == "set" else {"anything": 1}
+    return read_trials(Path("tuning.yaml"), params)[1][-1].name
+
+
+def test_a_trial_counts_until_something_changes_that_its_score_depends_on(project: Path) -> None:
+    """Every section that a parameter file may have is in one of the two lists below."""
+    after = {"validate", "hard_cases", "trust", "evaluation", "deploy", "latency"}
+    after |= {"crossval", "cross_dataset", "adapt", "student.mirror", "student.trials"}
+    own = {"seed", "cpu_threads", "clean", "manifest", "labels", "pack", "preprocessing", "views"}
+    own |= {"init", "teacher", "teacher_b", "teachers", "ensemble", "targets", "student.arch"}
+    own |= {"student.init", "student.preprocessing", "student.set", "student.train"}
+    own |= {"student.unlabelled"}
+    known = {name.partition(".")[0] if name[:6] == "trust." else name for name in models_of(SAMPLE)}
+    known = {name for name in known if name.rpartition(".")[2] not in SAMPLE["student"]["methods"]}
+    known |= {"student.set"}  # checked with the named sets
+    assert known - {"sets", "student.methods", "student.seeds"} == after | own
+
+    params = read_params()
+    name = read_trials(Path("tuning.yaml"), params)[1][-1].name
+    assert {section for section in after if changed(params, section) != name} == set()
+    assert {section for section in own if changed(params, section) == name} == set()
+
+
+def test_a_trial_counts_until_the_faces_without_labels_change(project: Path) -> None:
+    params = read_params()
+    params["student"]["unlabelled"] = {"sources": ["free"]}
+    Path("data/sources").mkdir(parents=True)
+    names = []
+    for text in ("one", "other"):
+        Path("data/sources/free.json").write_text(text)
+        names.append(read_trials(Path("tuning.yaml"), params)[1][-1].name)
+    assert names[0] != names[1]
 
 
 def test_missing_file_is_named(project: Path) -> None:
