@@ -65,10 +65,11 @@ class Auxiliary:
         """Logits [N, C] that the network just gave, and beside them the features behind them where
         a term wants those, [N, C + F].
         """
+        if not self._wants_features or not torch.is_grad_enabled():
+            return logits
         features, self._features = self._features, None
-        return (
-            logits if features is None else torch.cat([logits, features.flatten(1).float()], dim=1)
-        )
+        assert features is not None, "the classifier was not asked"
+        return torch.cat([logits, features.flatten(1).float()], dim=1)
 
     def loss(
         self,
@@ -130,5 +131,5 @@ class Auxiliary:
             self._counts[name] = self._counts.get(name, 0) + len(value)
 
     def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if module.training:
+        if torch.is_grad_enabled():  # the classifier itself may be frozen, and not in training mode
             self._features = inputs[0]

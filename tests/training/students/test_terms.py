@@ -11,6 +11,7 @@ import timm
 import torch
 
 from fer_core.base.errors import ParamsError, TrainingError
+from fer_core.training.loop.frozen import freeze, hold_frozen
 from fer_core.training.loop.passes import Batch
 from fer_core.training.losses.ce import CE
 from fer_core.training.losses.kd import KD
@@ -73,8 +74,29 @@ def test_features_are_what_the_classifier_is_given(arch: str) -> None:
     assert features.shape[1] == net.get_classifier().in_features
     net.eval()
     torch.testing.assert_close(net.get_classifier()(features), logits)
-    one.predict(images, 0)
-    assert one.outputs(images, 0).shape[1] == 7, "evaluation keeps no features"
+    with torch.no_grad():
+        one.predict(images, 0)
+        assert one.outputs(images, 0).shape[1] == 7, "evaluation keeps no features"
+
+
+@pytest.mark.parametrize("part", ["all", "head", "norms", "affine", "last"])
+def test_terms_see_the_features_whatever_part_learns(part: str) -> None:
+    """A frozen classifier is in evaluation mode; the features are still those of training."""
+    net = network()
+    one = task(net, lp={"weight": 1.0}, proto={"weight": 1.0, "gate": "topk", "share": 0.5})
+    freeze(net, part)
+    net.train()
+    hold_frozen(net, part)
+    images = torch.from_numpy(
+        np.random.default_rng(2).normal(size=(ROWS, 3, 32, 32)).astype(np.float32)
+    )
+    outputs = one.outputs(images, 0)
+    assert outputs.shape[1] == 7 + net.get_classifier().in_features
+    loss, _ = one.loss(
+        outputs, Batch(np.arange(ROWS), torch.from_numpy(LABELS.astype(np.int64)), 0, 0)
+    )
+    plain, _ = loss_of(task(network()))
+    assert loss > plain + 0.1
 
 
 def test_terms_add_up() -> None:
