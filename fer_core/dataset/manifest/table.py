@@ -20,6 +20,7 @@ from fer_core.dataset.pack.tables import read_parts, read_table, write_table
 
 __all__ = [
     "MANIFEST_SCHEMA",
+    "joined_groups",
     "read_clusters",
     "read_manifest",
     "read_manifest_parts",
@@ -103,12 +104,29 @@ def read_clusters(manifest: Path, sample_ids: Sequence[str]) -> dict[str, str]:
             remedy="run `fer run` from the manifest on",
         )
     found = of_row.loc[list(sample_ids)].reset_index()
-    shown = found["duplicate_of"].where(found["duplicate_of"] != "", found["sample_id"])
-    cluster = _connected(shown, found["group"].where(found["group"] != "", found["sample_id"]))
-    first = found["sample_id"].to_numpy()[np.unique(cluster, return_index=True)[1]][cluster]
+    first = found["sample_id"].to_numpy()[_first_of_cluster(found)]
     return {
         str(key): str(of) for key, of in zip(found["sample_id"], first, strict=True) if key != of
     }
+
+
+def joined_groups(rows: pd.DataFrame) -> pd.Series:
+    """The group of each row where rows that show one picture are of one group, too: that of the
+    first row of its cluster, or that row's sample_id where it is of no group.
+
+    Args:
+        rows: of the manifest.
+    """
+    groups = rows["group"].where(rows["group"] != "", rows["sample_id"])
+    return pd.Series(groups.to_numpy()[_first_of_cluster(rows)], index=rows.index)
+
+
+def _first_of_cluster(rows: pd.DataFrame) -> np.ndarray:
+    """Place of the first row of each row's cluster, int64 [N]."""
+    shown = rows["duplicate_of"].where(rows["duplicate_of"] != "", rows["sample_id"])
+    cluster = _connected(shown, rows["group"].where(rows["group"] != "", rows["sample_id"]))
+    first: np.ndarray = np.unique(cluster, return_index=True)[1][cluster]
+    return first
 
 
 def _connected(pictures: pd.Series, groups: pd.Series) -> np.ndarray:

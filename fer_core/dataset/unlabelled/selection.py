@@ -56,7 +56,7 @@ def select_unlabelled(
     Returns:
         Rows with the columns that `pack_half` reads, sorted by sample_id; `reason` is "" for those
         that may be learnt from, else non_face, twin_in_held_out, group_in_held_out (one of the same
-        photo, video or person is such a twin), twin_in_train or repeated (the twin of an earlier
+        photo, video or person is held out, or the twin of a face that is), twin_in_train or repeated (the twin of an earlier
         face without a label); `split` and `usage` are set to train and self-labelled.
 
     Raises:
@@ -85,11 +85,12 @@ def select_unlabelled(
     flagged = (mine["flag"] != "") & (options.non_faces == "drop")
     own = cluster[mine.index]
     twin_held = own.map(held.groupby(cluster).any())
-    groups = pd.Series(group_codes(mine), index=mine.index)
+    group = pd.Series(group_codes(faces))
+    held_out = held | cluster.map(held.groupby(cluster).any())  # itself, or a twin of such a row
     for why, which in (
         ("repeated", own[~flagged].duplicated().reindex(mine.index, fill_value=False)),
         ("twin_in_train", own.map(learnt.groupby(cluster).any())),
-        ("group_in_held_out", groups.map(twin_held.groupby(groups).any())),
+        ("group_in_held_out", group.map(held_out.groupby(group).any())[mine.index]),
         ("twin_in_held_out", twin_held),
         ("non_face", flagged),
     ):  # the last that applies is what is told
@@ -100,6 +101,7 @@ def select_unlabelled(
         reason=reason,
         split="train",
         usage=SELF_LABELLED,
+        duplicate_of="",
         votes=None,
         weight=np.float32(1),
         min_side=stored[["width", "height"]].min(axis=1),

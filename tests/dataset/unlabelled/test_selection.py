@@ -54,6 +54,27 @@ def test_each_face_that_may_not_be_learnt_from_says_why(tmp_path: Path) -> None:
     assert set(found["split"]) == {"train"} and set(found["usage"]) == {SELF_LABELLED}
 
 
+def test_a_person_of_a_held_out_face_of_the_same_data_set_is_held_out(tmp_path: Path) -> None:
+    """A data set that brings labels for some pictures: a person's others teach nobody."""
+    store(tmp_path, "known", many("known", "train", 70))
+    rows = [
+        face("both/test", "test", 3, 20_000, group="ann"),
+        face("both/train", "train", 3, 20_001, group="bob"),
+        face("both/ann_too", "none", -1, 20_002, group="ann"),
+        face("both/bob_too", "none", -1, 20_003, group="bob"),
+    ]
+    store(tmp_path, "both", rows)
+    values = {"sources": ["known", "both"]} | VALUES | {"val_fraction": 0.0, "calib_fraction": 0.0}
+    options = ManifestOptions.model_validate(values)
+    stores = open_stores(tmp_path, ["known", "both"])
+    manifest = build_manifest(stores, options, 1337)
+    found = select_unlabelled(manifest, stores, ["both"], options).set_index("sample_id")
+    assert found["reason"].to_dict() == {
+        "both/ann_too": "group_in_held_out",
+        "both/bob_too": "",
+    }
+
+
 def test_rows_that_were_carved_into_val_or_calib_are_held_out_too(tmp_path: Path) -> None:
     rows = [unknown(f"{number:02}", 10_000 + number) for number in range(70)]
     reasons = chosen(tmp_path, rows)["reason"].value_counts().to_dict()
