@@ -252,3 +252,23 @@ def test_few_groups_make_few_folds_and_a_single_one_is_an_error():
 def test_options_without_sense_are_refused(values):
     with pytest.raises(ValueError, match=r"methods|folds"):
         CalibrationOptions(**values)
+
+
+def test_copies_of_a_row_make_no_error_smaller():
+    """Every picture three times, as one group each: the same scores, and the same standard errors
+    as once; as rows of their own they would seem to be known better.
+    """
+    once = rows_of(400)
+    thrice = CalibRows(
+        np.repeat(once.logits, 3, axis=0),
+        np.repeat(once.labels, 3),
+        [f"{name}{copy}" for name in once.sample_ids for copy in range(3)],
+        [source for source in once.sources for _ in range(3)],
+        [name for name in once.groups for _ in range(3)],
+    )
+    alone, copied = (choose_calibrator(rows, OPTIONS).methods for rows in (once, thrice))
+    apart = choose_calibrator(replace(thrice, groups=thrice.sample_ids), OPTIONS).methods
+    for method, one in copied.items():
+        assert one.cv_nll == pytest.approx(alone[method].cv_nll, abs=0.02)
+        assert one.cv_nll_se == pytest.approx(alone[method].cv_nll_se, rel=0.05)
+        assert apart[method].cv_nll_se < 0.65 * one.cv_nll_se
