@@ -19,6 +19,7 @@ from fer_core.base.errors import FerError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.reading import read_yaml
+from fer_core.pipeline.keys import chain_of, folds_of
 from fer_core.pipeline.machine import Machine
 from fer_core.pipeline.plan import Plan
 
@@ -106,7 +107,8 @@ def _training(stage: str, params: Mapping[str, Any]) -> _Training | None:
     kind, _, key = stage.partition("@")
     if kind not in _TRAININGS:
         return None
-    name = key.split("-")[0]
+    name, *rest = key.split("-")
+    folds = folds_of(params) if kind == "teacher_fold" else 0
     if kind == "student":
         sections = [params["student"]]
         method = params["student"].get(name) or {}
@@ -114,7 +116,8 @@ def _training(stage: str, params: Mapping[str, Any]) -> _Training | None:
             sections.append({"train": {"epochs": method["extra_epochs"]}})
         arch = params["student"]["arch"]
     else:
-        entry, b = params["teachers"].get(name, {}), kind == "teacher_b"
+        entry = params["teachers"].get(name, {})
+        b = kind == "teacher_b" or (kind == "teacher_fold" and rest[0] == "b")
         sections = [params["teacher"], *([params.get("teacher_b") or {}] if b else [])]
         sections.append(entry.get("b" if b else "a") or {})
         arch = entry.get("arch", "")
@@ -127,6 +130,8 @@ def _training(stage: str, params: Mapping[str, Any]) -> _Training | None:
     most = ((params.get("sets") or {}).get(chosen) or {}).get("most_per_class")
     if most:
         rows = min(rows, N_CLASSES * most)
+    if folds:
+        rows = rows * (folds - 1) // folds
     return _Training(arch, int(size), options, rows)
 
 
@@ -212,9 +217,13 @@ def _first_time(
 ) -> float:
     """Seconds of a stage that never ran here and is no training of one student."""
     if stage.startswith("crossval@"):
-        images = _train_rows() * params["student"]["train"]["epochs"]
-        trainings = params["crossval"]["folds"] * len(params["student"]["methods"])
-        return _START + trainings * images / measure(*_network(stage, params))
+        epochs = sum(
+            (params["student"].get(method) or {}).get("extra_epochs")
+            or params["student"]["train"]["epochs"]
+            for method in chain_of(params, stage.partition("@")[2].rpartition("-")[0])
+        )
+        images = _train_rows() * epochs * params["crossval"]["folds"]
+        return _START + images / measure(*_network(stage, params))
     if stage.startswith("cross_dataset@"):
         own, student = params["cross_dataset"], params["student"]
         method = student.get(own.get("method", "ce")) or {}
@@ -258,8 +267,12 @@ def _bytes_of(training: _Training) -> float:
 def _last_speed(stage: str) -> float | None:
     """Images a second of a training's last run here."""
     kind, _, key = stage.partition("@")
-    folder = paths.STUDENTS / key
-    if kind != "student":
+    if kind == "student":
+        folder = paths.STUDENTS / key
+    elif kind == "teacher_fold":
+        tag, of_stage, fold = key.split("-")
+        folder = paths.TEACHERS / tag / "folds" / of_stage / fold
+    else:
         folder = paths.TEACHERS / key / kind.removeprefix("teacher_")
     try:
         return float(read_json(folder / "log" / "environment.json")["images_per_second"])

@@ -21,6 +21,7 @@ from fer_core.training.crossdata.options import trainings_of
 from fer_core.training.students.needs import Needs
 
 __all__ = [
+    "chain_of",
     "clean_keys",
     "folds_of",
     "is_guided",
@@ -176,6 +177,14 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
 def trained_teachers(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Entries of the teachers that are trained here."""
     return {tag: entry for tag, entry in params["teachers"].items() if not is_outside(entry)}
+
+
+def chain_of(params: dict[str, Any], method: str) -> list[str]:
+    """The method, and those that it goes on from, the nearest first."""
+    chain = [method]
+    while (start := (params["student"].get(chain[-1]) or {}).get("start")) not in (None, *chain):
+        chain.append(start)
+    return chain
 
 
 def folds_of(params: dict[str, Any]) -> int:

@@ -22,6 +22,7 @@ from fer_core.base.paths import NONE_LEFT_OUT
 from fer_core.outside.described.options import OutsideEntry, is_outside
 from fer_core.pipeline.keys import (
     DESCRIPTORS,
+    chain_of,
     folds_of,
     is_guided,
     loss_of,
@@ -380,10 +381,7 @@ def _check_crossval(params: dict[str, Any], path: Path) -> None:
     """
     if params.get("crossval") is None:
         return
-    method = params["deploy"]["student"].rpartition("-")[0]
-    chain = [method]
-    while (start := (params["student"].get(chain[-1]) or {}).get("start")) not in (None, *chain):
-        chain.append(start)
+    chain = chain_of(params, params["deploy"]["student"].rpartition("-")[0])
     _refuse(
         [name for name in chain if needs_of(loss_of(params, name), _CODE).of_teachers],
         "The deployed student cannot be cross-validated: a method of its chain learns from "

@@ -49,6 +49,27 @@ def test_images_of_a_training_are_its_rows_times_its_epochs(params: dict[str, An
     assert train_images("pack", params) is None
 
 
+def test_a_fold_s_teacher_walks_through_the_other_folds_at_its_own_last_speed(
+    params: dict[str, Any],
+) -> None:
+    params["teacher"]["folds"] = 4
+    params["teachers"]["tiny_resnet"]["stage"] = "b"
+    params["teacher_b"] = {"train": {"epochs": 5}, "preprocessing": {"size": 64}}
+    first, second = (f"teacher_fold@tiny_resnet-{stage}-3" for stage in "ab")
+    assert train_images(first, params) == 14 * 750
+    assert train_images(second, params) == 5 * 750
+    for stage, speed in (("a", 70), ("b", 25)):
+        log = Path(f"data/teachers/tiny_resnet/folds/{stage}/3/log/environment.json")
+        write_json(log, {"images_per_second": speed})
+    graph: dict[str, set[str]] = {first: set(), second: {first}}
+    found = estimate(plan_of(graph, graph, graph), params, ONE, lambda stage: True, unmeasured)
+    assert dict(found.longest) == pytest.approx({first: 8 + 150, second: 8 + 150})
+
+
+def unmeasured(*of: object) -> float:
+    raise AssertionError("the speed of the last run is known")
+
+
 def test_trainings_go_at_their_last_speed_and_other_stages_take_what_they_took(
     params: dict[str, Any], plan: Plan
 ) -> None:
@@ -105,13 +126,17 @@ def test_without_a_history_the_network_is_measured_once_and_the_rest_is_guessed(
     assert set(found.guessed) == {"pack", "report", "predict@kd-1337"}
 
 
-def test_a_cross_validation_is_a_training_for_each_part_and_method(params: dict[str, Any]) -> None:
+def test_a_cross_validation_is_a_training_for_each_part_and_method_of_the_chain(
+    params: dict[str, Any],
+) -> None:
     params["crossval"] = {"folds": 4}
-    params["student"]["methods"] = ["ce", "whole"]
-    graph: dict[str, set[str]] = {"crossval@ce-1337": set()}
-    plan = plan_of(graph, graph, graph)
-    found = estimate(plan, params, ONE, lambda _: True, lambda *_: 100.0)
-    assert found.seconds == pytest.approx(8 + 4 * 2 * 1000 * 10 / 100)
+    params["student"] |= {"methods": ["ce", "kd", "whole"], "whole": {"start": "ce"}}
+    params["student"]["whole"]["extra_epochs"] = 3
+    for key, epochs in (("ce-1337", 10), ("whole-1337", 10 + 3)):
+        graph: dict[str, set[str]] = {f"crossval@{key}": set()}
+        plan = plan_of(graph, graph, graph)
+        found = estimate(plan, params, ONE, lambda _: True, lambda *_: 100.0)
+        assert found.seconds == pytest.approx(8 + 4 * 1000 * epochs / 100)
 
 
 def test_a_training_without_a_data_set_is_a_training(params: dict[str, Any]) -> None:
