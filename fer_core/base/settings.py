@@ -7,22 +7,22 @@ copies are elsewhere.
 """
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.machine import usable_cores
 from fer_core.base.processes import place
+from fer_core.base.reading import read_toml
 
 __all__ = ["LOCAL_FILE", "Settings", "load_settings", "project_root"]
 
@@ -119,8 +119,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before the local file."""
-        local = TomlConfigSettingsSource(settings_cls, project_root() / LOCAL_FILE)
-        return init_settings, env_settings, local
+        file = project_root() / LOCAL_FILE
+        local = read_toml(file, "file of settings") if file.exists() else {}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, local)
 
     def cpu_threads(self) -> int:
         """Number of CPU threads that this process may use: those of the machine, shared among the
@@ -152,13 +153,6 @@ def load_settings(**told: Any) -> Settings:
     file = project_root() / LOCAL_FILE
     try:
         return Settings(**told)
-    except tomllib.TOMLDecodeError as error:
-        raise ParamsError(
-            "The machine's settings are not valid TOML.",
-            where=file,
-            found=error,
-            remedy="correct the line shown above",
-        ) from error
     except ValidationError as error:
         fault = error.errors()[0]
         key = str(fault["loc"][0])

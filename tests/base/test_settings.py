@@ -98,6 +98,7 @@ def test_networks_are_compiled_only_where_the_machine_says_so(
     [
         ("gpu = 1\n", "gpu"),
         ("raw = \n", "not valid TOML"),
+        ("raw = " + 100_000 * "[" + 100_000 * "]" + "\n", "not valid TOML"),
         ("threads = 'two'\n", "two"),
         ("raw = 3\n", r"fer\.local\.toml: raw[\s\S]*quotes"),
         ("devices = [0]\n", r"fer\.local\.toml: devices"),

@@ -57,7 +57,8 @@ def select_unlabelled(
         Rows with the columns that `pack_half` reads, sorted by sample_id; `reason` is "" for those
         that may be learnt from, else non_face, twin_in_held_out, group_in_held_out (one of the same
         photo, video or person is held out, or the twin of a face that is), twin_in_train or
-        repeated (the twin of an earlier face without a label); `split` and `usage` are set to train and self-labelled.
+        repeated (the twin of an earlier face without a label); `split` and `usage` are set to
+        train and self-labelled.
 
     Raises:
         DataError: the sources have no face without a label.

@@ -16,6 +16,7 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import N_CLASSES, SELF_LABELLED
 from fer_core.images.memory import on_device
 from fer_core.images.views import student_view
+from fer_core.models.devices import distributed
 from fer_core.training.adaptation.options import AdaptOptions
 from fer_core.training.loop.passes import Batch
 from fer_core.training.loop.run import (
@@ -146,7 +147,7 @@ class AdaptationTask(Task):
                 excluded_loss(outputs, excluded),
                 functional.cross_entropy(outputs, batch.labels, reduction="none"),
             ).mean()
-        return loss + self._proximity * self.distance(), outputs
+        return loss + self._proximity * self._shared_distance(), outputs
 
     def distance(self) -> Tensor:
         """Half the sum of squared changes of what learns."""
@@ -156,6 +157,12 @@ class AdaptationTask(Task):
             if weight.requires_grad
         ]
         return torch.stack(changes).sum() / 2
+
+    def _shared_distance(self) -> Tensor:
+        """The distance, with this process's share of its gradient: a group adds theirs up."""
+        whole = self.distance()
+        share = whole / distributed.size()
+        return share + (whole - share).detach()
 
 
 def adapt(run: TrainingRun, out: Path, start: Start, options: AdaptOptions) -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from fer_core.base.errors import DataError, ModelError
 from fer_core.base.labels import SELF_LABELLED
 from fer_core.base.params import Params
+from fer_core.models.devices import distributed
 from fer_core.models.networks.backbone import build_classifier
 from fer_core.models.networks.card import read_card
 from fer_core.models.networks.saved import load_model, save_model
@@ -61,6 +62,23 @@ def test_without_sessions_there_is_nothing_to_learn_from_and_all_val_rows_select
     with pytest.raises(DataError, match=r"(?s)no train row of a session.*camera"):
         rows.rows(frame())
     assert len(rows.rows(frame(), "val")) == 40
+
+
+def test_the_distance_pulls_alike_in_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process works out the loss of all rows, and the gradients are added up."""
+    pulls = []
+    for size in (1, 2):
+        monkeypatch.setattr(distributed, "size", lambda size=size: size)
+        network = torch.nn.Linear(4, 7)
+        task = AdaptationTask(network, 1.0, 1, torch.device("cpu"), None)
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight += 0.5
+        outputs = torch.zeros(2, 7)
+        loss, _ = task.loss(outputs, Batch(np.arange(2), torch.tensor([0, 1]), 0, 0))
+        loss.backward()
+        pulls.append((float(loss), size * float(network.weight.grad.sum())))
+    assert pulls[0] == pytest.approx(pulls[1]) and pulls[0][1] > 1
 
 
 def test_distance_pulls_back_to_the_weights_at_the_start() -> None:
