@@ -2,7 +2,7 @@
 
 DVC rewrites the file in place and parses all of it each time. Here the text of one stage is
 replaced, the result is read back, and the new file takes the old one's place in one step. The bytes
-are those that DVC writes; `tests/pipeline/test_lockfile.py` compares them.
+are those that DVC writes; `tests/pipeline/test_workspace.py` compares them.
 """
 
 import logging

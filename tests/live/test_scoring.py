@@ -100,3 +100,10 @@ def test_delay_is_that_of_the_first_right_frame_after_a_change() -> None:
     delay = score(frames, replace(Score(), resamples=0))["switch_delay_ms"]
     assert delay["smoothed"]["median"] == pytest.approx(300)
     assert delay["raw"] == {"changes": 1, "never": 1, "median": None}
+
+
+def test_the_same_label_after_a_pause_is_no_change() -> None:
+    manual = [3] * 20 + [-1] * 5 + [3] * 20 + [4] * 20
+    frames = [Scored(index / 10, label, label, label) for index, label in enumerate(manual)]
+    delay = score(frames, Score(resamples=0))["switch_delay_ms"]["smoothed"]
+    assert delay == {"changes": 1, "never": 0, "median": 0.0}

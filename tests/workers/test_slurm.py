@@ -134,6 +134,15 @@ def test_a_job_that_slurm_has_ended_says_why_where_and_what_to_do(
     assert "from epoch 0" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("state", ["TIMEOUT", "PREEMPTED"])
+def test_a_job_that_is_ended_after_a_good_answer_has_done_its_stage(
+    checkout: Path, place: Path, state: str
+) -> None:
+    (place / "state").write_text(state)
+    assert run_away(checkout, "make@a", on="slurm") == 0
+    assert len(calls(place, "sbatch")) == 1
+
+
 def test_ctrl_c_stops_the_job(training: Path, place: Path) -> None:
     text = (training / "stage.py").read_text().replace("epochs < 4", "epochs < 400")
     (training / "stage.py").write_text(text)

@@ -145,8 +145,6 @@ class GateResult:
 def fitted_temperature(model: Evaluation) -> float:
     """The temperature that calibrates a model, as the stage `calibrate` fits it: on the calib rows
     of the evaluation.
-
-    Raises:
     """
     rows = model.dev.rows_of("calib")
     return short_temperature(model.dev.eval[rows], model.dev.labels[rows], where=model.key)

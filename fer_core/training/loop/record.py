@@ -90,7 +90,6 @@ def write_record(
                 "epochs": len(result.history),
                 "optimiser_steps": result.steps,
                 "val": val,
-                "distinct_share": result.history[-1]["seen_share"],
             },
         )
         if comparison is not None:

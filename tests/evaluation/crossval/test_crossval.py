@@ -1,4 +1,6 @@
-"""The interval of a cross-validation holds the truth as often as it says, and its words are plain."""
+"""The interval of a cross-validation holds the truth at least as often as it says, and its words are
+plain.
+"""
 
 import numpy as np
 import pytest
@@ -60,6 +62,20 @@ def test_the_interval_holds_the_accuracy_on_new_people_where_a_plain_one_does_no
         narrow = plain_interval(answers(labels, said, np.arange(len(labels))), seed)
         plain += narrow.low <= truth <= narrow.high
     assert held >= 0.95 * 150 > plain
+
+
+def test_the_interval_of_five_parts_is_half_as_wide_again_as_a_plain_one() -> None:
+    """1 + 5 / 4 is the square of 1.5. People with 19 faces and with one make the plain interval so
+    wide that Wilson's of as many people lies within it.
+    """
+    who = np.repeat(np.arange(100), np.where(np.arange(100) % 2, 1, 19))
+    labels = np.zeros(len(who), dtype=np.int64)
+    found = answers(labels, (who % 4 < 2).astype(np.int64), who)
+    plain = plain_interval(found, 1)
+    wide = measure_crossval(found, who % 5, EVALUATION, 1)["accuracy"]
+    assert wide["value"] == 0.5 == plain.value
+    assert wide["low"] == pytest.approx(0.5 - 1.5 * (0.5 - plain.low), abs=1e-6)
+    assert wide["high"] == pytest.approx(0.5 + 1.5 * (plain.high - 0.5), abs=1e-6)
 
 
 def test_answers_that_are_all_right_prove_little_where_there_are_few() -> None:

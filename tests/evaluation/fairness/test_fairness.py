@@ -51,6 +51,20 @@ def test_groups_that_do_not_differ_are_told_apart_in_one_of_twenty_families() ->
     assert shown <= 6
 
 
+def test_p_is_two_sided_and_counts_the_sample_as_one_more_resample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 9 resamples 7 put x above y, one below, one level: p = 2 (1 + 2) / (1 + 9)."""
+    drawn = [[2, 1, 1, 2]] * 7 + [[1, 2, 2, 1], [1, 1, 1, 1]]
+    monkeypatch.setattr(Answers, "weights", lambda *_: [np.array(one) for one in drawn])
+    said, labels = np.array([0, 1, 0, 1]), np.zeros(4, dtype=np.int64)
+    four = Answers(["a", "b", "c", "d"], labels, 0.05 + 0.65 * np.eye(7)[said], np.arange(4))
+    group = np.array(["x", "x", "y", "y"], dtype=object)
+    found = measure_fairness(four, {"g": group}, FairnessOptions(rows=2), EVALUATION, 1)
+    groups = found["attributes"]["g"]["groups"]
+    assert (groups["x"]["p"], groups["y"]["p"]) == (0.6, 0.6)
+
+
 def test_small_groups_and_unknown_rows_are_named_with_their_number_and_without_any_other() -> None:
     answers, group = case(np.random.default_rng(2), worse=0.1)
     group[:30], group[30:70] = "", "rare"

@@ -155,6 +155,25 @@ def test_errors_are_those_of_the_network_on_corrupted_faces() -> None:
     assert found["corruptions"]["mask"]["5"]["ece"]["value"] > found["clean"]["ece"]["value"]
 
 
+def test_errors_on_clean_faces_are_no_excess() -> None:
+    """Of 70 faces 14 have a label that the network never gives them, turned or not."""
+    faces = grey_faces()
+    labels = np.where(np.arange(70) < 14, (faces.labels + 1) % 7, faces.labels)
+    some = Faces(faces.images, faces.sample_ids, labels, faces.clusters)
+    turned, hidden = (
+        measure_robustness(
+            some, by_brightness, RobustnessOptions(corruptions=(name,)), EVALUATION, 1
+        )
+        for name in ("rotation", "mask")
+    )
+    assert turned["mce"]["value"] == pytest.approx(14 / 70, abs=1e-6)
+    assert turned["mce_excess"] == {"value": 0, "low": 0, "high": 0}
+    assert hidden["mce"]["value"] > 0.4
+    assert hidden["mce_excess"]["value"] == pytest.approx(
+        hidden["mce"]["value"] - 14 / 70, abs=2e-6
+    )
+
+
 def test_a_corruption_that_leaves_no_face_is_named_and_the_others_have_their_numbers() -> None:
     faces = grey_faces()
     even = [np.full((64, 64, 3), 90, np.uint8)] * 10

@@ -107,6 +107,15 @@ def test_sets_hold_the_label_of_new_faces_as_often_as_promised() -> None:
     assert 0.9 <= np.mean(held) < 0.94
 
 
+def test_a_confidence_is_rounded_up_and_the_probability_of_a_class_down() -> None:
+    sure = np.array([0.8000004, 0.9000006, 0.95])
+    p = np.stack([sure, *[(1 - sure) / 6] * 6], axis=1)
+    three = Answers(["a", "b", "c"], np.zeros(3, dtype=np.int64), p, np.arange(3))
+    fitted = fit(three, SelectiveOptions(risks=(0.5,), auto=0.5, miss=0.5))
+    assert fitted.auto == fitted.abstain["0.5"] == 0.800001
+    assert fitted.classes["Angry"] == 0.9
+
+
 def test_record_names_what_has_no_number_and_thresholds_are_read_back(tmp_path) -> None:
     labels = np.array([0, 2, 3, 4, 5, 6] * 50)  # no Disgust anywhere
     calib, test = answers(0, 5, labels), answers(0, 6, labels)

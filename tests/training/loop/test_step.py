@@ -251,15 +251,19 @@ def half_votes() -> Tensor:
     return torch.from_numpy(shares)
 
 
-def test_half_votes_are_half_of_the_target_and_have_no_margin() -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_half_votes_are_half_of_the_target_and_have_no_margin(weighted: bool) -> None:
+    """Class weights are of whole rows: the label's weight counts for the votes, too."""
     votes = half_votes()
-    task, batch = teacher(votes=votes), Batch(ROWS, LABELS, 3, 0)
+    task, batch = teacher(weighted, votes=votes), Batch(ROWS, LABELS, 3, 0)
     outputs = task.outputs(images(), 3)
     with_margin, without = arcface_logits(outputs, LABELS, 0.2, 16.0), 16.0 * outputs
     of_label = -with_margin.log_softmax(1)[torch.arange(24), LABELS]
     of_votes = -(votes * without.log_softmax(1)).sum(1)
     own = torch.where(torch.arange(24) < 20, 0.5, 1.0)
-    assert torch.allclose(task.loss(outputs, batch)[0], (own * of_label + of_votes).mean())
+    weight = 1 / (1 - 0.9999 ** LABELS.bincount()[LABELS]) if weighted else torch.ones(24)
+    expected = (weight * (own * of_label + of_votes)).sum() / weight.sum()
+    assert torch.allclose(task.loss(outputs, batch)[0], expected)
 
 
 def test_without_a_margin_votes_are_one_soft_target() -> None:
