@@ -139,7 +139,7 @@ _BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:metrics|plots|artifacts):\n
 _DEPS = re.compile(r"^( +)deps:\n((?:\1  - .*\n)+)", re.M)
 """A stage's deps as ruamel writes them, one on a line."""
 _FOLD = "data/teachers/${key}/folds/"
-_RESTORE = "mend it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
+_RESTORE = "correct it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
 
 
 def read_pipeline() -> str:

@@ -138,9 +138,10 @@ def _group(
         return float(w @ (right & mine) / inside - w @ (right & ~mine) / outside)
 
     drawn = np.array([difference(w) for w in weights])
+    drawn = drawn[np.isfinite(drawn)]  # a draw without the group says nothing of it
     sides = 1 + min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     found["difference"] = interval_of(difference, weights).to_dict()
-    found["p"] = round(min(1.0, 2 * sides / (1 + len(weights))), 6)
+    found["p"] = round(min(1.0, 2 * sides / (1 + len(drawn))), 6)
     return found
 
 

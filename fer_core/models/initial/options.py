@@ -41,7 +41,7 @@ class ArcFaceOptions(Section):
 
     Attributes:
         margin: m, in radians.
-        scale: s.
+        scale: s, by which cosines are multiplied before the softmax.
         warmup_epochs: epochs on a plain linear head before the angular head is used.
         ramp_end: epoch from which the margin is whole; it grows linearly from 0 at the end of the
             warm-up.

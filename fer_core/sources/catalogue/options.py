@@ -42,7 +42,7 @@ class CropOptions(Section):
     """Faces that are cut out of a photo are encoded again, as JPEG.
 
     Attributes:
-        quality: 1 to 100.
+        quality: of the JPEG file; more keeps more detail and takes more space.
         subsampling: of the colour planes: 444 keeps every pixel's colour, 420 one in four.
     """
 
