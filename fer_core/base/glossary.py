@@ -46,8 +46,8 @@ TERMS = {
     "range in 95 of 100 cases. Found by drawing test pictures again and again (bootstrap).",
     "train": "Faces that networks learn from.",
     "val": "Faces on which epochs, settings and methods are chosen; no network learns from them.",
-    "calib": "Faces on which everything is fitted that follows the training: calibrations, ensemble "
-    "weights, thresholds, ranges of int8. No network learns from them.",
+    "calib": "Faces on which everything is fitted that follows the training: calibrations, "
+    "ensemble weights, thresholds, ranges of int8. No network learns from them.",
     "test": "Faces that decide nothing: they are only reported.",
     "teacher": "A larger network. Its probabilities are part of what students learn from.",
     "student": "The small network that is deployed.",
