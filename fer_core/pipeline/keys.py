@@ -179,15 +179,17 @@ def trained_teachers(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {tag: entry for tag, entry in params["teachers"].items() if not is_outside(entry)}
 
 
-def chain_of(params: dict[str, Any], method: str) -> list[str]:
+def chain_of(params: Mapping[str, Any], method: str) -> list[str]:
     """The method, and those that it goes on from, the nearest first."""
-    chain = [method]
-    while (start := (params["student"].get(chain[-1]) or {}).get("start")) not in (None, *chain):
-        chain.append(start)
+    chain: list[str] = []
+    following: str | None = method
+    while following is not None and following not in chain:
+        chain.append(following)
+        following = (params["student"].get(following) or {}).get("start")
     return chain
 
 
-def folds_of(params: dict[str, Any]) -> int:
+def folds_of(params: Mapping[str, Any]) -> int:
     """Folds that the train rows are dealt into for the teachers; 0 for none."""
     return int(params.get("teacher", {}).get("folds", 0))
 
