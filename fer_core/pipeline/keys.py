@@ -8,6 +8,7 @@ again and no other.
 
 import ast
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
