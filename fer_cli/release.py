@@ -30,6 +30,9 @@ def release(
     check: Annotated[
         bool, typer.Option("--check", help="Only check the releases that are there.")
     ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the release of this name, of whatever run.")
+    ] = False,
 ) -> None:
     """Copy the student that this run deployed to models/NAME: ONNX files, weights, card, results,
     provenance and fixed answers.
@@ -49,10 +52,16 @@ def release(
             "A release needs a name of letters and digits.", found=name, remedy="`fer release NAME`"
         )
     params = Params.load()
+    folder = _MODELS / name
+    if folder.exists() and not replace:
+        raise DataError(
+            "There is a release of this name.",
+            where=folder,
+            remedy="choose another name, or `fer release NAME --replace` to replace it",
+        )
     student = params.section("deploy.student", str)
     commit = _committed()
     _up_to_date()
-    folder = _MODELS / name
     write_release(
         folder,
         paths.ONNX,

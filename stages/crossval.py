@@ -18,6 +18,7 @@ from fer_core.base.files import write_json
 from fer_core.base.params import Params
 from fer_core.dataset.manifest.table import read_clusters
 from fer_core.dataset.pack.pack import Pack
+from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.crossval.crossval import (
     CrossvalOptions,
     crossval_words,
@@ -26,7 +27,9 @@ from fer_core.evaluation.crossval.crossval import (
 from fer_core.evaluation.metrics.deployed import Answers, refused
 from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.evaluation.metrics.options import EvaluationOptions
+from fer_core.models.networks.card import read_card
 from fer_core.training.crossval.crossval import Recipe, chain_of, cross_validate
+from fer_core.training.loop.options import SavedStudent
 from stages.entry import run_stage
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ def main(key: str, init: Path) -> None:
     cluster_of = read_clusters(paths.MANIFEST, [*dev.rows.sample_ids, *test.rows.sample_ids])
     found: dict[str, Any]
     try:
+        _check_start(params, init, dev.rows)
         done = cross_validate((dev, test), cluster_of, folds, seed, recipe)
         clusters = np.unique(done.units, return_inverse=True)[1]
         answers = Answers(done.sample_ids, done.labels, softmax(done.logits), clusters)
@@ -56,6 +60,20 @@ def main(key: str, init: Path) -> None:
     rows = {"dev_rows_sha256": dev.rows.sha256, "test_rows_sha256": test.rows.sha256}
     write_json(paths.METRICS / "crossval.json", of | rows | found)
     log.info("%s", crossval_words(found))
+
+
+def _check_start(params: Params, init: Path, rows: Rows) -> None:
+    """Raises:
+    TrainingError: the network that training starts with has learned from these faces itself.
+    """
+    if params.section("student.init", SavedStudent | None, default=None) is None:
+        return
+    if read_card(init).rows_sha256 == rows.sha256:
+        raise TrainingError(
+            "The network that training starts with has learned from these very faces, so it would "
+            "know those that a part holds out.",
+            found=init,
+        )
 
 
 if __name__ == "__main__":

@@ -97,6 +97,10 @@ def test_committed_parameters_are_those_of_the_sample() -> None:
     assert committed("params.yaml") == committed("profiles/sample.yaml")
 
 
+def test_lock_records_no_stage_that_is_gone() -> None:
+    assert set(committed("dvc.lock")["stages"]) - set(stages()) == set()
+
+
 def test_lock_is_of_the_committed_code() -> None:
     stale = {
         dep["path"]

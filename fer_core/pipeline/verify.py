@@ -61,7 +61,8 @@ class Damage:
 
 
 def verify_outs(cache: Path, deep: bool = False, lock: Path = LOCK) -> Iterator[Damage]:
-    """Compare the outs of all stages with what was recorded of them.
+    """Compare the outs of all stages with what was recorded of them. What dvc.lock records of
+    stages that the pipeline no longer has is nobody's.
 
     Args:
         cache: folder of DVC's cache.
@@ -82,12 +83,23 @@ def verify_outs(cache: Path, deep: bool = False, lock: Path = LOCK) -> Iterator[
 
 
 def _outs(lock: Path) -> list[Out]:
-    stages = read_yaml(lock, "lock file", "run `fer run`", ArtifactError).get("stages", {})
+    recorded = read_yaml(lock, "lock file", "run `fer run`", ArtifactError).get("stages", {})
+    known = _stages(lock.with_name("dvc.yaml"))
+    stages = {name: body for name, body in recorded.items() if name in known}
     return [
         Out(stage, Path(out["path"]), out["md5"], out.get("size", 0), not _in_git(out["path"]))
         for stage, body in stages.items()
         for out in body.get("outs", [])
     ]
+
+
+def _stages(file: Path) -> set[str]:
+    """Names of the pipeline's stages, as dvc.lock has them."""
+    found = set()
+    for name, body in (read_yaml(file, "pipeline").get("stages") or {}).items():
+        keys = body.get("foreach")
+        found |= {name} if keys is None else {f"{name}@{key}" for key in keys}
+    return found
 
 
 def _in_git(path: str) -> bool:

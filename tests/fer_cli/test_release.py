@@ -41,6 +41,15 @@ def test_outside_git_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         _committed()
 
 
+def test_a_release_of_that_name_is_not_replaced_unasked(project: Path) -> None:
+    folder = Path("models/fer2013")
+    folder.mkdir(parents=True)
+    (folder / "student.int8.onnx").write_text("mine")
+    with pytest.raises(DataError, match=r"(?s)There is a release.*--replace"):
+        release("fer2013")
+    assert [path.name for path in folder.iterdir()] == ["student.int8.onnx"]
+
+
 @pytest.mark.parametrize("name", [None, "../elsewhere", "a b", ""])
 def test_a_name_that_is_no_name_is_refused(name: str | None) -> None:
     with pytest.raises(DataError, match="needs a name"):

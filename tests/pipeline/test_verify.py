@@ -53,6 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         outs.append({"path": str(path), "md5": recorded, "hash": "md5", "size": 1})
     stages = {f"stage{n}": {"cmd": "true", "outs": [out]} for n, out in enumerate(outs)}
     Path("dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
+    Path("dvc.yaml").write_text("stages: {stage0: {cmd: x}, stage1: {cmd: x}}\n")
     return tmp_path
 
 
@@ -68,6 +69,17 @@ def flip(path: Path, place: int = -1) -> None:
 
 def told(deep: bool = False) -> list[tuple[str, str]]:
     return [(str(damage.where), damage.what) for damage in verify_outs(CACHE, deep)]
+
+
+def test_what_is_recorded_of_stages_that_are_gone_is_nobody_s(project: Path) -> None:
+    lock = json.loads(Path("dvc.lock").read_text())
+    out = {"path": "data/teachers/old/a/model", "md5": 32 * "0" + ".dir", "hash": "md5"}
+    lock["stages"] |= {f"teacher@{key}": {"cmd": "x", "outs": [out]} for key in ("old", "new")}
+    Path("dvc.lock").write_text(json.dumps(lock))
+    assert told() == []
+    text = "stages: {stage0: {cmd: x}, stage1: {cmd: x}, teacher: {foreach: [new], do: {cmd: x}}}"
+    Path("dvc.yaml").write_text(text)
+    assert told() == [("data/teachers/old/a/model", "is missing")]
 
 
 @pytest.mark.parametrize("deep", [False, True])

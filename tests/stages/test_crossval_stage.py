@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from fer_core.base.files import read_json
+from fer_core.base.params import Params
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.pack import Pack
+from fer_core.models.networks.card import ModelCard
+from fer_core.models.networks.saved import build_network, save_model
+from fer_core.pixels.preprocessing import Preprocessing
 from stages import crossval
 from tests.arrange_logits import manifest_of
 from tests.stages.training import edit_params, enter, write_training_project
@@ -48,3 +52,33 @@ def test_what_cannot_be_cross_validated_is_a_note_and_no_failure(halves: list[Pa
     found = run()
     assert "one person" in found["reason"] and found["n"] == sum(map(len, halves))
     assert "accuracy" not in found
+
+
+def test_a_start_that_has_learned_from_these_faces_is_no_cross_validation(
+    halves: list[Pack],
+) -> None:
+    """A released network of this very project as `student.init` knows what a part holds out."""
+    frames = [half.rows.frame for half in halves]
+    write_manifest(Path("data/manifest.parquet"), manifest_of(*frames))
+    edit_params(student={"init": "models/mine/model"})
+    preprocessing = Params.load().section("preprocessing", Preprocessing)
+    for rows_sha256, fits in ((halves[0].rows.sha256, False), ("d" * 64, True)):
+        card = ModelCard(
+            "student",
+            ARCH,
+            "linear",
+            None,
+            None,
+            None,
+            preprocessing,
+            rows_sha256,
+            "i",
+            None,
+            0,
+            {},
+            {},
+        )
+        save_model(Path("models/mine/model"), build_network(card), card)
+        crossval.main("ce-1", Path("models/mine/model"))
+        assert ("accuracy" in read_json(RECORD)) is fits
+        assert ("learned from these very faces" in read_json(RECORD).get("reason", "")) is not fits
