@@ -26,11 +26,11 @@ def main() -> None:
     key, name = params.section("deploy.student", str), evaluation.compare_sets[0]
     found, rows = read_evaluation(paths.EVALUATION / key), read_rows(paths.TEST)
     found.test.check_rows(rows, key)
-    carried = read_calibration(paths.CALIBRATION / key, found.test.model_sha256).carried
+    calibration = read_calibration(paths.CALIBRATION / key, found.test.model_sha256)
     none = np.full(N_CLASSES, np.nan)
     votes = [none if one is None else one for one in rows.frame["votes"][found.sets[name]]]
     measured = measure_ambiguity(
-        answers_of(found, name, carried.apply),
+        answers_of(found, name, calibration.of_file),
         np.array(votes, dtype=np.float64).reshape(-1, N_CLASSES),
         params.section("trust.ambiguity", AmbiguityOptions),
         evaluation,

@@ -28,8 +28,8 @@ def main() -> None:
     evaluation = params.section("evaluation", EvaluationOptions)
     key, name = params.section("deploy.student", str), evaluation.compare_sets[0]
     found = read_evaluation(paths.EVALUATION / key)
-    carried = read_calibration(paths.CALIBRATION / key, found.test.model_sha256).carried
-    answers = answers_of(found, name, carried.apply)
+    calibration = read_calibration(paths.CALIBRATION / key, found.test.model_sha256)
+    answers = answers_of(found, name, calibration.of_file)
     stores = [
         FaceStore.open(paths.CLEAN / f"{source}.arrow", source).table_without_images()
         for source in params.section("manifest.sources", list[str])

@@ -28,8 +28,8 @@ def main() -> None:
     key, name = params.section("deploy.student", str), evaluation.compare_sets[0]
     found = read_evaluation(paths.EVALUATION / key)
     sha256 = found.test.model_sha256
-    carried = read_calibration(paths.CALIBRATION / key, sha256).carried
-    calib, test = (answers_of(found, rows, carried.apply) for rows in ("calib", name))
+    calibration = read_calibration(paths.CALIBRATION / key, sha256)
+    calib, test = (answers_of(found, rows, calibration.of_file) for rows in ("calib", name))
     fitted = fit(calib, options)
     seed = params.section("seed", int)
     measured = measure_selective(test, calib, fitted, options, evaluation, seed)

@@ -14,6 +14,7 @@ from fer_core.base.translations import TRANSLATIONS
 __all__ = [
     "CLASSES",
     "INDEX",
+    "NEVER",
     "N_CLASSES",
     "SELF_LABELLED",
     "UNLABELLED",
@@ -25,6 +26,8 @@ CLASSES: tuple[str, ...] = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surpris
 N_CLASSES = len(CLASSES)
 INDEX: dict[str, int] = {name: index for index, name in enumerate(CLASSES)}
 UNLABELLED = -1
+NEVER = -1e4
+"""Logit of a class that is never answered: its probability is 0 under any calibration."""
 SELF_LABELLED = "self-labelled"
 """`usage` of faces whose label a network gave: they are learnt from in adaptation alone."""
 

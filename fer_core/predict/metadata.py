@@ -16,12 +16,9 @@ from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.calibration import ClassCalibration
 
-__all__ = ["INPUT", "LOGITS", "NEVER", "PROBABILITIES", "OnnxMetadata", "Thresholds"]
+__all__ = ["INPUT", "LOGITS", "PROBABILITIES", "OnnxMetadata", "Thresholds"]
 
 INPUT, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
-
-NEVER = -1e4
-"""Logit of a class that is never answered: its probability is 0 under any calibration."""
 
 _SCHEMA = "1"
 _KEYS = (

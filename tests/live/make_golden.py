@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fer_core.base.labels import CLASSES, INDEX
+from fer_core.base.labels import CLASSES, INDEX, NEVER
 from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.live.scoring import Scored, score
 from fer_core.live.smoothing import Smoother
@@ -27,7 +27,7 @@ from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.calibration import ClassCalibration
 from fer_core.predict.detection import MARGIN, FaceBox, YuNet, crop_face, shrunk_to
 from fer_core.predict.fetching import detector_file
-from fer_core.predict.metadata import NEVER, OnnxMetadata
+from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.predictor import Predictor
 from fer_core.sample.portrait import shoot
 

@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from fer_core.base.absent import absent_classes
 from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json, write_text
+from fer_core.base.labels import INDEX, NEVER
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.calibration.calibration import (
@@ -89,9 +91,17 @@ class Calibration:
         """
         return self.choice.methods[self.carries].calibrator
 
+    def of_file(self, logits: np.ndarray) -> np.ndarray:
+        """What an exported file makes of logits [..., 7] before softmax, float64: calibrated by
+        what it carries, and classes that are declared absent never answered.
+        """
+        found = np.array(self.carried.apply(logits))
+        found[..., [INDEX[name] for name in absent_classes()]] = NEVER
+        return found
+
     @property
     def measured_as(self) -> str:
-        """Key of what `carried` reaches in `reliabilitymetrics.json`."""
+        """Key of what `of_file` reaches in `reliabilitymetrics.json`."""
         return _measured_as(self.carries)
 
     def apply(
@@ -308,7 +318,12 @@ def _stages(
     yield "raw", "raw", logits
     for method in calibration.choice.methods:
         stage = "scaled" if method == "temperature" else method
-        yield _measured_as(method), stage, calibration.apply(logits, sources, method)
+        calibrated = (
+            calibration.of_file(logits)
+            if method == calibration.carries
+            else calibration.apply(logits, sources, method)
+        )
+        yield _measured_as(method), stage, calibrated
 
 
 def _measured_as(method: Method) -> str:

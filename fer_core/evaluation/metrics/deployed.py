@@ -76,8 +76,8 @@ def answers_of(
     Args:
         evaluation: of the student.
         name: of the set.
-        calibrated: what the exported file makes of logits [N, 7] before softmax: `apply` of the
-            calibrator that it carries.
+        calibrated: what the exported file makes of logits [N, 7] before softmax
+            (`Calibration.of_file`).
     """
     logits, labels = next(
         (logits, labels) for found, logits, labels in evaluation.each_set() if found == name

@@ -5,7 +5,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from fer_core.base.absent import absent_classes
 from fer_core.base.errors import ModelError
-from fer_core.base.labels import CLASSES, N_CLASSES
+from fer_core.base.labels import CLASSES, N_CLASSES, NEVER
 from fer_core.evaluation.calibration.calibrators import BiasCorrected, Calibrator, Vector
 from fer_core.models.networks.card import ModelCard
 from fer_core.pixels.preprocessing import Preprocessing
@@ -13,7 +13,6 @@ from fer_core.predict.calibration import ClassCalibration
 from fer_core.predict.metadata import (
     INPUT,
     LOGITS,
-    NEVER,
     PROBABILITIES,
     OnnxMetadata,
     Thresholds,

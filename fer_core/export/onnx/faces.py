@@ -7,13 +7,12 @@ import torch
 from torch import nn
 
 from fer_core.base.absent import absent_classes
-from fer_core.base.labels import INDEX
+from fer_core.base.labels import INDEX, NEVER
 from fer_core.dataset.pack.pack import Pack
 from fer_core.export.onnx.parity import Reference
 from fer_core.images.bank import ImageBank
 from fer_core.models.networks.inference import logits_of
 from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.predict.metadata import NEVER
 
 __all__ = ["calib_faces", "reference_logits"]
 

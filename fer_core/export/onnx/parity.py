@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fer_core.base.errors import ArtifactError, ModelError
+from fer_core.base.labels import NEVER
 from fer_core.base.logs import progress_off
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.calibration.calibrators import Calibrator
@@ -21,7 +22,6 @@ from fer_core.evaluation.metrics.metrics import log_softmax, measure, outcome_of
 from fer_core.export.onnx.gates import GATES, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.pixels.decode import decode_rgb
-from fer_core.predict.metadata import NEVER
 from fer_core.predict.predictor import Predictions, Predictor
 
 __all__ = [

@@ -9,8 +9,10 @@ import torch
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, write_json
+from fer_core.base.labels import INDEX
 from fer_core.dataset.pack.rows import Rows
 from fer_core.evaluation.calibration.calibrators import PerSource, Temperature
 from fer_core.evaluation.calibration.choice import (
@@ -322,3 +324,27 @@ def test_three_thousand_calib_and_test_rows_take_seconds():
     start = time.process_time()
     calibrate(known, dev, options, 1)
     assert time.process_time() - start < 5  # about 1 on an idle core
+
+
+def test_what_is_said_of_a_file_is_measured_behind_the_mask_of_absent_classes():
+    """The file never answers an absent class, so neither do the numbers that stand for it; what is
+    said of the network as it is knows no mask.
+    """
+    known = evaluation()
+    declare_absent({"labels": {"absent": ["Fear"]}})
+    try:
+        found = calibrate(known, DEV_ROWS, OPTIONS, 1)
+        as_file = found.calibration.of_file(known.test.eval)
+    finally:
+        declare_absent({})
+    p = softmax(as_file)
+    assert not p[:, INDEX["Fear"]].any()
+    others = np.delete(softmax(found.calibration.carried.apply(known.test.eval)), 2, axis=1)
+    others /= others.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.delete(p, 2, axis=1), others, atol=1e-12)
+    measured, labels = found.metrics["everything"], known.test.labels.astype(int)
+    of_file = measured[found.calibration.measured_as]["metrics"]["accuracy"]["value"]
+    assert of_file == pytest.approx(accuracy_score(labels, p.argmax(1)), abs=1e-6)
+    plain = measured["raw"]["metrics"]["accuracy"]["value"]
+    assert plain == pytest.approx(accuracy_score(labels, known.test.eval.argmax(1)), abs=1e-6)
+    assert plain > of_file, "test rows do have the class here"
