@@ -209,6 +209,13 @@ class Workspace:
                 raise
 
     def _prepared(self, stage: "PipelineStage", force: bool) -> Command | str:
+        if missing := [str(dep) for dep in stage.deps if not dep.exists]:
+            raise ParamsError(
+                "A stage reads what is not there; what it made before is untouched.",
+                where=stage.addressing,
+                found=", ".join(missing),
+                remedy="put it there, or correct the path in params.yaml",
+            )
         for out in stage.outs:
             if out.persist:
                 out.unprotect()

@@ -126,6 +126,19 @@ def test_a_stage_that_makes_nothing_is_an_error_that_names_it(
     assert "cannot be recorded" in caplog.text and "where: fact" in caplog.text
 
 
+def test_a_file_that_a_stage_reads_and_nobody_has_is_named_and_nothing_is_lost(
+    checkout: Path,
+) -> None:
+    run()
+    before = (checkout / "joined/value.txt").read_bytes()
+    (checkout / "added.txt").unlink()
+    with pytest.raises(ParamsError, match=r"(?s)join.*added\.txt.*put it there"):
+        run()
+    assert (checkout / "joined/value.txt").read_bytes() == before
+    (checkout / "added.txt").write_text("by hand\n")
+    assert run() == 0
+
+
 def test_outs_are_links_to_the_cache(checkout: Path) -> None:
     run()
     for file in ("joined/value.txt", "joined/more/big.bin", "made/a/value.txt"):
