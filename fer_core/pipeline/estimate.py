@@ -36,6 +36,7 @@ _FORWARD_GAIN = 3  # a forward pass is about three times as fast as a training s
 _HEAVY_BYTES, _LIGHT_BYTES = 1.2e9, 0.3e9  # peaks of stages that never ran here, torch and not
 _RAW_COPIES = 3
 _MODEL_BYTES = 30e6
+_ROWS = 2000  # train rows where no data set says how many files it has
 _STEPS, _MEASURED = 5, 1.5
 """Least steps and seconds of a measurement."""
 
@@ -122,7 +123,7 @@ def _training(stage: str, params: Mapping[str, Any]) -> _Training | None:
         sections.append(entry.get("b" if b else "a") or {})
         arch = entry.get("arch", "")
     options: dict[str, Any] = {}
-    size, rows = params["preprocessing"]["size"], _train_rows()
+    size, rows = params["preprocessing"]["size"], _train_rows(params)
     for section in sections:
         options |= section.get("train") or {}
         size = (section.get("preprocessing") or {}).get("size", size)
@@ -174,7 +175,7 @@ def estimate(
             peaks[stage] += _bytes_of(training)
         disk += sizes.get(stage) or (_MODEL_BYTES if training is not None else 0)
     if not sizes:
-        disk += _RAW_COPIES * _raw_bytes()
+        disk += _RAW_COPIES * _raw_bytes(params)
     at_once = sorted(peaks.values(), reverse=True)[: machine.jobs]
     longest = sorted(seconds.items(), key=lambda item: -item[1])
     return Estimate(_makespan(plan, seconds, machine.jobs), sum(at_once), disk, longest, guessed)
@@ -222,13 +223,13 @@ def _first_time(
             or params["student"]["train"]["epochs"]
             for method in chain_of(params, stage.partition("@")[2].rpartition("-")[0])
         )
-        images = _train_rows() * epochs * params["crossval"]["folds"]
+        images = _train_rows(params) * epochs * params["crossval"]["folds"]
         return _START + images / measure(*_network(stage, params))
     if stage.startswith("cross_dataset@"):
         own, student = params["cross_dataset"], params["student"]
         method = student.get(own.get("method", "ce")) or {}
         epochs = own.get("epochs") or method.get("extra_epochs") or student["train"]["epochs"]
-        return _START + _train_rows() * epochs / measure(*_network(stage, params))
+        return _START + _train_rows(params) * epochs / measure(*_network(stage, params))
     if stage.partition("@")[0] not in _FORWARD:
         return _LIGHT
     views = params["views"]["count"] + 1 if stage.startswith("logits_dev") else 1
@@ -236,7 +237,7 @@ def _first_time(
     trained = (f"{kind}@{key}" for kind in ("student", "teacher_b", "teacher_a"))
     known = next((speed for one in trained if (speed := _last_speed(one))), None)
     speed = _FORWARD_GAIN * (known or measure(*_network(stage, params)))
-    return _START + _train_rows() * views / speed
+    return _START + _train_rows(params) * views / speed
 
 
 def _network(stage: str, params: Mapping[str, Any]) -> tuple[str, int, int]:
@@ -280,18 +281,30 @@ def _last_speed(stage: str) -> float | None:
         return None
 
 
-def _train_rows() -> int:
-    """Train rows of the last gate; before the first one, the files of the present data sets."""
+def _train_rows(params: Mapping[str, Any]) -> int:
+    """Train rows of the last gate, where that was of the same data sets; else their files, or the
+    faces of drawn ones.
+    """
     try:
-        return int(read_json(paths.VALIDATION)["rows_by_split"]["train"])
+        last = read_json(paths.VALIDATION)
+        if set(last["counts"]["by_source"]) == set(params["manifest"]["sources"]):
+            return int(last["rows_by_split"]["train"])
     except (FerError, KeyError, TypeError):
-        found = [_read(file) for file in paths.SOURCES.glob("*.json")]
-        return sum(one.get("files") or 0 for one in found if one.get("present")) or 2000
+        pass
+    listed = _listed(params)
+    files = sum(one.get("files") or (one.get("sample") or {}).get("faces") or 0 for one in listed)
+    return files or _ROWS
 
 
-def _raw_bytes() -> int:
-    found = [_read(file) for file in paths.SOURCES.glob("*.json")]
-    return sum(one.get("bytes") or 0 for one in found if one.get("present"))
+def _raw_bytes(params: Mapping[str, Any]) -> int:
+    return sum(one.get("bytes") or 0 for one in _listed(params))
+
+
+def _listed(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Descriptors of the data sets that take part and are here."""
+    names = params["manifest"]["sources"]
+    found = [_read(paths.SOURCES / f"{name}.json") for name in names]
+    return [one for one in found if one.get("present")]
 
 
 def _sizes() -> dict[str, float]:

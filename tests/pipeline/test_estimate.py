@@ -25,12 +25,19 @@ UPSTREAM: dict[str, set[str]] = {
 ONE, TWO = Machine(1, 2, ()), Machine(2, 2, ())
 
 
+def gate(sources: list[str], train: int) -> None:
+    """What the last gate said."""
+    counts = {"by_source": dict.fromkeys(sources, 1)}
+    report = {"rows_by_split": {"train": train}, "counts": counts}
+    write_json(Path("data/validation.json"), report)
+
+
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
-    write_json(Path("data/validation.json"), {"rows_by_split": {"train": 1000}})
     found = read_params(SAMPLE)
+    gate(found["manifest"]["sources"], 1000)
     for section, epochs in (("teacher", 14), ("student", 10)):
         found[section]["train"]["epochs"] = epochs
     return found
@@ -47,6 +54,21 @@ def test_images_of_a_training_are_its_rows_times_its_epochs(params: dict[str, An
     assert train_images("teacher_a@tiny_effnet", params) == 14_000
     assert train_images("teacher_a@tiny_resnet", params) == 3_000
     assert train_images("pack", params) is None
+
+
+def test_the_gate_of_other_data_sets_says_nothing_of_these(params: dict[str, Any]) -> None:
+    """After `fer profile use custom` the sample's rows are not one's own."""
+    params["manifest"]["sources"] = ["custom", "drawn", "gone"]
+    for name, values in {
+        "custom": {"present": True, "files": 84},
+        "drawn": {"present": True, "sample": {"faces": 16}},
+        "gone": {"present": False, "files": 5000},
+        "unlisted": {"present": True, "files": 7000},
+    }.items():
+        write_json(Path(f"data/sources/{name}.json"), values)
+    assert train_images("student@ce-1337", params) == 10 * 100
+    gate(params["manifest"]["sources"], 43)
+    assert train_images("student@ce-1337", params) == 10 * 43
 
 
 def test_a_fold_s_teacher_walks_through_the_other_folds_at_its_own_last_speed(
