@@ -1,6 +1,7 @@
 """`fer data`: say which raw data sets there are and where they lie."""
 
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from fer_core.base.params import PARAMS_FILE, Params, read_params
 from fer_core.base.settings import load_settings
 from fer_core.pipeline.comments import with_absent
 from fer_core.sources.adding.changes import LICENCE, Added, Descriptors, Wishes, listed_sources
-from fer_core.sources.adding.findings import faces_in, lacking, odd_counts, odd_files
+from fer_core.sources.adding.findings import faces_in, lacking, odd_counts, odd_files, others_in
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
 
@@ -94,8 +95,28 @@ def add(
     )
     if done.after.licence == LICENCE:
         typer.echo(f"state its terms of use in {sets.file(name)} (`licence`)")
+    _refuse_misspelt(done, absent)
     _settle_absent(lacking(done.counts), absent)
     typer.echo("\n".join(next_steps(name, name in _listed())))
+
+
+def _refuse_misspelt(done: Added, meant: bool) -> None:
+    """Raises:
+    DataError: --absent, and faces were left out whose word is nearly a class that nobody has.
+    """
+    if not meant:
+        return
+    lower = {name.lower(): name for name in lacking(done.counts)}
+    for word in others_in(done.counts):
+        if near := get_close_matches(word.lower(), lower, n=1, cutoff=0.7):
+            raise DataError(
+                "A class that would be declared absent has faces under a word that is no class.",
+                where=done.place.path,
+                found=word,
+                expected=lower[near[0]],
+                remedy=f"if {lower[near[0]]} is meant, rename it and add the data set again; else "
+                "take it out of the folder",
+            )
 
 
 def _settle_absent(names: list[str], meant: bool) -> None:

@@ -12,6 +12,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,7 @@ def read_photo(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
                 expected=f"at most {max_pixels} pixels",
                 remedy="shrink it, or raise --max-pixels if the file is sound",
             )
+        _check_whole(data, file)
         return (
             _decode_tiff(data, file, (width, height))
             if is_tiff
@@ -85,6 +87,14 @@ def read_photo(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             expected=error.expected and _KINDS,
             remedy="if another program shows it, save it from there as JPEG or PNG",
         ) from error
+
+
+def _check_whole(data: bytes, where: object) -> None:
+    """Refuse a JPEG that is damaged within; installed without training, nothing can tell."""
+    if find_spec("simplejpeg") is not None:
+        from fer_core.pixels.damage import check_whole
+
+        check_whole(data, where)
 
 
 def _tiff_size(data: bytes, where: object) -> tuple[int, int]:

@@ -330,6 +330,19 @@ def test_classes_that_nobody_has_are_declared_absent_only_if_that_is_meant(data_
     assert with_absent(text, ()) == before
 
 
+def test_a_misspelt_class_is_not_declared_absent(data_project, tmp_path):
+    for number, name in enumerate(["hapy", "sad", "angry", "contempt"]):
+        for n in range(3):
+            put(tmp_path / f"set/{name}/{n}.png", 10 * number + n)
+    before = (data_project / "params.yaml").read_text()
+    with pytest.raises(DataError, match=r"(?s)found: hapy.*expected: Happy.*rename"):
+        fer("add", "mine", tmp_path / "set", "--absent")
+    assert (data_project / "params.yaml").read_text() == before
+    (tmp_path / "set/hapy").rename(tmp_path / "set/happy")
+    fer("add", "mine", tmp_path / "set", "--absent")
+    assert read_params()["labels"]["absent"] == ["Disgust", "Fear", "Surprise", "Neutral"]
+
+
 def test_one_photo_a_class_is_told_to_be_few(data_project, tmp_path):
     for number, name in enumerate(("happy", "sad")):
         put(tmp_path / f"set/{name}/a.png", number)

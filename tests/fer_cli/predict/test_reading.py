@@ -187,3 +187,14 @@ def test_other_kind_of_image_says_which_kinds_are_read(tmp_path: Path) -> None:
 def test_file_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_photo(tmp_path / "gone.jpg")
+
+
+def test_a_jpeg_that_is_damaged_within_is_refused(tmp_path: Path) -> None:
+    """A decoder paints what it cannot read; the face there would be somebody's guess."""
+    noise = np.random.default_rng(1).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    data = bytearray(cv2.imencode(".jpg", noise)[1].tobytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    (tmp_path / "x.jpg").write_bytes(data)
+    with pytest.raises(DataError, match=r"(?s)damaged.*x\.jpg"):
+        read_photo(tmp_path / "x.jpg")
