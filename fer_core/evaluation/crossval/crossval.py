@@ -10,7 +10,6 @@ answered right prove little.
 
 import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,14 +17,12 @@ from pydantic import Field
 
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import Section
-from fer_core.evaluation.metrics.bootstrap import Interval, interval_of
+from fer_core.evaluation.metrics.bootstrap import Interval, interval_of, wilson
 from fer_core.evaluation.metrics.deployed import Answers
 from fer_core.evaluation.metrics.metrics import class_details, measure
 from fer_core.evaluation.metrics.options import EvaluationOptions
 
 __all__ = ["CrossvalOptions", "crossval_words", "measure_crossval"]
-
-_Z = NormalDist().inv_cdf(0.975)
 
 
 class CrossvalOptions(Section):
@@ -108,9 +105,7 @@ def _widened(found: Interval, folds: int, groups: int) -> Interval:
     deserve.
     """
     shared = 1 + folds / (folds - 1)
-    n, p = groups / shared, found.value
-    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-    low = min(p - math.sqrt(shared) * (p - found.low), middle - half)
-    high = max(p + math.sqrt(shared) * (found.high - p), middle + half)
+    p, floor = found.value, wilson(found.value, groups / shared)
+    low = min(p - math.sqrt(shared) * (p - found.low), floor.low)
+    high = max(p + math.sqrt(shared) * (found.high - p), floor.high)
     return Interval(p, max(0.0, low), min(1.0, high))

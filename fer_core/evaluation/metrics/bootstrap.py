@@ -7,8 +7,10 @@ weight for each row. The same seed, labels and clusters give the same resamples,
 measured on the same rows are always compared row by row.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -25,9 +27,13 @@ __all__ = [
     "paired_differences",
     "percentile_interval",
     "stratified_weights",
+    "wilson",
 ]
 
 _LEVEL = 0.95
+_Z = NormalDist().inv_cdf(0.975)
+_FEW = 30
+_SHARES = frozenset({"accuracy", "macro_f1"})
 _BIASED = ("ece", "ece_equal_mass", "classwise_ece")
 
 
@@ -97,6 +103,10 @@ def confidence_intervals(
     A resample repeats rows and so always shows a greater calibration gap than the sample itself;
     the intervals of ece, ece_equal_mass and classwise_ece are shifted down by that bias (mean of
     the resamples minus the value) and end at 0.
+
+    A class of few clusters hardly varies from resample to resample, and one that is all right not
+    at all: where a class has fewer than 30, accuracy and macro-F1 are no better known than a share
+    of so many clusters (`wilson`).
     """
     value = measure(outcome, names=names)
     resampled = stratified_weights(outcome.labels, resamples, seed, clusters)
@@ -108,7 +118,31 @@ def confidence_intervals(
             bias = float(drawn[:, column].mean()) - value[name]
             found = replace(found, low=max(found.low - bias, 0.0), high=max(found.high - bias, 0.0))
         intervals[name] = found
+    least, count = _clusters(outcome.labels, clusters)
+    if least < _FEW:
+        for name in _SHARES & intervals.keys():
+            found, floor = intervals[name], wilson(intervals[name].value, count)
+            low, high = min(found.low, floor.low), max(found.high, floor.high)
+            intervals[name] = Interval(found.value, low, high)
     return intervals
+
+
+def wilson(share: float, count: float) -> Interval:
+    """A share of so many draws with Wilson's interval (JASA 1927), which is not empty where all or
+    none are right.
+    """
+    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+    spread = share * (1 - share) / count + _Z**2 / (4 * count**2)
+    half = _Z / (1 + _Z**2 / count) * math.sqrt(spread)
+    return Interval(share, middle - half, middle + half)
+
+
+def _clusters(labels: np.ndarray, clusters: np.ndarray | None) -> tuple[int, int]:
+    """Number of clusters of the class that has the fewest, and of all."""
+    if clusters is None:
+        clusters = np.arange(len(labels))
+    counts = [len(np.unique(clusters[labels == label])) for label in np.unique(labels)]
+    return min(counts, default=0), len(np.unique(clusters))
 
 
 def interval_of(

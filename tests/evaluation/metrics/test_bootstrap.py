@@ -103,6 +103,38 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     assert 88 <= hits <= 100
 
 
+@pytest.mark.parametrize("faces", [3, 10])
+def test_intervals_of_few_faces_hold_the_truth_as_often_as_they_say(faces: int):
+    """Three faces a class: drawn within each class, resamples say far too little of other faces."""
+    labels, random = np.repeat(np.arange(7), faces), np.random.default_rng(5)
+    chances = np.array([0.95, 0.9, 0.5, 0.9, 0.4, 0.8, 0.7])  # of each class to be right
+    truth, held, held_before = chances.mean(), 0, 0
+    for seed in range(200):
+        right = random.random(len(labels)) < chances[labels]
+        said = np.where(right, labels, (labels + 1) % 7)
+        logits = 3.0 * np.eye(7)[said]
+        outcome = outcome_of(logits, labels, 15)
+        found = confidence_intervals(outcome, 60, seed, ("accuracy",))["accuracy"]
+        held += found.low <= truth <= found.high
+        drawn = [right @ weights / len(right) for weights in stratified_weights(labels, 60, seed)]
+        plain = percentile_interval(float(right.mean()), np.array(drawn))
+        held_before += plain.low <= truth <= plain.high
+    assert held >= 0.94 * 200 and held_before <= {3: 0.85, 10: 0.93}[faces] * 200
+
+
+def test_where_every_class_has_thirty_faces_the_interval_is_the_bootstraps():
+    labels = np.repeat(np.arange(7), 30)
+    for short, floor in ((labels, False), (labels[1:], True)):
+        outcome = outcome_of(noisy_logits(short, 1), short, 15)
+        found = confidence_intervals(outcome, 100, 1, ("accuracy",))["accuracy"]
+        right = outcome_of(noisy_logits(short, 1), short, 15)
+        drawn = [
+            measure(right, w, ("accuracy",))["accuracy"] for w in stratified_weights(short, 100, 1)
+        ]
+        plain = percentile_interval(found.value, np.array(drawn))
+        assert (found == plain) is not floor
+
+
 def test_rows_alone_cover_too_seldom_and_groups_as_often_as_they_say():
     """A hundred groups of three frames that agree in nine of ten cases."""
     rng, groups, truth = np.random.default_rng(0), np.repeat(np.arange(100), 3), 0.7
