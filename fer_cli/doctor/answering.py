@@ -30,10 +30,15 @@ def check_model() -> Iterator[Finding]:
     """Which network answers where none is named."""
     try:
         from fer_core.predict.ready import default_model
-
-        path = default_model()
-    except (ImportError, FerError) as error:
+        from fer_core.predict.released import check_released
+    except ImportError as error:
         yield Finding(Level.WARN, "network", f"not checked: {error}")
+        return
+    try:
+        path = default_model()
+        check_released(path)
+    except FerError as error:
+        yield Finding(Level.FAIL, "network", f"{error.problem} {error.where}", error.remedy or "")
         return
     text = str(path) if path.is_file() else f"none yet at {path}; `fer run` makes one"
     yield Finding(Level.OK, "network", text)

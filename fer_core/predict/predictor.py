@@ -24,6 +24,7 @@ from fer_core.predict.calibration import ClassCalibration
 from fer_core.predict.images import check_rgb
 from fer_core.predict.metadata import INPUT, LOGITS, PROBABILITIES, OnnxMetadata
 from fer_core.predict.onnx_runtime import ONNX_ERRORS, onnxruntime
+from fer_core.predict.released import check_released
 
 __all__ = ["Predictions", "Predictor", "read_logit_bias"]
 
@@ -253,8 +254,12 @@ def _open_session(path: Path, options: Any, providers: list[Provider]) -> Any:
         raise ModelError(
             "There is no such ONNX file.",
             where=path,
-            remedy="run the `onnx` stage, or give another path",
+            found="a folder" if path.is_dir() else None,
+            remedy="give a file in it, such as student.fp32.onnx"
+            if path.is_dir()
+            else "run the `onnx` stage, or give another path",
         )
+    check_released(path)
     names = [one if isinstance(one, str) else one[0] for one in providers]
     if unknown := set(names) - set(onnxruntime.get_available_providers()):
         raise ModelError(

@@ -1,11 +1,15 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
+from fer_core.base.errors import ArtifactError, ModelError
 from fer_core.predict import fetching, ready
 from fer_core.predict.metadata import OnnxMetadata
+from fer_core.predict.predictor import Predictor
 from fer_core.predict.ready import default_model, ready_model
 from tests.exports import Exported
+from tests.shipped import ROOT
 
 
 @pytest.fixture
@@ -40,6 +44,21 @@ def test_own_student_answers_where_there_is_no_ready_one(
     own = exported.files["fp32"]
     assert default_model(own) == own
     assert default_model(shipped.parent / "none.onnx") == shipped.parent / "none.onnx"
+
+
+def test_a_released_file_that_was_changed_gives_no_answer(tmp_path: Path) -> None:
+    """Zeroed weights would still answer, only worse."""
+    for name in ("student.fp32.onnx", "provenance.json"):
+        shutil.copyfile(ROOT / "models/fer2013" / name, tmp_path / name)
+    file = tmp_path / "student.fp32.onnx"
+    assert Predictor(file).metadata.arch == "resnet9_w24"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
+    file.write_bytes(data)
+    with pytest.raises(ArtifactError, match=r"(?s)not as it was made.*git checkout"):
+        Predictor(file)
+    with pytest.raises(ModelError, match=r"(?s)a folder.*student\.fp32\.onnx"):
+        Predictor(tmp_path)
 
 
 def test_an_installed_package_brings_its_own(shipped: Path) -> None:

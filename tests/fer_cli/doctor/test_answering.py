@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from fer_cli.doctor.answering import check_detector, check_model
+from fer_core.base.files import write_json
 from fer_core.predict.detection import YUNET_NAME
 
 
@@ -31,3 +32,7 @@ def test_the_network_is_named_or_how_to_get_one(
     file.write_bytes(b"")
     (found,) = check_model()
     assert found.text == str(file)
+    write_json(tmp_path / "provenance.json", {"files": {file.name: "0" * 64}})
+    (found,) = check_model()
+    assert found.level == "FAIL" and "not as it was made" in found.text
+    assert "git checkout" in found.remedy
