@@ -130,6 +130,8 @@ def read_trials(file: Path, params: Mapping[str, Any]) -> tuple[Tuning, list[Tri
                 "The pipeline has no student of this method.",
                 where=f"{file}: trials.{method}",
                 expected=student["methods"],
+                remedy="`fer profile use` the profile that the file is for, or add the method to "
+                "student.methods",
             )
         if len(names := {tuple(sorted(grid)) for grid in grids}) > 1:
             raise ParamsError(

@@ -52,8 +52,14 @@ def fused_split(params: Params, split: Split) -> Fused:
 
     Raises:
         ArtifactError: an artifact is missing, damaged or of another run.
-        ParamsError: no row is in this split.
+        ParamsError: there are no teachers, or no row is in this split.
     """
+    if not params.section("teachers", dict[str, Any]):
+        raise ParamsError(
+            "There are no soft labels: this pipeline has no teachers.",
+            where="params.yaml: teachers",
+            remedy="`fer profile use` one that has some, or name teachers",
+        )
     half, folder = ("test", paths.TEST) if split == "test" else ("dev", paths.DEV)
     rows = read_rows(folder)
     ensemble = read_ensemble(paths.ENSEMBLE)

@@ -11,7 +11,7 @@ from fer_core.pixels.picture_files import PATH_COLUMNS, column_word
 from fer_core.sources.files.names import split_of
 from fer_core.sources.reading.reader import FaceOrExclusion
 
-__all__ = ["Columns", "find_columns", "is_number", "meaning_of", "split_of_file"]
+__all__ = ["Columns", "find_columns", "further_labels", "is_number", "meaning_of", "split_of_file"]
 
 _LABELS = (
     *("label", "emotion", "expression", "class", "labels", "emotions", "expressions"),
@@ -43,6 +43,12 @@ def find_columns(names: Sequence[str]) -> Columns:
         return next((words.index(word) for word in known if word in words), None)
 
     return Columns(*map(first, (PATH_COLUMNS, _LABELS, _SPLITS, _GROUPS)))
+
+
+def further_labels(names: Sequence[str]) -> list[int]:
+    """Places of other columns of a header that bear the usual names of labels, too."""
+    words, taken = [column_word(name) for name in names], find_columns(names).label
+    return [place for place, word in enumerate(words) if word in _LABELS and place != taken]
 
 
 def is_number(word: str) -> bool:

@@ -235,10 +235,15 @@ def read_lines(tree: RawTree, name: str) -> Iterator[Line]:
             raise DataError("A label file is empty.", where=file, remedy="fetch it again")
 
 
+_DELIMITERS = ",;"
+"""Spreadsheets of countries whose decimal sign is the comma write semicolons."""
+
+
 def read_table(
     tree: RawTree, name: str, header: Sequence[str], optional: bool = False
 ) -> Iterator[tuple[Line, list[str]]]:
-    """Lines of a CSV table and their columns, without the header line.
+    """Lines of a CSV table and their columns, divided by commas or semicolons, without the header
+    line.
 
     Args:
         header: names of the columns.
@@ -247,9 +252,13 @@ def read_table(
     Raises:
         DataError: as `read_lines`; no CSV, another header or a wrong number of columns.
     """
-    meaning = ",".join(header)
+    meaning, delimiter = ",".join(header), ","
     for index, line in enumerate(read_lines(tree, name)):
         if index or (optional and not line.text.startswith(header[0])):
-            yield line, line.cells(len(header), meaning)
-        elif [column.strip() for column in line.text.split(",")] != list(header):
+            yield line, line.cells(len(header), meaning, delimiter)
+            continue
+        for delimiter in _DELIMITERS:
+            if [column.strip() for column in line.text.split(delimiter)] == list(header):
+                break
+        else:
             raise line.error("The table has another header.", meaning)

@@ -21,6 +21,7 @@ from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.families.tables import (
     Columns,
     find_columns,
+    further_labels,
     is_number,
     meaning_of,
     split_of_file,
@@ -43,11 +44,14 @@ _AGAIN, _AT_ODDS = "listed more than once", "listed more than once, with differe
 
 
 class _Header(NamedTuple):
-    """The first line of a table: what divides columns, how many there are, and what they mean."""
+    """The first line of a table: what divides columns, how many there are, what they mean, and the
+    places of further columns of labels.
+    """
 
     delimiter: str
     width: int
     columns: Columns
+    further: list[int]
 
 
 class _CsvLabels(Reader):
@@ -142,7 +146,7 @@ def _header(line: Line) -> _Header | None:
             continue
         columns = find_columns(names)
         if columns.path is not None and columns.label is not None:
-            return _Header(delimiter, len(names), columns)
+            return _Header(delimiter, len(names), columns, further_labels(names))
     return None
 
 
@@ -202,12 +206,24 @@ def _lines(tree: RawTree, table: str) -> Iterator[tuple[Line, str, list[str | No
         raise first.error("The table names no column of paths or none of labels.")
     meaning = first.text[:200]
     path = header.columns.path
-    assert path is not None
+    assert path is not None and header.columns.label is not None
     for line in lines:
         cells = line.cells(header.width, meaning, header.delimiter)
+        _check_agree(line, [cells[place] for place in (header.columns.label, *header.further)])
         name = cells[path].replace("\\", "/").removeprefix("./")
         rest = [None if place is None else cells[place] for place in header.columns[1:]]
         yield line, line.path(name), rest
+
+
+def _check_agree(line: Line, words: list[str]) -> None:
+    """Refuse a line whose columns of labels name two classes."""
+    classes = {label for word in words if (label := meaning_of(word).label) != UNLABELLED}
+    if len(classes) > 1:
+        raise line.error(
+            "Two columns label this picture differently.",
+            "one column of labels, or several that agree",
+            "take the other column out of the table, or give it another name",
+        )
 
 
 def _folder_of(tree: RawTree, names: list[str]) -> str:

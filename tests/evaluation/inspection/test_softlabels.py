@@ -61,6 +61,13 @@ def test_logits_of_a_split_are_the_ensembles(
     ]
 
 
+def test_a_pipeline_without_teachers_has_no_soft_labels(project: tuple[Rows, Rows]) -> None:
+    params = Params.load()
+    params.values["teachers"] = {}
+    with pytest.raises(ParamsError, match=r"(?s)no teachers.*fer profile use"):
+        fused_split(params, "val")
+
+
 def test_train_rows_have_what_students_are_given(project: tuple[Rows, Rows]) -> None:
     softlabels.main()
     stored = np.load("data/softlabels/softlabels.npz")["logits"][:, 0]

@@ -23,6 +23,12 @@ def test_a_persons_pictures_are_one_group_and_the_table_is_no_entry(tmp_path):
     assert groups["mine/happy/a.png"] == groups["mine/sad/b.png"] != groups["mine/sad/c.png"]
 
 
+def test_a_spreadsheet_may_write_semicolons(tmp_path):
+    lines = ("file;subject", "happy/a.png;anna", "sad/b.png;anna", "sad/c.png;ben, the elder")
+    groups = {face.sample_id: face.group for face in read(folder7, tree(tmp_path, lines), "m")[0]}
+    assert groups["m/happy/a.png"] == groups["m/sad/b.png"] != groups["m/sad/c.png"]
+
+
 def test_each_folder_of_a_collection_has_its_own_table(tmp_path):
     tree(tmp_path / "one")
     tree(tmp_path / "two")

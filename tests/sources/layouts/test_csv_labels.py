@@ -164,3 +164,14 @@ def test_a_table_and_its_pictures_may_lie_in_an_archive(tmp_path):
     }
     faces, _ = read(csv_labels, zipped(tmp_path / "set.zip", files))
     assert len(faces) == 3
+
+
+def test_two_columns_of_labels_must_agree(tmp_path):
+    """A table with the old and the new label says which is meant, or nobody learns from it."""
+    put(tmp_path / "a.png", 1)
+    table = tmp_path / "faces.csv"
+    table.write_text("file,label,emotion\na.png,happy,Happiness\n")
+    assert [CLASSES[face.label] for face in read(csv_labels, tmp_path)[0]] == ["Happy"]
+    table.write_text("file,label,emotion\na.png,happy,sad\n")
+    with pytest.raises(DataError, match=r"(?s)Two columns.*line 2.*happy,sad.*another name"):
+        read(csv_labels, tmp_path)
