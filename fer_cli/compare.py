@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError
 from fer_core.base.params import Params
+
+if TYPE_CHECKING:
+    from fer_core.evaluation.metrics.record import Evaluation
 
 __all__ = ["compare"]
 
@@ -19,7 +22,8 @@ def compare(
     candidate: Annotated[
         str,
         typer.Argument(
-            help="A student or teacher of data/evaluation, or the folder of an evaluation."
+            help="A student or teacher of data/evaluation, the folder of an evaluation, or a "
+            "release such as models/fer2013."
         ),
     ],
     baseline: Annotated[
@@ -49,12 +53,11 @@ def compare(
     from fer_core.evaluation.calibration.calibrators import Temperature
     from fer_core.evaluation.comparison.gates import compare_sets, fitted_temperature, judge
     from fer_core.evaluation.metrics.options import EvaluationOptions
-    from fer_core.evaluation.metrics.record import read_evaluation
 
     params = Params.load()
     declare_absent(params.values)
     options = params.section("evaluation", EvaluationOptions)
-    models = [read_evaluation(_folder(name)) for name in (candidate, baseline)]
+    models = _evaluations(candidate, baseline, params)
     temperatures = (
         (1.0, 1.0) if raw else (fitted_temperature(models[0]), fitted_temperature(models[1]))
     )
@@ -94,6 +97,34 @@ def compare(
                 typer.echo(f"  {'ok  ' if holds else 'FAIL'}  {name}: {words}: {numbers}")
     if not all(result.passed for result in results):
         raise typer.Exit(1)
+
+
+def _evaluations(candidate: str, baseline: str, params: Params) -> "list[Evaluation]":
+    """Those of both; a release is run over the rows of the other one.
+
+    Raises:
+        ArtifactError: a name means nothing, or both are releases.
+    """
+    from fer_core.evaluation.inspection.released import PROVENANCE, evaluate_release
+    from fer_core.evaluation.metrics.record import read_evaluation
+
+    names = (candidate, baseline)
+    released = [(Path(name) / PROVENANCE).is_file() for name in names]
+    folders = [
+        None if is_one else _folder(name) for name, is_one in zip(names, released, strict=True)
+    ]
+    own = [folder and read_evaluation(folder) for folder in folders]
+    like = own[0] or own[1]
+    if like is None:
+        raise ArtifactError(
+            "Both are releases: nothing says which rows to compare them on.",
+            found=" and ".join(names),
+            expected="one of data/evaluation",
+        )
+    return [
+        found or evaluate_release(Path(name), like, params)
+        for name, found in zip(names, own, strict=True)
+    ]
 
 
 def _folder(name: str) -> Path:

@@ -101,3 +101,12 @@ def test_unknown_model_lists_the_known_ones():
         ArtifactError, match=r"no evaluation of this name(.|\n)*kd-7(.|\n)*bad, good"
     ):
         CliRunner().invoke(app, ["compare", "kd-7", "good"], catch_exceptions=False)
+
+
+def test_two_releases_have_no_rows_to_be_compared_on() -> None:
+    for name in ("one", "other"):
+        Path("models", name).mkdir(parents=True, exist_ok=True)
+        Path("models", name, "provenance.json").write_text("{}")
+    done = CliRunner().invoke(app, ["compare", "models/one", "models/other"])
+    assert isinstance(done.exception, ArtifactError)
+    assert "Both are releases" in str(done.exception)
