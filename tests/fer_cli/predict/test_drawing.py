@@ -30,7 +30,10 @@ def test_copies_are_drawn_below_the_folder_and_no_image_is_touched(
         "more/c.png",
     ]
     assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
-    error = run(exported, folder, "--annotate", folder).exception
+    for inside in (folder, folder / "more/drawn"):
+        error = run(exported, folder, "--annotate", inside).exception
+        assert isinstance(error, DataError) and "among the pictures" in str(error)
+    error = run(exported, folder / "a.png", "--annotate", folder).exception
     assert isinstance(error, DataError) and "overwrite" in str(error)
     assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
 
