@@ -162,11 +162,24 @@ def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """
     if not a or not b:
         return ["a run has no recorded budget"]
+    a, b = _flat(a), _flat(b)
     return [
         f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}"
-        for name in sorted((set(a) | set(b)) - {"tuned"})
-        if a.get(name) != b.get(name) or (name in a) != (name in b)
+        for name in sorted(set(a) | set(b))
+        if name.partition(".")[0] != "tuned"
+        and (a.get(name) != b.get(name) or (name in a) != (name in b))
     ]
+
+
+def _flat(budget: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of mappings by dotted names, so that only what differs is told."""
+    found: dict[str, Any] = {}
+    for name, value in budget.items():
+        if isinstance(value, Mapping) and value:
+            found |= {f"{name}.{key}": one for key, one in _flat(value).items()}
+        else:
+            found[name] = value
+    return found
 
 
 def compare_methods(

@@ -203,6 +203,9 @@ def test_runs_without_a_budget_are_refused():
     assert budget_differences({}, {}) == ["a run has no recorded budget"]
     assert budget_differences(BUDGET, dict(reversed(BUDGET.items()))) == []
     assert budget_differences({"steps": None}, {"rows": 1}) != []
+    short, long = ({"schedule": {"epochs": n, "batch": 64}, "tuned": {"lr": n}} for n in (8, 24))
+    assert budget_differences(short, long) == ["schedule.epochs: 8 and 24"]
+    assert budget_differences({"schedule": {}}, short) != []
 
 
 def test_holm_family_is_the_pairs_compared():
