@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from tqdm import tqdm
 
@@ -120,15 +120,8 @@ def run_plan(
     Returns:
         0, or the exit status of the first stage that failed (128 + n after signal n).
     """
-    waiting = dict(sorted(plan.needs.items(), key=lambda item: (-plan.rank[item[0]], item[0])))
-    done: set[str] = set()
-    busy: set[str] = set()
-    running: dict[str, _Running] = {}
     events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-    failed: dict[str, int] = {}
     stopped: list[int] = []
-    times: dict[str, tuple[float, float]] = {}
-    peaks: dict[str, int] = {}
     began = time.monotonic()
 
     def note(number: int) -> None:
@@ -136,117 +129,149 @@ def run_plan(
         stopped.append(number)
         events.put((None, None))
 
-    def start(stage: str, device: str | None) -> None:
-        try:
-            command = stages.begin(stage)
-        except BusyError as error:
-            if stage not in busy:
-                log.warning("stage %s waits: %s", stage, error)
-            busy.add(stage)
-            return
-        except FerError as error:
-            log.error("%s", error)
-            failed[stage] = 1
-            return
-        del waiting[stage]
-        busy.discard(stage)
-        if isinstance(command, str):
-            _tell(command)
-            done.add(stage)
-            bar.update()
-            return
-        _tell(f"Running stage '{stage}'")
-        own = stage_environment(device, machine, plan.beside[stage], stage)
-        process = starter.start(command, command.environment | own, wants_device(stage))
-        _listen(stage, process, events)
-        running[stage] = _Running(stage, process, device)
-
-    def end(stage: str) -> None:
-        process = running.pop(stage).process
-        status = process.wait()
-        times[stage] = (time.monotonic() - process.started, process.cpu)
-        bar.update()
-        if status:
-            stages.abandon(stage)
-            failed[stage] = 128 - status if status < 0 else status
-            return
-        try:
-            stages.finish(stage)
-        except FerError as error:
-            log.error("%s", error)
-            failed[stage] = 1
-        else:
-            done.add(stage)
-            peaks[stage] = process.peak
-
     shares = {stage: stage_threads(machine, plan.beside[stage], stage) for stage in plan.needs}
     starter = executor or Nurseries((shares[stage], wants_device(stage)) for stage in plan.needs)
     with (
         closing(starter),
         caught_signals(note),
-        tqdm(total=len(waiting), desc="stages", leave=False, disable=progress_off()) as bar,
+        tqdm(total=len(plan.needs), desc="stages", leave=False, disable=progress_off()) as bar,
     ):
-        while running or (waiting and not failed and not stopped):
-            while not failed and not stopped:
-                before = len(done)
-                for ready, device in _startable(waiting, done, running, machine, wants_device):
-                    start(ready, device)
-                if len(done) == before:
+        run = _Run(plan, machine, wants_device, stages, starter, events, bar)
+        while run.running or (run.waiting and not run.failed and not stopped):
+            while not run.failed and not stopped:
+                before = len(run.done)
+                for ready, device in run.startable():
+                    run.start(ready, device)
+                if len(run.done) == before:
                     break  # what needed no run may have made others ready
-            bar.set_postfix_str(", ".join(sorted(running)))
-            if not running and not busy:
+            bar.set_postfix_str(", ".join(sorted(run.running)))
+            if not run.running and not run.busy:
                 break
             try:
-                stage, line = events.get(timeout=_PATIENCE if busy else None)
+                stage, line = events.get(timeout=_PATIENCE if run.busy else None)
             except queue.Empty:
                 continue
             if stage is None:
-                _pass_on(stopped[-1], running)
+                run.pass_on(stopped[-1])
             elif line is not None:
                 _show(stage, line, many=machine.jobs > 1)
             else:
-                end(stage)
-    if times:
-        _tell(_times(times, time.monotonic() - began))
-        remember({stage: (times[stage][0], peak) for stage, peak in peaks.items()})
-    for stage, status in failed.items():
+                run.end(stage)
+    if run.times:
+        _tell(_times(run.times, time.monotonic() - began))
+        remember({stage: (run.times[stage][0], peak) for stage, peak in run.peaks.items()})
+    for stage, status in run.failed.items():
         log.error("stage %s failed with status %d", stage, status)
-    if (failed or stopped) and waiting:
-        log.error("not run: %s", ", ".join(waiting))
+    if (run.failed or stopped) and run.waiting:
+        log.error("not run: %s", ", ".join(run.waiting))
     if stopped:
         return 128 + stopped[0]
-    return next(iter(failed.values()), 0)
+    return next(iter(run.failed.values()), 0)
 
 
-def _startable(
-    waiting: dict[str, set[str]],
-    done: set[str],
-    running: dict[str, _Running],
-    machine: Machine,
-    wants_device: Callable[[str], bool],
-) -> Iterator[tuple[str, str | None]]:
-    """Stages that may start now, with their devices, best first."""
-    free = [
-        device
-        for device in machine.devices
-        if device not in {job.device for job in running.values()}
-    ]
-    places = machine.jobs - len(running)
-    ready = [stage for stage, needs in waiting.items() if needs <= done]
-    others = [stage for stage in ready if stage.partition("@")[0] not in ALONE]
-    if any(stage.partition("@")[0] in ALONE for stage in running):
-        return
-    for stage in others:
-        if places == 0:
+class _Run:
+    """A plan under way: which stages wait, run, have ended well or failed.
+
+    Args:
+        plan, machine, wants_device, stages: of `run_plan`.
+        starter: starts the stages.
+        events: gets what they print, and their ends.
+        bar: counts the stages that have ended.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        machine: Machine,
+        wants_device: Callable[[str], bool],
+        stages: Stages,
+        starter: Executor,
+        events: "queue.SimpleQueue[_Event]",
+        bar: "tqdm[NoReturn]",
+    ) -> None:
+        self._plan, self._machine, self._wants_device = plan, machine, wants_device
+        self._stages, self._starter, self._events, self._bar = stages, starter, events, bar
+        best_first = sorted(plan.needs.items(), key=lambda item: (-plan.rank[item[0]], item[0]))
+        self.waiting = dict(best_first)
+        self.busy: set[str] = set()  # of those that wait: another process holds their files
+        self.running: dict[str, _Running] = {}
+        self.done: set[str] = set()
+        self.failed: dict[str, int] = {}
+        self.times: dict[str, tuple[float, float]] = {}
+        self.peaks: dict[str, int] = {}
+
+    def startable(self) -> Iterator[tuple[str, str | None]]:
+        """Stages that may start now, with their devices, best first."""
+        machine, wants_device = self._machine, self._wants_device
+        used = {job.device for job in self.running.values()}
+        free = [device for device in machine.devices if device not in used]
+        places = machine.jobs - len(self.running)
+        ready = [stage for stage, needs in self.waiting.items() if needs <= self.done]
+        others = [stage for stage in ready if stage.partition("@")[0] not in ALONE]
+        if any(stage.partition("@")[0] in ALONE for stage in self.running):
             return
-        device = free[0] if free and wants_device(stage) else None
-        if device is None and machine.devices and wants_device(stage):
-            continue
-        free = [name for name in free if name != device]
-        places -= 1
-        yield stage, device
-    if not running and not others and ready:
-        yield ready[0], machine.devices[0] if machine.devices else None
+        for stage in others:
+            if places == 0:
+                return
+            device = free[0] if free and wants_device(stage) else None
+            if device is None and machine.devices and wants_device(stage):
+                continue
+            free = [name for name in free if name != device]
+            places -= 1
+            yield stage, device
+        if not self.running and not others and ready:
+            yield ready[0], machine.devices[0] if machine.devices else None
+
+    def start(self, stage: str, device: str | None) -> None:
+        """Start a stage's command, unless it needs none, its files are in use, or it is faulty."""
+        try:
+            command = self._stages.begin(stage)
+        except BusyError as error:
+            if stage not in self.busy:
+                log.warning("stage %s waits: %s", stage, error)
+            self.busy.add(stage)
+            return
+        except FerError as error:
+            log.error("%s", error)
+            self.failed[stage] = 1
+            return
+        del self.waiting[stage]
+        self.busy.discard(stage)
+        if isinstance(command, str):
+            _tell(command)
+            self.done.add(stage)
+            self._bar.update()
+            return
+        _tell(f"Running stage '{stage}'")
+        own = stage_environment(device, self._machine, self._plan.beside[stage], stage)
+        environment = command.environment | own
+        process = self._starter.start(command, environment, self._wants_device(stage))
+        _listen(stage, process, self._events)
+        self.running[stage] = _Running(stage, process, device)
+
+    def end(self, stage: str) -> None:
+        """Record what the command of a stage has made, or that it failed."""
+        process = self.running.pop(stage).process
+        status = process.wait()
+        self.times[stage] = (time.monotonic() - process.started, process.cpu)
+        self._bar.update()
+        if status:
+            self._stages.abandon(stage)
+            self.failed[stage] = 128 - status if status < 0 else status
+            return
+        try:
+            self._stages.finish(stage)
+        except FerError as error:
+            log.error("%s", error)
+            self.failed[stage] = 1
+        else:
+            self.done.add(stage)
+            self.peaks[stage] = process.peak
+
+    def pass_on(self, number: int) -> None:
+        """Send a signal to every stage's process group."""
+        for job in self.running.values():
+            job.process.signal(number)
 
 
 def _listen(stage: str, process: Started, events: "queue.SimpleQueue[_Event]") -> None:
@@ -280,9 +305,3 @@ def _times(times: Mapping[str, tuple[float, float]], whole: float) -> str:
     each = ", ".join(f"{stage} {times[stage][0]:.0f} s" for stage in longest)
     cpu = sum(used for _, used in times.values())
     return f"{len(times)} stages ran in {whole:.0f} s ({cpu:.0f} s of processor); longest: {each}"
-
-
-def _pass_on(number: int, running: dict[str, _Running]) -> None:
-    """Send a signal to every stage's process group."""
-    for job in running.values():
-        job.process.signal(number)
