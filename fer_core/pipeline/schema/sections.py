@@ -34,7 +34,7 @@ def models() -> dict[str, Any]:
     return {
         "seed": Seed,
         "clean": named("sources.catalogue.options", "CleanOptions"),
-        "manifest": named("dataset.assembly.manifest", "ManifestOptions"),
+        "manifest": named("dataset.assembly.options", "ManifestOptions"),
         "sets": named("dataset.pack.named_sets", "NamedSets"),
         "validate": named("dataset.gate.validation", "ValidateOptions"),
         "pack": named("dataset.pack.pack", "PackOptions"),
