@@ -31,8 +31,8 @@ def setup() -> None:
     if _is_older(PAGE, [STAMP, *_page_sources()]):  # asks Node, which is one of the requirements
         _run("python", "-m", "fer_core.web.build")
         PAGE.touch()
-    if _is_older(PLOTS, [STAMP, ROOT / "fer_core/pipeline/plots_page.py"]):
-        _run("python", "-m", "fer_core.pipeline.plots_page")
+    if _is_older(PLOTS, [STAMP, ROOT / "fer_core/pipeline/checkout/plots_page.py"]):
+        _run("python", "-m", "fer_core.pipeline.checkout.plots_page")
 
 
 def repro() -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RUN = """
-from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.machine import Machine
-from fer_core.pipeline.scheduler import run_plan
-from fer_core.pipeline.workspace import open_workspace
+from fer_core.pipeline.running.plan import make_plan
+from fer_core.pipeline.running.machine import Machine
+from fer_core.pipeline.running.scheduler import run_plan
+from fer_core.pipeline.checkout.workspace import open_workspace
 with open_workspace() as workspace:
     plan = make_plan(workspace)
     raise SystemExit(run_plan(plan, Machine(2, 2, ()), lambda _: False, workspace))

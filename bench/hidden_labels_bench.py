@@ -26,7 +26,7 @@ from bench.fer2013_project import SIDE, SMALL, fer, lay_clone
 from fer_core.base.files import new_folder, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import read_rows
-from fer_core.pipeline.trials import flow
+from fer_core.pipeline.tuning.trials import flow
 from fer_core.pixels.opencv import cv2
 
 SEED = 1337

@@ -63,10 +63,10 @@ sys.argv[:] = [sys.argv[3], *sys.argv[4:]]
 if sys.argv[0] == "fer":
     from pathlib import Path
     from fer_core.base.errors import FerError
-    from fer_core.pipeline.plan import make_plan
-    from fer_core.pipeline.machine import Machine
-    from fer_core.pipeline.scheduler import run_plan
-    from fer_core.pipeline.workspace import open_workspace
+    from fer_core.pipeline.running.plan import make_plan
+    from fer_core.pipeline.running.machine import Machine
+    from fer_core.pipeline.running.scheduler import run_plan
+    from fer_core.pipeline.checkout.workspace import open_workspace
     import dvc.repo, dvc.repo.reproduce
     start()
     try:

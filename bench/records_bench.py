@@ -35,8 +35,10 @@ from fer_core.base.files import sha256_bytes
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.assembly import hamming
 from fer_core.dataset.assembly import manifest as assembly
-from fer_core.dataset.assembly.manifest import ManifestOptions, manifest_parts, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.manifest import manifest_parts
 from fer_core.dataset.assembly.near_duplicates import Twins
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.gate.validation import ValidateOptions, validate
 from fer_core.dataset.manifest.table import read_manifest_parts, write_manifest
 from fer_core.dataset.pack.named_sets import SetFilter

@@ -6,7 +6,7 @@ The texts are those of the models that check a parameter file. A test compares t
 from pathlib import Path
 
 from fer_core.base.params import read_params
-from fer_core.pipeline.comments import left_out
+from fer_core.pipeline.schema.comments import left_out
 
 FILE = Path(__file__).parent / "left_out.md"
 SAMPLE = Path(__file__).parent.parent / "profiles" / "sample.yaml"

@@ -23,9 +23,9 @@ def gc(
     """Show unused cache, scratch folders of trainings that stopped and what experiments left; with
     --yes remove them. What the workspace, any branch, tag or experiment needs always stays.
     """
-    from fer_core.pipeline.cache import cache_settings
-    from fer_core.pipeline.leftovers import leftovers, remove, unused_cache
-    from fer_core.pipeline.reservations import only_run
+    from fer_core.pipeline.checkout.cache import cache_settings
+    from fer_core.pipeline.checkout.leftovers import leftovers, remove, unused_cache
+    from fer_core.pipeline.checkout.reservations import only_run
 
     tmp = (_DVC / "tmp").absolute()
     tmp.mkdir(parents=True, exist_ok=True)

@@ -108,8 +108,8 @@ def _up_to_date() -> None:
     """Raises:
     DataError: the exported student is not what the pipeline would make now, or was changed.
     """
-    from fer_core.pipeline.plan import make_plan
-    from fer_core.pipeline.workspace import open_workspace
+    from fer_core.pipeline.checkout.workspace import open_workspace
+    from fer_core.pipeline.running.plan import make_plan
 
     with open_workspace(wait=False) as workspace:
         plan = make_plan(workspace, ["onnx"])

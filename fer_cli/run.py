@@ -12,11 +12,11 @@ from fer_core.base.params import read_params
 from fer_core.base.processes import own_path
 from fer_core.base.settings import load_settings
 from fer_core.base.signals import run_in_group
-from fer_core.pipeline.ready import check_ready
-from fer_core.pipeline.traps import check_traps
+from fer_core.pipeline.checkout.traps import check_traps
+from fer_core.pipeline.running.ready import check_ready
 
 if TYPE_CHECKING:
-    from fer_core.pipeline.estimate import Estimate
+    from fer_core.pipeline.running.estimate import Estimate
 
 __all__ = ["Address", "run"]
 
@@ -85,7 +85,7 @@ def run(
     check_ready(params)
     check_traps()
     if smoke:
-        from fer_core.pipeline.smoke import run_smoke
+        from fer_core.pipeline.running.smoke import run_smoke
 
         if status := run_smoke(Path()):
             raise typer.Exit(status)
@@ -95,12 +95,12 @@ def run(
     if any(argument.startswith("-") for argument in arguments):
         raise typer.Exit(_dvc_repro(["--force"] * force + arguments))
 
-    from fer_core.pipeline.estimate import estimate as make_estimate
-    from fer_core.pipeline.estimate import note_times
-    from fer_core.pipeline.machine import machine_for
-    from fer_core.pipeline.plan import make_plan, uses_torch
-    from fer_core.pipeline.scheduler import run_plan
-    from fer_core.pipeline.workspace import open_workspace
+    from fer_core.pipeline.checkout.workspace import open_workspace
+    from fer_core.pipeline.running.estimate import estimate as make_estimate
+    from fer_core.pipeline.running.estimate import note_times
+    from fer_core.pipeline.running.machine import machine_for
+    from fer_core.pipeline.running.plan import make_plan, uses_torch
+    from fer_core.pipeline.running.scheduler import run_plan
     from fer_core.workers.executor import open_workers
 
     with open_workspace(wait) as workspace:

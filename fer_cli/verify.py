@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fer_core.pipeline.cache import cache_settings
-from fer_core.pipeline.verify import verify_outs
+from fer_core.pipeline.checkout.cache import cache_settings
+from fer_core.pipeline.checkout.verify import verify_outs
 
 __all__ = ["verify"]
 

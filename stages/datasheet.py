@@ -10,7 +10,7 @@ import logging
 from fer_core.base import paths
 from fer_core.base.files import new_folder, read_json, sha256_file, write_json, write_text
 from fer_core.base.params import Params
-from fer_core.dataset.assembly.manifest import open_stores
+from fer_core.dataset.assembly.faces import open_stores
 from fer_core.dataset.manifest.table import read_manifest
 from fer_core.report.datasheet.counts import count_faces
 from fer_core.report.datasheet.faces import datasheet_faces

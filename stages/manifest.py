@@ -7,7 +7,9 @@ Reads `data/clean/*.arrow` (the sources listed in `manifest.sources`); writes
 
 from fer_core.base import paths
 from fer_core.base.params import Params, Seed
-from fer_core.dataset.assembly.manifest import ManifestOptions, manifest_parts, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.manifest import manifest_parts
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.manifest.table import write_manifest
 from stages.entry import run_stage
 

@@ -7,7 +7,7 @@ Reads `data/validation.json`, `data/manifest.parquet` and `data/clean/*.arrow`; 
 
 from fer_core.base import paths
 from fer_core.base.params import Params
-from fer_core.dataset.assembly.manifest import open_stores
+from fer_core.dataset.assembly.faces import open_stores
 from fer_core.dataset.assembly.packing import pack_half
 from fer_core.dataset.gate.validation import check_passed
 from fer_core.dataset.manifest.table import read_manifest

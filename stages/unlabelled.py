@@ -20,7 +20,8 @@ from fer_core.base.files import write_json
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
-from fer_core.dataset.assembly.manifest import ManifestOptions, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.assembly.packing import pack_half
 from fer_core.dataset.manifest.table import read_manifest
 from fer_core.dataset.pack.pack import Pack, PackOptions

@@ -7,7 +7,8 @@ does not open, every fault is in `validation-report.json` of the runs folder.
 from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
-from fer_core.dataset.assembly.manifest import ManifestOptions, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.gate.validation import (
     ValidateOptions,
     require_passed,

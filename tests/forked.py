@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from fer_core.pipeline.nursery import Nurseries, Process
-from fer_core.pipeline.workspace import Command
+from fer_core.pipeline.checkout.workspace import Command
+from fer_core.pipeline.running.nursery import Nurseries, Process
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from fer_core.base.params import read_params
-from fer_core.pipeline.dag import synced
+from fer_core.pipeline.dag.dag import synced
 
 __all__ = ["PIPELINE", "ROOT", "SAMPLE", "lay_sample", "write_params"]
 

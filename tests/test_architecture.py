@@ -8,8 +8,8 @@ import yaml
 from ruamel.yaml import YAML
 
 from fer_core.base.params import OPTIONAL_SECTIONS, SECTIONS, read_params
-from fer_core.pipeline.code import code_deps, stage_module
-from fer_core.pipeline.dag import synced
+from fer_core.pipeline.dag.code import code_deps, stage_module
+from fer_core.pipeline.dag.dag import synced
 
 ROOT = Path(__file__).parents[1]
 TRUST = {"selective", "ambiguity", "fairness", "robustness", "adapt_gate", "crossval"}

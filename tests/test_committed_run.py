@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from fer_core.base.reading import parse_yaml
-from fer_core.pipeline.keys import keys_of, names_of
+from fer_core.pipeline.dag.keys import keys_of, names_of
 
 ROOT = Path(__file__).parents[1]
 

@@ -76,15 +76,15 @@ def test_nothing_is_done_twice_and_what_changed_is_done_again(
     monkeypatch.setattr(make, "_page_sources", lambda: iter([files["source"]]))
     monkeypatch.setattr(make, "_run", run)
     monkeypatch.setattr(make, "_install", lambda: done.append("install") or files["STAMP"].touch())
-    (tmp_path / "fer_core/pipeline").mkdir(parents=True)
-    plots = tmp_path / "fer_core/pipeline/plots_page.py"
+    (tmp_path / "fer_core/pipeline/checkout").mkdir(parents=True)
+    plots = tmp_path / "fer_core/pipeline/checkout/plots_page.py"
     plots.touch()
     os.utime(plots, (900, 900))
     make.setup()
     assert done == []
     os.utime(files["source"], (1001.5, 1001.5))
     make.setup()
-    assert done == ["install", "fer_core.web.build", "fer_core.pipeline.plots_page"]
+    assert done == ["install", "fer_core.web.build", "fer_core.pipeline.checkout.plots_page"]
     done.clear()
     make.setup()
     assert done == []

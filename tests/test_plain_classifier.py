@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fer_core.base.params import read_params
-from fer_core.pipeline.dag import synced
+from fer_core.pipeline.dag.dag import synced
 from fer_core.predict.predictor import Predictor
 from tests.shipped import ROOT, SAMPLE
 from tests.test_pipeline import change_params, lay_project, make_small

@@ -19,7 +19,7 @@ from tests.shipped import SAMPLE
 ROOT = Path(__file__).parents[1]
 SETS = ("sample_ferplus", "sample_fer2013", "sample_rafdb", "sample_expw")
 ONLY_LINUX = {
-    "fer_core.pipeline.nursery_process",  # runs where `os.fork` is there
+    "fer_core.pipeline.running.nursery_process",  # runs where `os.fork` is there
     "fer_core.workers.slurm",
     "fer_core.workers.ray",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fer_core.pipeline.code import is_code
+from fer_core.pipeline.dag.code import is_code
 from tests.shipped import PIPELINE, ROOT
 
 TRAININGS = {"teacher_a", "teacher_b", "teacher_fold", "student"}
@@ -60,7 +60,7 @@ def test_a_reader_cleans_data_sets_of_its_layout_alone() -> None:
     ("changed", "expected"),
     [
         ("fer_cli/predict/command.py", set()),  # a command's option
-        ("fer_core/pipeline/plan.py", set()),  # how stages are run
+        ("fer_core/pipeline/running/plan.py", set()),  # how stages are run
         ("fer_core/base/errors.py", set()),  # a message
         ("fer_core/dataset/export/exporting.py", set()),  # an export of faces
         ("fer_core/training/adaptation/adaptation.py", set()),  # only with a section `adapt`

@@ -18,7 +18,7 @@ from fer_core.base.files import write_text
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, Params, read_params
 from fer_core.base.settings import load_settings
-from fer_core.pipeline.comments import with_absent
+from fer_core.pipeline.schema.comments import with_absent
 from fer_core.sources.adding.changes import LICENCE, Added, Descriptors, Wishes, listed_sources
 from fer_core.sources.adding.findings import faces_in, lacking, odd_counts, odd_files, others_in
 from fer_core.sources.catalogue.options import CleanOptions

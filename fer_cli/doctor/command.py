@@ -64,9 +64,9 @@ def doctor(
 
 
 def _repair() -> None:
-    from fer_core.pipeline.lockfile import mend_lock
-    from fer_core.pipeline.reservations import mend_rwlock, only_run
-    from fer_core.pipeline.workspace import open_workspace
+    from fer_core.pipeline.checkout.lockfile import mend_lock
+    from fer_core.pipeline.checkout.reservations import mend_rwlock, only_run
+    from fer_core.pipeline.checkout.workspace import open_workspace
 
     tmp = _DVC / "tmp"
     tmp.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ def cache_of(dvc: Path) -> tuple[Path, list[str]]:
     """
     from dvc.config import ConfigError
 
-    from fer_core.pipeline.cache import cache_settings
+    from fer_core.pipeline.checkout.cache import cache_settings
 
     try:
         cache = cache_settings(dvc)

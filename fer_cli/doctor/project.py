@@ -29,7 +29,7 @@ _TESTS = "FER_TEST_"
 _METHODS = """
 import json
 from pathlib import Path
-from fer_core.pipeline.schema import check_methods
+from fer_core.pipeline.schema.methods import check_methods
 from fer_core.base.errors import FerError
 from fer_core.base.params import read_params
 fault = None
@@ -83,8 +83,8 @@ def check_records(folder: Path) -> Iterator[Finding]:
     Args:
         folder: DVC's own, `.dvc`.
     """
-    from fer_core.pipeline.lockfile import REMEDY_OF_MERGE, lock_fault
-    from fer_core.pipeline.reservations import rwlock_fault
+    from fer_core.pipeline.checkout.lockfile import REMEDY_OF_MERGE, lock_fault
+    from fer_core.pipeline.checkout.reservations import rwlock_fault
 
     faults = {"dvc.lock": lock_fault(folder.parent), "rwlock": rwlock_fault(folder / "tmp")}
     for name, fault in faults.items():
@@ -96,8 +96,8 @@ def check_records(folder: Path) -> Iterator[Finding]:
 
 
 def check_machine_traps(root: Path = Path()) -> Iterator[Finding]:
-    """Traps of real machines; see `fer_core/pipeline/traps.py`."""
-    from fer_core.pipeline.traps import traps
+    """Traps of real machines; see `fer_core/pipeline/checkout/traps.py`."""
+    from fer_core.pipeline.checkout.traps import traps
 
     found = list(traps(root))
     for trap in found:
@@ -180,7 +180,7 @@ def check_params_file(params: dict[str, Any], path: Path) -> Iterator[Finding]:
         ParamsError: a section is not.
         ProbeError: the methods cannot be imported.
     """
-    from fer_core.pipeline.schema import check_params
+    from fer_core.pipeline.schema.check import check_params
 
     check_params(params, path)
     fault = probe(_METHODS)["fault"]
@@ -196,7 +196,7 @@ def check_dag(params: dict[str, Any], dvc_file: Path, root: Path = Path()) -> It
     Raises:
         ParamsError: params declare no sources, teachers or students.
     """
-    from fer_core.pipeline.dag import synced
+    from fer_core.pipeline.dag.dag import synced
 
     text = dvc_file.read_text(encoding="utf-8")
     if synced(text, params, root) == text:

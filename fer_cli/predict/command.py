@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from tqdm import tqdm
 
@@ -128,12 +129,8 @@ def predict(
     copies = {} if annotate is None else annotated_names(images, annotate)
     video_copies = annotated_videos(videos, annotate)
     bias = None if logit_bias is None else read_logit_bias(logit_bias)
-    if provider is Provider.cuda:
-        with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
-            onnxruntime.preload_dlls()
     model = model or default_model()
-    predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
-    tell_of_network(predictor, model)
+    predictor = _predictor(model, provider, threads, bias)
     yunet = YuNet(detector or detector_file()) if detect else None
     reader = FaceReader(predictor, yunet, margin, max_pixels, strict)
     least = least_confidence(threshold, predictor, model)
@@ -153,20 +150,35 @@ def predict(
         typer.echo(piece, nl=False)
     if videos:
         _write_copies(copies, of_images, max_pixels)
+    _tell_of_faults(reader, answering, len(items))
+    if reader.unread or answering.unsound:
+        raise typer.Exit(1)
+
+
+def _predictor(model: Path, provider: Provider, threads: int, bias: np.ndarray | None) -> Predictor:
+    """The network; what the user should know of it is told."""
+    if provider is Provider.cuda:
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it misses
+            onnxruntime.preload_dlls()
+    predictor = Predictor(model, [_PROVIDERS[provider]], threads, bias)
+    tell_of_network(predictor, model)
+    return predictor
+
+
+def _tell_of_faults(reader: FaceReader, answering: Answering, files: int) -> None:
+    """Log which of so many files have no answer, or one that may be of no use."""
     if reader.photos:
         log.warning(
             "%d of %d images look like photos and were taken as one face each, the first is %s: "
             "--detect finds the faces in them",
             len(reader.photos),
-            len(items),
+            files,
             in_text(str(reader.photos[0])),
         )
     if answering.unsound:
         log.error("%d faces got no finite answer from the network", answering.unsound)
     if reader.unread:
-        log.error("%d of %d images could not be read", len(reader.unread), len(items))
-    if reader.unread or answering.unsound:
-        raise typer.Exit(1)
+        log.error("%d of %d images could not be read", len(reader.unread), files)
 
 
 def _answers(

@@ -23,8 +23,8 @@ from fer_core.base.files import write_text
 from fer_core.base.logs import progress_off
 from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import load_settings
-from fer_core.pipeline.schema import check_methods
-from fer_core.pipeline.trials import (
+from fer_core.pipeline.schema.methods import check_methods
+from fer_core.pipeline.tuning.trials import (
     SCORES,
     Trial,
     applied,
@@ -81,7 +81,7 @@ def queue(
     known = {*_experiments(), *_waiting()}
     new = [trial for trial in trials if trial.name not in known]
     if on is not None:
-        from fer_core.pipeline.trial_runs import run_trials
+        from fer_core.pipeline.tuning.trial_runs import run_trials
 
         where = ["--on", on, *(["--address", address] if address else [])]
         if status := run_trials(new, where, jobs, typer.echo):

@@ -1,3 +1,1 @@
-"""How the pipeline is run and kept true: plans, executors, dvc.yaml, profiles, trials,
-verification.
-"""
+"""How the pipeline is run and kept true: params.yaml, dvc.yaml, runs, the checkout, trials."""

@@ -9,9 +9,8 @@ to its id, that they are at their rows; and by their NLL, that they know these r
 was measured to.
 """
 
-import hashlib
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,20 @@ import pyarrow as pa
 from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, sha256_file, write_json
-from fer_core.base.labels import CLASSES, N_CLASSES, check_class_order
+from fer_core.base.labels import CLASSES, check_class_order
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
+from fer_core.targets.checks import (
+    REMEDY,
+    check_aligned,
+    check_counts,
+    check_digest,
+    check_logits,
+    check_of_teachers,
+    check_quality,
+    check_views,
+    rows_digest,
+)
 
 __all__ = ["SoftLabels", "read_softlabels", "write_softlabels"]
 
@@ -42,8 +52,6 @@ _INDEX = pa.schema(
         ]
     ]
 )
-_NLL_SLACK, _ACCURACY_SLACK = 0.01, 0.01  # float16 moves both a little
-_REMEDY = "run `dvc repro softlabels` to make them again"
 
 
 @dataclass(frozen=True)
@@ -107,9 +115,9 @@ def write_softlabels(
             [np.asarray(values, dtype=np.float16) for values in of_teachers.values()], axis=2
         )
     labels = frame["label"].to_numpy(dtype=np.uint8)
-    _check_logits(stored, len(frame), folder)
-    _check_of_teachers(singly, stored, tuple(of_teachers), folder)
-    _check_quality(stored, labels, metrics, folder)
+    check_logits(stored, len(frame), folder)
+    check_of_teachers(singly, stored, tuple(of_teachers), folder)
+    check_quality(stored, labels, metrics, folder)
     header = Header(
         _KIND,
         rows=len(frame),
@@ -138,7 +146,7 @@ def write_softlabels(
             "logits_kind": "calibrated fused logits at T = 1",
             "teachers": list(of_teachers),
             "ensemble": ensemble,
-            "rows_digest": _digest(frame["sample_id"].tolist(), stored, singly),
+            "rows_digest": rows_digest(frame["sample_id"].tolist(), stored, singly),
         }
         write_json(temporary / "alignmentreport.json", report)
         write_json(temporary / "ensemble_metrics.json", metrics)
@@ -161,7 +169,7 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
             where=folder,
             found=header.rows_sha256,
             expected=rows.sha256,
-            remedy=_REMEDY,
+            remedy=REMEDY,
         )
     check_class_order(read_json(folder / "classorder.json"), folder / "classorder.json")
 
@@ -169,65 +177,26 @@ def read_softlabels(folder: Path, rows: Rows) -> SoftLabels:
     index = read_table(folder / "softlabels_index.parquet", _INDEX, _INDEX_KIND)
     logits, labels = _load(folder / "softlabels.npz")
     singly, labels_of_teachers = _load(folder / "teachers.npz")
-    counts = {
-        "rows": len(index),
-        "alignment report": report.get("rows"),
-        "logits": len(logits),
-        "labels": len(labels),
-        "logits of teachers": len(singly),
-        "labels of teachers": len(labels_of_teachers),
-    }
-    if set(counts.values()) != {len(frame)}:
-        raise ArtifactError(
-            "Soft labels and train rows are not the same number.",
-            where=folder,
-            found=counts,
-            expected=len(frame),
-            remedy=_REMEDY,
-        )
-    truth = frame["label"].to_numpy(dtype=np.uint8)
-    for name, mine, theirs in (
-        ("order", index["i"].to_numpy(), np.arange(len(frame))),
-        (
-            "sample_id",
-            index["sample_id"].to_numpy(dtype=object),
-            frame["sample_id"].to_numpy(dtype=object),
-        ),
-        ("source", index["source"].to_numpy(dtype=object), frame["source"].to_numpy(dtype=object)),
-        ("y of the index", index["y"].to_numpy(), truth),
-        ("y of the arrays", labels, truth),
-        ("y of the teachers' arrays", labels_of_teachers, truth),
-    ):
-        if len(wrong := np.flatnonzero(mine != theirs)):
-            raise ArtifactError(
-                f"The {name} of {len(wrong)} soft labels is not the pack's.",
-                where=f"{folder}: row {wrong[0]}",
-                found=mine[wrong[0]],
-                expected=theirs[wrong[0]],
-                remedy=_REMEDY,
-            )
-    _check_logits(logits, len(frame), folder)
-    if report.get("views") != logits.shape[1] - 1:
-        raise ArtifactError(
-            "The number of views is not the one reported.",
-            where=folder,
-            found=logits.shape[1] - 1,
-            expected=report.get("views"),
-        )
+    check_counts(
+        {
+            "rows": len(index),
+            "alignment report": report.get("rows"),
+            "logits": len(logits),
+            "labels": len(labels),
+            "logits of teachers": len(singly),
+            "labels of teachers": len(labels_of_teachers),
+        },
+        len(frame),
+        folder,
+    )
+    check_aligned(index, labels, labels_of_teachers, frame, folder)
+    check_logits(logits, len(frame), folder)
     teachers = tuple(report.get("teachers", []))
-    _check_of_teachers(singly, logits, teachers, folder)
-    if (digest := _digest(frame["sample_id"].tolist(), logits, singly)) != report.get(
-        "rows_digest"
-    ):
-        raise ArtifactError(
-            "The logits of the soft labels are not at the rows they were made for, or are other "
-            "ones.",
-            where=folder,
-            found=digest,
-            expected=report.get("rows_digest"),
-            remedy=_REMEDY,
-        )
-    _check_quality(logits, labels, read_json(folder / "ensemble_metrics.json"), folder)
+    check_views(logits, report.get("views"), folder)
+    check_of_teachers(singly, logits, teachers, folder)
+    digest = rows_digest(frame["sample_id"].tolist(), logits, singly)
+    check_digest(digest, report.get("rows_digest"), folder)
+    check_quality(logits, labels, read_json(folder / "ensemble_metrics.json"), folder)
     return SoftLabels(
         logits=logits,
         teachers=teachers,
@@ -254,7 +223,7 @@ def _load(file: Path) -> tuple[np.ndarray, np.ndarray]:
             logits, labels = arrays["logits"], arrays["y"]
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ArtifactError(
-            "The arrays of the soft labels are damaged.", where=file, found=error, remedy=_REMEDY
+            "The arrays of the soft labels are damaged.", where=file, found=error, remedy=REMEDY
         ) from error
     if labels.ndim != 1 or labels.dtype != np.uint8:
         raise ArtifactError(
@@ -264,88 +233,3 @@ def _load(file: Path) -> tuple[np.ndarray, np.ndarray]:
             expected="uint8 [N]",
         )
     return logits, labels
-
-
-def _check_logits(logits: np.ndarray, count: int, where: object) -> None:
-    if (
-        count == 0
-        or logits.ndim != 3
-        or logits.shape[0] != count
-        or logits.shape[1] < 2
-        or logits.shape[2] != N_CLASSES
-    ):
-        raise ArtifactError(
-            "Soft labels do not fit the train rows.",
-            where=where,
-            found=logits.shape,
-            expected=(count, "K + 1", N_CLASSES),
-        )
-    if logits.dtype != np.float16:
-        raise ArtifactError(
-            "Soft labels are of another type.", where=where, found=logits.dtype, expected="float16"
-        )
-    if not np.isfinite(logits).all():
-        raise ArtifactError(
-            "A soft label is not finite.",
-            where=where,
-            found=f"{int((~np.isfinite(logits)).any(axis=(1, 2)).sum())} rows",
-        )
-
-
-def _check_of_teachers(
-    singly: np.ndarray, fused: np.ndarray, teachers: tuple[str, ...], where: object
-) -> None:
-    expected = (*fused.shape[:2], len(teachers), N_CLASSES)
-    if not teachers or singly.shape != expected:
-        raise ArtifactError(
-            "The teachers' own logits do not fit the soft labels.",
-            where=where,
-            found=singly.shape,
-            expected=expected,
-        )
-    if singly.dtype != np.float16 or not np.isfinite(singly).all():
-        raise ArtifactError(
-            "A teacher's logits are of another type or not finite.",
-            where=where,
-            found=singly.dtype,
-            expected="float16",
-        )
-
-
-def _digest(sample_ids: Sequence[str], logits: np.ndarray, of_teachers: np.ndarray) -> str:
-    """Hash of every row's id beside its logits, in order."""
-    digest = hashlib.sha256()
-    for key, fused, singly in zip(sample_ids, logits, of_teachers, strict=True):
-        digest.update(f"{key}\n".encode())
-        digest.update(fused.tobytes())
-        digest.update(singly.tobytes())
-    return digest.hexdigest()
-
-
-def _check_quality(logits: np.ndarray, labels: np.ndarray, metrics: Any, where: object) -> None:
-    """Refuse logits whose NLL or accuracy on the evaluation view is not the one that the ensemble
-    was measured to have on train rows.
-    """
-    try:
-        expected = {name: float(metrics["splits"]["train"][name]) for name in ("nll", "accuracy")}
-    except (KeyError, TypeError) as error:
-        raise ArtifactError(
-            "The ensemble's metrics do not tell its NLL and accuracy on train rows.",
-            where=where,
-            found=error,
-            remedy=_REMEDY,
-        ) from error
-    view = logits[:, 0].astype(np.float64)
-    rows, top = np.arange(len(view)), view.max(axis=1)
-    nll = float((top + np.log(np.exp(view - top[:, None]).sum(axis=1)) - view[rows, labels]).mean())
-    accuracy = float((view.argmax(axis=1) == labels).mean())
-    if abs(nll - expected["nll"]) > _NLL_SLACK or abs(
-        accuracy - expected["accuracy"]
-    ) > _ACCURACY_SLACK + 1 / len(view):
-        raise ArtifactError(
-            "The soft labels do not know their rows as the ensemble does.",
-            where=where,
-            found=f"NLL {nll:.4f}, accuracy {accuracy:.4f}",
-            expected=f"NLL {expected['nll']:.4f}, accuracy {expected['accuracy']:.4f}",
-            remedy=_REMEDY,
-        )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from fer_core.base.errors import FerError, MachineError
 from fer_core.base.processes import RUN_PROCESS
 from fer_core.base.settings import Settings
-from fer_core.pipeline.workspace import Command, Workspace
+from fer_core.pipeline.checkout.workspace import Command, Workspace
 from fer_core.workers.order import Engine, Item, Job, NodeLost, Order, Result, Wants, versions
 from fer_core.workers.snapshot import Snapshot, Snapshots
 from fer_core.workers.store import Store, remote_settings

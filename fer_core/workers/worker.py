@@ -25,9 +25,9 @@ from pathlib import Path
 from fer_core.base.errors import FerError, MachineError
 from fer_core.base.processes import RUN_PROCESS, own_path
 from fer_core.base.signals import caught_signals
-from fer_core.pipeline.machine import visible_gpus
-from fer_core.pipeline.nursery import start_process
-from fer_core.pipeline.workspace import Command, link_outs
+from fer_core.pipeline.checkout.workspace import Command, link_outs
+from fer_core.pipeline.running.machine import visible_gpus
+from fer_core.pipeline.running.nursery import start_process
 from fer_core.workers.order import Order, Result, check_versions, explained
 from fer_core.workers.store import LostError, Store
 

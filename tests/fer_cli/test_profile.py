@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 from fer_cli.profile import app, use_profile
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
-from fer_core.pipeline.comments import commented, with_absent
-from fer_core.pipeline.dag import synced
-from fer_core.pipeline.schema import check_methods, check_params, check_sources
+from fer_core.pipeline.dag.dag import synced
+from fer_core.pipeline.schema.check import check_params, check_sources
+from fer_core.pipeline.schema.comments import commented, with_absent
+from fer_core.pipeline.schema.methods import check_methods
 from tests.shipped import PIPELINE, ROOT, SAMPLE, lay_sample
 
 

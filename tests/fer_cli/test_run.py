@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from fer_cli.main import app
 from fer_core.base.errors import FerError, ParamsError
 from fer_core.base.settings import Settings
-from fer_core.pipeline import plan, ready, scheduler, traps, workspace
-from fer_core.pipeline.plan import Plan
+from fer_core.pipeline.checkout import traps, workspace
+from fer_core.pipeline.running import plan, ready, scheduler
+from fer_core.pipeline.running.plan import Plan
 from fer_core.workers import executor
 from tests.shipped import ROOT, lay_sample
 

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from fer_core.pipeline.machine import Machine
-from fer_core.pipeline.nursery import Nurseries
-from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.scheduler import run_plan
-from fer_core.pipeline.workspace import open_workspace
+from fer_core.pipeline.checkout.workspace import open_workspace
+from fer_core.pipeline.running.machine import Machine
+from fer_core.pipeline.running.nursery import Nurseries
+from fer_core.pipeline.running.plan import make_plan
+from fer_core.pipeline.running.scheduler import run_plan
 from tests.shipped import ROOT
 
 __all__ = ["PARAMS", "PIPELINE", "dvc", "lay_checkout", "ran", "run"]

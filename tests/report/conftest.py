@@ -32,7 +32,7 @@ from fer_core.export.onnx.report import write_export_report
 from fer_core.logits.store import write_logits
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.metadata import OnnxMetadata
-from fer_core.training.loop.loop import TrainingResult
+from fer_core.training.loop.progress import TrainingResult
 from fer_core.training.loop.record import write_record
 from stages import (
     ambiguity,

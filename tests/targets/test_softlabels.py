@@ -9,10 +9,10 @@ from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.dataset.pack.rows import Rows
 from fer_core.dataset.pack.tables import read_table, write_table
+from fer_core.targets.checks import rows_digest
 from fer_core.targets.softlabels import (
     _INDEX,
     _INDEX_KIND,
-    _digest,
     read_softlabels,
     write_softlabels,
 )
@@ -94,7 +94,7 @@ def reverse_with_digest(folder: Path) -> None:
     with np.load(folder / "softlabels.npz") as fused, np.load(folder / "teachers.npz") as singly:
         ids = ROWS.frame["sample_id"].iloc[ROWS.split("train")].tolist()
         edit_json(
-            "alignmentreport.json", rows_digest=_digest(ids, fused["logits"], singly["logits"])
+            "alignmentreport.json", rows_digest=rows_digest(ids, fused["logits"], singly["logits"])
         )(folder)
 
 

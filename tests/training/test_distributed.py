@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from fer_core.base.errors import TrainingError
 from fer_core.models.devices import distributed
-from fer_core.pipeline.nursery import Process
+from fer_core.pipeline.running.nursery import Process
 from fer_core.training.loop.layers import WholePassNoise
 from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.passes import Pass, check_split, passes

@@ -15,7 +15,8 @@ from fer_core.images.views import ViewOptions
 from fer_core.models.initial.options import Teachers
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier, build_trunk, load_resized
-from fer_core.pipeline.schema import check_methods, check_params
+from fer_core.pipeline.schema.check import check_params
+from fer_core.pipeline.schema.methods import check_methods
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import learning_rates
 from fer_core.training.loop.options import TeacherBOptions, TeacherOptions, TrainOptions

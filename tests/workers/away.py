@@ -7,10 +7,10 @@ from pathlib import Path
 import psutil
 
 from fer_core.base.settings import Settings
-from fer_core.pipeline.machine import machine_for
-from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.scheduler import run_plan
-from fer_core.pipeline.workspace import open_workspace
+from fer_core.pipeline.checkout.workspace import open_workspace
+from fer_core.pipeline.running.machine import machine_for
+from fer_core.pipeline.running.plan import make_plan
+from fer_core.pipeline.running.scheduler import run_plan
 from fer_core.workers.executor import open_workers
 from tests.pipeline.checkouts import ran
 

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from fer_core.base.errors import MachineError
-from fer_core.pipeline.machine import machine_for, stage_threads
-from fer_core.pipeline.plan import make_plan
-from fer_core.pipeline.scheduler import run_plan
-from fer_core.pipeline.workspace import open_workspace
+from fer_core.pipeline.checkout.workspace import open_workspace
+from fer_core.pipeline.running.machine import machine_for, stage_threads
+from fer_core.pipeline.running.plan import make_plan
+from fer_core.pipeline.running.scheduler import run_plan
 from fer_core.workers import executor, order, processes
 from fer_core.workers.executor import Workers, open_workers
 from fer_core.workers.order import Job, Order

@@ -4,198 +4,32 @@ why it is in none.
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import Field, model_validator
 
 from fer_core.base.errors import DataError, ParamsError
 from fer_core.base.labels import SELF_LABELLED
-from fer_core.base.params import Section
-from fer_core.dataset.assembly.leakage import (
-    TWIN_REASONS,
-    TwinOptions,
-    drop_leaks,
-    group_codes,
-    usable,
-)
+from fer_core.dataset.assembly.faces import load_faces, records_of
+from fer_core.dataset.assembly.leakage import TWIN_REASONS, drop_leaks, group_codes, usable
 from fer_core.dataset.assembly.near_duplicates import Twins, find_twins, union
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.assembly.splits import carve_sources
 from fer_core.dataset.manifest.table import MANIFEST_SCHEMA
 from fer_core.dataset.pack.tables import PART_ROWS
 from fer_core.dataset.store.imagehash import THUMBNAIL
-from fer_core.dataset.store.store import STORE_SCHEMA, FaceStore
+from fer_core.dataset.store.store import FaceStore
 
-__all__ = [
-    "UNCLEANED",
-    "ManifestOptions",
-    "build_manifest",
-    "load_faces",
-    "manifest_parts",
-    "open_stores",
-    "records_of",
-    "twins_of",
-]
+__all__ = ["manifest_parts", "twins_of"]
 
 log = logging.getLogger(__name__)
 
 _MANY = 0.05
-_DECISIVE = [
-    *("sample_id", "label", "split", "usage", "group", "pixel_sha256", "phash", "flag", "votes"),
-]
 _RECORDED = [
     *("group", "width", "height", "confidence", "orig_image", "face_id"),
     *("bbox_top", "bbox_left", "bbox_right", "bbox_bottom"),
 ]
-
-UNCLEANED = "_uncleaned"
-"""How the name of a data set ends that is another one's pictures as they came: it never trains."""
-
-
-class ManifestOptions(Section):
-    """How data sets become one manifest with final splits.
-
-    Attributes:
-        sources: data sets in order of preference: of train twins the row of the first one stays.
-        eval_only: those of them of which only test rows are used.
-        val_fraction: share of a source's train rows carved into val where the source brings no val
-            split.
-        calib_fraction: share carved into calib.
-        test_fraction: source -> share carved into test, for sources that bring no test split
-            (ExpW).
-        missing_test_fraction: the same for every other source that brings no test split.
-        non_faces: "drop" flagged train and val rows (blank frames, text), or "keep" them; test rows
-            always stay.
-        twins: what happens to faces that show the same picture.
-        near_duplicate_bits: greatest Hamming distance of the perceptual hashes of near twins; 0
-            looks for exact twins only.
-        near_duplicate_correlation: least correlation of their thumbnails.
-        near_duplicate_mirrored: look for near twins that are mirrored too.
-    """
-
-    sources: list[str] = Field(min_length=1)
-    eval_only: list[str] = Field(default_factory=list)
-    val_fraction: Annotated[float, Field(ge=0, lt=1)]
-    calib_fraction: Annotated[float, Field(ge=0, lt=1)]
-    test_fraction: dict[str, Annotated[float, Field(gt=0, lt=1)]]
-    missing_test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    non_faces: Literal["drop", "keep"]
-    twins: TwinOptions
-    near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
-    near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)]
-    near_duplicate_mirrored: bool = False
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "ManifestOptions":
-        if len(set(self.sources)) < len(self.sources):
-            raise ValueError("a source is listed twice")
-        if unknown := set(self.eval_only) - set(self.sources):
-            raise ValueError(f"eval_only names {sorted(unknown)}, which sources does not list")
-        if set(self.eval_only) == set(self.sources):
-            raise ValueError("eval_only leaves nothing to train on")
-        if trained := [
-            name for name in self.sources if name.endswith(UNCLEANED) and name not in self.eval_only
-        ]:
-            raise ValueError(
-                f"{', '.join(trained)}: an uncleaned edition is only evaluated, list it under "
-                "eval_only"
-            )
-        if unknown := set(self.test_fraction) - set(self.sources):
-            raise ValueError(f"test_fraction names {sorted(unknown)}, which sources does not list")
-        if (
-            self.val_fraction
-            + self.calib_fraction
-            + max(self.missing_test_fraction, *self.test_fraction.values(), 0)
-            >= 1
-        ):
-            raise ValueError("the fractions leave nothing to train on")
-        return self
-
-    def carved_from(self, with_test: Collection[str]) -> dict[str, float]:
-        """Source -> share of its rows that becomes test.
-
-        Args:
-            with_test: sources that bring a test split of their own.
-        """
-        shares = {
-            source: self.test_fraction.get(source, self.missing_test_fraction)
-            for source in self.sources
-            if source not in with_test
-        }
-        return {source: share for source, share in shares.items() if share}
-
-
-def open_stores(folder: Path, sources: list[str]) -> dict[str, FaceStore]:
-    """The face stores of the listed sources, in that order.
-
-    Raises:
-        ParamsError: no data set of that name.
-        DataError: a listed data set has no faces on this machine.
-    """
-    stores = {}
-    for name in sources:
-        file = folder / f"{name}.arrow"
-        if not file.exists():
-            known = sorted(path.stem for path in folder.glob("*.arrow"))
-            raise ParamsError(
-                "Unknown data set.",
-                where="params.yaml: manifest.sources",
-                found=name,
-                expected=", ".join(known),
-            )
-        stores[name] = FaceStore.open(file, name)
-        if len(stores[name]) == 0:
-            raise DataError(
-                "A listed data set has no faces.",
-                where=f"params.yaml: manifest.sources: {name}",
-                remedy=f"`fer data add {name} PATH` with the folder that holds it, or take it off "
-                "the list",
-            )
-    return stores
-
-
-def load_faces(stores: Mapping[str, FaceStore], columns: Sequence[str] = _DECISIVE) -> pd.DataFrame:
-    """What splits and twins are decided by, of every face, sorted by `sample_id`: about 70 bytes
-    each. What else is recorded of a face stays in its store until it is written.
-
-    Args:
-        stores: the face stores in order of preference.
-        columns: which columns of the stores.
-
-    Returns:
-        These columns, words (`split`, `usage`, `flag`) as categories in alphabetical order; `group`
-        and `pixel_sha256` as int32 that are equal where the values are; instead of `votes` `voted`,
-        whether the face has any; and `source`, `row`, and `preference`, the place of its source
-        among the stores.
-    """
-    table = pa.concat_tables([store.table(STORE_SCHEMA.names) for store in stores.values()])
-    order = pc.sort_indices(table["sample_id"]).to_numpy()  # stable: by preference and row
-    faces = {}
-    for name in columns:  # one at a time: what is mapped becomes memory when it is put in order
-        column = table[name]
-        if name in ("group", "pixel_sha256"):
-            faces[name] = pd.factorize(column.to_pandas())[0].astype(np.int32)[order]
-        elif name == "votes":
-            faces["voted"] = column.is_valid().to_numpy()[order]
-        elif name == "sample_id":
-            faces[name] = column.take(order).to_pandas()
-        elif pa.types.is_string(column.type):
-            faces[name] = pd.Categorical(column.to_pandas())[order]
-        else:
-            faces[name] = column.to_numpy()[order]
-    pa.default_memory_pool().release_unused()  # else the texts' tables would still take memory
-    sizes = [len(store) for store in stores.values()]
-    preference = np.repeat(np.arange(len(sizes), dtype=np.int8), sizes)[order]
-    source = pd.Categorical.from_codes(preference, pd.Index(list(stores)))
-    faces["source"] = source.reorder_categories(sorted(stores))
-    faces["row"] = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])[order]
-    faces["preference"] = preference
-    return pd.DataFrame(faces)
 
 
 def twins_of(
@@ -216,13 +50,6 @@ def twins_of(
     return find_twins(
         faces, thumbnails, bits, correlation, mirrored=options.near_duplicate_mirrored
     )
-
-
-def build_manifest(
-    stores: Mapping[str, FaceStore], options: ManifestOptions, seed: int
-) -> pd.DataFrame:
-    """The parts of `manifest_parts` as one table."""
-    return pd.concat(list(manifest_parts(stores, options, seed)), ignore_index=True)
 
 
 def manifest_parts(
@@ -328,24 +155,6 @@ def _with_records(
         for sample_id, source in zip(part["sample_id"], part["source"], strict=True)
     ]
     return part
-
-
-def records_of(
-    faces: pd.DataFrame, stores: Mapping[str, FaceStore], columns: list[str]
-) -> pd.DataFrame:
-    """What the stores say of some faces, index 0..N-1; holes where no store has such a row.
-
-    Args:
-        faces: columns `source` and `row`.
-        stores: the face stores.
-        columns: which columns of the stores.
-    """
-    source, row = (faces[name].to_numpy() for name in ("source", "row"))
-    frames = []
-    for name, store in stores.items():
-        mine = np.flatnonzero((source == name) & (row >= 0) & (row < len(store)))
-        frames.append(store.frame(columns, row[mine]).set_axis(mine))
-    return pd.concat(frames).reindex(np.arange(len(faces)))
 
 
 def _warn_of_losses(manifest: pd.DataFrame) -> None:

@@ -17,8 +17,8 @@ from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES, INDEX, N_CLASSES, SELF_LABELLED
 from fer_core.base.params import Section
 from fer_core.dataset.assembly.leakage import REASONS, find_leaks
-from fer_core.dataset.assembly.manifest import ManifestOptions
 from fer_core.dataset.assembly.near_duplicates import Twins
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.pack.named_sets import SetFilter, select
 from fer_core.dataset.pack.rows import SPLITS
 from fer_core.dataset.store.store import FaceStore

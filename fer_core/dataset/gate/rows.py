@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pandas.api.types import union_categoricals
 
 from fer_core.base.labels import UNLABELLED
-from fer_core.dataset.assembly.manifest import records_of
+from fer_core.dataset.assembly.faces import records_of
 from fer_core.dataset.gate import checks
 from fer_core.dataset.store.store import FaceStore
 

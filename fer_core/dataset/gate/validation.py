@@ -14,8 +14,10 @@ from fer_core.base.absent import absent_classes
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import read_json, sha256_file, write_json
 from fer_core.base.params import Section
+from fer_core.dataset.assembly.faces import load_faces
 from fer_core.dataset.assembly.leakage import usable
-from fer_core.dataset.assembly.manifest import ManifestOptions, load_faces, twins_of
+from fer_core.dataset.assembly.manifest import twins_of
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.gate import checks
 from fer_core.dataset.gate.figures import data_figures, original_figures
 from fer_core.dataset.gate.rows import check_rows, places

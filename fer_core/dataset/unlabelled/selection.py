@@ -14,8 +14,10 @@ from pydantic import Field
 from fer_core.base.errors import DataError
 from fer_core.base.labels import SELF_LABELLED, UNLABELLED
 from fer_core.base.params import Section
+from fer_core.dataset.assembly.faces import load_faces, records_of
 from fer_core.dataset.assembly.leakage import group_codes
-from fer_core.dataset.assembly.manifest import ManifestOptions, load_faces, records_of, twins_of
+from fer_core.dataset.assembly.manifest import twins_of
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.store.store import FaceStore
 
 __all__ = ["UnlabelledOptions", "select_unlabelled"]

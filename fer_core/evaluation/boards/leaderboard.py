@@ -101,6 +101,39 @@ def leaderboard(
             found=(list(test), first.covers),
             expected=ensemble.teachers,
         )
+    _check_versions(test, ensemble)
+    entries = list(_entries({tag: logits.eval for tag, logits in test.items()}, ensemble, sources))
+    clusters = cluster_codes(first.sample_ids, cluster_of or {})
+    board, oracles = [], []
+    bar = tqdm(
+        total=len(entries) * len(sets), desc="leaderboard", leave=False, disable=progress_off()
+    )
+    for name, mask in sets.items():
+        labels, cluster, count = first.labels[mask], clusters[mask], int(mask.sum())
+        rows: list[dict[str, Any]] = []
+        for entry in entries:
+            result = evaluate_logits(entry.logits[mask], labels, options, seed, clusters=cluster)
+            rows.append(_row(name, entry, count, result))
+            bar.update()
+        board += sorted(rows, key=lambda row: -row["metrics"]["macro_f1"]["value"])
+        answers = [test[tag].eval[mask].argmax(axis=1) for tag in ensemble.teachers]
+        hits = np.any([answer == labels for answer in answers], axis=0)
+        bound = oracle(hits, labels, options.bootstrap, seed, cluster)
+        about = {"set": name, "entry": "oracle", "attainable": False, "rows_used": count}
+        oracles.append(about | bound)
+    bar.close()
+    if lost := [row for row in board if row["rows_expected"] != row["rows_used"]]:
+        raise ArtifactError(
+            "A set lost rows.",
+            where=lost[0]["set"],
+            found=lost[0]["rows_used"],
+            expected=lost[0]["rows_expected"],
+        )
+    return Board(board, oracles)
+
+
+def _check_versions(test: Mapping[str, LogitsSet], ensemble: Ensemble) -> None:
+    """Each teacher is the one that the ensemble was chosen with."""
     for tag, logits in test.items():
         found, expected = (
             (logits.model_sha256, logits.preprocessing_hash),
@@ -113,59 +146,21 @@ def leaderboard(
                 found=found,
                 expected=expected,
             )
-    entries = list(_entries({tag: logits.eval for tag, logits in test.items()}, ensemble, sources))
-    clusters = cluster_codes(first.sample_ids, cluster_of or {})
-    board, oracles = [], []
-    bar = tqdm(
-        total=len(entries) * len(sets), desc="leaderboard", leave=False, disable=progress_off()
-    )
-    for name, mask in sets.items():
-        rows: list[dict[str, Any]] = []
-        for entry in entries:
-            result = evaluate_logits(
-                entry.logits[mask], first.labels[mask], options, seed, clusters=clusters[mask]
-            )
-            rows.append(
-                {
-                    "set": name,
-                    "entry": entry.name,
-                    "calibrated": entry.calibrated,
-                    "chosen": entry.chosen,
-                    "space": entry.space,
-                    "weights": entry.weights,
-                    "rows_expected": int(mask.sum()),
-                    "rows_used": sum(map(sum, result["confusion"])),
-                    **result,
-                }
-            )
-            bar.update()
-        board += sorted(rows, key=lambda row: -row["metrics"]["macro_f1"]["value"])
-        hits = np.any(
-            [
-                test[tag].eval[mask].argmax(axis=1) == first.labels[mask]
-                for tag in ensemble.teachers
-            ],
-            axis=0,
-        )
-        bound = oracle(hits, first.labels[mask], options.bootstrap, seed, clusters[mask])
-        oracles.append(
-            {
-                "set": name,
-                "entry": "oracle",
-                "attainable": False,
-                "rows_used": int(mask.sum()),
-                **bound,
-            }
-        )
-    bar.close()
-    if lost := [row for row in board if row["rows_expected"] != row["rows_used"]]:
-        raise ArtifactError(
-            "A set lost rows.",
-            where=lost[0]["set"],
-            found=lost[0]["rows_used"],
-            expected=lost[0]["rows_expected"],
-        )
-    return Board(board, oracles)
+
+
+def _row(name: str, entry: _Contender, expected: int, result: dict[str, Any]) -> dict[str, Any]:
+    """An entry's row of the board on the set of this name."""
+    return {
+        "set": name,
+        "entry": entry.name,
+        "calibrated": entry.calibrated,
+        "chosen": entry.chosen,
+        "space": entry.space,
+        "weights": entry.weights,
+        "rows_expected": expected,
+        "rows_used": sum(map(sum, result["confusion"])),
+        **result,
+    }
 
 
 def write_leaderboard(folder: Path, board: Board, rows_sha256: str) -> None:

@@ -32,7 +32,7 @@ from fer_core.evaluation.ensemble.kinds import (
     fit_per_source,
     validate_kinds,
 )
-from fer_core.evaluation.ensemble.weight_choice import choose_weights
+from fer_core.evaluation.ensemble.weight_choice import WeightChoice, choose_weights
 from fer_core.evaluation.metrics.metrics import all_metrics
 from fer_core.logits.store import LogitsSet
 
@@ -186,17 +186,7 @@ def choose_ensemble(
             "Fusion weights are chosen on calib rows only.", found=first.covers, expected=("calib",)
         )
     tags, labels = tuple(calib), first.labels
-    if taken := [name for name in options.weightings if name in tags]:
-        raise ParamsError(
-            "A weighting has the name of a teacher.",
-            where="params.yaml: ensemble.weightings",
-            found=taken,
-            remedy="call it otherwise",
-        )
-    given = {
-        name: (asked.space, asked.of_teachers(tags, name))
-        for name, asked in options.weightings.items()
-    }
+    given = _given(options, tags)
     temperatures = {
         tag: short_temperature(calib[tag].eval, labels, f"teacher {tag}") for tag in tags
     }
@@ -213,10 +203,7 @@ def choose_ensemble(
             all_metrics(fused, labels, bins, temperature),
         )
 
-    single = choice.grid[[max(weights) == 1 for weights in choice.grid["weights"]]].reset_index(
-        drop=True
-    )
-    alone = single.iloc[best_candidate(single, options.objective)]
+    alone = _best_alone(choice, options)
     chosen = weighting(choice.space, choice.weights)
     kinds: dict[str, KindWeights] = {}
     scores: dict[str, dict[str, float]] = {}
@@ -245,6 +232,36 @@ def choose_ensemble(
         kinds=kinds,
         cross_validation=scores,
     )
+    return ensemble, _candidates(choice, tags)
+
+
+def _given(
+    options: EnsembleOptions, tags: tuple[str, ...]
+) -> dict[str, tuple[Space, tuple[float, ...]]]:
+    """Weightings that are not searched: space and weights of the teachers."""
+    if taken := [name for name in options.weightings if name in tags]:
+        raise ParamsError(
+            "A weighting has the name of a teacher.",
+            where="params.yaml: ensemble.weightings",
+            found=taken,
+            remedy="call it otherwise",
+        )
+    return {
+        name: (asked.space, asked.of_teachers(tags, name))
+        for name, asked in options.weightings.items()
+    }
+
+
+def _best_alone(choice: WeightChoice, options: EnsembleOptions) -> "pd.Series[Any]":
+    """The grid's best candidate of one teacher."""
+    single = choice.grid[[max(weights) == 1 for weights in choice.grid["weights"]]].reset_index(
+        drop=True
+    )
+    return single.iloc[best_candidate(single, options.objective)]
+
+
+def _candidates(choice: WeightChoice, tags: tuple[str, ...]) -> pd.DataFrame:
+    """Every candidate, with a column for the weight of each teacher."""
     candidates = pd.concat(
         [choice.grid.assign(search="grid"), choice.smooth.assign(search="smooth")],
         ignore_index=True,
@@ -252,7 +269,7 @@ def choose_ensemble(
     weights = pd.DataFrame(
         candidates["weights"].tolist(), columns=[f"weight_{tag}" for tag in tags]
     )
-    return ensemble, pd.concat(
+    return pd.concat(
         [
             candidates[["search", "space"]],
             weights,

@@ -139,14 +139,7 @@ def record_evaluation(
     key, dev, test, sets = network.key, network.dev.only(*_DEV), network.test, network.sets
     dev.check_rows(dev_rows, f"{key}: dev logits")
     test.check_rows(test_rows, f"{key}: test logits")
-    for what in ("model_sha256", "preprocessing_hash"):
-        if getattr(dev, what) != getattr(test, what):
-            raise ArtifactError(
-                f"Dev and test logits differ in their {what}.",
-                where=key,
-                found=getattr(test, what),
-                expected=getattr(dev, what),
-            )
+    _check_one_network(dev, test, key)
     _check_sets(sets, len(test_rows), key)
     used = [*dev.sample_ids, *test.sample_ids]
     joined = {i: network.cluster_of[i] for i in used if i in network.cluster_of}
@@ -155,18 +148,53 @@ def record_evaluation(
         **{name: len(dev_rows.split(name)) for name in _DEV},
         **{name: int(mask.sum()) for name, mask in sets.items()},
     }
+    measured = _measured(evaluation, expected, options, seed)
+    header = Header(
+        _KIND,
+        key,
+        made_from={
+            "model": dev.model_sha256,
+            "preprocessing": dev.preprocessing_hash,
+            "dev rows": dev.rows_sha256,
+            "test rows": test.rows_sha256,
+        },
+    )
+    values = {
+        "kind": network.kind,
+        "budget": network.budget,
+        "options": {"bootstrap": options.bootstrap, "bins": options.bins, "seed": seed},
+        "sets": measured,
+    }
+    with new_artifact(out, header) as temporary:
+        write_logits(temporary / "dev", dev)
+        write_logits(temporary / "test", test)
+        members = [[name for name in sets if sets[name][i]] for i in range(len(test))]
+        table = pd.DataFrame({"sample_id": test.sample_ids, "sets": members})
+        write_table(temporary / "sets.parquet", table, _SETS, _SETS_KIND)
+        table = pd.DataFrame({"sample_id": list(joined), "cluster_of": list(joined.values())})
+        write_table(temporary / "clusters.parquet", table, _CLUSTERS, _CLUSTERS_KIND)
+        write_json(temporary / "metrics.json", values)
+
+
+def _measured(
+    evaluation: Evaluation, expected: Mapping[str, int], options: EvaluationOptions, seed: int
+) -> dict[str, Any]:
+    """The metrics of every set, of as many rows as are expected of it."""
     measured = {}
     bar = tqdm(
         evaluation.each_set(),
         total=len(expected),
-        desc=f"evaluate {key}",
+        desc=f"evaluate {evaluation.key}",
         leave=False,
         disable=progress_off(),
     )
     for name, logits, labels in bar:
         if len(labels) != expected[name]:
             raise ArtifactError(
-                f"The set {name} lost rows.", where=key, found=len(labels), expected=expected[name]
+                f"The set {name} lost rows.",
+                where=evaluation.key,
+                found=len(labels),
+                expected=expected[name],
             )
         clusters = evaluation.clusters(name)
         counts = {
@@ -184,37 +212,7 @@ def record_evaluation(
                 | measure(outcome_of(logits, labels, options.bins, t), names=_SURE)
                 for t in options.fixed_temperatures
             ]
-    header = Header(
-        _KIND,
-        key,
-        made_from={
-            "model": dev.model_sha256,
-            "preprocessing": dev.preprocessing_hash,
-            "dev rows": dev.rows_sha256,
-            "test rows": test.rows_sha256,
-        },
-    )
-    with new_artifact(out, header) as temporary:
-        write_logits(temporary / "dev", dev)
-        write_logits(temporary / "test", test)
-        members = [[name for name in sets if sets[name][i]] for i in range(len(test))]
-        write_table(
-            temporary / "sets.parquet",
-            pd.DataFrame({"sample_id": test.sample_ids, "sets": members}),
-            _SETS,
-            _SETS_KIND,
-        )
-        table = pd.DataFrame({"sample_id": list(joined), "cluster_of": list(joined.values())})
-        write_table(temporary / "clusters.parquet", table, _CLUSTERS, _CLUSTERS_KIND)
-        write_json(
-            temporary / "metrics.json",
-            {
-                "kind": network.kind,
-                "budget": network.budget,
-                "options": {"bootstrap": options.bootstrap, "bins": options.bins, "seed": seed},
-                "sets": measured,
-            },
-        )
+    return measured
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -282,6 +280,18 @@ def _each_set(
         yield name, dev.eval[rows], dev.labels[rows]
     for name, mask in sets.items():
         yield name, test.eval[mask], test.labels[mask]
+
+
+def _check_one_network(dev: LogitsSet, test: LogitsSet, where: str) -> None:
+    """Both halves are of the same weights and preprocessing."""
+    for what in ("model_sha256", "preprocessing_hash"):
+        if getattr(dev, what) != getattr(test, what):
+            raise ArtifactError(
+                f"Dev and test logits differ in their {what}.",
+                where=where,
+                found=getattr(test, what),
+                expected=getattr(dev, what),
+            )
 
 
 def _check_sets(sets: Mapping[str, np.ndarray], count: int, where: str) -> None:

@@ -6,11 +6,9 @@ In a group of processes every one runs this loop and keeps the same network, his
 first reads and writes the state.
 """
 
-import logging
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,44 +17,29 @@ from tqdm import tqdm
 
 from fer_core.base.errors import TrainingError
 from fer_core.base.logs import progress_off
+from fer_core.images.bank import ImageBank
 from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
 from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, learning_rates
 from fer_core.training.loop.frozen import freeze, hold_frozen
 from fer_core.training.loop.interruption import Scratch, interruption
 from fer_core.training.loop.options import TrainOptions
-from fer_core.training.loop.passes import check_feasible
-from fer_core.training.loop.scores import validate
+from fer_core.training.loop.passes import Batch, check_feasible
+from fer_core.training.loop.progress import (
+    TrainingResult,
+    judge,
+    judge_kept,
+    record_of,
+    resumed,
+    state_of,
+    tell_of,
+)
 from fer_core.training.loop.step import Trainer
 from fer_core.training.loop.task import Task
 
-__all__ = ["TrainingResult", "train"]
-
-log = logging.getLogger(__name__)
+__all__ = ["train"]
 
 _STEPS_BETWEEN_CHECKS = 50
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """Outcome of a run.
-
-    Attributes:
-        history: one record an epoch; the same for the same run.
-        timing: seconds and images of every epoch, evaluation included; they differ from run to run.
-        selected_epoch: epoch that is best on val rows in what `select_by` names (the earlier one of
-            equals), counted from 0.
-        weights: state of the network after that epoch.
-        steps: optimiser steps of the whole run.
-        swept: epochs that were scored only when training had ended.
-    """
-
-    history: list[dict[str, Any]]
-    timing: list[dict[str, float]]
-    selected_epoch: int
-    weights: dict[str, Tensor]
-    steps: int
-    swept: list[int] = field(default_factory=list)
 
 
 def train(
@@ -89,141 +72,123 @@ def train(
     freeze(task.network, options.trainable)
     plan = partial(batches_of, data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
-    warmup = round(options.lr_warmup_epochs * counts[0])
-    rates = learning_rates(sum(counts), warmup, options.lr, options.min_lr, options.schedule)
+    rates = _rates(counts, options)
     network = task.network.to(device).to(memory_format=torch.channels_last)
     trainer = Trainer(task, options, seed, device)
     labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
-    history: list[dict[str, Any]] = []
-    timing: list[dict[str, float]] = []
-    best: dict[str, Any] = {"epoch": -1, "score": -np.inf, "weights": {}}
-    kept: dict[int, dict[str, Tensor]] = {}
-
-    if state := distributed.on_first(scratch.load):
-        network.load_state_dict(state["network"])
-        trainer.restore(state["optimiser"])
-        task.restore(state["task"])
-        history, timing, best, kept = (
-            state[name] for name in ("history", "timing", "best", "kept")
-        )
-        log.info("resumed after epoch %d", len(history))
+    progress = resumed(scratch, task, trainer)
     _check_same(network)
+    saved = len(progress.history)
     seen = np.zeros(len(data.labels), dtype=bool)
-    for epoch in range(len(history)):
+    for epoch in range(saved):
         seen[np.concatenate(plan(epoch))] = True
-
-    saved, left = len(history), sum(counts[len(history) :])
+    left = sum(counts[saved:])
     with (
         interruption() as stop_if_asked,
         tqdm(total=left, desc="train", unit="step", leave=False, disable=progress_off()) as bar,
     ):
-        for epoch in range(len(history), options.epochs):
-            # Order and noise follow from seed and epoch alone; threads prepare the images ahead.
-            started = time.perf_counter()
-            torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-            network.train()
-            hold_frozen(network, options.trainable)
-            of_steps = plan(epoch)
-            rows = np.concatenate(of_steps)
-            truths = labels[on_device(rows, device)].split([len(some) for some in of_steps])
-            batches = [
-                trainer.batch(some, truth, epoch, step)
-                for step, (some, truth) in enumerate(zip(of_steps, truths, strict=True))
-            ]
-            wanted = [batch.rows[trainer.wanted(batch)] for batch in batches]
-            data.bank.expect(wanted)
-            view, first = task.view_of(epoch), sum(counts[:epoch])
 
-            loss_sum = torch.zeros((), device=device)
-            right = torch.zeros((), device=device, dtype=torch.int64)
-            for batch, own in zip(batches, wanted, strict=True):
-                images = data.bank.view(own, view)
-                loss, found = trainer.step(batch, images, float(rates[first + batch.step]))
-                loss_sum += loss * len(batch)
-                right += found
-                if batch.step % _STEPS_BETWEEN_CHECKS == 0 or batch is batches[-1]:
-                    _check_finite(loss_sum, epoch, batch.step)
-                bar.update()
-                stop_if_asked(saved)
+        def step_taken() -> None:
+            bar.update()
+            stop_if_asked(saved)
+
+        for epoch in range(saved, options.epochs):
+            started = time.perf_counter()
+            _begin(network, options, seed, epoch)
+            steps = plan(epoch)
+            rows = np.concatenate(steps)
+            batches = _batches(trainer, steps, labels, epoch)
+            view, of_steps = task.view_of(epoch), rates[sum(counts[:epoch]) :][: len(steps)]
+            learned = _pass(trainer, data.bank, batches, view, of_steps, step_taken)
             trainer.check_scale(epoch)
             _check_same(network)
             seen[rows] = True
 
-            scores: dict[str, float] = {}
             with trainer.averaged():
-                if options.is_due(epoch, options.eval_every):
-                    scores = validate(task, data, epoch, options.precision, device)
-                    if task.selectable(epoch) and _score(scores, options) > best["score"]:
-                        best = _candidate(epoch, _score(scores, options), _weights(network))
-                elif task.selectable(epoch) and epoch >= options.epochs - options.keep_checkpoints:
-                    kept[epoch] = _weights(network)
+                scores = judge(task, data, options, epoch, progress, device)
 
-            history.append(
-                {
-                    "epoch": epoch,
-                    "phase": task.phase(epoch),
-                    "view": view,
-                    "lr": float(rates[first + len(batches) - 1]),
-                    **task.schedule(epoch),
-                    "train_loss": float(loss_sum) / len(rows),
-                    "train_accuracy": int(right) / len(rows),
-                    **task.activity(),
-                    **_told(scores),
-                    "distinct_share": len(np.unique(rows)) / len(data.train),
-                    "seen_share": float(seen[data.train].mean()),
-                }
-            )
-            timing.append({"seconds": time.perf_counter() - started, "images": len(rows)})
-            state = {
-                "network": network.state_dict(),
-                "optimiser": trainer.state(),
-                "task": task.state(),
-                "history": history,
-                "timing": timing,
-                "best": best,
-                "kept": kept,
-            }
+            record = record_of(task, epoch, float(of_steps[-1]), learned, scores)
+            progress.history.append(record | _shares(rows, seen, data.train))
+            seconds = time.perf_counter() - started
+            progress.timing.append({"seconds": seconds, "images": len(rows)})
+            state = state_of(task, trainer, progress)
             if options.is_due(epoch, options.checkpoint_every):
                 distributed.on_first(partial(scratch.save, state))
-                saved = len(history)
-            log.info(
-                "epoch %d/%d %s: loss %.4f, val accuracy %.4f, val macro-F1 %.4f, %.0f images/s",
-                epoch + 1,
-                options.epochs,
-                history[-1]["phase"],
-                history[-1]["train_loss"],
-                scores.get("accuracy", np.nan),
-                scores.get("macro_f1", np.nan),
-                len(rows) / timing[-1]["seconds"],
-            )
+                saved = len(progress.history)
+            tell_of(progress, scores, options.epochs)
             stop_if_asked(saved)
-    for epoch, weights in kept.items():
-        network.load_state_dict(weights)
-        scores = validate(task, data, epoch, options.precision, device)
-        history[epoch] |= _told(scores)
-        score = _score(scores, options)
-        if (score, -epoch) > (best["score"], -best["epoch"]):
-            best = _candidate(epoch, score, weights)
-    return TrainingResult(history, timing, best["epoch"], best["weights"], sum(counts), list(kept))
+    judge_kept(task, data, options, progress, device)
+    return progress.result(sum(counts))
 
 
-def _weights(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of a network's state."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+def _rates(counts: list[int], options: TrainOptions) -> np.ndarray:
+    """The learning rate of every step of the run, of so many steps in each epoch."""
+    warmup = round(options.lr_warmup_epochs * counts[0])
+    return learning_rates(sum(counts), warmup, options.lr, options.min_lr, options.schedule)
 
 
-def _score(scores: dict[str, float], options: TrainOptions) -> float:
-    """What the selected epoch has most of."""
-    return -scores["nll"] if options.select_by == "nll" else scores[options.select_by]
+def _begin(network: nn.Module, options: TrainOptions, seed: int, epoch: int) -> None:
+    """Make a network ready for an epoch, whose order and noise follow from seed and epoch alone."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+    network.train()
+    hold_frozen(network, options.trainable)
 
 
-def _candidate(epoch: int, score: float, weights: dict[str, Tensor]) -> dict[str, Any]:
-    return {"epoch": epoch, "score": score, "weights": weights}
+def _batches(
+    trainer: Trainer, of_steps: list[np.ndarray], labels: Tensor, epoch: int
+) -> list[Batch]:
+    """The batches of an epoch: rows, their labels on the device, and what mixup mixes."""
+    rows = on_device(np.concatenate(of_steps), labels.device)
+    truths = labels[rows].split([len(some) for some in of_steps])
+    return [
+        trainer.batch(some, truth, epoch, step)
+        for step, (some, truth) in enumerate(zip(of_steps, truths, strict=True))
+    ]
 
 
-def _told(scores: dict[str, float]) -> dict[str, float]:
-    """Scores of val rows by the names that they have in the history."""
-    return {f"val_{name}": value for name, value in scores.items()}
+def _pass(
+    trainer: Trainer,
+    bank: ImageBank,
+    batches: Sequence[Batch],
+    view: int,
+    rates: np.ndarray,
+    step_taken: Callable[[], None],
+) -> dict[str, float]:
+    """Take a step on each batch of an epoch; threads prepare the images ahead.
+
+    Args:
+        trainer: takes the steps.
+        bank: of the images.
+        batches: of the epoch.
+        view: of the images.
+        rates: learning rate of each step.
+        step_taken: is called after each step.
+
+    Returns:
+        Mean loss of the rows, and the share of them that the network got right.
+    """
+    wanted = [batch.rows[trainer.wanted(batch)] for batch in batches]
+    bank.expect(wanted)
+    loss_sum = torch.zeros((), device=batches[0].labels.device)
+    right = torch.zeros((), device=loss_sum.device, dtype=torch.int64)
+    for batch, own in zip(batches, wanted, strict=True):
+        images = bank.view(own, view)
+        loss, found = trainer.step(batch, images, float(rates[batch.step]))
+        loss_sum += loss * len(batch)
+        right += found
+        if batch.step % _STEPS_BETWEEN_CHECKS == 0 or batch is batches[-1]:
+            _check_finite(loss_sum, batch.epoch, batch.step)
+        step_taken()
+    rows = sum(map(len, batches))
+    return {"train_loss": float(loss_sum) / rows, "train_accuracy": int(right) / rows}
+
+
+def _shares(rows: np.ndarray, seen: np.ndarray, train: np.ndarray) -> dict[str, float]:
+    """Shares of the train rows: those in this epoch, and those in any until now."""
+    return {
+        "distinct_share": len(np.unique(rows)) / len(train),
+        "seen_share": float(seen[train].mean()),
+    }
 
 
 def _check_trainable(task: Task, data: TrainingData, options: TrainOptions) -> None:

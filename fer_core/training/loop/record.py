@@ -20,7 +20,7 @@ from fer_core.base.machine import cpu_model
 from fer_core.base.provenance import surroundings
 from fer_core.base.settings import project_root
 from fer_core.models.devices import distributed
-from fer_core.training.loop.loop import TrainingResult
+from fer_core.training.loop.progress import TrainingResult
 
 __all__ = ["LOG", "environment", "write_record"]
 

@@ -28,8 +28,9 @@ from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.training.loop.batches import TrainingData, check_rows
 from fer_core.training.loop.footprint import check_memory
 from fer_core.training.loop.interruption import code_hash, open_scratch
-from fer_core.training.loop.loop import TrainingResult, train
+from fer_core.training.loop.loop import train
 from fer_core.training.loop.options import TrainOptions
+from fer_core.training.loop.progress import TrainingResult
 from fer_core.training.loop.record import environment, write_record
 from fer_core.training.loop.scores import EVALUATED_AT_ONCE, validate
 from fer_core.training.loop.task import Task

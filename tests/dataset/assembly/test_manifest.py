@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from fer_core.base.errors import ArtifactError, DataError, ParamsError
 from fer_core.base.files import sha256_file
 from fer_core.base.labels import SELF_LABELLED
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.manifest.table import read_manifest, write_manifest
 from fer_core.dataset.store.store import StoreRow
+from tests.dataset.assembly.built import build_manifest
 from tests.dataset.tiny_stores import face, many, store
 from tests.sources.drawn import cleaned
 from tests.sources.trees import put

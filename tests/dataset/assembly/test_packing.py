@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.assembly.packing import pack_half
 from fer_core.dataset.pack.folds import train_folds
 from fer_core.dataset.pack.pack import PackOptions
 from fer_core.dataset.pack.rows import read_rows
+from tests.dataset.assembly.built import build_manifest
 from tests.dataset.assembly.test_manifest import VALUES
 from tests.dataset.tiny_stores import face, many, store
 

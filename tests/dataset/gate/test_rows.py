@@ -6,12 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.gate.checks import MinPerClass
 from fer_core.dataset.gate.rows import check_rows
 from fer_core.dataset.gate.validation import ValidateOptions, Validation, validate
 from fer_core.dataset.pack.named_sets import SetFilter
 from fer_core.dataset.store.store import FaceStore
+from tests.dataset.assembly.built import build_manifest
 from tests.dataset.tiny_stores import face, many, store
 
 OPTIONS = ManifestOptions.model_validate(

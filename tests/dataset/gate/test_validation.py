@@ -12,8 +12,9 @@ import pytest
 from fer_core.base.absent import declare_absent
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.labels import SELF_LABELLED
+from fer_core.dataset.assembly.faces import open_stores
 from fer_core.dataset.assembly.leakage import TwinOptions
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.gate.checks import Fault, MinPerClass
 from fer_core.dataset.gate.validation import (
     ValidateOptions,
@@ -25,6 +26,7 @@ from fer_core.dataset.gate.validation import (
 )
 from fer_core.dataset.manifest.table import read_manifest, write_manifest
 from fer_core.dataset.pack.named_sets import SetFilter
+from tests.dataset.assembly.built import build_manifest
 from tests.dataset.tiny_stores import face, many, store
 
 TWIN_POLICY = {"across_splits": "drop", "contradictory": "drop", "repeated": "drop"}

@@ -7,9 +7,11 @@ import pytest
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import SELF_LABELLED
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.store.store import StoreRow
 from fer_core.dataset.unlabelled.selection import select_unlabelled
+from tests.dataset.assembly.built import build_manifest
 from tests.dataset.assembly.test_manifest import VALUES
 from tests.dataset.tiny_stores import face, many, store
 

@@ -7,7 +7,7 @@ import pytest
 from fer_core.base.errors import DataError, FerError
 from fer_core.base.params import read_params
 from fer_core.dataset.store.store import FaceStore
-from fer_core.pipeline.comments import with_absent
+from fer_core.pipeline.schema.comments import with_absent
 from fer_core.sources.catalogue.descriptor import read_descriptor
 from fer_core.sources.catalogue.official_counts import OFFICIAL, OfficialCounts
 from tests.fer_cli.adding import faces, fer, texts

@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 from fer_cli.data.manifest import app
 from fer_core.base.errors import ArtifactError, DataError, ParamsError
 from fer_core.base.params import read_params
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest, open_stores
+from fer_core.dataset.assembly.faces import open_stores
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.manifest.table import write_manifest
+from tests.dataset.assembly.built import build_manifest
 from tests.dataset.tiny_stores import face, many, store
 
 ROOT = Path(__file__).parents[3]

@@ -17,8 +17,8 @@ from fer_cli.doctor import project as doctor_project
 from fer_cli.doctor import software as doctor_software
 from fer_cli.doctor.command import doctor
 from fer_core.base.params import read_params
-from fer_core.pipeline import traps
-from fer_core.pipeline.dag import synced
+from fer_core.pipeline.checkout import traps
+from fer_core.pipeline.dag.dag import synced
 from fer_core.sources.catalogue.descriptor import Descriptor, write_descriptor
 
 ROOT = Path(__file__).parents[3]

@@ -16,7 +16,7 @@ from fer_cli.doctor.project import (
     readable_descriptors,
 )
 from fer_core.base.params import read_params
-from fer_core.pipeline.dag import synced
+from fer_core.pipeline.dag.dag import synced
 from fer_core.sources.catalogue.descriptor import Descriptor, scanned, write_descriptor
 from tests.sources.trees import rafdb
 

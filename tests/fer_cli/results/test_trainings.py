@@ -12,8 +12,8 @@ from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import build_network, save_model
 from fer_core.report.facts.collect import ReportScope
 from fer_core.training.loop.footprint import training_bytes
-from fer_core.training.loop.loop import TrainingResult
 from fer_core.training.loop.options import TeacherTrainOptions
+from fer_core.training.loop.progress import TrainingResult
 from fer_core.training.loop.record import write_record
 from tests.exports import PREPROCESSING
 

@@ -13,9 +13,16 @@ from typer.testing import CliRunner
 from fer_cli.tune.command import app
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.params import read_params
-from fer_core.pipeline import trial_runs
-from fer_core.pipeline.schema import models_of
-from fer_core.pipeline.trials import Trial, applied, best_trials, flow, read_trials, with_settings
+from fer_core.pipeline.schema.sections import models_of
+from fer_core.pipeline.tuning import trial_runs
+from fer_core.pipeline.tuning.trials import (
+    Trial,
+    applied,
+    best_trials,
+    flow,
+    read_trials,
+    with_settings,
+)
 from tests.shipped import ROOT
 
 SAMPLE = read_params(ROOT / "profiles/sample.yaml")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_core.base.labels import CLASSES
-from fer_core.dataset.assembly.manifest import open_stores
+from fer_core.dataset.assembly.faces import open_stores
 from fer_core.dataset.pack.rows import SPLITS
 from fer_core.dataset.store.store import FaceStore, write_store
 from fer_core.pixels.decode import UndecodableImage

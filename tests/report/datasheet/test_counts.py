@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fer_core.base.artifact import Header
 from fer_core.base.labels import CLASSES
+from fer_core.dataset.assembly.faces import open_stores
 from fer_core.dataset.assembly.leakage import REASONS
-from fer_core.dataset.assembly.manifest import open_stores
 from fer_core.dataset.pack.rows import SPLITS
 from fer_core.dataset.store.store import FaceStore
 from fer_core.report.datasheet.counts import SIZE_EDGES, count_faces

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fer_core.base.errors import ArtifactError
-from fer_core.dataset.assembly.manifest import open_stores
+from fer_core.dataset.assembly.faces import open_stores
 from fer_core.dataset.store.store import FaceStore
 from fer_core.report.datasheet.faces import datasheet_faces, draw_numbers
 from tests.report.tiny_datasheet import ROWS, SCRIPT, manifest, write_stores

@@ -2,9 +2,10 @@ import pytest
 
 from fer_core.base.errors import DataError
 from fer_core.base.labels import CLASSES
-from fer_core.dataset.assembly.manifest import ManifestOptions, build_manifest
+from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.store.store import FaceStore
 from fer_core.sources.layouts.folder7 import READER as folder7
+from tests.dataset.assembly.built import build_manifest
 from tests.sources.drawn import cleaned
 from tests.sources.trees import put, read
 

@@ -1,0 +1,1 @@
+"""The checkout as DVC sees it: locks, cache, leftovers, traps, verification."""

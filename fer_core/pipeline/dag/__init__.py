@@ -1,0 +1,1 @@
+"""dvc.yaml: its stages, their keys, and the code that each depends on."""

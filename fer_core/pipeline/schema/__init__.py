@@ -1,0 +1,1 @@
+"""params.yaml: what it may say, and the comments that explain it."""
