@@ -113,7 +113,7 @@ def _evaluations(candidate: str, baseline: str, params: Params) -> "list[Evaluat
     folders = [
         None if is_one else _folder(name) for name, is_one in zip(names, released, strict=True)
     ]
-    own = [folder and read_evaluation(folder) for folder in folders]
+    own = [None if folder is None else read_evaluation(folder) for folder in folders]
     like = own[0] or own[1]
     if like is None:
         raise ArtifactError(

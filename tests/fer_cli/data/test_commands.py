@@ -331,14 +331,14 @@ def test_classes_that_nobody_has_are_declared_absent_only_if_that_is_meant(data_
 
 
 def test_a_misspelt_class_is_not_declared_absent(data_project, tmp_path):
-    for number, name in enumerate(["hapy", "sad", "angry", "contempt"]):
+    for number, name in enumerate(["happie", "sad", "angry", "contempt"]):
         for n in range(3):
             put(tmp_path / f"set/{name}/{n}.png", 10 * number + n)
     before = (data_project / "params.yaml").read_text()
-    with pytest.raises(DataError, match=r"(?s)found: hapy.*expected: Happy.*rename"):
+    with pytest.raises(DataError, match=r"(?s)found: happie.*expected: Happy.*rename"):
         fer("add", "mine", tmp_path / "set", "--absent")
     assert (data_project / "params.yaml").read_text() == before
-    (tmp_path / "set/hapy").rename(tmp_path / "set/happy")
+    (tmp_path / "set/happie").rename(tmp_path / "set/happy")
     fer("add", "mine", tmp_path / "set", "--absent")
     assert read_params()["labels"]["absent"] == ["Disgust", "Fear", "Surprise", "Neutral"]
 
