@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.results.pages import distillation_page, results_page
+from fer_cli.results.pages import distillation_page, results_page, trainings_page
 from fer_cli.results.tables import compare_sets, model_table
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_text
@@ -28,6 +28,10 @@ def results(
         Path | None,
         typer.Option(help="Write a page on the training methods against each other here."),
     ] = None,
+    trainings: Annotated[
+        Path | None,
+        typer.Option(help="Write a page of what each training took here, with pictures."),
+    ] = None,
     trials: Annotated[
         Path | None, typer.Option(help="Table of `fer tune show --out`, for the pages.")
     ] = None,
@@ -45,6 +49,8 @@ def results(
         pages |= results_page(title or "Results", out, trials)
     if distillation is not None:
         pages[distillation] = distillation_page(title or "Methods compared", trials)
+    if trainings is not None:
+        pages |= trainings_page(title or "Trainings", trainings)
     for file, page in pages.items():
         write_text(file, page)
         typer.echo(f"wrote {file}")
@@ -52,7 +58,7 @@ def results(
         text = glossary.read_text(encoding="utf-8")
         write_text(glossary, with_table(text, glossary_section(), glossary, _TERM_MARKS))
         typer.echo(f"wrote the terms into {glossary}")
-    if (out is None and distillation is None and glossary is None) or into is not None:
+    if (not pages and glossary is None) or into is not None:
         table = model_table(compare_sets(read_params())[0])
         if into is None:
             typer.echo(table)

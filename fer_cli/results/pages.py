@@ -16,9 +16,10 @@ from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import project_root
 
 if TYPE_CHECKING:
+    from fer_cli.results.trainings import Training
     from fer_core.report.facts.collect import RunFacts
 
-__all__ = ["distillation_page", "results_page"]
+__all__ = ["distillation_page", "results_page", "trainings_page"]
 
 _DATA, _METRICS = Path("data"), Path("metrics")
 _TRIALS = ("method", "settings", "best", "val_macro_f1", "val_accuracy", "val_nll")
@@ -39,20 +40,13 @@ def results_page(title: str, out: Path, trials: Path | None = None) -> dict[Path
     Raises:
         ArtifactError: an artifact or the table of trials is missing, or of another run.
     """
-    from fer_cli.results.trainings import curves_picture, trainings
+    from fer_cli.results.trainings import trainings
     from fer_core.report.facts.here import collect_here
 
     facts = _facts()
     here = collect_here(_METRICS, project_root(), facts)
     found = trainings(facts.scope, _DATA)
-    pictures = {}
-    for whose, mine in (
-        ("teachers", [one for one in found if not one.is_student]),
-        ("students", [one for one in found if one.is_student]),
-    ):
-        if mine:
-            words = f"Macro-F1 on val rows of the {whose} after each epoch"
-            pictures[out.with_name(f"{out.stem}-{whose}.svg")] = curves_picture(mine, words)
+    pictures = _pictures(found, out)
     page = _page(
         "results",
         title,
@@ -63,6 +57,37 @@ def results_page(title: str, out: Path, trials: Path | None = None) -> dict[Path
         latency=here.latency.to_dict("records"),
     )
     return {out: page, **pictures}
+
+
+def trainings_page(title: str, out: Path) -> dict[Path, str]:
+    """What each training took and its curve, of which only models and records are read.
+
+    Args, Returns: as `results_page`.
+
+    Raises:
+        ArtifactError: a record is missing, or it or a model is damaged.
+    """
+    from fer_cli.results.trainings import trainings
+    from fer_core.report.facts.collect import read_scope
+
+    found = trainings(read_scope(), _DATA)
+    pictures = _pictures(found, out)
+    names = [path.name for path in pictures]
+    template = templates().get_template("trainings.md.j2")
+    page: str = template.render(title=title, trainings=found, pictures=names)
+    return {out: page + words_section(page), **pictures}
+
+
+def _pictures(found: "list[Training]", out: Path) -> dict[Path, str]:
+    """Curves of teachers and of students, beside the page."""
+    from fer_cli.results.trainings import curves_picture
+
+    pictures = {}
+    for whose, are_students in (("teachers", False), ("students", True)):
+        if mine := [one for one in found if one.is_student is are_students]:
+            words = f"Macro-F1 on val rows of the {whose} after each epoch"
+            pictures[out.with_name(f"{out.stem}-{whose}.svg")] = curves_picture(mine, words)
+    return pictures
 
 
 def distillation_page(title: str, trials: Path | None) -> str:

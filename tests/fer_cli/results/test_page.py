@@ -1,12 +1,13 @@
 """The page of a run's whole outcome says what the artifacts say."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from fer_cli.results.pages import results_page
+from fer_cli.results.pages import results_page, trainings_page
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json
 from tests.artifacts import rewrite
@@ -44,6 +45,19 @@ def test_every_set_model_and_training_is_there_with_its_numbers(project: Path) -
     assert line(page, "Latency", "reference fp32")[4] == f"{timed['p50_ms']:.2f}"
     assert "torch 2.9.9, timm 1.9.9" in page and "4 contradictory_twins" in page
     assert not re.search(r"\bNone\b|\bnan\b|\{\{", page)
+
+
+def test_a_page_of_the_trainings_alone_reads_models_and_records_only(project: Path) -> None:
+    shutil.rmtree("data/calibration")
+    found = trainings_page("What it took", Path("took.md"))
+    assert sorted(path.name for path in found) == [
+        "took-students.svg",
+        "took-teachers.svg",
+        "took.md",
+    ]
+    page = found[Path("took.md")]
+    record = read_json(Path("data/students/kd-1/record/summary.json"))
+    assert "](took-students.svg)" in page and f"| kd-1 | {record['arch']} | – | 3 | 3 |" in page
 
 
 def test_trials_stand_on_the_page_where_they_are_given(project: Path) -> None:
