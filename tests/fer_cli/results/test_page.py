@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_cli.results.pages import results_page, trainings_page
+from fer_cli.results.pages import distillation_page, results_page, trainings_page
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json
+from fer_core.base.files import read_json, write_json
 from tests.artifacts import rewrite
 from tests.report.conftest import STUDENTS, TEACHERS, artifacts, project
 from tests.shipped import ROOT
@@ -58,6 +58,15 @@ def test_a_page_of_the_trainings_alone_reads_models_and_records_only(project: Pa
     page = found[Path("took.md")]
     record = read_json(Path("data/students/kd-1/record/summary.json"))
     assert "](took-students.svg)" in page and f"| kd-1 | {record['arch']} | – | 3 | 3 |" in page
+
+
+def test_named_sets_of_train_rows_have_no_table_of_scores(project: Path) -> None:
+    values = read_json(Path("data/validation.json"))
+    values["sets"] = {"hq_train": 50} | values["sets"]
+    write_json(Path("data/validation.json"), values)
+    page = results_page("x", Path("x.md"))[Path("x.md")]
+    assert "## hq_train" not in page and "## everything (210 rows)" in page
+    assert "## hq_train" not in distillation_page("x", None)
 
 
 def test_trials_stand_on_the_page_where_they_are_given(project: Path) -> None:
