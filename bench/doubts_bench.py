@@ -17,6 +17,7 @@ import typer
 from bench.fer2013_project import (
     SIDE,
     SMALL,
+    TRAIN,
     after_scaling,
     ahead_of_bases,
     both_label_sets,
@@ -38,8 +39,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "dkd_doubt": {"method": "dkd", **DKD, "doubt": DOUBT},
 }
 ARMS = {"kd_doubt": "kd", "dkd_doubt": "dkd"}
-TRAIN = {"epochs": 10, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
-TRAIN |= {"lr_warmup_epochs": 1, "balance": "none", "grad_clip": 0.0, "precision": "fp32"}
 SETS = ["fer2013_publictest", "ferplus_publictest"]
 CHANGES = SMALL | {
     "manifest.sources": ["fer2013", "ferplus"],

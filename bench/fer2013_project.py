@@ -24,6 +24,7 @@ from fer_core.report.templates.load import page_environment
 __all__ = [
     "SIDE",
     "SMALL",
+    "TRAIN",
     "after_holm",
     "after_scaling",
     "against",
@@ -53,6 +54,20 @@ SMALL: dict[str, Any] = {
 """What differs from the profile `fer2013`: one teacher, from ImageNet weights (`docs/weights.md`;
 `FER_WEIGHTS` names the folder that holds them), and small faces.
 """
+
+
+TRAIN: dict[str, Any] = {
+    "epochs": 10,
+    "batch": 64,
+    "lr": 0.004,
+    "min_lr": 0.00001,
+    "weight_decay": 0.05,
+    "lr_warmup_epochs": 1,
+    "balance": "none",
+    "grad_clip": 0.0,
+    "precision": "fp32",
+}
+"""How the students of these benches are trained."""
 
 
 def lay_clone(

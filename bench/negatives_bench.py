@@ -20,6 +20,7 @@ import typer
 from bench.fer2013_project import (
     SIDE,
     SMALL,
+    TRAIN,
     after_scaling,
     ahead_of_bases,
     fer,
@@ -40,8 +41,6 @@ TERMS = {
 }
 ARMS = {f"{base}_{term}": (base, term) for base in BASES for term in TERMS}
 SEEDS = [1337, 2025, 42]
-TRAIN = {"epochs": 10, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
-TRAIN |= {"lr_warmup_epochs": 1, "balance": "none", "grad_clip": 0.0, "precision": "fp32"}
 CHANGES = SMALL | {
     "sets": {
         "publictest": {"usage": ["PublicTest"]},

@@ -20,6 +20,7 @@ import typer
 from bench.fer2013_project import (
     SIDE,
     SMALL,
+    TRAIN,
     after_holm,
     against,
     both_label_sets,
@@ -32,8 +33,6 @@ from fer_core.base.labels import CLASSES
 
 SEEDS = [1337, 2025, 42]
 KD = {"temperature": 2.0, "alpha": 0.7}
-TRAIN = {"epochs": 10, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
-TRAIN |= {"lr_warmup_epochs": 1, "balance": "none", "grad_clip": 0.0, "precision": "fp32"}
 OWN = SMALL["teachers"]
 _MINI_XCEPTION: dict[str, Any] = {
     "preprocessing": {"side": 64, "colour": "grey", "scale": 127.5, "mean": 1, "layout": "nhwc"},

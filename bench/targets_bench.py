@@ -16,13 +16,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, both_label_sets, fer, lay_clone, write_page
+from bench.fer2013_project import SIDE, SMALL, TRAIN, both_label_sets, fer, lay_clone, write_page
 from fer_core.base.files import read_json
 
 SEEDS = [1337, 2025, 42]
 KD = {"temperature": 2.0, "alpha": 0.9}
-TRAIN = {"epochs": 10, "batch": 64, "lr": 0.004, "min_lr": 0.00001, "weight_decay": 0.05}
-TRAIN |= {"lr_warmup_epochs": 1, "balance": "none", "grad_clip": 0.0, "precision": "fp32"}
 BASE = "global"
 ARMS: dict[str, dict[str, Any]] = {
     BASE: {},

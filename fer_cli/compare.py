@@ -105,8 +105,9 @@ def _evaluations(candidate: str, baseline: str, params: Params) -> "list[Evaluat
     Raises:
         ArtifactError: a name means nothing, or both are releases.
     """
-    from fer_core.evaluation.inspection.released import PROVENANCE, evaluate_release
+    from fer_core.evaluation.inspection.released import evaluate_release
     from fer_core.evaluation.metrics.record import read_evaluation
+    from fer_core.predict.released import PROVENANCE
 
     names = (candidate, baseline)
     released = [(Path(name) / PROVENANCE).is_file() for name in names]

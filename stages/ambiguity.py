@@ -30,7 +30,7 @@ def main() -> None:
     none = np.full(N_CLASSES, np.nan)
     votes = [none if one is None else one for one in rows.frame["votes"][found.sets[name]]]
     measured = measure_ambiguity(
-        answers_of(found, name, calibration.of_file),
+        answers_of(found, name, calibration.file_logits),
         np.array(votes, dtype=np.float64).reshape(-1, N_CLASSES),
         params.section("trust.ambiguity", AmbiguityOptions),
         evaluation,

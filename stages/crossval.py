@@ -28,7 +28,8 @@ from fer_core.evaluation.metrics.deployed import Answers, refused
 from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.models.networks.card import read_card
-from fer_core.training.crossval.crossval import Recipe, chain_of, cross_validate
+from fer_core.training.crossval.chain import chain_of
+from fer_core.training.crossval.crossval import Recipe, cross_validate
 from fer_core.training.loop.options import SavedStudent
 from stages.entry import run_stage
 
@@ -43,7 +44,7 @@ def main(key: str, init: Path) -> None:
     folds, seed = params.section("crossval", CrossvalOptions).folds, params.section("seed", int)
     evaluation = params.section("evaluation", EvaluationOptions)
     method, _, student_seed = key.rpartition("-")
-    recipe = Recipe(params, chain_of(params, method), int(student_seed), init)
+    recipe = Recipe(params, chain_of(params.values, method), int(student_seed), init)
     dev, test = (Pack.open(half) for half in (paths.DEV, paths.TEST))
     cluster_of = read_clusters(paths.MANIFEST, [*dev.rows.sample_ids, *test.rows.sample_ids])
     found: dict[str, Any]

@@ -29,7 +29,7 @@ def main() -> None:
     key, name = params.section("deploy.student", str), evaluation.compare_sets[0]
     found = read_evaluation(paths.EVALUATION / key)
     calibration = read_calibration(paths.CALIBRATION / key, found.test.model_sha256)
-    answers = answers_of(found, name, calibration.of_file)
+    answers = answers_of(found, name, calibration.file_logits)
     stores = [
         FaceStore.open(paths.CLEAN / f"{source}.arrow", source).table_without_images()
         for source in params.section("manifest.sources", list[str])

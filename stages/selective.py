@@ -29,7 +29,7 @@ def main() -> None:
     found = read_evaluation(paths.EVALUATION / key)
     sha256 = found.test.model_sha256
     calibration = read_calibration(paths.CALIBRATION / key, sha256)
-    calib, test = (answers_of(found, rows, calibration.of_file) for rows in ("calib", name))
+    calib, test = (answers_of(found, rows, calibration.file_logits) for rows in ("calib", name))
     fitted = fit(calib, options)
     seed = params.section("seed", int)
     measured = measure_selective(test, calib, fitted, options, evaluation, seed)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fer_cli.apart import refuse_inside
 from fer_core.base.errors import DataError
 from fer_core.sources.cropping.cropping import Several
 
@@ -65,14 +66,8 @@ def refuse_out(given: Sequence[Path], out: Path, what: str) -> None:
     Raises:
         DataError: OUT lies in one of the paths given, is a file, or holds something.
     """
+    refuse_inside(given, out, "faces", what, "_faces")
     here = out.expanduser().resolve()
-    for there in (path.expanduser().resolve() for path in given):
-        if here == there or there in here.parents:
-            raise DataError(
-                f"The faces would be written among the {what}.",
-                where=out,
-                remedy=f"name a folder beside them, such as {there.with_name(there.stem)}_faces",
-            )
     if here.exists() and (not here.is_dir() or any(here.iterdir())):
         raise DataError(
             "This is there already.",

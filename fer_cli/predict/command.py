@@ -13,8 +13,9 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
+from fer_cli.apart import refuse_inside
 from fer_cli.predict.answering import Answering
-from fer_cli.predict.drawing import annotated, annotated_names, refuse_among
+from fer_cli.predict.drawing import annotated, annotated_names
 from fer_cli.predict.faces import FaceReader
 from fer_cli.predict.inputs import MAX_PIXELS, Item, image_files, read_photo
 from fer_cli.predict.output import Answer, OutputFormat, in_text, rendered
@@ -122,7 +123,7 @@ def predict(
     An image that cannot be read gets an answer with its error, and the exit status is then 1.
     """
     if annotate is not None:
-        refuse_among(inputs, annotate)
+        refuse_inside(inputs, annotate, "copies", "pictures", "_drawn")
     items = image_files(inputs)
     videos = [item.file for item in items if item.is_video and item.fault is None]
     images = [item.file for item in items if not item.is_video and item.fault is None]

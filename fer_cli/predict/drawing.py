@@ -10,7 +10,7 @@ from fer_cli.predict.output import Answer
 from fer_core.base.errors import DataError
 from fer_core.pixels.opencv import cv2
 
-__all__ = ["annotated", "annotated_names", "place_label", "refuse_among"]
+__all__ = ["annotated", "annotated_names", "place_label"]
 
 _SURE, _UNSURE = (0, 158, 115), (117, 112, 179)
 _LETTERS = 10
@@ -72,23 +72,6 @@ def annotated_names(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
                 remedy="annotate them apart",
             )
     return {image: name for name, image in owners.items()}
-
-
-def refuse_among(inputs: Sequence[Path], folder: Path) -> None:
-    """Refuse copies that the next look at the same folder would take for pictures.
-
-    Raises:
-        DataError: the folder is one of the inputs, or lies in one.
-    """
-    here = folder.resolve()
-    for given in inputs:
-        there = given.resolve()
-        if there.is_dir() and (here == there or there in here.parents):
-            raise DataError(
-                "Annotated copies would be among the pictures that are looked at.",
-                where=folder,
-                remedy=f"give --annotate a folder beside them, such as {there}_drawn",
-            )
 
 
 def _copy(image: Path, common: int, folder: Path, ending: str) -> Path:

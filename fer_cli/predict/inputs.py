@@ -31,6 +31,7 @@ from fer_core.pixels.picture_files import (
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "Item", "files_below", "image_files", "read_photo"]
 
+_TELLS_DAMAGE = find_spec("simplejpeg") is not None
 MAX_PIXELS = 200_000_000
 """Of the largest phone cameras; decoding takes about six bytes a pixel."""
 
@@ -91,7 +92,7 @@ def read_photo(file: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 def _check_whole(data: bytes, where: object) -> None:
     """Refuse a JPEG that is damaged within; installed without training, nothing can tell."""
-    if find_spec("simplejpeg") is not None:
+    if _TELLS_DAMAGE:
         from fer_core.pixels.damage import check_whole
 
         check_whole(data, where)

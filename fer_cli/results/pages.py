@@ -60,9 +60,15 @@ def results_page(title: str, out: Path, trials: Path | None = None) -> dict[Path
 
 
 def trainings_page(title: str, out: Path) -> dict[Path, str]:
-    """What each training took and its curve, of which only models and records are read.
+    """What each training took, and pictures of the curves. It reads models and records alone, so a
+    run that has only trained has this page.
 
-    Args, Returns: as `results_page`.
+    Args:
+        title: heading.
+        out: where the page is written; the pictures lie beside it.
+
+    Returns:
+        Path and text of each file.
 
     Raises:
         ArtifactError: a record is missing, or it or a model is damaged.

@@ -91,7 +91,7 @@ def _folders(scope: ReportScope, data: Path) -> Iterator[tuple[str, str, Path]]:
     for tag in scope.trained:
         stages = ("a", "b") if scope.stages.get(tag, "a") == "b" else ("a",)
         for stage in stages:
-            name = tag if stages == ("a",) else f"{tag}, stage {stage.upper()}"
+            name = tag if stages == ("a",) else f"{tag} {stage.upper()}"
             yield name, name, data / "teachers" / tag / stage
     for method in scope.methods:
         for key in scope.runs(method):

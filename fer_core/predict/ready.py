@@ -5,6 +5,7 @@ from pathlib import Path
 from fer_core.base.files import read_json
 from fer_core.predict.fetching import shipped
 from fer_core.predict.predictor import Predictor
+from fer_core.predict.released import PROVENANCE
 
 __all__ = ["OWN_MODEL", "default_model", "ready_model", "sources_of"]
 
@@ -35,6 +36,6 @@ def default_model(own: Path = OWN_MODEL) -> Path:
 
 def sources_of(network: Path) -> list[str]:
     """Names of the data sets that a released network was trained on."""
-    provenance = read_json(network.parent / "provenance.json")
+    provenance = read_json(network.parent / PROVENANCE)
     sources: list[str] = provenance["params"]["manifest"]["sources"]
     return sources

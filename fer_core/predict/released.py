@@ -1,11 +1,13 @@
-"""Whether a released network's file is the one that was released."""
+"""What a release says of itself, and whether a file of it is the one that was released."""
 
 from pathlib import Path
 
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import read_json, sha256_file
 
-__all__ = ["check_released"]
+__all__ = ["PROVENANCE", "check_released"]
+
+PROVENANCE = "provenance.json"
 
 
 def check_released(file: Path) -> None:
@@ -15,7 +17,7 @@ def check_released(file: Path) -> None:
     Raises:
         ArtifactError: it is another one.
     """
-    provenance = file.parent / "provenance.json"
+    provenance = file.parent / PROVENANCE
     if not provenance.is_file():
         return
     expected = read_json(provenance).get("files", {}).get(file.name)

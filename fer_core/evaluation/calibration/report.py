@@ -91,7 +91,7 @@ class Calibration:
         """
         return self.choice.methods[self.carries].calibrator
 
-    def of_file(self, logits: np.ndarray) -> np.ndarray:
+    def file_logits(self, logits: np.ndarray) -> np.ndarray:
         """What an exported file makes of logits [..., 7] before softmax, float64: calibrated by
         what it carries, and classes that are declared absent never answered.
         """
@@ -101,7 +101,7 @@ class Calibration:
 
     @property
     def measured_as(self) -> str:
-        """Key of what `of_file` reaches in `reliabilitymetrics.json`."""
+        """Key of what `file_logits` reach in `reliabilitymetrics.json`."""
         return _measured_as(self.carries)
 
     def apply(
@@ -319,7 +319,7 @@ def _stages(
     for method in calibration.choice.methods:
         stage = "scaled" if method == "temperature" else method
         calibrated = (
-            calibration.of_file(logits)
+            calibration.file_logits(logits)
             if method == calibration.carries
             else calibration.apply(logits, sources, method)
         )

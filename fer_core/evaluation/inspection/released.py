@@ -13,10 +13,9 @@ from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.metrics.record import Evaluation
 from fer_core.logits.forward import Wanted, forward_rows
 from fer_core.models.networks.card import read_card
+from fer_core.predict.released import PROVENANCE
 
-__all__ = ["PROVENANCE", "evaluate_release"]
-
-PROVENANCE = "provenance.json"
+__all__ = ["evaluate_release"]
 
 
 def evaluate_release(folder: Path, like: Evaluation, params: Params) -> Evaluation:

@@ -77,7 +77,7 @@ def answers_of(
         evaluation: of the student.
         name: of the set.
         calibrated: what the exported file makes of logits [N, 7] before softmax
-            (`Calibration.of_file`).
+            (`Calibration.file_logits`).
     """
     logits, labels = next(
         (logits, labels) for found, logits, labels in evaluation.each_set() if found == name

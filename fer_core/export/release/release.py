@@ -15,6 +15,7 @@ from fer_core.evaluation.metrics.readers import read_reliability_metrics
 from fer_core.export.release.answers import check_answers, write_answers
 from fer_core.models.networks.card import read_card
 from fer_core.predict.predictor import Predictor
+from fer_core.predict.released import PROVENANCE
 
 __all__ = ["MOST_BYTES", "ReleaseFacts", "check_release", "write_release"]
 
@@ -22,8 +23,7 @@ MOST_BYTES = 5_000_000
 """Of one file: small enough for git."""
 MODEL = "model"
 """Folder of the weights, as every stage reads them: `student.init` can name it."""
-PROVENANCE, ANSWERS, RESULTS, LICENCE = (
-    "provenance.json",
+ANSWERS, RESULTS, LICENCE = (
     "answers.json",
     "results.json",
     "LICENCE.md",

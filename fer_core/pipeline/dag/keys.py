@@ -22,7 +22,6 @@ from fer_core.training.crossdata.options import trainings_of
 from fer_core.training.students.needs import Needs
 
 __all__ = [
-    "chain_of",
     "clean_keys",
     "folds_of",
     "is_guided",
@@ -178,16 +177,6 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
 def trained_teachers(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Entries of the teachers that are trained here."""
     return {tag: entry for tag, entry in params["teachers"].items() if not is_outside(entry)}
-
-
-def chain_of(params: Mapping[str, Any], method: str) -> list[str]:
-    """The method, and those that it goes on from, the nearest first."""
-    chain: list[str] = []
-    following: str | None = method
-    while following is not None and following not in chain:
-        chain.append(following)
-        following = (params["student"].get(following) or {}).get("start")
-    return chain
 
 
 def folds_of(params: Mapping[str, Any]) -> int:

@@ -19,9 +19,10 @@ from fer_core.base.errors import FerError
 from fer_core.base.files import read_json, write_json
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.reading import read_yaml
-from fer_core.pipeline.dag.keys import chain_of, folds_of
+from fer_core.pipeline.dag.keys import folds_of
 from fer_core.pipeline.running.machine import Machine
 from fer_core.pipeline.running.plan import Plan
+from fer_core.training.crossval.chain import chain_of
 
 __all__ = ["TIMES", "Estimate", "estimate", "note_times", "train_images"]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.base.paths import NONE_LEFT_OUT
-from fer_core.pipeline.dag.keys import chain_of, is_guided
+from fer_core.pipeline.dag.keys import is_guided
 from fer_core.pipeline.schema.faults import refuse
 from fer_core.pipeline.schema.methods import learns_from_teachers
+from fer_core.training.crossval.chain import chain_of
 
 __all__ = ["check_cross_dataset", "check_crossval"]
 

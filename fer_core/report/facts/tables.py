@@ -166,7 +166,7 @@ def confusion_points(facts: RunFacts) -> pd.DataFrame:
     """
     evaluation = facts.deployed.evaluation
     mask = evaluation.sets[facts.scope.compare_set]
-    calibrated = facts.deployed.calibration.of_file(evaluation.test.eval[mask])
+    calibrated = facts.deployed.calibration.file_logits(evaluation.test.eval[mask])
     pairs = np.column_stack(
         [evaluation.test.labels[mask].astype(np.int64), calibrated.argmax(axis=1)]
     )

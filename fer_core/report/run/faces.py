@@ -37,7 +37,7 @@ def mistakes(facts: RunFacts, test: Pack) -> list[FaceGrid]:
     _check_rows(test, model.evaluation.test.rows_sha256)
     rows = np.flatnonzero(model.evaluation.sets[facts.scope.compare_set])
     labels = model.evaluation.test.labels[rows].astype(np.int64)
-    p = softmax(model.calibration.of_file(model.evaluation.test.eval[rows]))
+    p = softmax(model.calibration.file_logits(model.evaluation.test.eval[rows]))
     answers, sure = p.argmax(axis=1), p.max(axis=1)
     grids = []
     for label, actual in enumerate(CLASSES):

@@ -24,7 +24,7 @@ from fer_core.logits.forward import Wanted, forward_rows
 from fer_core.training.loop.run import open_run
 from fer_core.training.students.student import load_method, start_student, train_student
 
-__all__ = ["Folds", "Recipe", "chain_of", "cross_validate", "deal"]
+__all__ = ["Folds", "Recipe", "cross_validate", "deal"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,6 @@ class Folds:
     units: np.ndarray
     fold_of: np.ndarray
     logits: np.ndarray
-
-
-def chain_of(params: Params, method: str) -> tuple[str, ...]:
-    """The methods that a method's student went through, its own last."""
-    start = params.section(f"student.{method}.start", str | None, default=None)
-    return (method,) if start is None else (*chain_of(params, start), method)
 
 
 def cross_validate(

@@ -334,7 +334,7 @@ def test_what_is_said_of_a_file_is_measured_behind_the_mask_of_absent_classes():
     declare_absent({"labels": {"absent": ["Fear"]}})
     try:
         found = calibrate(known, DEV_ROWS, OPTIONS, 1)
-        as_file = found.calibration.of_file(known.test.eval)
+        as_file = found.calibration.file_logits(known.test.eval)
     finally:
         declare_absent({})
     p = softmax(as_file)

@@ -62,7 +62,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_each_training_has_its_size_memory_time_and_curve(data: Path) -> None:
     found = {one.name: one for one in trainings(SCOPE, data)}
-    assert list(found) == ["big, stage A", "big, stage B", "ce-1", "ce-2"]
+    assert list(found) == ["big A", "big B", "ce-1", "ce-2"]
     first, second, student, _ = found.values()
     assert (first.size, second.size, student.size) == (32, 64, 32)
     assert second.memory_mb and first.memory_mb and student.memory_mb
@@ -87,6 +87,6 @@ def test_the_picture_has_a_line_for_each_stage_and_the_mean_of_a_method(data: Pa
     both = curves_picture(found, "all")
     ElementTree.fromstring(both)
     assert 'aria-label="all"' in both
-    for words in ("big, stage A", "big, stage B"):
+    for words in ("big A", "big B"):
         assert words in both
     assert "macro-F1 on val rows: 0.45; model: ce" in both, "the mean of 0.4 and 0.5"

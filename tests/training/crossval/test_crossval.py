@@ -13,7 +13,8 @@ from fer_core.dataset.pack.pack import Pack, PackOptions, write_pack
 from fer_core.dataset.pack.rows import Rows
 from fer_core.logits.store import read_recorded_logits
 from fer_core.training.crossval import crossval
-from fer_core.training.crossval.crossval import Recipe, chain_of, cross_validate, deal
+from fer_core.training.crossval.chain import chain_of
+from fer_core.training.crossval.crossval import Recipe, cross_validate, deal
 from stages import predict, student
 from tests.arrange_logits import rows_of
 from tests.stages.training import edit_params, enter, write_training_project
@@ -38,8 +39,8 @@ def recipe(*methods: str) -> Recipe:
 
 
 def test_a_chain_is_repeated_from_its_first_method_on(halves: tuple[Pack, Pack]) -> None:
-    assert chain_of(Params.load(), "whole") == ("ce", "whole")
-    assert chain_of(Params.load(), "ce") == ("ce",)
+    assert chain_of(Params.load().values, "whole") == ("ce", "whole")
+    assert chain_of(Params.load().values, "ce") == ("ce",)
 
 
 def test_no_person_is_learned_from_and_answered(
