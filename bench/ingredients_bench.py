@@ -18,6 +18,7 @@ from bench.fer2013_project import after_holm, against, both_label_sets, fer, lay
 
 SEED = 1337
 CHANGES: dict[str, Any] = {
+    "cpu_threads": 1,
     "teachers": {"rn18": {"arch": "resnet18", "stage": "b"}},
     "teacher.train.balance": "weights",
     "teacher_b.train.balance": "weights",
