@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_cli.results.pages import distillation_page, results_page, trainings_page
+from fer_cli.results.pages import distillation_page, results_page, trainings_page, trust_page
 from fer_cli.results.tables import compare_sets, model_table
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import write_text
@@ -32,6 +32,10 @@ def results(
         Path | None,
         typer.Option(help="Write a page of what each training took here, with pictures."),
     ] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option(help="Write a page of how far to trust the deployed student, with pictures."),
+    ] = None,
     trials: Annotated[
         Path | None, typer.Option(help="Table of `fer tune show --out`, for the pages.")
     ] = None,
@@ -51,6 +55,8 @@ def results(
         pages[distillation] = distillation_page(title or "Methods compared", trials)
     if trainings is not None:
         pages |= trainings_page(title or "Trainings", trainings)
+    if trust is not None:
+        pages |= trust_page(title or "How far to trust it", trust)
     for file, page in pages.items():
         write_text(file, page)
         typer.echo(f"wrote {file}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fer_cli.results.trainings import Training
     from fer_core.report.facts.collect import RunFacts
 
-__all__ = ["distillation_page", "results_page", "trainings_page"]
+__all__ = ["distillation_page", "results_page", "trainings_page", "trust_page"]
 
 _DATA, _METRICS = Path("data"), Path("metrics")
 _TRIALS = ("method", "settings", "best", "val_macro_f1", "val_accuracy", "val_nll")
@@ -82,6 +82,30 @@ def trainings_page(title: str, out: Path) -> dict[Path, str]:
     template = templates().get_template("trainings.md.j2")
     page: str = template.render(title=title, trainings=found, pictures=names)
     return {out: page + words_section(page), **pictures}
+
+
+def trust_page(title: str, out: Path) -> dict[Path, str]:
+    """How far to trust the deployed student, with pictures.
+
+    Args:
+        title: heading.
+        out: where the page is written; the pictures lie beside it.
+
+    Returns:
+        Path and text of each file.
+
+    Raises:
+        ArtifactError: an artifact is missing, or of another run.
+    """
+    from fer_cli.results.trust import render_trust
+
+    facts = _facts()
+    page: str = (
+        templates()
+        .get_template("made.md.j2")
+        .render(made=_provenance(facts), deployed=facts.deployed.evaluation)
+    )
+    return render_trust(title, page, {**facts.trust, "cross_dataset": facts.cross_dataset}, out)
 
 
 def _pictures(found: "list[Training]", out: Path) -> dict[Path, str]:

@@ -11,6 +11,7 @@ bytes.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-__all__ = ["NARROW", "WIDE", "draw", "draw_both", "draw_file"]
+__all__ = ["NARROW", "WIDE", "Chart", "draw", "draw_both", "draw_file"]
 
 NARROW, WIDE = 340, 480
 """Widths in CSS pixels: a phone's, and a column of a desktop's."""
@@ -30,6 +31,33 @@ _LEGENDS = ("kind", "model", "stage")
 _MARK = re.compile(r'<(path|line|rect|text)( aria-label="([^"]*)"[^>]*)/>')
 _ROOT_RULE = re.compile(r":root \{([^}]*)\}")
 _HIDDEN = re.compile(r'<(path|line)[^>]* display="none"[^>]*/>|<text[^>]* opacity="0">[^<]*</text>')
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that is drawn where it is shown: in a page, or as a file.
+
+    Attributes:
+        name: of the specification, without ".json".
+        rows: the data.
+        title: for those who do not see it.
+        fills: what stands for anchors in the specification.
+    """
+
+    name: str
+    rows: Sequence[Mapping[Any, Any]]
+    title: str
+    fills: Mapping[str, Any]
+
+    @property
+    def both(self) -> Markup:
+        """For a page (`draw_both`)."""
+        return draw_both(self.name, self.rows, self.title, **self.fills)
+
+    @property
+    def file(self) -> str:
+        """As an SVG file (`draw_file`)."""
+        return draw_file(self.name, self.rows, self.title, **self.fills)
 
 
 def draw(
@@ -68,8 +96,13 @@ def draw_both(name: str, rows: Sequence[Mapping[Any, Any]], title: str, **fills:
 
 
 def draw_file(name: str, rows: Sequence[Mapping[Any, Any]], title: str, **fills: Any) -> str:
-    """A chart as an SVG file of its own, which brings the page's colours for light and dark."""
-    head, _, body = draw(name, rows, title, WIDE, **fills).partition(">")
+    """A chart as an SVG file of its own, which brings the page's colours for light and dark, and
+    room for labels that stand past its right end.
+    """
+    head, _, body = str(draw(name, rows, title, WIDE, **fills)).partition(">")
+    if name == "intervals":
+        beyond = 16 + 6 * max((len(str(row.get("label", ""))) for row in rows), default=0)
+        head = head.replace(f'viewBox="0 0 {WIDE} ', f'viewBox="0 0 {WIDE + beyond} ')
     page = (_FOLDER.parent / "templates/style.css").read_text(encoding="utf-8")
     light, dark = _ROOT_RULE.findall(page)
     style = (

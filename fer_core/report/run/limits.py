@@ -5,9 +5,16 @@ from typing import Any
 from markupsafe import Markup
 
 from fer_core.base.paths import NONE_LEFT_OUT
-from fer_core.report.charts.render import draw, draw_both
+from fer_core.report.charts.render import Chart, draw
 
-__all__ = ["corruption_charts", "matrix_chart", "risk_chart", "subgroup_chart", "votes_chart"]
+__all__ = [
+    "corruption_charts",
+    "corruption_matrix",
+    "matrix_chart",
+    "risk_chart",
+    "subgroup_chart",
+    "votes_chart",
+]
 
 _SMALL = 230
 _MEASURES = {"accuracy": "accuracy", "ece": "calibration error"}
@@ -38,18 +45,38 @@ def corruption_charts(found: dict[str, Any]) -> list[tuple[str, Markup]]:
     return charts
 
 
-def risk_chart(found: dict[str, Any]) -> Markup:
+def corruption_matrix(found: dict[str, Any], metric: str, title: str) -> Chart:
+    """A metric of every corruption at every strength in one picture; strength 0 is the face as it
+    is.
+    """
+    rows = []
+    for name, strengths in found["corruptions"].items():
+        for strength, values in {"0": found["clean"], **strengths}.items():
+            if metric in values:
+                value = values[metric]["value"]
+                label = f"{value:.2f}".removeprefix("0")
+                place = {"row": name.replace("_", " "), "column": strength, "framed": False}
+                rows.append({**place, "value": value, "label": label, "below": ""})
+    fills = {"x_label": "strength", "x_angle": 0, "y_label": "corruption"}
+    return Chart("matrix", rows, title, fills)
+
+
+def risk_chart(found: dict[str, Any]) -> Chart:
     """Share of wrong answers over the share of faces that get one."""
     rows = [{**point, "value": point["risk"], "kind": "wrong"} for point in found["curve"]]
     top = min(1.0, 1.05 * max(point["high"] for point in found["curve"]))
     title = "Share of wrong answers over the share of faces that are answered"
-    fills = {"x": "coverage", "x_label": "share of faces answered", "x_step": 0.2, "key": None}
-    return draw_both(
-        "bands", rows, title, kinds=["wrong"], y_domain=[0, top], points=False, **fills
-    )
+    fills: dict[str, Any] = {
+        "x": "coverage",
+        "x_label": "share of faces answered",
+        "x_step": 0.2,
+        "key": None,
+    }
+    fills |= {"kinds": ["wrong"], "y_domain": [0, top], "points": False}
+    return Chart("bands", rows, title, fills)
 
 
-def subgroup_chart(found: dict[str, Any]) -> Markup | None:
+def subgroup_chart(found: dict[str, Any]) -> Chart | None:
     """Accuracy of each subgroup with its interval; None where none has numbers."""
     rows = []
     for attribute, parts in found["attributes"].items():
@@ -66,7 +93,7 @@ def subgroup_chart(found: dict[str, Any]) -> Markup | None:
     return _intervals(rows, "Accuracy of each subgroup", [_BELOW, _ABOVE, _NOT_SHOWN], "accuracy")
 
 
-def votes_chart(found: dict[str, Any]) -> Markup:
+def votes_chart(found: dict[str, Any]) -> Chart:
     """The student beside the ceilings that annotators leave."""
     rows = [
         {"name": name, "kind": kind, "label": f"{found[key]['value']:.3f}", **found[key]}
@@ -76,7 +103,7 @@ def votes_chart(found: dict[str, Any]) -> Markup:
     return _intervals(rows, "The student beside annotators", ["student", "ceiling"], "share")
 
 
-def matrix_chart(found: dict[str, Any], metric: str, title: str) -> Markup:
+def matrix_chart(found: dict[str, Any], metric: str, title: str) -> Chart:
     """What each training without a data set makes of the test rows of each; framed where it is the
     one left out. Below a value stands its difference to the training that left none out, where the
     interval of that leaves out 0.
@@ -98,7 +125,8 @@ def matrix_chart(found: dict[str, Any], metric: str, title: str) -> Markup:
                     "framed": left_out == tested,
                 }
             )
-    return draw_both("matrix", rows, title, x_label="tested on", y_label="left out")
+    fills = {"x_label": "tested on", "x_angle": -90, "y_label": "left out"}
+    return Chart("matrix", rows, title, fills)
 
 
 def _bands(rows: list[dict[str, Any]], title: str, x: str, key: bool) -> Markup:
@@ -116,7 +144,6 @@ def _bands(rows: list[dict[str, Any]], title: str, x: str, key: bool) -> Markup:
     )
 
 
-def _intervals(rows: list[dict[str, Any]], title: str, kinds: list[str], label: str) -> Markup:
-    return draw_both(
-        "intervals", rows, title, kinds=kinds, x_label=label, reference=[], from_zero=False
-    )
+def _intervals(rows: list[dict[str, Any]], title: str, kinds: list[str], label: str) -> Chart:
+    fills = {"kinds": kinds, "x_label": label, "reference": [], "from_zero": False}
+    return Chart("intervals", rows, title, fills)

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup, Tag
 
 from fer_core.base.reading import read_yaml
 from fer_core.report.charts import render
-from fer_core.report.charts.render import draw, draw_both, draw_file
+from fer_core.report.charts.render import Chart, draw, draw_both, draw_file
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = '<script>"</script> &'
@@ -110,7 +110,7 @@ def test_a_cell_of_a_matrix_is_as_dark_as_its_value_and_uses_the_style_sheet_s_c
         | {"column": name}
         for name, value, framed in (("x", 0.0, False), ("y", 0.5, True), ("z", 1.0, False))
     ]
-    svg = draw("matrix", rows, "t", x_label="tested on", y_label="left out")
+    svg = draw("matrix", rows, "t", x_label="tested on", x_angle=-90, y_label="left out")
     cells = marks(svg, "^tested on")
     dark = [float(str(cell["fill-opacity"])) for cell in cells]
     assert dark == pytest.approx([0.04, 0.33, 0.62])
@@ -132,6 +132,18 @@ def test_a_chart_as_a_file_brings_its_colours_for_light_and_dark() -> None:
         of_light, of_dark = (re.findall(rf"{variable}: (#\w+);", part) for part in (light, dark))
         assert len(of_light) == len(of_dark) == 1 and of_light != of_dark, variable
     assert "http" not in file.replace("http://www.w3.org/", "")
+
+
+def test_a_label_past_the_right_end_of_a_file_is_not_cut_off() -> None:
+    ends = {"kind": "k", "value": 0.8, "low": 0.1, "high": 0.9}
+    rows = [{"name": "n", "label": label, **ends} for label in ("", "0.800 of 1,234")]
+    fills = {"kinds": ["k"], "x_label": "x", "reference": [], "from_zero": False}
+    plain, wide = (
+        float(re.findall(r'viewBox="0 0 ([\d.]+) ', Chart("intervals", [row], "t", fills).file)[0])
+        for row in rows
+    )
+    assert wide - plain == 6 * len("0.800 of 1,234")
+    assert 'viewBox="0 0 480 ' in draw("intervals", rows, "t", 480, **fills)
 
 
 def test_every_template_of_dvc_plots_is_a_chart_of_the_report() -> None:
