@@ -6,6 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from bench import doubts_bench, negatives_bench, outside_bench, targets_bench
+from fer_core.base.files import sha256_file
+from fer_core.predict.predictor import Predictor
+from fer_core.predict.ready import ready_model
 from fer_core.report.templates.load import page_environment
 from tests.shipped import ROOT
 
@@ -145,3 +148,13 @@ def test_kinds_of_targets() -> None:
         f"| weights by class | {means} | +0.400, +0.500, +0.600 | +1.000, +1.000, +1.000 |" in text
     )
     assert "| half people's votes | 0.500 | 0.400 | 1.000 |" in text
+
+
+def test_the_page_of_trust_is_of_the_ready_network_as_it_is_now() -> None:
+    page = (ROOT / "docs/results/trust-fer2013.md").read_text(encoding="utf-8")
+    file = ready_model()
+    assert f"`{file.name}`, sha256 `{sha256_file(file)[:16]}`" in page
+    thresholds = Predictor(file, threads=1).metadata.thresholds
+    assert thresholds is not None and thresholds.confidence is not None
+    aimed = f"| {100 * thresholds.risk:.0f} % | {thresholds.confidence:.3f} |"
+    assert aimed in page, "fitted anew on calib rows, it is the file's"

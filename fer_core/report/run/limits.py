@@ -17,6 +17,8 @@ __all__ = [
 ]
 
 _SMALL = 230
+_LEVEL = {"x_angle": 0, "x_align": "center", "x_baseline": "bottom"}
+_UPRIGHT = {"x_angle": -90, "x_align": "left", "x_baseline": "middle"}
 _MEASURES = {"accuracy": "accuracy", "ece": "calibration error"}
 _BELOW, _ABOVE, _NOT_SHOWN = "below the others", "above the others", "no difference shown"
 _VOTES = (
@@ -57,8 +59,7 @@ def corruption_matrix(found: dict[str, Any], metric: str, title: str) -> Chart:
                 label = f"{value:.2f}".removeprefix("0")
                 place = {"row": name.replace("_", " "), "column": strength, "framed": False}
                 rows.append({**place, "value": value, "label": label, "below": ""})
-    fills = {"x_label": "strength", "x_angle": 0, "y_label": "corruption"}
-    return Chart("matrix", rows, title, fills)
+    return Chart("matrix", rows, title, _LEVEL | {"x_label": "strength", "y_label": "corruption"})
 
 
 def risk_chart(found: dict[str, Any]) -> Chart:
@@ -125,8 +126,7 @@ def matrix_chart(found: dict[str, Any], metric: str, title: str) -> Chart:
                     "framed": left_out == tested,
                 }
             )
-    fills = {"x_label": "tested on", "x_angle": -90, "y_label": "left out"}
-    return Chart("matrix", rows, title, fills)
+    return Chart("matrix", rows, title, _UPRIGHT | {"x_label": "tested on", "y_label": "left out"})
 
 
 def _bands(rows: list[dict[str, Any]], title: str, x: str, key: bool) -> Markup:

@@ -110,7 +110,8 @@ def test_a_cell_of_a_matrix_is_as_dark_as_its_value_and_uses_the_style_sheet_s_c
         | {"column": name}
         for name, value, framed in (("x", 0.0, False), ("y", 0.5, True), ("z", 1.0, False))
     ]
-    svg = draw("matrix", rows, "t", x_label="tested on", x_angle=-90, y_label="left out")
+    fills = {"x_angle": -90, "x_align": "left", "x_baseline": "middle"}
+    svg = draw("matrix", rows, "t", x_label="tested on", y_label="left out", **fills)
     cells = marks(svg, "^tested on")
     dark = [float(str(cell["fill-opacity"])) for cell in cells]
     assert dark == pytest.approx([0.04, 0.33, 0.62])
