@@ -21,6 +21,7 @@ from fer_core.base.settings import load_settings
 from fer_core.pipeline.schema.comments import with_absent
 from fer_core.sources.adding.changes import LICENCE, Added, Descriptors, Wishes, listed_sources
 from fer_core.sources.adding.findings import faces_in, lacking, odd_counts, odd_files, others_in
+from fer_core.sources.adding.links import COLLECTION, own_links
 from fer_core.sources.catalogue.options import CleanOptions
 from fer_core.sources.catalogue.registry import reader_for
 
@@ -93,11 +94,19 @@ def add(
         f"{name}: layout {done.place.layout}, {faces_in(done.counts)} faces, {size(done.after)}, "
         f"at {sets.raw / str(done.after.root)}; wrote {sets.file(name)}"
     )
+    if name == COLLECTION and (others := _beside(done.found, sets.raw)):
+        typer.echo(f"{name} has these folders, too: {', '.join(others)}")
     if done.after.licence == LICENCE:
         typer.echo(f"state its terms of use in {sets.file(name)} (`licence`)")
     _refuse_misspelt(done, absent)
     _settle_absent(lacking(done.counts), absent)
     typer.echo("\n".join(next_steps(name, name in _listed())))
+
+
+def _beside(found: Path, raw: Path) -> list[str]:
+    """Where the folders of the collection lie that were added before this one."""
+    links = [link.resolve() for link in own_links(COLLECTION, raw)]
+    return [str(place) for place in links if place != found.resolve()]
 
 
 def _refuse_misspelt(done: Added, meant: bool) -> None:

@@ -132,6 +132,12 @@ def _check_ensemble(params: dict[str, Any], path: Path) -> None:
 def _check_deployed(params: dict[str, Any], path: Path) -> None:
     """What is exported is trained here."""
     student, deploy = params["student"], params["deploy"]
+    refuse(
+        [f"student.{name}: []" for name in ("methods", "seeds") if not student[name]],
+        "No student would be trained.",
+        path,
+        remedy="list at least one method and one seed",
+    )
     keys = [f"{method}-{seed}" for method in student["methods"] for seed in student["seeds"]]
     refuse(
         {deploy["student"]} - set(keys),

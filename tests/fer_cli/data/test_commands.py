@@ -72,9 +72,11 @@ def test_name_decides_between_layouts_that_both_fit(data_project, tmp_path):
 def test_custom_takes_any_number_of_folders(data_project, tmp_path):
     put(tmp_path / "mine/happy/a.png")
     put(tmp_path / "theirs/test/sad/a.png")
-    fer("add", "custom", tmp_path / "mine")
+    too = "custom has these folders, too"
+    assert too not in fer("add", "custom", tmp_path / "mine")
     assert faces(data_project, "custom") == 1
-    fer("add", "custom", tmp_path / "theirs")
+    assert f"{too}: {tmp_path / 'mine'}\n" in fer("add", "custom", tmp_path / "theirs")
+    assert f"{too}: {tmp_path / 'mine'}\n" in fer("add", "custom", tmp_path / "theirs")
     assert faces(data_project, "custom") == 2
     fer("remove", "custom", "--force")
     assert faces(data_project, "custom") == 0

@@ -53,6 +53,8 @@ from tests.pipeline.schema.faults import PATH, ROOT, Change, assert_told, params
             lambda p: p["deploy"].update(student="kd-1"),
             ["deploy.student", "kd-1", "kd-1337", "student.seeds"],
         ),
+        (lambda p: p["student"].update(seeds=[]), ["student.seeds: []", "at least one"]),
+        (lambda p: p["student"].update(methods=[]), ["student.methods: []", "at least one"]),
         (
             lambda p: p["deploy"].update(teachers=["tiny_resent"]),
             ["deploy.teachers", "tiny_resent", "tiny_resnet"],
