@@ -8,7 +8,8 @@ import typer
 from fer_core.base.errors import ParamsError
 from fer_core.base.files import write_text
 from fer_core.base.params import PARAMS_FILE, read_params
-from fer_core.pipeline.dag.dag import DVC_FILE, read_pipeline, synced
+from fer_core.pipeline.dag.dag import synced
+from fer_core.pipeline.dag.reading import DVC_FILE, read_pipeline
 from fer_core.pipeline.schema.check import check_params, check_sources
 from fer_core.pipeline.schema.comments import commented, with_absent
 from fer_core.pipeline.schema.methods import check_methods

@@ -6,9 +6,9 @@ import yaml
 
 from fer_core.base.errors import ParamsError
 from fer_core.base.params import read_params
+from fer_core.pipeline.dag.cleaning import sections_read
 from fer_core.pipeline.dag.code import code_deps
 from fer_core.pipeline.dag.dag import synced
-from fer_core.pipeline.dag.keys import sections_read
 from tests.outside.peers import network_entry
 from tests.shipped import PIPELINE as TEXT
 from tests.shipped import ROOT, SAMPLE

@@ -10,23 +10,19 @@ adaptation, cross-validation, faces without labels and data sets left out with t
 """
 
 import io
-import re
-import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
 
 from fer_core.base.errors import ParamsError
 from fer_core.pipeline.dag.code import code_deps, code_files, is_code, stage_module
 from fer_core.pipeline.dag.keys import folds_of, keys_of, names_of, trained_teachers
+from fer_core.pipeline.dag.layout import in_paragraphs, lay_out, uncovered
+from fer_core.pipeline.dag.reading import DVC_FILE, parsed
 
-__all__ = ["DVC_FILE", "read_pipeline", "synced"]
+__all__ = ["synced"]
 
-DVC_FILE = Path("dvc.yaml")
 _FAN_IN = {
     "manifest": ["data/clean/{source}.arrow"],
     "datasheet": ["data/clean/{source}.arrow", "data/sources/{source}.json"],
@@ -86,8 +82,6 @@ _NEEDING = {
     "cross_dataset": ("cross_dataset", "cross_dataset_matrix"),
 }
 """Kind of name -> the stages that are left out where there is none of it."""
-_HIDDEN = "#~"
-"""Begins the lines of a stage that is left out: without teachers nothing can be fused."""
 _SECTIONS = {
     "teacher_a": ["teacher"],
     "teacher_b": ["teacher_b"],
@@ -133,32 +127,7 @@ some teacher has options of its own.
 """
 _ABSENT = "fer_core/base/absent.py"
 """A stage whose code asks which classes are absent reads the section `labels`."""
-_WIDTH = 130  # of a list that a person need not read item by item
-_BETWEEN = re.compile(r"(?<!^stages:)\n+(  \w+:\n|(?:metrics|plots|artifacts):\n)", re.M)
-"""An empty line before every stage but the first, and before what follows the stages."""
-_DEPS = re.compile(r"^( +)deps:\n((?:\1  - .*\n)+)", re.M)
-"""A stage's deps as ruamel writes them, one on a line."""
 _FOLD = "data/teachers/${key}/folds/"
-_RESTORE = "correct it, or `git checkout -- dvc.yaml` and then `fer dag sync`"
-
-
-def read_pipeline() -> str:
-    """The text of dvc.yaml.
-
-    Raises:
-        ParamsError: there is none in the working folder, or it is no text.
-    """
-    try:
-        return DVC_FILE.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        remedy = "run from the project's root; `git checkout -- dvc.yaml` restores it there"
-        raise ParamsError(
-            "The pipeline's file is missing.", where=DVC_FILE.absolute(), remedy=remedy
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ParamsError(
-            "The pipeline's file is not text.", where=DVC_FILE, found=error, remedy=_RESTORE
-        ) from error
 
 
 def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
@@ -177,169 +146,101 @@ def synced(text: str, params: dict[str, Any], root: Path = Path()) -> str:
     round_trip = YAML(typ="rt")  # keeps comments; builds plain values only
     round_trip.width = 4096
     round_trip.indent(mapping=2, sequence=4, offset=2)
-    document = _document(round_trip, re.sub(f"^{_HIDDEN}", "", text, flags=re.M), root)
-    stages = document["stages"]
-    names = names_of(params)
-    for stage, keys in keys_of(params, names, root).items():
+    document = parsed(round_trip, uncovered(text), root, {*_OPTIONAL, *_SECTIONS})
+    stages, names = document["stages"], names_of(params)
+    _set_keys(stages, keys_of(params, names, root))
+    ours = {
+        stage: module
+        for stage, outer in stages.items()
+        if (module := stage_module(outer.get("do", outer)["cmd"], root)) is not None
+    }
+    for stage, module in ours.items():
+        body = stages[stage].get("do", stages[stage])
+        per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
+        data = _data_deps(stage, body["deps"], params, names)
+        body["deps"] = data + per_item + code_deps(module, root, per_item)
+        knows_absent = root / _ABSENT in code_files(module, root, per_item)
+        read = _params_of(stage, body.get("params", []), params, knows_absent)
+        if read or "params" in body:
+            body["params"] = read
+        lay_out(stages[stage])
+    document["metrics"] = [
+        "metrics/headline.json",
+        *(f"data/students/{key}/record/val.json" for key in names["student"]),
+    ]
+    stream = io.StringIO()
+    round_trip.dump(document, stream)
+    hidden = {one for kind, some in _NEEDING.items() if not names[kind] for one in some}
+    return in_paragraphs(stream.getvalue(), {stage: stage in hidden for stage in ours})
+
+
+def _set_keys(stages: Any, keys: dict[str, Any]) -> None:
+    """Write the keys of every stage that is run for several.
+
+    Raises:
+        ParamsError: params ask for a stage that is not there.
+    """
+    for stage, of_stage in keys.items():
         if stage in stages:
-            stages[stage]["foreach"] = keys
-        elif keys:
+            stages[stage]["foreach"] = of_stage
+        elif of_stage:
             raise ParamsError(
                 "The pipeline lacks a stage that params.yaml asks for.",
                 where=DVC_FILE,
                 expected=stage,
             )
-    for stage, body in stages.items():
-        body = body.get("do", body)
-        if (module := stage_module(body["cmd"], root)) is None:
-            continue  # a stage of the user's own
-        fan_in = [
-            template.format(**{kind: name})
-            for template in _FAN_IN.get(stage, [])
-            for kind in names
-            if f"{{{kind}}}" in template
-            for name in names[kind]
-        ]
-        at_times = {kind: some.get(stage, []) for kind, some in _ONLY_WITH.items()}
-        own = [
-            dep
-            for dep in body["deps"]
-            if not is_code(dep)
-            and not _matches(dep, _FAN_IN.get(stage, []))
-            and not any(dep in some for some in at_times.values())
-        ]
-        own += [dep for kind, some in at_times.items() if names[kind] for dep in some]
-        per_item = [dep for dep in body["deps"] if dep.endswith(".py") and "${" in dep]
-        if stage == "logits_dev":
-            own = [dep for dep in own if not dep.startswith(_FOLD)] + [
-                f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
-            ]
-        body["deps"] = fan_in + own + per_item + code_deps(module, root, per_item)
-        if "labels" in params and root / _ABSENT in code_files(module, root, per_item):
-            body["params"] = [*(n for n in body.get("params", []) if n != "labels"), "labels"]
-        elif "labels" in body.get("params", []):
-            body["params"] = [name for name in body["params"] if name != "labels"]
-        if stage in _OPTIONAL or stage in _SECTIONS:
-            body["params"] = [
-                name for name in body["params"] if not _is_optional(stage, name)
-            ] + _optional_params(params, stage)
-        if (entry := _ENTRY.get(stage)) is not None:
-            body["params"] = [
-                name for name in body["params"] if not name.startswith(entry)
-            ] + _of_entry(params, stage, entry)
-    document["metrics"] = [
-        "metrics/headline.json",
-        *(f"data/students/{key}/record/val.json" for key in names["student"]),
-    ]
-    ours = [
-        stage
-        for stage, outer in stages.items()
-        if stage_module(outer.get("do", outer)["cmd"], root) is not None
-    ]
-    for stage in ours:
-        _lay_out(stages[stage])
-    stream = io.StringIO()
-    round_trip.dump(document, stream)
-    found = _BETWEEN.sub(r"\n\n\1", stream.getvalue())
-    hidden = {one for kind, some in _NEEDING.items() if not names[kind] for one in some}
-    for stage in ours:
-
-        def rewritten(block: re.Match[str], hides: bool = stage in hidden) -> str:
-            lines = _DEPS.sub(_in_paragraphs, block[0])
-            return re.sub("^(?=.)", _HIDDEN, lines, flags=re.M) if hides else lines
-
-        found = re.sub(rf"^  {stage}:\n(?:    .*\n)+", rewritten, found, flags=re.M)
-    return found
 
 
-def _lay_out(outer: Any) -> None:
-    """Put short lists and mappings of a stage on one line each, so that a person sees the graph and
-    not its punctuation.
+def _data_deps(
+    stage: str, deps: list[str], params: dict[str, Any], names: dict[str, list[str]]
+) -> list[str]:
+    """What a stage reads that is no code: of every name that it fans in, its own, and what it reads
+    only where there is some name of a kind.
     """
-    body = outer.get("do", outer)
-    keys = outer.get("foreach")
-    if isinstance(keys, dict) and keys:
-        outer["foreach"] = {key: _on_one_line(dict(item)) for key, item in keys.items()}
-    elif isinstance(keys, list) and _fits("foreach", keys):
-        outer["foreach"] = _on_one_line(list(keys))
-    for name in ("params", "outs", "metrics"):
-        entries = body.get(name, [])
-        for entry in entries:
-            if isinstance(entry, dict):
-                for path, options in entry.items():
-                    entry[path] = _on_one_line(dict(options))
-        if name in body and all(isinstance(entry, str) for entry in entries):
-            if _fits(name, entries):
-                body[name] = _on_one_line(list(entries))
-            else:
-                body[name] = list(entries)
-
-
-def _in_paragraphs(block: re.Match[str]) -> str:
-    """A list of deps as lines of data and lines of code, so that a stage fits on half a screen."""
-    inside, entries = f"{block[1]}  ", re.findall(r"- (.*)\n", block[2])
-    entries = [f"'{entry}'" if "${" in entry and entry[0] != "'" else entry for entry in entries]
-    data = [entry for entry in entries if not is_code(entry.strip("'"))]
-    code = [entry for entry in entries if is_code(entry.strip("'"))]
-    lines = [
-        line
-        for some in (data, code)
-        for line in textwrap.wrap(
-            ", ".join(some), _WIDTH - len(inside), break_long_words=False, break_on_hyphens=False
-        )
+    fan_in = [
+        template.format(**{kind: name})
+        for template in _FAN_IN.get(stage, [])
+        for kind in names
+        if f"{{{kind}}}" in template
+        for name in names[kind]
     ]
-    joined = "\n".join(f"{inside}{line.rstrip(',')}," for line in lines).rstrip(",")
-    return f"{block[1]}deps: [\n{joined}]\n"
+    at_times = {kind: some.get(stage, []) for kind, some in _ONLY_WITH.items()}
+    own = [
+        dep
+        for dep in deps
+        if not is_code(dep)
+        and not _matches(dep, _FAN_IN.get(stage, []))
+        and not any(dep in some for some in at_times.values())
+    ]
+    own += [dep for kind, some in at_times.items() if names[kind] for dep in some]
+    if stage == "logits_dev":
+        own = [dep for dep in own if not dep.startswith(_FOLD)] + [
+            f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
+        ]
+    return fan_in + own
 
 
-def _fits(name: str, entries: Sequence[str]) -> bool:
-    return len(f"      {name}: [{', '.join(entries)}]") <= _WIDTH
+def _params_of(
+    stage: str, read: list[str], params: dict[str, Any], knows_absent: bool
+) -> list[str]:
+    """The params of a stage, with those that it reads if they are there.
 
-
-def _on_one_line(values: Any) -> Any:
-    """The mapping or list as ruamel writes it on one line."""
-    found = CommentedMap(values) if isinstance(values, dict) else CommentedSeq(values)
-    found.fa.set_flow_style()
-    return found
-
-
-def _document(round_trip: YAML, text: str, root: Path) -> Any:
-    """What the text of dvc.yaml holds.
-
-    Raises:
-        ParamsError: not YAML, no stages, or a stage of ours without the lists that are rewritten
-            here.
+    Args:
+        stage: its name.
+        read: what its list says now.
+        params: all of params.yaml.
+        knows_absent: whether its code asks which classes are absent.
     """
-    try:
-        document = round_trip.load(text)
-    except YAMLError as error:
-        raise ParamsError(
-            "The pipeline's file is not valid YAML.", where=DVC_FILE, found=error, remedy=_RESTORE
-        ) from error
-    stages = document.get("stages") if isinstance(document, dict) else None
-    if not isinstance(stages, dict):
-        raise ParamsError("The pipeline's file holds no stages.", where=DVC_FILE, remedy=_RESTORE)
-    for stage, outer in stages.items():
-        body = outer.get("do", outer) if isinstance(outer, dict) else None
-        if not isinstance(body, dict) or "cmd" not in body:
-            raise ParamsError(
-                "A stage lacks its command.",
-                where=f"{DVC_FILE}: stages.{stage}.cmd",
-                remedy=_RESTORE,
-            )
-        if stage_module(body["cmd"], root) is None:
-            continue
-        lists = ["deps", "params"] if stage in _OPTIONAL or stage in _SECTIONS else ["deps"]
-        for name in lists:
-            found = body.get(name)
-            if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-                raise ParamsError(
-                    "A stage lacks a list of names.",
-                    where=f"{DVC_FILE}: stages.{stage}.{name}",
-                    found=found,
-                    remedy=_RESTORE,
-                )
-    return document
+    read = [name for name in read if name != "labels"]
+    if "labels" in params and knows_absent:
+        read.append("labels")
+    if stage in _OPTIONAL or stage in _SECTIONS:
+        read = [name for name in read if not _is_optional(stage, name)]
+        read += _optional_params(params, stage)
+    if (entry := _ENTRY.get(stage)) is not None:
+        read = [name for name in read if not name.startswith(entry)]
+        read += _of_entry(params, stage, entry)
+    return read
 
 
 def _optional_params(params: dict[str, Any], stage: str) -> list[str]:

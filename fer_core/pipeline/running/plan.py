@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fer_core.base.errors import ParamsError
 from fer_core.base.reading import read_yaml
 from fer_core.pipeline.dag.code import code_files, stage_module
-from fer_core.pipeline.dag.dag import DVC_FILE
+from fer_core.pipeline.dag.reading import DVC_FILE
 
 if TYPE_CHECKING:
     from fer_core.pipeline.checkout.workspace import Workspace

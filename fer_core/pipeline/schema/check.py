@@ -6,7 +6,8 @@ from typing import Any
 
 from fer_core.base.params import OPTIONAL_SECTIONS, SECTIONS, parse_section
 from fer_core.outside.described.options import OutsideEntry, is_outside
-from fer_core.pipeline.dag.keys import DESCRIPTORS, trained_teachers
+from fer_core.pipeline.dag.cleaning import DESCRIPTORS
+from fer_core.pipeline.dag.keys import trained_teachers
 from fer_core.pipeline.schema.adapt import check_adapt
 from fer_core.pipeline.schema.faults import check_section, refuse
 from fer_core.pipeline.schema.held_out import check_cross_dataset, check_crossval
