@@ -135,6 +135,8 @@ def original_counts(manifest: pd.DataFrame) -> list[dict[str, object]]:
         round(0.05 * found[name][0]) for name in ("rafdb_basic", "affectnet_full_balanced")
     )
     tests = [sum(counts) for counts in zip(*found.values(), strict=True)]
+    only = [found[name] for name in ("expw", "rafdb_compound_mapped", "rafml_argmax")]
+    of_only = [sum(counts) for counts in zip(*only, hq["expw_hq"], strict=True)]
     lines = [
         {"what": name, "table": ORIGINAL[name], "here": found[name], "layout": name}
         for name in SOURCES
@@ -147,6 +149,11 @@ def original_counts(manifest: pd.DataFrame) -> list[dict[str, object]]:
             "what": "hq_train as loaded: 5 % of RAF-DB and AffectNet carved into val",
             "table": (209_661, 21_503, 27_840),
             "here": (of_hq[0] - carved, of_hq[1] + carved, of_hq[2]),
+        },
+        {
+            "what": "eval_only: faces of ExpW of confidence 60 and more twice",
+            "table": (107_223, 12_518, 14_289),
+            "here": of_only,
         },
     ]
     return lines
@@ -187,14 +194,29 @@ def bridge(manifest: pd.DataFrame, name: str) -> dict[str, object]:
 
 
 def named_sets(manifest: pd.DataFrame, params: dict[str, object]) -> list[dict[str, object]]:
-    """Rows of every named set of the profile, and the number that it declares."""
+    """Rows of every named set of the profile, the number that it declares, and where all faces went
+    that its filters let pass whatever their split.
+    """
     sets = params["sets"]
     assert isinstance(sets, dict)
-    chosen = {name: SetFilter.model_validate(values) for name, values in sets.items()}
-    return [
-        {"name": name, "rows": int(select(manifest, one, name).sum()), "declared": one.rows}
-        for name, one in chosen.items()
-    ]
+    whole = manifest.assign(split="test")
+    lines = []
+    for name, values in sets.items():
+        one = SetFilter.model_validate(values)
+        passed = manifest[select(whole, one.model_copy(update={"split": None}), name)]
+        counts = passed["split"].value_counts()
+        dropped = passed.loc[passed["split"] == "dropped", "reason"].value_counts()
+        lines.append(
+            {
+                "name": name,
+                "rows": int(select(manifest, one, name).sum()),
+                "declared": one.rows,
+                "of": len(passed),
+                "final": [int(counts.get(final, 0)) for final in FINAL],
+                "dropped": {str(reason): int(count) for reason, count in dropped.items()},
+            }
+        )
+    return lines
 
 
 if __name__ == "__main__":

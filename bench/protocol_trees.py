@@ -25,6 +25,8 @@ FOLDERS = {
 }
 EXPW_HQ = 33_375
 """Faces of ExpW whose detector was at least 60 sure."""
+_SMALL, _SMALL_SIDE = ("fer2013_uniform_7", "ferplus_folders"), 48
+"""Data sets whose pictures are of FER2013's size, so that stage B leaves them out."""
 _RAF_IDS = ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral")
 _PHOTO = 3
 """At most so many faces in a photo of ExpW."""
@@ -151,7 +153,12 @@ def _expw(root: Path, share: float) -> list[tuple[Path, int]]:
 
 
 def _write_face(number: int, path: Path) -> None:
-    path.write_bytes(encoded(number, QUALITY))
+    data = encoded(number, QUALITY)
+    if any(name in path.parts for name in _SMALL):
+        large = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        small = cv2.resize(large, (_SMALL_SIDE, _SMALL_SIDE), interpolation=cv2.INTER_AREA)
+        data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    path.write_bytes(data)
 
 
 def _write_photo(number: int, path: Path, faces: int) -> None:

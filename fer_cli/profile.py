@@ -13,6 +13,7 @@ from fer_core.pipeline.dag.reading import DVC_FILE, read_pipeline
 from fer_core.pipeline.schema.check import check_params, check_sources
 from fer_core.pipeline.schema.comments import commented, with_absent
 from fer_core.pipeline.schema.methods import check_methods
+from fer_core.pipeline.schema.networks import check_networks
 
 __all__ = ["app", "use_profile"]
 
@@ -123,6 +124,7 @@ def use_profile(name: str, force: bool = False) -> None:
     check_sources(params, profiles[name])
     dag = synced(read_pipeline(), params)
     check_methods(params, profiles[name])
+    check_networks(params, profiles[name])
     write_text(PARAMS_FILE, text)
     write_text(DVC_FILE, dag)
 

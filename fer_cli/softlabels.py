@@ -1,5 +1,6 @@
 """`fer softlabels`: what the teachers say together, of any split, for people and other tools."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,8 +30,13 @@ def inspect(
 ) -> None:
     """Accuracy, and how sure and how spread the soft labels are at each temperature."""
     temperatures = temperature or [1.0, 1.2, 2.0, 4.0]
-    if min(temperatures) <= 0:
-        raise ParamsError("A temperature must be above 0.", found=temperatures)
+    if wrong := [value for value in temperatures if not 0 < value < math.inf]:
+        raise ParamsError(
+            "A temperature must be a number above 0.",
+            where="--temperature",
+            found=wrong,
+            remedy="give others, such as --temperature 1 --temperature 4",
+        )
     table = sharpness(fused_split(Params.load(), split), temperatures)
     shown = table.set_index("temperature").T
     typer.echo(shown.to_string(float_format=lambda value: f"{value:.4f}"))

@@ -30,11 +30,13 @@ _METHODS = """
 import json
 from pathlib import Path
 from fer_core.pipeline.schema.methods import check_methods
+from fer_core.pipeline.schema.networks import check_networks
 from fer_core.base.errors import FerError
 from fer_core.base.params import read_params
 fault = None
 try:
     check_methods(read_params(), Path("params.yaml"))
+    check_networks(read_params(), Path("params.yaml"))
 except FerError as error:
     fault = str(error)
 print(json.dumps({"fault": fault}))

@@ -31,11 +31,20 @@ from fer_core.pipeline.running.nursery import start_process
 from fer_core.workers.order import Order, Result, check_versions, explained
 from fer_core.workers.store import LostError, Store
 
-__all__ = ["main", "work"]
+__all__ = ["main", "unblock_signals", "work"]
 
 _PATIENCE = 0.5  # seconds
 _DEVICES = ("/proc/driver/nvidia/gpus", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """One of these is there where a GPU is, whatever CUDA_VISIBLE_DEVICES promises."""
+
+
+def unblock_signals() -> None:
+    """Let the signals that stop a worker through: Ray's processes block SIGINT. Windows has neither
+    SIGHUP nor a mask of signals.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        asked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, asked)
 
 
 def main() -> None:
@@ -43,8 +52,7 @@ def main() -> None:
     order = Order.read(Path(sys.argv[1]))
     stopped: list[int] = []
     node = platform.node()
-    asked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, asked)  # Ray's processes block the first
+    unblock_signals()
     with caught_signals(stopped.append):
         try:
             result = work(order, stopped)

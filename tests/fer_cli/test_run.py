@@ -53,12 +53,19 @@ def test_a_faulty_option_of_a_method_is_found_before_the_first_stage(project: Pa
         fer("run")
 
 
+def test_a_network_that_refuses_its_size_is_found_before_the_first_stage(project: Path) -> None:
+    edit(project / "params.yaml", "{arch: test_resnet}", "{arch: test_vit}")
+    with pytest.raises(ParamsError, match=r"teachers\.tiny_resnet\.arch[\s\S]*40 px"):
+        fer("run")
+
+
 def test_params_are_checked_again_only_after_a_change(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
     monkeypatch.setattr(ready, "check_params", lambda params, path: looked.append(1))
-    monkeypatch.setattr(ready, "check_methods", lambda params, path: None)
+    for name in ("check_methods", "check_networks"):
+        monkeypatch.setattr(ready, name, lambda params, path: None)
     assert fer("run") == fer("run") == 0
     assert len(looked) == 1
     edit(project / "params.yaml", "bootstrap: 400", "bootstrap: 401")

@@ -11,6 +11,7 @@ from fer_core.pipeline.dag.dag import synced
 from fer_core.pipeline.dag.reading import DVC_FILE, read_pipeline
 from fer_core.pipeline.schema.check import check_params, check_sources
 from fer_core.pipeline.schema.methods import check_methods
+from fer_core.pipeline.schema.networks import check_networks
 
 __all__ = ["check_ready"]
 
@@ -19,9 +20,10 @@ _FOUND_READY = Path(".dvc/tmp/fer_params_valid")
 
 
 def check_ready(params: dict[str, Any]) -> None:
-    """Check params.yaml with the options of all methods, and that dvc.yaml is in step.
+    """Check params.yaml with the options of all methods and all networks, and that dvc.yaml is in
+    step.
 
-    The options of methods load torch, and a run with nothing to do must not wait for that. So
+    Methods and networks load torch, and a run with nothing to do must not wait for that. So
     DVC's own folder for temporary things remembers the last state that was found ready: a hash of
     params.yaml, dvc.yaml and all code.
 
@@ -37,6 +39,7 @@ def check_ready(params: dict[str, Any]) -> None:
     if not known:
         check_params(params, PARAMS_FILE)
         check_methods(params, PARAMS_FILE)
+        check_networks(params, PARAMS_FILE)
     check_sources(params, PARAMS_FILE)
     if known:
         return

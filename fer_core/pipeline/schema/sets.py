@@ -38,12 +38,20 @@ def _check_declared(
     """Sets are of listed data sets, and have names of their own."""
     listed = params["manifest"]["sources"]
     for name, chosen in sets.items():
+        for key, named in (("sources", chosen.sources), ("without", chosen.without)):
+            refuse(
+                sorted(set(named or []) - set(listed)),
+                "A named set names a data set that is not listed.",
+                f"{path}: sets.{name}.{key}",
+                expected=f"some of manifest.sources: {', '.join(listed)}",
+                remedy="correct the name, add the data set to manifest.sources, or remove the set",
+            )
         refuse(
-            sorted(set(chosen.sources or []) - set(listed)),
-            "A named set is of a data set that is not listed.",
-            f"{path}: sets.{name}.sources",
-            expected=f"some of manifest.sources: {', '.join(listed)}",
-            remedy="correct the name, add the data set to manifest.sources, or remove the set",
+            [] if any(map(chosen.may_hold, listed)) else chosen.without or [],
+            "A named set leaves all of its data sets out.",
+            f"{path}: sets.{name}.without",
+            expected=f"fewer than all of {', '.join(chosen.sources or listed)}",
+            remedy="leave fewer out, or remove the set",
         )
     refuse(
         sorted(_DEV_SETS & set(evaluated)),

@@ -119,5 +119,8 @@ def test_a_teacher_of_another_run_and_a_temperature_of_zero_are_refused(
     write_logits(Path("data/logits/tiny_resnet/test"), other)
     with pytest.raises(ArtifactError, match="chosen with other teachers"):
         fused_split(Params.load(), "test")
-    done = CliRunner().invoke(app, ["softlabels", "inspect", "--temperature", "0"])
-    assert isinstance(done.exception, ParamsError)
+    for wrong in ("0", "nan", "inf", "-1"):
+        command = ["softlabels", "inspect", "--temperature", "2", "--temperature", wrong]
+        done = CliRunner().invoke(app, command)
+        assert isinstance(done.exception, ParamsError), wrong
+        assert f"found: [{float(wrong)}]" in str(done.exception)

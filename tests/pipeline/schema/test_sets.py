@@ -39,6 +39,20 @@ from tests.pipeline.schema.faults import PATH, Change, assert_told, params_after
             ["sets.real.sources", "fer2013", "manifest.sources"],
         ),
         (
+            lambda p: p["sets"].update(real={"without": ["fer2013"]}),
+            ["sets.real.without", "found: fer2013", "manifest.sources", "correct the name"],
+        ),
+        (
+            lambda p: p["sets"].update(none={"without": list(p["manifest"]["sources"])}),
+            ["leaves all of its data sets out", "sets.none.without", "leave fewer out"],
+        ),
+        (
+            lambda p: p["sets"].update(
+                none={"sources": ["sample_expw"], "without": ["sample_expw"]}
+            ),
+            ["leaves all of its data sets out", "fewer than all of sample_expw"],
+        ),
+        (
             lambda p: p["evaluation"].update(compare_set="nope"),
             ["evaluation.compare_set", "nope", "test_all_sources"],
         ),

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from fer_core.models.networks.backbone import build_classifier
 from fer_core.models.networks.card import ModelCard
 from fer_core.models.networks.saved import load_model
 from fer_core.training.loop import run as module
+from fer_core.training.loop.options import TrainOptions
 from fer_core.training.loop.run import TrainingRun, open_training_data, run_training
 from fer_core.training.losses.ce import CE
 from fer_core.training.students.student import StudentTask
@@ -52,7 +54,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
     return Pack.open(folder)
 
 
-def go(pack: Pack, root: Path, **settings: object) -> Student:
+def go(pack: Pack, root: Path, options: TrainOptions = OPTIONS, **settings: object) -> Student:
     """A run in a folder."""
     machine = Settings(device="cpu", runs=root / "runs", threads=1, **settings)  # type: ignore[arg-type]
     torch.manual_seed(0)
@@ -63,13 +65,28 @@ def go(pack: Pack, root: Path, **settings: object) -> Student:
         lambda epoch: student_view(epoch, VIEWS.count),
     )
     run = TrainingRun("student/ce-1", 1, pack, None, VIEWS, machine, CPU)
-    data = open_training_data(run, PREPROCESSING, OPTIONS)
-    run_training(run, root / "out", task, STUDENT, data, OPTIONS)
+    data = open_training_data(run, PREPROCESSING, options)
+    run_training(run, root / "out", task, STUDENT, data, options)
     return task
 
 
 def weights(root: Path) -> dict[str, Tensor]:
     return dict(load_model(root / "out" / "model")[0].state_dict())
+
+
+def test_the_record_says_which_metric_chose_among_the_kept_epochs(
+    pack: Pack, tmp_path: Path
+) -> None:
+    kept = {"eval_every": 3, "keep_checkpoints": 2, "select_by": "nll"}
+    go(pack, tmp_path / "kept", TrainOptions.model_validate(OPTIONS.model_dump() | kept))
+    sweep = json.loads((tmp_path / "kept/out/record/sweep.json").read_text())
+    summary = json.loads((tmp_path / "kept/out/record/summary.json").read_text())
+    history = pd.read_csv(tmp_path / "kept/out/record/history.csv")
+    assert (sweep["select_by"], sweep["epochs"]) == ("nll", [1])
+    assert history["val_nll"].isna().tolist() == [True, False, False]
+    assert sweep["selected_epoch"] == summary["selected_epoch"] == history["val_nll"].idxmin()
+    go(pack, tmp_path / "none")
+    assert not (tmp_path / "none/out/record/sweep.json").exists()
 
 
 def test_weights_that_are_read_back_with_one_bit_changed_are_refused(
