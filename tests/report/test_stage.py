@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
 from fer_cli.report import report as fer_report
 from fer_core.base.errors import ArtifactError, FerError, ParamsError
 from fer_core.base.files import read_json, write_json, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.evaluation.calibration.report import read_calibration
+from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.export.onnx.gates import plain_calibrator
 from fer_core.logits.store import read_recorded_logits
 from fer_core.report.facts.collect import TRUST
@@ -193,12 +195,21 @@ def test_the_tables_hold_everybody(project: Path) -> None:
         *((name, True) for name in ("best_single", "uniform", "ensemble", "per_class")),
     ]
     expected += [
-        (f"{name} T=1.2", False) for name in (*TEACHERS, "best_single", "uniform", "ensemble")
+        (f"{name} T=1.2", False)
+        for name in (*TEACHERS, *STUDENTS, "best_single", "uniform", "ensemble")
     ]
     for name in ("everything", "large"):
         mine = board[board["set"] == name]
         assert sorted(zip(mine["entry"], mine["calibrated"], strict=True)) == sorted(expected)
         assert mine["macro_f1"].is_monotonic_decreasing
+    fixed = board[(board["set"] == "large") & (board["entry"] == "kd-2 T=1.2")].iloc[0]
+    raw = board[(board["set"] == "large") & (board["entry"] == "kd-2")].iloc[0]
+    evaluation = read_evaluation(Path("data/evaluation/kd-2"))
+    mask = evaluation.sets["large"]
+    p = softmax(evaluation.test.eval[mask].astype(np.float64) / 1.2, axis=1)
+    nll = log_loss(evaluation.test.labels[mask], p, labels=range(len(CLASSES)))
+    assert fixed["nll"] == pytest.approx(nll, abs=1e-6) and np.isnan(fixed["nll_low"])
+    assert fixed["macro_f1_low"] == raw["macro_f1_low"]
     large = board[
         (board["set"] == "large") & (board["entry"] == "kd-2") & board["calibrated"]
     ].iloc[0]

@@ -126,6 +126,17 @@ def test_train_rows_that_nobody_learns_from_stay_out(project: Path) -> None:
     assert packed["sample_id"][packed["split"] != "train"].tolist() == held
 
 
+def test_a_quick_trial_packs_a_few_rows_of_each_class(project: Path) -> None:
+    run("a", "b")
+    file = Path("params.yaml")
+    file.write_text(file.read_text().replace("0.02}", "0.02, most_per_class: 3}"))
+    pack_stage.main()
+    packed = Pack.open(Path("data/pack/dev")).rows.frame
+    counts = packed.groupby(["split", "source", "label"]).size()
+    assert counts.max() == 3 and {"train", "val", "calib"} == set(packed["split"])
+    assert len(Pack.open(Path("data/pack/test")).rows) <= 3 * 7 * 2
+
+
 def test_pack_refuses_a_manifest_that_has_not_passed(project: Path) -> None:
     run("a")
     path = Path("data/manifest.parquet")

@@ -19,6 +19,7 @@ __all__ = [
     "NamedSets",
     "SetFilter",
     "TrainSet",
+    "a_few_of_each",
     "evaluated_sets",
     "leave_unlearned_out",
     "load_train_set",
@@ -183,6 +184,30 @@ def leave_unlearned_out(frame: pd.DataFrame, learned: Iterable[TrainSet]) -> pd.
     for one in learned:
         keep[one.rows(frame)] = True
     return frame[keep]
+
+
+def a_few_of_each(frame: pd.DataFrame, sets: Mapping[str, SetFilter], most: int) -> pd.DataFrame:
+    """The first rows by sample_id of each split, data set and class, and of these in every named
+    set, so that none becomes empty.
+
+    Args:
+        frame: rows of a manifest, with the columns that `select` reads.
+        sets: section `sets`.
+        most: rows of each.
+
+    Raises:
+        DataError: as `select`.
+    """
+    ordered = frame.sort_values("sample_id")
+    masks = [
+        np.ones(len(ordered), dtype=bool),
+        *(select(ordered, chosen, name) for name, chosen in sets.items()),
+    ]
+    keep = pd.Series(False, index=ordered.index)
+    for mask in masks:
+        place = ordered[mask].groupby(["split", "source", "label"]).cumcount()
+        keep[place.index[place < most]] = True
+    return frame[keep.reindex(frame.index)]
 
 
 def load_train_set(params: Params, name: str | None) -> TrainSet | None:

@@ -46,10 +46,13 @@ class PackOptions(Section):
         shard_megabytes: greatest size of the images of one shard, in 10^6 bytes.
         train_sets: named sets whose train rows are packed; null packs all. Teachers answer for
             every packed train row, so leave out rows that nobody learns from.
+        most_per_class: of each split, data set and class at most so many rows are packed, and so
+            many of them of every named set, for a quick trial; null packs all.
     """
 
     shard_megabytes: Annotated[float, Field(gt=0)]
     train_sets: Annotated[list[str], Field(min_length=1)] | None = None
+    most_per_class: Annotated[int, Field(ge=1)] | None = None
 
 
 def assign_shards(sample_ids: Iterable[str], sizes: np.ndarray, limit: float) -> np.ndarray:

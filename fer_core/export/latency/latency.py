@@ -25,6 +25,7 @@ from fer_core.export.latency.alone import Alone, measure_alone
 from fer_core.export.latency.records import COLUMNS
 from fer_core.export.latency.subjects import CPU, Network, Subject
 from fer_core.export.onnx.options import LatencyOptions
+from fer_core.pixels.framing import FaceBox, crop_face
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import YuNet
 from fer_core.predict.onnx_runtime import onnxruntime
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 _CROPS, _CROP_SIDE = 16, 112
 _SAME_WORK = ["provider", "scope", "batch", "threads", "size"]
 _PHOTO = (480, 640, 3)
+_FACE = FaceBox(220, 120, 160, 200, 1.0)
 _FEWER = 10
 """A search for faces takes as long as many answers, and varies less: so many times fewer calls."""
 _CAN_PIN = hasattr(os, "sched_setaffinity")
@@ -83,7 +85,9 @@ def measure_latency(
 
     Returns:
         One row a combination with the columns `COLUMNS`. Scope "model" is one call of the network
-        on prepared images; "crop" begins with face crops and holds preparation too. Times are of
+        on prepared images; "crop" begins with face crops and holds preparation too; with a detector
+        "photo" is the search for faces in a photo alone, and "whole" all from a photo with one face
+        to its answer. Times are of
         one call, not of one image. `best_p50_ms` is the least p50 of a round; `ratio_to_reference`
         divides it by the reference's, empty where there is none of the size. `ratio_to_fp32` is the
         median over rounds of the p50 over that of the same model's fp32 file in the same round,
@@ -113,6 +117,8 @@ def measure_latency(
             for batch in options.batches:
                 if subject.batched or batch == 1:
                     cases += _cases(network, crops, batch, about)
+            if detector is not None:
+                cases.append(_whole(detector, network, about))
     if detector is not None:
         cases += [_search(detector, count) for count in threads]
     times = _timed_rounds(cases, options)
@@ -178,9 +184,27 @@ def _cases(
     return [Case(about | {"scope": scope}, call) for scope, call in work.items()]
 
 
+def _whole(detector: YuNet, network: Network, about: dict[str, Any]) -> Case:
+    """Finding a face in a photo, cutting it out and answering for it. Where the face is, is given:
+    the search takes as long whatever there is to see.
+    """
+    photo = _photo()
+
+    def call() -> object:
+        detector.detect(photo)
+        return network.run(network.prepare([crop_face(photo, _FACE)]))
+
+    facts = about | {"batch": 1, "crop_side": 0, "scope": "whole"}
+    return Case(facts, call, 1 / _FEWER)
+
+
+def _photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, _PHOTO, dtype=np.uint8)
+
+
 def _search(detector: YuNet, threads: int) -> Case:
     """Finding faces in a photo; its time does not depend on what there is to see."""
-    photo = np.random.default_rng(0).integers(0, 256, _PHOTO, dtype=np.uint8)
+    photo = _photo()
     provider = CPU.removesuffix("ExecutionProvider")
     about = {"model": "detector", "precision": "fp32", "provider": provider, "scope": "photo"}
     sizes = {"batch": 1, "threads": threads, "size": _PHOTO[1], "crop_side": 0}

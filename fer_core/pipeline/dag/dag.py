@@ -253,6 +253,8 @@ def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
     optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
     if len(trained_teachers(params)) < len(params["teachers"]):
         optional += _WITH_OUTSIDE.get(stage, [])
+    if stage == "pack" and params["pack"].get("most_per_class"):
+        return [*optional, "sets"]
     return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
 
 
@@ -272,7 +274,7 @@ def _value(params: dict[str, Any], name: str) -> Any:
 
 def _is_optional(stage: str, param: str) -> bool:
     known = (*_OPTIONAL.get(stage, []), *_WITH_OUTSIDE.get(stage, []))
-    return param.startswith("sets.") or param in known
+    return param.startswith("sets.") or param == "sets" or param in known
 
 
 def _matches(dep: str, templates: list[str]) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from fer_core.base.git import copy_project
+from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import load_settings, project_root
 from fer_core.base.signals import run_in_group
@@ -25,12 +26,15 @@ from fer_core.web.bundle import BUNDLE
 __all__ = ["run_smoke", "smoke_params"]
 
 _STEPS, _VAL_ROWS = 2, 1
+_LEAST, _VIEWS = 16, 2
+"""Fewest faces of a class, and most views of a face."""
 
 
 def run_smoke(root: Path) -> int:
     """Run the pipeline on smoke parameters beside the checkout, which stays as it is.
 
-    Data stages are taken from DVC's cache where they have run; otherwise they run in full.
+    Data stages up to the gate are taken from DVC's cache where they have run; otherwise they run in
+    full. Of each class a few faces are packed.
 
     Args:
         root: of the checkout.
@@ -57,8 +61,8 @@ def run_smoke(root: Path) -> int:
 
 
 def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of the same stages, with trainings of two epochs of two steps, and little of all
-    that is repeated. The argument is changed.
+    """Parameters of the same stages, with trainings of two epochs of two steps, few faces of each
+    class, and little of all that is repeated. The argument is changed.
     """
     for section in _sections(params, "train"):
         section |= {"max_train_batches": _STEPS, "max_val_batches": _VAL_ROWS}
@@ -68,6 +72,9 @@ def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
             section.pop(key, None)
     for margin in _sections(params, "arcface"):
         margin |= {"warmup_epochs": 0, "ramp_end": min(1, margin.get("ramp_end", 0))}
+    batch = max(section["batch"] for section in _sections(params, "train") if "batch" in section)
+    params["pack"]["most_per_class"] = max(_LEAST, -(-_STEPS * batch // len(CLASSES)))
+    params["views"]["count"] = min(params["views"]["count"], _VIEWS)
     params["evaluation"]["bootstrap"] = 100
     params["latency"] |= {"rounds": 1, "calls": 5, "warm_up": 1, "batches": [1], "threads": [1]}
     if "crossval" in params:

@@ -2,7 +2,7 @@
 plots.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from fer_core.base.labels import CLASSES
 from fer_core.evaluation.calibration.calibrators import source_of
 from fer_core.evaluation.metrics.metrics import METRICS, class_details, outcome_of
-from fer_core.report.facts.collect import RunFacts
+from fer_core.report.facts.collect import ModelFacts, RunFacts
 from fer_core.report.facts.doubt import entry_overlap, overlaps
 from fer_core.report.facts.summary import student_metrics
 
@@ -67,21 +67,8 @@ def leaderboard_lines(facts: RunFacts) -> list[dict[str, Any]]:
         )
     for key, model in facts.each_student():
         for name in model.evaluation.sets:
-            measured = model.reliability[name]
-            for calibrated, stage in ((False, "raw"), (True, "temperature_scaled")):
-                about = {
-                    "set": name,
-                    "entry": key,
-                    "kind": "student",
-                    "calibrated": calibrated,
-                    "chosen": False,
-                }
-                lines.append(
-                    about
-                    | {"space": "", "weights": "", "rows": measured["rows"]}
-                    | _cells(measured[stage]["metrics"])
-                    | doubt(name, dict.fromkeys(facts.taught.get(key, ()), 1.0))
-                )
+            doubted = doubt(name, dict.fromkeys(facts.taught.get(key, ()), 1.0))
+            lines += [line | doubted for line in _student_lines(key, model, name)]
     order = {name: place for place, name in enumerate(facts.deployed.evaluation.sets)}
     return sorted(lines, key=lambda line: (order[line["set"]], -line["macro_f1"]))
 
@@ -200,6 +187,26 @@ def _over_seeds(values: Sequence[float | None]) -> dict[str, float | None]:
         "min": float(found.min()),
         "max": float(found.max()),
     }
+
+
+def _student_lines(key: str, model: ModelFacts, name: str) -> Iterator[dict[str, Any]]:
+    """A student on a set: raw, calibrated, and at each fixed temperature, of which there are no
+    intervals.
+    """
+    measured = model.reliability[name]
+
+    def line(entry: str, calibrated: bool) -> dict[str, Any]:
+        about = {"set": name, "entry": entry, "kind": "student", "calibrated": calibrated}
+        return about | {"chosen": False, "space": "", "weights": "", "rows": measured["rows"]}
+
+    for calibrated, stage in ((False, "raw"), (True, "temperature_scaled")):
+        yield line(key, calibrated) | _cells(measured[stage]["metrics"])
+    raw = _cells(measured["raw"]["metrics"])
+    kept = {column: raw[column] for column in raw if column.startswith(OF_PREDICTIONS)}
+    for fixed in model.evaluation.metrics[name].get("fixed_temperatures", []):
+        surer = {metric: fixed[metric] for metric in METRICS if metric in fixed}
+        rest = dict.fromkeys(raw, float("nan")) | kept | surer
+        yield line(f"{key} T={fixed['temperature']:g}", False) | rest
 
 
 def _cells(metrics: dict[str, Any], names: Sequence[str] = METRICS) -> dict[str, float]:

@@ -11,6 +11,7 @@ from fer_core.base.params import parse_section
 from fer_core.dataset.pack.named_sets import (
     NamedSets,
     SetFilter,
+    a_few_of_each,
     evaluated_sets,
     leave_unlearned_out,
     select,
@@ -153,6 +154,36 @@ def test_sets_take_the_same_rows_from_what_is_packed(
 def _trains(frame: pd.DataFrame, chosen: SetFilter) -> bool:
     picked = frame[select(frame, chosen)]
     return bool((picked["split"] == "train").any())
+
+
+def test_a_few_of_each_are_of_each_split_data_set_and_class_and_leave_no_set_empty() -> None:
+    frame = pd.DataFrame(
+        {
+            "sample_id": [f"{i % 4}/{i:03}" for i in range(240)][::-1],
+            "label": [i % 3 for i in range(240)],
+            "split": ["train", "test"] * 120,
+            "source": ["a"] * 120 + ["b"] * 120,
+            "usage": ["PublicTest" if i < 200 else "PrivateTest" for i in range(240)],
+            "min_side": 100,
+            "confidence": None,
+        }
+    ).astype({"confidence": "float32"})
+    last = frame.sort_values("sample_id")["sample_id"].iloc[-1]
+    frame.loc[frame["sample_id"] == last, ["split", "min_side"]] = ["test", 900]
+    sets = {
+        "large": SetFilter(min_side=900),
+        "private": SetFilter(usage=["PrivateTest"], sources=["b"]),
+    }
+    few = a_few_of_each(frame, sets, 2)
+    plain = a_few_of_each(frame, {}, 2)
+    counts = plain.groupby(["split", "source", "label"]).size()
+    assert len(counts) == 2 * 2 * 3 and set(counts) == {2}
+    assert list(few.index) == sorted(few.index) and set(plain.index) < set(few.index)
+    assert few[select(few, sets["large"])]["sample_id"].tolist() == [last]
+    private = few[select(few, sets["private"])]
+    assert set(private["label"]) == {0, 1, 2} and len(private) < 15
+    with pytest.raises(DataError, match="huge"):
+        a_few_of_each(frame, {"huge": SetFilter(min_side=901)}, 2)
 
 
 def test_a_set_whose_rows_are_all_val_rows_trains_nothing() -> None:

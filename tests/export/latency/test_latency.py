@@ -230,6 +230,10 @@ def test_a_search_for_faces_is_timed_beside_the_networks(exported: Exported) -> 
     assert search["model"] == "detector" and search["calls"] == 2
     assert search["p50_ms"] > 2 * table.loc[table["scope"] == "crop", "p50_ms"].item()
     assert np.isnan(search["memory_mb"]) and table["memory_mb"].max() > 0
+    (whole,) = table[table["scope"] == "whole"].to_dict("records")
+    assert whole["model"] == "kd-1" and whole["calls"] == 2 and whole["p95_ms"] >= whole["p50_ms"]
+    assert whole["p50_ms"] > table.loc[table["scope"] == "crop", "p50_ms"].item()
+    assert whole["memory_mb"] == table["memory_mb"].max()
 
 
 def test_what_it_takes_is_that_of_a_process_of_its_own(exported: Exported, tmp_path: Path) -> None:

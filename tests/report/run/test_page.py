@@ -257,6 +257,7 @@ def test_latency_is_shown_with_machine_protocol_and_verdict(page: Page) -> None:
         "int8 is not promoted: drop of macro-F1",
         "1,000 calls in 10 rounds",
         "640 × 480 pixels takes 7.5 ms on 1 thread (p95 8.5)",
+        "from photo to answer: 9.5 ms on 1 thread with fp32 (p95 10.5).",
     ):
         assert text in words(shown)
     rows = page.table("Batches of 1", shown)
