@@ -1,12 +1,13 @@
 """What each ingredient of the protocol is worth: ResNet-18 and the student that it teaches, with
-one ingredient taken out at a time, on FER2013 and FERPlus.
+one ingredient taken out at a time, on FER2013 and FERPlus; and the methods as arms of their own,
+where the protocol's are a chain.
 
 Run: python -m bench.ingredients_bench --data FOLDER --work FOLDER --page PAGE.md
 (some hours of two cores; what has ended in --work is not done again)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. Each arm is a clone with the profile
 `protocol-cpu`, one teacher and one student, on one shared cache. An arm and the whole protocol are
-compared on the same faces; one training of each says nothing of other seeds.
+compared on the same faces. The teacher is trained once, so its lines say nothing of other seeds.
 """
 
 from pathlib import Path
@@ -14,9 +15,19 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import after_holm, against, both_label_sets, fer, lay_clone, write_page
+from bench.fer2013_project import (
+    after_holm,
+    after_scaling,
+    against,
+    ahead_of_bases,
+    both_label_sets,
+    fer,
+    lay_clone,
+    write_page,
+)
 
 SEED = 1337
+SEEDS = [SEED, 2025, 42]
 CHANGES: dict[str, Any] = {
     "cpu_threads": 1,
     "teachers": {"rn18": {"arch": "resnet18", "stage": "b"}},
@@ -25,21 +36,30 @@ CHANGES: dict[str, Any] = {
     "ensemble.weightings": {},
     "ensemble.kinds": ["global"],
     "student.methods": ["kd"],
-    "student.seeds": [SEED],
+    "student.seeds": SEEDS,
     "deploy.student": f"kd-{SEED}",
     "deploy.teachers": [],
     "evaluation.compare_set": "fer2013_publictest",
     "evaluation.allow_unequal_budgets": True,
 }
 WHOLE = "whole"
+METHODS: dict[str, dict[str, Any]] = {
+    "ce": {"label_smoothing": 0.0},
+    "kd": {"temperature": 2.0, "alpha": 0.5},
+    "dkd": {"form": "original", "temperature": 2.0, "alpha": 0.5, "beta": 4.0},
+}
+"""As in the protocol, but each from the initial weights and with the epochs of `student.train`."""
 ARMS: dict[str, dict[str, Any]] = {
-    WHOLE: {},
+    WHOLE: {
+        "student.methods": [*METHODS],
+        **{f"student.{method}": section for method, section in METHODS.items()},
+    },
     "without CLAHE": {"preprocessing.clahe": False},
     "without class weights": {"teacher.train.balance": "none", "teacher_b.train.balance": "none"},
     "a plain head for ArcFace": {"teacher.head.angular": False},
     "stage A alone": {"teachers": {"rn18": {"arch": "resnet18"}}},
 }
-MODELS = {"rn18": "teacher", f"kd-{SEED}": "student"}
+TEACHER, SET = "rn18", CHANGES["evaluation.compare_set"]
 
 
 def main(
@@ -52,7 +72,9 @@ def main(
     for arm, changes in ARMS.items():
         project = _clone_of(work, arm)
         lay_clone(project, CHANGES | changes, both_label_sets(data), "protocol-cpu", work / "cache")
-        fer(project, "run", *(f"calibrate@{model}" for model in MODELS))
+        methods = METHODS if arm == WHOLE else ["kd"]
+        models = [TEACHER, *(f"{method}-{seed}" for method in methods for seed in SEEDS)]
+        fer(project, "run", *(f"calibrate@{model}" for model in models))
     _write_page(page, work)
     typer.echo(f"wrote {page}")
 
@@ -63,16 +85,20 @@ def _clone_of(work: Path, arm: str) -> Path:
 
 def _write_page(page: Path, work: Path) -> None:
     whole = _clone_of(work, WHOLE)
-    arms = [arm for arm in ARMS if arm != WHOLE]
-    pairs = after_holm(
-        {
-            (model, arm): against(whole, _clone_of(work, arm), model, [SEED])
-            for model in MODELS
-            for arm in arms
-        }
-    )
+    clones = {arm: _clone_of(work, arm) for arm in ARMS if arm != WHOLE}
     write_page(
-        page, "ingredients.md.j2", models=MODELS, set=CHANGES["evaluation.compare_set"], pairs=pairs
+        page,
+        "ingredients.md.j2",
+        set=SET,
+        seeds=SEEDS,
+        scaled={method: after_scaling(whole, method, SEEDS, SET) for method in METHODS},
+        methods=ahead_of_bases(whole, {"kd": "ce", "dkd": "ce"}, SEEDS),
+        teachers=after_holm(
+            {arm: against(whole, clone, TEACHER, [SEED]) for arm, clone in clones.items()}
+        ),
+        students=after_holm(
+            {arm: against(whole, clone, "kd-{seed}", SEEDS) for arm, clone in clones.items()}
+        ),
     )
 
 

@@ -5,8 +5,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench import doubts_bench, negatives_bench, outside_bench, targets_bench
+import pytest
+
+from bench import doubts_bench, ingredients_bench, negatives_bench, outside_bench, targets_bench
 from fer_core.base.files import sha256_file
+from fer_core.base.params import read_params
+from fer_core.pipeline.schema.check import check_params
+from fer_core.pipeline.schema.methods import check_methods
 from fer_core.predict.predictor import Predictor
 from fer_core.predict.ready import ready_model
 from fer_core.report.templates.load import page_environment
@@ -119,14 +124,36 @@ def test_doubts() -> None:
 
 
 def test_ingredients() -> None:
+    scaled = [
+        {name: {"value": value} for name in ("accuracy", "macro_f1", "nll", "ece")}
+        for value in (0.5, 0.6, 0.7)
+    ]
     text = rendered(
         "ingredients.md.j2",
-        models={"rn18": "teacher", "kd-1337": "student"},
         set="publictest",
-        pairs={("rn18", "without CLAHE"): pair(0.02), ("kd-1337", "without CLAHE"): pair(-0.02)},
+        seeds=[1, 2, 3],
+        scaled=dict.fromkeys(ingredients_bench.METHODS, scaled),
+        methods={"kd": pair(0.04)},
+        teachers={"without CLAHE": pair(0.02)},
+        students={"without CLAHE": pair(-0.08)},
     )
     assert "| without CLAHE | +0.020 (+0.010 to +0.030) |" in text
-    assert "| without CLAHE | -0.020 (-0.030 to -0.010) |" in text
+    assert "| without CLAHE | -0.080 (-0.090 to -0.070) | -0.030 to -0.010 |" in text
+    assert "| kd | +0.040 (+0.030 to +0.050) | +0.000 to +0.020 |" in text
+    assert "| dkd | 0.600 ± 0.100 |" in text
+
+
+@pytest.mark.parametrize("arm", ingredients_bench.ARMS)
+def test_every_arm_of_the_ingredients_is_a_valid_set_of_parameters(arm: str) -> None:
+    params = read_params(ROOT / "profiles/protocol-cpu.yaml")
+    for name, value in (ingredients_bench.CHANGES | ingredients_bench.ARMS[arm]).items():
+        *outer, last = name.split(".")
+        section = params
+        for key in outer:
+            section = section[key]
+        section[last] = value
+    check_params(params, Path("params.yaml"))
+    check_methods(params, Path("params.yaml"))
 
 
 def test_kinds_of_targets() -> None:

@@ -111,6 +111,15 @@ def test_a_training_stage_declares_the_named_set_it_learns_from_and_no_other() -
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def test_a_trial_of_a_few_rows_declares_all_named_sets_where_it_packs_alone() -> None:
+    params = deepcopy(PARAMS)
+    params["pack"]["most_per_class"] = 3
+    text = synced(TEXT, params, ROOT)
+    changed = {name for name, body in stages(text).items() if body != stages(TEXT)[name]}
+    assert changed == {"pack"} and "sets" in stages(text)["pack"]["params"]
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def with_folds(params: dict, folds: int) -> dict:  # type: ignore[type-arg]
     params["teacher"]["folds"] = folds
     return params

@@ -274,7 +274,8 @@ def _value(params: dict[str, Any], name: str) -> Any:
 
 def _is_optional(stage: str, param: str) -> bool:
     known = (*_OPTIONAL.get(stage, []), *_WITH_OUTSIDE.get(stage, []))
-    return param.startswith("sets.") or param == "sets" or param in known
+    of_trial = stage == "pack" and param == "sets"
+    return param.startswith("sets.") or of_trial or param in known
 
 
 def _matches(dep: str, templates: list[str]) -> bool:

@@ -59,9 +59,18 @@ def check_memory(
     """Refuse a training for which there is not enough memory, before it has read a picture.
 
     Raises:
-        ModelError: there is not; says how many parts of a batch would fit.
+        ModelError: there is not; says how many parts of a batch would fit. Or the network takes no
+            images of this size.
     """
-    least = training_bytes(network, size, options)
+    try:
+        least = training_bytes(network, size, options)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ModelError(
+            "This network takes no images of this size.",
+            where="preprocessing.size",
+            found=f"{size} px: {str(error).partition(chr(10))[0]}",
+            remedy="another size, such as a multiple of 32; `fer run` tells before it starts",
+        ) from error
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
     if least <= free:
         return

@@ -71,7 +71,7 @@ class Negatives:
         self, logits: Tensor, targets: Tensor | None, batch: Batch
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The term of a batch (without its weight), and what it did: `negl_applied` and
-        `negl_entropy` of each row, and `negl_gate` where there is one.
+        `negl_entropy` of each row, `negl_gate` where there is one, and `negl_loss`.
 
         Args:
             logits: student's, float32 [N, C].
@@ -87,7 +87,11 @@ class Negatives:
         losses = negative_loss(logits, self._wrong(logits, targets, batch.labels, drawn[:, 1]))
         if self._options.gate == "none":
             total = (losses * applied).sum() / applied.sum().clamp(min=1)
-            return total, {"negl_applied": applied, "negl_entropy": entropy}
+            return total, {
+                "negl_applied": applied,
+                "negl_entropy": entropy,
+                "negl_loss": total.detach(),
+            }
         gate = self._learnt(logits.device).weights(
             logits, batch.epoch / self._epochs, (batch.epoch, batch.step)
         )
@@ -97,14 +101,25 @@ class Negatives:
             "negl_applied": applied * gate,
             "negl_entropy": entropy,
             "negl_gate": gate,
+            "negl_loss": total.detach(),
         }
 
-    def check(self, applied: float) -> None:
-        """Stop a run in which the term has died.
+    def check(self, applied: float, loss: float) -> None:
+        """Stop a run in which the term has died, or has run away.
 
         Raises:
-            TrainingError: the share of rows that it works on is below `least_applied`.
+            TrainingError: the share of rows that it works on is below `least_applied`, or its mean
+                loss is above `most_loss`.
         """
+        most = self._options.most_loss
+        if most is not None and not loss <= most:
+            raise TrainingError(
+                "Negative learning runs away.",
+                where="negl",
+                found=f"a mean loss of {loss:.4g} in an epoch",
+                expected=f"at most {most:g} (negl.most_loss)",
+                remedy="a smaller negl.weight, or a smaller student.train.lr",
+            )
         if applied < self._options.least_applied:
             raise TrainingError(
                 "Negative learning no longer does anything.",

@@ -53,6 +53,8 @@ class NegLOptions(Section):
             that it tends to weigh nothing: give `least_applied` too.
         least_applied: the run stops where the share of rows that the term works on, weighed by the
             gate, is below this in an epoch; 0 lets it go on.
+        most_loss: the run stops where the mean of the term over a batch's rows, without its weight,
+            is above this on average over an epoch; null lets it go on.
     """
 
     weight: Annotated[float, Field(gt=0)]
@@ -67,6 +69,7 @@ class NegLOptions(Section):
     min_support: Annotated[int, Field(ge=0)] = 0
     gate: Literal["none", "learnt"] = "none"
     least_applied: Annotated[float, Field(ge=0, le=1)] = 0.0
+    most_loss: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

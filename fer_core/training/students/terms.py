@@ -106,12 +106,12 @@ class Auxiliary:
         """Mean over the rows since last asked of what each term did, for the history.
 
         Raises:
-            TrainingError: a term has died, and its options do not allow it.
+            TrainingError: a term has died or run away, and its options do not allow it.
         """
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, {}
         if self._negatives is not None and "negl_applied" in means:
-            self._negatives.check(means["negl_applied"])
+            self._negatives.check(means["negl_applied"], means["negl_loss"])
         return means
 
     def state(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Auxiliary:
     def _note(self, **values: Tensor) -> None:
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0) + value.double().sum()
-            self._counts[name] = self._counts.get(name, 0) + len(value)
+            self._counts[name] = self._counts.get(name, 0) + value.numel()
 
     def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if torch.is_grad_enabled():  # the classifier itself may be frozen, and not in training mode

@@ -49,6 +49,13 @@ def test_it_is_about_what_a_process_grows_by(arch: str, size: int) -> None:
     assert 0.7 < found / float(done.stdout) < 1.6
 
 
+def test_a_size_that_the_network_refuses_is_told_before_the_first_step() -> None:
+    network = build_classifier("test_vit", 160)
+    with pytest.raises(ModelError, match=r"no images of this size[\s\S]*100 px") as caught:
+        check_memory(network, 100, OPTIONS, torch.device("cpu"))
+    assert "remedy" in str(caught.value)
+
+
 def test_parts_of_a_batch_precision_and_a_frozen_network_take_less() -> None:
     network = build_classifier("test_resnet", 40)
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -42,6 +42,14 @@ def test_learning_rate_below_the_least_one_is_refused():
         KD(temperature=2, alpha=0.5, lr=0)
 
 
+def test_more_kept_checkpoints_than_epochs_are_refused():
+    kept = OPTIONS.model_validate(OPTIONS.model_dump() | {"keep_checkpoints": 3})
+    with pytest.raises(ValidationError, match="keep_checkpoints must not exceed epochs"):
+        TrainOptions.model_validate(kept.model_dump() | {"keep_checkpoints": 4})
+    with pytest.raises(ParamsError, match=r"method's epochs.*keep_checkpoints must not exceed"):
+        kept.changed(epochs=2)
+
+
 def test_class_weights_are_refused_for_students_whose_losses_have_none():
     values = OPTIONS.model_dump() | {"batch": 14}
     assert StudentTrainOptions.model_validate(values | {"balance": "batches"}).balance == "batches"

@@ -151,6 +151,7 @@ def test_activity_is_told_once_an_epoch() -> None:
     assert set(found) == {
         "negl_applied",
         "negl_entropy",
+        "negl_loss",
         "proto_applied",
         "proto_cosine",
         "lp_included",
@@ -188,6 +189,21 @@ def test_a_run_stops_where_negative_learning_has_died() -> None:
     loss_of(one)
     with pytest.raises(TrainingError, match="no longer does anything"):
         one.activity()
+
+
+@pytest.mark.parametrize("gate", ["none", "learnt"])
+def test_a_run_stops_where_negative_learning_runs_away(gate: str) -> None:
+    one = task(network(), negl={**NEGL, "gate": gate})
+    loss_of(one)
+    found = one.activity()["negl_loss"]
+    assert found > 0
+    calm = task(network(), negl={**NEGL, "gate": gate, "most_loss": 1.01 * found})
+    loss_of(calm)
+    calm.activity()
+    wild = task(network(), negl={**NEGL, "gate": gate, "most_loss": 0.99 * found})
+    loss_of(wild)
+    with pytest.raises(TrainingError, match=r"runs away[\s\S]*negl.most_loss"):
+        wild.activity()
 
 
 def test_the_learnt_gate_weighs_rows_and_dies_as_nothing_holds_it() -> None:
