@@ -116,7 +116,8 @@ def test_a_trial_of_a_few_rows_declares_all_named_sets_where_it_packs_alone() ->
     params["pack"]["most_per_class"] = 3
     text = synced(TEXT, params, ROOT)
     changed = {name for name, body in stages(text).items() if body != stages(TEXT)[name]}
-    assert changed == {"pack"} and "sets" in stages(text)["pack"]["params"]
+    assert changed == {"pack", "report"} and "sets" in stages(text)["pack"]["params"]
+    assert "pack.most_per_class" in stages(text)["report"]["params"]
     assert synced(text, PARAMS, ROOT) == TEXT
 
 

@@ -105,7 +105,7 @@ _OPTIONAL = {
     "predict": ["cpu_threads", "student.mirror"],
     "calibrate": ["deploy.calibration"],
     "onnx": ["student.init", "student.mirror", "crossval"],
-    "report": ["crossval", "cross_dataset"],
+    "report": ["crossval", "cross_dataset", "pack.most_per_class"],
     "crossval": ["cpu_threads"],
     "cross_dataset": ["cpu_threads", "student.set", "student.preprocessing", "student.mirror"],
     "cross_dataset_matrix": ["manifest.eval_only", "student.set"],

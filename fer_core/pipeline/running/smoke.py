@@ -15,19 +15,23 @@ from typing import Any
 
 import yaml
 
+from fer_core.base.files import write_text
 from fer_core.base.git import copy_project
-from fer_core.base.labels import CLASSES
 from fer_core.base.params import PARAMS_FILE, read_params
 from fer_core.base.settings import load_settings, project_root
 from fer_core.base.signals import run_in_group
 from fer_core.pipeline.checkout.cache import cache_settings
+from fer_core.pipeline.dag.dag import synced
+from fer_core.pipeline.dag.reading import DVC_FILE
 from fer_core.web.bundle import BUNDLE
 
 __all__ = ["run_smoke", "smoke_params"]
 
 _STEPS, _VAL_ROWS = 2, 1
-_LEAST, _VIEWS = 16, 2
-"""Fewest faces of a class, and most views of a face."""
+_FACES, _VIEWS = 8, 2
+"""Faces of each class, and most views of a face."""
+_BATCH, _PARTS, _GROUP = 16, 2, 8
+"""Most images of a batch, the micro-batches of one, and the rows that batch normalisation takes."""
 
 
 def run_smoke(root: Path) -> int:
@@ -46,8 +50,10 @@ def run_smoke(root: Path) -> int:
         MachineError: this is no git checkout.
     """
     with _copy_of(root) as copy:
-        text = yaml.safe_dump(smoke_params(read_params(root / PARAMS_FILE)), sort_keys=False)
-        (copy / PARAMS_FILE).write_text(text, encoding="utf-8")
+        params = smoke_params(read_params(root / PARAMS_FILE))
+        write_text(copy / PARAMS_FILE, yaml.safe_dump(params, sort_keys=False))
+        pipeline = (copy / DVC_FILE).read_text(encoding="utf-8")
+        write_text(copy / DVC_FILE, synced(pipeline, params, copy))
         command = [sys.executable, "-c", "from fer_cli.main import main; main()", "run"]
         settings = load_settings()
         environment = os.environ | {
@@ -68,12 +74,18 @@ def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
         section |= {"max_train_batches": _STEPS, "max_val_batches": _VAL_ROWS}
         if "epochs" in section:
             section |= {"epochs": 2, "lr_warmup_epochs": 0}
+        for key, most in (
+            ("batch", _BATCH),
+            ("accumulation", _PARTS),
+            ("batch_norm_group", _GROUP),
+        ):
+            if key in section:
+                section[key] = min(section[key], most)
         for key in ("eval_every", "checkpoint_every", "keep_checkpoints"):
             section.pop(key, None)
     for margin in _sections(params, "arcface"):
         margin |= {"warmup_epochs": 0, "ramp_end": min(1, margin.get("ramp_end", 0))}
-    batch = max(section["batch"] for section in _sections(params, "train") if "batch" in section)
-    params["pack"]["most_per_class"] = max(_LEAST, -(-_STEPS * batch // len(CLASSES)))
+    params["pack"]["most_per_class"] = _FACES
     params["views"]["count"] = min(params["views"]["count"], _VIEWS)
     params["evaluation"]["bootstrap"] = 100
     params["latency"] |= {"rounds": 1, "calls": 5, "warm_up": 1, "batches": [1], "threads": [1]}

@@ -96,8 +96,9 @@ def _of_run(facts: "RunFacts") -> Iterator[tuple[object, object, str]]:
     first, name = facts.deployed.evaluation, facts.scope.compare_set
     rows = {split: len(first.dev.rows_of(split)) for split in ("val", "calib")}
     for split, count in {**rows, "test": len(first.test)}.items():
-        what = f"{split} rows of the evaluations and of the gate"
-        yield count, facts.validation["rows_by_split"][split], what
+        of_gate = facts.validation["rows_by_split"][split]
+        expected = min(count, of_gate) if facts.scope.trial else of_gate
+        yield count, expected, f"{split} rows of the evaluations and of the gate"
     if facts.ensemble is not None:
         what = "teachers of the ensemble and of params.yaml"
         yield facts.ensemble.teachers, facts.scope.teachers, what

@@ -69,6 +69,7 @@ class ReportScope:
         crossval: whether the deployed student's training is cross-validated.
         cross_dataset: whether data sets are left out of trainings.
         outside: tags of the teachers that are from elsewhere.
+        trial: whether a few faces of each class are packed and the others left out.
     """
 
     teachers: tuple[str, ...]
@@ -80,6 +81,7 @@ class ReportScope:
     crossval: bool = False
     cross_dataset: bool = False
     outside: tuple[str, ...] = ()
+    trial: bool = False
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -224,6 +226,7 @@ def read_scope() -> ReportScope:
         outside=tuple(tag for tag, entry in teachers.items() if is_outside(entry)),
         crossval=params.section("crossval", CrossvalOptions | None, default=None) is not None,
         cross_dataset=bool(params.section("cross_dataset", dict, default={}).get("left_out")),
+        trial=params.section("pack.most_per_class", int | None, default=None) is not None,
     )
 
 

@@ -84,6 +84,7 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
             f"They tell macro-F1 to within ±{half:.3f}. No weight, epoch or calibration was chosen "
             "on them.",
         ),
+        _trial(facts),
         _taught(facts),
         _few(facts.crossval),
         _elsewhere(facts.cross_dataset),
@@ -108,6 +109,12 @@ def trust_checks(facts: RunFacts, preference: Preference) -> list[Check]:
         ),
     ]
     return sorted(filter(None, checks), key=lambda check: check.good)
+
+
+def _trial(facts: RunFacts) -> Check | None:
+    """That most faces were left out; None where none was."""
+    words = "Of each class a few faces were packed (`pack.most_per_class`): the numbers say little."
+    return Check(False, "A trial", words) if facts.scope.trial else None
 
 
 def _taught(facts: RunFacts) -> Check | None:

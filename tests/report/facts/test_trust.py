@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from fer_core.base.files import read_json
+import pytest
+
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import read_json, write_json
 from fer_core.report.facts import trust
 from stages import report
 from tests.artifacts import rewrite
@@ -38,6 +41,23 @@ def test_one_seed_is_a_reason_for_care(project: Path) -> None:
     values["runs"] = [run for run in values["runs"] if not run["key"].endswith("-2")]
     rewrite(comparison, values)
     assert checks()["One training of each method"] is False
+
+
+def test_a_trial_with_a_few_faces_is_a_reason_for_care_and_has_fewer_than_the_gate(
+    project: Path,
+) -> None:
+    gate, params = Path("data/validation.json"), Path("params.yaml")
+    values = read_json(gate)
+    values["rows_by_split"]["val"] += 5
+    write_json(gate, values)
+    with pytest.raises(ArtifactError, match="val rows of the evaluations and of the gate"):
+        checks()
+    params.write_text(params.read_text() + "pack: {shard_megabytes: 1, most_per_class: 3}\n")
+    assert checks()["A trial"] is False
+    values["rows_by_split"]["val"] -= 6
+    write_json(gate, values)
+    with pytest.raises(ArtifactError, match="val rows of the evaluations and of the gate"):
+        checks()
 
 
 def test_drawn_faces_are_a_reason_for_care(project: Path) -> None:
