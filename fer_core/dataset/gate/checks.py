@@ -359,7 +359,6 @@ def sets(
                     )
                 )
         except DataError as error:
-            faults.append(
-                Fault("named set", name, " ".join(f"{error.problem} {error.found or ''}".split()))
-            )
+            text = f"{error.problem} {error.found or ''}; {error.remedy}"
+            faults.append(Fault("named set", name, " ".join(text.split())))
     return rows, faults

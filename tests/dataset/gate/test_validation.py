@@ -302,6 +302,10 @@ def test_an_empty_or_misspelt_set_is_seen(clean: Path) -> None:
         ("named set", "none"),
         ("named set", "typo"),
     ]
+    assert [fault.found.rpartition("; ")[2] for fault in faults] == [
+        "widen it",
+        "correct the name, or add the data set to manifest.sources",
+    ]
 
 
 @pytest.mark.parametrize(("angry", "sad", "where"), [(21, 20, ["a"]), (19, 21, ["a/train/Angry"])])
