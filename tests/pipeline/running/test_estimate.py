@@ -8,15 +8,10 @@ import pytest
 from fer_core.base.files import write_json
 from fer_core.base.params import read_params
 from fer_core.models.networks.backbone import build_classifier
-from fer_core.pipeline.running.estimate import (
-    TIMES,
-    estimate,
-    measured_speed,
-    note_times,
-    train_images,
-)
+from fer_core.pipeline.running.estimate import TIMES, estimate, note_times
 from fer_core.pipeline.running.machine import Machine
 from fer_core.pipeline.running.plan import Plan, plan_of
+from fer_core.pipeline.running.trainings import measured_speed, train_images
 from fer_core.training.loop.footprint import training_bytes
 from fer_core.training.loop.options import StudentTrainOptions
 from tests.shipped import SAMPLE
