@@ -27,8 +27,8 @@ from fer_core.web.bundle import BUNDLE
 
 __all__ = ["run_smoke", "smoke_params"]
 
-_STEPS, _VAL_ROWS = 2, 1
-_FACES, _VIEWS = 8, 2
+_STEPS, _VAL_ROWS = 1, 1
+_FACES, _VIEWS = 4, 2
 """Faces of each class, and most views of a face."""
 _BATCH, _PARTS, _GROUP = 16, 2, 8
 """Most images of a batch, the micro-batches of one, and the rows that batch normalisation takes."""
@@ -67,7 +67,7 @@ def run_smoke(root: Path) -> int:
 
 
 def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of the same stages, with trainings of two epochs of two steps, few faces of each
+    """Parameters of the same stages, with trainings of two epochs of a step, few faces of each
     class, and little of all that is repeated. The argument is changed.
     """
     for section in _sections(params, "train"):

@@ -38,7 +38,7 @@ def test_smoke_parameters_are_valid_and_have_the_same_stages(profile: Path) -> N
     for entry in params["teachers"].values():
         for stage in "ab":
             train = entry.get(stage, {}).get("train", {})
-            assert train.get("epochs", 2) == 2 and train.get("max_train_batches", 2) == 2
+            assert train.get("epochs", 2) == 2 and train.get("max_train_batches", 1) == 1
 
 
 def test_it_runs_in_a_copy_that_goes_away_and_the_checkout_stays(
