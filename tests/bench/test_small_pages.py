@@ -180,7 +180,7 @@ def test_kinds_of_targets() -> None:
 def test_the_page_of_trust_is_of_the_ready_network_as_it_is_now() -> None:
     page = (ROOT / "docs/results/trust-fer2013.md").read_text(encoding="utf-8")
     file = ready_model()
-    assert f"`{file.name}`, sha256 `{sha256_file(file)[:16]}`" in page
+    assert f"`models/{file.parent.name}/{file.name}`, sha256 `{sha256_file(file)[:16]}`" in page
     thresholds = Predictor(file, threads=1).metadata.thresholds
     assert thresholds is not None and thresholds.confidence is not None
     aimed = f"| {100 * thresholds.risk:.0f} % | {thresholds.confidence:.3f} |"
