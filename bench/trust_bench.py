@@ -186,7 +186,8 @@ def _made(file: Path) -> str:
     metadata = Predictor(file, threads=1).metadata
     return "\n".join(
         [
-            f"- network: {metadata.arch}, `models/{file.parent.name}/{file.name}`, sha256 `{sha256_file(file)[:16]}`",
+            f"- network: {metadata.arch}, `models/{file.parent.name}/{file.name}`, sha256 "
+            f"`{sha256_file(file)[:16]}`",
             f"- rows: those that it was made with, sha256 `{metadata.rows_sha256[:16]}`; test rows "
             "of PublicTest, thresholds fitted on calib rows",
             "",
