@@ -25,7 +25,7 @@ from fer_core.pipeline.dag.dag import synced
 from fer_core.pipeline.dag.reading import DVC_FILE
 from fer_core.web.bundle import BUNDLE
 
-__all__ = ["reduce_project", "run_smoke", "smoke_params"]
+__all__ = ["run_smoke", "smoke_params"]
 
 _STEPS, _VAL_ROWS = 1, 1
 _FACES, _VIEWS = 4, 2
@@ -50,7 +50,10 @@ def run_smoke(root: Path) -> int:
         MachineError: this is no git checkout.
     """
     with _copy_of(root) as copy:
-        reduce_project(copy)
+        params = smoke_params(read_params(root / PARAMS_FILE))
+        write_text(copy / PARAMS_FILE, yaml.safe_dump(params, sort_keys=False))
+        pipeline = (copy / DVC_FILE).read_text(encoding="utf-8")
+        write_text(copy / DVC_FILE, synced(pipeline, params, copy))
         command = [sys.executable, "-c", "from fer_cli.main import main; main()", "run"]
         settings = load_settings()
         environment = os.environ | {
@@ -61,14 +64,6 @@ def run_smoke(root: Path) -> int:
         if settings.weights is not None:
             environment["FER_WEIGHTS"] = str(settings.weights)
         return run_in_group(command, environment, copy)
-
-
-def reduce_project(folder: Path) -> None:
-    """Turn a project's params.yaml into smoke parameters, with dvc.yaml in step."""
-    params = smoke_params(read_params(folder / PARAMS_FILE))
-    write_text(folder / PARAMS_FILE, yaml.safe_dump(params, sort_keys=False))
-    pipeline = (folder / DVC_FILE).read_text(encoding="utf-8")
-    write_text(folder / DVC_FILE, synced(pipeline, params, folder))
 
 
 def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
