@@ -190,6 +190,7 @@ def _made(file: Path) -> str:
             f"`{sha256_file(file)[:16]}`",
             f"- rows: those that it was made with, sha256 `{metadata.rows_sha256[:16]}`; test rows "
             "of PublicTest, thresholds fitted on calib rows",
+            "- written by `python -m bench.trust_bench`",
             "",
         ]
     )

@@ -19,6 +19,8 @@ from fer_core.report.run.limits import (
 
 __all__ = ["render_trust"]
 
+_SECTIONS = ("robustness", "selective", "ambiguity", "fairness", "cross_dataset")
+
 
 def render_trust(
     title: str, made: str, found: Mapping[str, dict[str, Any] | None], out: Path
@@ -48,9 +50,6 @@ def render_trust(
         )
     )
     return {out: page + words_section(page), **pictures}
-
-
-_SECTIONS = ("robustness", "selective", "ambiguity", "fairness", "cross_dataset")
 
 
 def _charts(found: Mapping[str, dict[str, Any] | None]) -> dict[str, Chart | None]:

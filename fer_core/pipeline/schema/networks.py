@@ -80,7 +80,7 @@ def _refusal(arch: str, size: int) -> str | None:
     Raises:
         ModelError: there is no network of this name.
     """
-    torch = import_module("torch")
+    torch, footprint = import_module("torch"), import_module("fer_core.training.loop.footprint")
     try:
         network = _on_meta(arch, size)
     except ModelError as error:
@@ -90,11 +90,9 @@ def _refusal(arch: str, size: int) -> str | None:
     try:
         with torch.no_grad():
             network.eval()(torch.zeros(2, 3, size, size, device="meta"))
-    except NotImplementedError:  # it computes something of what it sees: nothing is known
-        return None
-    except (RuntimeError, AssertionError, ValueError) as error:
-        fault = str(error).partition("\n")[0]
-        return None if "meta" in fault else fault
+    except footprint.SHAPE_ERRORS as error:
+        refusal: str | None = footprint.size_refusal(error)
+        return refusal
     return None
 
 

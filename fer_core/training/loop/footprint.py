@@ -6,6 +6,7 @@ number is drawn.
 """
 
 import copy
+import logging
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,12 @@ from fer_core.base.machine import available_memory
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.training.loop.options import TrainOptions
 
-__all__ = ["check_memory", "training_bytes"]
+__all__ = ["SHAPE_ERRORS", "check_memory", "size_refusal", "training_bytes"]
+
+log = logging.getLogger(__name__)
+
+SHAPE_ERRORS = (RuntimeError, AssertionError, ValueError)
+"""What a network raises in a pass of shapes; NotImplementedError is a RuntimeError."""
 
 _TRACED = 2  # images; what is kept grows with their number
 _FLOAT, _HALF = 4, 2
@@ -53,6 +59,14 @@ def training_bytes(network: nn.Module, size: int, options: TrainOptions) -> floa
     return _FLOAT * (copies + learns * (1 + states)) + activations * options.micro_batch
 
 
+def size_refusal(error: Exception) -> str | None:
+    """Why a network refused a pass of shapes; None where it is the pass that cannot do what the
+    network asks, such as a value where there are shapes alone: then nothing is known.
+    """
+    fault = str(error).partition("\n")[0]
+    return None if isinstance(error, NotImplementedError) or "meta" in fault else fault
+
+
 def check_memory(
     network: nn.Module, size: int, options: TrainOptions, device: torch.device
 ) -> None:
@@ -64,11 +78,14 @@ def check_memory(
     """
     try:
         least = training_bytes(network, size, options)
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except SHAPE_ERRORS as error:
+        if (fault := size_refusal(error)) is None:
+            log.warning("what memory this training takes is not known: %s", error)
+            return
         raise ModelError(
             "This network takes no images of this size.",
             where="preprocessing.size",
-            found=f"{size} px: {str(error).partition(chr(10))[0]}",
+            found=f"{size} px: {fault}",
             remedy="another size, such as a multiple of 32; `fer run` tells before it starts",
         ) from error
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()

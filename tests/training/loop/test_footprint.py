@@ -56,6 +56,33 @@ def test_a_size_that_the_network_refuses_is_told_before_the_first_step() -> None
     assert "remedy" in str(caught.value)
 
 
+class Looks(torch.nn.Module):
+    """Its answer depends on a value, which a pass of shapes does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 7)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        bright = images.mean().item() > 0
+        return self.layer(images.mean((2, 3)) * bright)
+
+
+class Lists(Looks):
+    """The same, by an operator that there is no pass of shapes for."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layer(images.mean((2, 3))[images.nonzero()[:1, 0]])
+
+
+@pytest.mark.parametrize("network", [Looks(), Lists()])
+def test_a_network_that_looks_at_values_trains_with_its_memory_unknown(
+    network: torch.nn.Module, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_memory(network, 32, OPTIONS, torch.device("cpu"))
+    assert "memory this training takes is not known" in caplog.text
+
+
 def test_parts_of_a_batch_precision_and_a_frozen_network_take_less() -> None:
     network = build_classifier("test_resnet", 40)
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
