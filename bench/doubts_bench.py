@@ -2,7 +2,7 @@
 by FERPlus's.
 
 Run: python -m bench.doubts_bench --data FOLDER --work FOLDER --page PAGE.md
-(an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder with
+(three quarters of an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder with
 the teacher's ImageNet weights, see docs/weights.md)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. FERPlus brings test rows alone: train rows keep
@@ -45,7 +45,7 @@ CHANGES = SMALL | {
     "sets": {
         "fer2013_publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
         "ferplus_publictest": {"sources": ["ferplus"], "usage": ["PublicTest"]},
-        "some": {"sources": ["fer2013"], "split": ["train"], "most_per_class": 1500},
+        "some": {"sources": ["fer2013"], "split": ["train"], "most_per_class": 1000},
     },
     "pack.train_sets": ["some"],
     "teacher.set": "some",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from torch import nn
 
 from fer_core.base.artifact import HEADER_FILE
 from fer_core.base.files import read_json
@@ -33,9 +34,10 @@ class Training:
         is_student: else a teacher.
         arch: timm name.
         size: side of its images in pixels; None where only the record is here, not the model.
+        parameters: of the whole network; None as for `size`.
         epochs: that it ran.
         selected: epoch that was kept, counted from 1.
-        val_macro_f1: of that epoch.
+        val_accuracy, val_macro_f1: of that epoch.
         memory_mb: 10^6 bytes that weights, gradients, the optimiser and a batch's activations take,
             reckoned from shapes; None as for `size`.
         seconds, images_per_second: of the whole training; None where another machine ran it.
@@ -47,8 +49,10 @@ class Training:
     is_student: bool
     arch: str
     size: int | None
+    parameters: int | None
     epochs: int
     selected: int
+    val_accuracy: float
     val_macro_f1: float
     memory_mb: float | None
     seconds: float | None
@@ -101,6 +105,7 @@ def _folders(scope: ReportScope, data: Path) -> Iterator[tuple[str, str, Path]]:
 def _training(name: str, line: str, folder: Path) -> Training:
     model, summary = folder / "model", read_json(folder / "record/summary.json")
     card = read_card(model) if (model / HEADER_FILE).is_file() else None
+    network = None if card is None else build_network(card)
     history = read_history(folder / "record").dropna(subset=["val_macro_f1"])
     log = folder / LOG / "environment.json"
     speed = read_json(log) if log.is_file() else {}
@@ -110,10 +115,12 @@ def _training(name: str, line: str, folder: Path) -> Training:
         is_student=folder.parent.name == "students",
         arch=summary["arch"],
         size=None if card is None else card.preprocessing.size,
+        parameters=None if network is None else sum(one.numel() for one in network.parameters()),
         epochs=summary["epochs"],
         selected=summary["selected_epoch"] + 1,
+        val_accuracy=summary["val"]["accuracy"],
         val_macro_f1=summary["val"]["macro_f1"],
-        memory_mb=None if card is None else _memory_mb(card),
+        memory_mb=None if card is None or network is None else _memory_mb(card, network),
         seconds=speed.get("seconds"),
         images_per_second=speed.get("images_per_second"),
         curve={
@@ -123,8 +130,7 @@ def _training(name: str, line: str, folder: Path) -> Training:
     )
 
 
-def _memory_mb(card: ModelCard) -> float:
-    network = build_network(card)
+def _memory_mb(card: ModelCard, network: nn.Module) -> float:
     model = StudentTrainOptions if card.kind == "student" else TeacherTrainOptions
     options = model.model_validate(card.budget["schedule"] | card.budget["tuned"])
     freeze(network, options.trainable)

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from bench import doubts_bench, ingredients_bench, negatives_bench, outside_bench, targets_bench
+from bench import (
+    doubts_bench,
+    ingredients_bench,
+    negatives_bench,
+    networks_bench,
+    outside_bench,
+    targets_bench,
+)
+from bench.networks_bench import LITE
+from fer_cli.results.trainings import Training
 from fer_core.base.files import sha256_file
 from fer_core.base.params import read_params
 from fer_core.pipeline.schema.check import check_params
@@ -143,10 +152,25 @@ def test_ingredients() -> None:
     assert "| dkd | 0.600 ± 0.100 |" in text
 
 
-@pytest.mark.parametrize("arm", ingredients_bench.ARMS)
-def test_every_arm_of_the_ingredients_is_a_valid_set_of_parameters(arm: str) -> None:
-    params = read_params(ROOT / "profiles/protocol-cpu.yaml")
-    for name, value in (ingredients_bench.CHANGES | ingredients_bench.ARMS[arm]).items():
+PROFILES = {
+    **{
+        arm: ("protocol-cpu", ingredients_bench.CHANGES | ingredients_bench.ARMS[arm])
+        for arm in ingredients_bench.ARMS
+    },
+    **{
+        f"targets: {arm}": ("fer2013", targets_bench.CHANGES | {"targets": targets_bench.ARMS[arm]})
+        for arm in targets_bench.ARMS
+    },
+    "networks": ("fer2013", networks_bench.CHANGES),
+    "doubts": ("fer2013", doubts_bench.CHANGES),
+}
+
+
+@pytest.mark.parametrize("arm", PROFILES)
+def test_every_arm_is_a_valid_set_of_parameters(arm: str) -> None:
+    profile, changes = PROFILES[arm]
+    params = read_params(ROOT / f"profiles/{profile}.yaml")
+    for name, value in changes.items():
         *outer, last = name.split(".")
         section = params
         for key in outer:
@@ -154,6 +178,37 @@ def test_every_arm_of_the_ingredients_is_a_valid_set_of_parameters(arm: str) -> 
         section[last] = value
     check_params(params, Path("params.yaml"))
     check_methods(params, Path("params.yaml"))
+
+
+def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Training(
+            name=name,
+            line=name,
+            is_student=False,
+            arch=arch,
+            size=48,
+            parameters=660_000,
+            epochs=2,
+            selected=2,
+            val_accuracy=score + 0.1,
+            val_macro_f1=score,
+            memory_mb=1234.0,
+            seconds=61.0,
+            images_per_second=99.6,
+            curve={1: 0.1, 2: score},
+        )
+        for name, arch, score in (("r9_w16", "resnet9_w16", 0.5), ("lite0", LITE, 0.6))
+    ]
+    monkeypatch.setattr(networks_bench, "trainings", lambda scope, data: found)
+    page = tmp_path / "networks.md"
+    networks_bench._write_page(page, tmp_path)
+    text = page.read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    cells = "0.7 | 48 | 2 | 0.700 | 0.600 | 1,234 | 100 | 61 |"
+    assert rows[0] == f"| lite0 (ImageNet) | {LITE} | {cells}", "the best first"
+    assert rows[1].startswith("| r9_w16 | resnet9_w16 |")
+    assert (tmp_path / "networks-curves.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_kinds_of_targets() -> None:

@@ -72,13 +72,16 @@ def test_each_training_has_its_size_memory_time_and_curve(data: Path) -> None:
     assert first.memory_mb == pytest.approx(expected)
     assert (first.seconds, first.images_per_second) == (4.0, 15.0)
     assert (student.epochs, student.selected, student.val_macro_f1) == (2, 2, 0.4)
+    weights = build_network(STUDENT).parameters()
+    assert student.parameters == sum(one.numel() for one in weights)
     assert student.curve == {2: 0.4}, "no val score after the first epoch"
 
 
 def test_where_only_records_were_pulled_a_model_is_left_open(data: Path) -> None:
     (data / "students/ce-1/model").rename(data / "elsewhere")
     found = {one.name: one for one in trainings(SCOPE, data)}
-    assert (found["ce-1"].size, found["ce-1"].memory_mb) == (None, None)
+    one = found["ce-1"]
+    assert (one.size, one.parameters, one.memory_mb) == (None, None, None)
     assert found["ce-1"].arch == "test_resnet" and found["ce-2"].memory_mb
 
 

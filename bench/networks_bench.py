@@ -1,0 +1,112 @@
+"""Which networks, starts, sizes and targets are worth training further: each trained as a teacher
+for as many epochs on the same rows, judged on val rows, with what it cost.
+
+Run: python -m bench.networks_bench --data FOLDER --work FOLDER --page PAGE.md
+(an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder with
+the ImageNet weights, see docs/weights.md)
+
+--data holds fer2013.csv(.gz) and fer2013new.csv. Val rows also chose each training's epoch, and
+each has one seed: what is learned here is where to look, not what is better.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.fer2013_project import SMALL, both_label_sets, fer, lay_clone, write_page
+from fer_cli.results.trainings import curves_picture, trainings
+from fer_core.base.files import write_text
+from fer_core.report.facts.collect import ReportScope
+
+LITE = "tf_efficientnet_lite0"
+SGD: dict[str, Any] = {
+    "optimizer": "sgd",
+    "schedule": "one_cycle",
+    "lr": 0.05,
+    "min_lr": 0.0001,
+    "weight_decay": 0.0005,
+    "lr_warmup_epochs": 3,
+    "label_smoothing": 0.1,
+}
+
+
+def _resnet9(width: int, **more: Any) -> dict[str, Any]:
+    plain = {"preprocessing": {"size": 48}, "head": {"angular": False}, "train": SGD}
+    return {"arch": f"resnet9_w{width}", "a": plain | more}
+
+
+def _lite0(**more: Any) -> dict[str, Any]:
+    return {"arch": LITE, "a": more}
+
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "lite0": _lite0(),
+    "lite0_48": _lite0(preprocessing={"size": 48}),
+    "lite0_96": _lite0(preprocessing={"size": 96}),
+    "lite0_labels": _lite0(votes=0.0),
+    "lite0_plain": _lite0(head={"angular": False}),
+    "lite0_batches": _lite0(train={"balance": "batches"}),
+    "r9_w16": _resnet9(16),
+    "r9_w24": _resnet9(24),
+    "r9_w32": _resnet9(32),
+    "r9_w24_labels": _resnet9(24, votes=0.0),
+    "repvgg": {"arch": "repvgg_a0", "a": {"train": {"lr": 0.002, "lr_warmup_epochs": 2}}},
+    "mbv3": {"arch": "mobilenetv3_large_100", "a": {"train": {"lr": 0.002}}},
+    "tiny": {"arch": "test_resnet", "a": {"preprocessing": {"size": 48}, "train": {"lr": 0.004}}},
+}
+"""What differs is named after the underscore: image size, width, FER2013's labels without votes, no
+ArcFace, balanced batches. All but `tf_efficientnet_lite0` start from random weights.
+"""
+PER_CLASS, EPOCHS = 1000, 10
+CHANGES = SMALL | {
+    "manifest.sources": ["fer2013", "ferplus"],
+    "sets": {
+        "publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
+        "some": {"split": ["train"], "most_per_class": PER_CLASS},
+    },
+    "pack.train_sets": ["some"],
+    "teachers": NETWORKS,
+    "teacher.set": "some",
+    "teacher.votes": 0.5,
+    "teacher.train.epochs": EPOCHS,
+    "student.set": "some",
+}
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
+    work: Annotated[Path, typer.Option(help="Folder of the clone.")],
+    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+) -> None:
+    """Train every network, and write the page with its picture."""
+    project = work.resolve() / "project"
+    lay_clone(project, CHANGES, both_label_sets(data))
+    fer(project, "run", "teacher_a")
+    _write_page(page, project)
+    typer.echo(f"wrote {page}")
+
+
+def _write_page(page: Path, project: Path) -> None:
+    scope = ReportScope(tuple(NETWORKS), (), (), "", "")
+    found = trainings(scope, project / "data")
+    picture = page.with_name(f"{page.stem}-curves.svg")
+    starts = {LITE: "ImageNet"}
+    write_text(picture, curves_picture(found, "Macro-F1 on val rows after each epoch"))
+    write_page(
+        page,
+        "networks.md.j2",
+        found=[
+            replace(one, name=f"{one.name} ({starts[one.arch]})") if one.arch in starts else one
+            for one in sorted(found, key=lambda one: -one.val_macro_f1)
+        ],
+        networks=NETWORKS,
+        picture=picture.name,
+        per_class=PER_CLASS,
+        epochs=EPOCHS,
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
