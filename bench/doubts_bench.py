@@ -2,8 +2,8 @@
 by FERPlus's.
 
 Run: python -m bench.doubts_bench --data FOLDER --work FOLDER --page PAGE.md
-(three quarters of an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder with
-the teacher's ImageNet weights, see docs/weights.md)
+(three quarters of an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS
+names the folder with the teacher's ImageNet weights, see docs/weights.md)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. FERPlus brings test rows alone: train rows keep
 FER2013's labels, about which people agree less.

@@ -2,8 +2,8 @@
 FER2013 and FERPlus.
 
 Run: python -m bench.targets_bench --data FOLDER --work FOLDER --page PAGE.md
-(three quarters of an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder with
-a teacher's ImageNet weights, see docs/weights.md)
+(three quarters of an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS
+names the folder with a teacher's ImageNet weights, see docs/weights.md)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. Each arm is a clone with another section
 `targets`, on one shared cache, so that teachers and ensemble are made once. The same initial
