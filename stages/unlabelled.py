@@ -92,7 +92,8 @@ def _asked(params: Params, pack: Pack) -> dict[str, LogitsSet]:
     precision = params.section("teacher.train.precision", str)
     threads = params.section("cpu_threads", int, default=0)
     views = params.section("views", ViewOptions)
-    wanted = Wanted(("train",), precision, "float16", views, threads)
+    mirror = params.section("teacher.mirror", bool, default=False)
+    wanted = Wanted(("train",), precision, "float16", views, threads, mirror)
     logits = {}
     for tag, entry in params.section("teachers", dict[str, Any]).items():
         model = paths.TEACHERS / tag / entry.get("stage", "a") / "model"
