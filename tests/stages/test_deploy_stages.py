@@ -202,8 +202,8 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     assert f"softmax(logits / {TEMPERATURE:g})" in text and PREPROCESSING.hash() in text
     parity = read_parity(Path("data/onnx/onnxparity.json"))["precisions"]["int8"]
     assert (
-        f"| int8 | handed out | {parity['max_probability_diff']:.2e} | "
-        f"{parity['mean_probability_diff']:.2e} |" in text
+        f"| int8 | handed out | {parity['max_probability_diff']:.1e} | "
+        f"{parity['mean_probability_diff']:.1e} |" in text
     )
     assert "\n| val |" not in text, "val rows chose the epoch"
     assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))

@@ -19,7 +19,7 @@ from fer_core.dataset.pack.rows import SPLITS, Rows
 from fer_core.evaluation.calibration.report import Calibration
 from fer_core.evaluation.crossval.crossval import crossval_words
 from fer_core.export.card.carried import by_class_words, carried_words
-from fer_core.export.onnx.gates import GATES, Parity
+from fer_core.export.onnx.gates import GATES, LEAST, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.models.networks.card import ModelCard
 from fer_core.outside.described.description import ALL_ROWS, OutsideTeacher
@@ -94,6 +94,7 @@ def model_card(facts: CardFacts) -> str:
         carried=carried_words(facts.calibration, facts.reliability, first),
         by_class=by_class_words(facts.calibration),
         gates=GATES,
+        least=LEAST,
         doubtful=_doubtful(facts.outside),
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
     )
