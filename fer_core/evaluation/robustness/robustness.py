@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
+from fer_core.base.labels import CLASSES, N_CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.base.params import Section, each_once
 from fer_core.evaluation.metrics.bootstrap import (
@@ -118,7 +119,8 @@ def measure_robustness(
     Returns:
         Plain values for JSON: clean, mce (mean error over corruptions and strengths), mce_excess
         (less the error on clean faces), mce_by_corruption, ece_mean, corruptions. A corruption that
-        leaves too few faces to see has a reason in the place of numbers.
+        leaves too few faces to see has a reason in the place of numbers; classes that nobody shows
+        are named under `without`, and their F1 counts as 0.
     """
 
     def cell(images: list[np.ndarray]) -> tuple[dict[str, Any], np.ndarray | None]:
@@ -132,6 +134,8 @@ def measure_robustness(
             outcome, evaluation.bootstrap, seed, _NAMES, faces.clusters[seen]
         )
         values: dict[str, Any] = {name: found[name].to_dict() for name in _NAMES}
+        if absent := [CLASSES[c] for c in range(N_CLASSES) if not (outcome.labels == c).any()]:
+            values["without"] = ", ".join(absent)
         if not seen.all():
             values["unseen"] = refused(int((~seen).sum()), "no face to be seen: left out")
         wrong = np.full(len(seen), np.nan)

@@ -186,3 +186,21 @@ def test_a_corruption_that_leaves_no_face_is_named_and_the_others_have_their_num
     assert set(found["corruptions"]["blur"]["1"]) == {"n", "reason"}
     assert found["corruptions"]["blur"]["1"]["n"] == 50 and "mce" not in found
     assert shows_nothing(even[0]) and not shows_nothing(faces.images[20])
+
+
+def test_a_set_without_a_class_says_so_and_has_its_numbers() -> None:
+    faces = grey_faces()
+    kept = np.flatnonzero(faces.labels != 1)
+    fewer = Faces(
+        [faces.images[i] for i in kept],
+        [faces.sample_ids[i] for i in kept],
+        faces.labels[kept],
+        faces.clusters[kept],
+    )
+    options = RobustnessOptions(rows=70, corruptions=("rotation",), strengths=(1,))
+    found = measure_robustness(fewer, by_brightness, options, EVALUATION, 1)
+    for cell in (found["clean"], found["corruptions"]["rotation"]["1"]):
+        assert cell["without"] == "Disgust" and cell["accuracy"]["value"] == 1
+        assert cell["macro_f1"]["value"] == pytest.approx(6 / 7, abs=1e-6)
+    whole = measure_robustness(faces, by_brightness, options, EVALUATION, 1)
+    assert "without" not in whole["clean"]
