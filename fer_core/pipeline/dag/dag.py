@@ -70,7 +70,10 @@ _ONLY_WITH = {
         ]
     },
     "crossval": {"report": ["metrics/crossval.json"], "onnx": ["metrics/crossval.json"]},
-    "cross_dataset": {"report": ["metrics/cross_dataset.json"]},
+    "cross_dataset": {
+        "report": ["metrics/cross_dataset.json"],
+        "onnx": ["metrics/cross_dataset.json"],
+    },
     "outside": {"report": ["data/softlabels"], "onnx": ["data/softlabels"]},
 }
 """Kind of name -> stage -> what it reads only where there is one of it."""
@@ -105,7 +108,7 @@ _OPTIONAL = {
     "logits_outside": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
     "calibrate": ["deploy.calibration"],
-    "onnx": ["student.init", "student.mirror", "crossval"],
+    "onnx": ["student.init", "student.mirror", "crossval", "cross_dataset.left_out"],
     "report": ["crossval", "cross_dataset", "pack.most_per_class"],
     "crossval": ["cpu_threads"],
     "cross_dataset": ["cpu_threads", "student.set", "student.preprocessing", "student.mirror"],
