@@ -13,8 +13,9 @@ import yaml
 from fer_core.base.files import new_folder, write_text
 from fer_core.base.params import PARAMS_FILE, parse_section, read_params
 from fer_core.evaluation.calibration.report import read_calibration
-from fer_core.evaluation.comparison.comparison import Conditions, MethodPair, compare_methods
+from fer_core.evaluation.comparison.comparison import compare_methods
 from fer_core.evaluation.comparison.histories import read_history, rising
+from fer_core.evaluation.comparison.pairs import Conditions, MethodPair
 from fer_core.evaluation.comparison.significance import holm
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.readers import read_reliability_metrics

@@ -12,8 +12,9 @@ from typing import Any
 from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.evaluation.calibration.report import read_calibration
-from fer_core.evaluation.comparison.comparison import Conditions, compare_methods
+from fer_core.evaluation.comparison.comparison import compare_methods
 from fer_core.evaluation.comparison.histories import read_history, rising
+from fer_core.evaluation.comparison.pairs import Conditions
 from fer_core.evaluation.comparison.report import run_summary, write_comparison
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.readers import read_reliability_metrics

@@ -11,7 +11,8 @@ from typing import Any
 from fer_core.base import paths
 from fer_core.base.params import Params
 from fer_core.dataset.pack.rows import read_rows
-from fer_core.evaluation.ensemble.ensemble import choose_ensemble, write_ensemble
+from fer_core.evaluation.ensemble.choosing import choose_ensemble
+from fer_core.evaluation.ensemble.ensemble import write_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
 from fer_core.evaluation.ensemble.kinds import RowOrigins
 from fer_core.evaluation.metrics.options import EvaluationOptions

@@ -5,6 +5,7 @@ rows of each fold are run through the teacher that left them out. Reads `data/pa
 teacher's model; writes `data/logits/<tag>/<half>`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,11 +25,12 @@ def main(half: Literal["dev", "test"], tag: str, model: Path) -> None:
     params = Params.load()
     precision = params.section("teacher.train.precision", str)
     threads = params.section("cpu_threads", int, default=0)
-    wanted = Wanted(("test",), precision, "float16", threads=threads)
+    mirror = params.section("teacher.mirror", bool, default=False)
+    wanted = Wanted(("test",), precision, "float16", None, threads, mirror)
     folds = 0
     if half == "dev":
         views = params.section("views", ViewOptions)
-        wanted = Wanted(("train", "val", "calib"), precision, "float16", views, threads)
+        wanted = replace(wanted, covers=("train", "val", "calib"), views=views)
         folds = params.section("teacher.folds", int, default=0)
     others = model.parent.parent / "folds" / model.parent.name
     fold_models = [others / str(fold) / "model" for fold in range(folds)]

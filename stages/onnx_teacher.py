@@ -22,7 +22,7 @@ from fer_core.export.onnx.faces import reference_logits
 from fer_core.export.onnx.gates import write_parity
 from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.report import write_export_report
-from fer_core.models.networks.saved import load_model
+from fer_core.logits.mirrored import load_answering
 from stages.entry import run_stage
 
 
@@ -33,7 +33,8 @@ def main(key: str, model: Path) -> None:
     licence = params.section("deploy.licence", str)
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
-    network, card = load_model(model)
+    mirror = params.section("teacher.mirror", bool, default=False)
+    network, card = load_answering(model, mirror)
     carried = read_calibration(paths.CALIBRATION / key, card.weights_sha256).carried
     reference = reference_logits(network, Pack.open(paths.TEST), card.preprocessing, threads)
     metadata = metadata_of(card, carried, licence)

@@ -96,7 +96,8 @@ def _asked(params: Params, pack: Pack) -> dict[str, LogitsSet]:
     precision = params.section("teacher.train.precision", str)
     threads = params.section("cpu_threads", int, default=0)
     views, settings = params.section("views", ViewOptions), load_settings()
-    wanted = Wanted(("train",), precision, "float16", views, threads)
+    mirror = params.section("teacher.mirror", bool, default=False)
+    wanted = Wanted(("train",), precision, "float16", views, threads, mirror)
     logits = {}
     for tag, entry in params.section("teachers", dict[str, Any]).items():
         if is_outside(entry):

@@ -40,8 +40,7 @@ class Mirrored(nn.Module):
 
 
 def load_answering(folder: Path, mirror: bool) -> tuple[nn.Module, ModelCard]:
-    """A saved model as it answers, and its card: for mirror images too where `student.mirror` asks
-    for it.
+    """A saved model as it answers, and its card: for mirror images too where `mirror` asks for it.
 
     Raises:
         ArtifactError, ModelError: as `load_model`.

@@ -1,13 +1,16 @@
 """Pages of the benches that compare arms on FER2013: their templates show what they are given."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from bench import (
+    distillation_bench,
     doubts_bench,
     ingredients_bench,
     negatives_bench,
@@ -18,9 +21,12 @@ from bench import (
 from bench.networks_bench import LITE
 from fer_cli.results.trainings import Training
 from fer_core.base.files import sha256_file
-from fer_core.base.params import read_params
+from fer_core.base.labels import CLASSES
+from fer_core.base.params import parse_section, read_params
+from fer_core.outside.described.options import OutsideEntry
 from fer_core.pipeline.schema.check import check_params
 from fer_core.pipeline.schema.methods import check_methods
+from fer_core.pipeline.tuning.trials import read_trials
 from fer_core.predict.predictor import Predictor
 from fer_core.predict.ready import ready_model
 from fer_core.report.templates.load import page_environment
@@ -163,6 +169,7 @@ PROFILES = {
     },
     "networks": ("fer2013", networks_bench.CHANGES),
     "doubts": ("fer2013", doubts_bench.CHANGES),
+    "distillation": ("fer2013", distillation_bench.CHANGES),
 }
 
 
@@ -178,6 +185,24 @@ def test_every_arm_is_a_valid_set_of_parameters(arm: str) -> None:
         section[last] = value
     check_params(params, Path("params.yaml"))
     check_methods(params, Path("params.yaml"))
+
+
+def test_every_method_of_the_distillation_has_as_many_trials(tmp_path: Path) -> None:
+    params = read_params(ROOT / "profiles/fer2013.yaml") | {
+        "student": distillation_bench.CHANGES["student"]
+    }
+    tuning = {"seed": 1337, "by": "macro_f1", "trials": distillation_bench.TRIALS}
+    (tmp_path / "tuning.yaml").write_text(yaml.safe_dump(tuning), encoding="utf-8")
+    _, trials = read_trials(tmp_path / "tuning.yaml", params)
+    assert Counter(trial.method for trial in trials) == dict.fromkeys(distillation_bench.TRIALS, 3)
+
+
+def test_the_ready_teacher_is_described_as_its_file_is() -> None:
+    metadata = Predictor(ready_model(), threads=1).metadata
+    described = parse_section("teachers", distillation_bench.READY, OutsideEntry, Path("p.yaml"))
+    assert described.classes == CLASSES
+    assert described.preprocessing is not None
+    assert described.preprocessing.side == metadata.preprocessing.size
 
 
 def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,17 @@ def test_without_folds_a_teacher_s_own_logits_of_its_train_rows_are_taken() -> N
     assert not any("folds/" in dep for dep in stages(TEXT)["logits_dev"]["do"]["deps"])
 
 
+def test_teachers_that_answer_for_mirror_images_are_trained_alike() -> None:
+    params = deepcopy(PARAMS)
+    params["teacher"]["mirror"] = True
+    text = synced(TEXT, params, ROOT)
+    changed = {stage for stage, body in stages(text).items() if body != stages(TEXT)[stage]}
+    assert changed == {"logits_dev", "logits_test", "onnx_teacher"}
+    for stage in changed:
+        assert "teacher.mirror" in stages(text)[stage]["do"]["params"]
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_compare_depends_on_the_trials_where_they_are_recorded() -> None:
     params = deepcopy(PARAMS)
     params["student"]["trials"] = {"ce": 4, "kd": 4}

@@ -10,7 +10,7 @@ import torch
 
 from fer_core.base.errors import ModelError, ParamsError
 from fer_core.base.params import Params
-from fer_core.evaluation.comparison.comparison import budget_differences
+from fer_core.evaluation.comparison.fairness import budget_differences
 from fer_core.models.networks.card import read_card
 from fer_core.models.networks.saved import load_model
 from stages import student, teacher

@@ -382,6 +382,26 @@ def test_train_rows_have_the_logits_of_the_teacher_that_did_not_see_them(folded:
     assert found.model_sha256 == read_card(B / "model").weights_sha256
 
 
+def test_teachers_answer_for_mirror_images_too_where_that_is_asked_for(folded: Path) -> None:
+    before = Path("params.yaml").read_text()
+    edit_params(teacher={"mirror": True})
+    try:
+        logits.main("dev", "vit", B / "model")
+    finally:
+        Path("params.yaml").write_text(before)
+    Path("data/logits/vit/dev").rename("data/mirrored")
+    params, pack = Params.load(), Pack.open(Path("data/pack/dev"))
+    precision = params.section("teacher.train.precision", str)
+    views = params.section("views", ViewOptions)
+    both = Wanted(ALL, precision, "float16", views, mirror=True)
+    found = read_logits(Path("data/mirrored"), pack.rows)
+    expected = forward_rows(B / "model", "vit", pack, both, load_settings())
+    single = forward_rows(B / "model", "vit", pack, replace(both, mirror=False), load_settings())
+    for half in ("eval", "views"):
+        np.testing.assert_array_equal(getattr(found, half), getattr(expected, half))
+        assert (getattr(found, half) != getattr(single, half)).any(axis=-1).mean() > 0.9
+
+
 def test_a_teacher_that_learnt_from_the_rows_of_a_fold_is_refused(folded: Path) -> None:
     pack = Pack.open(Path("data/pack/dev"))
     zero, one = (Path(f"data/teachers/vit/folds/b/{fold}/model") for fold in (0, 1))

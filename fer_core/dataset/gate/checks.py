@@ -1,11 +1,11 @@
-"""The checks of the gate, each a function that gives a `Fault` for everything that is wrong.
+"""Checks of the gate that look at the whole manifest, each a function that gives a `Fault` for
+everything that is wrong.
 
-Nothing here trusts the manifest: labels, splits and keys are compared with the stores.
+Nothing here trusts the manifest: what it says is compared with the stores.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -14,31 +14,17 @@ from pydantic import Field
 
 from fer_core.base.absent import absent_classes
 from fer_core.base.errors import DataError
-from fer_core.base.labels import CLASSES, INDEX, N_CLASSES, SELF_LABELLED
+from fer_core.base.labels import CLASSES, INDEX, N_CLASSES
 from fer_core.base.params import Section
-from fer_core.dataset.assembly.leakage import REASONS, find_leaks
+from fer_core.dataset.assembly.leakage import find_leaks
 from fer_core.dataset.assembly.near_duplicates import Twins
 from fer_core.dataset.assembly.options import ManifestOptions
+from fer_core.dataset.gate.fault import Fault, row_faults
 from fer_core.dataset.pack.named_sets import SetFilter, select
 from fer_core.dataset.pack.rows import SPLITS
 from fer_core.dataset.store.store import FaceStore
 
-__all__ = [
-    "Fault",
-    "MinPerClass",
-    "agreement",
-    "announced",
-    "boxes",
-    "decode_records",
-    "final_splits",
-    "keys",
-    "leaks",
-    "learnt_labels",
-    "minima",
-    "paths",
-    "sets",
-    "values",
-]
+__all__ = ["MinPerClass", "announced", "final_splits", "keys", "leaks", "minima", "sets"]
 
 _SHARES = {
     "test": ("missing_test_fraction", 0.2),
@@ -59,29 +45,6 @@ class MinPerClass(Section):
     test: Count
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong: which check saw it, where (a sample_id, set or source) and what was
-    found.
-    """
-
-    check: str
-    where: str
-    found: str
-
-
-def _faults(
-    check: str, rows: pd.DataFrame, mask: pd.Series | np.ndarray, found: pd.Series | str
-) -> list[Fault]:
-    """A fault for every row under the mask."""
-    mask = np.asarray(mask, dtype=bool)
-    texts = [found] * int(mask.sum()) if isinstance(found, str) else found[mask].map(str).tolist()
-    return [
-        Fault(check, key, text)
-        for key, text in zip(rows["sample_id"][mask].tolist(), texts, strict=True)
-    ]
-
-
 def keys(manifest: pd.DataFrame, missing: list[str]) -> list[Fault]:
     """Keys that occur twice, and faces of the stores that have none.
 
@@ -91,89 +54,9 @@ def keys(manifest: pd.DataFrame, missing: list[str]) -> list[Fault]:
     """
     twice = manifest["rank"].duplicated()
     return [
-        *_faults("unique id", manifest, twice, "the sample_id occurs more than once"),
+        *row_faults("unique id", manifest, twice, "the sample_id occurs more than once"),
         *(Fault("face store", key, "this face is not in the manifest") for key in missing),
     ]
-
-
-def paths(manifest: pd.DataFrame) -> list[Fault]:
-    """Paths or keys that leave their source."""
-    ids, paths = (
-        manifest["sample_id"],
-        manifest[["sample_id", "image_path", "orig_image"]].fillna(""),
-    )
-    outside = pd.Series(False, index=manifest.index)
-    for column in paths:
-        outside |= (
-            paths[column]
-            .astype(str)
-            .str.contains(r"^/|^[A-Za-z]:[\\/]|\\|(?:^|/)\.\.(?:/|$)", regex=True)
-        )
-    foreign = [
-        not key.startswith(f"{source}/")
-        for key, source in zip(ids, manifest["source"], strict=True)
-    ]
-    return [
-        *_faults("path", manifest, outside, "a path that is absolute or leaves its root"),
-        *_faults(
-            "path",
-            manifest,
-            np.array(foreign, dtype=bool),
-            "the sample_id does not begin with its source",
-        ),
-    ]
-
-
-def values(manifest: pd.DataFrame) -> list[Fault]:
-    """Values that are out of their range."""
-    kept = manifest["split"] != "dropped"
-    reason = manifest["reason"]
-    votes = manifest["votes"]
-    bad_votes = [
-        v is not None
-        and not (len(v) == N_CLASSES and np.isfinite(v).all() and (np.asarray(v) >= 0).all())
-        for v in votes
-    ]
-    return [
-        *_faults(
-            "label",
-            manifest,
-            kept & ~manifest["label"].between(0, N_CLASSES - 1),
-            manifest["label"],
-        ),
-        *_faults(
-            "split", manifest, ~manifest["split"].isin([*SPLITS, "dropped"]), manifest["split"]
-        ),
-        *_faults(
-            "reason",
-            manifest,
-            ((reason == "") != kept) | ~reason.isin(["", *REASONS]),
-            manifest["split"] + ": " + reason,
-        ),
-        *_faults(
-            "votes",
-            manifest,
-            np.array(bad_votes, dtype=bool),
-            f"not {N_CLASSES} numbers of at least 0",
-        ),
-        *_faults("weight", manifest, ~(manifest["weight"] > 0), manifest["weight"]),
-    ]
-
-
-def agreement(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
-    """Every manifest row is the store's row of that number."""
-    absent = stored["sample_id"].isna()
-    faults = _faults("face store", manifest, absent, "no face store has this row")
-    for column in ("sample_id", "label", "usage", "group", "width", "height"):
-        differs = ~absent.to_numpy() & (
-            manifest[column].to_numpy(dtype=object) != stored[column].to_numpy(dtype=object)
-        )
-        if differs.any():
-            cells = (table.loc[differs, column] for table in (manifest, stored))
-            said, there = (cell.convert_dtypes().map(str) for cell in cells)  # 0, not 0.0
-            found = f"{column} " + said + ", in the store " + there
-            faults += _faults("face store", manifest[differs], differs[differs], found)
-    return faults
 
 
 def final_splits(manifest: pd.DataFrame, options: ManifestOptions) -> list[Fault]:
@@ -206,51 +89,11 @@ def final_splits(manifest: pd.DataFrame, options: ManifestOptions) -> list[Fault
     said = final[wrong].astype(str) + ", though the source says "
     only = final[trains].astype(str) + ", though the source is listed under eval_only"
     return [
-        *_faults(
+        *row_faults(
             "split", manifest[wrong], wrong[wrong], said + stored[wrong].astype(object).map(str)
         ),
-        *_faults("split", manifest[trains], trains[trains], only),
+        *row_faults("split", manifest[trains], trains[trains], only),
     ]
-
-
-def learnt_labels(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
-    """A label that a network gave is for train rows alone."""
-    final = manifest["split"]
-    wrong = (stored["usage"] == SELF_LABELLED) & ~final.isin(["train", "dropped"])
-    return _faults("split", manifest, wrong, final + ", though a network gave the label")
-
-
-def decode_records(manifest: pd.DataFrame, stored: pd.DataFrame) -> list[Fault]:
-    """Faces without a record that they were decoded."""
-    proven = (
-        stored["pixel_sha256"].fillna("").str.fullmatch(r"[0-9a-f]{64}")
-        & (manifest["width"] > 0)
-        & (manifest["height"] > 0)
-    )
-    side = manifest["min_side"] != manifest[["width", "height"]].min(axis=1)
-    return [
-        *_faults("decode", manifest, ~proven, "no record that this image was decoded"),
-        *_faults("decode", manifest, side, "min_side is not the shorter side"),
-    ]
-
-
-def boxes(manifest: pd.DataFrame) -> list[Fault]:
-    """A box has four sides or none, they are in order, and the box meets its photo (a reader clips
-    what sticks out).
-    """
-    box = manifest[["bbox_top", "bbox_left", "bbox_bottom", "bbox_right"]]
-    given = box.notna()
-    top, left, bottom, right = (box[name].to_numpy(dtype=float, na_value=0) for name in box)
-    whole = given.all(axis=1).to_numpy()
-    sound = (bottom > np.maximum(top, 0)) & (right > np.maximum(left, 0))
-    wrong = (given.any(axis=1).to_numpy() & ~whole) | (whole & ~sound)
-    found = pd.Series(
-        [
-            f"top, left, bottom, right {sides}"
-            for sides in zip(*(box[name] for name in box), strict=True)
-        ]
-    )
-    return _faults("box", manifest, wrong, found)
 
 
 def announced(stores: Mapping[str, FaceStore]) -> list[Fault]:

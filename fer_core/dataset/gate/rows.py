@@ -13,7 +13,8 @@ from pandas.api.types import union_categoricals
 
 from fer_core.base.labels import UNLABELLED
 from fer_core.dataset.assembly.faces import records_of
-from fer_core.dataset.gate import checks
+from fer_core.dataset.gate import row_checks
+from fer_core.dataset.gate.fault import Fault
 from fer_core.dataset.store.store import FaceStore
 
 __all__ = ["CheckedRows", "among", "check_rows", "places"]
@@ -43,7 +44,7 @@ class CheckedRows:
 
     table: pd.DataFrame
     missing: list[str]
-    faults: list[checks.Fault]
+    faults: list[Fault]
 
 
 def check_rows(parts: Iterable[pd.DataFrame], stores: Mapping[str, FaceStore]) -> CheckedRows:
@@ -54,12 +55,12 @@ def check_rows(parts: Iterable[pd.DataFrame], stores: Mapping[str, FaceStore]) -
         part = part.reset_index(drop=True)
         stored = records_of(part, stores, _STORED)
         faults += [
-            *checks.paths(part),
-            *checks.values(part),
-            *checks.agreement(part, stored),
-            *checks.learnt_labels(part, stored),
-            *checks.decode_records(part, stored),
-            *checks.boxes(part),
+            *row_checks.paths(part),
+            *row_checks.values(part),
+            *row_checks.agreement(part, stored),
+            *row_checks.learnt_labels(part, stored),
+            *row_checks.decode_records(part, stored),
+            *row_checks.boxes(part),
         ]
         said = {"stored_split": stored["split"], "unlabelled": stored["label"] == UNLABELLED}
         rows = part[_KEPT].assign(**said)

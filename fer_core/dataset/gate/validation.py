@@ -19,6 +19,7 @@ from fer_core.dataset.assembly.leakage import usable
 from fer_core.dataset.assembly.manifest import twins_of
 from fer_core.dataset.assembly.options import ManifestOptions
 from fer_core.dataset.gate import checks
+from fer_core.dataset.gate.fault import Fault
 from fer_core.dataset.gate.figures import data_figures, original_figures
 from fer_core.dataset.gate.rows import check_rows, places
 from fer_core.dataset.pack.named_sets import SetFilter
@@ -53,7 +54,7 @@ class Validation:
     """What the gate saw: the numbers, and the faults in the order of the checks."""
 
     report: dict[str, Any]
-    faults: list[checks.Fault]
+    faults: list[Fault]
 
 
 def validate(

@@ -9,177 +9,34 @@ allow it, and then the words say so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from fer_core.base.errors import ArtifactError
+from fer_core.evaluation.comparison.fairness import budget_differences, fewer_trials
+from fer_core.evaluation.comparison.pairs import (
+    Conditions,
+    Difference,
+    MethodPair,
+    Refusal,
+    SeedPair,
+)
 from fer_core.evaluation.comparison.significance import (
     cluster_leads,
     holm,
     macro_f1_p,
     median_p,
-    over_seeds,
     sign_flip_p,
 )
-from fer_core.evaluation.metrics.bootstrap import Interval, paired_differences
+from fer_core.evaluation.metrics.bootstrap import paired_differences
 from fer_core.evaluation.metrics.metrics import Outcome, measure, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.metrics.record import Evaluation
 
-__all__ = [
-    "DIFFERENCES",
-    "Conditions",
-    "Difference",
-    "MethodPair",
-    "Refusal",
-    "SeedPair",
-    "budget_differences",
-    "compare_methods",
-]
+__all__ = ["compare_methods"]
 
-DIFFERENCES = ("macro_f1", "accuracy", "nll", "nll_scaled")
-"""What methods are compared in; nll_scaled is the NLL after temperature scaling."""
-_BASELINE = "ce"
 _RAW = ("macro_f1", "accuracy", "nll")
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What is known of the runs besides their answers.
-
-    Attributes:
-        temperatures: run's key -> temperature fitted on calib rows.
-        trials: method -> how many settings of it were tried on val rows; empty where nothing is
-            recorded.
-        rising: method -> words on its val curve, for those whose curve still rose when training
-            ended.
-    """
-
-    temperatures: Mapping[str, float]
-    trials: Mapping[str, int] = field(default_factory=dict)
-    rising: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far a is ahead of b in one metric.
-
-    Attributes:
-        over_rows: difference of the mean over seeds, with its 95 % interval over the choice of test
-            clusters.
-        by_seed: of each seed.
-        over_seeds: the same difference with an interval over clusters and seeds; None for one seed.
-    """
-
-    over_rows: Interval
-    by_seed: tuple[float, ...]
-
-    @property
-    def over_seeds(self) -> Interval | None:
-        """Interval over clusters and seeds; None for one seed."""
-        return over_seeds(self.over_rows, self.by_seed)
-
-
-@dataclass(frozen=True)
-class SeedPair:
-    """Two runs of one seed on the same rows.
-
-    Attributes:
-        seed: of both.
-        only_a, only_b: clusters of which a, b classifies more rows right than the other.
-        disagree: rows on which the predictions differ.
-        p: of no difference in accuracy (`sign_flip_p`).
-    """
-
-    seed: int
-    only_a: int
-    only_b: int
-    disagree: int
-    p: float
-
-
-@dataclass(frozen=True)
-class MethodPair:
-    """Method a against method b on one set.
-
-    Attributes:
-        set_name: the test set.
-        a, b: methods; differences are a − b.
-        n: test rows.
-        clusters: distinct clusters among them.
-        differences: of each of `DIFFERENCES`.
-        seeds: the runs in pairs.
-        p: of no difference in accuracy, all seeds together (`median_p`).
-        holm_p: adjusted for all pairs compared, on all sets.
-        macro_f1_p: of no difference in macro-F1 (`significance.macro_f1_p`).
-        macro_f1_holm_p: adjusted for the same pairs.
-        family: how many these are.
-        unequal: what their budgets differ in, by name; empty where they are equal.
-        trials: settings tried of a and of b; None where that is not recorded.
-        rising: words on the val curves of a and b that still rose when training ended.
-    """
-
-    set_name: str
-    a: str
-    b: str
-    n: int
-    clusters: int
-    differences: Mapping[str, Difference]
-    seeds: tuple[SeedPair, ...]
-    p: float
-    holm_p: float
-    macro_f1_p: float
-    macro_f1_holm_p: float
-    family: int = 1
-    unequal: tuple[str, ...] = ()
-    trials: tuple[int, int] | None = None
-    rising: tuple[str, ...] = ()
-
-    @property
-    def shown(self) -> bool:
-        """Whether a difference in macro-F1 is shown, all comparisons allowed for: its interval
-        excludes 0 and Holm's p is below 0.05.
-        """
-        return self.differences["macro_f1"].over_rows.excludes_zero and self.macro_f1_holm_p < 0.05
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A pair that is not compared, and why, in words."""
-
-    a: str
-    b: str
-    reasons: tuple[str, ...]
-
-
-def budget_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """What two budgets differ in, in words; empty where they are equal. A run that recorded none is
-    equal to nothing.
-
-    What is under `tuned` may differ: every method has its own learning rate, found on val rows.
-    """
-    if not a or not b:
-        return ["a run has no recorded budget"]
-    a, b = _flat(a), _flat(b)
-    return [
-        f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}"
-        for name in sorted(set(a) | set(b))
-        if name.partition(".")[0] != "tuned"
-        and (a.get(name) != b.get(name) or (name in a) != (name in b))
-    ]
-
-
-def _flat(budget: Mapping[str, Any]) -> dict[str, Any]:
-    """Entries of mappings by dotted names, so that only what differs is told."""
-    found: dict[str, Any] = {}
-    for name, value in budget.items():
-        if isinstance(value, Mapping) and value:
-            found |= {f"{name}.{key}": one for key, one in _flat(value).items()}
-        else:
-            found[name] = value
-    return found
 
 
 def compare_methods(
@@ -215,7 +72,7 @@ def compare_methods(
                 for s in runs[a]
                 for text in budget_differences(runs[a][s].budget, runs[b][s].budget)
             ]
-            unequal += [("", text) for text in _fewer_trials(a, b, conditions.trials)]
+            unequal += [("", text) for text in fewer_trials(a, b, conditions.trials)]
             if unequal and not options.allow_unequal_budgets:
                 refused.append(Refusal(a, b, tuple(where + text for where, text in unequal)))
             else:
@@ -319,19 +176,6 @@ def _seed_pair(seed: int, a: Outcome, b: Outcome, clusters: np.ndarray) -> SeedP
         int((a.predictions != b.predictions).sum()),
         sign_flip_p(leads),
     )
-
-
-def _fewer_trials(a: str, b: str, trials: Mapping[str, int]) -> list[str]:
-    """That plain cross-entropy had fewer trials than the other method, in words; nothing else is
-    unfair to a baseline.
-    """
-    other = {a: b, b: a}.get(_BASELINE)
-    if not trials or other is None or trials.get(_BASELINE, 0) >= trials.get(other, 0):
-        return []
-    return [
-        f"trials of settings: {trials.get(_BASELINE, 0)} of {_BASELINE} and {trials.get(other, 0)} "
-        f"of {other}"
-    ]
 
 
 def _check_same_rows(

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from fer_core.base.artifact import Header, new_artifact, open_artifact
 from fer_core.base.files import read_json, write_json, write_text
-from fer_core.evaluation.comparison.comparison import DIFFERENCES, MethodPair, Refusal
+from fer_core.evaluation.comparison.pairs import DIFFERENCES, MethodPair, Refusal
 from fer_core.evaluation.metrics.record import Evaluation
 
 __all__ = ["comparison_frame", "read_comparison", "run_summary", "verdict", "write_comparison"]

@@ -91,8 +91,8 @@ class TeacherEntry(Section):
     def _of_use(self) -> "TeacherEntry":
         if self.b and self.stage == "a":
             raise ValueError("b has no effect without stage: b")
-        if "folds" in self.a:
-            raise ValueError("folds are the same for all teachers")
+        if of_all := {"folds", "mirror"} & set(self.a):
+            raise ValueError(f"the same for all teachers: {', '.join(sorted(of_all))}")
         return self
 
 

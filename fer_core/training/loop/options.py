@@ -222,11 +222,14 @@ class TeacherOptions(StageOptions):
         folds: number of parts that the train rows are dealt into, so that for each part a further
             training of every teacher learns from the others and gives the logits of that part; 0
             for none: then a teacher gives logits of rows that it has learnt from.
+        mirror: whether teachers answer for a face and its mirror image, averaged: better, at twice
+            the cost of their logits. Trainings do not change.
     """
 
     head: TeacherHead
     preprocessing: Resolution | None = None
     folds: Annotated[int, Field(ge=0, le=20)] = 0
+    mirror: bool = False
 
     @model_validator(mode="after")
     def _no_single_fold(self) -> Self:

@@ -15,7 +15,8 @@ from fer_core.base.labels import SELF_LABELLED
 from fer_core.dataset.assembly.faces import open_stores
 from fer_core.dataset.assembly.leakage import TwinOptions
 from fer_core.dataset.assembly.options import ManifestOptions
-from fer_core.dataset.gate.checks import Fault, MinPerClass
+from fer_core.dataset.gate.checks import MinPerClass
+from fer_core.dataset.gate.fault import Fault
 from fer_core.dataset.gate.validation import (
     ValidateOptions,
     Validation,

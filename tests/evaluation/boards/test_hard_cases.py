@@ -15,7 +15,8 @@ from fer_core.evaluation.boards.hard_cases import (
     scores_on,
     write_hard_cases,
 )
-from fer_core.evaluation.ensemble.ensemble import Ensemble, choose_ensemble
+from fer_core.evaluation.ensemble.choosing import choose_ensemble
+from fer_core.evaluation.ensemble.ensemble import Ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
 from fer_core.evaluation.metrics.metrics import softmax
 from fer_core.evaluation.metrics.options import EvaluationOptions

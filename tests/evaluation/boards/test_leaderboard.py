@@ -5,12 +5,9 @@ import pandas as pd
 import pytest
 
 from fer_core.base.errors import ArtifactError
-from fer_core.evaluation.boards.leaderboard import (
-    leaderboard,
-    read_leaderboard,
-    write_leaderboard,
-)
-from fer_core.evaluation.ensemble.ensemble import Ensemble, Weighting, choose_ensemble
+from fer_core.evaluation.boards.leaderboard import leaderboard, read_leaderboard, write_leaderboard
+from fer_core.evaluation.ensemble.choosing import choose_ensemble
+from fer_core.evaluation.ensemble.ensemble import Ensemble, Weighting
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
 from fer_core.evaluation.ensemble.kinds import SourceWeights, WeightsByClass, WeightsBySource
 from fer_core.evaluation.metrics.metrics import measure, outcome_of

@@ -7,16 +7,16 @@ import pytest
 
 from fer_core.base.errors import ArtifactError
 from fer_core.dataset.pack.rows import Rows
-from fer_core.evaluation.comparison.comparison import (
+from fer_core.evaluation.comparison.comparison import compare_methods as compare_under
+from fer_core.evaluation.comparison.fairness import budget_differences
+from fer_core.evaluation.comparison.pairs import (
     DIFFERENCES,
     Conditions,
     Difference,
     MethodPair,
     Refusal,
     SeedPair,
-    budget_differences,
 )
-from fer_core.evaluation.comparison.comparison import compare_methods as compare_under
 from fer_core.evaluation.comparison.report import (
     read_comparison,
     run_summary,

@@ -6,7 +6,8 @@ import pytest
 
 from fer_core.base.errors import ArtifactError, ParamsError
 from fer_core.base.files import read_json, write_json
-from fer_core.evaluation.ensemble.ensemble import choose_ensemble, read_ensemble, write_ensemble
+from fer_core.evaluation.ensemble.choosing import choose_ensemble
+from fer_core.evaluation.ensemble.ensemble import read_ensemble, write_ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions, GivenWeights
 from fer_core.evaluation.ensemble.kinds import RowOrigins
 from fer_core.evaluation.ensemble.weight_choice import SmoothWeights

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 from fer_core.base.errors import ArtifactError
-from fer_core.evaluation.ensemble.ensemble import Ensemble, choose_ensemble
+from fer_core.evaluation.ensemble.choosing import choose_ensemble
+from fer_core.evaluation.ensemble.ensemble import Ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
 from fer_core.evaluation.ensemble.targets import fused_targets, memorisation, memorised
 from fer_core.evaluation.metrics.metrics import softmax

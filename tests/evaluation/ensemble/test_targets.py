@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from scipy.stats import entropy
 
 from fer_core.base.errors import ArtifactError, ParamsError
-from fer_core.evaluation.ensemble.ensemble import Ensemble, choose_ensemble
+from fer_core.evaluation.ensemble.choosing import choose_ensemble
+from fer_core.evaluation.ensemble.ensemble import Ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
 from fer_core.evaluation.ensemble.kinds import RowOrigins
 from fer_core.evaluation.ensemble.targets import fused_targets, target_metrics, teacher_targets

@@ -207,15 +207,16 @@ def test_a_set_without_a_class_says_so_and_has_its_numbers() -> None:
 
 
 def test_answers_of_another_processor_give_the_same_figures() -> None:
-    """Which differ in the last bits of single precision, as onnxruntime's do."""
+    """Their logits differ a little, by more than onnxruntime's do."""
     faces, rng = grey_faces(), np.random.default_rng(0)
     options = RobustnessOptions(rows=70, corruptions=("blur", "mask"), strengths=(1, 3, 5))
 
-    def elsewhere(images: list[np.ndarray]) -> np.ndarray:
-        logits = by_brightness(images)
-        return logits + rng.uniform(-1e-6, 1e-6, logits.shape)
+    def here(images: list[np.ndarray]) -> np.ndarray:
+        return by_brightness(images) / 8
 
-    here, there = (
-        measure_robustness(faces, of, options, EVALUATION, 1) for of in (by_brightness, elsewhere)
-    )
-    assert here == there
+    def there(images: list[np.ndarray]) -> np.ndarray:
+        logits = here(images)
+        return logits + rng.uniform(-4e-6, 4e-6, logits.shape)
+
+    one, other = (measure_robustness(faces, of, options, EVALUATION, 1) for of in (here, there))
+    assert one == other

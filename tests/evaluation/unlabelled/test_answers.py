@@ -10,7 +10,8 @@ import pytest
 
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.dataset.pack.rows import Rows
-from fer_core.evaluation.ensemble.ensemble import Ensemble, choose_ensemble
+from fer_core.evaluation.ensemble.choosing import choose_ensemble
+from fer_core.evaluation.ensemble.ensemble import Ensemble
 from fer_core.evaluation.ensemble.fusion import EnsembleOptions
 from fer_core.evaluation.ensemble.targets import fused_targets, teacher_targets
 from fer_core.evaluation.ensemble.teaching import PLAIN, TargetOptions, Teaching

@@ -35,6 +35,10 @@ from tests.pipeline.schema.faults import PATH, ROOT, Change, assert_told, params
             ["teachers.tiny_resnet", "folds"],
         ),
         (
+            lambda p: p["teachers"]["tiny_resnet"].update(a={"mirror": True}),
+            ["teachers.tiny_resnet", "same for all", "mirror"],
+        ),
+        (
             lambda p: p.update(targets={"weights": "nobody"}),
             ["targets.weights", "nobody", "tiny_resnet"],
         ),

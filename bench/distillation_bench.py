@@ -1,0 +1,125 @@
+"""What a small network gains from a ready one as its teacher, on FER2013 and FERPlus: five seeds,
+tuned settings, against learning from labels and from annotators' votes.
+
+Run: python -m bench.distillation_bench --data FOLDER --work FOLDER --page PAGE.md
+(an hour and a half of two cores; what has ended in --work is not done again)
+
+--data holds fer2013.csv(.gz) and fer2013new.csv. The teacher is the ready network of models/, which
+learned from the very train rows of the profile `fer2013`, so no test row has taught anybody. Every
+method has as many trials on val rows with one seed; the best settings are trained with all seeds.
+"""
+
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from bench.fer2013_project import SIDE, SMALL, both_label_sets, fer, lay_clone
+from fer_core.base.files import write_text
+from fer_core.predict.ready import ready_model
+
+SEEDS = [1337, 1338, 1339, 1340, 1341]
+EPOCHS, PER_CLASS = 30, 1000
+SETS = ["fer2013_publictest", "ferplus_publictest"]
+RATES = [0.002, 0.004, 0.008]
+TRIALS: dict[str, list[dict[str, Any]]] = {
+    "ce": [{"lr": RATES, "label_smoothing": [0.1]}],
+    "votes": [{"lr": RATES, "share": [0.5]}],
+    "kd": [
+        {"lr": RATES[1:], "temperature": [1.0], "alpha": [0.9]},
+        {"lr": RATES[1:2], "temperature": [2.0], "alpha": [0.9]},
+    ],
+    "dkd": [
+        {"lr": RATES[1:], "temperature": [1.0], "alpha": [1.0], "beta": [2.0]},
+        {"lr": RATES[1:2], "temperature": [2.0], "alpha": [1.0], "beta": [2.0]},
+    ],
+}
+READY: dict[str, Any] = {
+    "onnx": "teachers/ready.onnx",
+    "preprocessing": {"side": 48, "scale": 1, "layout": "nhwc", "output": "logits"},
+    "classes": ["Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral"],
+    "answers": "logits",
+    "trained_on": ["FER2013 Training rows without a twin in its test parts", "FERPlus votes"],
+    "overlap": "none",
+}
+CHANGES = SMALL | {
+    "manifest.sources": ["fer2013", "ferplus"],
+    "sets": {
+        "fer2013_publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
+        "ferplus_publictest": {"sources": ["ferplus"], "usage": ["PublicTest"]},
+        "some": {"split": ["train"], "most_per_class": PER_CLASS},
+    },
+    "pack.train_sets": ["some"],
+    "teachers": {"ready": READY},
+    "evaluation.compare_set": SETS,
+    "deploy.student": f"kd-{SEEDS[0]}",
+    "student": {
+        "arch": "test_resnet",
+        "set": "some",
+        "preprocessing": {"size": SIDE},
+        "methods": list(TRIALS),
+        "seeds": SEEDS,
+        "train": {
+            "epochs": EPOCHS,
+            "batch": 64,
+            "lr": 0.004,
+            "min_lr": 0.00001,
+            "weight_decay": 0.05,
+            "lr_warmup_epochs": 2,
+            "balance": "batches",
+            "grad_clip": 0.0,
+            "precision": "fp32",
+            "ema": 0.998,
+        },
+        **{
+            method: {name: values[0] for name, values in grids[0].items() if name != "lr"}
+            for method, grids in TRIALS.items()
+        },
+    },
+}
+TUNING = "profiles/tuning/ready-teacher.yaml"
+TITLE = "Distillation from the ready network on FER2013"
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
+    work: Annotated[Path, typer.Option(help="Folder of the clone.")],
+    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+) -> None:
+    """Tune, train every seed, and write the page and the table of trials."""
+    page = page.resolve()
+    trials = page.with_name(f"{page.stem}-trials.csv")
+    project = work.resolve() / "project"
+    _lay(project, data)
+    fer(project, "tune", "queue", TUNING, "--on", "local", "--jobs", "2")
+    fer(project, "tune", "show", TUNING, "--out", str(trials))
+    fer(project, "tune", "apply", TUNING)
+    fer(project, "dag", "sync")
+    fer(project, "run")
+    fer(project, "results", "--title", TITLE, "--distillation", str(page), "--trials", str(trials))
+    typer.echo(f"wrote {page}")
+
+
+def _lay(project: Path, data: Path) -> None:
+    """Lay the clone as far as the soft labels, as a commit: trials are experiments on top of it."""
+
+    def add_data(clone: Path) -> None:
+        both_label_sets(data)(clone)
+        (clone / READY["onnx"]).parent.mkdir()
+        (clone / READY["onnx"]).write_bytes(ready_model().read_bytes())
+        tuning = {"seed": SEEDS[0], "by": "macro_f1", "trials": TRIALS}
+        write_text(clone / TUNING, yaml.safe_dump(tuning, sort_keys=False))
+
+    lay_clone(project, CHANGES, add_data)
+    fer(project, "run", "softlabels")  # what all trials share is made once
+    subprocess.run(["git", "add", "--all"], cwd=project, check=True)
+    if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=project, check=False).returncode:
+        names = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
+        commit = ["git", *names, "commit", "--quiet", "--message", "Bench"]
+        subprocess.run(commit, cwd=project, check=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
