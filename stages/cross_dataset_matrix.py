@@ -15,7 +15,8 @@ from fer_core.base.files import read_json, write_json
 from fer_core.base.params import Params
 from fer_core.dataset.manifest.table import read_clusters
 from fer_core.dataset.pack.rows import read_rows
-from fer_core.evaluation.crossdata.matrix import MatrixRows, cross_dataset_words, measure_matrix
+from fer_core.evaluation.crossdata.matrix import MatrixRows, measure_matrix
+from fer_core.evaluation.elsewhere.words import cross_dataset_words
 from fer_core.evaluation.metrics.clusters import cluster_codes
 from fer_core.evaluation.metrics.deployed import refused
 from fer_core.evaluation.metrics.options import EvaluationOptions

@@ -2,10 +2,10 @@
 test face; whether int8 is handed out is decided on val and calib faces.
 
 Reads `data/students/<key>/model`, `data/calibration/<key>`, `data/selective`, both halves of the
-pack, the data sets' descriptors and, where there is one, `metrics/crossval.json`; <key> is
-`deploy.student`. Where teachers from elsewhere taught, it also reads `data/softlabels` and what is
-stated of them. Writes `data/onnx/`: `student.<precision>.onnx`, `onnxexportreport.json`,
-`onnxparity.json` and `MODEL_CARD.md`.
+pack, the data sets' descriptors and, where there are such, `metrics/crossval.json` and
+`metrics/cross_dataset.json`; <key> is `deploy.student`. Where teachers from elsewhere taught, it
+also reads `data/softlabels` and what is stated of them. Writes `data/onnx/`:
+`student.<precision>.onnx`, `onnxexportreport.json`, `onnxparity.json` and `MODEL_CARD.md`.
 """
 
 from typing import Any
@@ -45,6 +45,7 @@ def main() -> None:
     params = Params.load()
     options = params.section("deploy", DeployOptions)
     crossed = params.section("crossval", CrossvalOptions | None, default=None)
+    left_out = params.section("cross_dataset", dict[str, Any], default={}).get("left_out")
     threads = load_settings().cpu_threads()
     torch.set_num_threads(threads)
     mirror = params.section("student.mirror", bool, default=False)
@@ -103,6 +104,7 @@ def main() -> None:
             outside=_from_elsewhere(params, options.student, card),
             start=params.section("student.init", str | None, default=None),
             crossval=read_json(paths.METRICS / "crossval.json") if crossed else None,
+            cross_dataset=read_json(paths.METRICS / "cross_dataset.json") if left_out else None,
         )
         write_text(folder / "MODEL_CARD.md", model_card(facts))
 

@@ -35,6 +35,10 @@ from fer_core.evaluation.unlabelled.answers import Answered, answer
 from fer_core.images.views import ViewOptions
 from fer_core.logits.forward import Wanted, forward_rows
 from fer_core.logits.store import LogitsSet
+from fer_core.outside.answering.halves import Asked, logits_from_elsewhere
+from fer_core.outside.described.description import OUTSIDE, read_outside
+from fer_core.outside.described.options import is_outside
+from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.softlabels import read_softlabels, write_softlabels
 from stages.entry import run_stage
 
@@ -91,13 +95,19 @@ def _asked(params: Params, pack: Pack) -> dict[str, LogitsSet]:
     """Logits of each teacher for every face and view, as those of train rows are made."""
     precision = params.section("teacher.train.precision", str)
     threads = params.section("cpu_threads", int, default=0)
-    views = params.section("views", ViewOptions)
+    views, settings = params.section("views", ViewOptions), load_settings()
     mirror = params.section("teacher.mirror", bool, default=False)
     wanted = Wanted(("train",), precision, "float16", views, threads, mirror)
     logits = {}
     for tag, entry in params.section("teachers", dict[str, Any]).items():
+        if is_outside(entry):
+            asked = Asked(("train",), params.section("preprocessing", Preprocessing), views)
+            logits[tag] = logits_from_elsewhere(
+                read_outside(paths.TEACHERS / tag / OUTSIDE, tag), pack, asked, settings, threads
+            )
+            continue
         model = paths.TEACHERS / tag / entry.get("stage", "a") / "model"
-        logits[tag] = forward_rows(model, tag, pack, wanted, load_settings())
+        logits[tag] = forward_rows(model, tag, pack, wanted, settings)
     return logits
 
 

@@ -145,3 +145,11 @@ def test_exported_student_of_the_metrics_is_the_one_that_is_deployed() -> None:
     exported = committed("metrics/summary.json")["onnx"]["fp32"]["macro_f1"]
     assert len(scores) == 1
     assert exported == pytest.approx(scores.pop(), abs=1e-4), REMEDY
+
+
+def test_the_gap_planted_in_the_sample_is_found() -> None:
+    """`fer_core/sample/rafdb_basic.py` plants it: older people show the harder expressions."""
+    found = json.loads(git("show", "HEAD:metrics/fairness.json"))["attributes"]["age"]
+    older, younger = (found["groups"][name] for name in ("40-69", "20-39"))
+    assert older["shown"] and older["difference"]["high"] < 0 < younger["difference"]["low"]
+    assert found["worst"]["group"] == "40-69"

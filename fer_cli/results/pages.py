@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_cli.results.goals import BASELINE, GAIN, HIGHEST_ECE, goals, val_mean
+from fer_cli.results.goals import ABOVE_FLOOR, BASELINE, GAIN, goals, val_mean
 from fer_cli.results.tables import compare_sets, read_metrics, templates
 from fer_core.base.errors import ArtifactError
 from fer_core.base.files import sha256_file
@@ -131,11 +131,13 @@ def distillation_page(title: str, trials: Path | None) -> str:
     Raises:
         ArtifactError: an artifact or the table of trials is missing.
     """
+    from fer_core.pipeline.schema.methods import learns_from_teachers
     from fer_core.report.facts.doubt import doubt_words
 
     facts, params = _facts(), read_params()
     scope, compared = facts.scope, compare_sets(params)
     budgets = {key: model.evaluation.budget for key, model in facts.each_student()}
+    taught = [method for method in scope.methods if learns_from_teachers(params, method)]
     alike = [{**budget, "tuned": None} for budget in budgets.values()]
     return _page(
         "distillation",
@@ -150,10 +152,10 @@ def distillation_page(title: str, trials: Path | None) -> str:
         },
         compared=compared,
         doubts=[doubt_words(facts, name) for name in compared],
-        goals=[goals(facts, name) for name in compared],
+        goals=[goals(facts, name, taught) for name in compared],
         baseline=BASELINE,
         gain=GAIN,
-        highest_ece=HIGHEST_ECE,
+        above_floor=ABOVE_FLOOR,
         trials=None if trials is None else _read_trials(trials),
         val={
             method: {one: val_mean(facts, method, one) for one in ("accuracy", "macro_f1", "nll")}

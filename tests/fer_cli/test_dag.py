@@ -509,6 +509,21 @@ def test_a_teacher_from_elsewhere_has_logits_of_its_own_file_and_no_training() -
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def test_faces_without_labels_are_asked_of_a_teacher_from_elsewhere_by_its_file() -> None:
+    params = with_peer()
+    params["student"]["unlabelled"] = {"sources": ["sample_expw"]}
+    text = synced(TEXT, params, ROOT)
+    found = stages(text)["unlabelled"]
+    assert {"peers/face.onnx", "data/teachers/peer/outside"} <= set(found["deps"])
+    assert {"teachers", "preprocessing"} <= set(found["params"])
+    assert synced(text, params, ROOT) == text
+    params["teachers"].pop("peer")
+    alone = stages(synced(text, params, ROOT))["unlabelled"]
+    assert not any("peer" in dep for dep in alone["deps"])
+    assert "preprocessing" not in alone["params"]
+    assert synced(text, PARAMS, ROOT) == TEXT
+
+
 def test_another_file_runs_again_what_follows_from_it_alone() -> None:
     """Downstream of a file: no stage of a trained teacher and no student of labels alone."""
     found = stages(synced(TEXT, with_peer(), ROOT))

@@ -12,7 +12,7 @@ from fer_core.base.artifact import REMAKE
 from fer_core.base.errors import ArtifactError, DataError
 from fer_core.base.files import read_json, sha256_file
 from fer_core.base.labels import CLASSES
-from fer_core.base.params import PARAMS_FILE, read_params
+from fer_core.base.params import PARAMS_FILE, Params, read_params
 from fer_core.dataset.manifest.table import write_manifest
 from fer_core.dataset.pack.pack import Pack
 from fer_core.dataset.pack.rows import read_rows
@@ -25,7 +25,7 @@ from fer_core.outside.described.taught import taught_by
 from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.targets.softlabels import read_softlabels
-from stages import ensemble, evaluate, logits_outside, softlabels
+from stages import ensemble, evaluate, logits_outside, softlabels, unlabelled
 from tests.arrange_logits import manifest_of
 from tests.outside.peers import COLUMNS, network_entry, weights, write_network
 from tests.shipped import write_params
@@ -146,6 +146,27 @@ def test_it_is_evaluated_as_a_teacher_of_unknown_budget(project: dict[str, Any])
     right = found.test.eval.argmax(axis=1) == test.labels
     measured = found.metrics["everything"]["metrics"]["accuracy"]["value"]
     assert measured == pytest.approx(right.mean(), abs=1e-6)
+
+
+def test_faces_without_labels_are_asked_of_both_as_train_rows_were(
+    project: dict[str, Any],
+) -> None:
+    files = {"net": Path("peer.onnx"), "table": Path("table.csv")}
+    for tag, file in files.items():
+        logits_outside.main(tag, file)
+    rows = read_rows(DEV)
+    found = unlabelled._asked(Params.load(), Pack.open(DEV))
+    train = rows.split("train")
+    for tag in files:
+        known = read_logits(Path(f"data/logits/{tag}/dev"), rows, tag)
+        assert found[tag].sample_ids == [rows.sample_ids[row] for row in train]
+        assert found[tag].model_sha256 == known.model_sha256
+        np.testing.assert_array_equal(found[tag].eval, known.eval[train])
+        np.testing.assert_array_equal(found[tag].views, known.views)
+    with files["table"].open("a") as stream:
+        stream.write("of no pack 2,0,0,0,0,0,0,0\n")
+    with pytest.raises(ArtifactError, match="another than the one"):
+        unlabelled._asked(Params.load(), Pack.open(DEV))
 
 
 def test_a_table_with_views_answers_each_view(project: dict[str, Any]) -> None:

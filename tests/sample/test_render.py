@@ -1,4 +1,5 @@
 import hashlib
+import platform
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +17,16 @@ from fer_core.sample.render import LAYOUTS, render
 SMALL = SampleOptions(
     seed=11, faces=24, test_share=0.25, duplicates=1, contradictions=1, non_faces=2
 )
+
+BYTES = {
+    "fer2013": "6f6f6e68d94151f4bdbf293d030d41d7c5d61b6f0074a86e873de6e30da2b3f8",
+    "ferplus": "e1b478e6649dd87f92472e23f7dca3ac484d24d067458e79fd56a34d49a8294c",
+    "rafdb_basic": "5e4aaf63a8cd0e28e0bda279ddb509dae607c37e9e58b6699b2c2b46cf1a6241",
+    "expw": "08c2ec1d040af35ecdbfb3ce187ee558068f8f662b949dc1c213a1e32aaad67b",
+}
+"""Layout -> hash of what is drawn. It changes with the drawing, and with an OpenCV that writes other
+JPEG files; with nothing else.
+"""
 
 
 def digest(root: Path) -> dict[str, str]:
@@ -50,6 +61,14 @@ def test_rerun_in_threads_and_in_another_process_gives_the_same_bytes(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "process")], check=True)
     assert digest(tmp_path / "threads") == digest(tmp_path / "process")
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="said of x86-64 alone")
+@pytest.mark.parametrize(("layout", "sha256"), BYTES.items())
+def test_bytes_are_those_of_every_other_processor(layout: str, sha256: str, tmp_path: Path) -> None:
+    render(layout, tmp_path / layout, SMALL)
+    lines = "".join(f"{name} {one}\n" for name, one in digest(tmp_path / layout).items())
+    assert hashlib.sha256(lines.encode()).hexdigest() == sha256
 
 
 def test_another_seed_gives_other_pictures(tmp_path):

@@ -18,8 +18,9 @@ from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import SPLITS, Rows
 from fer_core.evaluation.calibration.report import Calibration
 from fer_core.evaluation.crossval.crossval import crossval_words
+from fer_core.evaluation.elsewhere.words import cross_dataset_words
 from fer_core.export.card.carried import by_class_words, carried_words
-from fer_core.export.onnx.gates import GATES, Parity
+from fer_core.export.onnx.gates import GATES, LEAST, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.models.networks.card import ModelCard
 from fer_core.outside.described.description import ALL_ROWS, OutsideTeacher
@@ -48,6 +49,7 @@ class CardFacts:
         taught: what it was trained on, where that is no soft labels.
         mirror: whether it averages over mirror images.
         crossval: the record of its cross-validation; None without.
+        cross_dataset: the matrix of data sets left out and tested on; None without.
         outside: teachers from elsewhere behind its soft labels.
         start: folder of the saved student that its training started from; None where it started
             from initial weights.
@@ -67,6 +69,7 @@ class CardFacts:
     taught: str = "labels alone"
     mirror: bool = False
     crossval: Mapping[str, Any] | None = None
+    cross_dataset: Mapping[str, Any] | None = None
     outside: Sequence[OutsideTeacher] = ()
     start: str | None = None
 
@@ -94,8 +97,10 @@ def model_card(facts: CardFacts) -> str:
         carried=carried_words(facts.calibration, facts.reliability, first),
         by_class=by_class_words(facts.calibration),
         gates=GATES,
+        least=LEAST,
         doubtful=_doubtful(facts.outside),
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
+        elsewhere=facts.cross_dataset and cross_dataset_words(facts.cross_dataset),
     )
     return text + words_section(text)
 

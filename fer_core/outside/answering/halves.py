@@ -3,11 +3,14 @@ teacher's logits are.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from fer_core.base.errors import ArtifactError
+from fer_core.base.files import sha256_file
 from fer_core.base.logs import progress_off
 from fer_core.base.settings import Settings
 from fer_core.dataset.pack.pack import Pack
@@ -16,11 +19,11 @@ from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
 from fer_core.logits.store import LogitsSet, Origin, logits_of_rows
 from fer_core.outside.answering.network import OutsideNetwork
-from fer_core.outside.answering.table import LogitsTable
+from fer_core.outside.answering.table import LogitsTable, read_logits_table
 from fer_core.outside.described.description import OutsideTeacher
 from fer_core.pixels.preprocessing import Preprocessing
 
-__all__ = ["Asked", "network_logits", "table_logits"]
+__all__ = ["Asked", "logits_from_elsewhere", "network_logits", "table_logits"]
 
 _BATCH = 256
 _STORED = np.float16
@@ -44,6 +47,39 @@ class Asked:
         """What the logits are recorded to be made with."""
         views = None if self.views is None else self.views.hash()
         return Origin(teacher.tag, teacher.sha256, self.preprocessing.hash_at_any_size(), views)
+
+
+def logits_from_elsewhere(
+    teacher: OutsideTeacher, pack: Pack, asked: Asked, settings: Settings, threads: int
+) -> LogitsSet:
+    """Ask a teacher, a network or a table, whatever its file holds now.
+
+    Args:
+        teacher: as the stage `logits_outside` described it.
+        pack: of the rows.
+        asked: what to answer.
+        settings: of the machine.
+        threads: of a network; 0 for the machine's.
+
+    Raises:
+        ArtifactError: the file is another than described.
+        DataError: a table misses a picture, or is none.
+        ModelError: a network cannot be used.
+    """
+    file, entry = Path(teacher.entry.file), teacher.entry
+    if (found := sha256_file(file)) != teacher.sha256:
+        raise ArtifactError(
+            "This teacher's file is another than the one that the other rows were asked of.",
+            where=file,
+            found=found,
+            expected=teacher.sha256,
+            remedy="run `fer run logits_outside` again",
+        )
+    if entry.onnx is not None:
+        network = OutsideNetwork(file, entry, threads or settings.cpu_threads())
+        return network_logits(teacher, network, pack, asked, settings)
+    assert asked.views is not None
+    return table_logits(teacher, read_logits_table(file, entry, asked.views), pack.rows, asked)
 
 
 def network_logits(

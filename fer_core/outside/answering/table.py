@@ -51,7 +51,7 @@ class LogitsTable:
                 expected="a row for each train, val, calib and test row of the pack"
                 + (" and each view of each train row" if self.has_views else ""),
                 remedy="add them; data/pack/dev/rows.parquet and data/pack/test/rows.parquet list "
-                "the pictures",
+                "the pictures, without those of student.unlabelled, which have no label",
             )
         return self.logits[rows.astype(np.int64)]
 

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from fer_core.base.errors import ParamsError
 from fer_core.pipeline.dag.code import code_deps, code_files, is_code, stage_module
-from fer_core.pipeline.dag.keys import folds_of, keys_of, names_of, trained_teachers
+from fer_core.pipeline.dag.keys import folds_of, keys_of, names_of, outside_files, trained_teachers
 from fer_core.pipeline.dag.layout import in_paragraphs, lay_out, uncovered
 from fer_core.pipeline.dag.reading import DVC_FILE, parsed
 
@@ -35,6 +35,7 @@ _FAN_IN = {
         "data/clean/{source}.arrow",
         "data/clean/{unlabelled}.arrow",
         "data/teachers/{final}/model",
+        "data/teachers/{outside}/outside",
     ],
     "hard_cases": ["data/logits/{teacher}/dev", "data/evaluation/{student}"],
     "compare": [
@@ -69,7 +70,10 @@ _ONLY_WITH = {
         ]
     },
     "crossval": {"report": ["metrics/crossval.json"], "onnx": ["metrics/crossval.json"]},
-    "cross_dataset": {"report": ["metrics/cross_dataset.json"]},
+    "cross_dataset": {
+        "report": ["metrics/cross_dataset.json"],
+        "onnx": ["metrics/cross_dataset.json"],
+    },
     "outside": {"report": ["data/softlabels"], "onnx": ["data/softlabels"]},
 }
 """Kind of name -> stage -> what it reads only where there is one of it."""
@@ -104,7 +108,7 @@ _OPTIONAL = {
     "logits_outside": ["cpu_threads"],
     "predict": ["cpu_threads", "student.mirror"],
     "calibrate": ["deploy.calibration"],
-    "onnx": ["student.init", "student.mirror", "crossval"],
+    "onnx": ["student.init", "student.mirror", "crossval", "cross_dataset.left_out"],
     "onnx_teacher": ["teacher.mirror"],
     "report": ["crossval", "cross_dataset", "pack.most_per_class"],
     "crossval": ["cpu_threads"],
@@ -116,7 +120,7 @@ _OPTIONAL = {
     "compare": ["student.trials"],
 }
 """Stage -> params that it reads if they are there."""
-_WITH_OUTSIDE = {"onnx": ["teachers"]}
+_WITH_OUTSIDE = {"onnx": ["teachers"], "unlabelled": ["preprocessing"]}
 """Stage -> params that it reads where there are teachers from elsewhere."""
 _ENTRY = {
     "teacher_a": "teachers.${key}",
@@ -218,6 +222,9 @@ def _data_deps(
         own = [dep for dep in own if not dep.startswith(_FOLD)] + [
             f"{_FOLD}${{item.stage}}/{fold}/model" for fold in range(folds_of(params))
         ]
+    if stage == "unlabelled":
+        own = [dep for dep in own if dep.startswith("data/")]
+        own = list(dict.fromkeys([*own, *outside_files(params)]))
     return fan_in + own
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "loss_of",
     "names_of",
     "needs_of",
+    "outside_files",
     "trained_teachers",
 ]
 
@@ -164,6 +165,15 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
 def trained_teachers(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Entries of the teachers that are trained here."""
     return {tag: entry for tag, entry in params["teachers"].items() if not is_outside(entry)}
+
+
+def outside_files(params: dict[str, Any]) -> list[str]:
+    """Networks and tables of the teachers from elsewhere."""
+    return [
+        str(entry.get("onnx") or entry.get("logits"))
+        for entry in params["teachers"].values()
+        if is_outside(entry)
+    ]
 
 
 def folds_of(params: Mapping[str, Any]) -> int:

@@ -38,9 +38,3 @@ def check_outside(params: dict[str, Any], path: Path) -> None:
             expected="none, part, all or unknown for each of manifest.sources",
             remedy="state it; `unknown` where nobody knows",
         )
-    refuse(
-        list(outside) if params["student"].get("unlabelled") else [],
-        "Faces without labels are asked of teachers that are trained here alone.",
-        f"{path}: student.unlabelled",
-        remedy="remove the section student.unlabelled, or these teachers",
-    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_core.evaluation.comparison.histories import unfinished
-from fer_core.evaluation.crossdata.matrix import losses
+from fer_core.evaluation.elsewhere.words import losses
 from fer_core.report.facts.collect import RunFacts
 from fer_core.report.facts.doubt import learned_words, overlaps
 from fer_core.report.facts.preference import Preference

@@ -12,8 +12,8 @@ import yaml
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.pack import Pack
 from fer_core.evaluation.boards.hard_cases import REASONS
-from fer_core.evaluation.crossdata.matrix import cross_dataset_words
 from fer_core.evaluation.crossval.crossval import crossval_words
+from fer_core.evaluation.elsewhere.words import cross_dataset_words
 from fer_core.export.card.carried import by_class_words, carried_words
 from fer_core.report.facts.change import changes
 from fer_core.report.facts.collect import RunFacts

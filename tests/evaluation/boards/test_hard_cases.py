@@ -122,6 +122,21 @@ def test_scores_are_of_the_hard_rows_and_other_rows_are_refused(made):
         )
 
 
+def test_rows_of_one_group_are_drawn_together(made):
+    """Rows that are right are of ten groups, the others of ten more: fewer things to draw."""
+    dev, ensemble = made
+    cases, val = find_hard_cases(dev, ensemble, OPTIONS), dev["rn18"].only("val")
+    right = val.eval.argmax(axis=1) == val.labels
+    cluster_of = {key: f"{right[i]} {i % 10}" for i, key in enumerate(val.sample_ids)}
+    models = {"rn18": (val.sample_ids, val.eval.astype(float), val.labels)}
+    alone, grouped = (
+        scores_on(cases, models, MEASURED, 1, of)["rn18"]["all"]["metrics"]["accuracy"]
+        for of in (None, cluster_of)
+    )
+    assert grouped["value"] == alone["value"]
+    assert grouped["high"] - grouped["low"] > 1.2 * (alone["high"] - alone["low"])
+
+
 def test_files_are_the_same_each_time_and_read_back(made, tmp_path):
     dev, ensemble = made
     for name in ("a", "b"):

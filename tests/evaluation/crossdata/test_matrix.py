@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from fer_core.evaluation.crossdata.matrix import (
-    MatrixRows,
-    cross_dataset_words,
-    losses,
-    measure_matrix,
-)
+from fer_core.evaluation.crossdata.matrix import MatrixRows, measure_matrix
+from fer_core.evaluation.elsewhere.words import cross_dataset_words, losses
 from fer_core.evaluation.metrics.options import EvaluationOptions
 
 EVALUATION = EvaluationOptions(bootstrap=300, bins=15, compare_set="all")

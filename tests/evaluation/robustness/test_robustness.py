@@ -147,8 +147,8 @@ def test_errors_are_those_of_the_network_on_corrupted_faces() -> None:
     }
     for (name, strength), error in errors.items():
         cell = found["corruptions"][name][str(strength)]
-        assert cell["accuracy"]["value"] == pytest.approx(1 - error, abs=1e-6)
-    assert found["mce"]["value"] == pytest.approx(np.mean([*errors.values()]), abs=1e-6)
+        assert cell["accuracy"]["value"] == pytest.approx(1 - error, abs=1e-4)
+    assert found["mce"]["value"] == pytest.approx(np.mean([*errors.values()]), abs=1e-4)
     assert found["mce_excess"] == found["mce"]
     assert found["mce"]["low"] < found["mce"]["value"] < found["mce"]["high"]
     assert found["mce_by_corruption"]["mask"]["value"] > 0.3
@@ -166,11 +166,11 @@ def test_errors_on_clean_faces_are_no_excess() -> None:
         )
         for name in ("rotation", "mask")
     )
-    assert turned["mce"]["value"] == pytest.approx(14 / 70, abs=1e-6)
+    assert turned["mce"]["value"] == pytest.approx(14 / 70, abs=1e-4)
     assert turned["mce_excess"] == {"value": 0, "low": 0, "high": 0}
     assert hidden["mce"]["value"] > 0.4
     assert hidden["mce_excess"]["value"] == pytest.approx(
-        hidden["mce"]["value"] - 14 / 70, abs=2e-6
+        hidden["mce"]["value"] - 14 / 70, abs=2e-4
     )
 
 
@@ -186,3 +186,37 @@ def test_a_corruption_that_leaves_no_face_is_named_and_the_others_have_their_num
     assert set(found["corruptions"]["blur"]["1"]) == {"n", "reason"}
     assert found["corruptions"]["blur"]["1"]["n"] == 50 and "mce" not in found
     assert shows_nothing(even[0]) and not shows_nothing(faces.images[20])
+
+
+def test_a_set_without_a_class_says_so_and_has_its_numbers() -> None:
+    faces = grey_faces()
+    kept = np.flatnonzero(faces.labels != 1)
+    fewer = Faces(
+        [faces.images[i] for i in kept],
+        [faces.sample_ids[i] for i in kept],
+        faces.labels[kept],
+        faces.clusters[kept],
+    )
+    options = RobustnessOptions(rows=70, corruptions=("rotation",), strengths=(1,))
+    found = measure_robustness(fewer, by_brightness, options, EVALUATION, 1)
+    for cell in (found["clean"], found["corruptions"]["rotation"]["1"]):
+        assert cell["without"] == "Disgust" and cell["accuracy"]["value"] == 1
+        assert cell["macro_f1"]["value"] == pytest.approx(6 / 7, abs=1e-4)
+    whole = measure_robustness(faces, by_brightness, options, EVALUATION, 1)
+    assert "without" not in whole["clean"]
+
+
+def test_answers_of_another_processor_give_the_same_figures() -> None:
+    """Their logits differ a little, by more than onnxruntime's do."""
+    faces, rng = grey_faces(), np.random.default_rng(0)
+    options = RobustnessOptions(rows=70, corruptions=("blur", "mask"), strengths=(1, 3, 5))
+
+    def here(images: list[np.ndarray]) -> np.ndarray:
+        return by_brightness(images) / 8
+
+    def there(images: list[np.ndarray]) -> np.ndarray:
+        logits = here(images)
+        return logits + rng.uniform(-4e-6, 4e-6, logits.shape)
+
+    one, other = (measure_robustness(faces, of, options, EVALUATION, 1) for of in (here, there))
+    assert one == other

@@ -31,7 +31,7 @@ def test_report_describes_the_files_and_refuses_another_file(
         ["batch", 32, 32, 3],
     )
     assert single["checkpoint_hash"] == exported.card.weights_sha256
-    assert single["paritycheck"] == {"meanabsdiff": 1e-6, "maxabsdiff": 4e-6, "pass": True}
+    assert single["paritycheck"] == {"meanabsdiff": 1e-5, "maxabsdiff": 1e-5, "pass": True}
     assert (half["precision"], half["paritycheck"]["pass"], half["bytes"]) == (
         "fp16",
         False,

@@ -88,33 +88,72 @@ def test_goals_are_met_or_not_by_the_numbers_beside_them(run: Path) -> None:
         f"{pair['delta_macro_f1_high']:+.4f})"
     )
     assert (
-        row[3] == "met"
-        and "a paired 95 % interval above 0**: **met**; kd, which val rows prefer" in page
+        row[3]
+        == f"{pair['delta_macro_f1_seeds_low']:+.4f} to {pair['delta_macro_f1_seeds_high']:+.4f}"
     )
-    ece = [
-        read_json(Path(f"data/calibration/kd-{seed}/reliabilitymetrics.json"))["everything"]
-        for seed in (1, 2)
+    assert "kd, which val rows prefer, is" in page and " ahead of ce." in page
+    folders = [Path(f"data/calibration/kd-{seed}") for seed in (1, 2)]
+    found = [
+        read_json(folder / "reliabilitymetrics.json")["everything"]["temperature_scaled"]
+        for folder in folders
     ]
-    assert (
-        row[4]
-        == f"{np.mean([one['temperature_scaled']['metrics']['ece']['value'] for one in ece]):.4f}"
-    )
-    assert row[6] == f"{np.mean([one['ece_floor']['mean'] for one in ece]):.4f}"
-    for delta, verdict in (
-        ({"value": 0.0099, "low": 0.001, "high": 0.02}, "not met"),
-        ({"value": 0.01, "low": 0.0, "high": 0.02}, "not met"),  # the interval must be above 0
-        ({"value": 0.01, "low": 0.001, "high": 0.02}, "met"),
-    ):
-        change_delta(delta)
-        assert cells(distillation_page("x", None), "Goals", "kd")[3] == verdict
-    change_delta(None)
-    assert "cannot be judged" in distillation_page("x", None)
+    ece = np.mean([one["metrics"]["ece"]["value"] for one in found])
+    floor = np.mean([one["floor"]["ece"]["mean"] for one in found])
+    assert (row[5], row[6]) == (f"{ece:.4f}", f"{floor:.4f}")
+    assert row[7].startswith(f"{ece - floor:+.4f} (")
+    assert row[8] == ("met" if ece <= floor + 0.005 else "not met")
 
 
-def change_delta(delta: dict[str, float] | None) -> None:
+@pytest.mark.parametrize(
+    ("delta", "low_over_seeds", "verdict"),
+    [
+        ({"value": 0.0099, "low": 0.001, "high": 0.02}, 0.001, "not met"),
+        ({"value": 0.01, "low": 0.0, "high": 0.02}, 0.001, "not met"),
+        ({"value": 0.01, "low": 0.001, "high": 0.02}, -0.001, "not met"),
+        ({"value": 0.01, "low": 0.001, "high": 0.02}, 0.0005, "met"),
+        ({"value": 0.01, "low": 0.001, "high": 0.02}, None, "met"),
+        (None, None, "cannot be judged"),
+    ],
+)
+def test_a_gain_is_one_with_both_intervals_above_0(
+    run: Path, delta: dict[str, float] | None, low_over_seeds: float | None, verdict: str
+) -> None:
+    seeds = None if low_over_seeds is None else {"low": low_over_seeds, "high": 0.02}
+    change_pair(delta_macro_f1=delta, delta_macro_f1_over_seeds=seeds)
+    page = distillation_page("x", None)
+    goal = next(line for line in page.splitlines() if line.startswith("- **Best method"))
+    assert f"above 0**: **{verdict}**" in goal or (delta is None and verdict in goal)
+    if delta is not None:
+        assert cells(page, "Goals", "kd")[4] == verdict
+
+
+def test_the_other_side_of_a_pair_is_turned_round(run: Path) -> None:
+    given = {"value": -0.03, "low": -0.05, "high": -0.01}
+    seeds = {"value": -0.03, "low": -0.06, "high": -0.005}
+    change_pair(a="ce", b="kd", delta_macro_f1=given, delta_macro_f1_over_seeds=seeds)
+    row = cells(distillation_page("x", None), "Goals", "kd")
+    assert row[2:5] == ["+0.0300 (+0.0100 to +0.0500)", "+0.0050 to +0.0600", "met"]
+
+
+def test_calibration_is_held_to_what_a_perfect_model_shows(run: Path) -> None:
+    for key, ece in (("kd-1", 0.0249), ("kd-2", 0.0251), ("ce-1", 0.03), ("ce-2", 0.02)):
+        path = Path(f"data/calibration/{key}/reliabilitymetrics.json")
+        values = read_json(path)
+        scaled = values["everything"]["temperature_scaled"]
+        scaled["metrics"]["ece"]["value"], scaled["floor"]["ece"]["mean"] = ece, 0.02
+        if key == "ce-1":
+            scaled["metrics"]["ece"]["value"] = 0.0302
+        rewrite(path, values)
+    page = distillation_page("x", None)
+    assert cells(page, "Goals", "kd")[8] == "met"
+    assert cells(page, "Goals", "ce")[8] == "not met"
+    assert "perfectly calibrated model**: **met by kd only**" in page
+
+
+def change_pair(**changes: object) -> None:
     path = Path("data/comparison/comparison.json")
     values = read_json(path)
-    values["pairs"][0]["delta_macro_f1"] = delta
+    values["pairs"][0] |= changes
     rewrite(path, values)
 
 

@@ -37,7 +37,7 @@ def test_every_set_model_and_training_is_there_with_its_numbers(project: Path) -
             assert cells[2] == f"{scaled['accuracy']['value']:.3f}"
             assert cells[-1] == f"{scaled['ece']['value']:.3f}"
     record = read_json(Path("data/students/kd-1/record/summary.json"))
-    assert line(page, "Training", "kd-1")[1:5] == [record["arch"], "–", "3", "3"]
+    assert line(page, "Training", "kd-1")[1:6] == [record["arch"], "–", "–", "3", "3"]
     for whose in ("teachers", "students"):
         assert f"](grey-{whose}.svg)" in page
         assert found[Path(f"pages/grey-{whose}.svg")].startswith("<svg ")
@@ -57,7 +57,7 @@ def test_a_page_of_the_trainings_alone_reads_models_and_records_only(project: Pa
     ]
     page = found[Path("took.md")]
     record = read_json(Path("data/students/kd-1/record/summary.json"))
-    assert "](took-students.svg)" in page and f"| kd-1 | {record['arch']} | – | 3 | 3 |" in page
+    assert "](took-students.svg)" in page and f"| kd-1 | {record['arch']} | – | – | 3 | 3 |" in page
 
 
 def test_named_sets_of_train_rows_have_no_table_of_scores(project: Path) -> None:

@@ -83,10 +83,6 @@ def test_nobody_asks_for_the_weights_of_a_teacher_from_elsewhere() -> None:
     params["deploy"]["teachers"] = ["peer"]
     with pytest.raises(ParamsError, match=r"deploy\.teachers[\s\S]*no weights to export"):
         check_params(params, PATH)
-    params = with_peer()
-    params["student"]["unlabelled"] = {"sources": ["sample_expw"]}
-    with pytest.raises(ParamsError, match=r"student\.unlabelled"):
-        check_params(params, PATH)
 
 
 def test_the_file_of_a_teacher_from_elsewhere_must_be_there(
