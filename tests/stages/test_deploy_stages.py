@@ -258,6 +258,17 @@ def test_a_chosen_calibration_by_class_is_in_files_records_and_card(project: Cal
     assert "The exported files carry a scale and a bias of each class" in text
 
 
+def test_card_of_a_student_that_knows_drawn_faces_only_says_that_it_is_a_toy(
+    project: Calibration,
+) -> None:
+    onnx.main()
+    assert "toy" not in Path("data/onnx/MODEL_CARD.md").read_text()
+    drawn = PARAMS.replace("licence: for tests", "licence: none needed (synthetic sample)")
+    Path("params.yaml").write_text(drawn)
+    onnx.main()
+    assert "\n\n**A toy.** It learned from drawn" in Path("data/onnx/MODEL_CARD.md").read_text()
+
+
 def test_card_tells_what_a_cross_validation_leaves_open(project: Calibration) -> None:
     start = "student: {init: models/fer2013/model}\n"
     Path("params.yaml").write_text(f"{PARAMS}{start}crossval: {{folds: 5}}\n")
