@@ -9,14 +9,13 @@ learned from the very train rows of the profile `fer2013`, so no test row has ta
 method has as many trials on val rows with one seed; the best settings are trained with all seeds.
 """
 
-import subprocess
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
-from bench.fer2013_project import SIDE, SMALL, both_label_sets, fer, lay_clone
+from bench.fer2013_project import SIDE, SMALL, both_label_sets, commit_clone, fer, lay_clone
 from fer_core.base.files import write_text
 from fer_core.predict.ready import ready_model
 
@@ -114,11 +113,7 @@ def _lay(project: Path, data: Path) -> None:
 
     lay_clone(project, CHANGES, add_data)
     fer(project, "run", "softlabels")  # what all trials share is made once
-    subprocess.run(["git", "add", "--all"], cwd=project, check=True)
-    if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=project, check=False).returncode:
-        names = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
-        commit = ["git", *names, "commit", "--quiet", "--message", "Bench"]
-        subprocess.run(commit, cwd=project, check=True)
+    commit_clone(project)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ __all__ = [
     "against",
     "ahead_of_bases",
     "both_label_sets",
+    "commit_clone",
     "fer",
     "lay_clone",
     "write_page",
@@ -105,6 +106,15 @@ def lay_clone(
         write_text(clone / PARAMS_FILE, yaml.safe_dump(values, sort_keys=False))
         add_data(clone)
         fer(clone, "dag", "sync")
+
+
+def commit_clone(project: Path) -> None:
+    """Commit all that differs in a clone; trials are experiments on top of a commit."""
+    subprocess.run(["git", "add", "--all"], cwd=project, check=True)
+    if subprocess.run(["git", "diff", "--cached", "--quiet"], cwd=project, check=False).returncode:
+        names = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
+        commit = ["git", *names, "commit", "--quiet", "--message", "Bench"]
+        subprocess.run(commit, cwd=project, check=True)
 
 
 def both_label_sets(data: Path) -> Callable[[Path], None]:

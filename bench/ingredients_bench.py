@@ -1,6 +1,6 @@
 """What each ingredient of the protocol is worth: ResNet-18 and the student that it teaches, with
-one ingredient taken out at a time, on FER2013 and FERPlus; and the methods as arms of their own,
-where the protocol's are a chain.
+one ingredient taken out at a time, on FER2013 and FERPlus; the methods as arms of their own, where
+the protocol's are a chain; and the grid of T and alpha on val rows.
 
 Run: python -m bench.ingredients_bench --data FOLDER --work FOLDER --page PAGE.md
 (some hours of two cores; what has ended in --work is not done again)
@@ -10,6 +10,7 @@ Run: python -m bench.ingredients_bench --data FOLDER --work FOLDER --page PAGE.m
 compared on the same faces. The teacher is trained once, so its lines say nothing of other seeds.
 """
 
+import csv
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from bench.fer2013_project import (
     against,
     ahead_of_bases,
     both_label_sets,
+    commit_clone,
     fer,
     lay_clone,
     write_page,
@@ -59,6 +61,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "a plain head for ArcFace": {"teacher.head.angular": False},
     "stage A alone": {"teachers": {"rn18": {"arch": "resnet18"}}},
 }
+GRID = "profiles/tuning/protocol-cpu.yaml"
 TEACHER, SET = "rn18", CHANGES["evaluation.compare_set"]
 
 
@@ -75,15 +78,31 @@ def main(
         methods = METHODS if arm == WHOLE else ["kd"]
         models = [TEACHER, *(f"{method}-{seed}" for method in methods for seed in SEEDS)]
         fer(project, "run", *(f"calibrate@{model}" for model in models))
-    _write_page(page, work)
-    typer.echo(f"wrote {page}")
+    whole = _clone_of(work, WHOLE)
+    trials = page.resolve().with_name(f"{page.stem}-grid.csv")
+    commit_clone(whole)
+    fer(whole, "tune", "queue", GRID, "--on", "local", "--jobs", "2")
+    fer(whole, "tune", "show", GRID, "--out", str(trials))
+    _write_page(page, work, read_grid(trials))
+    typer.echo(f"wrote {page} and {trials.name}")
+
+
+def read_grid(trials: Path) -> dict[float, dict[float, dict[str, str]]]:
+    """The row of each trial, by temperature and alpha."""
+    found: dict[float, dict[float, dict[str, str]]] = {}
+    with trials.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            settings = dict(one.split(" ") for one in row["settings"].split(", "))
+            temperature, alpha = (float(settings[name]) for name in ("temperature", "alpha"))
+            found.setdefault(temperature, {})[alpha] = row
+    return found
 
 
 def _clone_of(work: Path, arm: str) -> Path:
     return work / arm.replace(" ", "-")
 
 
-def _write_page(page: Path, work: Path) -> None:
+def _write_page(page: Path, work: Path, grid: dict[float, dict[float, dict[str, str]]]) -> None:
     whole = _clone_of(work, WHOLE)
     clones = {arm: _clone_of(work, arm) for arm in ARMS if arm != WHOLE}
     write_page(
@@ -91,6 +110,8 @@ def _write_page(page: Path, work: Path) -> None:
         "ingredients.md.j2",
         set=SET,
         seeds=SEEDS,
+        seed=SEED,
+        grid=grid,
         scaled={method: after_scaling(whole, method, SEEDS, SET) for method in METHODS},
         methods=ahead_of_bases(whole, {"kd": "ce", "dkd": "ce"}, SEEDS),
         teachers=after_holm(

@@ -138,7 +138,14 @@ def test_doubts() -> None:
     assert "- `kd_doubt` less `kd`: +0.010, -0.020, +0.030" in text
 
 
-def test_ingredients() -> None:
+def test_ingredients(tmp_path: Path) -> None:
+    trials = [
+        f'kd,1337,"temperature {t}, alpha {alpha}",{0.1 * t:.3f},.3,{1 + alpha},{int(t == 2 and alpha < 0.5)}'
+        for t in (1.0, 2.0)
+        for alpha in (0.3, 0.8)
+    ]
+    head = "method,seed,settings,val_macro_f1,val_accuracy,val_nll,best"
+    (tmp_path / "grid.csv").write_text("\n".join([head, *trials]) + "\n")
     scaled = [
         {name: {"value": value} for name in ("accuracy", "macro_f1", "nll", "ece")}
         for value in (0.5, 0.6, 0.7)
@@ -147,6 +154,8 @@ def test_ingredients() -> None:
         "ingredients.md.j2",
         set="publictest",
         seeds=[1, 2, 3],
+        seed=1,
+        grid=ingredients_bench.read_grid(tmp_path / "grid.csv"),
         scaled=dict.fromkeys(ingredients_bench.METHODS, scaled),
         methods={"kd": pair(0.04)},
         teachers={"without CLAHE": pair(0.02)},
@@ -156,6 +165,9 @@ def test_ingredients() -> None:
     assert "| without CLAHE | -0.080 (-0.090 to -0.070) | -0.030 to -0.010 |" in text
     assert "| kd | +0.040 (+0.030 to +0.050) | +0.000 to +0.020 |" in text
     assert "| dkd | 0.600 ± 0.100 |" in text
+    assert "| T | alpha 0.3 | alpha 0.8 |\n|---:|---:|---:|\n" in text
+    assert "| 1.0 | 0.100 / 1.300 | 0.100 / 1.800 |" in text
+    assert "| 2.0 | **0.200 / 1.300** | 0.200 / 1.800 |" in text
 
 
 PROFILES = {
