@@ -27,6 +27,7 @@ from bench.fer2013_project import (
     lay_clone,
     write_page,
 )
+from fer_core.evaluation.metrics.readers import read_reliability_metrics
 
 SEED = 1337
 SEEDS = [SEED, 2025, 42]
@@ -112,6 +113,9 @@ def _write_page(page: Path, work: Path, grid: dict[float, dict[float, dict[str, 
         seeds=SEEDS,
         seed=SEED,
         grid=grid,
+        teacher=read_reliability_metrics(whole / f"data/calibration/{TEACHER}")[SET][
+            "temperature_scaled"
+        ]["metrics"],
         scaled={method: after_scaling(whole, method, SEEDS, SET) for method in METHODS},
         methods=ahead_of_bases(whole, {"kd": "ce", "dkd": "ce"}, SEEDS),
         teachers=after_holm(

@@ -155,6 +155,7 @@ def test_ingredients(tmp_path: Path) -> None:
         set="publictest",
         seeds=[1, 2, 3],
         seed=1,
+        teacher=scaled[0],
         grid=ingredients_bench.read_grid(tmp_path / "grid.csv"),
         scaled=dict.fromkeys(ingredients_bench.METHODS, scaled),
         methods={"kd": pair(0.04)},
@@ -165,6 +166,7 @@ def test_ingredients(tmp_path: Path) -> None:
     assert "| without CLAHE | -0.080 (-0.090 to -0.070) | -0.030 to -0.010 |" in text
     assert "| kd | +0.040 (+0.030 to +0.050) | +0.000 to +0.020 |" in text
     assert "| dkd | 0.600 ± 0.100 |" in text
+    assert "has an accuracy of 0.500 and a macro-F1 of 0.500." in text
     assert "| T | alpha 0.3 | alpha 0.8 |\n|---:|---:|---:|\n" in text
     assert "| 1.0 | 0.100 / 1.300 | 0.100 / 1.800 |" in text
     assert "| 2.0 | **0.200 / 1.300** | 0.200 / 1.800 |" in text
