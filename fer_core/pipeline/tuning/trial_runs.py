@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from dvc.config import Config
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from fer_core.base.errors import BusyError
 from fer_core.base.files import write_text
 from fer_core.base.git import copy_project, git
 from fer_core.base.logs import progress_off
@@ -27,6 +29,7 @@ from fer_core.pipeline.tuning.trials import Trial, applied
 __all__ = ["run_trials"]
 
 _PLACE = Path(".dvc/tmp/trials")
+_LOCK = Path(".dvc/tmp/trials.lock")
 _FER = [sys.executable, "-P", "-c", "from fer_cli.main import main; main()"]
 _PAUSE = 0.2  # seconds between two looks at what runs
 
@@ -57,9 +60,41 @@ def run_trials(
         0, the status of the first trial that failed, or 128 + n after signal n.
 
     Raises:
+        BusyError: another command runs trials in this checkout.
         MachineError: git does not answer.
     """
     root = Path().absolute()
+    with _alone(root):
+        return _run_trials(root, trials, arguments, jobs, tell)
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Context of the only command that runs trials in this checkout: a trial's folder has its
+    name.
+    """
+    lock = FileLock(root / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BusyError(
+            "Another `fer tune queue --on` runs trials in this checkout.",
+            where=root,
+            remedy="wait until it has ended; after Ctrl-C its trials still end their epochs",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run_trials(
+    root: Path,
+    trials: Sequence[Trial],
+    arguments: Sequence[str],
+    jobs: int,
+    tell: Callable[[str], object],
+) -> int:
     waiting, running = list(trials), list[_Running]()
     failed, stopped = list[int](), list[int]()
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from fer_cli.tune.command import app
-from fer_core.base.errors import ArtifactError, ParamsError
+from fer_core.base.errors import ArtifactError, BusyError, ParamsError
 from fer_core.base.params import read_params
 from fer_core.pipeline.schema.sections import models_of
 from fer_core.pipeline.tuning import trial_runs
@@ -331,6 +332,17 @@ def test_trials_run_elsewhere_as_experiments_of_the_same_names(
     assert not list(Path(".dvc/tmp/trials").iterdir())
     listed = subprocess.run(["git", "worktree", "list"], capture_output=True, text=True, check=True)
     assert len(listed.stdout.splitlines()) == 1
+
+
+def test_one_command_at_a_time_runs_trials_in_a_checkout(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C its trials still end their epochs, in folders of the same names."""
+    commit_all()
+    monkeypatch.setattr(trial_runs, "_FER", [sys.executable, "-c", "raise SystemExit(0)"])
+    with FileLock(".dvc/tmp/trials.lock"), pytest.raises(BusyError, match="has ended"):
+        fer("queue", "tuning.yaml", "--on", "local")
+    assert not Path(".dvc/tmp/trials").exists()
 
 
 def test_an_address_without_a_place_to_run_on_is_refused(project: Path) -> None:
