@@ -175,7 +175,7 @@ def test_labels_typed_in_the_page_become_rows(running: Running) -> None:
     answer, _ = running.ask("GET", "/events")
     assert _events(answer, 2)[-1]["manual"] == "Happy"
     running.json("POST", "/label", {"label": None})
-    assert running.json("POST", "/score")["frames_with_manual"] >= 2
+    assert running.json("POST", "/score")["frames_with_manual"] >= 1, "the frame of that event"
     folder = Path(running.json("POST", "/stop")["folder"])
     rows = (folder / "events.csv").read_text().splitlines()
     assert len(rows) == 2 and rows[1].startswith("Happy,") and rows[1].endswith(",manual")
