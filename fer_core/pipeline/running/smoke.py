@@ -87,9 +87,6 @@ def smoke_params(params: dict[str, Any]) -> dict[str, Any]:
         margin |= {"warmup_epochs": 0, "ramp_end": min(1, margin.get("ramp_end", 0))}
     params["pack"]["most_per_class"] = _FACES
     params["views"]["count"] = min(params["views"]["count"], _VIEWS)
-    # a network of two steps is near ties, where half precision answers otherwise than its gate asks
-    precisions = params["deploy"]["precisions"]
-    params["deploy"]["precisions"] = [name for name in precisions if name != "fp16"]
     params["evaluation"]["bootstrap"] = 100
     params["latency"] |= {"rounds": 1, "calls": 5, "warm_up": 1, "batches": [1], "threads": [1]}
     if "crossval" in params:

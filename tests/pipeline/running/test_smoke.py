@@ -35,7 +35,7 @@ def test_smoke_parameters_are_valid_and_have_the_same_stages(profile: Path) -> N
         assert trial[name] == same[name]
     assert params["student"]["train"]["epochs"] == 2
     assert params["pack"]["most_per_class"] * 7 >= params["student"]["train"]["batch"]
-    assert "fp32" in params["deploy"]["precisions"] and "fp16" not in params["deploy"]["precisions"]
+    assert params["deploy"]["precisions"] == read_params(profile)["deploy"]["precisions"]
     for entry in params["teachers"].values():
         for stage in "ab":
             train = entry.get(stage, {}).get("train", {})
