@@ -12,6 +12,7 @@ import yaml
 
 from fer_core.base.files import new_folder, write_text
 from fer_core.base.params import PARAMS_FILE, parse_section, read_params
+from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.calibration.report import read_calibration
 from fer_core.evaluation.comparison.comparison import compare_methods
 from fer_core.evaluation.comparison.histories import read_history, rising
@@ -34,6 +35,7 @@ __all__ = [
     "commit_clone",
     "fer",
     "lay_clone",
+    "val_rows",
     "write_page",
 ]
 
@@ -106,6 +108,11 @@ def lay_clone(
         write_text(clone / PARAMS_FILE, yaml.safe_dump(values, sort_keys=False))
         add_data(clone)
         fer(clone, "dag", "sync")
+
+
+def val_rows(project: Path) -> int:
+    """How many val rows a clone has."""
+    return len(read_rows(project / "data/pack/dev").split("val"))
 
 
 def commit_clone(project: Path) -> None:

@@ -25,6 +25,7 @@ from bench.fer2013_project import (
     commit_clone,
     fer,
     lay_clone,
+    val_rows,
     write_page,
 )
 from fer_core.evaluation.metrics.readers import read_reliability_metrics
@@ -113,6 +114,7 @@ def _write_page(page: Path, work: Path, grid: dict[float, dict[float, dict[str, 
         seeds=SEEDS,
         seed=SEED,
         grid=grid,
+        rows=val_rows(whole),
         teacher=read_reliability_metrics(whole / f"data/calibration/{TEACHER}")[SET][
             "temperature_scaled"
         ]["metrics"],

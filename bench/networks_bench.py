@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.fer2013_project import SMALL, both_label_sets, fer, lay_clone, write_page
+from bench.fer2013_project import SMALL, both_label_sets, fer, lay_clone, val_rows, write_page
 from fer_cli.results.trainings import curves_picture, trainings
 from fer_core.base.files import write_text
 from fer_core.report.facts.collect import ReportScope
@@ -103,6 +103,7 @@ def _write_page(page: Path, project: Path) -> None:
         ],
         networks=NETWORKS,
         picture=picture.name,
+        rows=val_rows(project),
         per_class=PER_CLASS,
         epochs=EPOCHS,
     )
