@@ -26,6 +26,7 @@ from fer_core.models.networks.backbone import (
     resampled,
     size_arguments,
 )
+from fer_core.models.networks.first_blocks import cut_of
 from fer_core.models.networks.saved import write_weights
 
 __all__ = ["InitialWeights", "load_initial", "make_initial", "start_classifier", "start_trunk"]
@@ -41,7 +42,7 @@ class InitialWeights:
     """Weights of a timm network with seven outputs.
 
     Attributes:
-        arch: timm name.
+        arch: name of the network.
         weights: state of the network, classifier included.
         sha256: hash of the weights file.
     """
@@ -58,13 +59,14 @@ def make_initial(
 
     Args:
         folder: the out.
-        arch: timm name.
+        arch: name of the network.
         size: image side in pixels.
         seed: of the random weights (all of them, or the classifier's when the rest is pretrained).
         options: where the weights come from.
         weights: of `pretrained: local`: a folder with `<arch>.safetensors` (or .pth, .pt, .bin) or
             with a folder `<arch>` as a model hub lays it out (`model.safetensors` or
-            `pytorch_model.bin`); or the file itself.
+            `pytorch_model.bin`); or the file itself. Of the first blocks of a network, its own
+            weights or those of the whole network.
 
     Returns:
         Share of the backbone's parameters that pretrained weights covered; 0 without pretrained
@@ -181,10 +183,16 @@ def _load_matching(
     )
 
 
+def _whole(arch: str) -> str:
+    """Name of the network whose weights an architecture can start from."""
+    cut = cut_of(arch)
+    return cut.whole if cut else arch
+
+
 def _hub(arch: str, size: int) -> tuple[Mapping[str, Tensor], str]:
     try:
         return timm.create_model(
-            arch, pretrained=True, **size_arguments(arch, size)
+            _whole(arch), pretrained=True, **size_arguments(arch, size)
         ).state_dict(), "hub"
     except Exception as error:
         raise ModelError(
@@ -202,8 +210,13 @@ def _candidates(arch: str, weights: Path | None) -> list[Path]:
     """Where the local weights of an architecture may be, best first."""
     if weights is None or weights.is_file():
         return [] if weights is None else [weights]
-    return [weights / f"{arch}{suffix}" for suffix in _SUFFIXES] + [
-        weights / arch / name for name in _HUB_FILES
+    return [
+        path
+        for name in dict.fromkeys((arch, _whole(arch)))
+        for path in (
+            *(weights / f"{name}{suffix}" for suffix in _SUFFIXES),
+            *(weights / name / file for file in _HUB_FILES),
+        )
     ]
 
 
@@ -246,6 +259,6 @@ def _local(
         raise ModelError(
             "This weights file holds no state dictionary.", where=path, found=type(state).__name__
         )
-    if arch in REPEATS and is_of_package(state):
-        state = in_timm_names(state, arch)
+    if (whole := _whole(arch)) in REPEATS and is_of_package(state):
+        state = in_timm_names(state, whole)
     return state, f"local:{digest}"

@@ -75,7 +75,7 @@ class TeacherEntry(Section):
     """The teachers by tag.
 
     Attributes:
-        arch: timm name, or resnet9_wN.
+        arch: timm name, such a name and _firstN for its first N blocks, or resnet9_wN.
         stage: "a", or "b" for a second training at another image size (section `teacher_b`); whose
             model goes on to logits.
         a: what differs for this teacher from section `teacher`, such as {train: {epochs: 60}}.

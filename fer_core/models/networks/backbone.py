@@ -1,5 +1,5 @@
-"""Networks by name, timm's and ResNet-9, at the project's image size; and weights made for another
-size, resampled as timm does it.
+"""Networks by name (timm's, the first blocks of one, ResNet-9) at the project's image size; and
+weights made for another size, resampled as timm does it.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fer_core.base.errors import ModelError
 from fer_core.base.labels import N_CLASSES
+from fer_core.models.networks.first_blocks import FirstBlocks, cut_of
 from fer_core.models.networks.resnet9 import ResNet9, width_of
 
 __all__ = [
@@ -103,9 +104,11 @@ def load_resized(weights: Mapping[str, Tensor], network: nn.Module) -> None:
 def _create(arch: str, size: int, classes: int) -> nn.Module:
     if (width := width_of(arch)) is not None:
         return ResNet9(width, classes)
+    if (cut := cut_of(arch)) is not None:
+        return FirstBlocks(cut, classes)
     if not timm.is_model(arch):
         near = ", ".join(difflib.get_close_matches(arch, timm.list_models(), n=3))
-        expected = "resnet9_w4 to resnet9_w256, or a name of timm.list_models()" + (
+        expected = "resnet9_w4 to resnet9_w256, a name of timm.list_models(), or such a name and _firstN" + (
             f", such as {near}" if near else ""
         )
         raise ModelError(

@@ -31,8 +31,9 @@ _PLAIN = {
     "so another number gives other last bits; 0 takes the machine's, for speed. GPUs ignore it.",
     "trust": "How far to trust the deployed student: what is tried, and when it has numbers.",
     "student": "The student networks: architecture, methods, seeds, and a section for each method.",
-    "student.arch": "Name of the student's architecture: timm's, or resnet9_wN (N channels, 4 to "
-    "256), a small dense network for small faces.",
+    "student.arch": "Name of the student's architecture: timm's; such a name and _firstN for its "
+    "first N blocks (tf_efficientnet_lite0_first12); or resnet9_wN (N channels, 4 to 256), a small "
+    "dense network for small faces.",
     "student.methods": "Training methods, each with a section below; docs/methods.md lists them.",
     "student.seeds": "Seeds; each method is trained once with each. 0 to 4294967295.",
     "student.set": "Named set of `sets` whose rows students learn from; if left out, "
