@@ -108,9 +108,9 @@ def _create(arch: str, size: int, classes: int) -> nn.Module:
         return FirstBlocks(cut, classes)
     if not timm.is_model(arch):
         near = ", ".join(difflib.get_close_matches(arch, timm.list_models(), n=3))
-        expected = "resnet9_w4 to resnet9_w256, a name of timm.list_models(), or such a name and _firstN" + (
-            f", such as {near}" if near else ""
-        )
+        expected = (
+            "resnet9_w4 to resnet9_w256, NAME or NAME_firstN, which NAME is of timm.list_models()"
+        ) + (f", such as {near}" if near else "")
         raise ModelError(
             "There is no such network.",
             where="arch",

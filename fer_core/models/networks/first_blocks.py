@@ -59,7 +59,8 @@ class FirstBlocks(nn.Module):
                 expected="a network of inverted-residual blocks, such as tf_efficientnet_lite0",
                 remedy="name another network, or the whole one",
             )
-        if not 0 < cut.blocks <= (count := sum(len(stage) for stage in stages)):
+        count = sum(len(stage) for stage in stages)
+        if not 1 <= cut.blocks <= count:
             raise ModelError(
                 "This network has another number of blocks.",
                 where="arch",

@@ -7,6 +7,7 @@ number is drawn.
 
 import copy
 import logging
+import re
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 SHAPE_ERRORS = (RuntimeError, AssertionError, ValueError)
 """What a network raises in a pass of shapes; NotImplementedError is a RuntimeError."""
 
+_OF_SHAPES = re.compile(r"\bmeta\b")  # torch names its device of shapes so
 _TRACED = 2  # images; what is kept grows with their number
 _FLOAT, _HALF = 4, 2
 
@@ -64,7 +66,7 @@ def size_refusal(error: Exception) -> str | None:
     network asks, such as a value where there are shapes alone: then nothing is known.
     """
     fault = str(error).partition("\n")[0]
-    return None if isinstance(error, NotImplementedError) or "meta" in fault else fault
+    return None if isinstance(error, NotImplementedError) or _OF_SHAPES.search(fault) else fault
 
 
 def check_memory(

@@ -74,6 +74,19 @@ def test_local_file_of_other_content_than_declared_is_refused_with_its_hash(tmp_
         make_initial(tmp_path / "init", ARCH, 32, 3, options, tmp_path)
 
 
+def test_first_blocks_start_from_the_file_of_the_whole_network(tmp_path: Path) -> None:
+    whole = "mobilenetv3_small_050"
+    donor = build_classifier(whole, 32).state_dict()
+    save_file(donor, tmp_path / f"{whole}.safetensors")
+    arch = f"{whole}_first3"
+    digest = sha256_file(tmp_path / f"{whole}.safetensors")
+    options = InitOptions(pretrained="local", sha256={arch: digest}, min_matched=0.6)
+    assert make_initial(tmp_path / "init", arch, 32, 3, options, tmp_path) == 1
+    weights = load_initial(tmp_path / "init", arch).weights
+    for name, tensor in weights.items():
+        assert name.startswith("classifier.") or torch.equal(tensor, donor[name]), name
+
+
 def test_missing_local_file_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="FER_WEIGHTS"):
         make_initial(

@@ -83,6 +83,15 @@ def test_a_network_that_looks_at_values_trains_with_its_memory_unknown(
     assert "memory this training takes is not known" in caplog.text
 
 
+def test_a_refusal_that_speaks_of_metadata_is_a_refusal() -> None:
+    class Refuses(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            raise ValueError("metadata of these images say 100 px")
+
+    with pytest.raises(ModelError, match="metadata of these"):
+        check_memory(Refuses(), 100, OPTIONS, torch.device("cpu"))
+
+
 def test_parts_of_a_batch_precision_and_a_frozen_network_take_less() -> None:
     network = build_classifier("test_resnet", 40)
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
