@@ -35,6 +35,7 @@ __all__ = [
     "commit_clone",
     "fer",
     "lay_clone",
+    "rendered",
     "val_rows",
     "write_page",
 ]
@@ -141,7 +142,9 @@ def fer(project: Path, *arguments: str) -> None:
     subprocess.run(command, cwd=project, env=environment, check=True)
 
 
-def against(base: Path, other: Path, name: str, seeds: Sequence[int]) -> MethodPair:
+def against(
+    base: Path, other: Path, name: str, seeds: Sequence[int], base_name: str | None = None
+) -> MethodPair:
     """What the other clone's trainings of a network are ahead of the base's.
 
     Args:
@@ -149,14 +152,15 @@ def against(base: Path, other: Path, name: str, seeds: Sequence[int]) -> MethodP
         other: folder of one that has the same test rows.
         name: of the network: a teacher, or `METHOD-{seed}` for students, with that word for seeds.
         seeds: of the trainings that are compared.
+        base_name: of the base's network, where it has another.
     """
     params = read_params(base / PARAMS_FILE)
     options = _evaluation(params)
     runs, temperatures = {}, {}
-    for project in (base, other):
+    for project, called in ((base, base_name or name), (other, name)):
         of_seed = {}
         for seed in seeds:
-            key = name.format(seed=seed)
+            key = called.format(seed=seed)
             run = read_evaluation(project / f"data/evaluation/{key}")
             kept = read_calibration(project / f"data/calibration/{key}", run.test.model_sha256)
             # keys are the same in all clones, temperatures are not
@@ -229,7 +233,12 @@ def after_holm(pairs: Mapping[Any, MethodPair]) -> dict[Any, MethodPair]:
     }
 
 
+def rendered(template: str, **values: Any) -> str:
+    """Text from a template beside the benches."""
+    environment = page_environment(Path(__file__).parent)
+    return environment.get_template(template).render(**values)
+
+
 def write_page(page: Path, template: str, **values: Any) -> None:
     """Write a page of results from a template beside the benches."""
-    environment = page_environment(Path(__file__).parent)
-    write_text(page, environment.get_template(template).render(**values))
+    write_text(page, rendered(template, **values))

@@ -37,27 +37,28 @@ def _resnet9(width: int, **more: Any) -> dict[str, Any]:
     return {"arch": f"resnet9_w{width}", "a": plain | more}
 
 
-def _lite0(**more: Any) -> dict[str, Any]:
-    return {"arch": LITE, "a": more}
+def _lite0(blocks: int = 0, **more: Any) -> dict[str, Any]:
+    return {"arch": f"{LITE}_first{blocks}" if blocks else LITE, "a": more}
 
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "lite0": _lite0(),
     "lite0_48": _lite0(preprocessing={"size": 48}),
     "lite0_96": _lite0(preprocessing={"size": 96}),
+    "first12": _lite0(12),
+    "first12_96": _lite0(12, preprocessing={"size": 96}),
     "lite0_labels": _lite0(votes=0.0),
     "lite0_plain": _lite0(head={"angular": False}),
     "lite0_batches": _lite0(train={"balance": "batches"}),
-    "r9_w16": _resnet9(16),
     "r9_w24": _resnet9(24),
     "r9_w32": _resnet9(32),
-    "r9_w24_labels": _resnet9(24, votes=0.0),
     "repvgg": {"arch": "repvgg_a0", "a": {"train": {"lr": 0.002, "lr_warmup_epochs": 2}}},
     "mbv3": {"arch": "mobilenetv3_large_100", "a": {"train": {"lr": 0.002}}},
     "tiny": {"arch": "test_resnet", "a": {"preprocessing": {"size": 48}, "train": {"lr": 0.004}}},
 }
 """What differs is named after the underscore: image size, width, FER2013's labels without votes, no
-ArcFace, balanced batches. All but `tf_efficientnet_lite0` start from random weights.
+ArcFace, balanced batches. `tf_efficientnet_lite0` and its first blocks start from ImageNet weights,
+the others from random ones.
 """
 PER_CLASS, EPOCHS = 1000, 10
 CHANGES = SMALL | {
@@ -92,13 +93,12 @@ def _write_page(page: Path, project: Path) -> None:
     scope = ReportScope(tuple(NETWORKS), (), (), "", "")
     found = trainings(scope, project / "data")
     picture = page.with_name(f"{page.stem}-curves.svg")
-    starts = {LITE: "ImageNet"}
     write_text(picture, curves_picture(found, "Macro-F1 on val rows after each epoch"))
     write_page(
         page,
         "networks.md.j2",
         found=[
-            replace(one, name=f"{one.name} ({starts[one.arch]})") if one.arch in starts else one
+            replace(one, name=f"{one.name} (ImageNet)") if one.arch.startswith(LITE) else one
             for one in sorted(found, key=lambda one: -one.val_macro_f1)
         ],
         networks=NETWORKS,

@@ -138,6 +138,13 @@ def test_doubts() -> None:
     assert "- `kd_doubt` less `kd`: +0.010, -0.020, +0.030" in text
 
 
+def test_distillation_against_random_weights() -> None:
+    pairs = dict.fromkeys(distillation_bench.TRIALS, pair(0.08))
+    text = rendered("distillation.md.j2", pairs=pairs, arch=distillation_bench.ARCH)
+    assert text.startswith("\n## Against"), "it goes on after the page before it"
+    assert "| dkd | +0.080 (+0.070 to +0.090) | +0.010 to +0.030 | 0.0123 |" in text
+
+
 def test_ingredients(tmp_path: Path) -> None:
     trials = [
         f'kd,1337,"temperature {t}, alpha {alpha}",{0.1 * t:.3f},.3,{1 + alpha},{int(t == 2 and alpha < 0.5)}'
@@ -215,7 +222,9 @@ def test_every_method_of_the_distillation_has_as_many_trials(tmp_path: Path) -> 
 
 def test_the_ready_teacher_is_described_as_its_file_is() -> None:
     metadata = Predictor(ready_model(), threads=1).metadata
-    described = parse_section("teachers", distillation_bench.READY, OutsideEntry, Path("p.yaml"))
+    described = parse_section(
+        "teachers", distillation_bench.ready_teacher(), OutsideEntry, Path("p.yaml")
+    )
     assert described.classes == CLASSES
     assert described.preprocessing is not None
     assert described.preprocessing.side == metadata.preprocessing.size

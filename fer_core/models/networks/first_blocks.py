@@ -6,6 +6,7 @@ Named like timm's networks, and with as much of their interface as is used here.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import timm
@@ -49,9 +50,8 @@ class FirstBlocks(nn.Module):
 
     def __init__(self, cut: Cut, classes: int) -> None:
         super().__init__()
-        whole = timm.create_model(cut.whole, pretrained=False, num_classes=0)
-        stages = getattr(whole, "blocks", None)
-        if not (hasattr(whole, "conv_stem") and hasattr(whole, "bn1") and stages):
+        whole: nn.Module = timm.create_model(cut.whole, pretrained=False, num_classes=0)
+        if not all(hasattr(whole, name) for name in ("conv_stem", "bn1", "blocks")):
             raise ModelError(
                 "This network cannot be cut after a block.",
                 where="arch",
@@ -59,7 +59,8 @@ class FirstBlocks(nn.Module):
                 expected="a network of inverted-residual blocks, such as tf_efficientnet_lite0",
                 remedy="name another network, or the whole one",
             )
-        count = sum(len(stage) for stage in stages)
+        stages = [list(stage.children()) for stage in whole.get_submodule("blocks").children()]
+        count = sum(map(len, stages))
         if not 1 <= cut.blocks <= count:
             raise ModelError(
                 "This network has another number of blocks.",
@@ -68,8 +69,8 @@ class FirstBlocks(nn.Module):
                 expected=f"{cut.whole}_first1 to {cut.whole}_first{count}",
                 remedy="correct the name in params.yaml",
             )
-        self.conv_stem, self.bn1 = whole.conv_stem, whole.bn1
-        self.blocks = _first(stages, cut.blocks)
+        self.conv_stem, self.bn1 = map(whole.get_submodule, ("conv_stem", "bn1"))
+        self.blocks = nn.Sequential(*_first(stages, cut.blocks))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier: nn.Module = nn.Identity()
         with torch.inference_mode():
@@ -88,12 +89,10 @@ class FirstBlocks(nn.Module):
         return self.classifier
 
 
-def _first(stages: nn.Sequential, count: int) -> nn.Sequential:
+def _first(stages: Iterable[Iterable[nn.Module]], count: int) -> Iterator[nn.Sequential]:
     """The stages as far as the block of that number; names of their weights stay."""
-    kept: list[nn.Module] = []
     for stage in stages:
-        blocks = list(stage)[:count]
-        if blocks:
-            kept.append(nn.Sequential(*blocks))
+        blocks = list(stage)[: max(0, count)]
         count -= len(blocks)
-    return nn.Sequential(*kept)
+        if blocks:
+            yield nn.Sequential(*blocks)
