@@ -18,7 +18,7 @@ from tests.shipped import PIPELINE, ROOT, SAMPLE, lay_sample
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lay_sample(tmp_path)
-    for name in ("profiles", "stages", "fer_core", "data/sources"):
+    for name in ("profiles", "stages", "fer_core", "models", "data/sources"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fer_core.predict.predictor import Predictor
+
 NAMED = {
     "rn18": "resnet18",
     "rn34": "resnet34",
@@ -25,9 +27,12 @@ PROFILES = sorted(Path("profiles").rglob("*.yaml"))
 
 
 def teachers(profile: Path) -> dict[str, str]:
-    """Tag -> architecture."""
+    """Tag -> architecture, of a network from elsewhere the one that its file names."""
     found = yaml.safe_load(profile.read_text(encoding="utf-8")).get("teachers") or {}
-    return {tag: entry["arch"] for tag, entry in found.items()}
+    return {
+        tag: entry["arch"] if "arch" in entry else Predictor(Path(entry["onnx"])).metadata.arch
+        for tag, entry in found.items()
+    }
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
