@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from fer_core.predict.predictor import Predictor
+from fer_core.predict.ready import ready_model
 from fer_core.sample.portrait import shoot
-from tests.shipped import ROOT
 
 __all__ = ["RELEASED", "answers", "check_alike", "prepared"]
 
 RELEASED = {
-    precision: ROOT / f"models/fer2013/student.{precision}.onnx" for precision in ("fp32", "int8")
+    precision: ready_model().with_name(f"student.{precision}.onnx")
+    for precision in ("fp32", "int8")
 }
 LEAST_ALIKE = 0.99
 """Share of faces with the same answer that is asked of another reader in eight bits."""

@@ -23,7 +23,7 @@ def test_the_ready_network_is_a_release() -> None:
 
 
 def test_the_readme_tells_the_release_s_own_figures() -> None:
-    results = json.loads(Path("models/fer2013/results.json").read_text(encoding="utf-8"))
+    results = json.loads((ready_model().parent / "results.json").read_text(encoding="utf-8"))
     readme = Path("README.md").read_text(encoding="utf-8")
     for name, words in {
         "fer2013_publictest": "FER2013 PublicTest",
