@@ -13,13 +13,16 @@ Without ImageNet weights labels alone are tried, at the best settings that they 
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 import yaml
 
 from bench.fer2013_project import (
     SMALL,
+    DataFolder,
+    PageFile,
+    WorkFolder,
     after_holm,
     against,
     both_label_sets,
@@ -112,9 +115,9 @@ TITLE = "Distillation from the ready network on FER2013"
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clone.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    data: DataFolder,
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Tune, train every seed, and write the page and the table of trials."""
     page = page.resolve()

@@ -10,7 +10,7 @@ FER2013's labels, about which people agree less.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -18,6 +18,9 @@ from bench.fer2013_project import (
     SIDE,
     SMALL,
     TRAIN,
+    DataFolder,
+    PageFile,
+    WorkFolder,
     after_scaling,
     ahead_of_bases,
     both_label_sets,
@@ -65,9 +68,9 @@ CHANGES = SMALL | {
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clone.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    data: DataFolder,
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Run the pipeline as far as every student's calibration, and write the page."""
     project = work.resolve() / "project"

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import yaml
 
 from fer_core.base.files import new_folder, write_text
@@ -27,6 +28,9 @@ __all__ = [
     "SIDE",
     "SMALL",
     "TRAIN",
+    "DataFolder",
+    "PageFile",
+    "WorkFolder",
     "after_holm",
     "after_scaling",
     "against",
@@ -40,6 +44,9 @@ __all__ = [
     "write_page",
 ]
 
+DataFolder = Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")]
+WorkFolder = Annotated[Path, typer.Option(help="Folder of the clones of this project.")]
+PageFile = Annotated[Path, typer.Option(help="Where the page of results is written.")]
 ROOT = Path(__file__).parents[1]
 SIDE = 48
 SMALL: dict[str, Any] = {

@@ -22,7 +22,14 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
-from bench.fer2013_project import SIDE, SMALL, fer, lay_clone
+from bench.fer2013_project import (
+    SIDE,
+    SMALL,
+    PageFile,
+    WorkFolder,
+    fer,
+    lay_clone,
+)
 from fer_core.base.files import new_folder, write_text
 from fer_core.base.labels import CLASSES
 from fer_core.dataset.pack.rows import read_rows
@@ -56,8 +63,8 @@ CHANGES = SMALL | {
 
 def main(
     table: Annotated[Path, typer.Option(help="fer2013.csv, gzipped or not.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clone and of the raw data.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    work: WorkFolder,
+    page: PageFile,
     labelled: Annotated[float, typer.Option(help="Share of Training rows with a label.")] = 0.2,
 ) -> None:
     """Hide labels, run the pipeline, and write the page."""

@@ -12,11 +12,14 @@ compared on the same faces. The teacher is trained once, so its lines say nothin
 
 import csv
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from bench.fer2013_project import (
+    DataFolder,
+    PageFile,
+    WorkFolder,
     after_holm,
     after_scaling,
     against,
@@ -68,9 +71,9 @@ TEACHER, SET = "rn18", CHANGES["evaluation.compare_set"]
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clones.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    data: DataFolder,
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Train every arm, and write the page."""
     work = work.resolve()

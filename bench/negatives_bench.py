@@ -21,6 +21,8 @@ from bench.fer2013_project import (
     SIDE,
     SMALL,
     TRAIN,
+    PageFile,
+    WorkFolder,
     after_scaling,
     ahead_of_bases,
     fer,
@@ -67,8 +69,8 @@ SET = "publictest"
 
 def main(
     table: Annotated[Path, typer.Option(help="fer2013.csv, gzipped or not.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clone and of the raw data.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Run the pipeline as far as every student's calibration, and write the page."""
     project, raw = work.resolve() / "project", work.resolve() / "raw"

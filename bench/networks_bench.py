@@ -11,11 +11,21 @@ each has one seed: what is learned here is where to look, not what is better.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from bench.fer2013_project import SMALL, both_label_sets, fer, lay_clone, val_rows, write_page
+from bench.fer2013_project import (
+    SMALL,
+    DataFolder,
+    PageFile,
+    WorkFolder,
+    both_label_sets,
+    fer,
+    lay_clone,
+    val_rows,
+    write_page,
+)
 from fer_cli.results.trainings import curves_picture, trainings
 from fer_core.base.files import write_text
 from fer_core.report.facts.collect import ReportScope
@@ -77,9 +87,9 @@ CHANGES = SMALL | {
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clone.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    data: DataFolder,
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Train every network, and write the page with its picture."""
     project = work.resolve() / "project"

@@ -21,6 +21,9 @@ from bench.fer2013_project import (
     SIDE,
     SMALL,
     TRAIN,
+    DataFolder,
+    PageFile,
+    WorkFolder,
     after_holm,
     against,
     both_label_sets,
@@ -89,10 +92,10 @@ CHANGES = SMALL | {
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
+    data: DataFolder,
     peers: Annotated[Path, typer.Option(help="Folder of the others' ONNX files.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clones.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Train every arm, and write the page."""
     work = work.resolve()

@@ -12,11 +12,22 @@ stay out of it.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from bench.fer2013_project import SIDE, SMALL, TRAIN, both_label_sets, fer, lay_clone, write_page
+from bench.fer2013_project import (
+    SIDE,
+    SMALL,
+    TRAIN,
+    DataFolder,
+    PageFile,
+    WorkFolder,
+    both_label_sets,
+    fer,
+    lay_clone,
+    write_page,
+)
 from fer_core.base.files import read_json
 
 SEEDS = [1337, 2025, 42]
@@ -56,9 +67,9 @@ CHANGES = SMALL | {
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clones.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    data: DataFolder,
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Train every arm, and write the page."""
     work = work.resolve()

@@ -11,12 +11,19 @@ own measures are taken of the exported file. Nothing is trained.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import typer
 
-from bench.fer2013_project import both_label_sets, fer, lay_clone
+from bench.fer2013_project import (
+    DataFolder,
+    PageFile,
+    WorkFolder,
+    both_label_sets,
+    fer,
+    lay_clone,
+)
 from fer_cli.results.trust import render_trust
 from fer_core.base import paths
 from fer_core.base.errors import ArtifactError
@@ -52,9 +59,9 @@ LABELS, VOTES = "fer2013_publictest", "ferplus_publictest"
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of FER2013's table and FERPlus' votes.")],
-    work: Annotated[Path, typer.Option(help="Folder of the clone.")],
-    page: Annotated[Path, typer.Option(help="Where the page of results is written.")],
+    data: DataFolder,
+    work: WorkFolder,
+    page: PageFile,
 ) -> None:
     """Make the rows, measure the exported file on them, and write the page."""
     setup_logging()
