@@ -51,11 +51,12 @@ from fer_core.export.latency.latency import measure_latency
 from fer_core.export.latency.subjects import (
     Network,
     Subject,
-    export_reference,
     file_subject,
+    reference_subject,
     usable_providers,
 )
 from fer_core.export.onnx.options import LatencyOptions
+from fer_core.export.onnx.reference import write_reference
 from fer_core.pixels.preprocessing import Preprocessing
 from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
@@ -231,7 +232,7 @@ def _reference(folder: Path, size: int) -> Subject:
     """Untrained, for its latency alone."""
     preprocessing = Preprocessing(size, 1.0, False, 2.0, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     (place := folder / str(size)).mkdir()
-    return export_reference(place, preprocessing, 18)
+    return reference_subject(write_reference(place, preprocessing, 18))
 
 
 if __name__ == "__main__":

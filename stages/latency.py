@@ -1,11 +1,10 @@
 """Stage `latency`: how fast the exported files answer on this machine.
 
-Reads `data/onnx`; writes `metrics/latencybenchmarks.csv` and `metrics/onnxpromotion.json` (is the
-int8 file worth using here?), facts about one machine.
+Reads `data/onnx` and `data/reference`; writes `metrics/latencybenchmarks.csv` and
+`metrics/onnxpromotion.json` (is the int8 file worth using here?), facts about one machine.
 """
 
 import logging
-import tempfile
 from pathlib import Path
 
 from fer_core.base import paths
@@ -13,13 +12,12 @@ from fer_core.base.params import Params
 from fer_core.base.settings import load_settings
 from fer_core.export.latency.latency import measure_latency
 from fer_core.export.latency.records import judge, write_latency, write_promotions
-from fer_core.export.latency.subjects import export_reference, file_subject, usable_providers
+from fer_core.export.latency.subjects import file_subject, reference_subject, usable_providers
 from fer_core.export.onnx.gates import read_parity
 from fer_core.export.onnx.options import LatencyOptions
 from fer_core.export.onnx.report import read_export_report
 from fer_core.predict.detection import YuNet
 from fer_core.predict.fetching import detector_file
-from fer_core.predict.predictor import Predictor
 from stages.entry import run_stage
 
 log = logging.getLogger(__name__)
@@ -37,16 +35,14 @@ def main() -> None:
         file_subject(record["modelname"], record["precision"], paths.ONNX / record["file"])
         for record in records
     ]
-    preprocessing = Predictor(paths.ONNX / records[0]["file"]).metadata.preprocessing
-    with tempfile.TemporaryDirectory() as folder:
-        reference = export_reference(Path(folder), preprocessing, records[0]["opset"])
-        table = measure_latency(
-            [reference, *subjects],
-            usable_providers(),
-            options,
-            load_settings().cpu_threads(),
-            detector=YuNet(detector_file()),
-        )
+    (reference,) = paths.REFERENCE.glob("*.onnx")
+    table = measure_latency(
+        [reference_subject(reference), *subjects],
+        usable_providers(),
+        options,
+        load_settings().cpu_threads(),
+        detector=YuNet(detector_file()),
+    )
     promotions = judge(read_parity(paths.ONNX / "onnxparity.json"), table)
     write_latency(OUT, table)
     write_promotions(PROMOTION, promotions)

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +12,7 @@ import onnx as onnx_format
 import pandas as pd
 import pytest
 import torch
+import yaml
 from scipy.special import softmax
 
 from fer_core.base.errors import ArtifactError, DataError, ModelError
@@ -32,7 +33,7 @@ from fer_core.models.networks.saved import save_model
 from fer_core.outside.described.description import OutsideTeacher, write_outside
 from fer_core.predict.intended_use import EU_LAW, INTENDED_USE, NOT_FOR
 from fer_core.predict.predictor import Predictor
-from stages import latency, onnx, onnx_teacher
+from stages import latency, onnx, onnx_teacher, reference
 from tests.artifacts import rewrite
 from tests.exports import (
     ARCH,
@@ -106,6 +107,29 @@ def write_reliable(key: str, weights: str, chosen: Calibrator = PLAIN) -> Calibr
     return calibration
 
 
+def make_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another network: the true one takes ten times as long to export."""
+    monkeypatch.setattr("fer_core.export.onnx.reference.REFERENCE", ARCH)
+    preprocessing = json.loads(json.dumps(asdict(PREPROCESSING)))
+    text = yaml.safe_dump({"preprocessing": preprocessing})
+    with Path("params.yaml").open("a", encoding="utf-8") as file:
+        file.write(text)
+    reference.main()
+
+
+def test_the_reference_has_the_students_size_and_the_same_bytes_again(
+    project: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("params.yaml").open("a", encoding="utf-8") as file:
+        file.write("student: {preprocessing: {size: 40}}\n")
+    make_reference(monkeypatch)
+    (made,) = Path("data/reference").iterdir()
+    assert Predictor(made).metadata.preprocessing.size == 40 != PREPROCESSING.size
+    before = made.read_bytes()
+    reference.main()
+    assert made.read_bytes() == before
+
+
 def test_student_is_exported_proved_and_timed(
     project: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,9 +153,7 @@ def test_student_is_exported_proved_and_timed(
         "calib rows alone"
     )
 
-    monkeypatch.setattr(
-        "fer_core.export.latency.subjects.REFERENCE", ARCH
-    )  # the true one takes ten times as long to export
+    make_reference(monkeypatch)
     latency.main()
     table = read_latency(Path("metrics/latencybenchmarks.csv"))
     timed = {
@@ -172,7 +194,7 @@ def test_eight_bits_that_lose_too_much_are_not_handed_out_and_stop_nothing(
     )
     assert "not handed out: drop of macro-F1" in Path("data/onnx/MODEL_CARD.md").read_text()
 
-    monkeypatch.setattr("fer_core.export.latency.subjects.REFERENCE", ARCH)
+    make_reference(monkeypatch)
     latency.main()
     (verdict,) = read_promotions(Path("metrics/onnxpromotion.json"))
     assert not verdict.promoted and "drop of macro-F1" in verdict.reason

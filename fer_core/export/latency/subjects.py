@@ -8,24 +8,18 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from fer_core.export.onnx.export import export_files
-from fer_core.models.networks.backbone import build_classifier
-from fer_core.pixels.preprocessing import Preprocessing
-from fer_core.predict.metadata import OnnxMetadata
 from fer_core.predict.onnx_runtime import onnxruntime
 from fer_core.predict.predictor import Predictor
 
 __all__ = [
     "CPU",
-    "REFERENCE",
     "Network",
     "Subject",
-    "export_reference",
     "file_subject",
+    "reference_subject",
     "usable_providers",
 ]
 
-REFERENCE = "mobilenetv3_large_100"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _OTHERS = ("DmlExecutionProvider", "OpenVINOExecutionProvider")
 
@@ -78,24 +72,9 @@ def file_subject(model: str, precision: str, path: Path) -> Subject:
     )
 
 
-def export_reference(folder: Path, preprocessing: Preprocessing, opset: int) -> Subject:
-    """Write the reference network, with random weights, into a folder."""
-    torch.manual_seed(0)
-    network = build_classifier(REFERENCE, preprocessing.size).eval()
-    metadata = OnnxMetadata(
-        REFERENCE,
-        "fp32",
-        preprocessing,
-        1.0,
-        source_model_sha256="",
-        rows_sha256="",
-        licence="random weights",
-    )
-    return file_subject(
-        "reference",
-        "fp32",
-        export_files(network, metadata, opset, ("fp32",), folder, REFERENCE)["fp32"],
-    )
+def reference_subject(file: Path) -> Subject:
+    """The reference network, which gives the ratios, from its file."""
+    return file_subject("reference", "fp32", file)
 
 
 def usable_providers() -> list[str]:

@@ -110,6 +110,7 @@ _OPTIONAL = {
     "calibrate": ["deploy.calibration"],
     "onnx": ["student.init", "student.mirror", "crossval", "cross_dataset.left_out"],
     "onnx_teacher": ["teacher.mirror"],
+    "reference": ["student.preprocessing"],
     "report": ["crossval", "cross_dataset", "pack.most_per_class"],
     "crossval": ["cpu_threads"],
     "cross_dataset": ["cpu_threads", "student.set", "student.preprocessing", "student.mirror"],
