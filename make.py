@@ -45,7 +45,7 @@ def test() -> None:
     """Run the tests."""
     setup()
     threads = {"OMP_NUM_THREADS": "1", "FER_THREADS": "1"}
-    processes = str((os.cpu_count() or 1) * 2)  # many tests wait for processes that they start
+    processes = str((os.cpu_count() or 1) * 3 // 2)  # many tests wait for processes that they start
     options = ("--numprocesses", processes, "--dist", "loadfile", "--no-loadscope-reorder")
     _run("python", "-m", "pytest", *options, **threads)
 

@@ -30,7 +30,11 @@ if "numpy" in sys.modules and not INSTRUCTIONS_WERE_SET:
 
 LONG = (
     "tests/test_pipeline.py",
+    "tests/bench/test_walks.py",
+    "tests/test_plain_classifier.py",
+    "tests/fer_cli/tune/test_command.py",
     "tests/training/test_distributed.py",
+    "tests/test_portable_imports.py",
     "tests/training/test_resume.py",
 )
 
