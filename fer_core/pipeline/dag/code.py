@@ -59,12 +59,14 @@ def code_files(module: str, root: Path = Path(), per_item: Sequence[str] = ()) -
     """
     of_items = [path for dep in per_item for path in root.glob(re.sub(r"\$\{[^}]*\}", "*", dep))]
     found: set[Path] = set()
-    open_ends = [module, *(name for path in of_items for name in _imports(path))]
+    open_ends = {module, *(name for path in of_items for name in _imports(path))}
+    asked: set[str] = set()
     while open_ends:
-        path = module_file(open_ends.pop(), root)
-        if path is not None and path not in found and path != root / _ENTRY:
+        asked.add(name := open_ends.pop())
+        path = module_file(name, root)
+        if path is not None and path != root / _ENTRY:
             found.add(path)
-            open_ends += _imports(path)
+            open_ends |= {*_imports(path)} - asked
     return sorted(found)
 
 
