@@ -131,8 +131,7 @@ def main(
     fer(project, "run")
     fer(project, "results", "--title", TITLE, "--distillation", str(page), "--trials", str(trials))
     scratch = _from_random_weights(project, data)
-    with page.open("a", encoding="utf-8") as file:
-        file.write(_compared(scratch, project))
+    write_text(page, page.read_text(encoding="utf-8") + _compared(scratch, project))
     typer.echo(f"wrote {page}")
 
 

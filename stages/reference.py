@@ -18,6 +18,7 @@ def main() -> None:
     """Export the reference network."""
     params = Params.load()
     preprocessing = params.section("preprocessing", Preprocessing)
+    # its model, Resolution, lies among the trainings, whose changes do not concern this stage
     own = params.section("student.preprocessing", dict[str, int], default={})
     with new_folder(paths.REFERENCE) as folder:
         write_reference(

@@ -109,7 +109,7 @@ def _create(arch: str, size: int, classes: int) -> nn.Module:
     if not timm.is_model(arch):
         near = ", ".join(difflib.get_close_matches(arch, timm.list_models(), n=3))
         expected = (
-            "resnet9_w4 to resnet9_w256, NAME or NAME_firstN, which NAME is of timm.list_models()"
+            "resnet9_w4 to resnet9_w256, or NAME or NAME_firstN with a NAME of timm.list_models()"
         ) + (f", such as {near}" if near else "")
         raise ModelError(
             "There is no such network.",

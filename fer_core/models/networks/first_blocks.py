@@ -1,7 +1,7 @@
 """The first blocks of a timm network, for a small network that starts from pretrained weights.
 
-Early blocks of a mobile network hold few of its weights and most of what it knows of edges and
-textures: without the rest, the files are a third of the size and keep the pretrained start.
+Most weights of a mobile network lie in its last blocks. Without these the files are small, and the
+rest keeps its pretrained start.
 Named like timm's networks, and with as much of their interface as is used here.
 """
 
@@ -53,7 +53,7 @@ class FirstBlocks(nn.Module):
         whole: nn.Module = timm.create_model(cut.whole, pretrained=False, num_classes=0)
         if not all(hasattr(whole, name) for name in ("conv_stem", "bn1", "blocks")):
             raise ModelError(
-                "This network cannot be cut after a block.",
+                "This kind of network cannot be cut after a block.",
                 where="arch",
                 found=f"{cut.whole}_first{cut.blocks}",
                 expected="a network of inverted-residual blocks, such as tf_efficientnet_lite0",
@@ -63,7 +63,7 @@ class FirstBlocks(nn.Module):
         count = sum(map(len, stages))
         if not 1 <= cut.blocks <= count:
             raise ModelError(
-                "This network has another number of blocks.",
+                "The network cannot be cut after this number of blocks.",
                 where="arch",
                 found=f"{cut.whole}_first{cut.blocks}",
                 expected=f"{cut.whole}_first1 to {cut.whole}_first{count}",
