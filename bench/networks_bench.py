@@ -70,7 +70,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 ArcFace, balanced batches. `tf_efficientnet_lite0` and its first blocks start from ImageNet weights,
 the others from random ones.
 """
-PER_CLASS, EPOCHS = 1000, 10
+PER_CLASS, EPOCHS = 700, 8
 CHANGES = SMALL | {
     "manifest.sources": ["fer2013", "ferplus"],
     "sets": {
