@@ -46,7 +46,10 @@ def test_another_teacher_adds_its_stages_and_its_initial_weights() -> None:
     params = deepcopy(PARAMS)
     params["teachers"]["vit"] = {"arch": "test_vit"}
     found = stages(synced(TEXT, params, ROOT))
-    assert found["teacher_a"]["foreach"]["vit"] == {"init": "data/init/test_vit"}
+    assert found["teacher_a"]["foreach"]["vit"] == {
+        "init": "data/init/test_vit",
+        "own": "teachers.vit.arch",
+    }
     assert "test_vit" in found["init"]["foreach"]
     assert "data/logits/vit/dev" in found["ensemble"]["deps"]
     assert "data/logits/vit/test" in found["leaderboard"]["deps"]
@@ -68,7 +71,10 @@ def test_stage_b_stands_between_stage_a_and_all_that_uses_the_teacher() -> None:
     text = synced(TEXT, with_stage_b(), ROOT)
     found = stages(text)
     assert found["teacher_b"]["foreach"] == {
-        "tiny_resnet": {"a": "data/teachers/tiny_resnet/a/model"}
+        "tiny_resnet": {
+            "a": "data/teachers/tiny_resnet/a/model",
+            "own": "teachers.tiny_resnet.arch",
+        }
     }
     assert "tiny_resnet" in found["teacher_a"]["foreach"]
     for stage in ("logits_dev", "logits_test", "evaluate"):
@@ -89,8 +95,12 @@ def test_another_stage_of_a_teacher_does_not_repeat_its_stage_a() -> None:
     """Stage A declares the architecture alone, so that `stage: b` adds a training and repeats
     none.
     """
-    assert "teachers.${key}.arch" in stages(TEXT)["teacher_a"]["do"]["params"]
-    assert "teachers.${key}" not in stages(TEXT)["teacher_a"]["do"]["params"]
+    before = stages(TEXT)["teacher_a"]
+    after = stages(synced(TEXT, with_stage_b(), ROOT))["teacher_a"]
+    assert after == before
+    assert before["foreach"]["tiny_resnet"]["own"] == "teachers.tiny_resnet.arch"
+    assert {name for name in before["do"]["params"] if "own" in name} == {"${item.own}"}
+    assert not any(name.startswith("teachers") for name in before["do"]["params"])
 
 
 def test_a_training_stage_declares_the_named_set_it_learns_from_and_no_other() -> None:
@@ -180,6 +190,7 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
         "stage": "b",
         "fold": 1,
         "start": "data/teachers/tiny_resnet/folds/a/1/model",
+        "own": "teachers.tiny_resnet.arch",
     }
     assert (
         found["teacher_fold"]["foreach"]["tiny_effnet-a-0"]["start"]
@@ -195,22 +206,33 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
-def test_options_of_a_teachers_own_make_its_trainings_depend_on_its_entry() -> None:
+def test_options_of_a_teachers_own_repeat_its_trainings_and_no_other_teachers() -> None:
     params = with_stage_b()
-    params["teachers"]["tiny_effnet"]["a"] = {"train": {"epochs": 60}}
+    params["teacher"]["folds"] = 2
     params["teacher"]["votes"] = 0.5
     params["teacher"]["preprocessing"] = {"size": 48}
+    before = stages(synced(TEXT, params, ROOT))
+    params["teachers"]["tiny_resnet"]["a"] = {"train": {"epochs": 60}}
     text = synced(TEXT, params, ROOT)
-    before, after = (stages(some) for some in (synced(TEXT, with_stage_b(), ROOT), text))
-    more = {
-        stage: set(after[stage]["do"]["params"]) - set(before[stage]["do"]["params"])
-        for stage in ("teacher_a", "teacher_b", "teacher_fold")
+    after = stages(text)
+    trainings = ("teacher_a", "teacher_b", "teacher_fold")
+    assert {"teacher.votes", "teacher.preprocessing"} <= set(after["teacher_a"]["do"]["params"])
+    for stage in trainings:
+        assert after[stage]["do"] == before[stage]["do"]
+        assert "${item.own}" in after[stage]["do"]["params"]
+    own = {
+        (stage, key): item["own"]
+        for stage in trainings
+        for key, item in after[stage]["foreach"].items()
+        if item != before[stage]["foreach"][key]
     }
-    assert more == {
-        "teacher_a": {"teacher.votes", "teacher.preprocessing", "teachers.${key}"},
-        "teacher_b": {"teachers.${key}"},
-        "teacher_fold": {"teachers.${item.teacher}"},
+    reads = "teachers.tiny_resnet.a"
+    assert own == {
+        ("teacher_a", "tiny_resnet"): reads,
+        ("teacher_fold", "tiny_resnet-a-0"): reads,
+        ("teacher_fold", "tiny_resnet-a-1"): reads,
     }
+    assert after["teacher_b"]["foreach"]["tiny_resnet"]["own"] == "teachers.tiny_resnet.arch"
     assert synced(text, PARAMS, ROOT) == TEXT
 
 

@@ -123,14 +123,6 @@ _OPTIONAL = {
 """Stage -> params that it reads if they are there."""
 _WITH_OUTSIDE = {"onnx": ["teachers"], "unlabelled": ["preprocessing"]}
 """Stage -> params that it reads where there are teachers from elsewhere."""
-_ENTRY = {
-    "teacher_a": "teachers.${key}",
-    "teacher_b": "teachers.${key}",
-    "teacher_fold": "teachers.${item.teacher}",
-}
-"""Training stage -> the teacher's entry, of which it reads the architecture, or all of it where
-some teacher has options of its own.
-"""
 _ABSENT = "fer_core/base/absent.py"
 """A stage whose code asks which classes are absent reads the section `labels`."""
 _FOLD = "data/teachers/${key}/folds/"
@@ -246,9 +238,6 @@ def _params_of(
     if stage in _OPTIONAL or stage in _SECTIONS:
         read = [name for name in read if not _is_optional(stage, name)]
         read += _optional_params(params, stage)
-    if (entry := _ENTRY.get(stage)) is not None:
-        read = [name for name in read if not name.startswith(entry)]
-        read += _of_entry(params, stage, entry)
     return read
 
 
@@ -265,13 +254,6 @@ def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
     if stage == "pack" and params["pack"].get("most_per_class"):
         return [*optional, "sets"]
     return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
-
-
-def _of_entry(params: dict[str, Any], stage: str, entry: str) -> list[str]:
-    """What a training stage reads of the teacher's own entry."""
-    if any("a" in one or "b" in one for one in params["teachers"].values()):
-        return [entry]
-    return [] if stage == "teacher_b" else [f"{entry}.arch"]
 
 
 def _value(params: dict[str, Any], name: str) -> Any:

@@ -122,10 +122,11 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         ),
         "init": names["arch"],
         "teacher_a": {
-            tag: {"init": f"data/init/{entry['arch']}"} for tag, entry in entries.items()
+            tag: {"init": f"data/init/{entry['arch']}", "own": _own(tag, entry, "a")}
+            for tag, entry in entries.items()
         },
         "teacher_b": {
-            tag: {"a": f"data/teachers/{tag}/a/model"}
+            tag: {"a": f"data/teachers/{tag}/a/model", "own": _own(tag, entry, "b")}
             for tag, entry in entries.items()
             if _stage(entry) == "b"
         },
@@ -285,9 +286,18 @@ def _fold_keys(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
                 "stage": "a",
                 "fold": fold,
                 "start": f"data/init/{entry['arch']}",
+                "own": _own(tag, entry, "a"),
             }
             keys[f"{tag}-a-{fold}"] = item
             if _stage(entry) == "b":
                 start = f"data/teachers/{tag}/folds/a/{fold}/model"
-                keys[f"{tag}-b-{fold}"] = item | {"stage": "b", "start": start}
+                own = _own(tag, entry, "b")
+                keys[f"{tag}-b-{fold}"] = item | {"stage": "b", "start": start, "own": own}
     return keys
+
+
+def _own(tag: str, entry: dict[str, Any], stage: str) -> str:
+    """What a training reads of its teacher's entry: the options of that stage where it has some
+    (the architecture is in the name of what it starts from), so that no other teacher's matter.
+    """
+    return f"teachers.{tag}.{stage if stage in entry else 'arch'}"
