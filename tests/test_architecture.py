@@ -155,7 +155,10 @@ def test_nothing_persists_is_frozen_or_always_runs() -> None:
 def test_every_section_of_params_is_declared_by_a_stage() -> None:
     declared = set()
     for body in document()["stages"].values():
-        declared |= {param.split(".")[0] for param in body.get("do", body).get("params", [])}
+        read = body.get("do", body).get("params", [])
+        if "${item.own}" in read:
+            read = [*read, *(item["own"] for item in body["foreach"].values())]
+        declared |= {param.split(".")[0] for param in read if not param.startswith("${")}
     assert declared | set(OPTIONAL_SECTIONS) == set(SECTIONS)
 
 
