@@ -172,8 +172,10 @@ def measure_all(
     work: Path | None,
 ) -> dict[str, dict[str, Scores]]:
     """Scores of each network, by test and name."""
-    hard, chosen = corrupted(faces, _CORRUPTED, _SEED)
-    pictures = {"fer2013": of_faces(faces), "corrupted": hard} | pictures
+    detector = detector_file()
+    plain = of_faces(faces, detector)
+    hard, chosen = corrupted(faces, _CORRUPTED, _SEED, detector)
+    pictures = {"fer2013": plain, "corrupted": hard} | pictures
     scores: dict[str, dict[str, Scores]] = {}
     for name, one in asked.items():
         answers = {
@@ -192,8 +194,9 @@ def measure_all(
             parts_of["ferplus"] = (faces.majority != UNLABELLED, faces.majority)
         for test, (rows, labels) in parts_of.items():
             if len(mine := labels[rows]):
-                plain = answers["fer2013"][rows]
-                scores.setdefault(test, {})[name] = scores_of([plain], mine, np.arange(len(mine)))
+                scores.setdefault(test, {})[name] = scores_of(
+                    [answers["fer2013"][rows]], mine, plain.clusters[rows]
+                )
     return scores
 
 

@@ -1,7 +1,7 @@
 """How each network's own pipeline cuts a face out of a picture.
 
-Where the pipeline's detector is not at hand, YuNet's box stands for its own, and `WORDS` says so.
-Of several faces the largest is taken.
+Where the pipeline's detector was not converted to ONNX, YuNet's box stands for its own, and `WORDS`
+says so. Of several faces the largest is taken.
 """
 
 from collections.abc import Callable
@@ -14,16 +14,17 @@ from fer_core.base.errors import DataError
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.detection import YuNet, crop_face, read_detector
 
-__all__ = ["WORDS", "Cut", "aligned_face", "cut_of"]
+__all__ = ["WORDS", "Cut", "aligned_face", "cut_of", "prepared_crop"]
 
 Cut = Literal["square", "aligned", "haar", "padded", "box"]
 WORDS: dict[Cut, str] = {
     "square": "YuNet's box as `fer predict --detect` crops it",
     "aligned": "YuNet's five points, by a similarity onto a template of 112 px, as its code does",
     "haar": "OpenCV's frontal Haar cascade, its square with 10 px more a side, as its code does",
-    "padded": "its detector is not at hand: YuNet's box, padded with black to a square as its code "
-    "does",
-    "box": "its detector (BlazeFace, then a mesh) is not at hand: the square about YuNet's box",
+    "padded": "its detector was not converted to ONNX: YuNet's box, padded with black to a square "
+    "as its code does",
+    "box": "its detector (BlazeFace, then a mesh) was not converted to ONNX: the square about "
+    "YuNet's box",
 }
 _TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655)]
@@ -32,6 +33,9 @@ _TEMPLATE = np.array(
 """Eyes, nose and corners of the mouth in 112 px (ArcFace, and the OpenCV model zoo)."""
 _SCORE, _OVERLAP, _CANDIDATES = 0.6, 0.3, 5000  # the model zoo's own
 _LEAST_SIDE = 12
+_CROP_SIDE = (
+    144  # YuNet finds hardly a face in a crop of 48 px, and the five points of nearly all here
+)
 _PADDING, _OFFSET = 40, 10  # of `fer`
 _HAAR = "haarcascade_frontalface_default.xml"
 
@@ -65,6 +69,24 @@ def cut_of(cut: Cut, detector: Path) -> _Cutter:
         return crop_face(image, boxes[0], 0.0) if cut == "box" else _padded(image, boxes[0])
 
     return boxed
+
+
+def prepared_crop(cut: Cut, detector: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """What a network's own pipeline makes of a crop that shows one face and little else, RGB uint8
+    [H, W, 3]: the aligned face, where it aligns and the points are found in the enlarged crop; else
+    the crop as it is.
+    """
+    if cut != "aligned":
+        return lambda image: image
+    align = _aligned(detector)
+
+    def prepared(image: np.ndarray) -> np.ndarray:
+        scale = max(_CROP_SIDE / min(image.shape[:2]), 1.0)
+        large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        face = align(large)
+        return image if face is None else face
+
+    return prepared
 
 
 def _padded(image: np.ndarray, box: Any) -> np.ndarray:

@@ -16,10 +16,11 @@ import pandas as pd
 
 from bench.peers.cuts import WORDS, Cut
 from bench.peers.networks import PEERS, Peer
-from bench.peers.scores import DRAWN, Scores
+from bench.peers.scores import Scores
 from bench.peers.sets import CELLS, STRENGTHS
 from fer_core.base.files import sha256_file
 from fer_core.base.glossary import words_section
+from fer_core.evaluation.metrics.bootstrap import Interval
 from fer_core.report.templates.load import page_environment
 
 __all__ = ["REFERENCE_SIZE", "Page", "command_of", "page_of", "with_ratios"]
@@ -140,10 +141,10 @@ def _questions(page: Page) -> Iterator[dict[str, Any]]:
             continue
         ours = scores[page.ours[0]]
         for measure, word in MEASURES.items():
-            best = max if measure in DRAWN else min
+            best = min if measure == "ece" else max
             rival = best(others, key=lambda name: scores[name].values[measure])
             more = ours.values[measure] - scores[rival].values[measure]
-            interval = ours.less(scores[rival], measure) if measure in DRAWN else None
+            interval = ours.less(scores[rival], measure)
             yield {
                 "question": f"{word}, {title}",
                 "ours": ours.values[measure],
@@ -151,26 +152,19 @@ def _questions(page: Page) -> Iterator[dict[str, Any]]:
                 "best": scores[rival].values[measure],
                 "more": more,
                 "interval": interval,
-                "first": more > 0 if measure in DRAWN else more < 0,
-                "open": interval is not None and not interval.excludes_zero,
+                "first": more < 0 if measure == "ece" else more > 0,
+                "open": not interval.excludes_zero,
             }
 
 
-def _group_accuracy(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
+def _group_accuracy(scores: dict[str, Scores]) -> dict[str, dict[str, Interval]]:
     """Mean accuracy of each network under the corruptions of each group."""
+    parts = {
+        group: [part for part, (kind, _) in enumerate(CELLS) if kind in kinds]
+        for group, kinds in GROUPS.items()
+    }
     return {
-        name: {
-            group: float(
-                np.mean(
-                    [
-                        part
-                        for part, (kind, _) in zip(one.parts, CELLS, strict=True)
-                        if kind in kinds
-                    ]
-                )
-            )
-            for group, kinds in GROUPS.items()
-        }
+        name: {group: one.accuracy_of(mine) for group, mine in parts.items()}
         for name, one in scores.items()
     }
 

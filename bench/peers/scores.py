@@ -28,7 +28,7 @@ from fer_core.export.latency.subjects import Network
 
 __all__ = ["DRAWN", "Scores", "answers_of", "kept", "scores_of"]
 
-DRAWN = ("accuracy", "macro_f1")
+DRAWN = ("accuracy", "macro_f1", "ece")
 _BATCH = 64
 _BINS, _RESAMPLES, _SEED = 15, 1000, 1337
 
@@ -76,7 +76,8 @@ class Scores:
         found: share of the pictures in which a face was found; all others count as wrong answers,
             and ECE and NLL are of the found ones.
         values: accuracy, macro_f1, ece and nll.
-        drawn: float64 [R, 2], accuracy and macro-F1 of resamples, the same of every network.
+        drawn: float64 [P, R, 3], accuracy, macro-F1 and ECE of each part and resample, the same of
+            every network.
         parts: accuracy of each part.
     """
 
@@ -87,13 +88,27 @@ class Scores:
     parts: list[float]
 
     def interval(self, name: str) -> Interval:
-        """Of accuracy or macro-F1, 95 %."""
-        return percentile_interval(self.values[name], self.drawn[:, DRAWN.index(name)])
+        """Of accuracy, macro-F1 or ECE, 95 %."""
+        return _interval(self.values[name], self.drawn.mean(axis=0), name)
 
     def less(self, other: "Scores", name: str) -> Interval:
         """What this network has more than another of the same test, with its paired interval."""
-        drawn = (self.drawn - other.drawn)[:, DRAWN.index(name)]
-        return percentile_interval(self.values[name] - other.values[name], drawn)
+        drawn = (self.drawn - other.drawn).mean(axis=0)
+        return _interval(self.values[name] - other.values[name], drawn, name)
+
+    def accuracy_of(self, parts: Sequence[int]) -> Interval:
+        """Mean accuracy of these parts."""
+        value = float(np.mean([self.parts[part] for part in parts]))
+        return _interval(value, self.drawn[list(parts)].mean(axis=0), "accuracy")
+
+
+def _interval(value: float, drawn: np.ndarray, name: str) -> Interval:
+    """A value with the interval of its resamples [R, 3]. Resamples repeat rows and so show a
+    greater calibration error; that of ECE is shifted by this bias.
+    """
+    column = drawn[:, DRAWN.index(name)]
+    bias = float(column.mean()) - value if name == "ece" else 0.0
+    return percentile_interval(value, column - bias)
 
 
 def scores_of(parts: Sequence[np.ndarray], labels: np.ndarray, clusters: np.ndarray) -> Scores:
@@ -116,22 +131,16 @@ def scores_of(parts: Sequence[np.ndarray], labels: np.ndarray, clusters: np.ndar
         outcome_of(part[found], labels[found], _BINS)
         for part, found in zip(parts, there, strict=True)
     ]
+    alone = np.ones_like(labels)
     each = [
-        {
-            **measure(outcome, names=("ece", "nll")),
-            **dict(zip(DRAWN, _counted(outcome, found, labels, np.ones_like(labels)), strict=True)),
-        }
+        measure(outcome, names=("nll",))
+        | dict(zip(DRAWN, _counted(outcome, found, labels, alone), strict=True))
         for outcome, found in zip(outcomes, there, strict=True)
     ]
+    resamples = list(stratified_weights(labels, _RESAMPLES, _SEED, clusters))
     drawn = [
-        np.mean(
-            [
-                _counted(outcome, found, labels, weights)
-                for outcome, found in zip(outcomes, there, strict=True)
-            ],
-            axis=0,
-        )
-        for weights in stratified_weights(labels, _RESAMPLES, _SEED, clusters)
+        [_counted(outcome, found, labels, weights) for weights in resamples]
+        for outcome, found in zip(outcomes, there, strict=True)
     ]
     return Scores(
         len(labels),
@@ -144,13 +153,14 @@ def scores_of(parts: Sequence[np.ndarray], labels: np.ndarray, clusters: np.ndar
 
 def _counted(
     outcome: Outcome, found: np.ndarray, labels: np.ndarray, weights: np.ndarray
-) -> tuple[float, float]:
-    """Accuracy and macro-F1 of weighted rows: those without a face are missed by their class, and
-    no answer of another.
+) -> tuple[float, float, float]:
+    """Accuracy and macro-F1 of weighted rows, of which those without a face are missed by their
+    class, and no answer of another; and the ECE of the others.
     """
     confusion = confusion_of(outcome.cell, weights[found].astype(np.float64))
     missed = np.bincount(labels[~found], weights[~found], minlength=len(confusion))
     hits = np.diagonal(confusion)
     both = confusion.sum(axis=0) + confusion.sum(axis=1) + missed
     f1 = np.divide(2 * hits, both, out=np.zeros(len(hits)), where=both > 0)
-    return float(hits.sum() / weights.sum()), float(f1.mean())
+    ece = measure(outcome, weights[found], ("ece",))["ece"]
+    return float(hits.sum() / weights.sum()), float(f1.mean()), ece

@@ -73,10 +73,9 @@ class Pictures:
 
     Attributes:
         made_from: what its pixels follow from; tells kept answers apart.
-        images: of a way to cut faces out, which most sets do not need; RGB uint8, None where no
-            face is found.
+        images: of a way to cut faces out; RGB uint8, None where no face is found.
         labels: int [N].
-        clusters: int [N], equal numbers for pictures of one person.
+        clusters: int [N], equal numbers for equal pixels, or pictures of one person.
     """
 
     made_from: str
@@ -121,16 +120,20 @@ def read_faces(place: Path, usage: str) -> Faces:
     )
 
 
-def of_faces(faces: Faces) -> Pictures:
-    """The faces as they are."""
-    made_from = hashlib.sha256(b"".join(image.tobytes() for image in faces.images)).hexdigest()
-    rows = np.arange(len(faces.labels))
-    return Pictures(made_from, lambda _: faces.images, faces.labels, rows)
+def of_faces(faces: Faces, detector: Path) -> Pictures:
+    """The faces, aligned for a network whose pipeline aligns."""
+    each = [hashlib.sha256(image.tobytes()).digest() for image in faces.images]
+    made_from = f"{hashlib.sha256(b''.join(each)).hexdigest()} {sha256_file(Path(cuts.__file__))}"
+
+    def images(cut: cuts.Cut) -> Iterable[np.ndarray]:
+        return map(cuts.prepared_crop(cut, detector), faces.images)
+
+    return Pictures(made_from, images, faces.labels, pd.factorize(np.array(each, dtype=object))[0])
 
 
-def corrupted(faces: Faces, rows: int, seed: int) -> tuple[Pictures, np.ndarray]:
+def corrupted(faces: Faces, rows: int, seed: int, detector: Path) -> tuple[Pictures, np.ndarray]:
     """So many of the faces, drawn by class, at every corruption and strength of `CELLS` one after
-    the other; and their numbers.
+    the other, as `of_faces` gives them; and their numbers.
     """
     ids = [f"{number:07d}" for number in range(len(faces.labels))]
     chosen = choose_rows(ids, faces.labels, rows, seed)
@@ -143,12 +146,12 @@ def corrupted(faces: Faces, rows: int, seed: int) -> tuple[Pictures, np.ndarray]
             for row in chosen
         ]
 
-    def images(_: cuts.Cut) -> Sequence[np.ndarray]:
-        return made()  # a crop stays as it is
+    def images(cut: cuts.Cut) -> Iterable[np.ndarray]:
+        return map(cuts.prepared_crop(cut, detector), made())
 
-    code = sha256_file(Path(corruptions.__file__))
-    source = f"{of_faces(faces).made_from} {CELLS} {rows} {seed} {code}"
-    return Pictures(source, images, faces.labels[chosen], np.arange(len(chosen))), chosen
+    code, plain = sha256_file(Path(corruptions.__file__)), of_faces(faces, detector)
+    source = f"{plain.made_from} {CELLS} {rows} {seed} {code}"
+    return Pictures(source, images, faces.labels[chosen], plain.clusters[chosen]), chosen
 
 
 def domain(place: Path, detector: Path) -> dict[str, Pictures]:

@@ -6,10 +6,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from bench.peers.cuts import WORDS, Cut, aligned_face, cut_of
+from bench.peers.cuts import WORDS, Cut, aligned_face, cut_of, prepared_crop
 from fer_core.base.errors import ArtifactError
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.fetching import detector_file
+from fer_core.sample.portrait import shoot
 
 TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655)]
@@ -71,3 +72,14 @@ def test_a_box_is_padded_with_black_and_the_cascade_s_square_is_wider(
 def test_another_file_than_the_detector_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no detector file"):
         cut_of("aligned", tmp_path / "none.onnx")
+
+
+def test_a_crop_is_aligned_where_the_network_aligns_and_the_points_are_found() -> None:
+    face = cv2.resize(shoot(5, "align", 1, 3, 96, 2, freedom=0.2)[0], (48, 48))
+    aligned = prepared_crop("aligned", detector_file())
+    assert aligned(face).shape == (112, 112, 3)
+    blank = np.full((48, 48, 3), 128, dtype=np.uint8)
+    assert aligned(blank) is blank
+    for cut in get_args(Cut):
+        if cut != "aligned":
+            assert prepared_crop(cut, Path("none"))(face) is face

@@ -65,8 +65,8 @@ def test_ratio_to_the_plain_export_of_224_px_is_of_the_same_work() -> None:
 
 def scores(accuracy: float, ece: float = 0.1, found: float = 1.0, parts: int = 1) -> Scores:
     values = {"ece": ece, "nll": 1.0, "accuracy": accuracy, "macro_f1": accuracy - 0.1}
-    drawn = np.array([[accuracy, accuracy - 0.1]] * 9) + np.linspace(-0.1, 0.1, 9)[:, None]
-    return Scores(200, found, values, drawn, [accuracy] * parts)
+    drawn = np.array([[accuracy, accuracy - 0.1, ece]] * 9) + np.linspace(-0.1, 0.1, 9)[:, None]
+    return Scores(200, found, values, np.stack([drawn] * parts), [accuracy] * parts)
 
 
 @pytest.fixture
@@ -129,15 +129,15 @@ def test_where_ours_is_not_first_the_page_says_by_how_much(page: Page) -> None:
     text = page_of(page)
     assert "first in 2 of 6" in text
     assert "| accuracy, FER2013 | 0.750 | 0.700: b | +0.050 (+0.050 to +0.050) | yes |" in text
-    assert "| ECE, FER2013 | 0.100 | 0.050: b | +0.050 | no, by 0.050 |" in text
+    assert "| ECE, FER2013 | 0.100 | 0.050: b | +0.050 (+0.050 to +0.050) | no, by 0.050 |" in text
     assert "| accuracy, corrupted, mean | 0.400 | 0.450: b |" in text
-    assert "| a | 0.800 | 0.400 (0.305–0.495) | 0.50 |" in text
+    assert "| a | 0.800 (0.705–0.895) | 0.400 (0.305–0.495) | 0.50 |" in text
 
 
 def test_without_times_or_ours_the_page_leaves_their_parts_out(page: Page) -> None:
     text = page_of(Page(**(vars(page) | {"timed": None, "ours": []})))
     assert "## Latency" not in text and "Is ours first" not in text
-    assert "| network | accuracy (95 % CI) | macro-F1 (95 % CI) | ECE | NLL |\n" in text
+    assert "| network | accuracy (95 % CI) | macro-F1 (95 % CI) | ECE (95 % CI) | NLL |\n" in text
 
 
 def test_the_second_domain_says_how_faces_were_cut_out(page: Page) -> None:

@@ -8,6 +8,8 @@ from sklearn.metrics import f1_score
 
 from bench.peers.scores import answers_of, kept, scores_of
 from fer_core.base.errors import DataError
+from fer_core.evaluation.metrics.bootstrap import confidence_intervals, stratified_weights
+from fer_core.evaluation.metrics.metrics import measure, outcome_of
 
 LABELS = np.arange(70) % 7
 ROWS = np.arange(70)
@@ -41,6 +43,29 @@ def test_parts_are_averaged_and_differences_are_of_the_same_resamples() -> None:
     assert (same.value, same.low, same.high) == (0, 0, 0)
     found = alone.interval("accuracy")
     assert found.low < found.value < found.high
+
+
+def test_a_calibration_error_has_the_interval_of_the_pipeline() -> None:
+    a, b = answers(1), answers(2)
+    found = scores_of([a], LABELS, ROWS)
+    outcome = outcome_of(a, LABELS, 15)
+    expected = confidence_intervals(outcome, 1000, 1337, names=("ece",), clusters=ROWS)["ece"]
+    assert found.interval("ece").to_dict() == expected.to_dict()
+    drawn = [
+        [measure(outcome_of(one, LABELS, 15), weights, ("ece",))["ece"] for one in (a, b)]
+        for weights in stratified_weights(LABELS, 1000, 1337, ROWS)
+    ]
+    more = np.subtract(*np.transpose(drawn))
+    less = found.less(scores_of([b], LABELS, ROWS), "ece")
+    bias = more.mean() - less.value
+    ends = np.quantile(more, [0.025, 0.975]) - bias
+    assert (less.low, less.high) == pytest.approx(tuple(ends))
+
+
+def test_the_accuracy_of_a_group_is_that_of_its_parts_alone() -> None:
+    parts = [answers(seed) for seed in (1, 2, 3)]
+    three, two = scores_of(parts, LABELS, ROWS), scores_of(parts[1:], LABELS, ROWS)
+    assert three.accuracy_of([1, 2]) == two.interval("accuracy")
 
 
 def test_intervals_take_persons_whole() -> None:

@@ -64,18 +64,23 @@ def test_a_usage_without_rows_and_an_absent_table_are_named(table: Path, tmp_pat
 def test_corrupted_faces_come_cell_by_cell_and_are_the_same_again() -> None:
     images = [np.full((48, 48, 3), 40 + i, dtype=np.uint8) for i in range(14)]
     faces = Faces(images, np.arange(14) % 7, np.zeros(14, bool))
-    hard, chosen = corrupted(faces, 7, seed=1)
+    hard, chosen = corrupted(faces, 7, 1, Path("none"))
     made = list(hard.images("square"))
     assert len(chosen) == 7 and sorted(hard.labels.tolist()) == list(range(7))
     assert len(made) == 7 * len(CELLS)
-    again, _ = corrupted(faces, 7, seed=1)
-    other, _ = corrupted(faces, 7, seed=2)
+    again, _ = corrupted(faces, 7, 1, Path("none"))
+    other, _ = corrupted(faces, 7, 2, Path("none"))
     assert hard.made_from == again.made_from != other.made_from
     first = [image for image in again.images("square") if image is not None]
     assert all(np.array_equal(a, b) for a, b in zip(made, first, strict=True))
-    assert (
-        of_faces(faces).made_from != of_faces(Faces(images[1:], faces.labels, faces.seen)).made_from
-    )
+    fewer = Faces(images[1:], faces.labels, faces.seen)
+    assert of_faces(faces, Path("none")).made_from != of_faces(fewer, Path("none")).made_from
+
+
+def test_rows_of_one_picture_are_one_cluster() -> None:
+    images = [np.full((48, 48, 3), grey, dtype=np.uint8) for grey in (40, 41, 40, 42)]
+    faces = Faces(images, np.arange(4), np.zeros(4, bool))
+    assert of_faces(faces, Path("none")).clusters.tolist() == [0, 1, 0, 2]
 
 
 @pytest.fixture
