@@ -21,12 +21,14 @@ import pandas as pd
 import torch
 import typer
 
-from bench.peers.sets import read_faces
+from bench.peers.sets import by_pixels, read_faces
 from bench.poor_camera import SECONDS, SEED, SESSIONS, SHARE, Pictures, record
+from fer_core.base import paths
 from fer_core.base.files import write_text
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import setup_logging
 from fer_core.base.settings import load_settings
+from fer_core.dataset.manifest.table import read_clusters
 from fer_core.dataset.pack.pack import Pack, PackOptions, write_pack
 from fer_core.dataset.pack.rows import ROWS_SCHEMA
 from fer_core.evaluation.adaptation.gate import judge_sessions, verdict
@@ -34,6 +36,7 @@ from fer_core.evaluation.calibration.calibration import short_temperature
 from fer_core.evaluation.calibration.calibrators import Temperature
 from fer_core.evaluation.comparison.gates import SetComparison, judge
 from fer_core.evaluation.metrics.bootstrap import paired_differences
+from fer_core.evaluation.metrics.clusters import cluster_codes
 from fer_core.evaluation.metrics.metrics import measure, outcome_of
 from fer_core.export.onnx.assembly import metadata_of
 from fer_core.export.onnx.export import export_network, float_networks, save_networks
@@ -64,7 +67,7 @@ _PAGE = f"""{_TITLE}
 What `python -m bench.adapt_bench --out docs/results/live.md` found: a student before and after
 adaptation, on faces that it has not learnt from, shown dark, blurred, noisy and with a colour cast,
 in a compressed video. Differences are after less before, with 95 % intervals (over segments of the
-sessions, over faces offline). A promotion needs both gates
+sessions, over faces offline, those of one picture or person together). A promotion needs both gates
 ([live](../live.md#adapting-to-a-camera)).
 """
 _HEAD = (
@@ -176,7 +179,7 @@ def _drawn() -> World:
         labels.append(label)
     dev, test = Pack.open(Path("data/pack/dev")), Pack.open(Path("data/pack/test"))
     return World(
-        Pictures(images, np.array(labels)),
+        Pictures(images, np.array(labels), np.arange(len(labels))),
         _of_pack(dev, "train"),
         _of_pack(dev, "val"),
         _of_pack(test, "test"),
@@ -186,7 +189,9 @@ def _drawn() -> World:
 def _of_pack(pack: Pack, split: str) -> Pictures:
     rows = pack.rows.split(split)
     images = [decode_rgb(pack.image(int(row)), str(row)) for row in rows]
-    return Pictures(images, pack.rows.labels[rows].astype(np.int64))
+    ids = [pack.rows.sample_ids[row] for row in rows]
+    clusters = cluster_codes(ids, read_clusters(paths.MANIFEST, ids))
+    return Pictures(images, pack.rows.labels[rows].astype(np.int64), clusters)
 
 
 def _of_fer2013(table: Path) -> World:
@@ -196,7 +201,10 @@ def _of_fer2013(table: Path) -> World:
     ends = np.cumsum([SHARE * PICTURES, 900])
     shown, val, offline = np.split(order, ends)
     known = rng.permutation(len(training.labels))[:4000]
-    tested, learnt = (Pictures(faces.images, faces.labels) for faces in (public, training))
+    tested, learnt = (
+        Pictures(faces.images, faces.labels, by_pixels(faces.images))
+        for faces in (public, training)
+    )
     return World(tested.of(shown), learnt.of(known), tested.of(val), tested.of(offline))
 
 
@@ -271,7 +279,7 @@ def _replayed(sessions: list[RecordedSession], model: Path) -> list[RecordedSess
 def _offline(faces: Pictures, base: Path, adapted: Path) -> SetComparison:
     """Both networks on faces that no session shows."""
     a, b = (outcome_of(_logits(file, faces), faces.labels, 15, 1.0) for file in (adapted, base))
-    change = paired_differences([a], [b], NAMES, 1000, SEED)
+    change = paired_differences([a], [b], NAMES, 1000, SEED, faces.clusters)
     return SetComparison("offline", len(a), measure(b, names=NAMES), change)
 
 

@@ -24,13 +24,15 @@ SHARE = sum(SESSIONS.values())
 
 @dataclass(frozen=True)
 class Pictures:
-    """Faces, RGB, with their labels."""
+    """Faces, RGB, with their labels and clusters: equal numbers for faces that belong together."""
 
     images: list[np.ndarray]
     labels: np.ndarray
+    clusters: np.ndarray
 
     def of(self, places: np.ndarray) -> "Pictures":
-        return Pictures([self.images[place] for place in places], self.labels[places])
+        images = [self.images[place] for place in places]
+        return Pictures(images, self.labels[places], self.clusters[places])
 
 
 class _Camera(Source):

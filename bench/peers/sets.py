@@ -35,6 +35,7 @@ __all__ = [
     "STRENGTHS",
     "Faces",
     "Pictures",
+    "by_pixels",
     "corrupted",
     "domain",
     "of_faces",
@@ -122,13 +123,19 @@ def read_faces(place: Path, usage: str) -> Faces:
 
 def of_faces(faces: Faces, detector: Path) -> Pictures:
     """The faces, aligned for a network whose pipeline aligns."""
-    each = [hashlib.sha256(image.tobytes()).digest() for image in faces.images]
-    made_from = f"{hashlib.sha256(b''.join(each)).hexdigest()} {sha256_file(Path(cuts.__file__))}"
+    pixels = hashlib.sha256(b"".join(image.tobytes() for image in faces.images)).hexdigest()
+    made_from = f"{pixels} {sha256_file(Path(cuts.__file__))}"
 
     def images(cut: cuts.Cut) -> Iterable[np.ndarray]:
         return map(cuts.prepared_crop(cut, detector), faces.images)
 
-    return Pictures(made_from, images, faces.labels, pd.factorize(np.array(each, dtype=object))[0])
+    return Pictures(made_from, images, faces.labels, by_pixels(faces.images))
+
+
+def by_pixels(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Equal numbers for equal pixels, int [N]."""
+    hashes = [hashlib.sha256(image.tobytes()).digest() for image in images]
+    return np.asarray(pd.factorize(np.array(hashes, dtype=object))[0])
 
 
 def corrupted(faces: Faces, rows: int, seed: int, detector: Path) -> tuple[Pictures, np.ndarray]:

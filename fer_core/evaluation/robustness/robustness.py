@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from fer_core.base.params import Section, each_once
 from fer_core.evaluation.metrics.bootstrap import (
     confidence_intervals,
     interval_of,
+    percentile_interval,
     stratified_weights,
 )
 from fer_core.evaluation.metrics.deployed import refused
-from fer_core.evaluation.metrics.metrics import outcome_of
+from fer_core.evaluation.metrics.metrics import Outcome, measure, outcome_of
 from fer_core.evaluation.metrics.options import EvaluationOptions
 from fer_core.evaluation.robustness.corruptions import (
     CORRUPTIONS,
@@ -127,7 +128,7 @@ def measure_robustness(
         are named under `without`, and their F1 counts as 0.
     """
 
-    def cell(images: list[np.ndarray]) -> tuple[dict[str, Any], np.ndarray | None]:
+    def cell(images: list[np.ndarray]) -> tuple[dict[str, Any], _Answered | None]:
         seen = np.array([not shows_nothing(image) for image in images])
         if seen.mean() < _LEAST:
             reason = "so many faces cannot be seen in what is left of the picture"
@@ -142,24 +143,24 @@ def measure_robustness(
             values["without"] = ", ".join(absent)
         if not seen.all():
             values["unseen"] = refused(int((~seen).sum()), "no face to be seen: left out")
-        wrong = np.full(len(seen), np.nan)
-        wrong[seen] = outcome.predictions != outcome.labels
-        return values, wrong
+        return values, _Answered(outcome, seen)
 
-    clean, wrong_clean = cell(list(faces.images))
+    clean, answered_clean = cell(list(faces.images))
     corruptions: dict[str, dict[str, Any]] = {}
-    wrong: dict[str, list[np.ndarray]] = {}
+    answered: dict[str, list[_Answered]] = {}
     pairs = [(name, strength) for name in options.corruptions for strength in options.strengths]
     for name, strength in tqdm(pairs, desc="robustness", leave=False, disable=progress_off()):
-        values, errors = cell(faces.corrupted(name, strength, seed))
+        values, found = cell(faces.corrupted(name, strength, seed))
         corruptions.setdefault(name, {})[str(strength)] = values
-        if errors is not None:
-            wrong.setdefault(name, []).append(errors)
-    if wrong_clean is None or not wrong:
+        if found is not None:
+            answered.setdefault(name, []).append(found)
+    if answered_clean is None or not answered:
         few = {"rows": len(faces.images), "clean": clean, "corruptions": corruptions}
         return dict(_rounded(few))
     weights = list(stratified_weights(faces.labels, evaluation.bootstrap, seed, faces.clusters))
-    by_name = {name: _mean(np.stack(errors)) for name, errors in wrong.items()}
+    by_name = {
+        name: _mean(np.stack([one.wrong for one in cells])) for name, cells in answered.items()
+    }
     every = _mean(np.stack(list(by_name.values())))
 
     def mean(values: np.ndarray) -> dict[str, float]:
@@ -167,18 +168,49 @@ def measure_robustness(
         filled = np.where(there, values, 0.0)
         return interval_of(lambda w: float(w @ filled / (w @ there)), weights).to_dict()
 
-    measured = [v for found in corruptions.values() for v in found.values() if "ece" in v]
     whole = {
         "rows": len(faces.images),
         "clusters": len(np.unique(faces.clusters)),
         "clean": clean,
         "mce": mean(every),
-        "mce_excess": mean(every - wrong_clean),
+        "mce_excess": mean(every - answered_clean.wrong),
         "mce_by_corruption": {name: mean(values) for name, values in by_name.items()},
-        "ece_mean": float(np.mean([value["ece"]["value"] for value in measured])),
+        "ece_mean": _mean_ece([one for cells in answered.values() for one in cells], weights),
         "corruptions": corruptions,
     }
     return dict(_rounded(whole))
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What the network says of the faces that can be seen.
+
+    Attributes:
+        outcome: of these.
+        seen: bool [N], which of all faces they are.
+    """
+
+    outcome: Outcome
+    seen: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """float64 [N], 1 where the answer is wrong; nan where no face can be seen."""
+        wrong = np.full(len(self.seen), np.nan)
+        wrong[self.seen] = self.outcome.predictions != self.outcome.labels
+        return wrong
+
+    def ece(self, weights: np.ndarray) -> float:
+        """Of weighted faces."""
+        return measure(self.outcome, weights[self.seen], ("ece",))["ece"]
+
+
+def _mean_ece(cells: Sequence[_Answered], weights: Sequence[np.ndarray]) -> dict[str, float]:
+    """Mean ECE of cells with its interval, shifted by the bootstrap's own bias as that of one."""
+    value = float(np.mean([one.ece(np.ones_like(weights[0])) for one in cells]))
+    drawn = np.mean([[one.ece(some) for some in weights] for one in cells], axis=0)
+    found = percentile_interval(value, drawn - (drawn.mean() - value))
+    return replace(found, low=max(found.low, 0.0), high=max(found.high, 0.0)).to_dict()
 
 
 def _rounded(values: Any) -> Any:

@@ -110,7 +110,7 @@ def measure_selective(
     # every right answer before every wrong one, each with a confidence of its own
     knowing = np.empty(len(right))
     knowing[np.argsort(~right, kind="stable")] = np.arange(len(right), 0, -1)
-    best = aurc(risk_coverage(knowing, right))
+    best = interval_of(lambda w: aurc(risk_coverage(knowing, right, w)), weights)
     abstain: dict[str, Any] = {}
     for risk, threshold in fitted.abstain.items():
         if threshold is None:
@@ -121,7 +121,7 @@ def measure_selective(
     return {
         "rows": len(test),
         "aurc": interval(aurc),
-        "aurc_best": round(best, 6),
+        "aurc_best": best.to_dict(),
         "error": interval(lambda curve: float(curve.risk[-1])),
         "coverage_at": {
             f"{risk:g}": interval(partial(coverage_at, risk=risk)) for risk in options.risks
@@ -185,7 +185,7 @@ def _sets(
         "miss": fitted.miss,
         "holds_label": interval_of(lambda w: float(w @ held / w.sum()), weights).to_dict(),
         "mean_size": interval_of(lambda w: float(w @ size / w.sum()), weights).to_dict(),
-        "single": round(float((size == 1).mean()), 6),
+        "single": interval_of(lambda w: float(w @ (size == 1) / w.sum()), weights).to_dict(),
         "classes": classes,
     }
 

@@ -193,5 +193,5 @@ def _corruptions(found: dict[str, Any]) -> Check | None:
         lost <= _LOST,
         "Worse pictures cost much" if lost > _LOST else "Worse pictures cost little",
         f"Corrupted test faces lose {lost:.3f} of accuracy on average; calibration error there is "
-        f"{found['ece_mean']:.3f}.",
+        f"{found['ece_mean']['value']:.3f}.",
     )

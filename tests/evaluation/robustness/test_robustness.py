@@ -155,6 +155,19 @@ def test_errors_are_those_of_the_network_on_corrupted_faces() -> None:
     assert found["corruptions"]["mask"]["5"]["ece"]["value"] > found["clean"]["ece"]["value"]
 
 
+def test_the_mean_calibration_error_of_one_cell_is_that_of_the_cell() -> None:
+    faces = grey_faces()
+    one = RobustnessOptions(rows=70, corruptions=("mask",), strengths=(3,))
+    found = measure_robustness(faces, by_brightness, one, EVALUATION, 1)
+    assert found["ece_mean"] == found["corruptions"]["mask"]["3"]["ece"]
+    more = RobustnessOptions(rows=70, corruptions=("mask", "rotation"), strengths=(1, 3))
+    found = measure_robustness(faces, by_brightness, more, EVALUATION, 1)
+    each = [v["ece"]["value"] for cells in found["corruptions"].values() for v in cells.values()]
+    mean = found["ece_mean"]
+    assert len(each) == 4 and mean["value"] == pytest.approx(np.mean(each), abs=1e-4)
+    assert mean["low"] < mean["value"] < mean["high"]
+
+
 def test_errors_on_clean_faces_are_no_excess() -> None:
     """Of 70 faces 14 have a label that the network never gives them, turned or not."""
     faces = grey_faces()

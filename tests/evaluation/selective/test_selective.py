@@ -151,5 +151,6 @@ def test_the_best_area_is_that_of_the_best_order_of_the_same_answers() -> None:
     test = Answers([f"a/{i}" for i in range(5)], labels, p, np.arange(5))
     options = SelectiveOptions(risks=(0.1,), auto=0.1)
     found = measure_selective(test, test, fit(test, options), options, EVALUATION, 1)
-    assert found["aurc_best"] == pytest.approx(least, abs=1e-6)
-    assert found["aurc_best"] < found["aurc"]["value"]
+    assert found["aurc_best"]["value"] == pytest.approx(least, abs=1e-6)
+    for end in ("low", "value", "high"):  # each resample has a best order of its own
+        assert found["aurc_best"][end] <= found["aurc"][end]
