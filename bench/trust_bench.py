@@ -2,16 +2,19 @@
 annotators' votes, on faces of FER2013 and FERPlus that no weight or epoch was chosen on.
 
 Run: python -m bench.trust_bench --data FOLDER --work FOLDER --page PAGE.md
-(some minutes of two cores; what has ended in --work is not done again)
+[--expressions FOLDER] (some minutes of two cores; what has ended in --work is not done again)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. A clone with the profile of the ready network
 makes its rows anew, and must come to the very rows that it was trained with; then the stages'
-own measures are taken of the exported file. Nothing is trained.
+own measures are taken of the exported file. Nothing is trained. --expressions is a second domain,
+a folder with a table of pictures and labels: how the thresholds that were fitted on calib rows do
+on pictures of another kind.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import typer
@@ -23,7 +26,9 @@ from bench.fer2013_project import (
     both_label_sets,
     fer,
     lay_clone,
+    rendered,
 )
+from bench.peers.sets import domain
 from fer_cli.results.trust import render_trust
 from fer_core.base import paths
 from fer_core.base.errors import ArtifactError
@@ -50,6 +55,7 @@ from fer_core.evaluation.selective.options import SelectiveOptions
 from fer_core.evaluation.selective.report import fit, measure_selective
 from fer_core.models.networks.card import read_card
 from fer_core.pixels.decode import decode_rgb
+from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor
 from fer_core.predict.ready import ready_model
 from fer_core.predict.released import PROVENANCE
@@ -62,6 +68,7 @@ def main(
     data: DataFolder,
     work: WorkFolder,
     page: PageFile,
+    expressions: Annotated[Path | None, typer.Option(help="a second domain")] = None,
 ) -> None:
     """Make the rows, measure the exported file on them, and write the page."""
     setup_logging()
@@ -75,6 +82,8 @@ def main(
         "selective": (LABELS, _selective),
         "ambiguity": (VOTES, _ambiguity),
     }
+    if expressions is not None:
+        measures["elsewhere"] = ("second domain", partial(_elsewhere, expressions))
     found = {}
     for name, (of_set, measure) in measures.items():
         kept = work / sha256_file(file)[:16] / f"{name}.json"
@@ -82,7 +91,12 @@ def main(
             write_json(kept, {"set": of_set} | measure(ready))
         found[name] = read_json(kept)
     title = "How far to trust the ready network"
-    for path, text in render_trust(title, _made(file), found, page).items():
+    elsewhere = found.pop("elsewhere", None)
+    texts = render_trust(title, _made(file), found, page)
+    if elsewhere is not None:
+        before, words, after = texts[page].partition("\n## Words")
+        texts[page] = before + rendered("elsewhere.md.j2", found=elsewhere) + words + after
+    for path, text in texts.items():
         write_text(path, text)
         typer.echo(f"wrote {path}")
 
@@ -174,6 +188,26 @@ def _selective(ready: Ready) -> dict[str, Any]:
     fitted = fit(calib, options)
     seed = ready.params["seed"]
     return measure_selective(test, calib, fitted, options, ready.evaluation, seed)
+
+
+def _elsewhere(place: Path, ready: Ready) -> dict[str, Any]:
+    """The faces that YuNet finds in pictures of another kind, cut out as `fer predict --detect`
+    does, under the thresholds that calib rows gave.
+    """
+    options, seed = ready.trust("selective", SelectiveOptions), ready.params["seed"]
+    calib = ready.answers(ready.dev, np.flatnonzero(ready.dev.rows.frame["split"] == "calib"))
+    pictures = domain(place, detector_file())["end_to_end"]
+    faces = list(pictures.images("square"))
+    there = [number for number, face in enumerate(faces) if face is not None]
+    test = Answers(
+        [f"{number:06d}" for number in there],
+        pictures.labels[there].astype(np.int64),
+        softmax(ready.logits([face for face in faces if face is not None])),
+        pictures.clusters[there],
+    )
+    fitted = fit(calib, options)
+    measured = measure_selective(test, calib, fitted, options, ready.evaluation, seed)
+    return {"pictures": len(faces)} | measured
 
 
 def _ambiguity(ready: Ready) -> dict[str, Any]:
