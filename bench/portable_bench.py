@@ -5,7 +5,9 @@ Run: python -m bench.portable_bench [--processors Haswell,EPYC] [--batches 3] [-
 
 Needs `qemu-x86_64` (Debian: qemu-user) and a finished `fer run`. qemu pretends to be another
 processor to every library, so code that chooses by processor chooses otherwise. --free adds rows
-without the variables of `stages.PORTABLE`, to see what they are for. Emulation takes minutes.
+without the variables of `stages.PORTABLE`, to see what they are for; the last column is what they
+cost, processor seconds of the two trainings (more --batches make it tell more). Emulation takes
+minutes.
 """
 
 import hashlib
@@ -14,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -46,28 +47,31 @@ STAGES = {
     ),
     "softlabels": (["stages.softlabels"], "data/softlabels"),
 }
+TRAININGS = ("student", "teacher, ResNet-9")
 NEEDED = ("data/sources", "data/pack/dev", "data/ensemble", "data/logits", "live.yaml")
 
 
 def main(
     processors: Annotated[
-        str, typer.Option(help="Models of `qemu-x86_64 -cpu help`.")
+        str, typer.Option(help='Models of `qemu-x86_64 -cpu help`; "" for none.')
     ] = "Haswell,EPYC",
     batches: Annotated[int, typer.Option(help="Steps of the training.")] = 3,
     free: Annotated[bool, typer.Option("--free", help="Also without the variables.")] = False,
 ) -> None:
     """Print the table."""
-    typer.echo("| processor | " + " | ".join(STAGES) + " |\n|---|" + "---|" * len(STAGES))
-    for name in ["here", *processors.split(",")]:
+    head = " | ".join([*STAGES, "CPU s of trainings"])
+    typer.echo(f"| processor | {head} |\n|---|" + "---|" * len(STAGES) + "---:|")
+    for name in ["here", *filter(None, processors.split(","))]:
         for portable in ["1", "0"] if free else ["1"]:
             with tempfile.TemporaryDirectory() as folder:
-                found = list(_hashes(Path(folder), name, portable, batches))
+                found, seconds = _hashes(Path(folder), name, portable, batches)
             named = cpu_model() if name == "here" else f"{name}, emulated"
             row = " | ".join(f"`{one}`" for one in found)
-            typer.echo(f"| {named}{'' if portable == '1' else ', free'} | {row} |")
+            typer.echo(f"| {named}{'' if portable == '1' else ', free'} | {row} | {seconds:.0f} |")
 
 
-def _hashes(folder: Path, processor: str, portable: str, batches: int) -> Iterator[str]:
+def _hashes(folder: Path, processor: str, portable: str, batches: int) -> tuple[list[str], float]:
+    """Of what each stage makes, and the processor seconds of the trainings."""
     for name in NEEDED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,12 +85,21 @@ def _hashes(folder: Path, processor: str, portable: str, batches: int) -> Iterat
         yaml.safe_dump(params, stream)
     emulated = [] if processor == "here" else ["qemu-x86_64", "-cpu", processor]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "FER_PORTABLE": portable}
-    for module, made in STAGES.values():
+    hashes, seconds = [], 0.0
+    for name, (module, made) in STAGES.items():
+        before = os.times()
         command = [*emulated, sys.executable, "-m", *module]
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
-        yield _hash(folder / made) if done.returncode == 0 else f"failed: {done.stderr[-200:]!r}"
+        after = os.times()
+        if name in TRAININGS:
+            seconds += after.children_user - before.children_user
+            seconds += after.children_system - before.children_system
+        hashes.append(
+            _hash(folder / made) if done.returncode == 0 else f"failed: {done.stderr[-200:]!r}"
+        )
+    return hashes, seconds
 
 
 def _hash(path: Path) -> str:
