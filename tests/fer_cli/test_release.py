@@ -1,11 +1,15 @@
 import re
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from fer_cli.release import _committed, release
+from fer_cli.release import _committed, _up_to_date, release
 from fer_core.base.errors import DataError
+from fer_core.pipeline.checkout import workspace
+from fer_core.pipeline.running import plan
 
 
 @pytest.fixture
@@ -39,6 +43,18 @@ def test_outside_git_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(DataError, match="of a commit"):
         _committed()
+
+
+def test_a_run_that_is_not_up_to_date_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs: dict[str, set[str]] = {"onnx": {"params"}, "student@kd-1": {"code"}}
+    monkeypatch.setattr(workspace, "open_workspace", lambda **_: nullcontext())
+    monkeypatch.setattr(plan, "make_plan", lambda *_: SimpleNamespace(needs=needs))
+    with pytest.raises(DataError, match=r"(?s)not up to date.*onnx, student@kd-1.*fer run"):
+        _up_to_date()
+    needs.clear()
+    _up_to_date()
 
 
 def test_a_release_of_that_name_is_not_replaced_unasked(project: Path) -> None:
