@@ -79,6 +79,7 @@ def lock() -> None:
     setup()
     common = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     common += ["--no-header", "--no-annotate", "--python-version", "3.11"]
+    common += ["--no-emit-package", "openvino-telemetry"]  # reports on use, and nothing needs it
     common += [] if os.environ.get("KEEP") else ["--upgrade"]
     for out, extras, base in (
         ("requirements.lock", ("train", "dev"), ()),

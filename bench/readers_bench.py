@@ -1,14 +1,14 @@
-"""Do other readers of ONNX answer as onnxruntime does? OpenCV and, where it is installed, OpenVINO.
+"""Do other readers of ONNX answer as onnxruntime does? OpenCV and OpenVINO.
 
-Run: python -m bench.readers_bench [FILE …] [--faces 700]
+Run: python -m bench.readers_bench [FILE …] [--faces 700] [--fer2013 FOLDER]
 
-Without files, those of the ready network. Faces are drawn. For each reader and file: largest
+Without files, those of the ready network. Faces are drawn, or with --fer2013, which holds
+fer2013.csv(.gz), those of PublicTest. For each reader and file: largest
 difference of a probability, share of faces with the same answer, and time of one face on one
-thread against onnxruntime, in turns. OpenVINO is not among the requirements, because it brings a
-package that reports on use: install it elsewhere, and name that folder with PYTHONPATH.
+thread against onnxruntime, in turns. OpenVINO is installed without openvino-telemetry, which
+reports on use.
 """
 
-import importlib.util
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Annotated
 
 import numpy as np
 import onnx
+import openvino
 import typer
 
+from bench.peers.sets import read_faces
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.predictor import Predictor
 from fer_core.predict.ready import ready_model
@@ -31,10 +33,14 @@ def main(
     files: Annotated[list[Path] | None, typer.Argument()] = None,
     faces: int = 700,
     rounds: int = 200,
+    fer2013: Annotated[Path | None, typer.Option(help="folder of the official table")] = None,
 ) -> None:
     """Print the table."""
     cv2.setNumThreads(1)
-    images = [shoot(5, "readers", i, i % 7, 96, 2, freedom=0.6)[0] for i in range(faces)]
+    if fer2013 is None:
+        images = [shoot(5, "readers", i, i % 7, 96, 2, freedom=0.6)[0] for i in range(faces)]
+    else:
+        images = read_faces(fer2013, "PublicTest").images
     typer.echo(
         "| file | reader | largest difference of a probability | same answer | time |\n"
         "|---|---|---:|---:|---:|"
@@ -44,8 +50,6 @@ def main(
         prepared = predictor.prepare(images)
         expected = _all(own := _onnxruntime(predictor), prepared)
         for name, make in (("OpenCV", _opencv), ("OpenVINO", _openvino)):
-            if name == "OpenVINO" and importlib.util.find_spec("openvino") is None:
-                continue
             try:
                 run = make(file)
                 found = _all(run, prepared)
@@ -73,8 +77,6 @@ def _opencv(file: Path) -> Run:
 
 
 def _openvino(file: Path) -> Run:
-    import openvino
-
     core = openvino.Core()
     model = core.read_model(onnx.load(file).SerializeToString())
     compiled = core.compile_model(
