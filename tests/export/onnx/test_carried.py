@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import openvino
 import pytest
 from onnx import helper
 
@@ -81,7 +82,6 @@ def test_opencv_gives_the_same_probabilities(carried: Calibrator, files: dict[st
 
 
 def test_openvino_gives_the_same_probabilities(carried: Calibrator, files: dict[str, Path]) -> None:
-    openvino = pytest.importorskip("openvino")
     prepared = Predictor(files["fp32"], threads=1).prepare(faces(3))
     found = openvino.Core().compile_model(str(files["fp32"]), "CPU")(prepared)
     np.testing.assert_allclose(
