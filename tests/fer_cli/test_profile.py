@@ -84,7 +84,8 @@ def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Pa
     use_profile("protocol")
     stages = yaml.safe_load(texts(project)[1])["stages"]
     assert stages["teacher_b"]["foreach"] == {
-        tag: {"a": f"data/teachers/{tag}/a/model"} for tag in ("rn18", "rn50", "b3", "cnxt", "vit")
+        tag: {"a": f"data/teachers/{tag}/a/model", "own": f"teachers.{tag}.arch"}
+        for tag in ("rn18", "rn50", "b3", "cnxt", "vit")
     }
     assert stages["logits_dev"]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"
     assert "sets.stage_b" in stages["teacher_b"]["do"]["params"]
