@@ -9,12 +9,17 @@ the ImageNet weights, see docs/weights.md)
 each has one seed: what is learned here is where to look, not what is better.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 import typer
+from torch import Tensor, nn
 
+from bench.clahe_bench import best_seconds
 from bench.fer2013_project import (
     SMALL,
     DataFolder,
@@ -26,8 +31,9 @@ from bench.fer2013_project import (
     val_rows,
     write_page,
 )
-from fer_cli.results.trainings import curves_picture, trainings
+from fer_cli.results.trainings import Training, curves_picture, trainings
 from fer_core.base.files import write_text
+from fer_core.models.networks.backbone import build_classifier
 from fer_core.report.facts.collect import ReportScope
 
 LITE = "tf_efficientnet_lite0"
@@ -71,6 +77,8 @@ ArcFace, balanced batches. `tf_efficientnet_lite0` and its first blocks start fr
 the others from random ones.
 """
 PER_CLASS, EPOCHS = 700, 8
+BATCH, ROUNDS = 32, 5
+"""Of what is timed: forward and backward of the network alone."""
 CHANGES = SMALL | {
     "manifest.sources": ["fer2013", "ferplus"],
     "sets": {
@@ -112,11 +120,30 @@ def _write_page(page: Path, project: Path) -> None:
             for one in sorted(found, key=lambda one: -one.val_macro_f1)
         ],
         networks=NETWORKS,
+        speeds=_speeds(found),
         picture=picture.name,
         rows=val_rows(project),
         per_class=PER_CLASS,
         epochs=EPOCHS,
     )
+
+
+def _speeds(found: Sequence[Training]) -> dict[str, float]:
+    """Images a second of one thread in training, all networks in turns, each at its best."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    steps = []
+    for one in found:
+        assert one.size is not None
+        images = torch.rand(BATCH, 3, one.size, one.size)
+        steps.append(partial(_step, build_classifier(one.arch, one.size), images))
+    seconds = best_seconds(steps, ROUNDS)
+    torch.set_num_threads(threads)
+    return {one.line: BATCH / best for one, best in zip(found, seconds, strict=True)}
+
+
+def _step(network: nn.Module, images: Tensor) -> None:
+    network(images.contiguous(memory_format=torch.channels_last)).square().mean().backward()
 
 
 if __name__ == "__main__":
