@@ -25,12 +25,12 @@ from bench.fer2013_project import (
     fer,
     lay_clone,
 )
+from bench.peers.sets import PERSON
 from fer_cli.results.trust import render_trust
 from fer_core.base.files import read_json, write_text
 
 SEEDS = [1337, 2025, 42]
 EPOCHS, PER_CLASS = 60, 1000
-PERSON = r"([^/]+)_\d+\.\w+$"
 CHANGES: dict[str, Any] = SMALL | {
     "manifest.sources": ["fer2013", "expressions"],
     "manifest.test_fraction": {"expressions": 0.4},

@@ -2,7 +2,7 @@
 annotators' votes, on faces of FER2013 and FERPlus that no weight or epoch was chosen on.
 
 Run: python -m bench.trust_bench --data FOLDER --work FOLDER --page PAGE.md
-[--expressions FOLDER] (some minutes of two cores; what has ended in --work is not done again)
+[--expressions FOLDER] (some minutes of two cores)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. A clone with the profile of the ready network
 makes its rows anew, and must come to the very rows that it was trained with; then the stages'
@@ -32,7 +32,7 @@ from bench.peers.sets import domain
 from fer_cli.results.trust import render_trust
 from fer_core.base import paths
 from fer_core.base.errors import ArtifactError
-from fer_core.base.files import read_json, sha256_file, write_json, write_text
+from fer_core.base.files import read_json, sha256_file, write_text
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import setup_logging
 from fer_core.base.params import Section, parse_section
@@ -86,16 +86,13 @@ def main(
         measures["elsewhere"] = ("second domain", partial(_elsewhere, expressions))
     found = {}
     for name, (of_set, measure) in measures.items():
-        kept = work / sha256_file(file)[:16] / f"{name}.json"
-        if not kept.exists():
-            write_json(kept, {"set": of_set} | measure(ready))
-        found[name] = read_json(kept)
+        found[name] = {"set": of_set} | measure(ready)
     title = "How far to trust the ready network"
     elsewhere = found.pop("elsewhere", None)
     texts = render_trust(title, _made(file), found, page)
     if elsewhere is not None:
         before, words, after = texts[page].partition("\n## Words")
-        texts[page] = before + rendered("elsewhere.md.j2", found=elsewhere) + words + after
+        texts[page] = before + rendered("trust_elsewhere.md.j2", found=elsewhere) + words + after
     for path, text in texts.items():
         write_text(path, text)
         typer.echo(f"wrote {path}")

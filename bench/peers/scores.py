@@ -1,7 +1,7 @@
 """Answers of networks to sets of faces, and the scores of these answers with their intervals."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -89,7 +89,8 @@ class Scores:
 
     def interval(self, name: str) -> Interval:
         """Of accuracy, macro-F1 or ECE, 95 %."""
-        return _interval(self.values[name], self.drawn.mean(axis=0), name)
+        found = _interval(self.values[name], self.drawn.mean(axis=0), name)
+        return replace(found, low=max(found.low, 0.0), high=max(found.high, 0.0))
 
     def less(self, other: "Scores", name: str) -> Interval:
         """What this network has more than another of the same test, with its paired interval."""

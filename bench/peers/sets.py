@@ -32,6 +32,7 @@ from fer_core.sources.layouts.ferplus import READER as ferplus
 
 __all__ = [
     "CELLS",
+    "PERSON",
     "STRENGTHS",
     "Faces",
     "Pictures",
@@ -45,7 +46,7 @@ __all__ = [
 STRENGTHS = (1, 3, 5)
 CELLS = [(name, strength) for name in CORRUPTIONS for strength in STRENGTHS]
 _OPTIONS = CleanOptions(allow_undecodable=0, max_pixels=50_000_000)
-_PERSON = r"([^/]+)_\d+\.\w+$"
+PERSON = r"([^/]+)_\d+\.\w+$"
 
 log = logging.getLogger("bench.peers")
 
@@ -178,7 +179,7 @@ def domain(place: Path, detector: Path) -> dict[str, Pictures]:
     source = f"{fingerprint.sha256} {fingerprint.labels}"
     labels = np.array([entry.label for entry in entries])
     persons = pd.factorize(
-        np.array([person_in(entry.path, _PERSON) or entry.path for entry in entries], dtype=object)
+        np.array([person_in(entry.path, PERSON) or entry.path for entry in entries], dtype=object)
     )[0]
 
     def whole(_: cuts.Cut) -> Iterable[np.ndarray]:

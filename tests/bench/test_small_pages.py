@@ -12,6 +12,7 @@ import yaml
 from bench import (
     distillation_bench,
     doubts_bench,
+    elsewhere_bench,
     ingredients_bench,
     negatives_bench,
     networks_bench,
@@ -193,6 +194,7 @@ PROFILES = {
     "networks": ("fer2013", networks_bench.CHANGES),
     "doubts": ("fer2013", doubts_bench.CHANGES),
     "distillation": ("fer2013", distillation_bench.CHANGES),
+    "elsewhere": ("fer2013", elsewhere_bench.CHANGES),
 }
 
 

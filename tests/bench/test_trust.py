@@ -24,7 +24,7 @@ def test_thresholds_of_calib_rows_are_told_for_other_pictures(risks: tuple[float
     options = SelectiveOptions(risks=risks, auto=0.4)
     calib, other = answers(280, 3.0), answers(140, 1.5)
     found = measure_selective(other, calib, fit(calib, options), options, EVALUATION, 1)
-    text = rendered("elsewhere.md.j2", found={"pictures": 150} | found)
+    text = rendered("trust_elsewhere.md.j2", found={"pictures": 150} | found)
     assert "finds a face in 140 of 150" in text
     assert f"{found['error']['value']:.3f} (" in text
     assert f"| 40 % | {found['abstain']['0.4']['threshold']:.3f} |" in text

@@ -96,6 +96,8 @@ _SECTIONS = {
     "cross_dataset_matrix": ["student"],
 }
 """Training stage -> the sections whose `set` may name the rows it learns from."""
+_PARTS = {"teacher_a": ("a",), "teacher_b": ("b",), "teacher_fold": ("a", "b")}
+"""Training stage -> parts of a teacher's own options, whose `set` may name rows too."""
 _OPTIONAL = {
     "pack": [],
     "student": ["cpu_threads", "student.set", "student.preprocessing", "student.init"],
@@ -246,6 +248,8 @@ def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
     from.
     """
     named = [params.get(section, {}).get("set") for section in _SECTIONS.get(stage, [])]
+    for part in _PARTS.get(stage, ()):
+        named += [one.get(part, {}).get("set") for one in trained_teachers(params).values()]
     if stage == "pack":
         named = params["pack"].get("train_sets") or []
     optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]

@@ -78,6 +78,10 @@ def test_a_crop_is_aligned_where_the_network_aligns_and_the_points_are_found() -
     face = cv2.resize(shoot(5, "align", 1, 3, 96, 2, freedom=0.2)[0], (48, 48))
     aligned = prepared_crop("aligned", detector_file())
     assert aligned(face).shape == (112, 112, 3)
+    large = cv2.resize(cv2.cvtColor(aligned(face), cv2.COLOR_RGB2BGR), (224, 224))
+    yunet = cv2.FaceDetectorYN.create(str(detector_file()), "", (224, 224), 0.3)
+    points = yunet.detect(large)[1][0, 4:14].reshape(5, 2) / 2
+    assert np.abs(points - TEMPLATE).max() < 6
     blank = np.full((48, 48, 3), 128, dtype=np.uint8)
     assert aligned(blank) is blank
     for cut in get_args(Cut):

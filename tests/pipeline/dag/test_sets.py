@@ -24,6 +24,17 @@ def test_a_training_stage_declares_the_named_set_it_learns_from_and_no_other() -
     assert synced(text, PARAMS, ROOT) == TEXT
 
 
+def test_the_named_set_of_one_teacher_is_declared_by_its_stage() -> None:
+    params = with_stage_b()
+    params["teachers"]["tiny_resnet"] |= {"a": {"set": "hq"}, "b": {"set": "best"}}
+    params["pack"]["train_sets"] = ["hq", "best", "large"]
+    found = stages(synced(TEXT, params, ROOT))
+    assert {"sets.hq", "sets.best", "sets.large"} & set(found["teacher_a"]["do"]["params"]) == {
+        "sets.hq"
+    }
+    assert {"sets.best", "sets.large"} <= set(found["teacher_b"]["do"]["params"])
+
+
 def test_a_trial_of_a_few_rows_declares_all_named_sets_where_it_packs_alone() -> None:
     params = deepcopy(PARAMS)
     params["pack"]["most_per_class"] = 3
