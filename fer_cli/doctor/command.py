@@ -79,7 +79,7 @@ def _repair() -> None:
 
 def examine() -> Iterator["Finding"]:
     """All findings about the project in the working folder, as they are made."""
-    from fer_cli.doctor import answering, elsewhere, machine, project, software
+    from fer_cli.doctor import answering, elsewhere, machine, packages, project, software
     from fer_cli.doctor.finding import Finding, Level, guarded, of_error
 
     answers = (
@@ -93,8 +93,8 @@ def examine() -> Iterator["Finding"]:
         for what, check in answers:
             yield from guarded(what, check)
         return
-    yield from guarded("Python", partial(software.check_python, _PYPROJECT))
-    yield from guarded("packages", partial(software.check_packages, _LOCK, _PYPROJECT))
+    yield from guarded("Python", partial(packages.check_python, _PYPROJECT))
+    yield from guarded("packages", partial(packages.check_packages, _LOCK, _PYPROJECT))
     for what, check in (
         *answers,
         ("YAML", software.check_yaml),

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fer_cli.doctor.finding import Finding, Level
-from fer_cli.doctor.software import installed_version
+from fer_cli.doctor.packages import installed_version
 from fer_core.base.settings import Settings
 
 __all__ = ["check_workers"]

@@ -1,21 +1,13 @@
-"""`fer doctor`: Python, the installed packages, and the libraries that fail in ways of their
-own.
-"""
+"""`fer doctor`: the libraries that fail in ways of their own."""
 
-import importlib.metadata
-import platform
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
-
 from fer_cli.doctor.finding import Finding, Level, ProbeError, probe
+from fer_cli.doctor.packages import INSTALL, installed_version
 from fer_core.base.settings import Settings
 
 __all__ = [
@@ -24,14 +16,9 @@ __all__ = [
     "check_git",
     "check_onnxruntime",
     "check_opencv",
-    "check_packages",
-    "check_python",
     "check_yaml",
-    "installed_version",
 ]
 
-_INSTALL = "`make setup` installs what the lock names"
-_SHOWN = 8
 _ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 _OPENCVS = (
     "opencv-python",
@@ -61,109 +48,6 @@ print(json.dumps({"version": cv2.__version__, "formats": formats}))
 """
 
 
-def check_python(pyproject: Path, version: str = platform.python_version()) -> Iterator[Finding]:
-    """Whether this Python is one that the project is made for."""
-    wanted = str(tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["requires-python"])
-    where = f"Python {version} in {sys.prefix}"
-    if version not in SpecifierSet(wanted, prereleases=True):
-        yield Finding(
-            Level.FAIL,
-            "Python",
-            f"{where}; {wanted} is needed",
-            "`make setup PYTHON=python3.12`, after removing .venv",
-        )
-    elif sys.prefix == sys.base_prefix:
-        yield Finding(
-            Level.WARN,
-            "Python",
-            f"{where} is no virtual environment",
-            "`make setup` makes one; use its .venv/bin/fer",
-        )
-    else:
-        yield Finding(Level.OK, "Python", where)
-
-
-def installed_version(name: str) -> str | None:
-    """Version of a package; None where it is not installed."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def check_packages(
-    lock: Path, pyproject: Path, installed: Callable[[str], str | None] = installed_version
-) -> Iterator[Finding]:
-    """Installed versions against the pins of the lock, as far as they are meant for this machine.
-
-    A dependency of the project's own that is missing or out of its bounds fails; every other
-    difference is only told.
-
-    Args:
-        lock: `requirements.lock`.
-        pyproject: with the project's own bounds.
-        installed: gives the version of a package, or None.
-    """
-    pins = list(_requirements(lock.read_text(encoding="utf-8").splitlines()))
-    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    extra = project.get("optional-dependencies", {}).get("train", [])
-    needed = list(_requirements([*project["dependencies"], *extra]))
-    unfit = {
-        canonicalize_name(wanted.name): f"{_found(wanted, installed)}, needed "
-        f"{wanted.specifier or 'any'}"
-        for wanted in needed
-        if not _fits(wanted, installed)
-    }
-    if unfit:
-        yield Finding(Level.FAIL, "packages", _listed(list(unfit.values())), _INSTALL)
-    other = [
-        f"{_found(pin, installed)}, pinned {str(pin.specifier).removeprefix('==')}"
-        for pin in pins
-        if not _fits(pin, installed) and canonicalize_name(pin.name) not in unfit
-    ]
-    if other:
-        yield Finding(
-            Level.WARN,
-            "packages",
-            _listed(other),
-            f"{_INSTALL}; results may differ with other versions",
-        )
-    if not unfit and not other:
-        yield Finding(Level.OK, "packages", f"{len(pins)} packages as {lock.name} pins them")
-
-
-def _fits(wanted: Requirement, installed: Callable[[str], str | None]) -> bool:
-    version = installed(wanted.name)
-    return version is not None and wanted.specifier.contains(version, prereleases=True)
-
-
-def _found(wanted: Requirement, installed: Callable[[str], str | None]) -> str:
-    return f"{wanted.name} {installed(wanted.name) or 'is missing'}"
-
-
-def _requirements(lines: list[str]) -> Iterator[Requirement]:
-    """Requirements of this machine in lines of a lock file or of pyproject.toml; hashes and
-    comments are passed over.
-
-    Raises:
-        ProbeError: a line is neither.
-    """
-    for line in lines:
-        text = line.split("#")[0].rstrip(" \\")
-        if text.strip() and not text.lstrip().startswith("--"):
-            try:
-                found = Requirement(text)
-            except InvalidRequirement as error:
-                raise ProbeError(f"a line is no requirement: {text!r}") from error
-            if not found.marker or found.marker.evaluate():
-                yield found
-
-
-def _listed(items: list[str]) -> str:
-    more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return "; ".join(items[:_SHOWN]) + more
-
-
 def check_device(
     settings: Settings, driver: Path = Path("/proc/driver/nvidia/version")
 ) -> Iterator[Finding]:
@@ -180,7 +64,7 @@ def check_device(
             Level.FAIL,
             "torch",
             f"torch, torchvision and timm cannot be imported: {error}",
-            _INSTALL,
+            INSTALL,
         )
         return
     built = f"built for CUDA {found['cuda']}" if found["cuda"] else "built without CUDA"
@@ -226,7 +110,7 @@ def check_onnxruntime(
     try:
         found = probe(_ONNXRUNTIME)
     except ProbeError as error:
-        yield Finding(Level.FAIL, "ONNX Runtime", f"cannot be imported: {error}", _INSTALL)
+        yield Finding(Level.FAIL, "ONNX Runtime", f"cannot be imported: {error}", INSTALL)
         return
     providers = ", ".join(name.removesuffix("ExecutionProvider") for name in found["providers"])
     if "CPUExecutionProvider" not in found["providers"]:
@@ -234,7 +118,7 @@ def check_onnxruntime(
             Level.FAIL,
             "ONNX Runtime",
             f"{found['version']} has no CPU provider, only {providers or 'none'}",
-            _INSTALL,
+            INSTALL,
         )
     elif len(kinds := [name for name in _ONNXRUNTIMES if installed(name)]) > 1:
         yield Finding(
@@ -255,9 +139,9 @@ def check_opencv(installed: Callable[[str], str | None] = installed_version) -> 
         found = probe(_OPENCV)
     except ProbeError as error:
         remedy = (
-            f"{_INSTALL}: it takes opencv-python-headless, which needs no library of the system"
+            f"{INSTALL}: it takes opencv-python-headless, which needs no library of the system"
             if ".so" in str(error)
-            else _INSTALL
+            else INSTALL
         )
         yield Finding(Level.FAIL, "OpenCV", f"cannot be imported: {error}", remedy)
         return
@@ -265,7 +149,7 @@ def check_opencv(installed: Callable[[str], str | None] = installed_version) -> 
     kinds = [name for name in _OPENCVS if installed(name)]
     if lacking:
         yield Finding(
-            Level.FAIL, "OpenCV", f"{found['version']} cannot decode {', '.join(lacking)}", _INSTALL
+            Level.FAIL, "OpenCV", f"{found['version']} cannot decode {', '.join(lacking)}", INSTALL
         )
     elif len(kinds) > 1:
         yield Finding(
@@ -289,7 +173,7 @@ def check_yaml() -> Iterator[Finding]:
             Level.WARN,
             "YAML",
             "ruamel.yaml has no C parser: DVC takes seconds longer a stage",
-            _INSTALL,
+            INSTALL,
         )
 
 
@@ -301,7 +185,7 @@ def check_dvc(
     """
     version = installed_version("dvc")
     if version is None or shutil.which("dvc", path=str(bin_folder)) is None:
-        yield Finding(Level.FAIL, "DVC", f"no dvc beside {sys.executable}", _INSTALL)
+        yield Finding(Level.FAIL, "DVC", f"no dvc beside {sys.executable}", INSTALL)
     elif not (root / ".dvc").is_dir():
         yield Finding(
             Level.FAIL, "DVC", f"no .dvc in {root.absolute()}", "run from the project's root"
