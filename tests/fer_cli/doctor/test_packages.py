@@ -1,13 +1,12 @@
 """Fabricated installations against the lock and pyproject.toml."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from fer_cli.doctor import packages
-from fer_cli.doctor.finding import Finding, Level, guarded
+from fer_cli.doctor.finding import Level, guarded
 from fer_cli.doctor.packages import check_packages, check_python
 
 LOCK = """\
@@ -37,10 +36,6 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     (tmp_path / "requirements.lock").write_text(LOCK)
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
     return tmp_path / "requirements.lock", tmp_path / "pyproject.toml"
-
-
-def levels(findings: Iterator[Finding]) -> list[tuple[str, str]]:
-    return [(finding.level.value, finding.what) for finding in findings]
 
 
 def test_installed_as_pinned_is_fine_local_builds_and_other_platforms_included(
