@@ -12,7 +12,7 @@ on pictures of another kind.
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -132,6 +132,11 @@ class Ready:
         )
         return np.flatnonzero(select(self.test.rows.frame, chosen, name))
 
+    @cached_property
+    def calib(self) -> Answers:
+        """To the calib rows, which several measures fit on."""
+        return self.answers(self.dev, np.flatnonzero(self.dev.rows.frame["split"] == "calib"))
+
     def logits(self, images: list[np.ndarray]) -> np.ndarray:
         """Calibrated, as the file gives them."""
         answers = self.predictor.predict(images, batch=128)
@@ -180,11 +185,10 @@ def _robustness(ready: Ready) -> dict[str, Any]:
 
 def _selective(ready: Ready) -> dict[str, Any]:
     options = ready.trust("selective", SelectiveOptions)
-    calib = ready.answers(ready.dev, np.flatnonzero(ready.dev.rows.frame["split"] == "calib"))
     test = ready.answers(ready.test, ready.rows_of(LABELS))
-    fitted = fit(calib, options)
+    fitted = fit(ready.calib, options)
     seed = ready.params["seed"]
-    return measure_selective(test, calib, fitted, options, ready.evaluation, seed)
+    return measure_selective(test, ready.calib, fitted, options, ready.evaluation, seed)
 
 
 def _elsewhere(place: Path, ready: Ready) -> dict[str, Any]:
@@ -192,7 +196,6 @@ def _elsewhere(place: Path, ready: Ready) -> dict[str, Any]:
     does, under the thresholds that calib rows gave.
     """
     options, seed = ready.trust("selective", SelectiveOptions), ready.params["seed"]
-    calib = ready.answers(ready.dev, np.flatnonzero(ready.dev.rows.frame["split"] == "calib"))
     pictures = domain(place, detector_file())["end_to_end"]
     faces = list(pictures.images("square"))
     there = [number for number, face in enumerate(faces) if face is not None]
@@ -202,8 +205,8 @@ def _elsewhere(place: Path, ready: Ready) -> dict[str, Any]:
         softmax(ready.logits([face for face in faces if face is not None])),
         pictures.clusters[there],
     )
-    fitted = fit(calib, options)
-    measured = measure_selective(test, calib, fitted, options, ready.evaluation, seed)
+    fitted = fit(ready.calib, options)
+    measured = measure_selective(test, ready.calib, fitted, options, ready.evaluation, seed)
     return {"pictures": len(faces)} | measured
 
 

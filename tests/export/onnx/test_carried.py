@@ -83,7 +83,7 @@ def test_opencv_gives_the_same_probabilities(carried: Calibrator, files: dict[st
 
 def test_openvino_gives_the_same_probabilities(carried: Calibrator, files: dict[str, Path]) -> None:
     prepared = Predictor(files["fp32"], threads=1).prepare(faces(3))
-    # asked for half precision, as it asks itself on some processors, it has no pooling for the
+    # its default on some processors is half precision, and it has no pooling in that for the
     # instructions that tests hold all libraries to
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     found = openvino.Core().compile_model(str(files["fp32"]), "CPU", exact)(prepared)
