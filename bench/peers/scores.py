@@ -1,7 +1,7 @@
 """Answers of networks to sets of faces, and the scores of these answers with their intervals."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from fer_core.base.logs import progress_off
 from fer_core.evaluation.metrics.bootstrap import (
     Interval,
     percentile_interval,
+    shifted_interval,
     stratified_weights,
 )
 from fer_core.evaluation.metrics.metrics import (
@@ -89,8 +90,7 @@ class Scores:
 
     def interval(self, name: str) -> Interval:
         """Of accuracy, macro-F1 or ECE, 95 %."""
-        found = _interval(self.values[name], self.drawn.mean(axis=0), name)
-        return replace(found, low=max(found.low, 0.0), high=max(found.high, 0.0))
+        return _interval(self.values[name], self.drawn.mean(axis=0), name).from_zero
 
     def less(self, other: "Scores", name: str) -> Interval:
         """What this network has more than another of the same test, with its paired interval."""
@@ -104,12 +104,9 @@ class Scores:
 
 
 def _interval(value: float, drawn: np.ndarray, name: str) -> Interval:
-    """A value with the interval of its resamples [R, 3]. Resamples repeat rows and so show a
-    greater calibration error; that of ECE is shifted by this bias.
-    """
-    column = drawn[:, DRAWN.index(name)]
-    bias = float(column.mean()) - value if name == "ece" else 0.0
-    return percentile_interval(value, column - bias)
+    """A value with the interval of its resamples [R, 3]."""
+    of_kind = shifted_interval if name == "ece" else percentile_interval
+    return of_kind(value, drawn[:, DRAWN.index(name)])
 
 
 def scores_of(parts: Sequence[np.ndarray], labels: np.ndarray, clusters: np.ndarray) -> Scores:

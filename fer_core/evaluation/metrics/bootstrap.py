@@ -26,6 +26,7 @@ __all__ = [
     "interval_of",
     "paired_differences",
     "percentile_interval",
+    "shifted_interval",
     "stratified_weights",
     "wilson",
 ]
@@ -49,6 +50,11 @@ class Interval:
     def excludes_zero(self) -> bool:
         """Whether a difference of this interval is shown."""
         return self.low > 0 or self.high < 0
+
+    @property
+    def from_zero(self) -> "Interval":
+        """The same for what cannot be negative."""
+        return replace(self, low=max(self.low, 0.0), high=max(self.high, 0.0))
 
     def to_dict(self) -> dict[str, float]:
         """Plain values for JSON, rounded to six decimals, so that they do not depend on a machine's
@@ -100,9 +106,8 @@ def confidence_intervals(
     """Metrics of one model with their intervals over the choice of test clusters (see
     `stratified_weights`).
 
-    A resample repeats rows and so always shows a greater calibration gap than the sample itself;
-    the intervals of ece, ece_equal_mass and classwise_ece are shifted down by that bias (mean of
-    the resamples minus the value) and end at 0.
+    The intervals of ece, ece_equal_mass and classwise_ece are those of `shifted_interval`, and end
+    at 0.
 
     A class of few clusters hardly varies from resample to resample, and one that is all right not
     at all: where a class has fewer than 30, accuracy and macro-F1 are no better known than a share
@@ -113,11 +118,11 @@ def confidence_intervals(
     drawn = np.array([list(measure(outcome, weights, names).values()) for weights in resampled])
     intervals = {}
     for column, name in enumerate(value):
-        found = percentile_interval(value[name], drawn[:, column])
-        if name in _BIASED:
-            bias = float(drawn[:, column].mean()) - value[name]
-            found = replace(found, low=max(found.low - bias, 0.0), high=max(found.high - bias, 0.0))
-        intervals[name] = found
+        intervals[name] = (
+            shifted_interval(value[name], drawn[:, column]).from_zero
+            if name in _BIASED
+            else percentile_interval(value[name], drawn[:, column])
+        )
     least, count = _clusters(outcome.labels, clusters)
     if least < _FEW:
         for name in _SHARES & intervals.keys():
@@ -207,3 +212,11 @@ def percentile_interval(value: float, drawn: np.ndarray) -> Interval:
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(value, float(low), float(high))
+
+
+def shifted_interval(value: float, drawn: np.ndarray) -> Interval:
+    """A calibration error with its interval. Resamples [R] repeat rows and so always show a greater
+    gap than the sample itself; their percentiles are shifted down by this bias, their mean minus
+    the value.
+    """
+    return percentile_interval(value, drawn - (drawn.mean() - value))

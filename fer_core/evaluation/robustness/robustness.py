@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from fer_core.base.params import Section, each_once
 from fer_core.evaluation.metrics.bootstrap import (
     confidence_intervals,
     interval_of,
-    percentile_interval,
+    shifted_interval,
     stratified_weights,
 )
 from fer_core.evaluation.metrics.deployed import refused
@@ -206,11 +206,10 @@ class _Answered:
 
 
 def _mean_ece(cells: Sequence[_Answered], weights: Sequence[np.ndarray]) -> dict[str, float]:
-    """Mean ECE of cells with its interval, shifted by the bootstrap's own bias as that of one."""
+    """Mean ECE of cells with its interval."""
     value = float(np.mean([one.ece(np.ones_like(weights[0])) for one in cells]))
     drawn = np.mean([[one.ece(some) for some in weights] for one in cells], axis=0)
-    found = percentile_interval(value, drawn - (drawn.mean() - value))
-    return replace(found, low=max(found.low, 0.0), high=max(found.high, 0.0)).to_dict()
+    return shifted_interval(value, drawn).from_zero.to_dict()
 
 
 def _rounded(values: Any) -> Any:
