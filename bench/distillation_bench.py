@@ -3,7 +3,7 @@ FER2013 and FERPlus: five seeds, tuned settings, against learning from labels, f
 votes, and from labels without ImageNet weights.
 
 Run: python -m bench.distillation_bench --data FOLDER --work FOLDER --page PAGE.md
-(two hours of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder
+(an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder
 with the ImageNet weights, see docs/weights.md)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. The teacher is the ready network of models/, which
@@ -38,7 +38,7 @@ from fer_core.predict.predictor import Predictor
 from fer_core.predict.ready import ready_model
 
 SEEDS = [1337, 1338, 1339, 1340, 1341]
-EPOCHS, PER_CLASS, SIZE = 12, 500, 64
+EPOCHS, PER_CLASS, SIZE = 12, 400, 48
 SETS = ["fer2013_publictest", "ferplus_publictest"]
 RATES = [0.0005, 0.001, 0.002]
 TRIALS: dict[str, list[dict[str, Any]]] = {

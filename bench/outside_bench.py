@@ -2,7 +2,7 @@
 the others beside it, and the others alone.
 
 Run: python -m bench.outside_bench --data FOLDER --peers FOLDER --work FOLDER --page PAGE.md
-(an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the
+(half an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the
 folder with the teacher's ImageNet weights, see docs/weights.md)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv, --peers the ONNX files of `bench.peers.networks`.
@@ -72,7 +72,7 @@ CHANGES = SMALL | {
     "sets": {
         "fer2013_publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
         "ferplus_publictest": {"sources": ["ferplus"], "usage": ["PublicTest"]},
-        "some": {"split": ["train"], "most_per_class": 1000},
+        "some": {"split": ["train"], "most_per_class": 700},
     },
     "teacher.set": "some",
     "pack.train_sets": ["some"],

@@ -2,7 +2,7 @@
 FER2013 and FERPlus.
 
 Run: python -m bench.targets_bench --data FOLDER --work FOLDER --page PAGE.md
-(three quarters of an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS
+(half an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS
 names the folder with a teacher's ImageNet weights, see docs/weights.md)
 
 --data holds fer2013.csv(.gz) and fer2013new.csv. Each arm is a clone with another section
@@ -47,7 +47,7 @@ CHANGES = SMALL | {
     "manifest.sources": ["fer2013", "ferplus"],
     "sets": {
         "publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
-        "some": {"split": ["train"], "most_per_class": 1000},
+        "some": {"split": ["train"], "most_per_class": 700},
     },
     "pack.train_sets": ["some"],
     "teachers": {"lite0": {"arch": "tf_efficientnet_lite0"}, "r9": {"arch": "resnet9_w16"}},
