@@ -84,7 +84,11 @@ def test_the_protocol_brings_stage_b_and_the_named_sets_it_trains_on(project: Pa
     use_profile("protocol")
     stages = yaml.safe_load(texts(project)[1])["stages"]
     assert stages["teacher_b"]["foreach"] == {
-        tag: {"a": f"data/teachers/{tag}/a/model", "own": f"teachers.{tag}.arch"}
+        tag: {
+            "a": f"data/teachers/{tag}/a/model",
+            "own": f"teachers.{tag}.arch",
+            "own_size": f"teachers.{tag}.arch",
+        }
         for tag in ("rn18", "rn50", "b3", "cnxt", "vit")
     }
     assert stages["logits_dev"]["foreach"]["rn18"]["model"] == "data/teachers/rn18/b/model"

@@ -20,6 +20,7 @@ from fer_core.pipeline.dag.code import code_deps, code_files, is_code, stage_mod
 from fer_core.pipeline.dag.keys import folds_of, keys_of, names_of, outside_files, trained_teachers
 from fer_core.pipeline.dag.layout import in_paragraphs, lay_out, uncovered
 from fer_core.pipeline.dag.reading import DVC_FILE, parsed
+from fer_core.pipeline.dag.unseen import is_unseen, unseen_in
 
 __all__ = ["synced"]
 
@@ -240,7 +241,8 @@ def _params_of(
     if stage in _OPTIONAL or stage in _SECTIONS:
         read = [name for name in read if not _is_optional(stage, name)]
         read += _optional_params(params, stage)
-    return read
+    sections = [name for name in read if not is_unseen(name)]
+    return [one for name in sections for one in (name, *unseen_in(params, name))]
 
 
 def _optional_params(params: dict[str, Any], stage: str) -> list[str]:

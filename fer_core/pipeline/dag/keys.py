@@ -13,6 +13,7 @@ from fer_core.base.paths import ADAPTED
 from fer_core.outside.described.description import OUTSIDE
 from fer_core.outside.described.options import is_outside
 from fer_core.pipeline.dag.cleaning import clean_keys
+from fer_core.pipeline.dag.unseen import unseen_in
 from fer_core.training.crossdata.options import trainings_of
 from fer_core.training.students.needs import Needs
 
@@ -122,11 +123,11 @@ def keys_of(params: dict[str, Any], names: dict[str, list[str]], root: Path) -> 
         ),
         "init": names["arch"],
         "teacher_a": {
-            tag: {"init": f"data/init/{entry['arch']}", "own": _own(tag, entry, "a")}
+            tag: {"init": f"data/init/{entry['arch']}", **_own(tag, entry, "a")}
             for tag, entry in entries.items()
         },
         "teacher_b": {
-            tag: {"a": f"data/teachers/{tag}/a/model", "own": _own(tag, entry, "b")}
+            tag: {"a": f"data/teachers/{tag}/a/model", **_own(tag, entry, "b")}
             for tag, entry in entries.items()
             if _stage(entry) == "b"
         },
@@ -286,18 +287,21 @@ def _fold_keys(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
                 "stage": "a",
                 "fold": fold,
                 "start": f"data/init/{entry['arch']}",
-                "own": _own(tag, entry, "a"),
+                **_own(tag, entry, "a"),
             }
             keys[f"{tag}-a-{fold}"] = item
             if _stage(entry) == "b":
                 start = f"data/teachers/{tag}/folds/a/{fold}/model"
                 own = _own(tag, entry, "b")
-                keys[f"{tag}-b-{fold}"] = item | {"stage": "b", "start": start, "own": own}
+                keys[f"{tag}-b-{fold}"] = item | {"stage": "b", "start": start} | own
     return keys
 
 
-def _own(tag: str, entry: dict[str, Any], stage: str) -> str:
+def _own(tag: str, entry: dict[str, Any], stage: str) -> dict[str, str]:
     """What a training reads of its teacher's entry: the options of that stage where it has some
-    (the architecture is in the name of what it starts from), so that no other teacher's matter.
+    (the architecture is in the name of what it starts from), so that no other teacher's matter;
+    and its image size, if that is among them (see `unseen`).
     """
-    return f"teachers.{tag}.{stage if stage in entry else 'arch'}"
+    own = f"teachers.{tag}.{stage if stage in entry else 'arch'}"
+    unseen = unseen_in({"teachers": {tag: entry}}, own)
+    return {"own": own, "own_size": unseen[0] if unseen else own}

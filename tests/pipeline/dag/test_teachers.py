@@ -16,6 +16,7 @@ def test_another_teacher_adds_its_stages_and_its_initial_weights() -> None:
     assert found["teacher_a"]["foreach"]["vit"] == {
         "init": "data/init/test_vit",
         "own": "teachers.vit.arch",
+        "own_size": "teachers.vit.arch",
     }
     assert "test_vit" in found["init"]["foreach"]
     assert "data/logits/vit/dev" in found["ensemble"]["deps"]
@@ -34,6 +35,7 @@ def test_stage_b_stands_between_stage_a_and_all_that_uses_the_teacher() -> None:
         "tiny_resnet": {
             "a": "data/teachers/tiny_resnet/a/model",
             "own": "teachers.tiny_resnet.arch",
+            "own_size": "teachers.tiny_resnet.arch",
         }
     }
     assert "tiny_resnet" in found["teacher_a"]["foreach"]
@@ -59,7 +61,10 @@ def test_another_stage_of_a_teacher_does_not_repeat_its_stage_a() -> None:
     after = stages(synced(TEXT, with_stage_b(), ROOT))["teacher_a"]
     assert after == before
     assert before["foreach"]["tiny_resnet"]["own"] == "teachers.tiny_resnet.arch"
-    assert {name for name in before["do"]["params"] if "own" in name} == {"${item.own}"}
+    assert {name for name in before["do"]["params"] if "own" in name} == {
+        "${item.own}",
+        "${item.own_size}",
+    }
     assert not any(name.startswith("teachers") for name in before["do"]["params"])
 
 
@@ -103,6 +108,7 @@ def test_folds_add_a_training_for_each_teacher_and_part_and_change_nothing_of_th
         "fold": 1,
         "start": "data/teachers/tiny_resnet/folds/a/1/model",
         "own": "teachers.tiny_resnet.arch",
+        "own_size": "teachers.tiny_resnet.arch",
     }
     assert (
         found["teacher_fold"]["foreach"]["tiny_effnet-a-0"]["start"]
@@ -146,6 +152,15 @@ def test_options_of_a_teachers_own_repeat_its_trainings_and_no_other_teachers() 
     }
     assert after["teacher_b"]["foreach"]["tiny_resnet"]["own"] == "teachers.tiny_resnet.arch"
     assert synced(text, PARAMS, ROOT) == TEXT
+
+
+def test_an_image_size_of_a_teachers_own_is_declared_by_name() -> None:
+    params = deepcopy(PARAMS)
+    params["teachers"]["tiny_resnet"]["a"] = {"preprocessing": {"size": 48}}
+    found = stages(synced(TEXT, params, ROOT))["teacher_a"]
+    own = "teachers.tiny_resnet.a"
+    assert found["foreach"]["tiny_resnet"]["own_size"] == f"{own}.preprocessing.size"
+    assert found["do"] == stages(TEXT)["teacher_a"]["do"]
 
 
 def test_no_teacher_is_exported_until_params_ask_for_it() -> None:
