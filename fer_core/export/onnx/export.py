@@ -21,6 +21,7 @@ from torch import nn
 from fer_core.base.errors import ModelError
 from fer_core.base.files import new_file
 from fer_core.export.onnx.assembly import NORMALISED, assemble
+from fer_core.export.onnx.folding import with_folded_norms
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.plain import with_global_pooling, with_plain_pooling
 from fer_core.predict.metadata import LOGITS, OnnxMetadata
@@ -134,7 +135,7 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
         raise _fixed_batch(network, str(error).splitlines()[0]) from error
     if program is None:
         raise ModelError("torch's exporter gave no program.", where=type(network).__name__)
-    model = with_global_pooling(_without_traces(program.model_proto))
+    model = with_folded_norms(with_global_pooling(_without_traces(program.model_proto)))
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise _fixed_batch(network, "the exported graph takes one batch size only")
     return model
