@@ -10,6 +10,8 @@ from collections import Counter
 import numpy as np
 from onnx import ModelProto, NodeProto, numpy_helper
 
+from fer_core.export.onnx.plain import keep_constants
+
 __all__ = ["with_folded_norms"]
 
 _DEFAULT_EPSILON = 1e-5  # of ONNX
@@ -41,10 +43,7 @@ def with_folded_norms(model: ModelProto) -> ModelProto:
         conv.output[0] = node.output[0]
     del graph.node[:]
     graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    kept = [item for item in graph.initializer if item.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    keep_constants(graph, {name for node in nodes for name in node.input})
     return model
 
 

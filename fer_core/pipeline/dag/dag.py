@@ -20,7 +20,7 @@ from fer_core.pipeline.dag.code import code_deps, code_files, is_code, stage_mod
 from fer_core.pipeline.dag.keys import folds_of, keys_of, names_of, outside_files, trained_teachers
 from fer_core.pipeline.dag.layout import in_paragraphs, lay_out, uncovered
 from fer_core.pipeline.dag.reading import DVC_FILE, parsed
-from fer_core.pipeline.dag.unseen import is_unseen, unseen_in
+from fer_core.pipeline.dag.unseen import value_of, with_unseen
 
 __all__ = ["synced"]
 
@@ -235,14 +235,14 @@ def _params_of(
         params: all of params.yaml.
         knows_absent: whether its code asks which classes are absent.
     """
+    before = read
     read = [name for name in read if name != "labels"]
     if "labels" in params and knows_absent:
         read.append("labels")
     if stage in _OPTIONAL or stage in _SECTIONS:
         read = [name for name in read if not _is_optional(stage, name)]
         read += _optional_params(params, stage)
-    sections = [name for name in read if not is_unseen(name)]
-    return [one for name in sections for one in (name, *unseen_in(params, name))]
+    return with_unseen(params, read, before)
 
 
 def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
@@ -254,19 +254,12 @@ def _optional_params(params: dict[str, Any], stage: str) -> list[str]:
         named += [one.get(part, {}).get("set") for one in trained_teachers(params).values()]
     if stage == "pack":
         named = params["pack"].get("train_sets") or []
-    optional = [name for name in _OPTIONAL.get(stage, []) if _value(params, name) is not None]
+    optional = [name for name in _OPTIONAL.get(stage, []) if value_of(params, name) is not None]
     if len(trained_teachers(params)) < len(params["teachers"]):
         optional += _WITH_OUTSIDE.get(stage, [])
     if stage == "pack" and params["pack"].get("most_per_class"):
         return [*optional, "sets"]
     return optional + [f"sets.{name}" for name in dict.fromkeys(named) if name is not None]
-
-
-def _value(params: dict[str, Any], name: str) -> Any:
-    """Value of a dotted name, or None where it is not there."""
-    for part in name.split("."):
-        params = params.get(part) if isinstance(params, dict) else None  # type: ignore[assignment]
-    return params
 
 
 def _is_optional(stage: str, param: str) -> bool:

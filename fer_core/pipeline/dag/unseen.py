@@ -9,9 +9,9 @@ it would take the result of a run with images of another size. Beside `preproces
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["UNSEEN", "is_unseen", "unseen_in"]
+__all__ = ["unseen_in", "value_of", "with_unseen"]
 
-UNSEEN = frozenset({"size", "nfiles"})
+_UNSEEN = frozenset({"size", "nfiles"})
 """Names that DVC leaves out (`dvc.stage.cache`)."""
 
 
@@ -22,19 +22,36 @@ def unseen_in(params: dict[str, Any], name: str) -> list[str]:
         params: all of params.yaml.
         name: dotted, as a stage declares it; what is not there has nothing below it.
     """
+    return [f"{name}.{path}" for path in _below(value_of(params, name))]
+
+
+def with_unseen(params: dict[str, Any], names: list[str], before: list[str]) -> list[str]:
+    """Declared names, each followed by what lies below it and is called so.
+
+    Args:
+        params: all of params.yaml.
+        names: that a stage now declares, with those of `before`.
+        before: what it declared: a name that stood there for a section's sake is found anew.
+    """
+    added = {
+        name
+        for name in before
+        if name.rpartition(".")[2] in _UNSEEN and any(name.startswith(f"{one}.") for one in before)
+    }
+    kept = [name for name in names if name not in added]
+    return [one for name in kept for one in (name, *unseen_in(params, name))]
+
+
+def value_of(params: dict[str, Any], name: str) -> Any:
+    """Value of a dotted name, or None where it is not there."""
     value: Any = params
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return [f"{name}.{path}" for path in _below(value)]
-
-
-def is_unseen(name: str) -> bool:
-    """Whether a declared name ends so, and is declared for that reason alone."""
-    return name.rpartition(".")[2] in UNSEEN
+    return value
 
 
 def _below(value: Any) -> Iterator[str]:
     for key, inner in value.items() if isinstance(value, dict) else ():
-        if key in UNSEEN:
+        if key in _UNSEEN:
             yield key
         yield from (f"{key}.{path}" for path in _below(inner))

@@ -11,7 +11,7 @@ import pytest
 
 from fer_core.base.params import read_params
 from fer_core.pipeline.dag.dag import synced
-from fer_core.pipeline.dag.unseen import unseen_in
+from fer_core.pipeline.dag.unseen import unseen_in, with_unseen
 from tests.pipeline.dag.pipelines import stages
 from tests.shipped import PIPELINE as TEXT
 from tests.shipped import ROOT
@@ -49,6 +49,13 @@ def test_sizes_are_found_however_deep_and_under_what_is_declared_alone() -> None
     assert unseen_in(params, "a.b") == ["a.b.c.nfiles", "a.b.size"]
     for name in ("sizes", "a.size", "none", "a.none.c"):
         assert unseen_in(params, name) == []
+
+
+def test_a_size_that_a_stage_declares_alone_stays_and_one_of_a_section_goes_with_it() -> None:
+    params = {"a": {"size": 1}, "b": {"size": 2}, "c": 3}
+    assert with_unseen(params, ["a.size", "c"], ["a.size", "c"]) == ["a.size", "c"]
+    before = ["a", "a.size", "b", "b.size"]
+    assert with_unseen(params, ["a", "a.size", "b.size"], before) == ["a", "a.size"]
 
 
 def test_a_run_at_another_size_takes_no_result_of_the_run_cache(tmp_path: Path) -> None:
