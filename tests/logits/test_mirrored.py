@@ -1,10 +1,6 @@
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 
-from fer_core.export.onnx.export import export_network
-from fer_core.export.onnx.plain import SHAPE_ARITHMETIC
 from fer_core.logits.mirrored import Mirrored
 from fer_core.models.networks.backbone import build_classifier
 
@@ -32,19 +28,3 @@ def test_it_is_the_mean_over_both_and_the_same_for_a_mirror_image(arch: str) -> 
     torch.testing.assert_close(mirrored(images), expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(mirrored(images.flip(3)), expected, atol=1e-5, rtol=1e-5)
     assert all(torch.equal(before[name], value) for name, value in single.state_dict().items())
-
-
-def test_its_file_is_no_larger_and_plain() -> None:
-    single = network("resnet9_w8")
-    alone, both = (export_network(one, SIZE, 18) for one in (single, Mirrored(single, SIZE)))
-    assert both.ByteSize() < 1.1 * alone.ByteSize()
-    operators = [node.op_type for node in both.graph.node]
-    assert operators.count("Gather") == 1 and "BatchNormalization" not in operators
-    assert not (SHAPE_ARITHMETIC - {"Gather"}) & set(operators)
-    images = torch.randn(2, 3, SIZE, SIZE)
-    session = onnxruntime.InferenceSession(
-        both.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    (found,) = session.run(None, {"normalised": images.numpy()})
-    with torch.inference_mode():
-        np.testing.assert_allclose(found, Mirrored(single, SIZE)(images).numpy(), atol=1e-5)

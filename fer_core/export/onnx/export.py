@@ -21,9 +21,10 @@ from torch import nn
 from fer_core.base.errors import ModelError
 from fer_core.base.files import new_file
 from fer_core.export.onnx.assembly import NORMALISED, assemble
-from fer_core.export.onnx.folding import with_folded_norms
+from fer_core.export.onnx.one_pass import OnePass
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.plain import with_global_pooling, with_plain_pooling
+from fer_core.logits.mirrored import Mirrored
 from fer_core.predict.metadata import LOGITS, OnnxMetadata
 
 __all__ = [
@@ -111,6 +112,7 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
     `logits` float32 [N, 7].
 
     Branches that are one convolution when the network no longer learns (RepVGG) become that one.
+    One that answers for mirror images too takes both in one pass.
 
     Raises:
         ModelError: torch's exporter cannot express the network (some fix the batch size while being
@@ -118,10 +120,11 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
     """
     for chatty in ("onnxscript", "onnx_ir"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    exported = OnePass(network) if isinstance(network, Mirrored) else network
     example = torch.zeros(2, 3, size, size)
     try:
         program = torch.onnx.export(
-            with_plain_pooling(reparameterize_model(network.eval())),
+            with_plain_pooling(reparameterize_model(exported.eval())),
             (example,),
             dynamo=True,
             opset_version=opset,
@@ -135,7 +138,7 @@ def export_network(network: nn.Module, size: int, opset: int) -> ModelProto:
         raise _fixed_batch(network, str(error).splitlines()[0]) from error
     if program is None:
         raise ModelError("torch's exporter gave no program.", where=type(network).__name__)
-    model = with_folded_norms(with_global_pooling(_without_traces(program.model_proto)))
+    model = with_global_pooling(_without_traces(program.model_proto))
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise _fixed_batch(network, "the exported graph takes one batch size only")
     return model

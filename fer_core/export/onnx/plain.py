@@ -10,7 +10,7 @@ import torch
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from torch import nn
 
-__all__ = ["SHAPE_ARITHMETIC", "keep_constants", "with_global_pooling", "with_plain_pooling"]
+__all__ = ["SHAPE_ARITHMETIC", "with_global_pooling", "with_plain_pooling"]
 
 SHAPE_ARITHMETIC = frozenset({"Shape", "Range", "Gather", "Size"})
 """Operators that no exported network holds."""
@@ -53,7 +53,7 @@ def with_global_pooling(model: ModelProto) -> ModelProto:
     del graph.node[:]
     graph.node.extend(needed)
     used = {name for node in needed for name in node.input}
-    keep_constants(graph, used)
+    _keep(graph, used)
     return model
 
 
@@ -75,8 +75,7 @@ def _needed(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
     return kept[::-1]
 
 
-def keep_constants(graph: GraphProto, used: set[str]) -> None:
-    """Drop the constants of other names. The graph itself is changed."""
+def _keep(graph: GraphProto, used: set[str]) -> None:
     kept = [item for item in graph.initializer if item.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
