@@ -25,6 +25,7 @@ from fer_core.evaluation.metrics.record import read_evaluation
 from fer_core.report.templates.load import page_environment
 
 __all__ = [
+    "ROOT",
     "SIDE",
     "SMALL",
     "TRAIN",
