@@ -222,10 +222,10 @@ def test_every_method_of_the_distillation_has_as_many_trials(tmp_path: Path) -> 
     assert Counter(trial.method for trial in trials) == dict.fromkeys(distillation_bench.TRIALS, 3)
 
 
-def test_the_ready_teacher_is_described_as_its_file_is() -> None:
-    metadata = Predictor(ready_model(), threads=1).metadata
+def test_the_released_teacher_is_described_as_its_file_is() -> None:
+    metadata = Predictor(ROOT / distillation_bench.TEACHER, threads=1).metadata
     described = parse_section(
-        "teachers", distillation_bench.ready_teacher(), OutsideEntry, Path("p.yaml")
+        "teachers", distillation_bench.released_teacher(), OutsideEntry, Path("p.yaml")
     )
     assert described.classes == CLASSES
     assert described.preprocessing is not None
