@@ -6,7 +6,7 @@ Run: python -m bench.distillation_bench --data FOLDER --work FOLDER --page PAGE.
 (an hour of two cores; what has ended in --work is not done again; FER_WEIGHTS names the folder
 with the ImageNet weights, see docs/weights.md)
 
---data holds fer2013.csv(.gz) and fer2013new.csv. The teacher is `models/fer2013_resnet9`, which
+--data holds fer2013.csv(.gz) and fer2013new.csv. The teacher is the release `models/fer2013`, which
 learned from train rows of the profile `fer2013`, so no test row has taught anybody. Every
 method has as many trials on val rows with one seed; the best settings are trained with all seeds.
 Without ImageNet weights labels alone are tried, at the best settings that they have with them.
@@ -54,7 +54,7 @@ TRIALS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 ARCH = "tf_efficientnet_lite0_first12"
-TEACHER = "models/fer2013_resnet9/student.fp32.onnx"
+TEACHER = "models/fer2013/student.fp32.onnx"
 
 
 def released_teacher() -> dict[str, Any]:

@@ -15,11 +15,43 @@ from fer_core.live.session import SessionWriter
 from fer_core.live.specification import Specification
 from fer_core.pixels.opencv import cv2
 
-__all__ = ["SECONDS", "SEED", "SESSIONS", "SHARE", "Pictures", "record"]
+__all__ = [
+    "POOR",
+    "SECONDS",
+    "SEED",
+    "SESSIONS",
+    "SHARE",
+    "Light",
+    "Pictures",
+    "face_in",
+    "record",
+    "seen",
+]
 
 RATE, SECONDS, SEED, SIDE = 10, 24, 1337, (320, 240)
 SESSIONS = {"train": 4, "val": 2, "test": 6}
 SHARE = sum(SESSIONS.values())
+_LEFT, _TOP, _FACE = 85, 45, 150
+
+
+@dataclass(frozen=True)
+class Light:
+    """How a camera shows what is before it.
+
+    Attributes:
+        blur: standard deviation of the blur, in pixels; 0 for none.
+        gamma: of all colours; above 1 is darker.
+        colours: factors of red, green and blue.
+        noise: standard deviation of each pixel's noise, of 255.
+    """
+
+    blur: float = 0.0
+    gamma: float = 1.0
+    colours: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    noise: float = 0.0
+
+
+POOR = Light(2.0, 1.6, (0.75, 0.6, 0.45), 10.0)
 
 
 @dataclass(frozen=True)
@@ -51,28 +83,37 @@ class _Camera(Source):
     def frames(self) -> Iterator[Frame]:
         rng, index = self._rng, 0
         for picture, label in zip(self._pictures.images, self._pictures.labels, strict=True):
-            face, place = cv2.resize(picture, (150, 150)), np.zeros(3)
+            face, place = cv2.resize(picture, (_FACE, _FACE)), np.zeros(3)
             for _ in range(int(RATE * rng.uniform(1, 2.5))):
                 if index >= RATE * SECONDS:
                     return
                 place = 0.9 * place + rng.normal(0, (1.5, 1.5, 1.0))
                 self.labels.append(int(label))
-                yield Frame(index, index / RATE, _seen(face, place, rng))
+                yield Frame(index, index / RATE, seen(face, place, rng, POOR))
                 index += 1
 
     def close(self) -> None:
         """It holds nothing."""
 
 
-def _seen(face: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def seen(face: np.ndarray, place: np.ndarray, rng: np.random.Generator, light: Light) -> np.ndarray:
+    """A frame, uint8 RGB [240, 320, 3], with a face of 150 pixels, moved by pixels and zoomed by
+    sixtieths.
+    """
     zoom = 1 + place[2] / 60
-    moved = np.array([[zoom, 0, 85 + place[0]], [0, zoom, 45 + place[1]]], np.float32)
+    moved = np.array([[zoom, 0, _LEFT + place[0]], [0, zoom, _TOP + place[1]]], np.float32)
     image = cv2.warpAffine(
         face, moved, SIDE, borderMode=cv2.BORDER_CONSTANT, borderValue=(110,) * 3
     )
-    image = cv2.GaussianBlur(image, (0, 0), 2.0).astype(np.float64)
-    image = 255 * (image / 255) ** 1.6 * [0.75, 0.6, 0.45] + rng.normal(0, 10, image.shape)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    if light.blur:
+        image = cv2.GaussianBlur(image, (0, 0), light.blur)
+    shown = 255 * (image.astype(np.float64) / 255) ** light.gamma * light.colours
+    return np.clip(shown + rng.normal(0, light.noise, image.shape), 0, 255).astype(np.uint8)
+
+
+def face_in(frame: np.ndarray) -> np.ndarray:
+    """The part of a frame where an unmoved face is, uint8 [150, 150, 3]."""
+    return frame[_TOP : _TOP + _FACE, _LEFT : _LEFT + _FACE]
 
 
 def record(shown: Pictures, model: Path, root: Path) -> None:

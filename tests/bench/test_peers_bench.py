@@ -59,7 +59,7 @@ def test_a_whole_run_writes_the_page_and_keeps_answers(
     words = ["--fer2013", table, "--peers", tmp_path, "--no-latency", "--work", tmp_path / "work"]
     run(monkeypatch, *words, "--out", tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
-    assert "ours: student.fp32, tf_efficientnet_lite0_first12" in page and "ours: student.int8" in page
+    assert "ours: student.fp32, resnet9" in page and "ours: student.int8" in page
     assert PEERS[0].what in page and "Is ours first?" in page and "## Latency" not in page
     kept = sorted((tmp_path / "work").iterdir())
     assert len(kept) == 2 * (len(ready_files()) + 1)

@@ -6,10 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from bench import (
+    camera_bench,
     distillation_bench,
     doubts_bench,
     elsewhere_bench,
@@ -20,6 +22,8 @@ from bench import (
     targets_bench,
 )
 from bench.networks_bench import LITE
+from bench.peers.scores import scores_of
+from bench.poor_camera import POOR, Light, face_in, seen
 from fer_cli.results.trainings import Training
 from fer_core.base.files import sha256_file
 from fer_core.base.labels import CLASSES
@@ -296,3 +300,25 @@ def test_the_page_of_trust_is_of_the_ready_network_as_it_is_now() -> None:
     assert thresholds is not None and thresholds.confidence is not None
     aimed = f"| {100 * thresholds.risk:.0f} % | {thresholds.confidence:.3f} |"
     assert aimed in page, "fitted anew on calib rows, it is the file's"
+
+
+def test_before_a_camera() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(7), 20)
+    right = np.eye(7)[labels] * 5
+    shown = ["as they are", *camera_bench.LIGHTS]
+    scores = {
+        name: {place: scores_of([logits], labels, np.arange(140)) for place in shown}
+        for name, logits in {"one": right, "other": rng.normal(size=(140, 7))}.items()
+    }
+    text = rendered("camera.md.j2", scores=scores, shown=shown, faces=140, poor=POOR)
+    assert text.count("1.000 (1.000 to 1.000)") == len(shown)
+    less = scores["one"]["noise"].less(scores["other"]["noise"], "accuracy")
+    assert f"{less.value:.3f} ({less.low:.3f} to {less.high:.3f})" in text
+
+
+def test_an_unmoved_face_in_good_light_is_what_it_was_and_in_poor_light_it_is_darker() -> None:
+    face = np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8)
+    rng = np.random.default_rng(1)
+    np.testing.assert_array_equal(face_in(seen(face, np.zeros(3), rng, Light())), face)
+    assert face_in(seen(face, np.zeros(3), rng, POOR)).mean() < 0.6 * face.mean()

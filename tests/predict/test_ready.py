@@ -51,7 +51,7 @@ def test_a_released_file_that_was_changed_gives_no_answer(tmp_path: Path) -> Non
     for name in ("student.fp32.onnx", "provenance.json"):
         shutil.copyfile(ROOT / "models/fer2013" / name, tmp_path / name)
     file = tmp_path / "student.fp32.onnx"
-    assert Predictor(file).metadata.arch == "tf_efficientnet_lite0_first12"
+    assert Predictor(file).metadata.arch == "resnet9_w24"
     data = bytearray(file.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
     file.write_bytes(data)
