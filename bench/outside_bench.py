@@ -34,7 +34,7 @@ from bench.fer2013_project import (
 from fer_core.base.files import read_json
 from fer_core.base.labels import CLASSES
 
-SEEDS = [1337, 2025, 42]
+SEEDS, PER_CLASS = [1337, 2025, 42], 400
 KD = {"temperature": 2.0, "alpha": 0.7}
 OWN = SMALL["teachers"]
 _MINI_XCEPTION: dict[str, Any] = {
@@ -72,7 +72,7 @@ CHANGES = SMALL | {
     "sets": {
         "fer2013_publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
         "ferplus_publictest": {"sources": ["ferplus"], "usage": ["PublicTest"]},
-        "some": {"split": ["train"], "most_per_class": 700},
+        "some": {"split": ["train"], "most_per_class": PER_CLASS},
     },
     "teacher.set": "some",
     "pack.train_sets": ["some"],
@@ -127,7 +127,7 @@ def _write_page(page: Path, work: Path) -> None:
         others=OTHERS,
         pairs=pairs,
         sets=SETS,
-        settings={"kd": KD, "train": TRAIN, "seeds": SEEDS},
+        settings={"kd": KD, "train": TRAIN, "seeds": SEEDS, "per_class": PER_CLASS},
     )
 
 

@@ -30,7 +30,7 @@ from bench.fer2013_project import (
 )
 from fer_core.base.files import read_json
 
-SEEDS = [1337, 2025, 42]
+SEEDS, PER_CLASS = [1337, 2025, 42], 400
 KD = {"temperature": 2.0, "alpha": 0.9}
 BASE = "global"
 ARMS: dict[str, dict[str, Any]] = {
@@ -46,8 +46,9 @@ METRICS = ("accuracy", "macro_f1", "nll")
 CHANGES = SMALL | {
     "manifest.sources": ["fer2013", "ferplus"],
     "sets": {
-        "publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
-        "some": {"split": ["train"], "most_per_class": 700},
+        "fer2013_publictest": {"sources": ["fer2013"], "usage": ["PublicTest"]},
+        "ferplus_publictest": {"sources": ["ferplus"], "usage": ["PublicTest"]},
+        "some": {"split": ["train"], "most_per_class": PER_CLASS},
     },
     "pack.train_sets": ["some"],
     "teachers": {"lite0": {"arch": "tf_efficientnet_lite0"}, "r9": {"arch": "resnet9_w16"}},
@@ -62,6 +63,7 @@ CHANGES = SMALL | {
         "train": TRAIN,
         "kd": KD,
     },
+    "evaluation.compare_set": "fer2013_publictest",
     "deploy.student": f"kd-{SEEDS[0]}",
 }
 
@@ -110,7 +112,7 @@ def _write_page(page: Path, work: Path) -> None:
         ahead=ahead,
         targets=targets,
         metrics=METRICS,
-        settings={"kd": KD, "train": TRAIN, "seeds": SEEDS},
+        settings={"kd": KD, "train": TRAIN, "seeds": SEEDS, "per_class": PER_CLASS},
     )
 
 

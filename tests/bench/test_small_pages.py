@@ -92,7 +92,7 @@ def test_others_as_teachers(tmp_path: Path) -> None:
         others=outside_bench.OTHERS,
         pairs={"others-alone": pair(-0.02)},
         sets=outside_bench.SETS,
-        settings={"kd": {}, "train": {}, "seeds": [1]},
+        settings={"kd": {}, "train": {}, "seeds": [1], "per_class": 400},
     )
     assert "| mini_xception | FER2013 | part |" in text
     assert "| no teacher | ce | 0.600 ± 0.100 | 0.500 ± 0.100 | 0.600 ± 0.100 |" in text
@@ -282,7 +282,7 @@ def test_kinds_of_targets() -> None:
         ahead={arm: found for arm in arms if arm != targets_bench.BASE},
         targets={arm: {"val": found[0]} for arm in arms},
         metrics=targets_bench.METRICS,
-        settings={"kd": {}, "train": {}, "seeds": [1]},
+        settings={"kd": {}, "train": {}, "seeds": [1], "per_class": 400},
     )
     means = "0.600 ± 0.100 | 0.500 ± 0.100 | 1.000 ± 0.000"
     assert f"| global | {means} |  |  |" in text
