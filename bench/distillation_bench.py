@@ -154,10 +154,15 @@ def _from_random_weights(project: Path, data: Path) -> Path:
 def _compared(scratch: Path, project: Path) -> str:
     """The page's part on initial weights."""
     pairs = {
-        method: against(scratch, project, f"{method}-{{seed}}", SEEDS, "ce-{seed}")
+        (name, method): against(
+            scratch, project, f"{method}-{{seed}}", SEEDS, "ce-{seed}", name, ["init_sha256"]
+        )
+        for name in SETS
         for method in TRIALS
     }
-    return rendered("distillation.md.j2", pairs=after_holm(pairs), arch=ARCH)
+    adjusted = after_holm(pairs)
+    of_set = {name: {method: adjusted[name, method] for method in TRIALS} for name in SETS}
+    return rendered("distillation.md.j2", of_set=of_set, arch=ARCH)
 
 
 def _lay(project: Path, data: Path) -> None:

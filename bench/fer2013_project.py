@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -151,7 +151,13 @@ def fer(project: Path, *arguments: str) -> None:
 
 
 def against(
-    base: Path, other: Path, name: str, seeds: Sequence[int], base_name: str | None = None
+    base: Path,
+    other: Path,
+    name: str,
+    seeds: Sequence[int],
+    base_name: str | None = None,
+    named_set: str | None = None,
+    differ: Collection[str] = (),
 ) -> MethodPair:
     """What the other clone's trainings of a network are ahead of the base's.
 
@@ -161,9 +167,13 @@ def against(
         name: of the network: a teacher, or `METHOD-{seed}` for students, with that word for seeds.
         seeds: of the trainings that are compared.
         base_name: of the base's network, where it has another.
+        named_set: on which they are compared; the first of `evaluation.compare_set` if None.
+        differ: what their budgets are to differ in, such as `init_sha256`.
     """
     params = read_params(base / PARAMS_FILE)
     options = _evaluation(params)
+    chosen = {"compare_set": named_set or options.compare_sets[0]}
+    options = options.model_copy(update=chosen | {"allow_unequal_budgets": bool(differ)})
     runs, temperatures = {}, {}
     for project, called in ((base, base_name or name), (other, name)):
         of_seed = {}
@@ -175,7 +185,10 @@ def against(
             of_seed[seed] = replace(run, key=f"{project.name}/{key}")
             temperatures[of_seed[seed].key] = kept.temperature
         runs[project.name] = of_seed
-    ((pair,), _) = compare_methods(runs, options, Conditions(temperatures), params["seed"])
+    pairs, refused = compare_methods(runs, options, Conditions(temperatures), params["seed"])
+    assert not refused, refused
+    (pair,) = pairs
+    assert set(pair.unequal) == set(differ), pair.unequal
     return pair
 
 
