@@ -1,6 +1,7 @@
 """Networks before a camera in good and in poor light, on val faces.
 
-Run: python -m bench.camera_bench PACK FILE.onnx... --page PAGE.md (minutes of one core)
+Run: python -m bench.camera_bench PACK NAME=FILE.onnx... --page PAGE.md
+(minutes of one core)
 
 PACK is `data/pack/dev` of a run, whose val rows are shown: enlarged to 150 pixels, a little moved
 and zoomed, and cut out where they would be unmoved. No test row is looked at, so that a network may
@@ -15,13 +16,12 @@ import typer
 
 from bench.fer2013_project import PageFile, write_page
 from bench.peers.scores import Scores, answers_of, scores_of
-from bench.poor_camera import POOR, SEED, Light, face_in, seen
+from bench.poor_camera import FACE, POOR, SEED, Light, face_in, seen
 from fer_core.dataset.pack.pack import Pack
 from fer_core.pixels.decode import decode_rgb
 from fer_core.pixels.opencv import cv2
 from fer_core.predict.predictor import Predictor
 
-SIDE = 150
 LIGHTS = {
     "good light": Light(),
     "out of focus": Light(blur=POOR.blur),
@@ -47,6 +47,8 @@ def main(
     scores: dict[str, dict[str, Scores]] = {}
     for network in networks:
         name, _, file = network.partition("=")
+        if not file:
+            raise typer.BadParameter(f"{network!r} is not NAME=FILE.onnx.")
         predictor = Predictor(Path(file), threads=1)
         scores[name] = {
             place: scores_of([answers_of(predictor, images, name)], labels, np.arange(len(labels)))
@@ -61,7 +63,7 @@ def _before_camera(pictures: list[np.ndarray], light: Light) -> list[np.ndarray]
     rng, found = np.random.default_rng(SEED), []
     for number, picture in enumerate(pictures):
         place = rng.normal(0, (3.0, 3.0, 2.0))
-        face = cv2.resize(picture, (SIDE, SIDE))
+        face = cv2.resize(picture, (FACE, FACE))
         found.append(face_in(seen(face, place, np.random.default_rng([SEED, number]), light)))
     return found
 

@@ -16,6 +16,7 @@ from fer_core.live.specification import Specification
 from fer_core.pixels.opencv import cv2
 
 __all__ = [
+    "FACE",
     "POOR",
     "SECONDS",
     "SEED",
@@ -31,7 +32,7 @@ __all__ = [
 RATE, SECONDS, SEED, SIDE = 10, 24, 1337, (320, 240)
 SESSIONS = {"train": 4, "val": 2, "test": 6}
 SHARE = sum(SESSIONS.values())
-_LEFT, _TOP, _FACE = 85, 45, 150
+_LEFT, _TOP, FACE = 85, 45, 150
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class _Camera(Source):
     def frames(self) -> Iterator[Frame]:
         rng, index = self._rng, 0
         for picture, label in zip(self._pictures.images, self._pictures.labels, strict=True):
-            face, place = cv2.resize(picture, (_FACE, _FACE)), np.zeros(3)
+            face, place = cv2.resize(picture, (FACE, FACE)), np.zeros(3)
             for _ in range(int(RATE * rng.uniform(1, 2.5))):
                 if index >= RATE * SECONDS:
                     return
@@ -97,8 +98,13 @@ class _Camera(Source):
 
 
 def seen(face: np.ndarray, place: np.ndarray, rng: np.random.Generator, light: Light) -> np.ndarray:
-    """A frame, uint8 RGB [240, 320, 3], with a face of 150 pixels, moved by pixels and zoomed by
-    sixtieths.
+    """A camera's frame of one face, uint8 RGB [240, 320, 3].
+
+    Args:
+        face: uint8 RGB [150, 150, 3].
+        place: how far it is moved to the right and down, in pixels, and enlarged, in sixtieths.
+        rng: of the noise.
+        light: how the camera shows it.
     """
     zoom = 1 + place[2] / 60
     moved = np.array([[zoom, 0, _LEFT + place[0]], [0, zoom, _TOP + place[1]]], np.float32)
@@ -113,7 +119,7 @@ def seen(face: np.ndarray, place: np.ndarray, rng: np.random.Generator, light: L
 
 def face_in(frame: np.ndarray) -> np.ndarray:
     """The part of a frame where an unmoved face is, uint8 [150, 150, 3]."""
-    return frame[_TOP : _TOP + _FACE, _LEFT : _LEFT + _FACE]
+    return frame[_TOP : _TOP + FACE, _LEFT : _LEFT + FACE]
 
 
 def record(shown: Pictures, model: Path, root: Path) -> None:
