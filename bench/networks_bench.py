@@ -68,7 +68,6 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lite0_batches": _lite0(train={"balance": "batches"}),
     "r9_w24": _resnet9(24),
     "r9_w32": _resnet9(32),
-    "repvgg": {"arch": "repvgg_a0", "a": {"train": {"lr": 0.002, "lr_warmup_epochs": 2}}},
     "mbv3": {"arch": "mobilenetv3_large_100", "a": {"train": {"lr": 0.002}}},
     "tiny": {"arch": "test_resnet", "a": {"preprocessing": {"size": 48}, "train": {"lr": 0.004}}},
 }

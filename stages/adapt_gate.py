@@ -32,7 +32,7 @@ from fer_core.evaluation.metrics.record import Evaluation, read_evaluation
 from fer_core.export.onnx.assembly import metadata_of
 from fer_core.export.onnx.export import export_files
 from fer_core.export.onnx.options import DeployOptions
-from fer_core.logits.mirrored import load_answering
+from fer_core.models.networks.mirrored import load_answering
 from fer_core.predict.detection import YuNet
 from fer_core.predict.fetching import detector_file
 from fer_core.predict.predictor import Predictor

@@ -31,8 +31,8 @@ from fer_core.export.onnx.options import DeployOptions
 from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.quantise import quantise
 from fer_core.export.onnx.report import write_export_report
-from fer_core.logits.mirrored import load_answering
 from fer_core.models.networks.card import ModelCard
+from fer_core.models.networks.mirrored import load_answering
 from fer_core.outside.described.description import OUTSIDE, OutsideTeacher, read_outside
 from fer_core.outside.described.options import is_outside
 from fer_core.outside.described.taught import taught_by

@@ -22,7 +22,7 @@ from fer_core.export.onnx.faces import reference_logits
 from fer_core.export.onnx.gates import write_parity
 from fer_core.export.onnx.parity import check_parity, drop_refused
 from fer_core.export.onnx.report import write_export_report
-from fer_core.logits.mirrored import load_answering
+from fer_core.models.networks.mirrored import load_answering
 from stages.entry import run_stage
 
 

@@ -19,12 +19,12 @@ from fer_core.dataset.pack.folds import train_folds
 from fer_core.dataset.pack.pack import Pack
 from fer_core.images.bank import ImageBank
 from fer_core.images.views import ViewOptions
-from fer_core.logits.mirrored import load_answering
 from fer_core.logits.store import LogitsSet, Origin, logits_of_rows
 from fer_core.models.devices import distributed
 from fer_core.models.devices.device import compile_network, device_memory, prepare_device
 from fer_core.models.networks.card import ModelCard, read_card
 from fer_core.models.networks.inference import BATCH, logits_of
+from fer_core.models.networks.mirrored import load_answering
 
 __all__ = ["Wanted", "forward_rows"]
 

@@ -24,7 +24,7 @@ from fer_core.export.onnx.assembly import NORMALISED, assemble
 from fer_core.export.onnx.one_pass import OnePass
 from fer_core.export.onnx.options import Precision
 from fer_core.export.onnx.plain import with_global_pooling, with_plain_pooling
-from fer_core.logits.mirrored import Mirrored
+from fer_core.models.networks.mirrored import Mirrored
 from fer_core.predict.metadata import LOGITS, OnnxMetadata
 
 __all__ = [

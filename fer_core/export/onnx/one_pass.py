@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_core.base.labels import N_CLASSES
-from fer_core.logits.mirrored import Mirrored
+from fer_core.models.networks.mirrored import Mirrored
 
 __all__ = ["OnePass"]
 

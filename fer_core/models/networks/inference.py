@@ -9,6 +9,7 @@ from fer_core.base.errors import ModelError
 from fer_core.base.labels import N_CLASSES
 from fer_core.base.logs import progress_off
 from fer_core.images.bank import ImageBank
+from fer_core.models.networks.layout import to_channels_last
 
 __all__ = ["BATCH", "autocast", "logits_of"]
 
@@ -34,7 +35,7 @@ def logits_of(
     Raises:
         ModelError: a logit is not finite, or fp16 on the CPU.
     """
-    network = network.to(bank.device).to(memory_format=torch.channels_last)
+    network = to_channels_last(network, bank.device)
     found = torch.empty(
         (len(rows), len(views), N_CLASSES), device=bank.device
     )  # fetched once: the device need not wait for the host

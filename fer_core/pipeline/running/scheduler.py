@@ -6,6 +6,7 @@ done by one object, a `Workspace`, in this process and one stage at a time.
 
 import logging
 import queue
+import signal
 import sys
 import threading
 import time
@@ -160,8 +161,8 @@ def run_plan(
     if run.times:
         _tell(_times(run.times, time.monotonic() - began))
         remember({stage: (run.times[stage][0], peak) for stage, peak in run.peaks.items()})
-    for stage, status in run.failed.items():
-        log.error("stage %s failed with status %d", stage, status)
+    for stage in run.failed:
+        log.error("%s", run.failure(stage))
     if (run.failed or stopped) and run.waiting:
         log.error("not run: %s", ", ".join(run.waiting))
     if stopped:
@@ -258,6 +259,9 @@ class _Run:
         if status:
             self._stages.abandon(stage)
             self.failed[stage] = 128 - status if status < 0 else status
+            if self.running:  # their end may be hours away
+                left = ", ".join(sorted(self.running))
+                log.error("%s; left to end: %s", self.failure(stage), left)
             return
         try:
             self._stages.finish(stage)
@@ -267,6 +271,12 @@ class _Run:
         else:
             self.done.add(stage)
             self.peaks[stage] = process.peak
+
+    def failure(self, stage: str) -> str:
+        """That a stage failed, and how: after a signal by its name."""
+        status = self.failed[stage]
+        ended_by = {128 + number: f" ({number.name})" for number in signal.Signals}
+        return f"stage {stage} failed with status {status}{ended_by.get(status, '')}"
 
     def pass_on(self, number: int) -> None:
         """Send a signal to every stage's process group."""

@@ -20,6 +20,7 @@ from fer_core.base.logs import progress_off
 from fer_core.images.bank import ImageBank
 from fer_core.images.memory import on_device
 from fer_core.models.devices import distributed
+from fer_core.models.networks.layout import to_channels_last
 from fer_core.training.loop.batches import TrainingData, batches_of, check_rows, learning_rates
 from fer_core.training.loop.frozen import freeze, hold_frozen
 from fer_core.training.loop.interruption import Scratch, interruption
@@ -73,7 +74,7 @@ def train(
     plan = partial(batches_of, data, options, seed)
     counts = [len(plan(epoch)) for epoch in range(options.epochs)]
     rates = _rates(counts, options)
-    network = task.network.to(device).to(memory_format=torch.channels_last)
+    network = to_channels_last(task.network, device)
     trainer = Trainer(task, options, seed, device)
     labels = torch.from_numpy(data.labels.astype(np.int64)).to(device)
     progress = resumed(scratch, task, trainer)

@@ -5,31 +5,18 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from torch import nn
 
 from fer_core.export.onnx.export import export_network
 from fer_core.export.onnx.plain import SHAPE_ARITHMETIC
-from fer_core.logits.mirrored import Mirrored
-from fer_core.models.networks.backbone import build_classifier
+from fer_core.models.networks.mirrored import Mirrored
+from tests.models.networks.learned import learned
 
 SIZE = 64
 
 
-def learned(network: nn.Module) -> nn.Module:
-    """The network with norms that are not the identity."""
-    generator = torch.Generator().manual_seed(0)
-    for norm in network.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            for values, least in ((norm.weight, 0.5), (norm.bias, -0.5), (norm.running_var, 0.5)):
-                assert values is not None
-                values.data = torch.rand(values.shape, generator=generator) + least
-    return network.eval()
-
-
 @pytest.mark.parametrize("arch", ["tf_efficientnet_lite0_first12", "test_resnet", "resnet9_w8"])
 def test_its_file_has_each_layer_once_and_answers_alike(arch: str) -> None:
-    torch.manual_seed(0)
-    single = learned(build_classifier(arch, SIZE))
+    single = learned(arch, SIZE)
     mirrored = Mirrored(single, SIZE)
     alone, both = (export_network(one, SIZE, 18) for one in (single, mirrored))
     assert both.ByteSize() < 1.1 * alone.ByteSize()

@@ -11,17 +11,9 @@ from fer_core.export.onnx.export import export_network
 from fer_core.models.networks.arcface import ArcFaceNetwork
 from fer_core.models.networks.backbone import build_classifier, build_trunk, load_resized
 from fer_core.models.networks.resnet9 import width_of
+from tests.models.networks.learned import learned
 
 IMAGES = torch.randn(3, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-
-
-def trained(arch: str) -> torch.nn.Module:
-    """A network whose batch normalisation has statistics from data."""
-    torch.manual_seed(0)
-    network = build_classifier(arch, 48).train()
-    for _ in range(3):
-        network(torch.randn(8, 3, 48, 48))
-    return network.eval()
 
 
 def by_onnx(model: ModelProto) -> np.ndarray:
@@ -68,7 +60,7 @@ def test_the_exported_graph_is_plain_and_gives_the_same_logits(
     arch: str, operators: set[str]
 ) -> None:
     """Oracle: torch's own forward pass, with branches and batch normalisation."""
-    network = trained(arch)
+    network = learned(arch, 48)
     model = export_network(network, 48, 18)
     assert {node.op_type for node in model.graph.node} == operators
     with torch.inference_mode():

@@ -34,6 +34,10 @@ except KeyboardInterrupt:
     sys.exit(130)
 if stage == os.environ.get("FAILS"):
     sys.exit(7)
+if stage == os.environ.get("CRASHES"):
+    os.kill(os.getpid(), 11)
+if "CRASHES" in os.environ:
+    time.sleep(2)
 note("end")
 """
 UPSTREAM = {"a@1": set(), "a@2": set(), "b": {"a@1", "a@2"}, "latency": {"a@1"}, "c": {"b"}}
@@ -115,6 +119,13 @@ def test_each_device_serves_one_stage_at_a_time(go, monkeypatch):
         else:
             del busy[device]
     assert {device for _, stage, device, *_ in lines if stage != "light"} == {"cuda:0", "cuda:1"}
+
+
+def test_a_crash_is_told_by_its_signal_while_others_still_run(go, monkeypatch, caplog):
+    monkeypatch.setenv("CRASHES", "a@2")
+    status, lines = go(plan_of(UPSTREAM, set(UPSTREAM), set(UPSTREAM)), Machine(2, 4, ()))
+    assert status == 128 + signal.SIGSEGV and ["end", "a@1"] in [line[:2] for line in lines]
+    assert "a@2 failed with status 139 (SIGSEGV); left to end: a@1" in caplog.text
 
 
 def test_after_a_failure_nothing_starts_and_the_status_is_passed_on(go, monkeypatch, caplog):

@@ -2,8 +2,6 @@
 one network that can be measured and exported as such.
 """
 
-import copy
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -22,7 +20,7 @@ class Mirrored(nn.Module):
     step that not every reader of ONNX knows.
 
     Args:
-        network: in evaluation mode; it is copied, with its batch norms folded into convolutions.
+        network: in evaluation mode.
         size: side of the images.
     """
 
@@ -30,7 +28,7 @@ class Mirrored(nn.Module):
 
     def __init__(self, network: nn.Module, size: int) -> None:
         super().__init__()
-        self.network = _folded(copy.deepcopy(network).eval())
+        self.network = network
         self.register_buffer("columns", torch.arange(size - 1, -1, -1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -47,17 +45,3 @@ def load_answering(folder: Path, mirror: bool) -> tuple[nn.Module, ModelCard]:
     """
     network, card = load_model(folder)
     return (Mirrored(network, card.preprocessing.size) if mirror else network), card
-
-
-def _folded(network: nn.Module) -> nn.Module:
-    """Fold each batch norm into the convolution just before it in the same sequence."""
-    for sequence in network.modules():
-        if not isinstance(sequence, nn.Sequential):
-            continue
-        names = list(sequence._modules)
-        for first, second in pairwise(names):
-            convolution, norm = sequence._modules[first], sequence._modules[second]
-            if type(convolution) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
-                fused = nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)
-                sequence._modules[first], sequence._modules[second] = fused, nn.Identity()
-    return network

@@ -1,25 +1,16 @@
 import pytest
 import torch
 
-from fer_core.logits.mirrored import Mirrored
-from fer_core.models.networks.backbone import build_classifier
+from fer_core.models.networks.mirrored import Mirrored
+from tests.models.networks.learned import learned
 
 SIZE = 48
-
-
-def network(arch: str) -> torch.nn.Module:
-    """With batch norms that are not the identity."""
-    torch.manual_seed(0)
-    made = build_classifier(arch, SIZE).train()
-    for _ in range(3):
-        made(torch.randn(8, 3, SIZE, SIZE))
-    return made.eval()
 
 
 @pytest.mark.parametrize("arch", ["resnet9_w8", "test_resnet"])
 @torch.inference_mode()
 def test_it_is_the_mean_over_both_and_the_same_for_a_mirror_image(arch: str) -> None:
-    single = network(arch)
+    single = learned(arch, SIZE)
     before = {name: value.clone() for name, value in single.state_dict().items()}
     images = torch.randn(3, 3, SIZE, SIZE)
     expected = (single(images) + single(images.flip(3))) / 2
