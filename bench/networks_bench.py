@@ -108,15 +108,16 @@ def main(
 
 def _write_page(page: Path, project: Path) -> None:
     scope = ReportScope(tuple(NETWORKS), (), (), "", "")
-    found = trainings(scope, project / "data")
+    found = sorted(trainings(scope, project / "data"), key=lambda one: -one.val_macro_f1)
     picture = page.with_name(f"{page.stem}-curves.svg")
-    write_text(picture, curves_picture(found, "Macro-F1 on val rows after each epoch"))
+    # no more lines than there are colours
+    write_text(picture, curves_picture(found[:10], "Macro-F1 on val rows after each epoch"))
     write_page(
         page,
         "networks.md.j2",
         found=[
             replace(one, name=f"{one.name} (ImageNet)") if one.arch.startswith(LITE) else one
-            for one in sorted(found, key=lambda one: -one.val_macro_f1)
+            for one in found
         ],
         networks=NETWORKS,
         speeds=_speeds(found),
