@@ -95,7 +95,7 @@ def _with_entry(text: str, name: str, entry: Mapping[str, Any], before: Collecti
     """The text of `dvc.lock` with another entry of one stage."""
     from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
-    alone = dumps_yaml({"schema": "2.0", "stages": {name: entry}})
+    alone = dumps_yaml({"schema": "2.0", "stages": {name: _without_sharing(entry)}})
     stages = _load(text).get("stages") or {}
     wanted = stages | _load(alone)["stages"]
     found = _spliced(text, alone, before) if stages else None
@@ -106,8 +106,19 @@ def _with_entry(text: str, name: str, entry: Mapping[str, Any], before: Collecti
     # a file that people have edited: DVC's own way
     document = parse_yaml_for_update(text, LOCK)
     document["stages"] = document.get("stages") or {}
-    document["stages"][name] = entry
+    document["stages"][name] = _without_sharing(entry)
     return str(dumps_yaml(document))
+
+
+def _without_sharing(value: Any) -> Any:
+    """The same value in which nothing occurs twice.
+
+    What params.yaml says by an anchor is one object in many places, and would be written as an
+    anchor, whose name another stage's entry may have as well.
+    """
+    if isinstance(value, Mapping):
+        return {key: _without_sharing(part) for key, part in value.items()}
+    return [_without_sharing(part) for part in value] if isinstance(value, list) else value
 
 
 def _spliced(text: str, alone: str, before: Collection[str]) -> str | None:

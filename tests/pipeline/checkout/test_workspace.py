@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from fer_cli.doctor.project import check_records
@@ -64,6 +65,22 @@ def test_records_are_byte_for_byte_those_of_dvc_repro(checkout: Path, tmp_path: 
     ran(checkout)
     dvc(checkout, "repro")
     assert ran(checkout) == []
+
+
+def test_params_may_say_a_thing_once_by_an_anchor(checkout: Path) -> None:
+    shared = PARAMS.replace("{small: 1e-5,", "{small: &one [0.5, 2], large: *one,")
+    (checkout / "params.yaml").write_text(shared)
+    for text in (shared, shared.replace("2]", "3]")):
+        (checkout / "params.yaml").write_text(text)
+        assert run() == 0
+        assert "up to date" in dvc(checkout, "status")
+        ran(checkout)
+        dvc(checkout, "repro")
+        assert ran(checkout) == []
+    stages = yaml.safe_load((checkout / "dvc.lock").read_text())["stages"]
+    for stage in ("make@a", "make@b"):
+        rates = stages[stage]["params"]["params.yaml"]["rates"]
+        assert rates["small"] == rates["large"] == [0.5, 3]
 
 
 def test_a_result_of_the_run_cache_is_taken_and_nothing_runs(
