@@ -54,7 +54,9 @@ def main(
             place: scores_of([answers_of(predictor, images, name)], labels, np.arange(len(labels)))
             for place, images in shown.items()
         }
-    write_page(page, "camera.md.j2", scores=scores, shown=list(shown), faces=len(rows), poor=POOR)
+    write_page(
+        page, "camera.md.j2", None, scores=scores, shown=list(shown), faces=len(rows), poor=POOR
+    )
     typer.echo(f"wrote {page}")
 
 

@@ -96,6 +96,7 @@ def _write_page(page: Path, project: Path) -> None:
     write_page(
         page,
         "doubts.md.j2",
+        project,
         folds=FOLDS,
         seeds=SEEDS,
         methods=METHODS,

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from fer_core.base.files import new_folder, write_text
+from fer_core.base import paths
+from fer_core.base.files import new_folder, sha256_file, write_text
 from fer_core.base.params import PARAMS_FILE, parse_section, read_params
 from fer_core.dataset.pack.rows import read_rows
 from fer_core.evaluation.calibration.report import read_calibration
@@ -40,6 +41,7 @@ __all__ = [
     "commit_clone",
     "fer",
     "lay_clone",
+    "made_by",
     "rendered",
     "val_rows",
     "write_page",
@@ -260,6 +262,20 @@ def rendered(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def write_page(page: Path, template: str, **values: Any) -> None:
-    """Write a page of results from a template beside the benches."""
-    write_text(page, rendered(template, **values))
+def write_page(page: Path, template: str, clone: Path | None, **values: Any) -> None:
+    """Write a page of results from a template beside the benches; below it stands the code and the
+    data of the clone that trained, where one did.
+    """
+    text = rendered(template, **values)
+    write_text(page, text if clone is None else f"{text.rstrip()}\n\n{made_by(clone)}\n")
+
+
+def made_by(clone: Path) -> str:
+    """Which code and data a clone has."""
+    log = ["git", "log", "-1", "--format=%h", "--", "fer_core", "stages"]
+    done = subprocess.run(log, cwd=clone, check=True, capture_output=True, text=True)
+    manifest = sha256_file(clone / paths.MANIFEST)[:16]
+    return (
+        f"Trained with `fer_core` and `stages` as of commit `{done.stdout.strip()}`; manifest "
+        f"sha256 `{manifest}`."
+    )

@@ -113,6 +113,7 @@ def _write_page(page: Path, work: Path, grid: dict[float, dict[float, dict[str, 
     write_page(
         page,
         "ingredients.md.j2",
+        whole,
         set=SET,
         seeds=SEEDS,
         seed=SEED,

@@ -94,6 +94,7 @@ def _write_page(page: Path, project: Path) -> None:
     write_page(
         page,
         "negatives.md.j2",
+        project,
         bases=BASES,
         terms=TERMS,
         train=TRAIN,

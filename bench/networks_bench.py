@@ -115,6 +115,7 @@ def _write_page(page: Path, project: Path) -> None:
     write_page(
         page,
         "networks.md.j2",
+        project,
         found=[
             replace(one, name=f"{one.name} (ImageNet)") if one.arch.startswith(LITE) else one
             for one in found

@@ -122,6 +122,7 @@ def _write_page(page: Path, work: Path) -> None:
     write_page(
         page,
         "outside.md.j2",
+        work / BASE,
         arms={arm: _measured(work / arm, arm == BASE) for arm in ARMS},
         entries={arm: _entries(work / arm) for arm in ARMS},
         others=OTHERS,

@@ -20,7 +20,8 @@ found counts as a wrong answer. Intervals are over faces, on the second domain o
 Latency is measured by the pipeline's own protocol (`fer_core.export.latency.latency`) on the first
 of these faces: all in turns, in rounds, in one process, one thread and all of them, single faces
 and batches, CPU and CUDA where there is one, the network alone and from crop to answer; beside
-plain MobileNetV3-Large exports of random weights at every size that occurs and at their own 224 px.
+plain MobileNetV3-Large exports of random weights at every size that occurs, and at 96 px for all to
+be held against.
 With --work answers are kept in a folder, and a second run only times.
 """
 

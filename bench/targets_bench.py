@@ -106,6 +106,7 @@ def _write_page(page: Path, work: Path) -> None:
     write_page(
         page,
         "targets.md.j2",
+        _clone_of(work, BASE),
         arms=ARMS,
         base=BASE,
         students=students,

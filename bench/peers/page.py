@@ -25,7 +25,8 @@ from fer_core.report.templates.load import page_environment
 
 __all__ = ["REFERENCE_SIZE", "Page", "command_of", "page_of", "with_ratios"]
 
-REFERENCE_SIZE = 224
+REFERENCE_SIZE = 96
+"""That of the plain export which the project's goal for time names."""
 TESTS = {
     "fer2013": "FER2013",
     "unseen": "FER2013, no twin in Training",
@@ -43,6 +44,7 @@ GROUPS = {
     "framing": ("shift", "loose_crop", "rotation"),
 }
 _WHAT = {"model": "network", "crop": "crop to answer"}
+ROOT = Path(__file__).parents[2]
 _SAME_WORK = ["provider", "scope", "batch", "threads"]
 
 
@@ -74,33 +76,39 @@ class Page:
 
 
 def with_ratios(timed: pd.DataFrame) -> pd.DataFrame:
-    """With `ratio_to_224`, best p50 over that of the plain export at its own size, doing the same
-    work; empty where there is none.
+    """With `ratio_to_goal`, best p50 over that of the plain export at `REFERENCE_SIZE`, doing the
+    same work; empty where there is none.
     """
     plain = timed[(timed["model"] == "reference") & (timed["size"] == REFERENCE_SIZE)]
     plain = plain[[*_SAME_WORK, "best_p50_ms"]].rename(columns={"best_p50_ms": "plain_ms"})
     timed = timed.merge(plain, on=_SAME_WORK, how="left", validate="many_to_one")
-    return timed.assign(ratio_to_224=timed["best_p50_ms"] / timed["plain_ms"]).drop(
+    return timed.assign(ratio_to_goal=timed["best_p50_ms"] / timed["plain_ms"]).drop(
         columns="plain_ms"
     )
 
 
 def command_of(options: argparse.Namespace) -> str:
-    """The command that makes the page, each path as its last part: the folders are of one
-    machine.
+    """The command that makes the page. A path outside the project is given as its last part: the
+    folders are of one machine.
     """
     words = ["python", "-m", "bench.peers_bench"]
     for name in ("fer2013", "peers", "expressions"):
         if place := getattr(options, name):
             words += [f"--{name}", place.name]
     if options.ours:
-        words += ["--ours", *(path.name for path in options.ours)]
+        words += ["--ours", *map(named, options.ours)]
     words += ["--usage", options.usage]
     if options.no_latency:
         words.append("--no-latency")
     if options.out:
         words += ["--out", options.out.name]
     return shlex.join(words)
+
+
+def named(path: Path) -> str:
+    """The path from the project's folder; outside of it, its last part."""
+    path = path.resolve()
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
 
 def page_of(page: Page) -> str:
@@ -121,6 +129,8 @@ def page_of(page: Page) -> str:
         groups=GROUPS,
         group_accuracy=_group_accuracy(page.scores["corrupted"]),
         cut_words=WORDS,
+        reference_size=REFERENCE_SIZE,
+        paths={name: named(path) for name, path in page.files.items()},
         hashes={name: sha256_file(path) for name, path in page.files.items()},
         made={peer.what: peer.get for peer in PEERS if peer.get},
         times={} if timed is None else timed.groupby("batch").first().to_dict("index"),
@@ -186,6 +196,6 @@ def _wide(timed: pd.DataFrame) -> list[dict[str, Any]]:
         single = mine[mine["scope"] == "model"].sort_values(["batch", "threads"]).iloc[0]
         rows.append(
             {"model": model, "size": size, "provider": provider, "p50": p50}
-            | {name: single[name] for name in ("ratio_to_reference", "ratio_to_224")}
+            | {name: single[name] for name in ("ratio_to_reference", "ratio_to_goal")}
         )
     return rows

@@ -1,6 +1,7 @@
 """Pages of the benches that compare arms on FER2013: their templates show what they are given."""
 
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from bench import (
     distillation_bench,
     doubts_bench,
     elsewhere_bench,
+    fer2013_project,
     ingredients_bench,
     negatives_bench,
     networks_bench,
@@ -25,6 +27,7 @@ from bench.networks_bench import LITE
 from bench.peers.scores import scores_of
 from bench.poor_camera import POOR, Light, face_in, seen
 from fer_cli.results.trainings import Training
+from fer_core.base import paths
 from fer_core.base.files import sha256_file
 from fer_core.base.labels import CLASSES
 from fer_core.base.params import parse_section, read_params
@@ -237,6 +240,26 @@ def test_the_released_teacher_is_described_as_its_file_is() -> None:
     assert described.preprocessing.side == metadata.preprocessing.size
 
 
+def test_a_page_names_the_code_and_the_data_that_trained(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        names = ("-c", "user.name=t", "-c", "user.email=t@localhost")
+        command = ["git", *names, *words]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    git("init", "-q")
+    for name in ("stages", "docs"):  # the second commit changes no code
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+        git("add", "-A"), git("commit", "-qm", name)
+    (manifest := tmp_path / paths.MANIFEST).parent.mkdir(parents=True)
+    manifest.write_bytes(b"rows")
+    found = fer2013_project.made_by(tmp_path)
+    assert f"commit `{git('rev-parse', '--short', 'HEAD~1').strip()}`" in found
+    assert f"`{sha256_file(manifest)[:16]}`" in found
+
+
 def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
         Training(
@@ -258,6 +281,7 @@ def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, arch, score in (("r9_w16", "resnet9_w16", 0.5), ("lite0", LITE, 0.6))
     ]
     monkeypatch.setattr(networks_bench, "trainings", lambda scope, data: found)
+    monkeypatch.setattr(fer2013_project, "made_by", lambda clone: f"made in {clone}")
     monkeypatch.setattr(networks_bench, "val_rows", lambda project: 2628)
     monkeypatch.setattr(networks_bench, "BATCH", 2)
     page = tmp_path / "networks.md"
@@ -265,6 +289,7 @@ def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = page.read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     cells = "0.7 | 48 | 2 | 0.700 | 0.600 | 1,234 |"
+    assert text.endswith(f"\n\nmade in {tmp_path}\n")
     assert "2,628 val rows alone gives an accuracy of 0.6 a standard error of 0.010:" in text
     assert rows[0].startswith(f"| lite0 (ImageNet) | {cells}"), "the best first"
     assert all(float(row.split(" | ")[-1].strip(" |")) > 0 for row in rows)

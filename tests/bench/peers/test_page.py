@@ -37,7 +37,7 @@ def timed() -> pd.DataFrame:
         "load_average": 0.5,
         "onnxruntime": "9.9",
     }
-    lines = [("a", 112, 2.0, 0.5), ("reference", 112, 4.0, 1.0), ("reference", 224, 8.0, 1.0)]
+    lines = [("a", 112, 2.0, 0.5), ("reference", 112, 4.0, 1.0), ("reference", 96, 8.0, 1.0)]
     return pd.DataFrame(
         [
             facts
@@ -53,14 +53,14 @@ def timed() -> pd.DataFrame:
     )
 
 
-def test_ratio_to_the_plain_export_of_224_px_is_of_the_same_work() -> None:
+def test_ratio_to_the_plain_export_of_96_px_is_of_the_same_work() -> None:
     other = timed().assign(threads=2, best_p50_ms=[3.0, 5.0, 12.0])
     found = with_ratios(pd.concat([timed(), other], ignore_index=True))
-    assert found[found["model"] == "a"].set_index("threads")["ratio_to_224"].to_dict() == {
+    assert found[found["model"] == "a"].set_index("threads")["ratio_to_goal"].to_dict() == {
         1: 0.25,
         2: 0.25,
     }
-    assert with_ratios(timed().query("size != 224"))["ratio_to_224"].isna().all()
+    assert with_ratios(timed().query("size != 96"))["ratio_to_goal"].isna().all()
 
 
 def scores(accuracy: float, ece: float = 0.1, found: float = 1.0, parts: int = 1) -> Scores:
@@ -114,7 +114,7 @@ def test_the_page_names_files_and_command_and_no_folder_of_this_machine(
         "On 2 cores of Some CPU, onnxruntime 9.9, load 0.5" in text
         and "1,000 calls in 10 rounds for batches of 1" in text
     )
-    assert "| network: 1, 1 | to plain, same px | to plain, 224 px |" in text
+    assert "| network: 1, 1 | to plain, same px | to plain, 96 px |" in text
     assert "| a | 112 | CPU | 1.00 | 0.5 | 0.25 |" in text
 
 
