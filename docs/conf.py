@@ -18,7 +18,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 myst_url_schemes = ["http", "https", "mailto"]
-exclude_patterns = ["results/README.md", "left_out.md"]
+exclude_patterns = ["left_out.md"]
 suppress_warnings = ["docutils", "misc.highlighting_failure"]  # docstrings are plain text
 
 apidoc_modules = [

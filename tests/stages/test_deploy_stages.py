@@ -231,7 +231,18 @@ def test_card_tells_the_figures_of_the_artifacts(project: Calibration) -> None:
     assert not re.search(r"20\d\d-|nan|None", text.replace("face[None]", ""))
 
 
-def test_card_tells_of_teachers_from_elsewhere_behind_the_student(project: Calibration) -> None:
+@pytest.mark.parametrize(
+    ("overlap", "by_name", "doubtful"),
+    [
+        ("unknown", {}, True),
+        ("none", {}, False),
+        ("part", {"everything": "none"}, False),
+        ("none", {"everything": "part"}, True),
+    ],
+)
+def test_card_tells_of_teachers_from_elsewhere_behind_the_student(
+    project: Calibration, overlap: str, by_name: dict[str, str], doubtful: bool
+) -> None:
     targets = Path("data/softlabels")
     targets.mkdir(parents=True)
     (targets / "softlabels.npz").write_bytes(b"soft labels")
@@ -241,7 +252,7 @@ def test_card_tells_of_teachers_from_elsewhere_behind_the_student(project: Calib
     model = Path("data/students/kd-1/model")
     sha256 = sha256_file(targets / "softlabels.npz")
     rewrite(model / "model.json", read_json(model / "model.json") | {"targets_sha256": sha256})
-    stated = {"trained_on": ["a | b"], "overlap": {"tiny": "unknown"}}
+    stated = {"trained_on": ["a | b"], "overlap": {"tiny": overlap} | by_name}
     entries = {tag: network_entry("peer.onnx", 48, **stated) for tag in ("peer", "idle")}
     teachers = {"mine": {"arch": ARCH}, **entries}
     Path("params.yaml").write_text(f"{PARAMS}teachers: {json.dumps(teachers)}\n")
@@ -251,8 +262,9 @@ def test_card_tells_of_teachers_from_elsewhere_behind_the_student(project: Calib
     onnx.main()
     text = Path("data/onnx/MODEL_CARD.md").read_text()
     assert "an ensemble of teachers, some of them from elsewhere." in text
-    assert f"| peer | peer.onnx | `{'f' * 64}` | a / b | tiny: unknown |" in text
-    assert "or nobody knows that it has not: tiny." in text and "**Possibly contaminated:**" in text
+    assert f"| peer | peer.onnx | `{'f' * 64}` | a / b | tiny: {overlap}" in text
+    assert ("**Possibly contaminated:**" in text) == doubtful
+    assert ("has learned rows of everything, or nobody knows" in text) == doubtful
     assert "| idle |" not in text, "it had no weight"
 
 
