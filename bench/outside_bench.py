@@ -31,6 +31,7 @@ from bench.fer2013_project import (
     lay_clone,
     write_page,
 )
+from fer_core.base import paths
 from fer_core.base.files import read_json
 from fer_core.base.labels import CLASSES
 
@@ -124,7 +125,7 @@ def _write_page(page: Path, work: Path) -> None:
         "outside.md.j2",
         work / BASE,
         arms={arm: _measured(work / arm, arm == BASE) for arm in ARMS},
-        entries={arm: _entries(work / arm) for arm in ARMS},
+        entries=_entries(work),
         others=OTHERS,
         pairs=pairs,
         sets=SETS,
@@ -132,12 +133,22 @@ def _write_page(page: Path, work: Path) -> None:
     )
 
 
-def _entries(project: Path) -> list[dict[str, str]]:
-    """Rows of the leaderboard: each teacher and the chosen ensemble, on both sets."""
-    with (project / "metrics/leaderboard.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    kept = (row for row in rows if row["calibrated"] == "True" and row["set"] in SETS)
-    return [row for row in kept if row["kind"] == "teacher" or row["chosen"] == "True"]
+def _entries(work: Path) -> list[dict[str, str]]:
+    """Rows of the leaderboards on both sets: each teacher once, and the ensemble that each arm
+    chose, under the arm's name.
+    """
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for arm in ARMS:
+        board = work / arm / paths.LEADERBOARD / "leaderboard.csv"
+        with board.open(newline="", encoding="utf-8") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["calibrated"] == "True"]
+        for row in rows:
+            if row["chosen"] == "True":
+                row["entry"] = f"ensemble, {arm}"
+            elif row["entry"] not in {*OWN, *OTHERS}:
+                continue
+            found.setdefault((row["set"], row["entry"]), row)
+    return list(found.values())
 
 
 def _measured(project: Path, with_ce: bool) -> dict[str, dict[str, list[dict[str, float]]]]:

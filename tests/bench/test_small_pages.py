@@ -67,23 +67,28 @@ def rendered(name: str, **values: Any) -> str:
 
 
 def test_others_as_teachers(tmp_path: Path) -> None:
-    (tmp_path / "metrics").mkdir()
-    head = "set,entry,kind,calibrated,chosen,weights,accuracy,accuracy_low,accuracy_high,"
+    head = "set,entry,calibrated,chosen,weights,accuracy,accuracy_low,accuracy_high,"
     head += "macro_f1,macro_f1_low,macro_f1_high,nll,ece"
     scores = ",.61,.60,.62,.5,.4,.6,1.0,.02"
     rows = [
         f"{name},{entry}{scores}"
         for name in outside_bench.SETS
         for entry in (
-            "ensemble,ensemble,True,True,lite0=0.7 face_api=0.3",
-            "uniform,ensemble,True,False,",
-            "lite0,teacher,True,False,",
-            "lite0,teacher,False,False,",
+            "ensemble,True,True,lite0=0.7 face_api=0.3",
+            "uniform,True,False,",
+            "lite0,True,False,",
+            "lite0,False,False,",
         )
     ]
-    (tmp_path / "metrics/leaderboard.csv").write_text("\n".join([head, *rows]) + "\n")
+    for arm in outside_bench.ARMS:
+        (board := tmp_path / arm / paths.LEADERBOARD).mkdir(parents=True)
+        (board / "leaderboard.csv").write_text("\n".join([head, *rows]) + "\n")
     entries = outside_bench._entries(tmp_path)
-    assert [row["entry"] for row in entries] == ["ensemble", "lite0"] * 2
+    first, *others = outside_bench.ARMS
+    assert [row["entry"] for row in entries if row["set"] == outside_bench.SETS[0]] == [
+        *(f"ensemble, {first}", "lite0"),
+        *(f"ensemble, {arm}" for arm in others),
+    ]
     students = {
         name: [{"accuracy": a, "macro_f1": a - 0.1} for a in (0.5, 0.6, 0.7)]
         for name in outside_bench.SETS
@@ -91,7 +96,7 @@ def test_others_as_teachers(tmp_path: Path) -> None:
     text = rendered(
         "outside.md.j2",
         arms={"own": {"ce": students, "kd": students}, "others-alone": {"kd": students}},
-        entries={"own": entries, "others-alone": entries[:1]},
+        entries=entries,
         others=outside_bench.OTHERS,
         pairs={"others-alone": pair(-0.02)},
         sets=outside_bench.SETS,
@@ -101,7 +106,8 @@ def test_others_as_teachers(tmp_path: Path) -> None:
     assert "| no teacher | ce | 0.600 ± 0.100 | 0.500 ± 0.100 | 0.600 ± 0.100 |" in text
     assert "-0.020 (-0.030 to -0.010) | -0.015 to +0.005 | 0.0123" in text
     assert "a difference, these seeds only" in text
-    assert "lite0=0.7 face_api=0.3" in text
+    row = "| ensemble, own | 0.610 (0.600 to 0.620) | 0.500 (0.400 to 0.600) | 1.000 | 0.020 |"
+    assert text.count(f"{row} lite0=0.7 face_api=0.3 |") == len(outside_bench.SETS)
 
 
 def test_negatives() -> None:

@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.released import RELEASED, check_alike, prepared
+from tests.released import READY, check_alike, prepared
 from tests.web.conftest import ROOT, run_node
 
 
-@pytest.mark.parametrize("precision", RELEASED)
+@pytest.mark.parametrize("precision", READY)
 def test_webassembly_answers_as_the_processor_does(precision: str, tmp_path: Path) -> None:
-    (tmp_path / "faces").write_bytes(prepared().tobytes())
+    file = READY[precision]
+    (tmp_path / "faces").write_bytes(prepared(file).tobytes())
     printed = run_node(
         ROOT / "tests" / "web" / "released.mjs",
-        RELEASED[precision],
+        file,
         tmp_path / "faces",
-        str(prepared().shape[1]),
+        str(prepared(file).shape[1]),
     )
-    check_alike(precision, np.array(json.loads(printed)).reshape(-1, 7))
+    check_alike(file, np.array(json.loads(printed)).reshape(-1, 7))

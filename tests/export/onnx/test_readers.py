@@ -1,4 +1,4 @@
-"""Other readers of ONNX answer as onnxruntime does on the files of the ready network.
+"""Other readers of ONNX answer as onnxruntime does on the released files.
 
 The page's reader, onnxruntime-web, is asked in `tests/web/test_released.py`.
 """
@@ -17,21 +17,23 @@ faces, and for fewer of these drawn ones (docs/performance.md).
 """
 
 
-@pytest.mark.parametrize("precision", RELEASED)
-def test_opencv_answers_alike(precision: str) -> None:
-    network = cv2.dnn.readNetFromONNX(str(RELEASED[precision]))
+@pytest.mark.parametrize("name", RELEASED)
+def test_opencv_answers_alike(name: str) -> None:
+    file = RELEASED[name]
+    network = cv2.dnn.readNetFromONNX(str(file))
     found = []
-    for face in prepared():
+    for face in prepared(file):
         network.setInput(face[None].astype(np.float32), "image")
         found.append(network.forward("probabilities")[0].copy())
-    check_alike(precision, np.array(found))
+    check_alike(file, np.array(found))
 
 
-@pytest.mark.parametrize("precision", RELEASED)
-def test_openvino_answers_alike(precision: str) -> None:
+@pytest.mark.parametrize("name", RELEASED)
+def test_openvino_answers_alike(name: str) -> None:
+    file = RELEASED[name]
     core = openvino.Core()
-    model = core.read_model(onnx.load(RELEASED[precision]).SerializeToString())
+    model = core.read_model(onnx.load(file).SerializeToString())
     exact = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(model, "CPU", exact)
-    found = [compiled({"image": face[None]})["probabilities"][0].copy() for face in prepared()]
-    check_alike(precision, np.array(found), OPENVINO_ALIKE)
+    found = [compiled({"image": face[None]})["probabilities"][0].copy() for face in prepared(file)]
+    check_alike(file, np.array(found), OPENVINO_ALIKE)
