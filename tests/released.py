@@ -12,7 +12,7 @@ from fer_core.predict.ready import ready_model
 from fer_core.sample.portrait import shoot
 from tests.shipped import ROOT
 
-__all__ = ["READY", "RELEASED", "answers", "check_alike", "prepared"]
+__all__ = ["LEAST_ALIKE", "READY", "RELEASED", "answers", "check_alike", "prepared"]
 
 READY = {
     precision: ready_model().with_name(f"student.{precision}.onnx")
