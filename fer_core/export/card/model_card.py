@@ -23,7 +23,7 @@ from fer_core.export.card.carried import by_class_words, carried_words
 from fer_core.export.onnx.gates import GATES, LEAST, Parity
 from fer_core.export.onnx.options import Precision
 from fer_core.models.networks.card import ModelCard
-from fer_core.outside.described.description import ALL_ROWS, OutsideTeacher
+from fer_core.outside.described.description import OutsideTeacher
 from fer_core.predict import intended_use
 from fer_core.predict.metadata import OnnxMetadata
 
@@ -91,29 +91,32 @@ def model_card(facts: CardFacts) -> str:
         use=intended_use,
         classes=CLASSES,
         sets=sets,
-        rows=_rows_of_sources(facts),
+        rows=(rows := _rows_of_sources(facts)),
         weakest=[(name, *_weakest(found[measured_as])) for name, found in sets.items()],
         sides=facts.test.frame["min_side"],
         carried=carried_words(facts.calibration, facts.reliability, first),
         by_class=by_class_words(facts.calibration),
         gates=GATES,
         least=LEAST,
-        doubtful=_doubtful(facts.outside),
+        doubtful=_doubtful(facts.outside, list(sets), list(rows["test"])),
         crossval=crossval_words(facts.crossval) if facts.crossval is not None else None,
         elsewhere=facts.cross_dataset and cross_dataset_words(facts.cross_dataset),
     )
     return text + words_section(text)
 
 
-def _doubtful(outside: Sequence[OutsideTeacher]) -> list[str]:
-    """What such a teacher may have learned: test rows of data sets and named sets, or all."""
-    found = {
-        name: None
-        for teacher in outside
-        for name, overlap in teacher.overlaps().items()
-        if overlap != "none"
-    }
-    return [ALL_ROWS] if ALL_ROWS in found else list(found)
+def _doubtful(
+    outside: Sequence[OutsideTeacher], sets: Sequence[str], sources: Sequence[str]
+) -> list[str]:
+    """The test sets of which such a teacher may have learned rows.
+
+    A set of which nothing is stated by name may have rows of all data sets in the test split.
+    """
+    return [
+        name
+        for name in sets
+        if any(teacher.overlap(sources, name) != "none" for teacher in outside)
+    ]
 
 
 def _rows_of_sources(facts: CardFacts) -> dict[str, Counter[str]]:
