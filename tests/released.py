@@ -31,17 +31,17 @@ LEAST_ALIKE = 0.99
 
 @cache
 def _faces() -> list[np.ndarray]:
-    return [shoot(5, "readers", i, i % 7, 96, 2, freedom=0.6)[0] for i in range(350)]
+    return [shoot(5, "readers", i, i % 7, 96, 2, freedom=0.6)[0] for i in range(210)]
 
 
 @cache
 def prepared(file: Path) -> np.ndarray:
-    """Drawn faces as the network of a file takes them, uint8 [350, side, side, 3]."""
+    """Drawn faces as the network of a file takes them, uint8 [210, side, side, 3]."""
     return Predictor(file, threads=1).prepare(_faces())
 
 
 def answers(file: Path) -> np.ndarray:
-    """onnxruntime's probabilities [350, 7]."""
+    """onnxruntime's probabilities [210, 7]."""
     return Predictor(file, threads=1).run(prepared(file)).probabilities
 
 
