@@ -1,13 +1,15 @@
 """Networks before a camera in good and in poor light, on val faces.
 
-Run: python -m bench.camera_bench PACK NAME=FILE.onnx... --page PAGE.md
+Run: python -m bench.camera_bench PACK NAME=FILE.onnx[@SIDE]... --page PAGE.md
 (minutes of one core)
 
 PACK is `data/pack/dev` of a run, whose val rows are shown: enlarged to 150 pixels, a little moved
-and zoomed, and cut out where they would be unmoved. No test row is looked at, so that a network may
-be chosen by it.
+and zoomed, and cut out where they would be unmoved. With @SIDE a network is given faces that were
+reduced to SIDE pixels, such as it learned from. No test row is looked at, so that a network may be
+chosen by it.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +35,7 @@ LIGHTS = {
 
 def main(
     pack: Annotated[Path, typer.Argument(help="`data/pack/dev` of a run.")],
-    networks: Annotated[list[str], typer.Argument(help="NAME=FILE.onnx.")],
+    networks: Annotated[list[str], typer.Argument(help="NAME=FILE.onnx[@SIDE].")],
     page: PageFile,
 ) -> None:
     """Show the val faces of a pack, and write what each network makes of them."""
@@ -46,18 +48,38 @@ def main(
     }
     scores: dict[str, dict[str, Scores]] = {}
     for network in networks:
-        name, _, file = network.partition("=")
-        if not file:
-            raise typer.BadParameter(f"{network!r} is not NAME=FILE.onnx.")
-        predictor = Predictor(Path(file), threads=1)
+        name, file, side = _named(network)
+        predictor = Predictor(file, threads=1)
         scores[name] = {
-            place: scores_of([answers_of(predictor, images, name)], labels, np.arange(len(labels)))
+            place: scores_of(
+                [answers_of(predictor, reduced(images, side), name)], labels, np.arange(len(labels))
+            )
             for place, images in shown.items()
         }
     write_page(
         page, "camera.md.j2", None, scores=scores, shown=list(shown), faces=len(rows), poor=POOR
     )
     typer.echo(f"wrote {page}")
+
+
+def reduced(faces: list[np.ndarray], side: int | None) -> list[np.ndarray]:
+    """Faces of at most `side` pixels, by the mean over areas; None leaves them."""
+    if side is None:
+        return faces
+    return [
+        face
+        if min(face.shape[:2]) <= side
+        else cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+        for face in faces
+    ]
+
+
+def _named(network: str) -> tuple[str, Path, int | None]:
+    """Name, file and side of NAME=FILE.onnx[@SIDE]."""
+    found = re.fullmatch(r"([^=]+)=(.+\.onnx)(?:@([1-9]\d*))?", network)
+    if found is None:
+        raise typer.BadParameter(f"{network!r} is not NAME=FILE.onnx[@SIDE].")
+    return found[1], Path(found[2]), int(found[3]) if found[3] else None
 
 
 def _before_camera(pictures: list[np.ndarray], light: Light) -> list[np.ndarray]:

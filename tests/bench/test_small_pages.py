@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 import yaml
 
 from bench import (
@@ -349,6 +350,18 @@ def test_before_a_camera() -> None:
     assert text.count("1.000 (1.000 to 1.000)") == len(shown)
     less = scores["one"]["noise"].less(scores["other"]["noise"], "accuracy")
     assert f"{less.value:.3f} ({less.low:.3f} to {less.high:.3f})" in text
+
+
+def test_a_network_may_be_shown_faces_of_the_size_that_it_learned_from() -> None:
+    assert camera_bench._named("mine, int8=a/b.onnx@48") == ("mine, int8", Path("a/b.onnx"), 48)
+    assert camera_bench._named("mine=b.onnx") == ("mine", Path("b.onnx"), None)
+    for wrong in ("b.onnx", "mine=b.pt", "mine=b.onnx@", "mine=b.onnx@0"):
+        with pytest.raises(typer.BadParameter, match="NAME=FILE"):
+            camera_bench._named(wrong)
+    large, small = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3), np.ones((2, 2, 3), "u1")
+    found = camera_bench.reduced([large, small], 2)
+    np.testing.assert_allclose(found[0], large.reshape(2, 2, 2, 2, 3).mean(axis=(1, 3)), atol=0.5)
+    assert found[1] is small and camera_bench.reduced([large], None)[0] is large
 
 
 def test_an_unmoved_face_in_good_light_is_what_it_was_and_in_poor_light_it_is_darker() -> None:
