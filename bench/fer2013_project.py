@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from fer_cli.results.pages import commit_of_code
 from fer_core.base import paths
 from fer_core.base.files import new_folder, sha256_file, write_text
 from fer_core.base.params import PARAMS_FILE, parse_section, read_params
@@ -263,19 +264,18 @@ def rendered(template: str, **values: Any) -> str:
 
 
 def write_page(page: Path, template: str, clone: Path | None, **values: Any) -> None:
-    """Write a page of results from a template beside the benches; below it stands the code and the
-    data of the clone that trained, where one did.
+    """Write a page of results from a template beside the benches.
+
+    Its last line names the code and the data of the clone that trained; None where none did.
     """
     text = rendered(template, **values)
     write_text(page, text if clone is None else f"{text.rstrip()}\n\n{made_by(clone)}\n")
 
 
 def made_by(clone: Path) -> str:
-    """Which code and data a clone has."""
-    log = ["git", "log", "-1", "--format=%h", "--", "fer_core", "stages"]
-    done = subprocess.run(log, cwd=clone, check=True, capture_output=True, text=True)
-    manifest = sha256_file(clone / paths.MANIFEST)[:16]
+    """A sentence that names the code and the data of a clone."""
+    commit, manifest = commit_of_code(clone)[:7], sha256_file(clone / paths.MANIFEST)[:16]
     return (
-        f"Trained with `fer_core` and `stages` as of commit `{done.stdout.strip()}`; manifest "
-        f"sha256 `{manifest}`."
+        f"Trained with `fer_core` and `stages` as of commit `{commit}`; manifest sha256 "
+        f"`{manifest}`."
     )

@@ -46,7 +46,7 @@ def main(
         "|---|---|---:|---:|---:|"
     )
     for file in files or sorted(ready_model().parent.glob("*.onnx")):
-        predictor = Predictor(file, threads=1)
+        predictor, called = Predictor(file, threads=1), f"{file.parent.name}/{file.name}"
         prepared = predictor.prepare(images)
         expected = _all(own := _onnxruntime(predictor), prepared)
         for name, make in (("OpenCV", _opencv), ("OpenVINO", _openvino)):
@@ -54,12 +54,12 @@ def main(
                 run = make(file)
                 found = _all(run, prepared)
             except (cv2.error, RuntimeError) as error:
-                typer.echo(f"| {file.name} | {name} | cannot be read: {_short(error)} | | |")
+                typer.echo(f"| {called} | {name} | cannot be read: {_short(error)} | | |")
                 continue
             same = (found.argmax(1) == expected.argmax(1)).mean()
             worst = np.abs(found - expected).max()
             ratio = _ratio(run, own, prepared[:1], rounds)
-            typer.echo(f"| {file.name} | {name} | {worst:.1e} | {same:.1%} | {ratio:.2f} × |")
+            typer.echo(f"| {called} | {name} | {worst:.1e} | {same:.1%} | {ratio:.2f} × |")
 
 
 def _onnxruntime(predictor: Predictor) -> Run:

@@ -21,7 +21,8 @@ READY = {
 """Files of the ready network by precision."""
 RELEASED = {
     f"{folder.name} {precision}": folder / f"student.{precision}.onnx"
-    for folder in (ready_model().parent, ROOT / "models/fer2013_lite0")
+    for folder in sorted(path.parent for path in ROOT.glob("models/*/provenance.json"))
+    if folder.name != "sample"
     for precision in READY
 }
 """Files of all networks of real faces, by name and precision."""

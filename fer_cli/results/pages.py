@@ -193,10 +193,15 @@ def _page(name: str, title: str, facts: "RunFacts", **more: Any) -> str:
     return text + words_section(text)
 
 
+def commit_of_code(folder: Path) -> str:
+    """The last commit of a checkout that changed `fer_core` or `stages`; "" where there is none."""
+    log = ["git", "log", "-1", "--format=%H", "--", "fer_core", "stages"]
+    done = subprocess.run(log, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
 def _provenance(facts: "RunFacts") -> dict[str, Any]:
     """What names code, parameters, data and machine."""
-    log = ["git", "log", "-1", "--format=%H", "--", "fer_core", "stages"]
-    commit = subprocess.run(log, capture_output=True, text=True, check=False).stdout.strip()
     params = sha256_file(PARAMS_FILE)
     profiles = [
         f"profile `{path.stem}`"
@@ -204,7 +209,7 @@ def _provenance(facts: "RunFacts") -> dict[str, Any]:
         if sha256_file(path) == params
     ]
     return {
-        "commit": commit or "no git commit",
+        "commit": commit_of_code(Path()) or "no git commit",
         "profile": profiles[0] if profiles else "no profile",
         "params_sha256": params,
         "manifest_sha256": facts.validation["manifest_sha256"],

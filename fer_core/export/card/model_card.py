@@ -85,13 +85,14 @@ def model_card(facts: CardFacts) -> str:
         autoescape=False,
     )
     sets = {name: found for name, found in facts.reliability.items() if name != "val"}
+    rows = _rows_of_sources(facts)
     first, measured_as = next(iter(sets)), facts.calibration.measured_as
     text = environment.get_template("model_card.md.j2").render(
         facts=facts,
         use=intended_use,
         classes=CLASSES,
         sets=sets,
-        rows=(rows := _rows_of_sources(facts)),
+        rows=rows,
         weakest=[(name, *_weakest(found[measured_as])) for name, found in sets.items()],
         sides=facts.test.frame["min_side"],
         carried=carried_words(facts.calibration, facts.reliability, first),

@@ -273,7 +273,7 @@ class _Run:
             self.peaks[stage] = process.peak
 
     def failure(self, stage: str) -> str:
-        """That a stage failed, and how: after a signal by its name."""
+        """A sentence: a stage failed, with which status, and by which signal if one ended it."""
         status = self.failed[stage]
         ended_by = {128 + number: f" ({number.name})" for number in signal.Signals}
         return f"stage {stage} failed with status {status}{ended_by.get(status, '')}"
